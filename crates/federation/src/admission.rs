@@ -1,0 +1,288 @@
+//! Admission: one list of checks for every request from outside, read top to bottom; the first refusal
+//! wins. A request whose From is one of our domains must prove a user, any other must prove its domain.
+//!
+//! The list is pure: when it lacks evidence it says what it needs, and it is run again from the top once
+//! the answer is there. Only the nonce book changes, and it is touched last.
+
+mod domain_proof;
+mod user_proof;
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use sip::aor::Aor;
+use sip::auth::{Ha1, NonceBook};
+use sip::message::Message;
+use sip::method::Method;
+use sip::refusal::Refusal;
+use sip::uri::Uri;
+
+use crate::discovery::SrvResult;
+use crate::domain_name;
+use crate::flow::{FlowFacts, FlowKind};
+use crate::partner::Partners;
+use crate::refusal;
+use crate::screen::screen;
+use crate::verification::Rung;
+
+/// Whose edge this is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organisation {
+    /// Our SIP domains, lower case.
+    pub domains: Vec<String>,
+    /// The edge's certified FQDN, lower case.
+    pub edge: String,
+}
+
+impl Organisation {
+    /// Whether the host is one of our SIP domains.
+    pub fn is_local(&self, host: &str) -> bool {
+        self.domains.iter().any(|domain| domain_name::same(domain, host))
+    }
+
+    /// Whether a Request-URI with this host is for us: one of our domains, or the edge by name.
+    pub fn answers_for(&self, host: &str) -> bool {
+        self.is_local(host) || domain_name::same(&self.edge, host)
+    }
+}
+
+/// What the checks are made against. The digest realm is the user's SIP domain.
+pub struct Rules<'a> {
+    pub organisation: &'a Organisation,
+    pub partners: &'a Partners,
+    pub now: Instant,
+    pub nonces: &'a mut NonceBook,
+}
+
+/// The flow a request came on.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow<'a> {
+    pub facts: &'a FlowFacts,
+    pub kind: &'a FlowKind,
+    /// Identities proven on this very flow; only a TLS flow can hold any.
+    pub users: &'a [Aor],
+}
+
+/// What has been found out for this request so far.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The SRV answer of the From domain.
+    pub srv: Option<SrvResult>,
+    /// The credentials of the From user; `Some(None)` when there is no such user.
+    pub credentials: Option<Option<Ha1>>,
+    /// The topmost Route is our own, signed, and names this very flow.
+    pub route_names_flow: bool,
+    /// The topmost Route is our own and signed.
+    pub in_dialog: bool,
+}
+
+/// What the list must know before it can decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Question {
+    Srv { domain: String },
+    Credentials(Aor),
+}
+
+#[derive(Clone, Debug)]
+pub enum Decision {
+    Admitted(Admitted),
+    Refused(Refusal),
+    Needs(Question),
+}
+
+/// The proof that a request passed admission; only [`admit`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admitted {
+    origin: Origin,
+}
+
+/// Who sent a request, as proven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    Partner { domain: String, rung: Rung, standing: Tier },
+    User { aor: Aor },
+}
+
+/// How far a partner is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tier {
+    Allowed,
+    Discovered,
+}
+
+impl Admitted {
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The kind to fix on the flow.
+    pub fn kind(&self) -> FlowKind {
+        match self.origin {
+            Origin::Partner { .. } => FlowKind::Partner,
+            Origin::User { .. } => FlowKind::Client,
+        }
+    }
+
+    /// The sender, if it is a user of ours.
+    pub fn aor(&self) -> Option<&Aor> {
+        match &self.origin {
+            Origin::Partner { .. } => None,
+            Origin::User { aor } => Some(aor),
+        }
+    }
+
+    /// The domain the sender has proven to speak for.
+    pub fn domain(&self) -> &str {
+        match &self.origin {
+            Origin::Partner { domain, .. } => domain,
+            Origin::User { aor } => aor.domain(),
+        }
+    }
+}
+
+/// Decides about one request. ACK is decided like any other method, but is never challenged; CANCEL
+/// never comes here, it shares the fate of its INVITE.
+pub fn admit(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Rules<'_>) -> Decision {
+    match check(request, flow, evidence, rules) {
+        Ok(origin) => Decision::Admitted(Admitted { origin }),
+        Err(Stop::Refused(refusal)) => Decision::Refused(refusal),
+        Err(Stop::Needs(question)) => Decision::Needs(question),
+    }
+}
+
+fn check(
+    request: &Message,
+    flow: &Flow<'_>,
+    evidence: &Evidence,
+    rules: &mut Rules<'_>,
+) -> Result<Origin, Stop> {
+    screen(request)?;
+    let claim = Claim::read(request, evidence, rules.organisation)?;
+    check_traffic(flow, &claim)?;
+    match &claim.sender {
+        Sender::Foreign { domain } => {
+            let certificate = domain_proof::check_certificate_present(flow, domain)?;
+            let (tier, edge) = domain_proof::check_standing(rules.partners, domain)?;
+            let peer = domain_proof::Peer { certificate, role: flow.facts.peer_role(), edge };
+            let rung = domain_proof::check_domain(&peer, domain, evidence.srv.as_ref())?;
+            check_partner_method(&claim)?;
+            check_relay(&claim, rules.organisation)?;
+            Ok(Origin::Partner { domain: domain.clone(), rung, standing: tier })
+        }
+        Sender::Local { aor } => {
+            check_registration(&claim, aor, rules.organisation)?;
+            if !user_proof::is_proven_by_flow(&claim, aor, flow, evidence) {
+                user_proof::check_digest(request, &claim, aor, evidence, rules)?;
+            }
+            Ok(Origin::User { aor: aor.clone() })
+        }
+    }
+}
+
+/// Why the list ended early.
+enum Stop {
+    Refused(Refusal),
+    Needs(Question),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refused(refusal)
+    }
+}
+
+/// What a request says of itself, before any of it is proven.
+struct Claim<'a> {
+    method: Method,
+    request_uri: Uri<'a>,
+    to: Uri<'a>,
+    /// In a dialog that was set up through us: our Route, and a To tag (RFC 3261 12.2.1.1).
+    in_dialog: bool,
+    sender: Sender,
+}
+
+enum Sender {
+    Local { aor: Aor },
+    Foreign { domain: String },
+}
+
+impl<'a> Claim<'a> {
+    fn read(request: &'a Message, evidence: &Evidence, organisation: &Organisation) -> Result<Claim<'a>, Refusal> {
+        let unreadable = |error: sip::ParseError| refusal::malformed_request(error.to_string());
+        let missing = || refusal::malformed_request("no request line");
+        let to = request.to().map_err(unreadable)?;
+        Ok(Claim {
+            method: request.method().ok_or_else(missing)?,
+            request_uri: Uri::parse(request.request_uri().ok_or_else(missing)?).map_err(unreadable)?,
+            in_dialog: (evidence.in_dialog || evidence.route_names_flow) && to.tag().is_some(),
+            to: to.uri(),
+            sender: Sender::read(&request.from().map_err(unreadable)?.uri(), organisation)?,
+        })
+    }
+}
+
+impl Sender {
+    /// By the host of From alone; a local one must name a user, a foreign one must be able to be a domain.
+    fn read(from: &Uri<'_>, organisation: &Organisation) -> Result<Sender, Refusal> {
+        if !matches!(from.scheme(), "sip" | "sips") {
+            return Err(refusal::malformed_request(format!("From is a {} URI, which names no domain", from.scheme())));
+        }
+        let domain = domain_name::canonical(from.host());
+        if organisation.is_local(&domain) {
+            let unreadable = |error: sip::ParseError| refusal::malformed_request(format!("From names no user: {error}"));
+            return Ok(Sender::Local { aor: Aor::from_uri(from).map_err(unreadable)? });
+        }
+        match domain_name::is_dns_name(&domain) {
+            true => Ok(Sender::Foreign { domain }),
+            false => Err(refusal::no_such_domain(&domain)),
+        }
+    }
+}
+
+/// One flow carries one kind of traffic: a partner cannot send as our users, nor a client as a partner.
+fn check_traffic(flow: &Flow<'_>, claim: &Claim<'_>) -> Result<(), Refusal> {
+    match (flow.kind, &claim.sender) {
+        (FlowKind::Partner, Sender::Local { aor }) => {
+            Err(refusal::mixed_traffic(format!("a request from our own {} came on a partner's flow", aor.domain())))
+        }
+        (FlowKind::Client, Sender::Foreign { domain }) => {
+            Err(refusal::mixed_traffic(format!("a request from {domain} came on a client's flow")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_partner_method(claim: &Claim<'_>) -> Result<(), Refusal> {
+    match claim.method {
+        Method::Register => Err(refusal::relay_denied("a partner's users register at home, not here")),
+        _ => Ok(()),
+    }
+}
+
+/// A partner reaches our own users, and through a dialog of theirs the phone behind it; nothing else.
+fn check_relay(claim: &Claim<'_>, organisation: &Organisation) -> Result<(), Refusal> {
+    if claim.in_dialog || organisation.answers_for(claim.request_uri.host()) {
+        return Ok(());
+    }
+    Err(refusal::relay_denied(format!("the Request-URI is in {}, which is not ours", claim.request_uri.host())))
+}
+
+/// A user registers its own address, at a registrar of ours (RFC 3261 10.3 steps 1, 4 and 5).
+fn check_registration(claim: &Claim<'_>, aor: &Aor, organisation: &Organisation) -> Result<(), Refusal> {
+    if claim.method != Method::Register {
+        return Ok(());
+    }
+    for host in [claim.request_uri.host(), claim.to.host()] {
+        if !organisation.answers_for(host) {
+            return Err(refusal::relay_denied(format!("a registration for {host}, which is not ours")));
+        }
+    }
+    match Aor::from_uri(&claim.to) {
+        Ok(to) if to == *aor => Ok(()),
+        Ok(to) => Err(refusal::identity_mismatch(format!("{aor} would register {to}"))),
+        Err(error) => Err(refusal::malformed_request(format!("To names no user: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The checks of a user of ours: the flow proves the identity, or digest does (RFC 3261 22, RFC 7616).
+
+use sip::aor::Aor;
+use sip::auth::{DigestCredentials, Ha1, NonceState, challenges};
+use sip::flow::Transport;
+use sip::header_name::HeaderName;
+use sip::message::Message;
+use sip::method::Method;
+use sip::refusal::Refusal;
+
+use super::{Claim, Evidence, Flow, Question, Rules, Stop};
+use crate::refusal;
+
+/// Whether no challenge is needed: the user has proven itself on this TLS flow before, or the request
+/// belongs to a dialog whose Route we signed for this very flow.
+///
+/// A registration is always proven by itself. So are MESSAGE and PUBLISH: phones send them outside of
+/// dialogs, and a signed Route with an invented To tag must not let one user write as another.
+pub(super) fn is_proven_by_flow(claim: &Claim<'_>, aor: &Aor, flow: &Flow<'_>, evidence: &Evidence) -> bool {
+    let proven_before = flow.facts.transport == Transport::Tls && flow.users.contains(aor);
+    match claim.method {
+        Method::Register => false,
+        Method::Message | Method::Publish => proven_before,
+        _ => proven_before || (evidence.route_names_flow && claim.in_dialog),
+    }
+}
+
+/// Digest, in the realm of the user's own domain.
+pub(super) fn check_digest(
+    request: &Message,
+    claim: &Claim<'_>,
+    aor: &Aor,
+    evidence: &Evidence,
+    rules: &mut Rules<'_>,
+) -> Result<(), Stop> {
+    if claim.method == Method::Ack {
+        return Err(refusal::unproven_ack().into());
+    }
+    let mut challenger = Challenger { registrar: claim.method == Method::Register, realm: aor.domain(), rules };
+    let Some(credentials) = credentials_of_realm(request, aor.domain()) else {
+        return Err(challenger.required("no credentials for our realm").into());
+    };
+    // A nonce that is not ours is most often from before a restart. Calling it stale too keeps phones
+    // from concluding that their password is wrong (RFC 7616 3.3).
+    match challenger.rules.nonces.check(challenger.rules.now, credentials.nonce()) {
+        NonceState::Valid => {}
+        NonceState::Stale => return Err(challenger.stale("the nonce is stale").into()),
+        NonceState::Foreign => return Err(challenger.stale("the nonce is not one of ours").into()),
+    }
+    check_username(credentials.username(), aor)?;
+    let Some(stored) = &evidence.credentials else {
+        return Err(Stop::Needs(Question::Credentials(aor.clone())));
+    };
+    // An unknown user costs the same work and gets the same answer as a wrong password.
+    let ha1 = stored.as_ref().unwrap_or(&NOBODY);
+    let right = credentials.verify(&claim.method, request.body(), ha1);
+    match (right, stored) {
+        (true, Some(_)) => {}
+        (_, Some(_)) => return Err(challenger.failed(&format!("wrong password for {aor}")).into()),
+        (_, None) => return Err(challenger.failed(&format!("there is no user {aor}")).into()),
+    }
+    // Without a count (RFC 2069 style) a nonce is good for one request.
+    match challenger.rules.nonces.accept(challenger.rules.now, credentials.nonce(), credentials.nc().unwrap_or(1)) {
+        NonceState::Valid => Ok(()),
+        NonceState::Stale | NonceState::Foreign => Err(challenger.stale("the nonce count was used before").into()),
+    }
+}
+
+/// Several elements on the way may have challenged; ours is the one with our realm (RFC 3261 22.3).
+/// Values that cannot be read may belong to another scheme and are passed over.
+fn credentials_of_realm<'a>(request: &'a Message, realm: &str) -> Option<DigestCredentials<'a>> {
+    [HeaderName::Authorization, HeaderName::ProxyAuthorization]
+        .into_iter()
+        .flat_map(|name| request.header_all(name))
+        .filter_map(|value| std::str::from_utf8(value).ok())
+        .filter_map(|value| DigestCredentials::parse(value).ok())
+        .find(|credentials| credentials.realm() == realm)
+}
+
+/// "user" or "user@domain", of the very user in From.
+fn check_username(username: &str, aor: &Aor) -> Result<(), Refusal> {
+    let user = match username.rsplit_once('@') {
+        Some((user, domain)) if domain.eq_ignore_ascii_case(aor.domain()) => user,
+        _ => username,
+    };
+    match user.to_lowercase() == aor.user() {
+        true => Ok(()),
+        false => Err(refusal::identity_mismatch(format!("credentials of \"{username}\" on a request from {aor}"))),
+    }
+}
+
+/// Writes challenges, each with a nonce of its own.
+struct Challenger<'r, 'a> {
+    registrar: bool,
+    realm: &'r str,
+    rules: &'r mut Rules<'a>,
+}
+
+impl Challenger<'_, '_> {
+    fn required(&mut self, reason: &str) -> Refusal {
+        self.challenge("authentication-required", reason, false)
+    }
+
+    fn stale(&mut self, reason: &str) -> Refusal {
+        self.challenge("authentication-required", reason, true)
+    }
+
+    fn failed(&mut self, reason: &str) -> Refusal {
+        self.challenge("authentication-failed", reason, false)
+    }
+
+    fn challenge(&mut self, word: &'static str, reason: &str, stale: bool) -> Refusal {
+        let nonce = self.rules.nonces.issue(self.rules.now);
+        refusal::challenge(word, reason, self.registrar, challenges(self.realm, &nonce, stale))
+    }
+}
+
+/// Nobody's password hashes to this.
+const NOBODY: Ha1 = Ha1 { sha256: [0; 32], md5: [0; 16] };

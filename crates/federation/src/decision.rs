@@ -1,0 +1,169 @@
+//! The record of every decision, for `comity why`: a bounded ring, newest last.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use sip::refusal::Refusal;
+
+use crate::admission::{Admitted, Origin};
+use crate::domain_name;
+use crate::flow::Direction;
+use crate::verification::Rung;
+
+/// What was decided about one request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    pub call_id: String,
+    pub method: String,
+    pub from_domain: String,
+    pub to_domain: String,
+    pub direction: Direction,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// `rung` says how a partner's domain was proven; a user has none.
+    Admitted { origin: Origin, rung: Option<Rung> },
+    Refused { status: u16, word: String, reason: String },
+    /// `next_hop` as a person reads it, such as `edge.fabrikam.com:5061`.
+    Routed { next_hop: String },
+}
+
+impl From<&Admitted> for Outcome {
+    fn from(admitted: &Admitted) -> Outcome {
+        let rung = match admitted.origin() {
+            Origin::Partner { rung, .. } => Some(*rung),
+            Origin::User { .. } => None,
+        };
+        Outcome::Admitted { origin: admitted.origin().clone(), rung }
+    }
+}
+
+impl From<&Refusal> for Outcome {
+    fn from(refusal: &Refusal) -> Outcome {
+        Outcome::Refused {
+            status: refusal.status,
+            word: refusal.word.clone().into_owned(),
+            reason: refusal.reason.clone(),
+        }
+    }
+}
+
+/// A record with its number and time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Counts up from 1, without gaps.
+    pub serial: u64,
+    /// Milliseconds since the Unix epoch.
+    pub at_unix_ms: u64,
+    pub record: DecisionRecord,
+}
+
+/// The last decisions. Queries answer oldest first.
+#[derive(Debug)]
+pub struct Decisions {
+    ring: VecDeque<Recorded>,
+    len_max: usize,
+    serial_last: u64,
+}
+
+impl Decisions {
+    pub fn new(len_max: usize) -> Decisions {
+        Decisions { ring: VecDeque::new(), len_max: len_max.max(1), serial_last: 0 }
+    }
+
+    /// Adds a record, dropping the oldest when full, and returns its serial.
+    pub fn record(&mut self, at_unix_ms: u64, record: DecisionRecord) -> u64 {
+        if self.ring.len() >= self.len_max {
+            self.ring.pop_front();
+        }
+        self.serial_last += 1;
+        self.ring.push_back(Recorded { serial: self.serial_last, at_unix_ms, record });
+        self.serial_last
+    }
+
+    pub fn by_call_id(&self, call_id: &str) -> impl Iterator<Item = &Recorded> {
+        self.ring.iter().filter(move |entry| entry.record.call_id == call_id)
+    }
+
+    /// Everything from or to the domain.
+    pub fn by_domain(&self, domain: &str) -> impl Iterator<Item = &Recorded> {
+        let domain = domain_name::canonical(domain);
+        self.ring.iter().filter(move |entry| {
+            domain_name::same(&entry.record.from_domain, &domain) || domain_name::same(&entry.record.to_domain, &domain)
+        })
+    }
+
+    /// The last `count` refusals.
+    pub fn last_refusals(&self, count: usize) -> Vec<&Recorded> {
+        let refused = |entry: &&Recorded| matches!(entry.record.outcome, Outcome::Refused { .. });
+        let mut newest_first: Vec<&Recorded> = self.ring.iter().rev().filter(refused).take(count).collect();
+        newest_first.reverse();
+        newest_first
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Recorded> {
+        self.ring.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(call_id: &str, from: &str, to: &str, outcome: Outcome) -> DecisionRecord {
+        DecisionRecord {
+            call_id: call_id.into(),
+            method: "MESSAGE".into(),
+            from_domain: from.into(),
+            to_domain: to.into(),
+            direction: Direction::Inbound,
+            outcome,
+        }
+    }
+
+    fn refused(word: &str) -> Outcome {
+        Outcome::Refused { status: 403, word: word.into(), reason: String::new() }
+    }
+
+    fn routed() -> Outcome {
+        Outcome::Routed { next_hop: "edge.fabrikam.com:5061".into() }
+    }
+
+    fn serials<'a>(entries: impl IntoIterator<Item = &'a Recorded>) -> Vec<u64> {
+        entries.into_iter().map(|entry| entry.serial).collect()
+    }
+
+    #[test]
+    fn the_ring_forgets_the_oldest() {
+        let mut decisions = Decisions::new(2);
+        for call_id in ["a", "b", "c"] {
+            decisions.record(0, record(call_id, "x.example", "y.example", routed()));
+        }
+        assert_eq!(serials(decisions.iter()), [2, 3]);
+        assert_eq!(decisions.by_call_id("a").count(), 0);
+        assert_eq!(decisions.len(), 2);
+    }
+
+    #[test]
+    fn decisions_are_found_by_call_by_domain_and_by_refusal() {
+        let mut decisions = Decisions::new(10);
+        decisions.record(1, record("a", "fabrikam.com", "contoso.com", refused("certificate-name")));
+        decisions.record(2, record("b", "contoso.com", "fabrikam.com", routed()));
+        decisions.record(3, record("c", "tailspin.com", "contoso.com", refused("domain-blocked")));
+        decisions.record(4, record("c", "tailspin.com", "contoso.com", routed()));
+        assert_eq!(serials(decisions.by_call_id("c")), [3, 4]);
+        assert_eq!(serials(decisions.by_domain("Fabrikam.com.")), [1, 2]);
+        assert_eq!(serials(decisions.last_refusals(9)), [1, 3]);
+        assert_eq!(serials(decisions.last_refusals(1)), [3]);
+    }
+}

@@ -1,0 +1,183 @@
+//! The outbound plan: where a foreign domain is reached, by the one discovery rule. The partner entry's
+//! edge if it names one, else the SRV targets, else there is no route.
+
+use serde::{Deserialize, Serialize};
+use sip::refusal::Refusal;
+
+use crate::discovery::{self, SrvAnswer, SrvResult};
+use crate::domain_name;
+use crate::partner::{Edge, Standing};
+use crate::refusal;
+
+/// One place to connect to, always by TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NextHopTarget {
+    pub host: String,
+    pub port: u16,
+}
+
+impl std::fmt::Display for NextHopTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum RoutePlan {
+    /// At least one, to be tried in this order within the transaction.
+    Targets(Vec<NextHopTarget>),
+    /// Undecided without the domain's SRV answer.
+    Needs,
+    Refused(Refusal),
+}
+
+/// Plans the way to a foreign domain. `random(bound)` gives a number below `bound`.
+pub fn plan(
+    domain: &str,
+    standing: Standing<'_>,
+    srv: Option<&SrvResult>,
+    random: &mut impl FnMut(u32) -> u32,
+) -> RoutePlan {
+    let edge = match standing {
+        Standing::FederationOff => return RoutePlan::Refused(refusal::federation_off()),
+        Standing::Blocked(_) => return RoutePlan::Refused(refusal::domain_blocked(domain)),
+        Standing::Unknown => return RoutePlan::Refused(refusal::domain_not_allowed(domain)),
+        Standing::Allowed(partner) => partner.edge(),
+        Standing::Discovered => None,
+    };
+    match edge {
+        Some(Ok(Edge { host, port })) => RoutePlan::Targets(vec![NextHopTarget { host, port }]),
+        Some(Err(error)) => {
+            RoutePlan::Refused(refusal::no_route(format!("the partner entry of {domain} cannot be used: {error}")))
+        }
+        None => plan_by_srv(domain, srv, random),
+    }
+}
+
+fn plan_by_srv(domain: &str, srv: Option<&SrvResult>, random: &mut impl FnMut(u32) -> u32) -> RoutePlan {
+    if !domain_name::is_dns_name(&domain_name::canonical(domain)) {
+        return RoutePlan::Refused(refusal::no_route(format!("\"{domain}\" is not a DNS name")));
+    }
+    match srv {
+        None => RoutePlan::Needs,
+        Some(Ok(answer)) => plan_by_answer(domain, answer, random),
+        Some(Err(failure)) => {
+            let reason = format!("{domain} cannot be routed: {failure}");
+            RoutePlan::Refused(match failure.is_temporary() {
+                true => refusal::no_route_now(reason),
+                false => refusal::no_route(reason),
+            })
+        }
+    }
+}
+
+fn plan_by_answer(domain: &str, answer: &SrvAnswer, random: &mut impl FnMut(u32) -> u32) -> RoutePlan {
+    let targets: Vec<NextHopTarget> = discovery::order(&answer.targets, random)
+        .into_iter()
+        .map(|target| NextHopTarget { host: domain_name::canonical(&target.host), port: target.port })
+        .filter(|target| target.port != 0 && domain_name::is_dns_name(&target.host))
+        .collect();
+    if targets.is_empty() {
+        return RoutePlan::Refused(refusal::no_route(format!("{} of {domain} names no usable target", answer.name)));
+    }
+    RoutePlan::Targets(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::discovery::{SrvFailure, SrvTarget};
+    use crate::partner::{Partner, PartnerKind};
+
+    fn partner(kind: PartnerKind) -> Partner {
+        Partner { domain: "fabrikam.com".into(), kind, comment: String::new() }
+    }
+
+    fn answer(targets: &[(u16, &str, u16)]) -> SrvResult {
+        let target = |&(priority, host, port): &(u16, &str, u16)| SrvTarget { priority, weight: 0, port, host: host.into() };
+        Ok(SrvAnswer {
+            name: "_sipfederationtls._tcp.fabrikam.com".into(),
+            targets: targets.iter().map(target).collect(),
+            ttl: Duration::from_secs(60),
+            secure: false,
+        })
+    }
+
+    fn plan_zero(standing: Standing<'_>, srv: Option<&SrvResult>) -> RoutePlan {
+        plan("fabrikam.com", standing, srv, &mut |_| 0)
+    }
+
+    fn targets(plan: RoutePlan) -> Vec<String> {
+        match plan {
+            RoutePlan::Targets(targets) => targets.iter().map(NextHopTarget::to_string).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(plan: RoutePlan) -> (u16, String) {
+        match plan {
+            RoutePlan::Refused(refusal) => (refusal.status, refusal.word.into_owned()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_partner_entry_s_edge_wins_without_any_lookup() {
+        let server = partner(PartnerKind::AllowedServer { edge: "Edge.fabrikam.com".into() });
+        let elsewhere = answer(&[(0, "x.example", 1)]);
+        assert_eq!(targets(plan_zero(Standing::Allowed(&server), Some(&elsewhere))), ["edge.fabrikam.com:5061"]);
+        let server = partner(PartnerKind::AllowedServer { edge: "edge.fabrikam.com:5071".into() });
+        assert_eq!(targets(plan_zero(Standing::Allowed(&server), None)), ["edge.fabrikam.com:5071"]);
+    }
+
+    #[test]
+    fn without_an_edge_the_srv_targets_are_tried_in_order() {
+        let allowed = partner(PartnerKind::AllowedDomain);
+        let answer = answer(&[(20, "b.fabrikam.com.", 5061), (10, "a.hoster.example", 443)]);
+        for standing in [Standing::Allowed(&allowed), Standing::Discovered] {
+            assert!(matches!(plan_zero(standing, None), RoutePlan::Needs));
+            assert_eq!(targets(plan_zero(standing, Some(&answer))), ["a.hoster.example:443", "b.fabrikam.com:5061"]);
+        }
+    }
+
+    #[test]
+    fn no_record_is_no_route_and_a_dns_failure_says_so_for_now() {
+        for (failure, status) in [
+            (SrvFailure::NoRecord, 404),
+            (SrvFailure::Refused, 404),
+            (SrvFailure::Timeout, 504),
+            (SrvFailure::ServFail("SERVFAIL".into()), 504),
+        ] {
+            assert_eq!(refused(plan_zero(Standing::Discovered, Some(&Err(failure)))), (status, "no-route".into()));
+        }
+    }
+
+    #[test]
+    fn targets_that_are_no_host_or_port_are_left_out() {
+        let useless = answer(&[(0, ".", 5061), (0, "192.0.2.1", 5061), (0, "a.example", 0)]);
+        assert_eq!(refused(plan_zero(Standing::Discovered, Some(&useless))), (404, "no-route".into()));
+    }
+
+    #[test]
+    fn an_address_is_never_looked_up_as_a_domain() {
+        let plan = plan("192.0.2.1", Standing::Discovered, None, &mut |_| 0);
+        assert_eq!(refused(plan), (404, "no-route".into()));
+    }
+
+    #[test]
+    fn what_may_not_come_in_may_not_go_out() {
+        let blocked = partner(PartnerKind::Blocked);
+        let refusal = |standing| refused(plan_zero(standing, None)).1;
+        assert_eq!(refusal(Standing::FederationOff), "federation-off");
+        assert_eq!(refusal(Standing::Blocked(&blocked)), "domain-blocked");
+        assert_eq!(refusal(Standing::Unknown), "domain-not-allowed");
+    }
+
+    #[test]
+    fn an_unusable_edge_is_the_operator_s_to_mend() {
+        let broken = partner(PartnerKind::AllowedServer { edge: "edge:x".into() });
+        assert_eq!(refused(plan_zero(Standing::Allowed(&broken), None)), (404, "no-route".into()));
+    }
+}

@@ -1,0 +1,68 @@
+//! Stateless refusals, before a transaction or any memory is spent on a request: its shape, its sizes
+//! and Max-Forwards (RFC 3261 8.1.1, 16.3).
+
+use sip::header_name::HeaderName;
+use sip::message::Message;
+use sip::method::Method;
+use sip::refusal::Refusal;
+
+use crate::refusal;
+
+/// A Request-URI longer than this is answered 414.
+pub const REQUEST_URI_BYTES_MAX: usize = 2048;
+/// A Call-ID is kept with every transaction, dialog and decision, so its length is bounded.
+pub const CALL_ID_BYTES_MAX: usize = 256;
+
+/// Checks a request by itself.
+pub fn screen(request: &Message) -> Result<(), Refusal> {
+    check_shape(request)?;
+    check_sizes(request)?;
+    check_hops(request)
+}
+
+/// The headers every request needs are there once, can be read, and CSeq names the method.
+fn check_shape(request: &Message) -> Result<(), Refusal> {
+    let Some(method) = request.method() else {
+        return Err(refusal::malformed_request("a response came where a request was expected"));
+    };
+    for name in SINGLE {
+        if request.header_all(name).nth(1).is_some() {
+            return Err(refusal::malformed_request(format!("{name:?} appears more than once")));
+        }
+    }
+    let unreadable = |error: sip::ParseError| refusal::malformed_request(error.to_string());
+    request.from().map_err(unreadable)?;
+    request.to().map_err(unreadable)?;
+    request.call_id().map_err(unreadable)?;
+    request.top_via().map_err(unreadable)?;
+    let cseq = request.cseq().map_err(unreadable)?;
+    if cseq.method != method {
+        let reason = format!("CSeq says {}, the request line {}", cseq.method.as_str(), method.as_str());
+        return Err(refusal::malformed_request(reason));
+    }
+    Ok(())
+}
+
+/// Two of one of these, and two readers could read two different requests.
+const SINGLE: [HeaderName; 5] =
+    [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq, HeaderName::MaxForwards];
+
+fn check_sizes(request: &Message) -> Result<(), Refusal> {
+    if request.request_uri().is_some_and(|uri| uri.len() > REQUEST_URI_BYTES_MAX) {
+        let reason = format!("the Request-URI is longer than {REQUEST_URI_BYTES_MAX} bytes");
+        return Err(Refusal::new(414, "malformed-request", reason));
+    }
+    if request.call_id().is_ok_and(|call_id| call_id.len() > CALL_ID_BYTES_MAX) {
+        return Err(refusal::malformed_request(format!("the Call-ID is longer than {CALL_ID_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
+/// An OPTIONS that has run out of hops is answered by whoever holds it (RFC 3261 11, 16.3).
+fn check_hops(request: &Message) -> Result<(), Refusal> {
+    let hops = request.max_forwards().map_err(|error| refusal::malformed_request(error.to_string()))?;
+    match hops {
+        Some(0) if request.method() != Some(Method::Options) => Err(refusal::too_many_hops()),
+        _ => Ok(()),
+    }
+}

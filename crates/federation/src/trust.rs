@@ -1,0 +1,87 @@
+//! What a peer's certificate says, as facts. Nothing here decides: the ladder in
+//! [`crate::verification`] judges these facts per request, with the domain it claims in hand.
+
+use serde::{Deserialize, Serialize};
+
+/// The facts of one certificate, fixed to the connection that presented it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerCertificate {
+    /// Whether the chain ends at an anchor of ours, whatever its purposes.
+    pub chain: Result<Anchor, Why>,
+    pub purposes: Purposes,
+    pub names: Names,
+    /// SHA-256 of the certificate's DER.
+    pub fingerprint: [u8; 32],
+    pub issuer: String,
+    /// Hexadecimal, lower case.
+    pub serial: String,
+    pub subject: String,
+    /// Seconds since the Unix epoch.
+    pub not_after_unix: i64,
+}
+
+impl PeerCertificate {
+    /// The fingerprint as 64 lower case hexadecimal digits.
+    pub fn fingerprint_hex(&self) -> String {
+        self.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The trust anchor a chain ends at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Anchor {
+    /// Vouches for every domain.
+    Public { name: String },
+    /// A partner's own authority: vouches for the domains listed (lower case) and for no other.
+    Partner { name: String, domains: Vec<String> },
+}
+
+/// Why a chain was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    UnknownIssuer,
+    Expired,
+    NotYetValid,
+    BadSignature,
+    Revoked,
+    /// The bytes are no certificate.
+    Unreadable(String),
+    Other(String),
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Why::UnknownIssuer => f.write_str("its issuer is not among the trusted authorities"),
+            Why::Expired => f.write_str("it, or a certificate of its chain, has expired"),
+            Why::NotYetValid => f.write_str("it, or a certificate of its chain, is not valid yet"),
+            Why::BadSignature => f.write_str("a signature in its chain is wrong"),
+            Why::Revoked => f.write_str("it has been revoked"),
+            Why::Unreadable(what) => write!(f, "it cannot be read: {what}"),
+            Why::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+/// The extended key usages of a certificate (RFC 5280 4.2.1.12, RFC 5924).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purposes {
+    pub client_auth: bool,
+    pub server_auth: bool,
+    /// id-kp-sipDomain, 1.3.6.1.5.5.7.3.20.
+    pub sip_domain: bool,
+    /// anyExtendedKeyUsage, 2.5.29.37.0.
+    pub any: bool,
+    /// The extension is present at all; without it a certificate is good for every purpose.
+    pub stated: bool,
+}
+
+/// The subject alternative names that SIP reads (RFC 5922 7.1). The common name is not among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// What each `sip:` URI names, lower case: the host of one without user part. One with a user part
+    /// is kept as `user@host`: it proves no domain, but its presence keeps the DNS names from proving one.
+    pub sip_uris: Vec<String>,
+    /// DNS names, lower case, wildcards as they are written.
+    pub dns: Vec<String>,
+}

@@ -1,0 +1,179 @@
+use std::time::Duration;
+
+use super::*;
+use crate::discovery::{SrvAnswer, SrvFailure, SrvTarget};
+
+const FABRIKAM: &str = "fabrikam.com";
+
+fn certificate(sip_uris: &[&str], dns: &[&str]) -> PeerCertificate {
+    let own = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+    PeerCertificate {
+        chain: Ok(Anchor::Public { name: "Root".into() }),
+        purposes: Purposes { server_auth: true, stated: true, ..Purposes::default() },
+        names: Names { sip_uris: own(sip_uris), dns: own(dns) },
+        fingerprint: [0; 32],
+        issuer: "CN=Root".into(),
+        serial: "01".into(),
+        subject: "CN=edge".into(),
+        not_after_unix: 0,
+    }
+}
+
+fn srv(hosts: &[&str]) -> SrvResult {
+    let target = |host: &&str| SrvTarget { priority: 0, weight: 0, port: 5061, host: host.to_string() };
+    Ok(SrvAnswer {
+        name: "_sipfederationtls._tcp.fabrikam.com".into(),
+        targets: hosts.iter().map(target).collect(),
+        ttl: Duration::from_secs(60),
+        secure: false,
+    })
+}
+
+fn rung(verdict: Verdict) -> Rung {
+    match verdict {
+        Verdict::Proven(rung) => rung,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(verdict: Verdict) -> Refusal {
+    match verdict {
+        Verdict::Failed(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn judge_client(certificate: &PeerCertificate, edge: Option<&str>, srv: Option<&SrvResult>) -> Verdict {
+    judge(certificate, Role::Client, FABRIKAM, edge, srv)
+}
+
+#[test]
+fn the_edge_of_the_partner_entry_proves_the_domain() {
+    let certificate = certificate(&[], &["edge.hoster.example"]);
+    for edge in ["edge.hoster.example", "Edge.Hoster.Example:5071"] {
+        assert_eq!(rung(judge_client(&certificate, Some(edge), None)), Rung::EdgeFqdn);
+    }
+    assert!(matches!(judge_client(&certificate, Some("hoster.example"), None), Verdict::Needs));
+    assert!(matches!(judge_client(&certificate, None, None), Verdict::Needs));
+}
+
+#[test]
+fn the_sip_uri_or_else_the_dns_name_of_the_domain_proves_it() {
+    assert_eq!(rung(judge_client(&certificate(&[FABRIKAM], &[]), None, None)), Rung::Domain);
+    assert_eq!(rung(judge_client(&certificate(&[], &["x.example", FABRIKAM]), None, None)), Rung::Domain);
+    assert_eq!(rung(judge(&certificate(&[FABRIKAM], &[]), Role::Server, "Fabrikam.COM.", None, None)), Rung::Domain);
+}
+
+#[test]
+fn a_dns_name_proves_no_domain_beside_a_sip_uri() {
+    let nobody = srv(&["edge.elsewhere.example"]);
+    for uri in ["tailspin.com", "alice@fabrikam.com"] {
+        let certificate = certificate(&[uri], &[FABRIKAM]);
+        assert_eq!(refusal(judge_client(&certificate, None, Some(&nobody))).word, "certificate-name");
+    }
+}
+
+#[test]
+fn beside_a_sip_uri_dns_names_still_prove_an_edge() {
+    let certificate = certificate(&["tailspin.com"], &["edge.fabrikam.com"]);
+    assert_eq!(rung(judge_client(&certificate, Some("edge.fabrikam.com"), None)), Rung::EdgeFqdn);
+    let srv = srv(&["edge.fabrikam.com"]);
+    assert_eq!(rung(judge_client(&certificate, None, Some(&srv))), Rung::EdgeInDomain);
+}
+
+#[test]
+fn wildcards_and_subdomains_prove_nothing() {
+    let srv = srv(&["sip.fabrikam.com"]);
+    for name in ["*.fabrikam.com", "*.com", "a.fabrikam.com", "com", "xfabrikam.com", "fabrikam.com.evil.example"] {
+        let certificate = certificate(&[], &[name]);
+        assert_eq!(refusal(judge_client(&certificate, None, Some(&srv))).word, "certificate-name", "{name}");
+    }
+}
+
+#[test]
+fn an_srv_target_proves_its_very_parent_only() {
+    let edge = certificate(&[], &["sip.fabrikam.com"]);
+    assert_eq!(rung(judge_client(&edge, None, Some(&srv(&["x.example", "SIP.fabrikam.com."])))), Rung::EdgeInDomain);
+    // The hoster's own domain, or one that is two labels down, is not enough: anyone can publish an SRV record.
+    for name in ["edge.hoster.example", "a.sip.fabrikam.com", "evilfabrikam.com"] {
+        let refused = refusal(judge_client(&certificate(&[], &[name]), None, Some(&srv(&[name]))));
+        assert_eq!(refused.word, "certificate-name", "{name}");
+    }
+}
+
+#[test]
+fn the_domain_itself_as_srv_target_is_rung_three_not_four() {
+    let apex = certificate(&["tailspin.com"], &[FABRIKAM]);
+    assert_eq!(refusal(judge_client(&apex, None, Some(&srv(&[FABRIKAM])))).word, "certificate-name");
+}
+
+#[test]
+fn a_name_refusal_says_what_was_there_what_was_expected_and_what_dns_said() {
+    let certificate = certificate(&["tailspin.com"], &["edge.tailspin.com"]);
+    let reason = refusal(judge_client(&certificate, Some("edge.fabrikam.com"), Some(&Err(SrvFailure::Timeout)))).reason;
+    for part in ["tailspin.com", "edge.tailspin.com", "edge.fabrikam.com (partner entry)", "fabrikam.com itself", "timed out"] {
+        assert!(reason.contains(part), "{part} in {reason}");
+    }
+    let many: Vec<String> = (0..1000).map(|i| format!("n{i}.example")).collect();
+    let many = certificate_of(many);
+    assert!(refusal(judge_client(&many, None, Some(&Err(SrvFailure::NoRecord)))).reason.len() < 600);
+}
+
+fn certificate_of(dns: Vec<String>) -> PeerCertificate {
+    let mut certificate = certificate(&[], &[]);
+    certificate.names.dns = dns;
+    certificate
+}
+
+#[test]
+fn a_bad_chain_fails_whatever_it_names() {
+    for (why, word) in [
+        (Why::Expired, "certificate-expired"),
+        (Why::NotYetValid, "certificate-untrusted"),
+        (Why::UnknownIssuer, "certificate-untrusted"),
+        (Why::BadSignature, "certificate-untrusted"),
+        (Why::Unreadable("x".into()), "certificate-untrusted"),
+    ] {
+        let mut certificate = certificate(&[FABRIKAM], &["edge.fabrikam.com"]);
+        certificate.chain = Err(why);
+        let refused = refusal(judge_client(&certificate, Some("edge.fabrikam.com"), None));
+        assert_eq!((refused.status, &*refused.word), (403, word));
+    }
+}
+
+#[test]
+fn a_partner_s_authority_vouches_for_its_domains_only() {
+    let mut certificate = certificate(&[FABRIKAM, "contoso.com"], &[]);
+    certificate.chain = Ok(Anchor::Partner { name: "Fabrikam CA".into(), domains: vec![FABRIKAM.into()] });
+    assert_eq!(rung(judge_client(&certificate, None, None)), Rung::Domain);
+    let refused = refusal(judge(&certificate, Role::Client, "contoso.com", None, None));
+    assert_eq!(refused.word, "certificate-untrusted");
+}
+
+#[test]
+fn a_client_may_show_any_tls_purpose_and_a_server_never_clientauth_alone() {
+    let none = Purposes { stated: true, ..Purposes::default() };
+    let table = [
+        (Purposes::default(), true, true),
+        (none, false, false),
+        (Purposes { client_auth: true, ..none }, true, false),
+        (Purposes { server_auth: true, ..none }, true, true),
+        (Purposes { sip_domain: true, ..none }, true, true),
+        (Purposes { any: true, ..none }, true, true),
+        (Purposes { client_auth: true, server_auth: true, ..none }, true, true),
+    ];
+    for (purposes, as_client, as_server) in table {
+        let mut certificate = certificate(&[FABRIKAM], &[]);
+        certificate.purposes = purposes;
+        for (role, accepted) in [(Role::Client, as_client), (Role::Server, as_server)] {
+            match judge(&certificate, role, FABRIKAM, None, None) {
+                Verdict::Proven(Rung::Domain) => assert!(accepted, "{purposes:?} {role:?}"),
+                Verdict::Failed(refused) => {
+                    assert!(!accepted, "{purposes:?} {role:?}");
+                    assert_eq!(refused.word, "certificate-purpose");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! One device of one user (RFC 3261 section 10.3, RFC 5626 section 6).
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use sip::{FlowId, Transport};
+
+/// The flow between a client and us: the only way back to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientFlow {
+    pub id: FlowId,
+    pub transport: Transport,
+    /// The port of ours that the client speaks to.
+    pub local_port: u16,
+}
+
+/// A contact of an address-of-record, with the flow over which it is reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binding {
+    /// The Contact's URI as the client wrote it: the Request-URI of what we send to it.
+    pub contact: String,
+    /// The Contact header's parameters other than `expires`, as the client wrote them, each with its semicolon.
+    pub parameters: String,
+    /// The flow the registration came in on. Everything for this device goes out over it.
+    pub flow: ClientFlow,
+    /// The device, where it names itself (`+sip.instance`, RFC 5626 section 4.1).
+    pub instance: Option<String>,
+    pub reg_id: Option<u32>,
+    /// Route values towards the device (RFC 3327), top first.
+    pub path: Vec<String>,
+    /// Preference in thousandths: 1000 is most wanted (RFC 3261 section 20.10).
+    pub q: u16,
+    pub call_id: String,
+    pub cseq: u32,
+    pub expires_at: Instant,
+}
+
+impl Binding {
+    /// Whole seconds until the binding ends, rounded up, so that a live binding never shows 0.
+    pub fn remaining_secs(&self, now: Instant) -> u64 {
+        let left = self.expires_at.saturating_duration_since(now);
+        left.as_secs() + u64::from(left > Duration::from_secs(left.as_secs()))
+    }
+
+    /// RFC 5626 section 6: the same instance and reg-id is the same flow of the same device, whatever its address.
+    pub(crate) fn is_same_device(&self, other: &Binding) -> bool {
+        match (&self.instance, &other.instance) {
+            (Some(ours), Some(theirs)) if self.reg_id.is_some() || other.reg_id.is_some() => {
+                ours == theirs && self.reg_id == other.reg_id
+            }
+            _ => self.contact == other.contact,
+        }
+    }
+}
+
+/// What an operator sees of a binding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingSummary {
+    pub aor: String,
+    pub contact: String,
+    pub flow: FlowId,
+    pub expires_secs: u64,
+}

@@ -1,0 +1,312 @@
+//! The bindings by address-of-record, and what a REGISTER does to them (RFC 3261 section 10.3).
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use federation::Admitted;
+use sip::{Aor, FlowId, HeaderName, Message, NameAddr, ParseError, Refusal};
+
+use crate::{Binding, BindingSummary, ClientFlow};
+
+/// The location service of one worker.
+#[derive(Debug, Default)]
+pub struct LocationService {
+    bindings_by_aor: HashMap<Aor, Vec<Binding>>,
+    aors_by_flow: HashMap<FlowId, HashSet<Aor>>,
+    /// Each binding once, soonest to end first.
+    endings: BTreeSet<(Instant, Aor)>,
+    limits: RegistrarLimits,
+}
+
+/// Bounds on what a client can ask for.
+#[derive(Debug, Clone)]
+pub struct RegistrarLimits {
+    pub bindings_per_aor_max: usize,
+    pub expires_secs_min: u32,
+    pub expires_secs_default: u32,
+    pub expires_secs_max: u32,
+}
+
+/// A registration that was accepted: what its 200 says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// One Contact value for each binding, with its remaining time (RFC 3261 section 10.3 step 8).
+    pub contacts: Vec<String>,
+    /// The Path values to repeat (RFC 3327 section 5.3).
+    pub path: Vec<String>,
+    /// Whether the flow the request came in on now carries a binding.
+    pub bound: bool,
+}
+
+/// What the Contact headers of a REGISTER ask for.
+enum Wish {
+    Fetch,
+    RemoveAll,
+    Update(Vec<(Binding, u32)>),
+}
+
+impl LocationService {
+    pub fn new(limits: RegistrarLimits) -> LocationService {
+        LocationService { limits, ..LocationService::default() }
+    }
+
+    /// Applies an admitted REGISTER, all of it or nothing.
+    ///
+    /// # Errors
+    /// 400 for a Contact that does not parse, 403 where the request proves another user, 423 for too short an
+    /// interval, 500 for an old CSeq, 503 beyond `bindings_per_aor_max`.
+    pub fn handle_register(
+        &mut self,
+        now: Instant,
+        request: &Message,
+        admitted: &Admitted,
+        flow: ClientFlow,
+    ) -> Result<Registered, Refusal> {
+        let aor = admitted.aor().ok_or_else(|| Refusal::new(403, "identity-mismatch", "only a user registers"))?;
+        let wish = self.read_wish(now, request, flow)?;
+        self.expire(now);
+        let path = match &wish {
+            Wish::Update(updates) => updates.first().map(|(binding, _)| binding.path.clone()).unwrap_or_default(),
+            Wish::Fetch | Wish::RemoveAll => Vec::new(),
+        };
+        match wish {
+            Wish::Fetch => {}
+            Wish::RemoveAll => self.remove_all(aor, request)?,
+            Wish::Update(updates) => self.update(aor, updates)?,
+        }
+        let bindings = self.lookup(now, aor);
+        Ok(Registered {
+            contacts: bindings.iter().map(|binding| contact_value(binding, now)).collect(),
+            path,
+            bound: bindings.iter().any(|binding| binding.flow == flow),
+        })
+    }
+
+    /// The live bindings of a user, most wanted first.
+    pub fn lookup(&self, now: Instant, aor: &Aor) -> Vec<&Binding> {
+        let mut live: Vec<_> = self
+            .bindings_by_aor
+            .get(aor)
+            .into_iter()
+            .flatten()
+            .filter(|binding| binding.expires_at > now)
+            .collect();
+        live.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        live
+    }
+
+    /// Removes the bindings that were reached over this flow: nothing else leads to them.
+    pub fn flow_closed(&mut self, flow: FlowId) {
+        for aor in self.aors_by_flow.remove(&flow).unwrap_or_default() {
+            self.retain(&aor, |binding| binding.flow.id != flow);
+        }
+    }
+
+    /// Removes a user altogether and names the flows that carried him.
+    pub fn remove_user(&mut self, aor: &Aor) -> Vec<FlowId> {
+        let flows: Vec<_> =
+            self.bindings_by_aor.get(aor).into_iter().flatten().map(|binding| binding.flow.id).collect();
+        self.retain(aor, |_| false);
+        flows
+    }
+
+    /// Forgets what has run out.
+    pub fn expire(&mut self, now: Instant) {
+        let due: Vec<Aor> =
+            self.endings.iter().take_while(|(at, _)| *at <= now).map(|(_, aor)| aor.clone()).collect();
+        for aor in due {
+            self.retain(&aor, |binding| binding.expires_at > now);
+        }
+    }
+
+    /// When the next binding runs out.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.endings.first().map(|(at, _)| *at)
+    }
+
+    /// Bindings held, over all users.
+    pub fn len(&self) -> usize {
+        self.bindings_by_aor.values().map(Vec::len).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bindings_by_aor.is_empty()
+    }
+
+    /// What an operator sees, sorted by address.
+    pub fn summaries(&self, now: Instant) -> Vec<BindingSummary> {
+        let mut all: Vec<_> = self
+            .bindings_by_aor
+            .iter()
+            .flat_map(|(aor, bindings)| bindings.iter().map(move |binding| summary(aor, binding, now)))
+            .collect();
+        all.sort_by(|a, b| (&a.aor, &a.contact).cmp(&(&b.aor, &b.contact)));
+        all
+    }
+
+    /// RFC 3261 section 10.3 steps 6 and 7, read without changing anything.
+    fn read_wish(&self, now: Instant, request: &Message, flow: ClientFlow) -> Result<Wish, Refusal> {
+        let default = request.expires().map_err(malformed)?.unwrap_or(self.limits.expires_secs_default);
+        let contacts: Vec<&[u8]> = request.header_all(HeaderName::Contact).collect();
+        if contacts.is_empty() {
+            return Ok(Wish::Fetch);
+        }
+        if contacts.iter().any(|value| value.trim_ascii() == b"*") {
+            let only = contacts.len() == 1 && request.expires().map_err(malformed)? == Some(0);
+            return only
+                .then_some(Wish::RemoveAll)
+                .ok_or_else(|| Refusal::new(400, "malformed-request", "Contact * needs Expires: 0 and no other Contact"));
+        }
+        let mut updates = Vec::new();
+        for contact in request.contacts() {
+            let contact = contact.map_err(malformed)?;
+            let asked = match contact.param("expires").flatten() {
+                Some(text) => text.parse().unwrap_or(default),
+                None => default,
+            };
+            let granted = self.grant(asked)?;
+            updates.push((read_binding(now, request, &contact, flow, granted)?, granted));
+            if updates.len() > self.limits.bindings_per_aor_max {
+                return Err(self.too_many());
+            }
+        }
+        Ok(Wish::Update(updates))
+    }
+
+    /// RFC 3261 section 10.3 step 7: an interval may be shortened, and one that is too brief is refused.
+    fn grant(&self, asked_secs: u32) -> Result<u32, Refusal> {
+        if asked_secs != 0 && asked_secs < self.limits.expires_secs_min {
+            let reason = format!("asked for {asked_secs} s");
+            return Err(Refusal::new(423, "interval-too-brief", reason)
+                .with_header(HeaderName::MinExpires, self.limits.expires_secs_min.to_string()));
+        }
+        Ok(asked_secs.min(self.limits.expires_secs_max))
+    }
+
+    fn update(&mut self, aor: &Aor, updates: Vec<(Binding, u32)>) -> Result<(), Refusal> {
+        let mut bindings = self.bindings_by_aor.get(aor).cloned().unwrap_or_default();
+        for (update, expires_secs) in updates {
+            if let Some(old) = bindings.iter().find(|old| old.is_same_device(&update)) {
+                check_order(old, &update.call_id, update.cseq)?;
+            }
+            bindings.retain(|old| !old.is_same_device(&update));
+            if expires_secs > 0 {
+                bindings.push(update);
+            }
+        }
+        if bindings.len() > self.limits.bindings_per_aor_max {
+            return Err(self.too_many());
+        }
+        self.replace(aor, bindings);
+        Ok(())
+    }
+
+    fn remove_all(&mut self, aor: &Aor, request: &Message) -> Result<(), Refusal> {
+        let call_id = request.call_id().map_err(malformed)?;
+        let cseq = request.cseq().map_err(malformed)?.number;
+        for old in self.bindings_by_aor.get(aor).into_iter().flatten() {
+            check_order(old, call_id, cseq)?;
+        }
+        self.retain(aor, |_| false);
+        Ok(())
+    }
+
+    fn retain(&mut self, aor: &Aor, keep: impl Fn(&Binding) -> bool) {
+        let mut bindings = self.bindings_by_aor.get(aor).cloned().unwrap_or_default();
+        bindings.retain(keep);
+        self.replace(aor, bindings);
+    }
+
+    fn replace(&mut self, aor: &Aor, bindings: Vec<Binding>) {
+        for old in self.bindings_by_aor.get(aor).into_iter().flatten() {
+            self.endings.remove(&(old.expires_at, aor.clone()));
+            if let Some(aors) = self.aors_by_flow.get_mut(&old.flow.id) {
+                aors.remove(aor);
+                if aors.is_empty() {
+                    self.aors_by_flow.remove(&old.flow.id);
+                }
+            }
+        }
+        for binding in &bindings {
+            self.aors_by_flow.entry(binding.flow.id).or_default().insert(aor.clone());
+            self.endings.insert((binding.expires_at, aor.clone()));
+        }
+        if bindings.is_empty() {
+            self.bindings_by_aor.remove(aor);
+        } else {
+            self.bindings_by_aor.insert(aor.clone(), bindings);
+        }
+    }
+
+    fn too_many(&self) -> Refusal {
+        let reason = format!("more than {} bindings of one user", self.limits.bindings_per_aor_max);
+        Refusal::new(503, "too-many-bindings", reason)
+    }
+}
+
+impl Default for RegistrarLimits {
+    fn default() -> RegistrarLimits {
+        RegistrarLimits {
+            bindings_per_aor_max: 16,
+            expires_secs_min: 60,
+            expires_secs_default: 3600,
+            expires_secs_max: 7200,
+        }
+    }
+}
+
+fn read_binding(
+    now: Instant,
+    request: &Message,
+    contact: &NameAddr<'_>,
+    flow: ClientFlow,
+    expires_secs: u32,
+) -> Result<Binding, Refusal> {
+    let instance = contact.param("+sip.instance").flatten().map(str::to_owned);
+    let path = request.paths().map(|path| path.map(|path| path.as_str().to_owned())).collect::<Result<_, _>>();
+    Ok(Binding {
+        contact: contact.uri().as_str().to_owned(),
+        parameters: instance.as_ref().map(|text| format!(";+sip.instance={text}")).unwrap_or_default()
+            + &contact.param("reg-id").flatten().map(|text| format!(";reg-id={text}")).unwrap_or_default(),
+        flow,
+        reg_id: contact.param("reg-id").flatten().and_then(|text| text.parse().ok()),
+        instance,
+        path: path.map_err(malformed)?,
+        q: contact.param("q").flatten().map_or(1000, thousandths),
+        call_id: request.call_id().map_err(malformed)?.to_owned(),
+        cseq: request.cseq().map_err(malformed)?.number,
+        expires_at: now + Duration::from_secs(u64::from(expires_secs)),
+    })
+}
+
+/// RFC 3261 section 10.3 step 7: within one Call-ID a lower CSeq arrived late.
+fn check_order(old: &Binding, call_id: &str, cseq: u32) -> Result<(), Refusal> {
+    if old.call_id == call_id && cseq <= old.cseq {
+        let reason = format!("CSeq {cseq} after {}", old.cseq);
+        return Err(Refusal::new(500, "out-of-order", reason));
+    }
+    Ok(())
+}
+
+fn contact_value(binding: &Binding, now: Instant) -> String {
+    format!("<{}>{};expires={}", binding.contact, binding.parameters, binding.remaining_secs(now))
+}
+
+fn summary(aor: &Aor, binding: &Binding, now: Instant) -> BindingSummary {
+    BindingSummary {
+        aor: aor.to_string(),
+        contact: binding.contact.clone(),
+        flow: binding.flow.id,
+        expires_secs: binding.remaining_secs(now),
+    }
+}
+
+/// A qvalue (RFC 3261 section 25.1) in thousandths; what is none counts as 1.
+fn thousandths(text: &str) -> u16 {
+    let value: f32 = text.parse().unwrap_or(1.0);
+    (value.clamp(0.0, 1.0) * 1000.0).round() as u16
+}
+
+fn malformed(error: ParseError) -> Refusal {
+    Refusal::new(400, "malformed-request", error.to_string())
+}

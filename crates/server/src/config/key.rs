@@ -1,0 +1,193 @@
+//! Every key of `comity.toml`, defined once: reading, error messages and the reference text all come from here.
+
+/// One key: where it stands, what it holds and what it means.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The name of its `[section]`; empty at the top of the file.
+    pub section: &'static str,
+    pub name: &'static str,
+    pub kind: Kind,
+    pub need: Need,
+    /// A value as it could stand in the file.
+    pub example: &'static str,
+    /// What it means, as the rest of a sentence.
+    pub doc: &'static str,
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Texts,
+    /// Relative to the folder of the file.
+    Path,
+    Count,
+    Switch,
+}
+
+/// Whether a key must be there, and what holds without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Required,
+    Default(&'static str),
+}
+
+impl Kind {
+    /// As in "expected ...".
+    pub fn expected(self) -> &'static str {
+        match self {
+            Kind::Text => "a text in quotes",
+            Kind::Texts => "a list of texts in quotes",
+            Kind::Path => "a path in quotes",
+            Kind::Count => "a whole number",
+            Kind::Switch => "true or false",
+        }
+    }
+}
+
+impl Key {
+    /// `[certificate] chain`, or `domains` for a key at the top.
+    pub fn place(&self) -> String {
+        if self.section.is_empty() { self.name.to_owned() } else { format!("[{}] {}", self.section, self.name) }
+    }
+}
+
+/// Every key with its meaning and its default, in the form of a file.
+pub fn reference() -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for key in ALL {
+        if key.section != section {
+            section = key.section;
+            text.push_str(&format!("\n[{section}]\n"));
+        }
+        let need = match key.need {
+            Need::Required => "required".to_owned(),
+            Need::Default(default) => format!("default: {default}"),
+        };
+        text.push_str(&format!("# {}; {need}\n{} = {}\n", key.doc, key.name, key.example));
+    }
+    text
+}
+
+pub static DOMAINS: Key = Key {
+    section: "",
+    name: "domains",
+    kind: Kind::Texts,
+    need: Need::Required,
+    example: r#"["contoso.example"]"#,
+    doc: "the SIP domains served here: the part after the @ of your users' addresses",
+};
+pub static EDGE: Key = Key {
+    section: "",
+    name: "edge",
+    kind: Kind::Text,
+    need: Need::Required,
+    example: r#""sip.contoso.example""#,
+    doc: "the name of this server as the DNS and its certificate have it",
+};
+pub static DATA: Key = Key {
+    section: "",
+    name: "data",
+    kind: Kind::Path,
+    need: Need::Default("\"data\""),
+    example: r#""data""#,
+    doc: "the folder of the database and the control socket, relative to this file",
+};
+pub static WORKERS: Key = Key {
+    section: "",
+    name: "workers",
+    kind: Kind::Count,
+    need: Need::Default("the number of cores, at least 2"),
+    example: "4",
+    doc: "the number of threads that serve SIP",
+};
+pub static CERTIFICATE_CHAIN: Key = Key {
+    section: "certificate",
+    name: "chain",
+    kind: Kind::Path,
+    need: Need::Required,
+    example: r#""contoso.pem""#,
+    doc: "the server's certificate and its intermediates (PEM, its own first)",
+};
+pub static CERTIFICATE_KEY: Key = Key {
+    section: "certificate",
+    name: "key",
+    kind: Kind::Path,
+    need: Need::Required,
+    example: r#""contoso.key""#,
+    doc: "the private key of the certificate (PEM)",
+};
+pub static CERTIFICATE_ROOTS: Key = Key {
+    section: "certificate",
+    name: "roots",
+    kind: Kind::Path,
+    need: Need::Default("the system's"),
+    example: r#""ca.pem""#,
+    doc: "the authorities trusted to name partners (PEM)",
+};
+pub static LISTEN_TLS: Key = Key {
+    section: "listen",
+    name: "tls",
+    kind: Kind::Texts,
+    need: Need::Required,
+    example: r#"["192.0.2.1:5061"]"#,
+    doc: "the addresses where partners and phones connect by TLS",
+};
+pub static LISTEN_TCP: Key = Key {
+    section: "listen",
+    name: "tcp",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["192.0.2.1:5060"]"#,
+    doc: "the addresses for phones by TCP, without encryption",
+};
+pub static LISTEN_UDP: Key = Key {
+    section: "listen",
+    name: "udp",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["192.0.2.1:5060"]"#,
+    doc: "the addresses for phones by UDP, without encryption",
+};
+pub static FEDERATION_ENABLED: Key = Key {
+    section: "federation",
+    name: "enabled",
+    kind: Kind::Switch,
+    need: Need::Default("true"),
+    example: "true",
+    doc: "whether other domains are spoken with at all",
+};
+pub static FEDERATION_DISCOVERY: Key = Key {
+    section: "federation",
+    name: "discovery",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "false",
+    doc: "whether domains without a partner entry are found by DNS and allowed",
+};
+pub static DNS_SERVERS: Key = Key {
+    section: "dns",
+    name: "servers",
+    kind: Kind::Texts,
+    need: Need::Default("the system's"),
+    example: r#"["192.0.2.53:53"]"#,
+    doc: "the DNS servers to ask",
+};
+
+/// All keys, in the order of the reference.
+pub static ALL: &[&Key] = &[
+    &DOMAINS,
+    &EDGE,
+    &DATA,
+    &WORKERS,
+    &CERTIFICATE_CHAIN,
+    &CERTIFICATE_KEY,
+    &CERTIFICATE_ROOTS,
+    &LISTEN_TLS,
+    &LISTEN_TCP,
+    &LISTEN_UDP,
+    &FEDERATION_ENABLED,
+    &FEDERATION_DISCOVERY,
+    &DNS_SERVERS,
+];

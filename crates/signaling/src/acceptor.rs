@@ -1,0 +1,304 @@
+//! What the worker does on which a request arrives: screening, the server transaction, admission, and the decision
+//! where it goes. From there the target's owner takes over (`owner`).
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use bytes::Bytes;
+use federation::admission::{self, Admitted, Decision, Evidence, Flow, Rules};
+use federation::flow::{FlowFacts, FlowKind};
+use federation::screen::screen;
+use sip::transaction::{RequestOutcome, ServerTransactionId};
+use sip::{HeaderName, Message, Method, Refusal, build, proxy};
+
+use crate::core::{Asker, Core};
+use crate::route::{Destination, OwnRoutes, route};
+use crate::{AdmittedRequest, Answer, Handoff, Output, Question, Upstream, WorkerId};
+
+/// The server transactions of this worker, and which owner each was handed to.
+#[derive(Debug, Default)]
+pub(crate) struct Acceptor {
+    owners_by_server: HashMap<ServerTransactionId, WorkerId>,
+}
+
+/// A request between its arrival and its admission.
+pub(crate) struct Arrival {
+    /// `None` for an ACK to a 2xx, which has no transaction.
+    pub upstream: Option<Upstream>,
+    pub facts: FlowFacts,
+    pub message: Message,
+    pub own_routes: OwnRoutes,
+    pub evidence: Evidence,
+}
+
+impl Acceptor {
+    pub(crate) fn forget(&mut self, id: ServerTransactionId) {
+        self.owners_by_server.remove(&id);
+    }
+}
+
+impl Core {
+    /// A request from outside.
+    pub(crate) fn accept(&mut self, now: Instant, facts: FlowFacts, message: Message) {
+        if let Err(refusal) = screen(&message) {
+            return self.refuse_stateless(&facts, &message, &refusal);
+        }
+        let message = proxy::forward::stamp_received(message, facts.remote);
+        match self.transactions.handle_request(now, facts.id, &message) {
+            RequestOutcome::New(transaction) => {
+                if let Some(state) = self.flows.get_mut(facts.id) {
+                    state.pending += 1;
+                }
+                let upstream = Upstream { worker: self.ownership.worker, transaction };
+                self.arrive(now, Some(upstream), facts, message);
+            }
+            RequestOutcome::AckFor2xx => self.arrive(now, None, facts, message),
+            RequestOutcome::Cancel { cancelled } => {
+                if let Some(transaction) = cancelled {
+                    self.cancel(now, transaction);
+                }
+            }
+            RequestOutcome::Absorbed => {}
+            RequestOutcome::Malformed(error) => {
+                let refusal = Refusal::new(400, "malformed-request", error.to_string());
+                self.refuse_stateless(&facts, &message, &refusal);
+            }
+            RequestOutcome::Full => {
+                let refusal = overloaded("too many server transactions");
+                self.refuse_stateless(&facts, &message, &refusal);
+            }
+        }
+    }
+
+    fn arrive(&mut self, now: Instant, upstream: Option<Upstream>, facts: FlowFacts, message: Message) {
+        let own_routes = OwnRoutes::of(&message, &self.organisation, facts.local.ip(), &self.mint);
+        let evidence = Evidence {
+            in_dialog: own_routes.exit().is_some(),
+            route_names_flow: own_routes.entered_by(facts.id),
+            ..Evidence::default()
+        };
+        self.decide(now, Arrival { upstream, facts, message, own_routes, evidence });
+    }
+
+    /// Runs the list of checks from the top with the evidence there is; asks for more, refuses, or lets it through.
+    fn decide(&mut self, now: Instant, mut arrival: Arrival) {
+        loop {
+            match self.judge_arrival(now, &arrival) {
+                Decision::Needs(admission::Question::Srv { domain }) => {
+                    match self.discovery.lookup(now, &domain) {
+                        Some(known) => arrival.evidence.srv = Some(known.clone()),
+                        None => return self.await_evidence(now, arrival, Question::Srv { domain }),
+                    }
+                }
+                Decision::Needs(admission::Question::Credentials(aor)) => {
+                    return self.await_evidence(now, arrival, Question::Credentials(aor));
+                }
+                Decision::Refused(refusal) => return self.refuse_arrival(now, arrival, &refusal),
+                Decision::Admitted(admitted) => return self.send_on(now, arrival, admitted),
+            }
+        }
+    }
+
+    fn judge_arrival(&mut self, now: Instant, arrival: &Arrival) -> Decision {
+        let state = self.flows.get(arrival.facts.id);
+        let flow = Flow {
+            facts: &arrival.facts,
+            kind: state.map_or(&FlowKind::Undecided, |state| &state.kind),
+            users: state.map_or(&[], |state| &state.users),
+        };
+        let mut rules = Rules {
+            organisation: &self.organisation,
+            partners: &self.partners,
+            now,
+            nonces: &mut self.nonces,
+        };
+        admission::admit(&arrival.message, &flow, &arrival.evidence, &mut rules)
+    }
+
+    fn await_evidence(&mut self, now: Instant, arrival: Arrival, question: Question) {
+        if let Err(Asker::Admission(arrival)) = self.ask(now, question, Asker::Admission(Box::new(arrival))) {
+            self.refuse_arrival(now, *arrival, &overloaded("too many requests wait for an answer"));
+        }
+    }
+
+    /// The answer has come, or will not come: the same list again, with more evidence.
+    pub(crate) fn resume_admission(&mut self, now: Instant, mut arrival: Arrival, answer: Option<Answer>) {
+        match answer {
+            Some(Answer::Credentials(found)) => arrival.evidence.credentials = Some(found),
+            Some(Answer::Srv(result)) => {
+                if let Some(domain) = from_domain(&arrival.message) {
+                    self.discovery.insert(now, &domain, result.clone());
+                }
+                arrival.evidence.srv = Some(result);
+            }
+            _ => return self.refuse_arrival(now, arrival, &no_answer()),
+        }
+        self.decide(now, arrival);
+    }
+
+    /// Admitted: fixes what the flow is, decides where the request goes, and gives it to the owner of that.
+    fn send_on(&mut self, now: Instant, arrival: Arrival, admitted: Admitted) {
+        let flow = arrival.facts.id;
+        self.flows.admitted(flow, admitted.kind(), admitted.aor(), self.limits.users_per_flow_max);
+        self.record_admitted(now, &arrival.message, &admitted);
+        let organisation = &self.organisation;
+        let connections = self.limits.partner_connections;
+        match route(&arrival.message, &admitted, &arrival.own_routes, organisation, connections) {
+            Err(refusal) => self.refuse_arrival(now, arrival, &refusal),
+            Ok(destination) => self.give_to_owner(
+                now,
+                AdmittedRequest {
+                    message: arrival.message,
+                    admitted,
+                    flow: arrival.facts,
+                    destination,
+                    routes_taken: arrival.own_routes.count,
+                    upstream: arrival.upstream,
+                },
+            ),
+        }
+    }
+
+    fn give_to_owner(&mut self, now: Instant, request: AdmittedRequest) {
+        let owner = request.destination.owner(&self.ownership).unwrap_or(self.ownership.worker);
+        if self.ownership.is_ours(owner) {
+            return self.own(now, request);
+        }
+        if matches!(request.destination, Destination::Registrar(_)) {
+            self.move_flow(request.flow.id, owner);
+        }
+        if let Some(upstream) = request.upstream {
+            self.acceptor.owners_by_server.insert(upstream.transaction, owner);
+        }
+        self.hand(owner, Handoff::Request(Box::new(request)));
+    }
+
+    /// A client's flow moves to its user's owner, once, unless something else that came in on it is still open here:
+    /// a CANCEL must find its INVITE. Then it moves with a later REGISTER.
+    fn move_flow(&mut self, flow: sip::FlowId, to: WorkerId) {
+        let accepted_here = matches!(flow, sip::FlowId::Stream { worker, .. } if self.ownership.is_ours(worker));
+        let only_this = self.flows.get(flow).is_some_and(|state| state.pending <= 1);
+        if !accepted_here || !only_this {
+            return;
+        }
+        if let Some(state) = self.flows.relocate(flow, to) {
+            self.put(Output::MoveFlow { flow, to });
+            self.hand(to, Handoff::FlowMoved { flow, kind: state.kind, users: state.users });
+        }
+    }
+
+    /// The caller gave up (RFC 3261 section 16.10): whoever works on the request stops, and answers for it.
+    fn cancel(&mut self, now: Instant, transaction: ServerTransactionId) {
+        let upstream = Upstream { worker: self.ownership.worker, transaction };
+        let waits = |asker: &Asker| match asker {
+            Asker::Admission(arrival) => arrival.upstream == Some(upstream),
+            Asker::Recipient(request) => request.upstream == Some(upstream),
+            Asker::Link(_) => false,
+        };
+        match self.stop_waiting(waits) {
+            Some(Asker::Admission(arrival)) => {
+                self.respond_generated(now, upstream, &arrival.message, 487);
+            }
+            Some(Asker::Recipient(request)) => {
+                self.respond_generated(now, upstream, &request.message, 487);
+            }
+            _ => match self.acceptor.owners_by_server.get(&transaction) {
+                Some(owner) => self.hand(*owner, Handoff::Cancel { upstream }),
+                None => self.cancel_owned(now, upstream),
+            },
+        }
+    }
+
+    fn refuse_arrival(&mut self, now: Instant, arrival: Arrival, refusal: &Refusal) {
+        self.record_refused(now, &arrival.message, refusal);
+        if let Some(upstream) = arrival.upstream {
+            self.refuse(now, upstream, &arrival.message, refusal);
+        }
+    }
+
+    /// Refuses a request of ours or of another worker, with the public word and nothing more.
+    pub(crate) fn refuse(&mut self, now: Instant, upstream: Upstream, request: &Message, refusal: &Refusal) {
+        let tag = self.mint.tag(upstream.transaction.0);
+        let response = refusal_response(request, refusal, &tag, &self.organisation.edge);
+        self.respond(now, upstream, refusal.status, response);
+    }
+
+    /// A final response without a word: the request ended in the ordinary way.
+    pub(crate) fn respond_generated(&mut self, now: Instant, upstream: Upstream, request: &Message, status: u16) {
+        let tag = self.mint.tag(upstream.transaction.0);
+        let response = build::response(request, status, None, Some(&tag)).build();
+        self.respond(now, upstream, status, response);
+    }
+
+    /// Sends a response up the server transaction, on whichever worker that is.
+    pub(crate) fn respond(&mut self, now: Instant, upstream: Upstream, status: u16, response: Bytes) {
+        if self.ownership.is_ours(upstream.worker) {
+            self.respond_here(now, upstream.transaction, status, response);
+        } else {
+            let handoff = Handoff::Respond { to: upstream.transaction, status, response };
+            self.hand(upstream.worker, handoff);
+        }
+    }
+
+    pub(crate) fn respond_here(&mut self, now: Instant, id: ServerTransactionId, status: u16, response: Bytes) {
+        let flow = self.transactions.server_flow(id);
+        if self.transactions.respond(now, id, status, response).is_err() || status < 200 {
+            return;
+        }
+        if let Some(state) = flow.and_then(|flow| self.flows.get_mut(flow)) {
+            state.pending = state.pending.saturating_sub(1);
+        }
+    }
+
+    /// Before any transaction: nothing is kept, and a repeat gets the same answer (RFC 3261 section 8.2.7).
+    fn refuse_stateless(&mut self, facts: &FlowFacts, request: &Message, refusal: &Refusal) {
+        let Ok(via) = request.top_via() else { return };
+        if request.method() == Some(Method::Ack) {
+            return;
+        }
+        let tag = self.mint.stateless_tag(via.branch().unwrap_or_default());
+        let response = refusal_response(request, refusal, &tag, &self.organisation.edge);
+        self.transmit(facts.id, response);
+    }
+
+    /// Answers for this server itself (RFC 3261 section 11.2).
+    pub(crate) fn answer_ourselves(&mut self, now: Instant, request: &AdmittedRequest) {
+        let Some(upstream) = request.upstream else { return };
+        if request.message.method() != Some(Method::Options) {
+            let refusal = Refusal::new(405, "method-not-allowed", "this server itself answers OPTIONS only")
+                .with_header(HeaderName::Allow, "OPTIONS".into());
+            return self.refuse(now, upstream, &request.message, &refusal);
+        }
+        let tag = self.mint.tag(upstream.transaction.0);
+        let response = build::response(&request.message, 200, None, Some(&tag))
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Accept, "*/*")
+            .build();
+        self.respond(now, upstream, 200, response);
+    }
+}
+
+fn refusal_response(request: &Message, refusal: &Refusal, tag: &str, host: &str) -> Bytes {
+    let mut response = build::response(request, refusal.status, None, Some(tag))
+        .header(HeaderName::Warning, format!("399 {host} \"{}\"", refusal.word));
+    for (name, value) in &refusal.headers {
+        response = response.header(*name, value);
+    }
+    response.build()
+}
+
+pub(crate) fn overloaded(reason: &str) -> Refusal {
+    Refusal::new(503, "overloaded", reason).with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
+}
+
+pub(crate) fn no_answer() -> Refusal {
+    Refusal::new(504, "no-answer", "what the decision needed did not come in time")
+}
+
+fn from_domain(request: &Message) -> Option<String> {
+    request.from().ok().map(|from| from.uri().host_lowercase().into())
+}
+
+/// What passes through this server.
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, REFER, NOTIFY, SUBSCRIBE, INFO, UPDATE, PRACK, REGISTER";
+const RETRY_AFTER_SECS: u32 = 5;

@@ -1,0 +1,411 @@
+//! One worker's core: takes an input, lets the machines work, and settles what they put out.
+//!
+//! What lives here is the dispatch and the order of things. Requests as they arrive are `acceptor`'s, what a target's
+//! owner does with them is `owner`'s, connections to partners are `links`'.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use federation::admission::Organisation;
+use federation::decision::Decisions;
+use federation::discovery::DiscoveryCache;
+use federation::flow::{Direction, FlowFacts, FlowKind};
+use federation::partner::Partners;
+use messaging::Pager;
+use registrar::{BindingSummary, LocationService};
+use sip::auth::NonceBook;
+use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionOutput};
+use sip::{Aor, FlowId, Message, Transport};
+
+use crate::acceptor::Acceptor;
+use crate::flow_table::{FlowTable, Whereabouts};
+use crate::links::Links;
+use crate::owner::Owner;
+use crate::schedule::{Machine, Schedule};
+use crate::token::Mint;
+use crate::{
+    Answer, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, WorkerId, links,
+};
+
+/// What a worker is told when it starts.
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    pub worker: WorkerId,
+    pub workers: u16,
+    pub organisation: Arc<Organisation>,
+    /// In the order that the `listener` of a datagram flow counts.
+    pub listeners: Vec<Listener>,
+    /// Signs our tokens: the same on every worker, and kept over restarts.
+    pub secret: [u8; 32],
+    /// Counts the starts of this server: flows of an earlier one are gone.
+    pub incarnation: u32,
+    /// The moment that monotonic time is counted from, and what the clock said then.
+    pub epoch: Instant,
+    pub epoch_unix_ms: u64,
+    pub partners: Arc<Partners>,
+    pub limits: Limits,
+    pub random_seed: u64,
+}
+
+/// A socket that this server listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    pub transport: Transport,
+    pub address: SocketAddr,
+}
+
+/// The engine of one worker. Feed it, drain it, wake it.
+pub struct Core {
+    pub(crate) ownership: Ownership,
+    pub(crate) organisation: Arc<Organisation>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) limits: Limits,
+    pub(crate) mint: Mint,
+    pub(crate) partners: Arc<Partners>,
+    pub(crate) nonces: NonceBook,
+    pub(crate) discovery: DiscoveryCache,
+    pub(crate) flows: FlowTable,
+    pub(crate) transactions: TransactionLayer,
+    pub(crate) acceptor: Acceptor,
+    pub(crate) owner: Owner,
+    pub(crate) links: Links,
+    pub(crate) location: LocationService,
+    pub(crate) pager: Pager,
+    pub(crate) decisions: Decisions,
+    pub(crate) schedule: Schedule,
+    /// The registrar's entry in the schedule, so that not every REGISTER adds one.
+    registrar_wakes_at: Option<Instant>,
+    waiting: HashMap<QuestionId, Waiting>,
+    outputs: VecDeque<Output>,
+    question_serial: u64,
+    epoch: Instant,
+    epoch_unix_ms: u64,
+    random_state: u64,
+    undeliverable: u64,
+}
+
+/// Who waits for an answer, and until when.
+struct Waiting {
+    asker: Asker,
+    deadline: Instant,
+}
+
+/// The machines that ask.
+pub(crate) enum Asker {
+    /// A request on its way through admission.
+    Admission(Box<crate::acceptor::Arrival>),
+    /// A request for a user of ours who has no device: does he exist?
+    Recipient(Box<crate::AdmittedRequest>),
+    /// A connection to a partner on its way up.
+    Link(links::LinkKey),
+}
+
+impl Core {
+    pub fn new(config: CoreConfig) -> Core {
+        let limits = config.limits;
+        let transaction_limits = TransactionLimits {
+            server_max: limits.server_transactions_max,
+            client_max: limits.client_transactions_max,
+        };
+        // A worker's nonces are its own, since it alone keeps their counts.
+        let mut nonce_secret = config.secret;
+        nonce_secret[0] ^= config.worker.to_be_bytes()[0];
+        nonce_secret[1] ^= config.worker.to_be_bytes()[1];
+        nonce_secret[2] ^= 0x6e;
+        let nonce_life = Duration::from_secs(limits.nonce_secs);
+        Core {
+            ownership: Ownership { worker: config.worker, workers: config.workers },
+            organisation: config.organisation,
+            listeners: config.listeners,
+            mint: Mint::new(&config.secret, config.worker, config.incarnation),
+            partners: config.partners,
+            nonces: NonceBook::new(nonce_secret, config.epoch, nonce_life, limits.nonces_max),
+            discovery: DiscoveryCache::new(),
+            flows: FlowTable::default(),
+            transactions: TransactionLayer::new(Timers::default(), transaction_limits),
+            acceptor: Acceptor::default(),
+            owner: Owner::default(),
+            links: Links::default(),
+            location: LocationService::new(limits.registrar.clone()),
+            pager: Pager::new(limits.pager.clone()),
+            decisions: Decisions::new(limits.decisions_max),
+            schedule: Schedule::default(),
+            registrar_wakes_at: None,
+            waiting: HashMap::new(),
+            outputs: VecDeque::new(),
+            question_serial: 0,
+            epoch: config.epoch,
+            epoch_unix_ms: config.epoch_unix_ms,
+            random_state: config.random_seed | 1,
+            undeliverable: 0,
+            limits,
+        }
+    }
+
+    /// Takes one input. Drain [`Core::poll_output`] before the next one.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::FlowOpened(facts) => self.flow_opened(now, facts),
+            Input::FlowClosed(flow) => self.flow_closed(now, flow),
+            Input::Message { flow, message } => {
+                if let Some(facts) = self.flows.get(flow).map(|state| state.facts.clone()) {
+                    self.handle_message(now, facts, message);
+                }
+            }
+            Input::Datagram { facts, message } => self.handle_message(now, facts, message),
+            Input::Answer { id, answer } => self.handle_answer(now, id, Some(answer)),
+            Input::Handoff(handoff) => self.handle_handoff(now, handoff),
+            Input::Partners(partners) => self.replace_partners(now, partners),
+            Input::UserRemoved(aor) => self.user_removed(&aor),
+        }
+        self.settle(now);
+    }
+
+    /// Wakes every machine whose time has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(machine) = self.schedule.pop_due(now) {
+            match machine {
+                Machine::Transaction(key) => self.transactions.handle_timeout(now, key),
+                Machine::Context(id) => self.wake_context(now, id),
+                Machine::Waiting(id) => self.give_up_waiting(now, id),
+                Machine::Undecided(flow) => self.close_undecided(flow),
+                Machine::Registrar => self.location.expire(now),
+            }
+            self.settle(now);
+        }
+    }
+
+    /// When to call [`Core::handle_timeout`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.schedule.next()
+    }
+
+    /// The next thing for the shell to do, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
+    pub fn bindings(&self, now: Instant) -> Vec<BindingSummary> {
+        self.location.summaries(now)
+    }
+
+    pub fn status(&self) -> CoreStatus {
+        let (server_transactions, client_transactions) = self.transactions.counts();
+        let of_kind = |kind| self.flows.iter().filter(|flow| flow.kind == kind).count();
+        CoreStatus {
+            worker: self.ownership.worker,
+            flows: self.flows.iter().count(),
+            client_flows: of_kind(FlowKind::Client),
+            partner_flows: of_kind(FlowKind::Partner),
+            server_transactions,
+            client_transactions,
+            response_contexts: self.owner.contexts(),
+            waiting: self.waiting.len(),
+            bindings: self.location.len(),
+            timers: self.schedule.len(),
+            undeliverable: self.undeliverable,
+            links: self.links.statuses(),
+        }
+    }
+
+    /// A message from outside, on whichever flow and worker it came.
+    fn handle_message(&mut self, now: Instant, facts: FlowFacts, message: Message) {
+        if message.is_request() {
+            self.accept(now, facts, message);
+        } else {
+            self.handle_response(now, message);
+        }
+    }
+
+    fn handle_handoff(&mut self, now: Instant, handoff: Handoff) {
+        match handoff {
+            Handoff::Request(request) => self.own(now, *request),
+            Handoff::Cancel { upstream } => self.cancel_owned(now, upstream),
+            Handoff::Respond { to, status, response } => self.respond_here(now, to, status, response),
+            Handoff::Response { message } => self.handle_response(now, message),
+            Handoff::Transmit { flow, bytes } => self.transmit(flow, bytes),
+            Handoff::FlowMoved { flow, kind, users } => {
+                if let Some(state) = self.flows.get_mut(flow) {
+                    state.kind = kind;
+                    state.users = users;
+                }
+            }
+            Handoff::FlowEnded { flow } => self.flows.forget(flow),
+        }
+    }
+
+    /// Moves what the machines put out to where it belongs, until all are quiet.
+    fn settle(&mut self, now: Instant) {
+        while let Some(output) = self.transactions.poll_output() {
+            match output {
+                TransactionOutput::Transmit { flow, bytes } => self.transmit(flow, bytes),
+                TransactionOutput::Schedule { at, key } => self.schedule.push(at, Machine::Transaction(key)),
+                TransactionOutput::ClientFailed { id, failure } => self.branch_failed(now, id, failure),
+                TransactionOutput::ServerEnded { id, .. } => self.acceptor.forget(id),
+                TransactionOutput::ClientEnded { id } => self.owner.forget_branch(id),
+            }
+        }
+        if let Some(at) = self.location.poll_timeout()
+            && self.registrar_wakes_at.is_none_or(|set| at < set || set <= now)
+        {
+            self.registrar_wakes_at = Some(at);
+            self.schedule.push(at, Machine::Registrar);
+        }
+    }
+
+    /// Sends bytes on a flow, wherever that flow lives.
+    pub(crate) fn transmit(&mut self, flow: FlowId, bytes: Bytes) {
+        match self.flows.whereabouts(flow, self.ownership.worker) {
+            Whereabouts::Here => self.put(Output::Transmit { flow, bytes }),
+            Whereabouts::At(to) => self.hand(to, Handoff::Transmit { flow, bytes }),
+            Whereabouts::Gone => self.undeliverable += 1,
+        }
+    }
+
+    pub(crate) fn put(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn hand(&mut self, to: WorkerId, handoff: Handoff) {
+        self.put(Output::Handoff { to, handoff });
+    }
+
+    /// Asks, and remembers who waits.
+    ///
+    /// # Errors
+    /// Gives the asker back when too many wait already.
+    pub(crate) fn ask(&mut self, now: Instant, question: Question, asker: Asker) -> Result<(), Asker> {
+        if self.waiting.len() >= self.limits.waiting_max {
+            return Err(asker);
+        }
+        self.question_serial += 1;
+        let id = QuestionId(self.question_serial);
+        let deadline = now + self.limits.answer_time();
+        self.waiting.insert(id, Waiting { asker, deadline });
+        self.schedule.push(deadline, Machine::Waiting(id));
+        self.put(Output::Ask { id, question });
+        Ok(())
+    }
+
+    /// `None` says that the answer did not come in time.
+    fn handle_answer(&mut self, now: Instant, id: QuestionId, answer: Option<Answer>) {
+        let Some(waiting) = self.waiting.remove(&id) else {
+            return self.answer_came_late(answer);
+        };
+        match waiting.asker {
+            Asker::Admission(arrival) => self.resume_admission(now, *arrival, answer),
+            Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
+            Asker::Link(key) => self.resume_link(now, key, answer),
+        }
+    }
+
+    fn give_up_waiting(&mut self, now: Instant, id: QuestionId) {
+        if self.waiting.get(&id).is_some_and(|waiting| waiting.deadline <= now) {
+            self.handle_answer(now, id, None);
+        }
+    }
+
+    /// A connection that nobody waits for any more must not stay open.
+    fn answer_came_late(&mut self, answer: Option<Answer>) {
+        if let Some(Answer::Connected(Ok(facts))) = answer {
+            self.put(Output::CloseFlow { flow: facts.id });
+        }
+    }
+
+    /// Takes back whoever waits in admission with the request of this server transaction.
+    pub(crate) fn stop_waiting(&mut self, wanted: impl Fn(&Asker) -> bool) -> Option<Asker> {
+        let id = self.waiting.iter().find(|(_, waiting)| wanted(&waiting.asker)).map(|(id, _)| *id)?;
+        self.waiting.remove(&id).map(|waiting| waiting.asker)
+    }
+
+    fn flow_opened(&mut self, now: Instant, facts: FlowFacts) {
+        let flow = facts.id;
+        self.flows.open(facts);
+        self.schedule.push(now + self.limits.undecided_time(), Machine::Undecided(flow));
+    }
+
+    fn flow_closed(&mut self, now: Instant, flow: FlowId) {
+        let accepted_elsewhere = match flow {
+            FlowId::Stream { worker, .. } if worker != self.ownership.worker => Some(worker),
+            _ => None,
+        };
+        if self.flows.close(flow).is_some()
+            && let Some(acceptor) = accepted_elsewhere
+        {
+            self.hand(acceptor, Handoff::FlowEnded { flow });
+        }
+        self.location.flow_closed(flow);
+        self.links.flow_closed(flow);
+        self.transactions.flow_closed(now, flow);
+    }
+
+    fn close_undecided(&mut self, flow: FlowId) {
+        if self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Undecided && state.pending == 0) {
+            self.put(Output::CloseFlow { flow });
+        }
+    }
+
+    fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {
+        self.partners = partners;
+        for flow in self.links.close_unwanted(&self.partners) {
+            self.put(Output::CloseFlow { flow });
+            self.flow_closed(now, flow);
+        }
+    }
+
+    fn user_removed(&mut self, aor: &Aor) {
+        self.location.remove_user(aor);
+        let theirs: Vec<FlowId> =
+            self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id).collect();
+        for flow in theirs {
+            self.put(Output::CloseFlow { flow });
+        }
+    }
+
+    /// The port of ours that a peer reaches us on, for a flow over this transport.
+    pub(crate) fn listening_port(&self, transport: Transport) -> u16 {
+        self.listeners
+            .iter()
+            .find(|listener| listener.transport == transport)
+            .map_or(DEFAULT_TLS_PORT, |listener| listener.address.port())
+    }
+
+    /// The port of ours in a flow: of a connection that we opened, the one we listen on.
+    pub(crate) fn our_port(&self, facts: &FlowFacts) -> u16 {
+        match facts.direction {
+            Direction::Inbound => facts.local.port(),
+            Direction::Outbound => self.listening_port(facts.transport),
+        }
+    }
+
+    pub(crate) fn unix_ms(&self, now: Instant) -> u64 {
+        let elapsed = now.saturating_duration_since(self.epoch).as_millis();
+        self.epoch_unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+
+    /// A number below `bound`, for the weights of RFC 2782: even spread matters here, not secrecy.
+    pub(crate) fn draw(&mut self) -> impl FnMut(u32) -> u32 {
+        self.random_state = step(self.random_state);
+        let mut state = self.random_state;
+        move |bound| {
+            state = step(state);
+            u32::try_from((state >> 11) % u64::from(bound.max(1))).expect("the remainder of a u32 fits")
+        }
+    }
+}
+
+/// Xorshift64.
+fn step(mut state: u64) -> u64 {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^ (state << 17)
+}
+
+const DEFAULT_TLS_PORT: u16 = 5061;

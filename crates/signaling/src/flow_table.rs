@@ -1,0 +1,96 @@
+//! The stream flows of this worker: what each turned out to be, and where the ones we gave away went.
+
+use std::collections::HashMap;
+
+use federation::flow::{FlowFacts, FlowKind};
+use sip::{Aor, FlowId, Transport};
+
+use crate::WorkerId;
+
+/// One stream flow that this worker owns.
+#[derive(Debug)]
+pub(crate) struct FlowState {
+    pub facts: FlowFacts,
+    pub kind: FlowKind,
+    /// Users who proved themselves on it with a digest; on TLS only, where nobody can slip in later.
+    pub users: Vec<Aor>,
+    /// Requests that came in on it and have no final response yet.
+    pub pending: u32,
+}
+
+/// Flows by id, and the whereabouts of those that moved.
+#[derive(Debug, Default)]
+pub(crate) struct FlowTable {
+    flows: HashMap<FlowId, FlowState>,
+    relocated: HashMap<FlowId, WorkerId>,
+}
+
+/// Where bytes for a flow must go.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    Here,
+    At(WorkerId),
+    Gone,
+}
+
+impl FlowTable {
+    pub(crate) fn open(&mut self, facts: FlowFacts) {
+        let state = FlowState { kind: FlowKind::Undecided, users: Vec::new(), pending: 0, facts };
+        self.flows.insert(state.facts.id, state);
+    }
+
+    pub(crate) fn get(&self, flow: FlowId) -> Option<&FlowState> {
+        self.flows.get(&flow)
+    }
+
+    pub(crate) fn get_mut(&mut self, flow: FlowId) -> Option<&mut FlowState> {
+        self.flows.get_mut(&flow)
+    }
+
+    pub(crate) fn close(&mut self, flow: FlowId) -> Option<FlowState> {
+        self.flows.remove(&flow)
+    }
+
+    /// Gives a flow away and remembers where it went.
+    pub(crate) fn relocate(&mut self, flow: FlowId, to: WorkerId) -> Option<FlowState> {
+        let state = self.flows.remove(&flow)?;
+        self.relocated.insert(flow, to);
+        Some(state)
+    }
+
+    /// The new owner says that the flow has ended.
+    pub(crate) fn forget(&mut self, flow: FlowId) {
+        self.relocated.remove(&flow);
+    }
+
+    pub(crate) fn whereabouts(&self, flow: FlowId, us: WorkerId) -> Whereabouts {
+        match flow {
+            FlowId::Datagram { .. } => Whereabouts::Here,
+            _ if self.flows.contains_key(&flow) => Whereabouts::Here,
+            FlowId::Stream { worker, .. } => match self.relocated.get(&flow) {
+                Some(to) => Whereabouts::At(*to),
+                None if worker != us => Whereabouts::At(worker),
+                None => Whereabouts::Gone,
+            },
+        }
+    }
+
+    /// Fixes what a flow is by the first request that was admitted on it, and remembers who spoke.
+    pub(crate) fn admitted(&mut self, flow: FlowId, kind: FlowKind, user: Option<&Aor>, users_max: usize) {
+        let Some(state) = self.flows.get_mut(&flow) else { return };
+        if state.kind == FlowKind::Undecided {
+            state.kind = kind;
+        }
+        if let Some(user) = user
+            && state.facts.transport == Transport::Tls
+            && state.users.len() < users_max
+            && !state.users.contains(user)
+        {
+            state.users.push(user.clone());
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &FlowState> {
+        self.flows.values()
+    }
+}

@@ -1,0 +1,51 @@
+//! The only message between workers. In one process it travels by channel, between nodes as bytes.
+
+use bytes::Bytes;
+use federation::admission::Admitted;
+use federation::flow::{FlowFacts, FlowKind};
+use serde::{Deserialize, Serialize};
+use sip::transaction::ServerTransactionId;
+use sip::{Aor, FlowId, Message};
+
+use crate::WorkerId;
+use crate::route::Destination;
+
+/// What one worker asks of another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Handoff {
+    /// An admitted request for the worker that owns its target.
+    Request(Box<AdmittedRequest>),
+    /// The caller gave up: cancel what the request of this server transaction started.
+    Cancel { upstream: Upstream },
+    /// A response for a server transaction of the receiving worker, its own Via already stripped.
+    Respond { to: ServerTransactionId, status: u16, response: Bytes },
+    /// A response that reached another worker than the one whose branch it carries.
+    Response { message: Message },
+    /// Bytes for a flow that the receiving worker owns, or knows the owner of.
+    Transmit { flow: FlowId, bytes: Bytes },
+    /// What is known of the flow that was just moved to the receiving worker.
+    FlowMoved { flow: FlowId, kind: FlowKind, users: Vec<Aor> },
+    /// A flow that the receiving worker accepted and gave away has ended.
+    FlowEnded { flow: FlowId },
+}
+
+/// Where the response to a request handed over belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Upstream {
+    pub worker: WorkerId,
+    pub transaction: ServerTransactionId,
+}
+
+/// A request after admission, on its way to its target's owner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AdmittedRequest {
+    pub message: Message,
+    pub admitted: Admitted,
+    /// Facts about the flow it came in on.
+    pub flow: FlowFacts,
+    pub destination: Destination,
+    /// How many of the topmost Routes name this server, to be taken off.
+    pub routes_taken: usize,
+    /// `None` for an ACK, which has no transaction (RFC 3261 section 13.2.2.4).
+    pub upstream: Option<Upstream>,
+}

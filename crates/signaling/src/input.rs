@@ -1,0 +1,30 @@
+//! What the shell tells a [`Core`](crate::Core): one enum, so that a world can be recorded and replayed.
+
+use std::sync::Arc;
+
+use federation::flow::FlowFacts;
+use federation::partner::Partners;
+use sip::{Aor, FlowId, Message};
+
+use crate::{Answer, Handoff, QuestionId};
+
+/// Everything that can happen to a worker.
+#[derive(Debug)]
+pub enum Input {
+    /// A stream flow was accepted, or arrived from another worker; comes before any message on it.
+    FlowOpened(FlowFacts),
+    /// A stream flow of this worker ended, for whatever reason.
+    FlowClosed(FlowId),
+    /// A whole message arrived on a stream flow of this worker.
+    Message { flow: FlowId, message: Message },
+    /// A whole message arrived as a datagram. The facts are those of the packet: there is nothing to keep.
+    Datagram { facts: FlowFacts, message: Message },
+    /// The answer to a question asked through [`Output::Ask`](crate::Output::Ask).
+    Answer { id: QuestionId, answer: Answer },
+    /// Another worker hands something over.
+    Handoff(Handoff),
+    /// The table of partners was replaced.
+    Partners(Arc<Partners>),
+    /// An account was removed: its bindings and flows end.
+    UserRemoved(Aor),
+}

@@ -1,0 +1,35 @@
+//! The core of a worker: joins transactions, admission, registrar, messaging and routing.
+//!
+//! [`Core`] is sans-I/O. The shell gives it an [`Input`] with the time, then drains its [`Output`]s and wakes it at
+//! [`Core::poll_timeout`]. It is the only crate that knows all machines; they do not know each other.
+
+mod acceptor;
+mod core;
+mod decisions;
+mod flow_table;
+mod forward;
+mod handoff;
+mod input;
+mod limits;
+mod links;
+mod output;
+mod owner;
+mod ownership;
+mod question;
+mod registration;
+pub mod route;
+mod schedule;
+mod status;
+mod token;
+
+pub use crate::core::{Core, CoreConfig, Listener};
+pub use crate::handoff::{AdmittedRequest, Handoff, Upstream};
+pub use crate::input::Input;
+pub use crate::limits::Limits;
+pub use crate::output::Output;
+pub use crate::ownership::Ownership;
+pub use crate::question::{Answer, Question, QuestionId};
+pub use crate::status::{CoreStatus, LinkStatus};
+
+/// A worker thread of this process, by number from 0.
+pub type WorkerId = u16;

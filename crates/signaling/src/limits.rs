@@ -1,0 +1,67 @@
+//! What a peer can make one worker hold. Beyond a limit there is a stated answer, never growth.
+
+use std::time::Duration;
+
+use messaging::PagerLimits;
+use registrar::RegistrarLimits;
+
+/// The limits of one worker.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Server transactions; beyond it 503 with Retry-After.
+    pub server_transactions_max: usize,
+    /// Client transactions; beyond it 503.
+    pub client_transactions_max: usize,
+    /// Requests that wait for an answer; beyond it 503.
+    pub waiting_max: usize,
+    /// How long a request waits for one answer.
+    pub answer_secs_max: u64,
+    /// Requests that wait for one partner connection to come up; beyond it 503.
+    pub waiting_per_link_max: usize,
+    /// Connections to one partner, over all workers.
+    pub partner_connections: u16,
+    /// How long a new connection may take to show what it is.
+    pub undecided_secs_max: u64,
+    /// Users proven on one flow.
+    pub users_per_flow_max: usize,
+    /// Devices that one request is forked to.
+    pub branches_max: usize,
+    /// Nonces whose counts are kept.
+    pub nonces_max: usize,
+    pub nonce_secs: u64,
+    /// Decisions kept in memory.
+    pub decisions_max: usize,
+    pub registrar: RegistrarLimits,
+    pub pager: PagerLimits,
+}
+
+impl Limits {
+    pub(crate) fn answer_time(&self) -> Duration {
+        Duration::from_secs(self.answer_secs_max)
+    }
+
+    pub(crate) fn undecided_time(&self) -> Duration {
+        Duration::from_secs(self.undecided_secs_max)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            server_transactions_max: 100_000,
+            client_transactions_max: 100_000,
+            waiting_max: 20_000,
+            answer_secs_max: 20,
+            waiting_per_link_max: 1_000,
+            partner_connections: 4,
+            undecided_secs_max: 10,
+            users_per_flow_max: 64,
+            branches_max: 16,
+            nonces_max: 100_000,
+            nonce_secs: 300,
+            decisions_max: 4096,
+            registrar: RegistrarLimits::default(),
+            pager: PagerLimits::default(),
+        }
+    }
+}

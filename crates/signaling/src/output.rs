@@ -1,0 +1,25 @@
+//! What a [`Core`](crate::Core) asks of its shell.
+
+use bytes::Bytes;
+use federation::decision::DecisionRecord;
+use sip::FlowId;
+
+use crate::{Handoff, Question, QuestionId, WorkerId};
+
+/// Everything a worker's core can want done. The shell performs them in order.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Write one message on a flow of this worker: a stream it owns, or a datagram from its socket of that listener.
+    Transmit { flow: FlowId, bytes: Bytes },
+    /// Write what is queued on this stream flow, then end it.
+    CloseFlow { flow: FlowId },
+    /// Give this stream flow, with whatever was read from it and not yet cut, to another worker. Comes before any
+    /// handoff that speaks of the flow; the other worker sees [`Input::FlowOpened`](crate::Input::FlowOpened) first.
+    MoveFlow { flow: FlowId, to: WorkerId },
+    /// Send this to another worker, in order.
+    Handoff { to: WorkerId, handoff: Handoff },
+    /// Find the answer and bring it back as [`Input::Answer`](crate::Input::Answer) with the same id, exactly once.
+    Ask { id: QuestionId, question: Question },
+    /// Keep this decision for the operator.
+    Decided(DecisionRecord),
+}

@@ -1,0 +1,376 @@
+//! What the owner of a target does with an admitted request: finds the flows that lead there, runs the response
+//! context over them (RFC 3261 section 16.7), and answers the acceptor.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use bytes::Bytes;
+use federation::admission::Origin;
+use messaging::Delivery;
+use sip::proxy::response_context::{ContextOutput, ResponseContext};
+use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
+use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
+
+use crate::acceptor::{no_answer, overloaded};
+use crate::core::{Asker, Core};
+use crate::flow_table::Whereabouts;
+use crate::forward::{self, Hop};
+use crate::route::Destination;
+use crate::schedule::Machine;
+use crate::token::Leg;
+use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
+
+/// Names a response context. Unique within a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ContextId(u64);
+
+/// The requests that this worker carries for the targets it owns.
+#[derive(Default)]
+pub(crate) struct Owner {
+    contexts: HashMap<ContextId, Context>,
+    contexts_by_upstream: HashMap<Upstream, ContextId>,
+    contexts_by_branch: HashMap<ClientTransactionId, ContextId>,
+    context_serial: u64,
+    branch_serial: u64,
+}
+
+/// One request on its way, and what has come back.
+struct Context {
+    request: AdmittedRequest,
+    upstream: Upstream,
+    machine: ResponseContext,
+}
+
+/// One way to a target.
+pub(crate) struct Target {
+    pub flow: FlowId,
+    pub transport: Transport,
+    pub local_port: u16,
+    pub request_uri: Option<String>,
+    pub path: Vec<String>,
+    pub leg: Leg,
+}
+
+impl Owner {
+    pub(crate) fn contexts(&self) -> usize {
+        self.contexts.len()
+    }
+
+    pub(crate) fn forget_branch(&mut self, id: ClientTransactionId) {
+        self.contexts_by_branch.remove(&id);
+    }
+
+    /// The request of a context, while it has one.
+    pub(crate) fn request(&self, id: ContextId) -> Option<&AdmittedRequest> {
+        self.contexts.get(&id).map(|context| &context.request)
+    }
+
+    fn next_branch(&mut self) -> ClientTransactionId {
+        self.branch_serial += 1;
+        ClientTransactionId { serial: self.branch_serial, cancel: false }
+    }
+
+    fn remove(&mut self, id: ContextId) -> Option<Context> {
+        let context = self.contexts.remove(&id)?;
+        self.contexts_by_upstream.remove(&context.upstream);
+        Some(context)
+    }
+}
+
+impl Core {
+    /// An admitted request whose target is ours.
+    pub(crate) fn own(&mut self, now: Instant, request: AdmittedRequest) {
+        match request.destination.clone() {
+            Destination::Ourselves => self.answer_ourselves(now, &request),
+            Destination::Registrar(_) => self.register(now, &request),
+            Destination::User(aor) => self.deliver(now, &aor, request),
+            Destination::Flow { flow, .. } => self.relay(now, flow, request),
+            Destination::Partner { domain, connection } => self.send_to_partner(now, domain, connection, request),
+        }
+    }
+
+    /// To every device of a user of ours.
+    fn deliver(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
+        let Some(upstream) = request.upstream else { return };
+        let targets = self.devices(now, aor);
+        let message = &request.message;
+        if message.method() == Some(Method::Message) {
+            match self.pager.handle_message(message, &request.admitted, targets.len()) {
+                Ok(Delivery::EveryDevice) => {}
+                Ok(Delivery::NobodyThere) => return self.ask_recipient(now, aor, request),
+                Err(refusal) => return self.refuse_owned(now, upstream, message, &refusal),
+            }
+        }
+        if targets.is_empty() {
+            return self.ask_recipient(now, aor, request);
+        }
+        self.record_routed(now, message, &format!("{} devices of the user", targets.len()));
+        let context = self.open_context(upstream, request);
+        for target in targets {
+            self.send_branch(now, context, target);
+        }
+        self.close_target_set(now, context);
+    }
+
+    /// The flows that lead to a user's devices, most wanted first.
+    fn devices(&self, now: Instant, aor: &Aor) -> Vec<Target> {
+        let us = self.ownership.worker;
+        self.location
+            .lookup(now, aor)
+            .into_iter()
+            .filter(|binding| self.flows.whereabouts(binding.flow.id, us) != Whereabouts::Gone)
+            .take(self.limits.branches_max)
+            .map(|binding| Target {
+                flow: binding.flow.id,
+                transport: binding.flow.transport,
+                local_port: binding.flow.local_port,
+                request_uri: Some(binding.contact.clone()),
+                path: binding.path.clone(),
+                leg: Leg::Flow { worker: us, flow: binding.flow.id },
+            })
+            .collect()
+    }
+
+    /// Nobody is there: is he away (480), or is there no such user (404)?
+    fn ask_recipient(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
+        let asker = Asker::Recipient(Box::new(request));
+        if let Err(Asker::Recipient(request)) = self.ask(now, Question::User(aor.clone()), asker)
+            && let Some(upstream) = request.upstream
+        {
+            self.refuse_owned(now, upstream, &request.message, &overloaded("too many requests wait for an answer"));
+        }
+    }
+
+    pub(crate) fn resume_recipient(&mut self, now: Instant, request: AdmittedRequest, answer: Option<Answer>) {
+        let Some(upstream) = request.upstream else { return };
+        let refusal = match answer {
+            Some(Answer::User(true)) => Refusal::new(480, "user-offline", "no device of the user is registered"),
+            Some(Answer::User(false)) => Refusal::new(404, "user-unknown", "there is no such account"),
+            _ => no_answer(),
+        };
+        self.refuse_owned(now, upstream, &request.message, &refusal);
+    }
+
+    /// Within a dialog, over the flow that our own token names.
+    fn relay(&mut self, now: Instant, flow: FlowId, request: AdmittedRequest) {
+        match self.flows.whereabouts(flow, self.ownership.worker) {
+            Whereabouts::Here => {}
+            Whereabouts::At(owner) => return self.hand(owner, Handoff::Request(Box::new(request))),
+            Whereabouts::Gone => {
+                if let Some(upstream) = request.upstream {
+                    let refusal = Refusal::new(481, "flow-failed", "the connection that the dialog runs over has ended");
+                    self.refuse_owned(now, upstream, &request.message, &refusal);
+                }
+                return;
+            }
+        }
+        let (transport, local_port) = self.facts_of(flow);
+        let leg = Leg::Flow { worker: self.ownership.worker, flow };
+        let target = Target { flow, transport, local_port, request_uri: None, path: Vec::new(), leg };
+        self.send_single(now, request, target);
+    }
+
+    /// A request for one target: with a response context, or an ACK without.
+    pub(crate) fn send_single(&mut self, now: Instant, request: AdmittedRequest, target: Target) {
+        match request.upstream {
+            None => self.send_ack(&request, &target),
+            Some(upstream) => {
+                let context = self.open_context(upstream, request);
+                self.send_branch(now, context, target);
+                self.close_target_set(now, context);
+            }
+        }
+    }
+
+    pub(crate) fn open_context(&mut self, upstream: Upstream, request: AdmittedRequest) -> ContextId {
+        let method = request.message.method().unwrap_or(Method::Options);
+        let wait_for_all = method != Method::Invite;
+        self.owner.context_serial += 1;
+        let id = ContextId(self.owner.context_serial);
+        let machine = ResponseContext::new(method, wait_for_all);
+        self.owner.contexts_by_upstream.insert(upstream, id);
+        self.owner.contexts.insert(id, Context { request, upstream, machine });
+        id
+    }
+
+    /// Starts a client transaction towards one target (RFC 3261 section 16.6).
+    pub(crate) fn send_branch(&mut self, now: Instant, context: ContextId, target: Target) {
+        let id = self.owner.next_branch();
+        let Some(request) = self.owner.request(context) else { return };
+        let bytes = self.outgoing(request, &target, id);
+        let method = request.message.method().unwrap_or(Method::Options);
+        let sent = Message::parse(bytes.clone()).expect("an edited message is a message");
+        if let Some(context) = self.owner.contexts.get_mut(&context) {
+            context.machine.add_branch(now, id, sent, target.flow);
+        }
+        self.owner.contexts_by_branch.insert(id, context);
+        if self.transactions.send_request(now, id, target.flow, &method, bytes).is_err() {
+            self.branch_failed(now, id, Failure::TransportFailed);
+        }
+    }
+
+    fn send_ack(&mut self, request: &AdmittedRequest, target: &Target) {
+        let id = self.owner.next_branch();
+        let bytes = self.outgoing(request, target, id);
+        self.transmit(target.flow, bytes);
+    }
+
+    /// No more branches come: what is already known may be the answer.
+    pub(crate) fn close_target_set(&mut self, now: Instant, id: ContextId) {
+        if let Some(context) = self.owner.contexts.get_mut(&id) {
+            context.machine.close_target_set();
+        }
+        self.drain_context(now, id);
+    }
+
+    /// A response from outside, perhaps for another worker.
+    pub(crate) fn handle_response(&mut self, now: Instant, message: Message) {
+        let Some(branch) = message.top_via().ok().and_then(|via| self.mint.read_branch(via.branch()?)) else { return };
+        if !self.ownership.is_ours(branch.worker) {
+            return self.hand(branch.worker, Handoff::Response { message });
+        }
+        let Ok(cseq) = message.cseq() else { return };
+        let id = ClientTransactionId { serial: branch.serial, cancel: cseq.method == Method::Cancel };
+        if self.transactions.handle_response(now, id, &message) != ResponseOutcome::Deliver {
+            return;
+        }
+        let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else { return };
+        if let Some(context) = self.owner.contexts.get_mut(&context) {
+            context.machine.handle_response(now, id, message);
+        }
+        self.drain_context(now, context);
+    }
+
+    pub(crate) fn branch_failed(&mut self, now: Instant, id: ClientTransactionId, failure: Failure) {
+        let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else { return };
+        if let Some(context) = self.owner.contexts.get_mut(&context) {
+            context.machine.handle_failure(now, id, failure);
+        }
+        self.drain_context(now, context);
+    }
+
+    /// The caller gave up, and its request is with us.
+    pub(crate) fn cancel_owned(&mut self, now: Instant, upstream: Upstream) {
+        let waits = |asker: &Asker| matches!(asker, Asker::Recipient(request) if request.upstream == Some(upstream));
+        if let Some(Asker::Recipient(request)) = self.stop_waiting(waits) {
+            return self.respond_generated(now, upstream, &request.message, 487);
+        }
+        let Some(id) = self.owner.contexts_by_upstream.get(&upstream).copied() else { return };
+        if self.links.stop_waiting(id) {
+            if let Some(context) = self.owner.remove(id) {
+                self.respond_generated(now, upstream, &context.request.message, 487);
+            }
+            return;
+        }
+        if let Some(context) = self.owner.contexts.get_mut(&id) {
+            context.machine.cancel(now);
+        }
+        self.drain_context(now, id);
+    }
+
+    /// The target cannot be reached at all: the refusal is the answer.
+    pub(crate) fn abandon_context(&mut self, now: Instant, id: ContextId, refusal: &Refusal) {
+        if let Some(context) = self.owner.remove(id) {
+            self.refuse_owned(now, context.upstream, &context.request.message, refusal);
+        }
+    }
+
+    pub(crate) fn wake_context(&mut self, now: Instant, id: ContextId) {
+        if let Some(context) = self.owner.contexts.get_mut(&id)
+            && context.machine.next_timeout().is_some_and(|at| at <= now)
+        {
+            context.machine.handle_timeout(now);
+        }
+        self.drain_context(now, id);
+    }
+
+    /// Does what the response context wants done.
+    fn drain_context(&mut self, now: Instant, id: ContextId) {
+        while let Some(context) = self.owner.contexts.get_mut(&id) {
+            let upstream = context.upstream;
+            match context.machine.poll_output() {
+                Some(ContextOutput::Forward(message)) => {
+                    let border = crosses_border(&context.request);
+                    let bytes = forward::response(&message, border);
+                    self.respond(now, upstream, message.status().unwrap_or(500), bytes);
+                }
+                Some(ContextOutput::Generate { status }) => {
+                    let request = context.request.message.clone();
+                    self.respond_generated(now, upstream, &request, status);
+                }
+                Some(ContextOutput::SendCancel { id, flow, cancel }) => {
+                    // Beyond the limit the branch rings until timer C: nothing better can be done.
+                    let _ = self.transactions.send_request(now, id, flow, &Method::Cancel, cancel);
+                }
+                Some(ContextOutput::Ended) => {
+                    self.owner.remove(id);
+                }
+                None => {
+                    if let Some(at) = context.machine.next_timeout() {
+                        self.schedule.push(at, Machine::Context(id));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn refuse_owned(&mut self, now: Instant, upstream: Upstream, request: &Message, refusal: &Refusal) {
+        self.record_refused(now, request, refusal);
+        self.refuse(now, upstream, request, refusal);
+    }
+
+    /// The request as it goes out to a target.
+    fn outgoing(&self, request: &AdmittedRequest, target: &Target, id: ClientTransactionId) -> Bytes {
+        let edge = &self.organisation.edge;
+        let hop = Hop {
+            via: forward::via(target.transport, edge, target.local_port, &self.mint.branch(id.serial)),
+            request_uri: target.request_uri.clone(),
+            path: target.path.clone(),
+            record_routes: self.record_routes(request, target),
+            border: crosses_border(request),
+        };
+        forward::request(&request.message, request.routes_taken, &request.admitted, &hop)
+    }
+
+    /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other
+    /// (RFC 5658 does so where the transport changes).
+    fn record_routes(&self, request: &AdmittedRequest, target: &Target) -> Vec<String> {
+        if !forward::begins_dialog(&request.message) {
+            return Vec::new();
+        }
+        let call_id = request.message.call_id().unwrap_or_default();
+        let name = |leg: &Leg, transport: Transport, port: u16| {
+            forward::record_route(&self.mint.route(leg, call_id), transport, &self.organisation.edge, port)
+        };
+        let ingress = match request.admitted.origin() {
+            Origin::Partner { domain, .. } => {
+                let leg = Leg::Partner { domain: domain.clone() };
+                name(&leg, Transport::Tls, self.listening_port(Transport::Tls))
+            }
+            Origin::User { .. } => {
+                let worker = request.upstream.map_or(self.ownership.worker, |upstream| upstream.worker);
+                let leg = Leg::Flow { worker, flow: request.flow.id };
+                name(&leg, request.flow.transport, request.flow.local.port())
+            }
+        };
+        vec![ingress, name(&target.leg, target.transport, target.local_port)]
+    }
+
+    /// Transport of a flow of ours, and the port of ours that its peer speaks to.
+    fn facts_of(&self, flow: FlowId) -> (Transport, u16) {
+        match flow {
+            FlowId::Datagram { .. } => (Transport::Udp, self.listening_port(Transport::Udp)),
+            FlowId::Stream { .. } => match self.flows.get(flow) {
+                Some(state) => (state.facts.transport, self.our_port(&state.facts)),
+                None => (Transport::Tls, self.listening_port(Transport::Tls)),
+            },
+        }
+    }
+}
+
+/// Whether the request comes from or goes to another organisation.
+fn crosses_border(request: &AdmittedRequest) -> bool {
+    matches!(request.admitted.origin(), Origin::Partner { .. })
+        || matches!(request.destination, Destination::Partner { .. })
+}

@@ -1,0 +1,73 @@
+//! Which worker owns what. Every worker computes the same answer from the same name, so nobody has to ask.
+
+use sip::Aor;
+
+use crate::WorkerId;
+
+/// How many workers this process has, and which one we are.
+#[derive(Debug, Clone, Copy)]
+pub struct Ownership {
+    pub worker: WorkerId,
+    pub workers: u16,
+}
+
+impl Ownership {
+    /// The owner of a user's bindings and client flow.
+    pub fn of_aor(&self, aor: &Aor) -> WorkerId {
+        self.pick(hash(&[aor.user().as_bytes(), b"@", aor.domain().as_bytes()]))
+    }
+
+    /// The owner of connection number `index` to a partner.
+    pub fn of_partner(&self, domain: &str, index: u16) -> WorkerId {
+        self.pick(hash(&[domain.as_bytes(), b"#", &index.to_be_bytes()]))
+    }
+
+    pub fn is_ours(&self, worker: WorkerId) -> bool {
+        worker == self.worker
+    }
+
+    fn pick(&self, hash: u64) -> WorkerId {
+        u16::try_from(hash % u64::from(self.workers.max(1))).expect("the remainder of a u16 fits")
+    }
+}
+
+/// The number of the partner connection that carries this dialog: one Call-ID, one connection, so nothing overtakes.
+pub fn partner_connection(call_id: &str, connections: u16) -> u16 {
+    u16::try_from(hash(&[call_id.as_bytes()]) % u64::from(connections.max(1))).expect("the remainder of a u16 fits")
+}
+
+/// FNV-1a with a final mix: the same on every node and in every release, as ownership between nodes must be.
+fn hash(parts: &[&[u8]]) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in parts.iter().flat_map(|part| part.iter()) {
+        state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    state ^= state >> 33;
+    state = state.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    state ^ (state >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_workers_agree_and_all_get_some() {
+        let mut owned = [0_u32; 3];
+        for number in 0..300 {
+            let aor: Aor = format!("user{number}@contoso.example").parse().unwrap();
+            let by: Vec<_> = (0..3).map(|worker| Ownership { worker, workers: 3 }.of_aor(&aor)).collect();
+            assert!(by.iter().all(|owner| *owner == by[0]));
+            owned[usize::from(by[0])] += 1;
+        }
+        assert!(owned.iter().all(|count| *count > 60), "{owned:?}");
+    }
+
+    #[test]
+    fn one_call_id_keeps_one_connection() {
+        assert_eq!(partner_connection("a@b", 4), partner_connection("a@b", 4));
+        let used: std::collections::BTreeSet<_> =
+            (0..100).map(|n| partner_connection(&format!("{n}@host"), 4)).collect();
+        assert_eq!(used.len(), 4);
+    }
+}

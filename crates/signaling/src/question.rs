@@ -1,0 +1,40 @@
+//! The one way to wait: a question leaves as an output, its answer comes back as an input.
+
+use std::net::{IpAddr, SocketAddr};
+
+use federation::discovery::SrvResult;
+use federation::flow::FlowFacts;
+use sip::Aor;
+use sip::auth::Ha1;
+
+/// Names a question until its answer has come. Unique within a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionId(pub u64);
+
+/// What a machine of ours can wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// The stored credentials of one of our users.
+    Credentials(Aor),
+    /// Whether one of our domains has this user.
+    User(Aor),
+    /// The federation SRV records of a domain, by the one discovery rule: `_sipfederationtls._tcp`, else `_sips._tcp`.
+    Srv { domain: String },
+    /// The addresses of a host; an IP literal answers itself.
+    Addresses { host: String },
+    /// A TLS connection to a partner. `server_name` is the host that discovery named.
+    Connect { remote: SocketAddr, server_name: String },
+}
+
+/// The answers, one kind for each kind of question.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// `None`: there is no such user.
+    Credentials(Option<Ha1>),
+    User(bool),
+    Srv(SrvResult),
+    /// In the order in which to try them; the error says why there is none.
+    Addresses(Result<Vec<IpAddr>, String>),
+    /// The flow is up and belongs to the worker that asked; nothing has been written on it.
+    Connected(Result<FlowFacts, String>),
+}

@@ -1,0 +1,35 @@
+//! REGISTER at the owner of the address-of-record (RFC 3261 section 10.3).
+
+use std::time::Instant;
+
+use registrar::ClientFlow;
+use sip::{HeaderName, build};
+
+use crate::AdmittedRequest;
+use crate::core::Core;
+
+impl Core {
+    /// Binds the devices that the request names to the flow it came in on, and answers.
+    pub(crate) fn register(&mut self, now: Instant, request: &AdmittedRequest) {
+        let Some(upstream) = request.upstream else { return };
+        let flow = ClientFlow {
+            id: request.flow.id,
+            transport: request.flow.transport,
+            local_port: request.flow.local.port(),
+        };
+        match self.location.handle_register(now, &request.message, &request.admitted, flow) {
+            Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
+            Ok(registered) => {
+                let tag = self.mint.tag(upstream.transaction.0);
+                let mut response = build::response(&request.message, 200, None, Some(&tag));
+                for contact in &registered.contacts {
+                    response = response.header(HeaderName::Contact, contact);
+                }
+                for path in &registered.path {
+                    response = response.header(HeaderName::Path, path);
+                }
+                self.respond(now, upstream, 200, response.build());
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Where an admitted request goes (RFC 3261 sections 16.4 and 16.5): the one list of destinations.
+//!
+//! A request of a dialog that we record-routed carries our signed Routes: the last of them names the leg by which it
+//! leaves. Every other request is routed by its Request-URI.
+
+use std::net::IpAddr;
+
+use federation::admission::{Admitted, Organisation, Origin};
+use serde::{Deserialize, Serialize};
+use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
+
+use crate::WorkerId;
+use crate::ownership::{Ownership, partner_connection};
+use crate::token::{Leg, Mint, TokenError};
+
+/// Where a request goes next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Destination {
+    /// Our registrar, for this user's bindings.
+    Registrar(Aor),
+    /// A user at home: all bindings of this address.
+    User(Aor),
+    /// The client flow of a running dialog.
+    Flow { worker: WorkerId, flow: FlowId },
+    /// Another domain, by connection number `connection` to it.
+    Partner { domain: String, connection: u16 },
+    /// This server itself (RFC 3261 section 11: OPTIONS).
+    Ourselves,
+}
+
+impl Destination {
+    /// The worker that owns what the request is for; `None` where any worker may answer.
+    pub fn owner(&self, ownership: &Ownership) -> Option<WorkerId> {
+        match self {
+            Destination::Registrar(aor) | Destination::User(aor) => Some(ownership.of_aor(aor)),
+            Destination::Flow { worker, .. } => Some(*worker),
+            Destination::Partner { domain, connection } => Some(ownership.of_partner(domain, *connection)),
+            Destination::Ourselves => None,
+        }
+    }
+}
+
+/// The topmost Route values that name this server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnRoutes {
+    /// How many of them to take off.
+    pub count: usize,
+    /// The legs that our tokens in them name, top first.
+    pub legs: Vec<Leg>,
+    /// One of them names a connection of an earlier life of this server.
+    pub stale: bool,
+}
+
+impl OwnRoutes {
+    /// Reads the leading Routes of a request that arrived at `local`.
+    pub fn of(request: &Message, organisation: &Organisation, local: IpAddr, mint: &Mint) -> OwnRoutes {
+        let mut own = OwnRoutes::default();
+        let call_id = request.call_id().unwrap_or_default();
+        for route in request.routes() {
+            let Ok(route) = route else { break };
+            let uri = route.uri();
+            if !names_us(&uri, organisation, local) {
+                break;
+            }
+            own.count += 1;
+            match uri.user().map(|user| mint.read_route(user, call_id)) {
+                Some(Ok(leg)) => own.legs.push(leg),
+                Some(Err(TokenError::Stale)) => own.stale = true,
+                Some(Err(TokenError::Foreign)) | None => {}
+            }
+        }
+        own
+    }
+
+    /// The leg by which the request leaves.
+    pub fn exit(&self) -> Option<&Leg> {
+        self.legs.last()
+    }
+
+    /// Whether our own token says that this very flow is a leg of the dialog: proof of who speaks where a
+    /// connection cannot be challenged again. Only the entry side counts.
+    pub fn entered_by(&self, flow: FlowId) -> bool {
+        self.legs.len() > 1
+            && matches!(self.legs.first(), Some(Leg::Flow { flow: named, .. }) if *named == flow)
+    }
+}
+
+/// Decides where an admitted request goes.
+pub fn route(
+    request: &Message,
+    admitted: &Admitted,
+    own: &OwnRoutes,
+    organisation: &Organisation,
+    connections: u16,
+) -> Result<Destination, Refusal> {
+    let call_id = request.call_id().unwrap_or_default();
+    if let Some(leg) = own.exit() {
+        return in_dialog(leg, admitted, call_id, connections);
+    }
+    if own.stale {
+        return Err(Refusal::new(430, "flow-failed", "the dialog's connection ended when this server restarted"));
+    }
+    let uri = request_uri(request)?;
+    let domain = uri.host_lowercase();
+    if request.method() == Some(Method::Register) {
+        return match admitted.origin() {
+            Origin::User { aor } => Ok(Destination::Registrar(aor.clone())),
+            Origin::Partner { .. } => Err(relay_denied("a partner cannot register with us")),
+        };
+    }
+    if organisation.domains.iter().any(|ours| *ours == domain) {
+        return match uri.user() {
+            Some(_) => Ok(Destination::User(aor(&uri)?)),
+            None => Ok(Destination::Ourselves),
+        };
+    }
+    if domain == organisation.edge {
+        return match uri.user() {
+            Some(_) => Err(Refusal::new(404, "user-unknown", "users are addressed by a SIP domain, not by the edge")),
+            None => Ok(Destination::Ourselves),
+        };
+    }
+    match admitted.origin() {
+        Origin::User { .. } => Ok(partner(&domain, call_id, connections)),
+        Origin::Partner { .. } => Err(relay_denied("a partner's request for a domain that is not ours")),
+    }
+}
+
+fn in_dialog(leg: &Leg, admitted: &Admitted, call_id: &str, connections: u16) -> Result<Destination, Refusal> {
+    match (leg, admitted.origin()) {
+        (Leg::Flow { worker, flow }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
+        (Leg::Partner { domain }, Origin::User { .. }) => Ok(partner(domain, call_id, connections)),
+        (Leg::Partner { .. }, Origin::Partner { .. }) => Err(relay_denied("a partner's dialog does not lead to another")),
+    }
+}
+
+fn partner(domain: &str, call_id: &str, connections: u16) -> Destination {
+    Destination::Partner { domain: domain.to_owned(), connection: partner_connection(call_id, connections) }
+}
+
+fn names_us(uri: &Uri<'_>, organisation: &Organisation, local: IpAddr) -> bool {
+    let host = uri.host_lowercase();
+    host == organisation.edge
+        || organisation.domains.iter().any(|domain| *domain == host)
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip == local)
+}
+
+fn request_uri<'a>(request: &'a Message) -> Result<Uri<'a>, Refusal> {
+    let text = request.request_uri().unwrap_or_default();
+    let uri = Uri::parse(text)
+        .map_err(|error| Refusal::new(400, "malformed-request", format!("Request-URI {text:?}: {error}")))?;
+    match uri.scheme() {
+        "sip" | "sips" => Ok(uri),
+        other => Err(Refusal::new(416, "scheme-unsupported", format!("Request-URI scheme {other:?}"))),
+    }
+}
+
+fn aor(uri: &Uri<'_>) -> Result<Aor, Refusal> {
+    Aor::from_uri(uri).map_err(|error| Refusal::new(400, "malformed-request", format!("Request-URI: {error}")))
+}
+
+fn relay_denied(reason: &str) -> Refusal {
+    Refusal::new(403, "relay-denied", reason)
+}

@@ -1,0 +1,36 @@
+//! What an operator sees of one worker.
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of one worker, now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreStatus {
+    pub worker: u16,
+    pub flows: usize,
+    pub client_flows: usize,
+    pub partner_flows: usize,
+    pub server_transactions: usize,
+    pub client_transactions: usize,
+    pub response_contexts: usize,
+    pub waiting: usize,
+    pub bindings: usize,
+    pub timers: usize,
+    /// Bytes for a flow that had gone.
+    pub undeliverable: u64,
+    pub links: Vec<LinkStatus>,
+}
+
+/// One connection to a partner, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    pub domain: String,
+    pub connection: u16,
+    /// `idle`, `resolving`, `connecting` or `up`.
+    pub state: String,
+    /// The rung of the ladder by which the partner's certificate held.
+    pub rung: Option<String>,
+    /// The host that discovery named.
+    pub host: Option<String>,
+    /// Why the last attempt failed.
+    pub last_failure: Option<String>,
+}

@@ -1,0 +1,227 @@
+//! Tokens that name their owner: everything of ours that comes back from outside starts with node and worker.
+//!
+//! Three places carry them: the branch of our Via, our tags, and the user part of our Record-Route. A branch and a
+//! route token end with a MAC, so that nobody can answer for, or send into, a dialog that he has not seen. A route
+//! token's MAC covers the Call-ID as well: what a partner learns in one dialog opens no other.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use sip::FlowId;
+
+use crate::WorkerId;
+
+/// The keys and the position from which this worker makes its tokens.
+#[derive(Clone)]
+pub struct Mint {
+    keyed: Hmac<Sha256>,
+    worker: WorkerId,
+    incarnation: u32,
+}
+
+/// What a branch of ours says (RFC 3261 section 8.1.1.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Branch {
+    pub worker: WorkerId,
+    pub serial: u64,
+}
+
+/// The leg by which a request leaves that carries our signed Route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leg {
+    /// A client's own connection (RFC 5626 section 5.3), owned by this worker when the token was made.
+    Flow { worker: WorkerId, flow: FlowId },
+    /// A partner, by its SIP domain: any connection to it will do.
+    Partner { domain: String },
+}
+
+/// Why a route token is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenError {
+    /// It is not one of ours, or belongs to another dialog.
+    Foreign,
+    /// It is ours, but names a connection of an earlier life of this server.
+    Stale,
+}
+
+impl Mint {
+    pub fn new(secret: &[u8; 32], worker: WorkerId, incarnation: u32) -> Mint {
+        let keyed = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+        Mint { keyed, worker, incarnation }
+    }
+
+    /// The branch of a client transaction of this worker.
+    pub fn branch(&self, serial: u64) -> String {
+        let text = format!("{NODE:04x}{:04x}{serial:016x}", self.worker);
+        let mac = self.mac(&[b"branch", text.as_bytes()]);
+        format!("{MAGIC_COOKIE}{text}{mac:016x}")
+    }
+
+    /// Reads a branch made by any worker with our secret.
+    pub fn read_branch(&self, branch: &str) -> Option<Branch> {
+        let rest = branch.strip_prefix(MAGIC_COOKIE)?;
+        if rest.len() != 40 || !rest.is_ascii() {
+            return None;
+        }
+        let (text, mac) = rest.split_at(24);
+        let mac = u64::from_str_radix(mac, 16).ok()?;
+        if mac != self.mac(&[b"branch", text.as_bytes()]) {
+            return None;
+        }
+        let worker = u16::from_str_radix(&text[4..8], 16).ok()?;
+        let serial = u64::from_str_radix(&text[8..], 16).ok()?;
+        Some(Branch { worker, serial })
+    }
+
+    /// The tag of a response that this worker makes itself.
+    pub fn tag(&self, serial: u64) -> String {
+        let text = format!("{NODE:04x}{:04x}{serial:x}", self.worker);
+        let mac = self.mac(&[b"tag", &self.incarnation.to_be_bytes(), text.as_bytes()]);
+        format!("{text}.{mac:016x}")
+    }
+
+    /// The tag of a response made without a transaction: the same for each repeat of the request.
+    pub fn stateless_tag(&self, branch: &str) -> String {
+        format!("{NODE:04x}{:04x}.{:016x}", self.worker, self.mac(&[b"stateless", branch.as_bytes()]))
+    }
+
+    /// The user part of our Record-Route for this leg of the dialog.
+    pub fn route(&self, leg: &Leg, call_id: &str) -> String {
+        let text = match leg {
+            Leg::Flow { worker, flow } => {
+                format!("f.{NODE:x}.{worker:x}.{:x}.{}", self.incarnation, flow_text(*flow))
+            }
+            Leg::Partner { domain } => format!("p.{NODE:x}.{domain}"),
+        };
+        let mac = self.mac(&[b"route", call_id.as_bytes(), b"\0", text.as_bytes()]);
+        format!("{text}.{mac:016x}")
+    }
+
+    /// Reads the user part of a Route that names us.
+    pub fn read_route(&self, user: &str, call_id: &str) -> Result<Leg, TokenError> {
+        let (text, mac) = user.rsplit_once('.').ok_or(TokenError::Foreign)?;
+        let mac = u64::from_str_radix(mac, 16).map_err(|_| TokenError::Foreign)?;
+        if mac != self.mac(&[b"route", call_id.as_bytes(), b"\0", text.as_bytes()]) {
+            return Err(TokenError::Foreign);
+        }
+        self.read_leg(text).ok_or(TokenError::Stale)
+    }
+
+    /// The text is ours, since its MAC held; `None` is a flow of an earlier incarnation.
+    fn read_leg(&self, text: &str) -> Option<Leg> {
+        let mut parts = text.splitn(3, '.');
+        let (kind, _node, rest) = (parts.next()?, parts.next()?, parts.next()?);
+        if kind == "p" {
+            return Some(Leg::Partner { domain: rest.to_owned() });
+        }
+        let mut parts = rest.splitn(3, '.');
+        let worker = u16::from_str_radix(parts.next()?, 16).ok()?;
+        let incarnation = u32::from_str_radix(parts.next()?, 16).ok()?;
+        let flow = read_flow(parts.next()?)?;
+        (incarnation == self.incarnation).then_some(Leg::Flow { worker, flow })
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> u64 {
+        let mut keyed = self.keyed.clone();
+        for part in parts {
+            keyed.update(part);
+        }
+        let bytes = keyed.finalize().into_bytes();
+        u64::from_be_bytes(bytes[..8].try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+fn flow_text(flow: FlowId) -> String {
+    match flow {
+        FlowId::Stream { worker, serial } => format!("s.{worker:x}.{serial:x}"),
+        FlowId::Datagram { listener, remote } => {
+            let address = match remote.ip() {
+                IpAddr::V4(ip) => format!("4{:08x}", ip.to_bits()),
+                IpAddr::V6(ip) => format!("6{:032x}", ip.to_bits()),
+            };
+            format!("d.{listener:x}.{address}.{:x}", remote.port())
+        }
+    }
+}
+
+fn read_flow(text: &str) -> Option<FlowId> {
+    let parts: Vec<&str> = text.split('.').collect();
+    match parts[..] {
+        ["s", worker, serial] => Some(FlowId::Stream {
+            worker: u16::from_str_radix(worker, 16).ok()?,
+            serial: u64::from_str_radix(serial, 16).ok()?,
+        }),
+        ["d", listener, address, port] => {
+            let listener = u8::from_str_radix(listener, 16).ok()?;
+            let (family, digits) = address.split_at_checked(1)?;
+            let ip = match family {
+                "4" => IpAddr::from(u32::from_str_radix(digits, 16).ok()?.to_be_bytes()),
+                _ => IpAddr::from(u128::from_str_radix(digits, 16).ok()?.to_be_bytes()),
+            };
+            let port = u16::from_str_radix(port, 16).ok()?;
+            Some(FlowId::Datagram { listener, remote: SocketAddr::new(ip, port) })
+        }
+        _ => None,
+    }
+}
+
+const MAGIC_COOKIE: &str = "z9hG4bK";
+
+/// One node today; the place is kept so that a pool changes no token's shape.
+const NODE: u16 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mint(worker: WorkerId, incarnation: u32) -> Mint {
+        Mint::new(&[7; 32], worker, incarnation)
+    }
+
+    fn legs() -> Vec<Leg> {
+        let flow = FlowId::Stream { worker: 2, serial: 41 };
+        let v4 = FlowId::Datagram { listener: 1, remote: "192.0.2.7:5060".parse().unwrap() };
+        let v6 = FlowId::Datagram { listener: 0, remote: "[2001:db8::1]:5061".parse().unwrap() };
+        vec![
+            Leg::Flow { worker: 1, flow },
+            Leg::Flow { worker: 0, flow: v4 },
+            Leg::Flow { worker: 3, flow: v6 },
+            Leg::Partner { domain: "fabrikam.example".into() },
+        ]
+    }
+
+    #[test]
+    fn a_branch_is_read_by_any_worker_and_forged_by_nobody() {
+        let branch = mint(3, 1).branch(99);
+        assert_eq!(mint(0, 1).read_branch(&branch), Some(Branch { worker: 3, serial: 99 }));
+        let mut forged = branch.clone().into_bytes();
+        forged[20] ^= 1;
+        assert_eq!(mint(0, 1).read_branch(std::str::from_utf8(&forged).unwrap()), None);
+        assert_eq!(Mint::new(&[8; 32], 0, 1).read_branch(&branch), None);
+        assert_eq!(mint(0, 1).read_branch("z9hG4bKé"), None);
+    }
+
+    #[test]
+    fn a_route_token_survives_the_round_trip_for_each_kind_of_leg() {
+        for leg in legs() {
+            let user = mint(1, 5).route(&leg, "call-1");
+            assert!(user.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-'), "{user}");
+            assert_eq!(mint(2, 5).read_route(&user, "call-1"), Ok(leg));
+        }
+    }
+
+    #[test]
+    fn a_route_token_opens_no_other_dialog() {
+        let user = mint(1, 5).route(&legs()[0], "call-1");
+        assert_eq!(mint(1, 5).read_route(&user, "call-2"), Err(TokenError::Foreign));
+    }
+
+    #[test]
+    fn after_a_restart_a_flow_is_stale_and_a_partner_is_not() {
+        let flow = mint(1, 5).route(&legs()[0], "call-1");
+        assert_eq!(mint(1, 6).read_route(&flow, "call-1"), Err(TokenError::Stale));
+        let partner = mint(1, 5).route(&legs()[3], "call-1");
+        assert_eq!(mint(1, 6).read_route(&partner, "call-1"), Ok(legs()[3].clone()));
+    }
+}

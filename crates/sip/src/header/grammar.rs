@@ -1,0 +1,261 @@
+//! The lexical floor under every typed header (RFC 3261 25.1): tokens, linear white space, quotes, lists.
+//!
+//! White space includes CR and LF: in a value that passed framing they only occur as folds.
+
+/// `token` of RFC 3261 25.1; not empty.
+pub fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
+}
+
+#[inline]
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+#[inline]
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Without the white space and folds around it.
+pub fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\r', '\n'])
+}
+
+pub(crate) fn trim_bytes(mut bytes: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = bytes
+        && is_space(*first)
+    {
+        bytes = rest;
+    }
+    while let [rest @ .., last] = bytes
+        && is_space(*last)
+    {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Only digits, leading zeros allowed, no sign; `None` when it is no such number or beyond `u64`.
+pub fn parse_digits(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() {
+        return None;
+    }
+    bytes.iter().try_fold(0u64, |number, byte| match byte {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+        _ => None,
+    })
+}
+
+/// Where the first `separator` outside quoted strings and angle brackets is.
+///
+/// A quotation mark inside angle brackets is no quote: there it is an error, for the URI's parser to find.
+pub(crate) fn find_outside(bytes: &[u8], separator: u8) -> Option<usize> {
+    let (mut quoted, mut bracketed, mut index) = (false, false, 0);
+    while index < bytes.len() {
+        match bytes[index] {
+            b'\\' if quoted => index += 1,
+            b'"' if !bracketed => quoted = !quoted,
+            _ if quoted => {}
+            b'<' => bracketed = true,
+            b'>' => bracketed = false,
+            byte if byte == separator && !bracketed => return Some(index),
+            _ => {}
+        }
+        index += 1;
+    }
+    None
+}
+
+/// The elements of a comma list, trimmed; commas in quotes and in angle brackets are text.
+///
+/// Empty elements are skipped, as RFC 9110 5.6.1 asks of readers of the same grammar.
+pub fn split_list(value: &[u8]) -> List<'_> {
+    List { rest: value }
+}
+
+/// See [`split_list`].
+#[derive(Clone, Debug)]
+pub struct List<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> List<'a> {
+    /// What has not been read yet, trimmed.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        trim_bytes(self.rest)
+    }
+}
+
+impl<'a> Iterator for List<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while !self.rest.is_empty() {
+            let element = match find_outside(self.rest, b',') {
+                Some(comma) => {
+                    let element = &self.rest[..comma];
+                    self.rest = &self.rest[comma + 1..];
+                    element
+                }
+                None => std::mem::take(&mut self.rest),
+            };
+            let element = trim_bytes(element);
+            if !element.is_empty() {
+                return Some(element);
+            }
+        }
+        None
+    }
+}
+
+/// One `;name=value` of a header. The value as received, with its quotes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Param<'a> {
+    pub name: &'a str,
+    pub value: Option<&'a str>,
+}
+
+/// Reads `;a;b=c;d="e"`. Stops at what is no parameter: call [`check_params`] where that must not be.
+pub fn params(text: &str) -> Params<'_> {
+    Params { rest: text }
+}
+
+/// See [`params`].
+#[derive(Clone, Debug)]
+pub struct Params<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Params<'a> {
+    type Item = Param<'a>;
+
+    fn next(&mut self) -> Option<Param<'a>> {
+        let text = trim(self.rest).strip_prefix(';')?;
+        let end = find_outside(text.as_bytes(), b';').unwrap_or(text.len());
+        let param = parse_param(&text[..end])?;
+        self.rest = &text[end..];
+        Some(param)
+    }
+}
+
+impl<'a> Params<'a> {
+    /// The first of that name in any case: `None` absent, `Some(None)` without a value; quotes taken off.
+    pub fn get(mut self, name: &str) -> Option<Option<&'a str>> {
+        let param = self.find(|param| param.name.eq_ignore_ascii_case(name))?;
+        Some(param.value.map(unquote))
+    }
+}
+
+/// Whether all of `text` is parameters and no name that `once` lists occurs twice.
+pub(crate) fn check_params(text: &str, once: &[&str]) -> bool {
+    let mut all = params(text);
+    let mut seen = 0u32;
+    for param in &mut all {
+        if let Some(index) = once.iter().position(|name| param.name.eq_ignore_ascii_case(name)) {
+            if seen & (1 << index) != 0 {
+                return false;
+            }
+            seen |= 1 << index;
+        }
+    }
+    trim(all.rest).is_empty()
+}
+
+/// The text between the quotation marks, escapes kept; other text as it is.
+pub fn unquote(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text)
+}
+
+/// Where a quoted string that starts `text` ends, its closing mark included; `None`: it does not end.
+pub(crate) fn quoted_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut index = 1;
+    loop {
+        match bytes.get(index)? {
+            b'\\' => index += 2,
+            b'"' => return Some(index + 1),
+            _ => index += 1,
+        }
+    }
+}
+
+fn parse_param(text: &str) -> Option<Param<'_>> {
+    let (name, value) = match text.split_once('=') {
+        None => (trim(text), None),
+        Some((name, value)) => (trim(name), Some(trim(value))),
+    };
+    let well_formed = is_token(name.as_bytes()) && value.is_none_or(is_param_value);
+    well_formed.then_some(Param { name, value })
+}
+
+/// `gen-value`, and what phones send beside it: anything but white space, quotes and brackets inside.
+fn is_param_value(value: &str) -> bool {
+    if value.starts_with('"') {
+        return quoted_end(value) == Some(value.len());
+    }
+    !value.bytes().any(|byte| is_space(byte) || matches!(byte, b'"' | b'<' | b'>' | b',' | b'\\'))
+}
+
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric()
+            || matches!(
+                byte as u8,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            );
+        byte += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(value: &str) -> Vec<&str> {
+        split_list(value.as_bytes()).map(|element| std::str::from_utf8(element).expect("text")).collect()
+    }
+
+    #[test]
+    fn commas_in_quotes_and_brackets_are_text() {
+        assert_eq!(
+            list(r#""Bell, \"Al\"," <sip:a,b@c;x=1,2>;q="1,2" , <sip:d>"#),
+            [r#""Bell, \"Al\"," <sip:a,b@c;x=1,2>;q="1,2""#, "<sip:d>"]
+        );
+        assert_eq!(list(" a,,b , "), ["a", "b"]);
+        assert_eq!(list("<sip:a\">, <sip:b\">"), ["<sip:a\">", "<sip:b\">"]);
+        assert_eq!(list(""), [""; 0]);
+    }
+
+    #[test]
+    fn params_tolerate_white_space_and_folds() {
+        let text = "; tag \r\n = abc ;lr;x=\"a;\\\"b\" ; y=[2001:db8::1]";
+        let found: Vec<_> = params(text).map(|param| (param.name, param.value)).collect();
+        let expected =
+            [("tag", Some("abc")), ("lr", None), ("x", Some("\"a;\\\"b\"")), ("y", Some("[2001:db8::1]"))];
+        assert_eq!(found, expected);
+        assert_eq!(params(text).get("X"), Some(Some("a;\\\"b")));
+        assert_eq!(params(text).get("LR"), Some(None));
+        assert_eq!(params(text).get("z"), None);
+    }
+
+    #[test]
+    fn malformed_params_are_found() {
+        assert!(check_params("", &[]));
+        assert!(check_params(";a=1;b", &["a", "b"]));
+        for bad in [";", ";=1", ";a=\"x", "a", ";a=b c", ";a=1;", ";a=1;A=2", ";a=x\"y\""] {
+            assert!(!check_params(bad, &["a"]), "{bad}");
+        }
+    }
+
+    #[test]
+    fn digits_have_no_sign() {
+        assert_eq!(parse_digits(b"0068"), Some(68));
+        for bad in [&b""[..], b"+1", b"-1", b"1 ", b"0x1", b"99999999999999999999"] {
+            assert_eq!(parse_digits(bad), None);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Typed headers, parsed on demand from the value bytes of a [`crate::Message`] (RFC 3261 20).
+
+pub mod cseq;
+pub mod grammar;
+pub mod name_addr;
+pub(crate) mod print;
+mod typed;
+pub mod via;
+
+pub use cseq::CSeq;
+pub use grammar::{Param, Params};
+pub use name_addr::{ContactValue, NameAddr};
+pub use via::Via;

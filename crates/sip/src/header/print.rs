@@ -1,0 +1,81 @@
+//! Writing: what we put into a message cannot end a line, whoever chose the text.
+
+use std::fmt::{self, Write};
+
+use bytes::{BufMut, BytesMut};
+
+use super::grammar::is_token_byte;
+
+/// `Name: value CRLF`; the value's CR and LF become spaces.
+pub(crate) fn put_header(out: &mut BytesMut, name: &[u8], value: impl fmt::Display) {
+    put_name(out, name);
+    put_text(out, value);
+    out.put_slice(b"\r\n");
+}
+
+/// The value's bytes as they are, but each fold one space.
+pub(crate) fn put_unfolded_header(out: &mut BytesMut, name: &[u8], value: &[u8]) {
+    put_name(out, name);
+    put_unfolded(out, value);
+    out.put_slice(b"\r\n");
+}
+
+pub(crate) fn put_name(out: &mut BytesMut, name: &[u8]) {
+    out.put_slice(name);
+    out.put_slice(b": ");
+}
+
+/// Text without CR and LF.
+pub(crate) fn put_text(out: &mut BytesMut, text: impl fmt::Display) {
+    let start = out.len();
+    write!(out, "{text}").expect("a growing buffer takes all text");
+    neutralise(&mut out[start..]);
+}
+
+/// `[*WSP CRLF] 1*WSP` is one space (RFC 3261 25.1, LWS).
+pub(crate) fn put_unfolded(out: &mut BytesMut, value: &[u8]) {
+    let mut rest = value;
+    while let Some(fold) = memchr::memchr(b'\r', rest) {
+        let before = rest[..fold].trim_ascii_end();
+        out.put_slice(before);
+        out.put_u8(b' ');
+        rest = rest[fold..].trim_ascii_start();
+    }
+    out.put_slice(rest);
+}
+
+/// As a word of the start line: no space, no control character.
+pub(crate) fn put_word(out: &mut BytesMut, word: &str) {
+    let is_clean = word.bytes().all(|byte| byte.is_ascii_graphic());
+    debug_assert!(is_clean && !word.is_empty(), "not one word: {word:?}");
+    if is_clean {
+        return out.put_slice(word.as_bytes());
+    }
+    for byte in word.bytes() {
+        match byte.is_ascii_graphic() {
+            true => out.put_u8(byte),
+            false => write!(out, "%{byte:02X}").expect("a growing buffer takes all text"),
+        }
+    }
+}
+
+/// A name that is no token would be another header, or the end of them all.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_token = !name.is_empty() && name.bytes().all(is_token_byte);
+    debug_assert!(is_token, "not a header name: {name:?}");
+    is_token
+}
+
+/// Folds may come from a peer's value and pass as white space; any other CR or LF is our bug.
+pub(crate) fn neutralise(text: &mut [u8]) {
+    let mut from = 0;
+    while let Some(found) = memchr::memchr2(b'\r', b'\n', &text[from..]).map(|offset| from + offset) {
+        let is_fold = matches!(text[found..], [b'\r', b'\n', b' ' | b'\t', ..]);
+        debug_assert!(is_fold, "a line break in a header value: {:?}", String::from_utf8_lossy(text));
+        text[found] = b' ';
+        if is_fold {
+            text[found + 1] = b' ';
+        }
+        from = found + 1;
+    }
+}

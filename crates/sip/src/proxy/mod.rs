@@ -1,0 +1,8 @@
+//! The proxy core of RFC 3261 section 16: what a hop changes in a request (`forward`), and what becomes of the
+//! responses of its branches (`response_context`). Where requests go is decided elsewhere.
+
+mod best_response;
+pub mod forward;
+pub mod response_context;
+
+pub use response_context::{ContextOutput, ResponseContext};

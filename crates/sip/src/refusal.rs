@@ -1,0 +1,40 @@
+//! Our policy said no: what the wire is told and what the operator reads are two different texts.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::HeaderName;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// SIP status of the answer.
+    pub status: u16,
+    /// Public, for the peer: one generic word such as `domain-not-allowed`.
+    pub word: Cow<'static, str>,
+    /// Private, for the operator: never on the wire.
+    pub reason: String,
+    /// Further headers of the answer (Retry-After, WWW-Authenticate ...).
+    pub headers: Vec<(HeaderName, String)>,
+}
+
+impl Refusal {
+    pub fn new(status: u16, word: &'static str, reason: impl Into<String>) -> Self {
+        Refusal { status, word: Cow::Borrowed(word), reason: reason.into(), headers: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// For the operator's log: it shows the private reason.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.status, self.word, self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}

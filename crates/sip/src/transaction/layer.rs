@@ -1,0 +1,364 @@
+//! Maps requests, responses and times to their transactions (RFC 3261 section 17). What a transaction does then is its
+//! machine's; nothing here looks at states.
+//!
+//! The tables are ordered maps, so that no peer can choose keys that collide.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
+use std::time::Instant;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::client_invite::ClientInvite;
+use super::client_non_invite::ClientNonInvite;
+use super::machine::{ClientMachine, ServerMachine};
+use super::matching::{MatchKey, method_of};
+use super::server_invite::{AckOutcome, ServerInvite};
+use super::server_non_invite::ServerNonInvite;
+use super::timers::Turn;
+use super::{
+    ClientTransactionId, Failure, Full, NoTransaction, RequestOutcome, ResponseOutcome, ServerTransactionId, Timers,
+    TransactionKey, TransactionLimits, TransactionOutput,
+};
+use crate::build;
+use crate::error::ParseError;
+use crate::flow::FlowId;
+use crate::message::Message;
+use crate::method::Method;
+
+/// All transactions of one Core.
+pub struct TransactionLayer {
+    timers: Timers,
+    limits: TransactionLimits,
+    server_serial_next: u64,
+    servers_by_id: BTreeMap<ServerTransactionId, Server>,
+    server_ids_by_key: BTreeMap<MatchKey, ServerTransactionId>,
+    invites_by_flow: BTreeSet<(FlowId, ServerTransactionId)>,
+    clients_by_id: BTreeMap<ClientTransactionId, Client>,
+    clients_by_flow: BTreeSet<(FlowId, ClientTransactionId)>,
+    outputs: VecDeque<TransactionOutput>,
+}
+
+struct Server {
+    flow: FlowId,
+    key: MatchKey,
+    machine: ServerMachine,
+    scheduled: Option<Instant>,
+}
+
+struct Client {
+    flow: FlowId,
+    machine: ClientMachine,
+    scheduled: Option<Instant>,
+}
+
+impl TransactionLayer {
+    pub fn new(timers: Timers, limits: TransactionLimits) -> TransactionLayer {
+        TransactionLayer {
+            timers,
+            limits,
+            server_serial_next: 0,
+            servers_by_id: BTreeMap::new(),
+            server_ids_by_key: BTreeMap::new(),
+            invites_by_flow: BTreeSet::new(),
+            clients_by_id: BTreeMap::new(),
+            clients_by_flow: BTreeSet::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Sorts a received request. Responses to it will go to `flow`.
+    pub fn handle_request(&mut self, now: Instant, flow: FlowId, request: &Message) -> RequestOutcome {
+        let outcome = method_of(request).and_then(|method| match method {
+            Method::Ack => self.handle_ack(now, request),
+            Method::Cancel => self.handle_cancel(now, flow, request),
+            _ => self.handle_other(now, flow, &method, request),
+        });
+        outcome.unwrap_or_else(RequestOutcome::Malformed)
+    }
+
+    /// Sorts a received response. `id` is what our Via branch in it and the method of its CSeq say; that the branch is
+    /// ours is for the caller to check.
+    pub fn handle_response(&mut self, now: Instant, id: ClientTransactionId, response: &Message) -> ResponseOutcome {
+        let handled = self.with_client(now, id, |machine, turn| machine.handle_response(response, turn));
+        handled.unwrap_or(ResponseOutcome::Stray)
+    }
+
+    /// Sends a response, whose status is `status`. What a transaction must not send in its state is dropped in
+    /// silence (a second final response; RFC 4320 for non-INVITE).
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        id: ServerTransactionId,
+        status: u16,
+        response: Bytes,
+    ) -> Result<(), NoTransaction> {
+        let responded = self.with_server(now, id, |machine, turn| machine.respond(status, response, turn));
+        responded.ok_or(NoTransaction)
+    }
+
+    /// Starts a client transaction with a request that has our Via. An ACK, which has none, is sent as it is. A CANCEL
+    /// is sent beyond the limit too: it is there to end transactions, and there is at most one for each INVITE.
+    pub fn send_request(
+        &mut self,
+        now: Instant,
+        id: ClientTransactionId,
+        flow: FlowId,
+        method: &Method,
+        request: Bytes,
+    ) -> Result<(), Full> {
+        let mut turn = Turn { now, timers: &self.timers, flow, outputs: &mut self.outputs };
+        if *method == Method::Ack {
+            turn.transmit(request);
+            return Ok(());
+        }
+        if self.clients_by_id.len() >= self.limits.client_max && !id.cancel {
+            return Err(Full);
+        }
+        debug_assert!(!self.clients_by_id.contains_key(&id), "the caller chooses a new id for each transaction");
+        let machine = match method {
+            Method::Invite => ClientMachine::Invite(ClientInvite::start(request, &mut turn)),
+            _ => ClientMachine::NonInvite(ClientNonInvite::start(request, &mut turn)),
+        };
+        self.clients_by_id.insert(id, Client { flow, machine, scheduled: None });
+        self.clients_by_flow.insert((flow, id));
+        self.with_client(now, id, |_, _| ());
+        if id.cancel {
+            let cancelled = ClientTransactionId { cancel: false, ..id };
+            self.with_client(now, cancelled, |machine, turn| machine.handle_cancel(turn));
+        }
+        Ok(())
+    }
+
+    /// Nothing will come on `flow` any more: the client transactions that wait for a final response fail, the others
+    /// end. Server transactions live on; their responses meet a closed flow.
+    pub fn flow_closed(&mut self, _now: Instant, flow: FlowId) {
+        for id in on_flow(&self.clients_by_flow, flow, CLIENT_IDS) {
+            if self.clients_by_id.get(&id).is_some_and(|client| client.machine.expects_final()) {
+                self.outputs.push_back(TransactionOutput::ClientFailed { id, failure: Failure::TransportFailed });
+            }
+            self.remove_client(id);
+        }
+    }
+
+    /// INVITEs received on `flow` that have no final response: to be cancelled when the flow closes.
+    pub fn pending_invites(&self, flow: FlowId) -> Vec<ServerTransactionId> {
+        let ids = on_flow(&self.invites_by_flow, flow, ServerTransactionId(0)..=ServerTransactionId(u64::MAX));
+        ids.into_iter().filter(|id| self.expects_final(*id)).collect()
+    }
+
+    /// Where the responses of a server transaction go.
+    pub fn server_flow(&self, id: ServerTransactionId) -> Option<FlowId> {
+        self.servers_by_id.get(&id).map(|server| server.flow)
+    }
+
+    /// Acts on what is due. Early, late or for a transaction that has ended, it does no harm; while there is something
+    /// to wait for, it asks for the next time anew.
+    pub fn handle_timeout(&mut self, now: Instant, key: TransactionKey) {
+        match key {
+            TransactionKey::Server(id) => self.handle_server_timeout(now, id),
+            TransactionKey::Client(id) => self.handle_client_timeout(now, id),
+        }
+    }
+
+    pub fn poll_output(&mut self) -> Option<TransactionOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// Server and client transactions under way.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.servers_by_id.len(), self.clients_by_id.len())
+    }
+}
+
+// Server side.
+impl TransactionLayer {
+    fn handle_ack(&mut self, now: Instant, request: &Message) -> Result<RequestOutcome, ParseError> {
+        let key = MatchKey::new(request, &Method::Invite)?;
+        let id = self.server_ids_by_key.get(&key).copied();
+        let outcome = id.and_then(|id| self.with_server(now, id, |machine, turn| machine.handle_ack(turn)));
+        Ok(match outcome {
+            Some(AckOutcome::Absorbed) => RequestOutcome::Absorbed,
+            Some(AckOutcome::For2xx) | None => RequestOutcome::AckFor2xx,
+        })
+    }
+
+    /// RFC 3261 section 9.2. The CANCEL is a transaction of its own, so that its retransmissions are absorbed.
+    fn handle_cancel(&mut self, now: Instant, flow: FlowId, cancel: &Message) -> Result<RequestOutcome, ParseError> {
+        let key = MatchKey::new(cancel, &Method::Cancel)?;
+        if let Some(outcome) = self.absorb(now, &key) {
+            return Ok(outcome);
+        }
+        let invite = self.server_ids_by_key.get(&MatchKey::new(cancel, &Method::Invite)?).copied();
+        let status = if invite.is_some() { 200 } else { 481 };
+        let response = build::response(cancel, status, None, Some(&to_tag(&key))).build();
+        match self.start_cancel(now, flow, key, cancel) {
+            Some(id) => self.respond(now, id, status, response).expect("the transaction was inserted just now"),
+            None => self.outputs.push_back(TransactionOutput::Transmit { flow, bytes: response }),
+        }
+        Ok(RequestOutcome::Cancel { cancelled: invite.filter(|id| self.expects_final(*id)) })
+    }
+
+    /// None where nothing would be retransmitted, and beyond the limit: CANCEL ends work, and to answer each
+    /// retransmission anew is right too.
+    fn start_cancel(
+        &mut self,
+        now: Instant,
+        flow: FlowId,
+        key: MatchKey,
+        cancel: &Message,
+    ) -> Option<ServerTransactionId> {
+        if flow.is_reliable() || self.is_full() {
+            return None;
+        }
+        let machine = ServerNonInvite::start(cancel, &self.turn(now, flow));
+        Some(self.insert_server(flow, key, ServerMachine::Cancel(machine)))
+    }
+
+    fn handle_other(
+        &mut self,
+        now: Instant,
+        flow: FlowId,
+        method: &Method,
+        request: &Message,
+    ) -> Result<RequestOutcome, ParseError> {
+        let key = MatchKey::new(request, method)?;
+        if let Some(outcome) = self.absorb(now, &key) {
+            return Ok(outcome);
+        }
+        if self.is_full() {
+            return Ok(RequestOutcome::Full);
+        }
+        let turn = self.turn(now, flow);
+        let machine = match method {
+            Method::Invite => ServerMachine::Invite(ServerInvite::start(request, &turn)),
+            _ => ServerMachine::NonInvite(ServerNonInvite::start(request, &turn)),
+        };
+        let id = self.insert_server(flow, key, machine);
+        self.with_server(now, id, |_, _| ());
+        Ok(RequestOutcome::New(id))
+    }
+
+    /// A retransmission gets the last response again.
+    fn absorb(&mut self, now: Instant, key: &MatchKey) -> Option<RequestOutcome> {
+        let id = self.server_ids_by_key.get(key).copied()?;
+        self.with_server(now, id, |machine, turn| machine.handle_retransmission(turn))?;
+        Some(RequestOutcome::Absorbed)
+    }
+
+    fn insert_server(&mut self, flow: FlowId, key: MatchKey, machine: ServerMachine) -> ServerTransactionId {
+        let id = ServerTransactionId(self.server_serial_next);
+        self.server_serial_next += 1;
+        self.server_ids_by_key.insert(key.clone(), id);
+        if matches!(machine, ServerMachine::Invite(_)) {
+            self.invites_by_flow.insert((flow, id));
+        }
+        self.servers_by_id.insert(id, Server { flow, key, machine, scheduled: None });
+        id
+    }
+
+    /// Gives a machine its turn, and sees to what follows from it: its end, or its next time.
+    fn with_server<R>(
+        &mut self,
+        now: Instant,
+        id: ServerTransactionId,
+        act: impl FnOnce(&mut ServerMachine, &mut Turn<'_>) -> R,
+    ) -> Option<R> {
+        let server = self.servers_by_id.get_mut(&id)?;
+        let mut turn = Turn { now, timers: &self.timers, flow: server.flow, outputs: &mut self.outputs };
+        let result = act(&mut server.machine, &mut turn);
+        if let Some(acked) = server.machine.ended() {
+            self.remove_server(id, acked);
+        } else if let Some(at) = newly_scheduled(&mut server.scheduled, server.machine.next_timeout()) {
+            self.outputs.push_back(TransactionOutput::Schedule { at, key: TransactionKey::Server(id) });
+        }
+        Some(result)
+    }
+
+    fn remove_server(&mut self, id: ServerTransactionId, acked: bool) {
+        let Some(server) = self.servers_by_id.remove(&id) else { return };
+        self.server_ids_by_key.remove(&server.key);
+        self.invites_by_flow.remove(&(server.flow, id));
+        if !matches!(server.machine, ServerMachine::Cancel(_)) {
+            self.outputs.push_back(TransactionOutput::ServerEnded { id, acked });
+        }
+    }
+
+    fn handle_server_timeout(&mut self, now: Instant, id: ServerTransactionId) {
+        if let Some(server) = self.servers_by_id.get_mut(&id) {
+            server.scheduled = None;
+        }
+        self.with_server(now, id, |machine, turn| machine.handle_timeout(turn));
+    }
+
+    fn is_full(&self) -> bool {
+        self.servers_by_id.len() >= self.limits.server_max
+    }
+
+    fn expects_final(&self, id: ServerTransactionId) -> bool {
+        self.servers_by_id.get(&id).is_some_and(|server| server.machine.expects_final_to_invite())
+    }
+
+    fn turn(&mut self, now: Instant, flow: FlowId) -> Turn<'_> {
+        Turn { now, timers: &self.timers, flow, outputs: &mut self.outputs }
+    }
+}
+
+// Client side.
+impl TransactionLayer {
+    /// As [`TransactionLayer::with_server`].
+    fn with_client<R>(
+        &mut self,
+        now: Instant,
+        id: ClientTransactionId,
+        act: impl FnOnce(&mut ClientMachine, &mut Turn<'_>) -> R,
+    ) -> Option<R> {
+        let client = self.clients_by_id.get_mut(&id)?;
+        let mut turn = Turn { now, timers: &self.timers, flow: client.flow, outputs: &mut self.outputs };
+        let result = act(&mut client.machine, &mut turn);
+        if client.machine.is_terminated() {
+            self.remove_client(id);
+        } else if let Some(at) = newly_scheduled(&mut client.scheduled, client.machine.next_timeout()) {
+            self.outputs.push_back(TransactionOutput::Schedule { at, key: TransactionKey::Client(id) });
+        }
+        Some(result)
+    }
+
+    fn remove_client(&mut self, id: ClientTransactionId) {
+        let Some(client) = self.clients_by_id.remove(&id) else { return };
+        self.clients_by_flow.remove(&(client.flow, id));
+        self.outputs.push_back(TransactionOutput::ClientEnded { id });
+    }
+
+    fn handle_client_timeout(&mut self, now: Instant, id: ClientTransactionId) {
+        if let Some(client) = self.clients_by_id.get_mut(&id) {
+            client.scheduled = None;
+        }
+        self.with_client(now, id, |machine, turn| {
+            if let Some(failure) = machine.handle_timeout(turn) {
+                turn.outputs.push_back(TransactionOutput::ClientFailed { id, failure });
+            }
+        });
+    }
+}
+
+/// The time to ask for, unless one that is no later has been asked for: the caller's heap cannot forget.
+fn newly_scheduled(scheduled: &mut Option<Instant>, next: Option<Instant>) -> Option<Instant> {
+    let at = next.filter(|next| scheduled.is_none_or(|scheduled| *next < scheduled))?;
+    *scheduled = Some(at);
+    Some(at)
+}
+
+fn on_flow<Id: Copy + Ord>(index: &BTreeSet<(FlowId, Id)>, flow: FlowId, ids: RangeInclusive<Id>) -> Vec<Id> {
+    index.range((flow, *ids.start())..=(flow, *ids.end())).map(|(_, id)| *id).collect()
+}
+
+/// The To tag of a response that no dialog follows from: the same for each retransmission (RFC 3261 section 8.2.7).
+fn to_tag(key: &MatchKey) -> String {
+    let digest = Sha256::digest(key.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+const CLIENT_IDS: RangeInclusive<ClientTransactionId> =
+    ClientTransactionId { serial: 0, cancel: false }..=ClientTransactionId { serial: u64::MAX, cancel: true };

@@ -1,0 +1,296 @@
+//! URIs (RFC 3261 19.1, 25.1), kept as received: escapes are compared, never decoded or written again.
+
+use std::{borrow::Cow, fmt, net::Ipv6Addr};
+
+use crate::{ParseError, header::grammar::{parse_digits, trim}};
+
+/// `sip:` and `sips:` in their parts; of any other scheme only the scheme is known.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Uri<'a> {
+    text: &'a str,
+    scheme: &'a str,
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    host: &'a str,
+    port: Option<u16>,
+    /// With the leading semicolon, or empty.
+    params: &'a str,
+    headers: Option<&'a str>,
+}
+
+impl<'a> Uri<'a> {
+    /// The whole text is one URI, no white space around it.
+    pub fn parse(text: &'a str) -> Result<Uri<'a>, ParseError> {
+        parse_uri(text).ok_or(ParseError::Invalid("URI"))
+    }
+
+    /// As received, without the colon.
+    pub fn scheme(&self) -> &'a str {
+        self.scheme
+    }
+
+    pub fn is_sip(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("sip") || self.is_sips()
+    }
+
+    pub fn is_sips(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("sips")
+    }
+
+    /// Raw: escapes kept, password and `@` left out.
+    pub fn user(&self) -> Option<&'a str> {
+        self.user
+    }
+
+    pub fn password(&self) -> Option<&'a str> {
+        self.password
+    }
+
+    /// IPv6 in its brackets; empty for a scheme that is not SIP's.
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// To compare domains with: lower case, without a trailing dot.
+    pub fn host_lowercase(&self) -> Cow<'a, str> {
+        let host = self.host.strip_suffix('.').unwrap_or(self.host);
+        match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(host.to_ascii_lowercase()),
+            false => Cow::Borrowed(host),
+        }
+    }
+
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// `None`: absent; `Some(None)`: without a value. Raw.
+    pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
+        let found = self.params().find(|(found, _)| eq_escaped(found, name, true))?;
+        Some(found.1)
+    }
+
+    pub fn has_param(&self, name: &str) -> bool {
+        self.param(name).is_some()
+    }
+
+    pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
+        self.params.split(';').skip(1).map(split_value)
+    }
+
+    /// The `transport` parameter, raw: `tcp`, `TLS` ...
+    pub fn transport(&self) -> Option<&'a str> {
+        self.param("transport").flatten()
+    }
+
+    /// What follows `?`, raw.
+    pub fn headers(&self) -> Option<&'a str> {
+        self.headers
+    }
+
+    pub fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// The same resource (RFC 3261 19.1.4); URIs of other schemes are compared as text.
+    pub fn eq_uri(&self, other: &Uri<'_>) -> bool {
+        if !self.is_sip() {
+            return self.text == other.text;
+        }
+        self.scheme.eq_ignore_ascii_case(other.scheme)
+            && eq_optional(self.user, other.user, false)
+            && eq_optional(self.password, other.password, false)
+            && self.host.eq_ignore_ascii_case(other.host)
+            && self.port == other.port
+            && self.params_agree(other)
+            && other.params_agree(self)
+            && self.headers_within(other)
+            && other.headers_within(self)
+    }
+
+    /// Those in both agree, and none that decides where a request goes is only here.
+    fn params_agree(&self, other: &Uri<'_>) -> bool {
+        self.params().all(|(name, value)| match other.param(name) {
+            Some(theirs) => eq_optional(value, theirs, true),
+            None => !DECISIVE.iter().any(|decisive| eq_escaped(name, decisive, true)),
+        })
+    }
+
+    fn headers_within(&self, other: &Uri<'_>) -> bool {
+        let pairs = |headers: Option<&'a str>| headers.unwrap_or("").split('&').map(split_value);
+        let theirs = || other.headers.unwrap_or("").split('&').map(split_value);
+        pairs(self.headers).all(|(name, value)| {
+            theirs().any(|(their_name, their_value)| {
+                eq_escaped(name, their_name, true) && eq_optional(value, their_value, false)
+            })
+        })
+    }
+}
+
+impl fmt::Display for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+/// `host`, `host:port`, `[v6]:port`; white space around the colon as Via allows it. Checks the host's letters.
+pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let host_end = match text.starts_with('[') {
+        true => text.find(']')? + 1,
+        false => text.find(':').unwrap_or(text.len()),
+    };
+    let (host, rest) = text.split_at(host_end);
+    let (host, rest) = (trim(host), trim(rest));
+    if !is_host(host) {
+        return None;
+    }
+    match rest.strip_prefix(':') {
+        None => rest.is_empty().then_some((host, None)),
+        Some(port) => parse_port(trim(port)).map(|port| (host, Some(port))),
+    }
+}
+
+fn parse_uri(text: &str) -> Option<Uri<'_>> {
+    if !text.bytes().all(is_uri_byte) || !escapes_are_whole(text.as_bytes()) {
+        return None;
+    }
+    let (scheme, rest) = text.split_once(':')?;
+    if !is_scheme(scheme) || rest.is_empty() {
+        return None;
+    }
+    let bare =
+        Uri { text, scheme, user: None, password: None, host: "", port: None, params: "", headers: None };
+    match bare.is_sip() {
+        true => parse_sip(bare, rest),
+        false => Some(bare),
+    }
+}
+
+/// The user part may hold `;` and `?`, nothing after it may hold `@`: so it is looked for first, and two are refused.
+fn parse_sip<'a>(bare: Uri<'a>, rest: &'a str) -> Option<Uri<'a>> {
+    let (user_info, rest) = match rest.split_once('@') {
+        Some((user_info, rest)) => (Some(user_info), rest),
+        None => (None, rest),
+    };
+    let (rest, headers) = match rest.split_once('?') {
+        Some((rest, headers)) => (rest, Some(headers)),
+        None => (rest, None),
+    };
+    let (host_port, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    let (host, port) = split_host_port(host_port)?;
+    let (user, password) = match user_info.map(|info| info.split_once(':').ok_or(info)) {
+        None => (None, None),
+        Some(Ok((user, password))) => (Some(user), Some(password)),
+        Some(Err(user)) => (Some(user), None),
+    };
+    let uri = Uri { user, password, host, port, params, headers, ..bare };
+    let well_formed = user != Some("")
+        && !rest.contains('@')
+        && !headers.is_some_and(|headers| headers.contains('@'))
+        && params_are_sound(&uri);
+    well_formed.then_some(uri)
+}
+
+/// Named, and the decisive ones at most once: two `transport` are two ways for one request.
+fn params_are_sound(uri: &Uri<'_>) -> bool {
+    uri.params().all(|(name, _)| !name.is_empty())
+        && DECISIVE.iter().chain(&["lr"]).all(|decisive| {
+            uri.params().filter(|(name, _)| eq_escaped(name, decisive, true)).nth(1).is_none()
+        })
+}
+
+/// A name, an IPv4 address or an IPv6 reference. An underscore is no host letter, but it is found in the wild.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.len() <= HOST_LEN_MAX && name.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    let port = parse_digits(text.as_bytes())?.try_into().ok()?;
+    (port != 0 && text.len() <= 5).then_some(port)
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    scheme.starts_with(|char: char| char.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+/// More than RFC 3261 allows (phones send a raw `#`), nothing that could end a URI for somebody else.
+fn is_uri_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"' | b'\\')
+}
+
+fn escapes_are_whole(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'%', bytes).all(|at| {
+        bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+fn split_value(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    }
+}
+
+fn eq_optional(left: Option<&str>, right: Option<&str>, ignore_case: bool) -> bool {
+    match (left, right) {
+        (None, None) => true,
+        (Some(left), Some(right)) => eq_escaped(left, right, ignore_case),
+        _ => false,
+    }
+}
+
+/// `%61` is `a`; `%40` is not `@`: an escaped reserved character stays another one (RFC 3261 19.1.4).
+fn eq_escaped(left: &str, right: &str, ignore_case: bool) -> bool {
+    let fold = |(byte, escaped): (u8, bool)| match ignore_case {
+        true => (byte.to_ascii_lowercase(), escaped),
+        false => (byte, escaped),
+    };
+    units(left.as_bytes()).map(fold).eq(units(right.as_bytes()).map(fold))
+}
+
+/// Characters, and whether each stands for a reserved one.
+fn units(bytes: &[u8]) -> impl Iterator<Item = (u8, bool)> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (unit, length) = match *rest {
+            [] => return None,
+            [b'%', high, low, ..] => match (hex(high), hex(low)) {
+                (Some(high), Some(low)) => {
+                    let byte = high << 4 | low;
+                    ((byte, RESERVED.contains(&byte)), 3)
+                }
+                _ => ((b'%', false), 1),
+            },
+            [byte, ..] => ((byte, false), 1),
+        };
+        rest = &rest[length..];
+        Some(unit)
+    })
+}
+
+/// Every `%HH` replaced by its byte.
+pub(crate) fn decode(text: &str) -> Vec<u8> {
+    units(text.as_bytes()).map(|(byte, _)| byte).collect()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    (digit as char).to_digit(16).map(|digit| digit as u8)
+}
+
+const RESERVED: &[u8] = b";/?:@&=+$,";
+
+/// In one URI only, these make two different ones (RFC 3261 19.1.4, and its example for `transport`).
+const DECISIVE: &[&str] = &["transport", "user", "ttl", "method", "maddr"];
+
+/// Of a domain name (RFC 1035 2.3.4).
+const HOST_LEN_MAX: usize = 253;

@@ -1,0 +1,62 @@
+//! What can go wrong in the store, in words for the person at the command line.
+
+use std::path::PathBuf;
+
+use sip::Aor;
+
+/// Why the store did not do what it was asked. `Display` says what was wrong, [`StoreError::hint`] what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("user {0} exists")]
+    UserExists(Aor),
+    #[error("there is no user {0}")]
+    UserUnknown(Aor),
+    #[error("{domain} is blocked")]
+    PartnerBlocked { domain: String },
+    #[error("{domain} is not blocked")]
+    PartnerNotBlocked { domain: String },
+    #[error("there is no entry for {domain}")]
+    PartnerUnknown { domain: String },
+    #[error("cannot write {path}: {source}")]
+    Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("cannot open {path}: {source}")]
+    Unopened { path: PathBuf, source: rusqlite::Error },
+    #[error("{path} was written by a newer version (schema {found}, this one knows {known})")]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("the password could not be hashed: {0}")]
+    Hash(String),
+    /// More changes are waiting than the queue holds.
+    #[error("the store is overloaded")]
+    Overloaded,
+    /// The store's threads have ended: the server is stopping.
+    #[error("the store is closed")]
+    Closed,
+    /// The changes ran but could not be made durable, so none of them happened.
+    #[error("the store could not commit: {0}")]
+    Commit(String),
+    #[error("the store holds something unreadable: {0}")]
+    Unreadable(String),
+    #[error("the store failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl StoreError {
+    /// What the administrator can do about it, as one line.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            StoreError::UserExists(aor) => format!("to change its password: comity user passwd {aor}"),
+            StoreError::UserUnknown(_) => "to see the users: comity user list".to_owned(),
+            StoreError::PartnerBlocked { domain } => format!("first lift the block: comity partner unblock {domain}"),
+            StoreError::PartnerNotBlocked { domain } => {
+                format!("to see its entry: comity partner show {domain}; to remove it: comity partner remove {domain}")
+            }
+            StoreError::PartnerUnknown { .. } => "to see the entries: comity partner list".to_owned(),
+            StoreError::Unwritable { .. } => "check that the folder exists and belongs to this user".to_owned(),
+            StoreError::Unopened { .. } => "check that the file is the database of a comity server".to_owned(),
+            StoreError::Newer { .. } => "run the version that wrote it, or restore an older copy".to_owned(),
+            StoreError::Overloaded => "try again in a moment".to_owned(),
+            StoreError::Commit(_) => "check the disk's space and health; nothing was changed".to_owned(),
+            StoreError::Hash(_) | StoreError::Closed | StoreError::Unreadable(_) | StoreError::Sqlite(_) => return None,
+        })
+    }
+}

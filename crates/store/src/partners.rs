@@ -1,0 +1,176 @@
+//! The table of partners: whom the administrator allowed or blocked. A domain is exactly one row.
+
+use federation::partner::{Partner, PartnerKind};
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::{Store, StoreError};
+
+/// A partner entry and when it was made.
+#[derive(Clone, Debug)]
+pub struct StoredPartner {
+    pub partner: Partner,
+    pub added_unix: i64,
+}
+
+/// Which entries a removal may touch. Removing a block opens a door, so it has a command of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartnerRemoval {
+    /// Only an allowed entry.
+    Allowed,
+    /// Only a block.
+    Blocked,
+    /// Whatever there is.
+    Any,
+}
+
+impl Store {
+    /// Adds or replaces an entry, and returns the one that was there before. Its domain must be in lower case.
+    ///
+    /// # Errors
+    /// [`StoreError::PartnerBlocked`]: a block is lifted first, never overwritten.
+    pub fn put_partner(&self, partner: &Partner, now_unix: i64) -> Result<Option<StoredPartner>, StoreError> {
+        let before = self.partner(&partner.domain)?;
+        let (kind, edge) = kind_and_edge(&partner.kind);
+        // The condition on the row itself holds against another process that blocks the domain just now.
+        let changed = self
+            .connection()
+            .prepare_cached(
+                "INSERT INTO partners (domain, kind, edge, comment, added) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (domain) DO UPDATE SET kind = ?2, edge = ?3, comment = ?4
+                 WHERE partners.kind <> 'blocked' OR ?2 = 'blocked'",
+            )?
+            .execute(params![partner.domain, kind, edge, partner.comment, now_unix])?;
+        if changed == 0 {
+            return Err(StoreError::PartnerBlocked { domain: partner.domain.clone() });
+        }
+        Ok(before)
+    }
+
+    /// Removes an entry and returns it.
+    ///
+    /// # Errors
+    /// [`StoreError::PartnerUnknown`]; [`StoreError::PartnerBlocked`] and [`StoreError::PartnerNotBlocked`] where the
+    /// entry is of the other kind.
+    pub fn remove_partner(&self, domain: &str, removal: PartnerRemoval) -> Result<StoredPartner, StoreError> {
+        let domain = domain.to_owned();
+        let Some(found) = self.partner(&domain)? else {
+            return Err(StoreError::PartnerUnknown { domain });
+        };
+        match (removal, found.partner.kind == PartnerKind::Blocked) {
+            (PartnerRemoval::Allowed, true) => return Err(StoreError::PartnerBlocked { domain }),
+            (PartnerRemoval::Blocked, false) => return Err(StoreError::PartnerNotBlocked { domain }),
+            _ => {}
+        }
+        let (kind, _) = kind_and_edge(&found.partner.kind);
+        let removed = self
+            .connection()
+            .prepare_cached("DELETE FROM partners WHERE domain = ?1 AND kind = ?2")?
+            .execute([domain.as_str(), kind])?;
+        if removed == 0 { Err(StoreError::PartnerUnknown { domain }) } else { Ok(found) }
+    }
+
+    /// The entry of one domain.
+    pub fn partner(&self, domain: &str) -> Result<Option<StoredPartner>, StoreError> {
+        let found = self
+            .connection()
+            .prepare_cached("SELECT domain, kind, edge, comment, added FROM partners WHERE domain = ?1")?
+            .query_row([domain], stored_partner)
+            .optional()?;
+        Ok(found)
+    }
+
+    /// All entries in the order of their domains.
+    pub fn partners(&self) -> Result<Vec<StoredPartner>, StoreError> {
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT domain, kind, edge, comment, added FROM partners ORDER BY domain")?;
+        let rows = statement.query_map([], stored_partner)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn kind_and_edge(kind: &PartnerKind) -> (&'static str, Option<&str>) {
+    match kind {
+        PartnerKind::AllowedServer { edge } => ("allowed-server", Some(edge)),
+        PartnerKind::AllowedDomain => ("allowed-domain", None),
+        PartnerKind::Blocked => ("blocked", None),
+    }
+}
+
+fn stored_partner(row: &Row<'_>) -> rusqlite::Result<StoredPartner> {
+    let kind: String = row.get(1)?;
+    let edge: Option<String> = row.get(2)?;
+    let kind = match (kind.as_str(), edge) {
+        ("allowed-server", Some(edge)) => PartnerKind::AllowedServer { edge },
+        ("allowed-domain", None) => PartnerKind::AllowedDomain,
+        // The table allows no other kind; what it cannot mean must not open a door.
+        _ => PartnerKind::Blocked,
+    };
+    Ok(StoredPartner { partner: Partner { domain: row.get(0)?, kind, comment: row.get(3)? }, added_unix: row.get(4)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(domain: &str, kind: PartnerKind) -> Partner {
+        Partner { domain: domain.to_owned(), kind, comment: String::new() }
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("comity.db")).unwrap();
+        (folder, store)
+    }
+
+    #[test]
+    fn entries_survive_reopening() {
+        let (folder, store) = store();
+        let server =
+            entry("fabrikam.example", PartnerKind::AllowedServer { edge: "sip.fabrikam.example:5061".to_owned() });
+        store.put_partner(&server, 10).unwrap();
+        store.put_partner(&entry("adatum.example", PartnerKind::Blocked), 20).unwrap();
+        drop(store);
+        let store = Store::open(&folder.path().join("comity.db")).unwrap();
+        let found = store.partners().unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].partner.domain.as_str(), &found[0].partner.kind), ("adatum.example", &PartnerKind::Blocked));
+        assert_eq!((&found[1].partner.kind, found[1].added_unix), (&server.kind, 10));
+    }
+
+    #[test]
+    fn a_domain_is_one_entry() {
+        let (_folder, store) = store();
+        let first = entry("fabrikam.example", PartnerKind::AllowedDomain);
+        assert!(store.put_partner(&first, 10).unwrap().is_none());
+        let blocked = entry("fabrikam.example", PartnerKind::Blocked);
+        let replaced = store.put_partner(&blocked, 20).unwrap().expect("there was an entry");
+        assert_eq!(replaced.partner.kind, PartnerKind::AllowedDomain);
+        assert_eq!(store.partners().unwrap().len(), 1);
+        assert_eq!(store.partner("fabrikam.example").unwrap().unwrap().partner.kind, PartnerKind::Blocked);
+    }
+
+    #[test]
+    fn a_block_is_lifted_first_and_never_overwritten() {
+        let (_folder, store) = store();
+        store.put_partner(&entry("fabrikam.example", PartnerKind::Blocked), 10).unwrap();
+        let error = store.put_partner(&entry("fabrikam.example", PartnerKind::AllowedDomain), 20).unwrap_err();
+        assert_eq!(error.to_string(), "fabrikam.example is blocked");
+        assert_eq!(error.hint().as_deref(), Some("first lift the block: comity partner unblock fabrikam.example"));
+        assert!(matches!(
+            store.remove_partner("fabrikam.example", PartnerRemoval::Allowed),
+            Err(StoreError::PartnerBlocked { .. })
+        ));
+        store.remove_partner("fabrikam.example", PartnerRemoval::Blocked).unwrap();
+        store.put_partner(&entry("fabrikam.example", PartnerKind::AllowedDomain), 30).unwrap();
+        assert!(matches!(
+            store.remove_partner("fabrikam.example", PartnerRemoval::Blocked),
+            Err(StoreError::PartnerNotBlocked { .. })
+        ));
+        store.remove_partner("fabrikam.example", PartnerRemoval::Allowed).unwrap();
+        assert!(matches!(
+            store.remove_partner("fabrikam.example", PartnerRemoval::Any),
+            Err(StoreError::PartnerUnknown { .. })
+        ));
+    }
+}

@@ -1,0 +1,88 @@
+//! The tables, as a list of steps; the database's `user_version` says how many of them it has taken.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::StoreError;
+
+/// Takes every step that the database lacks, each in its own transaction.
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let known = STEPS.len() as i64;
+    let unopened = |source| StoreError::Unopened { path: path.to_owned(), source };
+    loop {
+        // Read inside the transaction: two commands may open a fresh database at the same moment.
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unopened)?;
+        let found: i64 =
+            transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unopened)?;
+        if found > known {
+            return Err(StoreError::Newer { path: path.to_owned(), found, known });
+        }
+        let Some(step) = STEPS.get(usize::try_from(found).unwrap_or(0)) else {
+            return Ok(());
+        };
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", found + 1)?;
+        transaction.commit()?;
+    }
+}
+
+/// Never edit a step that was released: append one.
+const STEPS: &[&str] = &[
+    // A domain is one row of `partners`, so that it is never both allowed and blocked.
+    "CREATE TABLE users (
+        aor TEXT PRIMARY KEY,
+        password TEXT NOT NULL,
+        ha1_sha256 BLOB NOT NULL CHECK (length(ha1_sha256) = 32),
+        ha1_md5 BLOB NOT NULL CHECK (length(ha1_md5) = 16),
+        created INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE partners (
+        domain TEXT PRIMARY KEY CHECK (domain = lower(domain)),
+        kind TEXT NOT NULL CHECK (kind IN ('allowed-server', 'allowed-domain', 'blocked')),
+        edge TEXT CHECK ((kind = 'allowed-server') = (edge IS NOT NULL)),
+        comment TEXT NOT NULL,
+        added INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE refusals (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        call_id TEXT NOT NULL,
+        from_domain TEXT NOT NULL,
+        to_domain TEXT NOT NULL,
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX refusals_at ON refusals (at);
+    CREATE INDEX refusals_call_id ON refusals (call_id);
+    CREATE INDEX refusals_from_domain ON refusals (from_domain);
+    CREATE INDEX refusals_to_domain ON refusals (to_domain);",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    #[test]
+    fn opening_twice_takes_each_step_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("comity.db");
+        drop(Store::open(&path).unwrap());
+        let store = Store::open(&path).unwrap();
+        let version: i64 = store.connection().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, STEPS.len() as i64);
+    }
+
+    #[test]
+    fn a_database_of_a_newer_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("comity.db");
+        let store = Store::open(&path).unwrap();
+        store.connection().pragma_update(None, "user_version", 99).unwrap();
+        drop(store);
+        assert!(matches!(Store::open(&path), Err(StoreError::Newer { found: 99, .. })));
+    }
+}
