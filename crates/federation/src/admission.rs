@@ -224,7 +224,7 @@ impl<'a> Claim<'a> {
 impl Sender {
     /// By the host of From alone; a local one must name a user, a foreign one must be able to be a domain.
     fn read(from: &Uri<'_>, organisation: &Organisation) -> Result<Sender, Refusal> {
-        if !matches!(from.scheme(), "sip" | "sips") {
+        if !from.is_sip() {
             return Err(refusal::malformed_request(format!("From is a {} URI, which names no domain", from.scheme())));
         }
         let domain = domain_name::canonical(from.host());

@@ -24,6 +24,17 @@ pub enum Rung {
     EdgeInDomain,
 }
 
+impl Rung {
+    /// As operators read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rung::EdgeFqdn => "edge-fqdn",
+            Rung::Domain => "domain",
+            Rung::EdgeInDomain => "edge-in-domain",
+        }
+    }
+}
+
 /// The part of the *peer* in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {

@@ -1,1 +1,33 @@
+//! The shell around [`signaling::Core`]: sockets, TLS, name resolution and the mailboxes between workers. No policy.
+//!
+//! One worker is one thread ([`run`]) with its own sockets and its own `Core`; nothing is locked on the way of a
+//! message. What the core asks for is done here in order, what it waits for comes back as an answer.
 
+mod accounts;
+mod connect;
+mod counters;
+mod flow;
+mod limits;
+mod mailbox;
+mod occupancy;
+mod perform;
+mod resolver;
+mod setup;
+mod tcp;
+mod tls;
+mod turn;
+mod udp;
+mod wire;
+pub mod worker;
+
+pub use accounts::Accounts;
+pub use counters::Counters;
+pub use flow::MovedFlow;
+pub use limits::Limits;
+pub use mailbox::{Inbox, Mailbox, WorkerMessage, mailbox};
+pub use resolver::Resolver;
+pub use setup::{ListenerSetup, NetError, WorkerSetup, check_free};
+pub use worker::run;
+
+#[cfg(test)]
+mod testing;

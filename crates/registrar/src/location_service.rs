@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use federation::Admitted;
-use sip::{Aor, FlowId, HeaderName, Message, NameAddr, ParseError, Refusal};
+use sip::{Aor, ContactValue, FlowId, HeaderName, Message, NameAddr, ParseError, Refusal};
 
 use crate::{Binding, BindingSummary, ClientFlow};
 
@@ -147,25 +147,24 @@ impl LocationService {
     /// RFC 3261 section 10.3 steps 6 and 7, read without changing anything.
     fn read_wish(&self, now: Instant, request: &Message, flow: ClientFlow) -> Result<Wish, Refusal> {
         let default = request.expires().map_err(malformed)?.unwrap_or(self.limits.expires_secs_default);
-        let contacts: Vec<&[u8]> = request.header_all(HeaderName::Contact).collect();
+        let contacts = request.contacts().collect::<Result<Vec<_>, _>>().map_err(malformed)?;
         if contacts.is_empty() {
             return Ok(Wish::Fetch);
         }
-        if contacts.iter().any(|value| value.trim_ascii() == b"*") {
+        if contacts.contains(&ContactValue::Star) {
             let only = contacts.len() == 1 && request.expires().map_err(malformed)? == Some(0);
             return only
                 .then_some(Wish::RemoveAll)
                 .ok_or_else(|| Refusal::new(400, "malformed-request", "Contact * needs Expires: 0 and no other Contact"));
         }
         let mut updates = Vec::new();
-        for contact in request.contacts() {
-            let contact = contact.map_err(malformed)?;
+        for contact in contacts.iter().filter_map(ContactValue::address) {
             let asked = match contact.param("expires").flatten() {
                 Some(text) => text.parse().unwrap_or(default),
                 None => default,
             };
             let granted = self.grant(asked)?;
-            updates.push((read_binding(now, request, &contact, flow, granted)?, granted));
+            updates.push((read_binding(now, request, contact, flow, granted)?, granted));
             if updates.len() > self.limits.bindings_per_aor_max {
                 return Err(self.too_many());
             }

@@ -2,6 +2,7 @@
 //! where it goes. From there the target's owner takes over (`owner`).
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,7 +10,8 @@ use federation::admission::{self, Admitted, Decision, Evidence, Flow, Rules};
 use federation::flow::{FlowFacts, FlowKind};
 use federation::screen::screen;
 use sip::transaction::{RequestOutcome, ServerTransactionId};
-use sip::{HeaderName, Message, Method, Refusal, build, proxy};
+use sip::proxy::forward::received_via;
+use sip::{Edits, HeaderName, Message, Method, Refusal, build};
 
 use crate::core::{Asker, Core};
 use crate::route::{Destination, OwnRoutes, route};
@@ -43,12 +45,9 @@ impl Core {
         if let Err(refusal) = screen(&message) {
             return self.refuse_stateless(&facts, &message, &refusal);
         }
-        let message = proxy::forward::stamp_received(message, facts.remote);
+        let message = stamp_received(message, facts.remote);
         match self.transactions.handle_request(now, facts.id, &message) {
             RequestOutcome::New(transaction) => {
-                if let Some(state) = self.flows.get_mut(facts.id) {
-                    state.pending += 1;
-                }
                 let upstream = Upstream { worker: self.ownership.worker, transaction };
                 self.arrive(now, Some(upstream), facts, message);
             }
@@ -177,8 +176,7 @@ impl Core {
     /// a CANCEL must find its INVITE. Then it moves with a later REGISTER.
     fn move_flow(&mut self, flow: sip::FlowId, to: WorkerId) {
         let accepted_here = matches!(flow, sip::FlowId::Stream { worker, .. } if self.ownership.is_ours(worker));
-        let only_this = self.flows.get(flow).is_some_and(|state| state.pending <= 1);
-        if !accepted_here || !only_this {
+        if !accepted_here || !self.transactions.pending_invites(flow).is_empty() {
             return;
         }
         if let Some(state) = self.flows.relocate(flow, to) {
@@ -240,14 +238,9 @@ impl Core {
         }
     }
 
+    /// The transaction may have ended meanwhile: then there is nobody to tell.
     pub(crate) fn respond_here(&mut self, now: Instant, id: ServerTransactionId, status: u16, response: Bytes) {
-        let flow = self.transactions.server_flow(id);
-        if self.transactions.respond(now, id, status, response).is_err() || status < 200 {
-            return;
-        }
-        if let Some(state) = flow.and_then(|flow| self.flows.get_mut(flow)) {
-            state.pending = state.pending.saturating_sub(1);
-        }
+        let _ = self.transactions.respond(now, id, status, response);
     }
 
     /// Before any transaction: nothing is kept, and a repeat gets the same answer (RFC 3261 section 8.2.7).
@@ -276,6 +269,14 @@ impl Core {
             .build();
         self.respond(now, upstream, 200, response);
     }
+}
+
+/// RFC 3261 section 18.2.1 and RFC 3581: where the request really came from, said in its top Via.
+fn stamp_received(message: Message, source: SocketAddr) -> Message {
+    let Ok(Some(via)) = received_via(&message, source) else { return message };
+    let mut edits = Edits::new();
+    edits.replace_first_value(HeaderName::Via, via);
+    Message::parse(edits.apply(&message)).unwrap_or(message)
 }
 
 fn refusal_response(request: &Message, refusal: &Refusal, tag: &str, host: &str) -> Bytes {

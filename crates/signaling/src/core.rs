@@ -347,7 +347,7 @@ impl Core {
     }
 
     fn close_undecided(&mut self, flow: FlowId) {
-        if self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Undecided && state.pending == 0) {
+        if self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Undecided) {
             self.put(Output::CloseFlow { flow });
         }
     }
@@ -391,7 +391,7 @@ impl Core {
     }
 
     /// A number below `bound`, for the weights of RFC 2782: even spread matters here, not secrecy.
-    pub(crate) fn draw(&mut self) -> impl FnMut(u32) -> u32 {
+    pub(crate) fn draw(&mut self) -> impl FnMut(u32) -> u32 + use<> {
         self.random_state = step(self.random_state);
         let mut state = self.random_state;
         move |bound| {

@@ -14,8 +14,6 @@ pub(crate) struct FlowState {
     pub kind: FlowKind,
     /// Users who proved themselves on it with a digest; on TLS only, where nobody can slip in later.
     pub users: Vec<Aor>,
-    /// Requests that came in on it and have no final response yet.
-    pub pending: u32,
 }
 
 /// Flows by id, and the whereabouts of those that moved.
@@ -35,7 +33,7 @@ pub(crate) enum Whereabouts {
 
 impl FlowTable {
     pub(crate) fn open(&mut self, facts: FlowFacts) {
-        let state = FlowState { kind: FlowKind::Undecided, users: Vec::new(), pending: 0, facts };
+        let state = FlowState { kind: FlowKind::Undecided, users: Vec::new(), facts };
         self.flows.insert(state.facts.id, state);
     }
 

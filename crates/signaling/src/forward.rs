@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use federation::admission::{Admitted, Origin};
-use sip::{Edits, HeaderName, Message, Method, NameAddr, Transport};
+use sip::proxy::forward::next_max_forwards;
+use sip::{Edits, HeaderName, Message, Method, NameAddr};
 
 /// What one hop needs to know to carry a request.
 #[derive(Debug)]
@@ -35,7 +36,8 @@ pub(crate) fn request(message: &Message, routes_taken: usize, admitted: &Admitte
         edits.prepend(HeaderName::RecordRoute, record_route);
     }
     edits.prepend(HeaderName::Via, &hop.via);
-    edits.set(HeaderName::MaxForwards, max_forwards(message).to_string());
+    let hops = next_max_forwards(message).ok().flatten().unwrap_or_default();
+    edits.set(HeaderName::MaxForwards, hops.to_string());
     withhold_credentials(message, admitted, &mut edits);
     withhold_identities(message, admitted, &mut edits);
     match hop.border {
@@ -63,23 +65,6 @@ pub(crate) fn begins_dialog(message: &Message) -> bool {
     begins && message.to().is_ok_and(|to| to.tag().is_none())
 }
 
-/// Our Via value for a hop over this transport (RFC 3261 section 18.1.1, RFC 3581).
-pub(crate) fn via(transport: Transport, host: &str, port: u16, branch: &str) -> String {
-    format!("SIP/2.0/{} {host}:{port};branch={branch};rport", transport.as_str())
-}
-
-/// Our Record-Route value for a leg over this transport: the certified name, never an address.
-pub(crate) fn record_route(token: &str, transport: Transport, host: &str, port: u16) -> String {
-    format!("<sip:{token}@{host}:{port};transport={};lr>", transport.param())
-}
-
-fn max_forwards(message: &Message) -> u8 {
-    match message.max_forwards() {
-        Ok(Some(hops)) => hops.saturating_sub(1),
-        _ => MAX_FORWARDS_DEFAULT,
-    }
-}
-
 /// RFC 3261 section 22.3: credentials for our own realm were for us; nobody downstream has a use for them.
 fn withhold_credentials(message: &Message, admitted: &Admitted, edits: &mut Edits) {
     if matches!(admitted.origin(), Origin::User { .. }) {
@@ -105,5 +90,3 @@ fn withhold_identities(message: &Message, admitted: &Admitted, edits: &mut Edits
         edits.remove(HeaderName::PAssertedIdentity);
     }
 }
-
-const MAX_FORWARDS_DEFAULT: u8 = 70;

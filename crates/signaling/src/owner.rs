@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use federation::admission::Origin;
 use messaging::Delivery;
+use sip::proxy::forward::{record_route_value, via_value};
 use sip::proxy::response_context::{ContextOutput, ResponseContext};
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
 use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
@@ -324,7 +325,7 @@ impl Core {
     fn outgoing(&self, request: &AdmittedRequest, target: &Target, id: ClientTransactionId) -> Bytes {
         let edge = &self.organisation.edge;
         let hop = Hop {
-            via: forward::via(target.transport, edge, target.local_port, &self.mint.branch(id.serial)),
+            via: via_value(target.transport, edge, target.local_port, &self.mint.branch(id.serial)),
             request_uri: target.request_uri.clone(),
             path: target.path.clone(),
             record_routes: self.record_routes(request, target),
@@ -341,7 +342,7 @@ impl Core {
         }
         let call_id = request.message.call_id().unwrap_or_default();
         let name = |leg: &Leg, transport: Transport, port: u16| {
-            forward::record_route(&self.mint.route(leg, call_id), transport, &self.organisation.edge, port)
+            record_route_value(&self.mint.route(leg, call_id), &self.organisation.edge, port, transport)
         };
         let ingress = match request.admitted.origin() {
             Origin::Partner { domain, .. } => {

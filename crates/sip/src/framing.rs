@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{
     FramingError,
-    header::grammar::{is_token_byte, parse_digits, trim_bytes},
+    header::grammar::{is_token_byte, parse_digits, trim_bytes, trim_end, trim_start},
     parse::check_start_line,
 };
 
@@ -282,11 +282,10 @@ fn split_header(bytes: &[u8], start: usize, end: usize) -> Result<HeaderLine, Fr
         return Err(FramingError::HeaderName);
     }
     let after_colon = &line[name_length + gap + 1..];
-    let value = trim_bytes(after_colon);
-    // An empty value lies at the end: `trim_bytes` keeps no position for it.
-    let lead = after_colon.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
-    let value_start = start + name_length + gap + 1 + lead;
-    Ok(HeaderLine { start, name_end: start + name_length, value_start, value_end: value_start + value.len() })
+    let value = trim_start(after_colon);
+    let value_start = end - value.len();
+    let value_end = value_start + trim_end(value).len();
+    Ok(HeaderLine { start, name_end: start + name_length, value_start, value_end })
 }
 
 fn is_content_length(name: &[u8]) -> bool {

@@ -9,6 +9,7 @@ mod partners;
 mod password;
 mod refusals;
 mod schema;
+mod server_facts;
 mod thread;
 mod users;
 

@@ -47,9 +47,14 @@ const STEPS: &[&str] = &[
         added INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 
+    CREATE TABLE server (
+        name TEXT PRIMARY KEY,
+        value BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE refusals (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        at INTEGER NOT NULL,
+        at INTEGER NOT NULL, -- milliseconds
         call_id TEXT NOT NULL,
         from_domain TEXT NOT NULL,
         to_domain TEXT NOT NULL,

@@ -256,7 +256,7 @@ mod tests {
 
         // The first change holds the thread until all others wait, so that they share a commit.
         let (go, gate) = channel::<()>();
-        handle.write_then(move |_| Ok(drop(gate.recv())), |_| {});
+        handle.write_then(move |_| { let _ = gate.recv(); Ok(()) }, |_| {});
         for number in 0..10 {
             let results = results.clone();
             let change = move |store: &Store| {
@@ -317,7 +317,7 @@ mod tests {
         let thread = StoreThread::start(&folder.path().join("comity.db")).unwrap();
         let handle = thread.handle();
         let (go, gate) = channel::<()>();
-        handle.read_then(move |_| Ok(drop(gate.recv())), |_| {});
+        handle.read_then(move |_| { let _ = gate.recv(); Ok(()) }, |_| {});
         let (done, wait) = channel();
         for _ in 0..QUEUE_MAX + 2 {
             let done = done.clone();

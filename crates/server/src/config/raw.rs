@@ -1,6 +1,6 @@
 //! What was typed: every known key with its value and line. Meaning comes later, in [`Config`](super::Config).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -34,7 +34,7 @@ enum Value {
 impl RawConfig {
     /// Reads the text of a file. Whatever is wrong goes to `problems`; the rest is still read, so that all is reported.
     pub(super) fn read(text: &str, problems: &mut Problems) -> RawConfig {
-        let mut reader = Reader { text, problems, raw: RawConfig::default() };
+        let mut reader = Reader { text, problems, raw: RawConfig::default(), seen: BTreeSet::new() };
         let (table, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
             reader.read_top(table.get_ref());
@@ -84,6 +84,8 @@ struct Reader<'a> {
     text: &'a str,
     problems: &'a mut Problems,
     raw: RawConfig,
+    /// Keys that were written somehow, though perhaps wrongly: a problem that is reported is not reported as an absence too.
+    seen: BTreeSet<(&'static str, &'static str)>,
 }
 
 impl Reader<'_> {
@@ -110,9 +112,9 @@ impl Reader<'_> {
     fn read_key(&mut self, section: &str, name: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
         let typed = name.get_ref().as_ref();
         let Some(key) = ALL.iter().find(|key| key.section == section && key.name == typed) else {
-            let line = self.line(&name.span());
-            return self.problems.at(line, unknown_key(section, typed));
+            return self.unknown_key(section, typed, self.line(&name.span()));
         };
+        self.seen.insert((key.section, key.name));
         let line = self.line(&value.span());
         match self.read_value(key, value) {
             Ok(value) => drop(self.raw.values.insert((key.section, key.name), (value, line))),
@@ -155,26 +157,44 @@ impl Reader<'_> {
         }
     }
 
+    fn unknown_key(&mut self, section: &str, typed: &str, line: usize) {
+        let here = || ALL.iter().filter(|key| key.section == section);
+        let elsewhere = ALL.iter().find(|key| key.name == typed);
+        let meant = nearest(typed, here().map(|key| key.name));
+        let meant = here().find(|key| Some(key.name) == meant);
+        self.seen.extend(elsewhere.or(meant).map(|key| (key.section, key.name)));
+        let advice = match (elsewhere, meant) {
+            // TOML gives a key to the section above it: the commonest way to get here.
+            (Some(key), _) if key.section.is_empty() => {
+                "it belongs at the top of the file, before the first [section]".to_owned()
+            }
+            (Some(key), _) => format!("it belongs in [{}]", key.section),
+            (None, Some(key)) => format!("did you mean \"{}\"?", key.name),
+            (None, None) => {
+                format!("the keys there are: {}", here().map(|key| key.name).collect::<Vec<_>>().join(", "))
+            }
+        };
+        self.problems.at(line, format!("unknown key \"{typed}\" {}; {advice}", place(section)));
+    }
+
     fn unknown_section(&mut self, name: &Spanned<impl AsRef<str>>) {
         let typed = name.get_ref().as_ref();
         let line = self.line(&name.span());
-        let meant = match nearest(typed, sections()) {
-            Some(section) => format!("did you mean [{section}]?"),
+        let advice = match nearest(typed, sections()) {
+            Some(section) => {
+                self.seen.extend(ALL.iter().filter(|key| key.section == section).map(|key| (key.section, key.name)));
+                format!("did you mean [{section}]?")
+            }
             None => format!("the sections are: [{}]", sections().collect::<Vec<_>>().join("], [")),
         };
-        self.problems.at(line, format!("unknown section [{typed}]; {meant}"));
+        self.problems.at(line, format!("unknown section [{typed}]; {advice}"));
     }
 
     fn check_required(&mut self) {
-        // A key that is there with a wrong value has its problem already.
-        let named = |key: &Key| self.text.lines().any(|line| line.trim_start().starts_with(key.name));
         for key in ALL.iter().filter(|key| key.need == Need::Required) {
-            if self.raw.get(key).is_none() && (self.problems.is_empty() || !named(key)) {
-                let place = match key.section {
-                    "" => "at the top of the file".to_owned(),
-                    section => format!("in [{section}]"),
-                };
+            if !self.seen.contains(&(key.section, key.name)) {
                 let Key { name, doc, example, .. } = key;
+                let place = place(key.section);
                 self.problems.absent(format!("missing key \"{name}\" {place}: {doc}; for example: {name} = {example}"));
             }
         }
@@ -187,25 +207,14 @@ impl Reader<'_> {
     }
 }
 
-fn unknown_key(section: &str, typed: &str) -> String {
-    let place = if section.is_empty() { "at the top of the file".to_owned() } else { format!("in [{section}]") };
-    let here = || ALL.iter().filter(|key| key.section == section).map(|key| key.name);
-    let elsewhere = ALL.iter().find(|key| key.name == typed);
-    let meant = match (elsewhere, nearest(typed, here())) {
-        // TOML gives a key to the section above it: the commonest way to get here.
-        (Some(key), _) if key.section.is_empty() => {
-            "it belongs at the top of the file, before the first [section]".to_owned()
-        }
-        (Some(key), _) => format!("it belongs in [{}]", key.section),
-        (None, Some(name)) => format!("did you mean \"{name}\"?"),
-        (None, None) => format!("the keys there are: {}", here().collect::<Vec<_>>().join(", ")),
-    };
-    format!("unknown key \"{typed}\" {place}; {meant}")
+fn place(section: &str) -> String {
+    if section.is_empty() { "at the top of the file".to_owned() } else { format!("in [{section}]") }
 }
 
 fn sections() -> impl Iterator<Item = &'static str> {
     let mut last = "";
-    ALL.iter().map(|key| key.section).filter(move |section| std::mem::replace(&mut last, section) != *section)
+    let named = ALL.iter().map(|key| key.section);
+    named.filter(move |section| std::mem::replace(&mut last, section) != *section)
 }
 
 fn is_section(name: &str) -> bool {

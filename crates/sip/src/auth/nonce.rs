@@ -143,10 +143,7 @@ impl Nonce {
             return None;
         }
         let (issued_ms, serial) = plain.split_first_chunk::<8>()?;
-        Some(Nonce {
-            issued_ms: u64::from_be_bytes(*issued_ms),
-            serial: u64::from_be_bytes(serial.try_into().ok()?),
-        })
+        Some(Nonce { issued_ms: u64::from_be_bytes(*issued_ms), serial: u64::from_be_bytes(serial.try_into().ok()?) })
     }
 }
 
@@ -168,6 +165,7 @@ mod tests {
 
     const LIFE: Duration = Duration::from_secs(300);
 
+    #[expect(clippy::disallowed_methods, reason = "a test starts somewhere in time")]
     fn book() -> (NonceBook, Instant) {
         let epoch = Instant::now();
         (NonceBook::new([7; 32], epoch, LIFE, 3), epoch)
@@ -190,7 +188,8 @@ mod tests {
         let nonce = book.issue(now);
         let mut other = NonceBook::new([8; 32], now, LIFE, 3);
         assert_eq!(other.accept(now, &nonce, 1), Foreign);
-        let changed = if nonce.starts_with('A') { nonce.replacen('A', "B", 1) } else { nonce.replacen(&nonce[..1], "A", 1) };
+        let changed =
+            if nonce.starts_with('A') { nonce.replacen('A', "B", 1) } else { nonce.replacen(&nonce[..1], "A", 1) };
         for text in ["", "abc", "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", &changed, &(nonce.clone() + "AAAA")] {
             assert_eq!(book.check(now, text), Foreign, "{text}");
             assert_eq!(book.accept(now, text, 1), Foreign, "{text}");

@@ -120,9 +120,16 @@ mod tests {
 
     #[test]
     fn what_is_no_parameter_list() {
-        for value in
-            ["Basic abc", "Digest", "Digest realm", "Digest realm=\"open", "Digest realm=\"a\" b", "Digest a=", "Digest =b", "Digest a b=c"]
-        {
+        for value in [
+            "Basic abc",
+            "Digest",
+            "Digest realm",
+            "Digest realm=\"open",
+            "Digest realm=\"a\" b",
+            "Digest a=",
+            "Digest =b",
+            "Digest a b=c",
+        ] {
             assert_eq!(parse(value), Err(NotParameters), "{value}");
         }
     }

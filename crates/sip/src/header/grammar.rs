@@ -22,12 +22,20 @@ pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n'])
 }
 
-pub(crate) fn trim_bytes(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim_bytes(bytes: &[u8]) -> &[u8] {
+    trim_start(trim_end(bytes))
+}
+
+pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes
         && is_space(*first)
     {
         bytes = rest;
     }
+    bytes
+}
+
+pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., last] = bytes
         && is_space(*last)
     {

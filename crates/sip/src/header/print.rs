@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use bytes::{BufMut, BytesMut};
 
-use super::grammar::is_token_byte;
+use super::grammar::{is_token_byte, trim_end, trim_start};
 
 /// `Name: value CRLF`; the value's CR and LF become spaces.
 pub(crate) fn put_header(out: &mut BytesMut, name: &[u8], value: impl fmt::Display) {
@@ -36,10 +36,9 @@ pub(crate) fn put_text(out: &mut BytesMut, text: impl fmt::Display) {
 pub(crate) fn put_unfolded(out: &mut BytesMut, value: &[u8]) {
     let mut rest = value;
     while let Some(fold) = memchr::memchr(b'\r', rest) {
-        let before = rest[..fold].trim_ascii_end();
-        out.put_slice(before);
+        out.put_slice(trim_end(&rest[..fold]));
         out.put_u8(b' ');
-        rest = rest[fold..].trim_ascii_start();
+        rest = trim_start(&rest[fold..]);
     }
     out.put_slice(rest);
 }

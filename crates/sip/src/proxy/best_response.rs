@@ -8,7 +8,7 @@ use crate::message::Message;
 /// How a branch ended that was not answered.
 #[derive(Clone, Debug)]
 pub(super) enum Ending {
-    Response(Message),
+    Response(Box<Message>),
     /// Nothing came from below; the status that stands for it.
     Status(u16),
 }
@@ -42,7 +42,7 @@ pub(super) fn choose(endings: &[&Ending], is_invite: bool) -> Option<ContextOutp
         Ending::Response(response) if is_challenge(response) => {
             ContextOutput::Forward(with_challenges_of(response, endings))
         }
-        Ending::Response(response) => ContextOutput::Forward(response.clone()),
+        Ending::Response(response) => ContextOutput::Forward(Message::clone(response)),
     })
 }
 

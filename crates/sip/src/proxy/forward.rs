@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::error::ParseError;
 use crate::flow::Transport;
-use crate::header_name::HeaderName;
 use crate::message::Message;
 
 /// The Max-Forwards value to send on: one less, or 70 where there is none. None when it is used up: 483.
@@ -80,9 +79,12 @@ mod tests {
     #[test]
     fn max_forwards_counts_down() {
         let via = "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\n";
-        for (header, next) in
-            [("", Some(70)), ("Max-Forwards: 70\r\n", Some(69)), ("Max-Forwards: 1\r\n", Some(0)), ("Max-Forwards: 0\r\n", None)]
-        {
+        for (header, next) in [
+            ("", Some(70)),
+            ("Max-Forwards: 70\r\n", Some(69)),
+            ("Max-Forwards: 1\r\n", Some(0)),
+            ("Max-Forwards: 0\r\n", None),
+        ] {
             assert_eq!(next_max_forwards(&request(&format!("{via}{header}"))), Ok(next));
         }
     }

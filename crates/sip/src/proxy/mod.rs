@@ -6,3 +6,6 @@ pub mod forward;
 pub mod response_context;
 
 pub use response_context::{ContextOutput, ResponseContext};
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,8 @@ pub struct ResponseContext {
     outputs: VecDeque<ContextOutput>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most outputs forward a response, and none is kept for long")]
 pub enum ContextOutput {
     /// Send up this response from below; its top Via is still ours.
     Forward(Message),
@@ -60,12 +61,19 @@ struct Branch {
 #[derive(Debug)]
 enum BranchState {
     /// No provisional response yet, so that a CANCEL has to wait (RFC 3261 section 9.1).
-    Calling { timer_c: Option<Instant>, cancel: Option<CancelCause> },
-    Proceeding { timer_c: Option<Instant> },
+    Calling {
+        timer_c: Option<Instant>,
+        cancel: Option<CancelCause>,
+    },
+    Proceeding {
+        timer_c: Option<Instant>,
+    },
     /// A CANCEL is out; the client transaction sees to it that something comes.
     Cancelled(CancelCause),
     /// A 2xx to INVITE: its retransmissions, until they end, pass too.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     Unanswered(Ending),
     /// Nothing of it is of use any more.
     Ended,
@@ -229,7 +237,7 @@ impl ResponseContext {
         let ending = match state {
             // The caller did not ask for a 487.
             BranchState::Cancelled(CancelCause::TimerC) if status == 487 => Ending::Status(408),
-            _ => Ending::Response(response),
+            _ => Ending::Response(Box::new(response)),
         };
         *state = BranchState::Unanswered(ending);
         if status >= 600 {

@@ -16,13 +16,25 @@ use crate::method::Method;
 #[derive(Debug)]
 pub(super) enum ClientInvite {
     /// Timers A and B.
-    Calling { request: Bytes, retransmit: Option<Backoff>, give_up: Instant },
+    Calling {
+        request: Bytes,
+        retransmit: Option<Backoff>,
+        give_up: Instant,
+    },
     /// A callee may ring for long; there is a limit only once it was sent a CANCEL.
-    Proceeding { request: Bytes, give_up: Option<Instant> },
+    Proceeding {
+        request: Bytes,
+        give_up: Option<Instant>,
+    },
     /// Every 2xx goes to the transaction user until timer M, for the ACK is end to end.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     /// Acknowledges retransmitted final responses until timer D.
-    Completed { ack: Bytes, until: Instant },
+    Completed {
+        ack: Bytes,
+        until: Instant,
+    },
     Terminated,
 }
 
@@ -70,15 +82,15 @@ impl ClientInvite {
                 *self = ClientInvite::Terminated;
                 return Some(Failure::Timeout);
             }
-            ClientInvite::Calling { request, retransmit, .. } => {
-                if Backoff::fires(retransmit, turn.now, Duration::MAX) {
-                    turn.transmit(request.clone());
-                }
-            }
             ClientInvite::Accepted { until } | ClientInvite::Completed { until, .. } if *until <= turn.now => {
                 *self = ClientInvite::Terminated;
             }
             _ => {}
+        }
+        if let ClientInvite::Calling { request, retransmit, .. } = self
+            && Backoff::fires(retransmit, turn.now, Duration::MAX)
+        {
+            turn.transmit(request.clone());
         }
         None
     }

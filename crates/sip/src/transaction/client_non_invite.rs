@@ -12,7 +12,9 @@ pub(super) enum ClientNonInvite {
     Trying(Sending),
     Proceeding(Sending),
     /// Absorbs retransmitted responses until timer K.
-    Completed { until: Instant },
+    Completed {
+        until: Instant,
+    },
     Terminated,
 }
 

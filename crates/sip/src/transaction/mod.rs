@@ -18,6 +18,7 @@ mod tests;
 use std::time::Instant;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ParseError;
 use crate::flow::FlowId;
@@ -27,18 +28,18 @@ pub use layer::TransactionLayer;
 pub use timers::Timers;
 
 /// Names a server transaction within its layer, never reused.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ServerTransactionId(pub u64);
 
 /// Names a client transaction within its layer. The caller chooses `serial` and writes it into the branch of the Via
 /// that it adds; a CANCEL has the serial, as it has the branch, of the INVITE that it cancels.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ClientTransactionId {
     pub serial: u64,
     pub cancel: bool,
 }
 
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum TransactionKey {
     Server(ServerTransactionId),
     Client(ClientTransactionId),
@@ -82,7 +83,7 @@ pub enum ResponseOutcome {
 }
 
 /// Why a client transaction had no final response.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Failure {
     /// Timer B or F, or no final response after a CANCEL (RFC 3261 section 9.1).
     Timeout,
@@ -92,16 +93,30 @@ pub enum Failure {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TransactionOutput {
-    Transmit { flow: FlowId, bytes: Bytes },
+    Transmit {
+        flow: FlowId,
+        bytes: Bytes,
+    },
     /// Call [`TransactionLayer::handle_timeout`] at `at`. An earlier time asked for the same key remains asked for.
-    Schedule { at: Instant, key: TransactionKey },
+    Schedule {
+        at: Instant,
+        key: TransactionKey,
+    },
     /// No final response will come. [`TransactionOutput::ClientEnded`] follows.
-    ClientFailed { id: ClientTransactionId, failure: Failure },
+    ClientFailed {
+        id: ClientTransactionId,
+        failure: Failure,
+    },
     /// The last of a server transaction. `acked` is false when a final response other than 2xx to INVITE was never
     /// acknowledged, or when no final response was sent in time.
-    ServerEnded { id: ServerTransactionId, acked: bool },
+    ServerEnded {
+        id: ServerTransactionId,
+        acked: bool,
+    },
     /// The last of a client transaction.
-    ClientEnded { id: ClientTransactionId },
+    ClientEnded {
+        id: ClientTransactionId,
+    },
 }
 
 /// The transaction has ended: the response goes nowhere (RFC 4320 section 4.2 forbids to send it without).

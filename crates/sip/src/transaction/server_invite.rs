@@ -11,16 +11,31 @@ use crate::message::Message;
 #[derive(Debug)]
 pub(super) enum ServerInvite {
     /// Nobody has responded yet; at `trying_at` we do.
-    ExpectResponse { request: Bytes, trying_at: Instant },
-    Proceeding { provisional: Bytes },
+    ExpectResponse {
+        request: Box<Message>,
+        trying_at: Instant,
+    },
+    Proceeding {
+        provisional: Bytes,
+    },
     /// A 2xx was sent: its retransmission and its ACK are end to end; here only the INVITE's retransmissions are
     /// absorbed until timer L.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     /// A final response other than 2xx was sent; timers G and H.
-    Completed { response: Bytes, retransmit: Option<Backoff>, give_up: Instant },
+    Completed {
+        response: Bytes,
+        retransmit: Option<Backoff>,
+        give_up: Instant,
+    },
     /// Acknowledged; absorbs further ACKs until timer I.
-    Confirmed { until: Instant },
-    Terminated { acked: bool },
+    Confirmed {
+        until: Instant,
+    },
+    Terminated {
+        acked: bool,
+    },
 }
 
 /// What an ACK that matched is.
@@ -33,7 +48,7 @@ pub(super) enum AckOutcome {
 impl ServerInvite {
     pub(super) fn start(request: &Message, turn: &Turn<'_>) -> ServerInvite {
         let trying_at = turn.now + turn.timers.trying;
-        ServerInvite::ExpectResponse { request: request.as_bytes().clone(), trying_at }
+        ServerInvite::ExpectResponse { request: Box::new(request.clone()), trying_at }
     }
 
     pub(super) fn handle_retransmission(&mut self, turn: &mut Turn<'_>) {
@@ -94,15 +109,15 @@ impl ServerInvite {
             ServerInvite::Completed { give_up, .. } if *give_up <= turn.now => {
                 *self = ServerInvite::Terminated { acked: false };
             }
-            ServerInvite::Completed { response, retransmit, .. } => {
-                if Backoff::fires(retransmit, turn.now, turn.timers.t2) {
-                    turn.transmit(response.clone());
-                }
-            }
             ServerInvite::Accepted { until } | ServerInvite::Confirmed { until } if *until <= turn.now => {
                 *self = ServerInvite::Terminated { acked: true };
             }
             _ => {}
+        }
+        if let ServerInvite::Completed { response, retransmit, .. } = self
+            && Backoff::fires(retransmit, turn.now, turn.timers.t2)
+        {
+            turn.transmit(response.clone());
         }
     }
 

@@ -10,17 +10,29 @@ use crate::message::Message;
 
 #[derive(Debug)]
 pub(super) enum ServerNonInvite {
-    Trying { request: Bytes, trying_at: Instant, give_up: Instant },
-    Proceeding { response: Bytes, give_up: Instant },
+    Trying {
+        request: Box<Message>,
+        trying_at: Instant,
+        give_up: Instant,
+    },
+    Proceeding {
+        response: Bytes,
+        give_up: Instant,
+    },
     /// Answers retransmitted requests until timer J.
-    Completed { response: Bytes, until: Instant },
-    Terminated { answered: bool },
+    Completed {
+        response: Bytes,
+        until: Instant,
+    },
+    Terminated {
+        answered: bool,
+    },
 }
 
 impl ServerNonInvite {
     pub(super) fn start(request: &Message, turn: &Turn<'_>) -> ServerNonInvite {
         ServerNonInvite::Trying {
-            request: request.as_bytes().clone(),
+            request: Box::new(request.clone()),
             trying_at: turn.now + turn.timers.non_invite_trying(),
             // By then the client's timer F has fired: a response would be a stray (RFC 4320 section 4.2).
             give_up: turn.give_up_at(),
@@ -101,8 +113,7 @@ impl ServerNonInvite {
     }
 }
 
-/// The 100 to a request that was received. Kept as bytes until then: most are answered long before.
-pub(super) fn trying(request: &Bytes) -> Bytes {
-    let request = Message::parse(request.clone()).expect("the bytes were a message when they came");
-    build::response(&request, 100, None, None).build()
+/// The 100 to a request that was received.
+pub(super) fn trying(request: &Message) -> Bytes {
+    build::response(request, 100, None, None).build()
 }

@@ -1,0 +1,228 @@
+//! A user of ours proves itself.
+
+use super::*;
+
+const ALICE: &str = "sip:alice@contoso.com";
+const BOB: &str = "sip:bob@fabrikam.com";
+
+fn ha1() -> Ha1 {
+    Ha1::new("alice", "contoso.com", "secret")
+}
+
+fn known(ha1: Option<Ha1>) -> Evidence {
+    Evidence { credentials: Some(ha1), ..Evidence::default() }
+}
+
+fn register(to: &str, extra: &str) -> String {
+    request("REGISTER", "sip:contoso.com", ALICE, &format!("<{to}>"), extra)
+}
+
+fn message(extra: &str) -> String {
+    request("MESSAGE", BOB, ALICE, &format!("<{BOB}>"), extra)
+}
+
+/// An answer to the challenges of a refusal, as a header line.
+fn answered(refusal: &Refusal, header: &str, user: &str, password: &str, request: (&Method, &str), nc: u32) -> String {
+    let challenges: Vec<&str> = refusal.headers.iter().map(|(_, value)| value.as_str()).collect();
+    let value = answer(&challenges, user, password, request.0, request.1, b"", "abc", nc).expect("an answer");
+    format!("{header}: {value}\r\n")
+}
+
+fn answered_message(refusal: &Refusal, user: &str, password: &str, nc: u32) -> String {
+    message(&answered(refusal, "Proxy-Authorization", user, password, (&Method::Message, BOB), nc))
+}
+
+fn is_stale(refusal: &Refusal) -> bool {
+    refusal.headers.iter().all(|(_, value)| value.to_ascii_lowercase().contains("stale=true"))
+}
+
+#[test]
+fn a_registration_is_challenged_as_a_registrar_does_with_sha256_first() {
+    let refusal = Edge::new().refusal(&register(ALICE, ""));
+    assert_eq!((refusal.status, &*refusal.word), (401, "authentication-required"));
+    let names: Vec<HeaderName> = refusal.headers.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, [HeaderName::WwwAuthenticate, HeaderName::WwwAuthenticate]);
+    assert!(refusal.headers[0].1.contains("SHA-256") && refusal.headers[1].1.contains("MD5"));
+    assert!(refusal.headers.iter().all(|(_, value)| value.contains("realm=\"contoso.com\"")));
+    assert!(!is_stale(&refusal));
+}
+
+#[test]
+fn anything_else_is_challenged_as_a_proxy_does() {
+    let refusal = Edge::new().refusal(&message(""));
+    assert_eq!((refusal.status, &*refusal.word), (407, "authentication-required"));
+    assert!(refusal.headers.iter().all(|(name, _)| *name == HeaderName::ProxyAuthenticate));
+}
+
+#[test]
+fn credentials_of_another_realm_are_passed_over() {
+    let mut edge = Edge::new();
+    let refusal = edge.refusal(&message(""));
+    let foreign = "Proxy-Authorization: Digest username=\"alice\", realm=\"elsewhere\", nonce=\"n\", uri=\"sip:x\", response=\"00000000000000000000000000000000\"\r\n\
+                   Proxy-Authorization: Negotiate xyz\r\n";
+    assert_eq!(edge.refused(&message(foreign)), (407, "authentication-required".into()));
+    let ours = answered(&refusal, "Proxy-Authorization", "alice", "secret", (&Method::Message, BOB), 1);
+    let request = message(&format!("{foreign}{ours}"));
+    assert_eq!(edge.question(&request), Question::Credentials("alice@contoso.com".parse().expect("an aor")));
+}
+
+#[test]
+fn a_user_with_the_right_password_is_admitted() {
+    let mut edge = Edge::new();
+    let refusal = edge.refusal(&message(""));
+    edge.evidence = known(Some(ha1()));
+    let admitted = edge.admitted(&answered_message(&refusal, "alice", "secret", 1));
+    let aor: Aor = "alice@contoso.com".parse().expect("an aor");
+    assert_eq!(admitted.origin(), &Origin::User { aor: aor.clone() });
+    assert_eq!((admitted.kind(), admitted.aor(), admitted.domain()), (FlowKind::Client, Some(&aor), "contoso.com"));
+}
+
+#[test]
+fn an_unknown_user_gets_the_answer_of_a_wrong_password() {
+    let mut edge = Edge::new();
+    let challenge = edge.refusal(&message(""));
+    let request = answered_message(&challenge, "alice", "wrong", 1);
+    edge.evidence = known(Some(ha1()));
+    let wrong = edge.refusal(&request);
+    edge.evidence = known(None);
+    let unknown = edge.refusal(&request);
+    let public = |refusal: &Refusal| {
+        let lengths: Vec<usize> = refusal.headers.iter().map(|(_, value)| value.len()).collect();
+        (refusal.status, refusal.word.clone(), lengths, is_stale(refusal))
+    };
+    assert_eq!(public(&wrong), public(&unknown));
+    assert_eq!((wrong.status, &*wrong.word), (407, "authentication-failed"));
+    assert_ne!(wrong.reason, unknown.reason);
+}
+
+#[test]
+fn a_user_that_does_not_exist_is_not_admitted_with_any_response() {
+    let mut edge = Edge::new().with_evidence(known(None));
+    let nothing = "Proxy-Authorization: Digest username=\"alice\", realm=\"contoso.com\", nonce=\"NONCE\", uri=\"sip:bob@fabrikam.com\", response=\"00000000000000000000000000000000\"\r\n";
+    let nonce = edge.nonces.issue(edge.now);
+    assert_eq!(edge.refused(&message(&nothing.replace("NONCE", &nonce))).1, "authentication-failed");
+}
+
+#[test]
+fn a_user_cannot_speak_as_another_with_its_own_password() {
+    let mut edge = Edge::new();
+    let challenge = edge.refusal(&message(""));
+    edge.evidence = known(Some(ha1()));
+    for user in ["mallory", "alice@contoso.net", "alice@", "", "alice@contoso.com@contoso.com"] {
+        let request = answered_message(&challenge, user, "secret", 1);
+        assert_eq!(edge.refused(&request), (403, "identity-mismatch".into()), "{user}");
+    }
+}
+
+#[test]
+fn a_user_name_may_carry_the_domain() {
+    let mut edge = Edge::new();
+    let challenge = edge.refusal(&message(""));
+    let request = answered_message(&challenge, "alice@Contoso.com", "secret", 1);
+    assert_eq!(edge.question(&request), Question::Credentials("alice@contoso.com".parse().expect("an aor")));
+}
+
+#[test]
+fn a_captured_request_does_not_work_twice() {
+    let mut edge = Edge::new();
+    let challenge = edge.refusal(&message(""));
+    edge.evidence = known(Some(ha1()));
+    edge.admitted(&answered_message(&challenge, "alice", "secret", 1));
+    let replayed = edge.refusal(&answered_message(&challenge, "alice", "secret", 1));
+    assert_eq!(replayed.status, 407);
+    assert!(is_stale(&replayed));
+    edge.admitted(&answered_message(&challenge, "alice", "secret", 2));
+}
+
+#[test]
+fn a_wrong_password_does_not_use_up_the_nonce() {
+    let mut edge = Edge::new();
+    let challenge = edge.refusal(&message(""));
+    edge.evidence = known(Some(ha1()));
+    edge.refused(&answered_message(&challenge, "alice", "wrong", 1));
+    edge.admitted(&answered_message(&challenge, "alice", "secret", 1));
+}
+
+#[test]
+fn an_old_nonce_and_one_from_before_a_restart_are_stale() {
+    let mut edge = Edge::new();
+    let challenge = edge.refusal(&message(""));
+    let request = answered_message(&challenge, "alice", "secret", 1);
+    edge.evidence = known(Some(ha1()));
+    edge.now += Duration::from_secs(301);
+    let refusal = edge.refusal(&request);
+    assert_eq!((refusal.status, &*refusal.word, is_stale(&refusal)), (407, "authentication-required", true));
+    edge.now -= Duration::from_secs(301);
+    edge.nonces = NonceBook::new([8; 32], edge.now, Duration::from_secs(300), 100);
+    assert!(is_stale(&edge.refusal(&request)));
+}
+
+#[test]
+fn a_tls_flow_remembers_its_user_for_all_but_registrations() {
+    let mut edge = Edge::new().with_user("alice@contoso.com").with_kind(FlowKind::Client);
+    for method in ["INVITE", "MESSAGE", "SUBSCRIBE", "PUBLISH", "ACK"] {
+        edge.admitted(&initial(method, ALICE, BOB));
+    }
+    assert_eq!(edge.refused(&register(ALICE, "")), (401, "authentication-required".into()));
+    let other = initial("INVITE", "sip:carol@contoso.com", BOB);
+    assert_eq!(edge.refused(&other), (407, "authentication-required".into()));
+}
+
+#[test]
+fn a_flow_in_the_clear_remembers_nobody() {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut edge = Edge::new().with_user("alice@contoso.com").with_transport(transport);
+        assert_eq!(edge.refused(&message("")), (407, "authentication-required".into()));
+    }
+}
+
+#[test]
+fn a_signed_route_of_this_flow_proves_requests_within_a_dialog() {
+    let proven = Evidence { route_names_flow: true, in_dialog: true, ..Evidence::default() };
+    let mut edge = Edge::new().with_transport(Transport::Udp).with_evidence(proven);
+    for method in ["ACK", "BYE", "INVITE", "INFO"] {
+        edge.admitted(&in_dialog(method, ALICE, BOB));
+    }
+    edge.evidence.route_names_flow = false;
+    assert_eq!(edge.refused(&in_dialog("BYE", ALICE, BOB)), (407, "authentication-required".into()));
+}
+
+#[test]
+fn a_signed_route_proves_nothing_outside_of_a_dialog_nor_for_a_message() {
+    let proven = Evidence { route_names_flow: true, in_dialog: true, ..Evidence::default() };
+    let mut edge = Edge::new().with_transport(Transport::Udp).with_evidence(proven);
+    assert_eq!(edge.refused(&initial("INVITE", ALICE, BOB)).0, 407);
+    for method in ["MESSAGE", "PUBLISH"] {
+        assert_eq!(edge.refused(&in_dialog(method, ALICE, BOB)).0, 407, "{method}");
+    }
+}
+
+#[test]
+fn an_ack_that_nothing_proves_is_refused_without_a_challenge() {
+    let refusal = Edge::new().refusal(&in_dialog("ACK", ALICE, BOB));
+    assert_eq!((refusal.status, refusal.headers.len()), (403, 0));
+}
+
+#[test]
+fn a_client_cannot_speak_for_a_partner() {
+    let mut edge = Edge::new().with_user("alice@contoso.com").with_kind(FlowKind::Client);
+    let spoofed = initial("INVITE", BOB, ALICE);
+    assert_eq!(edge.refused(&spoofed), (403, "mixed-traffic".into()));
+}
+
+#[test]
+fn a_user_registers_itself_only_and_only_with_us() {
+    let mut edge = Edge::new();
+    assert_eq!(edge.refused(&register("sip:carol@contoso.com", "")), (403, "identity-mismatch".into()));
+    assert_eq!(edge.refused(&register("sip:alice@contoso.net", "")), (403, "identity-mismatch".into()));
+    assert_eq!(edge.refused(&register("sip:alice@tailspin.com", "")), (403, "relay-denied".into()));
+    assert_eq!(edge.refused(&register("sip:contoso.com", "")), (400, "malformed-request".into()));
+    let elsewhere = request("REGISTER", "sip:tailspin.com", ALICE, &format!("<{ALICE}>"), "");
+    assert_eq!(edge.refused(&elsewhere), (403, "relay-denied".into()));
+}
+
+#[test]
+fn a_certificate_makes_no_user() {
+    let mut edge = Edge::new().with_certificate(&["contoso.com"], &[]);
+    assert_eq!(edge.refused(&message("")), (407, "authentication-required".into()));
+}

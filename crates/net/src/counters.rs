@@ -1,0 +1,41 @@
+//! What one worker's sockets have seen since it started.
+
+use serde::Serialize;
+
+/// Counts only ever rise, but for `flows`, which is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    pub worker: u16,
+    /// Stream flows open now.
+    pub flows: usize,
+    pub flows_accepted: u64,
+    pub flows_connected: u64,
+    pub flows_adopted: u64,
+    pub flows_given_away: u64,
+    pub flows_ended: u64,
+    pub flows_idle_ended: u64,
+    pub connects_failed: u64,
+    pub handshakes_completed: u64,
+    pub handshakes_resumed: u64,
+    pub handshakes_failed: u64,
+    /// Times that accepting paused because of `handshakes_max`.
+    pub handshakes_full: u64,
+    pub connections_refused: u64,
+    pub connections_per_ip_refused: u64,
+    pub accepts_failed: u64,
+    pub messages_received: u64,
+    pub messages_sent: u64,
+    pub datagrams_received: u64,
+    pub datagrams_sent: u64,
+    /// Keep-alives and whatever else is too short to be a message.
+    pub datagrams_ignored: u64,
+    pub datagrams_oversized: u64,
+    pub datagrams_unsent: u64,
+    pub framing_errors: u64,
+    pub parse_errors: u64,
+    pub tls_errors: u64,
+    pub slow_readers_ended: u64,
+    /// Messages for a stream flow that was no longer here.
+    pub transmits_without_flow: u64,
+    pub handoffs_dropped: u64,
+}

@@ -1,0 +1,297 @@
+//! A stream connection: its facts, its bytes both ways, and how it ends or moves to another worker.
+
+use std::cell::Cell;
+use std::io;
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use federation::flow::FlowFacts;
+use sip::{Frame, Framer, FramingError, MessageLimits};
+use socket2::{SockRef, Socket, TcpKeepalive};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::wire::{Flushed, Peer, Wire, WireError, read_available};
+
+/// A stream flow of this worker. Buffers exist only while part of a message is in them.
+pub(crate) struct StreamFlow {
+    facts: FlowFacts,
+    stream: Rc<TcpStream>,
+    wire: Wire,
+    framer: Framer,
+    unread: BytesMut,
+    /// The peer will send no more.
+    peer: Peer,
+    /// Whole messages may be left in `unread` from the last turn.
+    has_backlog: bool,
+    closing_since: Option<Instant>,
+    used_at: Instant,
+    /// In the worker's list of flows to flush.
+    is_dirty: bool,
+    /// The task waits until the socket is writable.
+    is_write_watched: bool,
+    signal: Rc<Signal>,
+}
+
+/// A flow on its way to the worker that will own it, with everything read but not yet cut and written but not yet sent.
+pub struct MovedFlow {
+    facts: FlowFacts,
+    socket: std::net::TcpStream,
+    wire: Wire,
+    framer: Framer,
+    unread: BytesMut,
+    peer: Peer,
+    closing_since: Option<Instant>,
+}
+
+/// How the worker reaches the task that waits on a flow's socket.
+pub(crate) struct Signal {
+    notify: Notify,
+    fate: Cell<Fate>,
+}
+
+/// What became of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Open,
+    /// Another worker has it.
+    Moved,
+    /// Nothing is left to do.
+    Ended,
+    /// Our last bytes are on their way: closing a socket with unread input would destroy them (RFC 1122 4.2.2.13).
+    Lingering,
+}
+
+impl StreamFlow {
+    /// `unread`: bytes that came with the end of the handshake.
+    pub(crate) fn new(
+        facts: FlowFacts,
+        stream: TcpStream,
+        wire: Wire,
+        unread: BytesMut,
+        limits: MessageLimits,
+    ) -> StreamFlow {
+        StreamFlow {
+            facts,
+            stream: Rc::new(stream),
+            wire,
+            framer: Framer::new(limits),
+            has_backlog: !unread.is_empty(),
+            unread,
+            peer: Peer::Open,
+            closing_since: None,
+            used_at: Instant::now(),
+            is_dirty: false,
+            is_write_watched: false,
+            signal: Rc::new(Signal { notify: Notify::new(), fate: Cell::new(Fate::Open) }),
+        }
+    }
+
+    /// Takes a flow over: from here on its socket belongs to this thread's runtime.
+    pub(crate) fn adopt(moved: MovedFlow) -> io::Result<StreamFlow> {
+        let stream = TcpStream::from_std(moved.socket)?;
+        Ok(StreamFlow {
+            facts: moved.facts,
+            stream: Rc::new(stream),
+            wire: moved.wire,
+            framer: moved.framer,
+            has_backlog: !moved.unread.is_empty(),
+            unread: moved.unread,
+            peer: moved.peer,
+            closing_since: moved.closing_since,
+            used_at: Instant::now(),
+            is_dirty: false,
+            is_write_watched: false,
+            signal: Rc::new(Signal { notify: Notify::new(), fate: Cell::new(Fate::Open) }),
+        })
+    }
+
+    /// Makes the flow fit to cross threads. The task that waits on it gives up its half of the socket.
+    pub(crate) fn into_moved(self) -> io::Result<MovedFlow> {
+        let duplicate: Socket = SockRef::from(&*self.stream).try_clone()?;
+        self.signal.decide(Fate::Moved);
+        Ok(MovedFlow {
+            facts: self.facts,
+            socket: duplicate.into(),
+            wire: self.wire,
+            framer: self.framer,
+            unread: self.unread,
+            peer: self.peer,
+            closing_since: self.closing_since,
+        })
+    }
+
+    pub(crate) fn facts(&self) -> &FlowFacts {
+        &self.facts
+    }
+
+    pub(crate) fn stream(&self) -> Rc<TcpStream> {
+        self.stream.clone()
+    }
+
+    pub(crate) fn signal(&self) -> Rc<Signal> {
+        self.signal.clone()
+    }
+
+    /// Reads once and decrypts, unless messages of the last turn are still waiting: a peer that sends faster than
+    /// we work is slowed down by its own full socket.
+    pub(crate) fn receive(&mut self, now: Instant, scratch: &mut [u8]) -> Result<(), WireError> {
+        if self.has_backlog || self.is_closing() || self.peer == Peer::Closed {
+            return Ok(());
+        }
+        match read_available(&self.stream, scratch)? {
+            None => {}
+            Some(0) => self.peer = Peer::Closed,
+            Some(count) => {
+                self.used_at = now;
+                self.peer = self.wire.decode(&scratch[..count], &mut self.unread)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next frame of what was received.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, FramingError> {
+        let frame = self.framer.cut(&mut self.unread)?;
+        self.has_backlog = frame.is_some();
+        if self.unread.is_empty() {
+            // Gives the buffer up: the messages cut from it keep it for as long as they live.
+            self.unread = BytesMut::new();
+        }
+        Ok(frame)
+    }
+
+    /// Queues bytes; [`StreamFlow::flush`] writes them.
+    pub(crate) fn queue(&mut self, now: Instant, bytes: Bytes) {
+        self.used_at = now;
+        self.wire.queue(bytes);
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<Flushed> {
+        self.wire.flush(&self.stream)
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.wire.queued_bytes()
+    }
+
+    /// Marks the flow for flushing. `true`: it was not marked yet.
+    pub(crate) fn mark_dirty(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_dirty, true)
+    }
+
+    pub(crate) fn mark_clean(&mut self) {
+        self.is_dirty = false;
+    }
+
+    /// Reads no more; ends when the queue is written.
+    pub(crate) fn close(&mut self, now: Instant) {
+        if self.closing_since.is_none() {
+            self.closing_since = Some(now);
+            self.unread = BytesMut::new();
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing_since.is_some()
+    }
+
+    pub(crate) fn is_closing_longer_than(&self, now: Instant, time: Duration) -> bool {
+        self.closing_since.is_some_and(|since| now.duration_since(since) >= time)
+    }
+
+    pub(crate) fn is_idle_longer_than(&self, now: Instant, time: Duration) -> bool {
+        now.saturating_duration_since(self.used_at) >= time
+    }
+
+    /// The peer closed its half, and all that it sent before was worked off.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.peer == Peer::Closed && !self.has_backlog
+    }
+
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.has_backlog
+    }
+
+    /// What the task is to wait for. A closing flow does not read, and must not be woken by input.
+    pub(crate) fn watch(&mut self) -> Interest {
+        self.is_write_watched = self.queued_bytes() > 0;
+        match (self.is_closing(), self.is_write_watched) {
+            (true, _) => Interest::WRITABLE,
+            (false, true) => Interest::READABLE | Interest::WRITABLE,
+            (false, false) => Interest::READABLE,
+        }
+    }
+
+    /// Output is pending: the task must know, if it does not watch for it already.
+    pub(crate) fn wake_to_write(&self) {
+        if !self.is_write_watched {
+            self.signal.notify.notify_one();
+        }
+    }
+
+    /// Ends the flow. With [`Fate::Lingering`] the peer is told, and the task stays until the peer has closed too.
+    pub(crate) fn end(mut self, fate: Fate) {
+        if fate == Fate::Lingering {
+            self.wire.say_goodbye();
+            // Best effort: the queue was empty, so that only a full socket could refuse the few bytes.
+            self.wire.flush(&self.stream).ok();
+            SockRef::from(&*self.stream).shutdown(Shutdown::Write).ok();
+        }
+        self.signal.decide(fate);
+    }
+}
+
+impl Signal {
+    pub(crate) fn fate(&self) -> Fate {
+        self.fate.get()
+    }
+
+    fn decide(&self, fate: Fate) {
+        self.fate.set(fate);
+        self.notify.notify_one();
+    }
+
+    /// Returns when the worker has something to say, or the socket is ready.
+    pub(crate) async fn wait(&self, stream: &TcpStream, interest: Interest) {
+        tokio::select! {
+            biased;
+            () = self.notify.notified() => {}
+            // An error shows in the read or the write that follows.
+            _ = stream.ready(interest) => {}
+        }
+    }
+}
+
+/// Reads and discards until the peer has closed too, for a moment at most.
+pub(crate) async fn linger(stream: &TcpStream) {
+    let drain = async {
+        while stream.readable().await.is_ok() {
+            match read_available(stream, &mut [0; 1024]) {
+                Ok(Some(0)) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+    };
+    tokio::time::timeout(LINGER_TIME, drain).await.ok();
+}
+
+/// What every stream socket gets: no waiting for a fuller packet, and notice when the peer is silently gone.
+pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME))?;
+    Ok(())
+}
+
+const LINGER_TIME: Duration = Duration::from_secs(1);
+const KEEPALIVE_TIME: Duration = Duration::from_secs(120);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// Bytes that the peer's host does not acknowledge for this long: it is gone.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(60);

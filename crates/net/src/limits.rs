@@ -1,0 +1,81 @@
+//! What peers can make one worker hold open, and for how long.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use sip::MessageLimits;
+
+/// The limits of one worker's sockets. Each has a counter of the same meaning in [`Counters`](crate::Counters).
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Stream connections, both directions, handshakes and endings included; beyond it new ones are closed at once.
+    pub connections_max: usize,
+    /// Of these, from one remote address.
+    pub connections_per_ip_max: usize,
+    /// TLS handshakes at a time; beyond it new connections wait in the listen backlog.
+    pub handshakes_max: usize,
+    pub handshake_secs_max: u64,
+    /// For each of the two steps of a connection to a partner, TCP and TLS.
+    pub connect_secs_max: u64,
+    /// For one question to the DNS with everything it entails.
+    pub resolve_secs_max: u64,
+    /// A stream flow on which nothing came or went for this long ends.
+    pub idle_secs_max: u64,
+    /// How long a flow that is being ended may take to get its last bytes out.
+    pub closing_secs_max: u64,
+    /// Bytes waiting to be written on one stream flow; beyond it the peer reads too slowly and the flow ends.
+    pub output_bytes_max: usize,
+    /// Messages taken from one flow before the others have their turn.
+    pub messages_per_turn_max: usize,
+    pub message: MessageLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections_max: 50_000,
+            connections_per_ip_max: 10_000,
+            handshakes_max: 256,
+            handshake_secs_max: 10,
+            connect_secs_max: 5,
+            resolve_secs_max: 8,
+            idle_secs_max: 900,
+            closing_secs_max: 10,
+            output_bytes_max: 4 << 20,
+            messages_per_turn_max: 64,
+            message: MessageLimits::default(),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn handshake_time(&self) -> Duration {
+        Duration::from_secs(self.handshake_secs_max)
+    }
+
+    pub(crate) fn connect_time(&self) -> Duration {
+        Duration::from_secs(self.connect_secs_max)
+    }
+
+    pub(crate) fn resolve_time(&self) -> Duration {
+        Duration::from_secs(self.resolve_secs_max)
+    }
+}
+
+/// Says once a minute that a limit is being hit: a flood must not become a flood of log lines.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    rung_at: Cell<Option<Instant>>,
+}
+
+impl Alarm {
+    pub(crate) fn ring(&self, now: Instant, limit: &'static str, limit_max: usize) {
+        let quiet = self.rung_at.get().is_some_and(|at| now.duration_since(at) < ALARM_PAUSE);
+        if !quiet {
+            self.rung_at.set(Some(now));
+            tracing::warn!(limit, limit_max, "a limit is being hit");
+        }
+    }
+}
+
+const ALARM_PAUSE: Duration = Duration::from_secs(60);

@@ -1,0 +1,129 @@
+//! The one way into a worker from another thread: a queue that never blocks the sender.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use federation::partner::Partners;
+use signaling::{Answer, Core, Handoff, QuestionId};
+use sip::Aor;
+use tokio::sync::mpsc;
+
+use crate::{Counters, MovedFlow};
+
+/// What a worker is told from outside. Taken in the order sent.
+pub enum WorkerMessage {
+    Handoff(Handoff),
+    /// A flow that another worker accepted and this one owns from now on.
+    Adopt(Box<MovedFlow>),
+    Partners(Arc<Partners>),
+    UserRemoved(Aor),
+    Answer {
+        id: QuestionId,
+        answer: Answer,
+    },
+    /// Runs on the worker's thread; what it makes the core put out is performed.
+    Inspect(Box<dyn FnOnce(&mut Core, Instant) + Send>),
+    Counters(Box<dyn FnOnce(Counters) + Send>),
+    /// Ends all flows and makes [`run`](crate::run) return.
+    Stop,
+}
+
+/// The sending half of a worker's queue.
+#[derive(Clone)]
+pub struct Mailbox {
+    sender: mpsc::UnboundedSender<WorkerMessage>,
+    gauge: Arc<Gauge>,
+}
+
+/// The receiving half, which [`run`](crate::run) takes.
+pub struct Inbox {
+    receiver: mpsc::UnboundedReceiver<WorkerMessage>,
+    gauge: Arc<Gauge>,
+}
+
+/// How many handoffs are on their way. Only handoffs are bounded by it: peers make them, and the transactions above
+/// survive the loss of one. The rest is bounded by what asks for it (questions, flows, an operator), and must arrive.
+struct Gauge {
+    handoffs_max: usize,
+    handoffs: AtomicUsize,
+    dropped: AtomicU64,
+}
+
+/// A queue that holds at most `capacity` handoffs.
+pub fn mailbox(capacity: usize) -> (Mailbox, Inbox) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let gauge =
+        Arc::new(Gauge { handoffs_max: capacity, handoffs: AtomicUsize::new(0), dropped: AtomicU64::new(0) });
+    (Mailbox { sender, gauge: gauge.clone() }, Inbox { receiver, gauge })
+}
+
+impl Mailbox {
+    /// Never blocks. `false`: the queue is full, or the worker is gone; the message is dropped and counted.
+    pub fn send(&self, message: WorkerMessage) -> bool {
+        let is_handoff = matches!(message, WorkerMessage::Handoff(_));
+        let sent = (!is_handoff || self.gauge.enter()) && self.sender.send(message).is_ok();
+        if !sent {
+            self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    /// Messages dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.gauge.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Inbox {
+    /// Waits for a message, then takes what else is there, at most `count_max`. Nothing: no sender is left.
+    pub(crate) async fn receive(&mut self, into: &mut Vec<WorkerMessage>, count_max: usize) {
+        self.receiver.recv_many(into, count_max).await;
+        let handoffs = into.iter().filter(|message| matches!(message, WorkerMessage::Handoff(_))).count();
+        self.gauge.handoffs.fetch_sub(handoffs, Ordering::Relaxed);
+    }
+}
+
+impl Gauge {
+    fn enter(&self) -> bool {
+        let entered = self.handoffs.fetch_add(1, Ordering::Relaxed) < self.handoffs_max;
+        if !entered {
+            self.handoffs.fetch_sub(1, Ordering::Relaxed);
+        }
+        entered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sip::FlowId;
+
+    fn handoff(serial: u64) -> WorkerMessage {
+        WorkerMessage::Handoff(Handoff::FlowEnded { flow: FlowId::Stream { worker: 0, serial } })
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_full_queue_drops_handoffs_and_nothing_else() {
+        let (mailbox, mut inbox) = mailbox(2);
+        assert!(mailbox.send(handoff(1)));
+        assert!(mailbox.send(handoff(2)));
+        assert!(!mailbox.send(handoff(3)));
+        assert!(mailbox.send(WorkerMessage::Stop));
+        assert_eq!(mailbox.dropped(), 1);
+
+        let mut messages = Vec::new();
+        inbox.receive(&mut messages, 10).await;
+        assert_eq!(messages.len(), 3);
+        assert!(matches!(messages[2], WorkerMessage::Stop));
+        assert!(mailbox.send(handoff(4)), "taking makes room");
+    }
+
+    #[test]
+    fn a_message_to_a_worker_that_is_gone_is_counted() {
+        let (mailbox, inbox) = mailbox(2);
+        drop(inbox);
+        assert!(!mailbox.send(WorkerMessage::Stop));
+        assert_eq!(mailbox.dropped(), 1);
+    }
+}

@@ -1,0 +1,90 @@
+//! How many stream connections a worker holds, in all and by remote address.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::Limits;
+
+/// The count, shared by everything on the worker's thread that holds a [`Permit`].
+#[derive(Clone, Default)]
+pub(crate) struct Occupancy {
+    counts: Rc<RefCell<Counts>>,
+}
+
+#[derive(Default)]
+struct Counts {
+    total: usize,
+    by_ip: HashMap<IpAddr, usize>,
+}
+
+/// One connection's place; given back when dropped.
+pub(crate) struct Permit {
+    ip: IpAddr,
+    counts: Rc<RefCell<Counts>>,
+}
+
+/// Which limit a connection would exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    Total,
+    Ip,
+}
+
+impl Occupancy {
+    pub(crate) fn admit(&self, ip: IpAddr, limits: &Limits) -> Result<Permit, Full> {
+        let counts = self.counts.borrow();
+        if counts.total >= limits.connections_max {
+            return Err(Full::Total);
+        }
+        if counts.by_ip.get(&ip).is_some_and(|count| *count >= limits.connections_per_ip_max) {
+            return Err(Full::Ip);
+        }
+        drop(counts);
+        Ok(self.enter(ip))
+    }
+
+    /// Whatever the limits: for connections that we made, or that another worker admitted.
+    pub(crate) fn enter(&self, ip: IpAddr) -> Permit {
+        let mut counts = self.counts.borrow_mut();
+        counts.total += 1;
+        *counts.by_ip.entry(ip).or_default() += 1;
+        Permit { ip, counts: self.counts.clone() }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.counts.borrow_mut();
+        counts.total -= 1;
+        if let Some(count) = counts.by_ip.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.by_ip.remove(&self.ip);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_given_back_when_its_holder_goes() {
+        let occupancy = Occupancy::default();
+        let limits = Limits { connections_max: 3, connections_per_ip_max: 2, ..Limits::default() };
+        let ip = |last| IpAddr::from([192, 0, 2, last]);
+        let first = occupancy.admit(ip(1), &limits).ok();
+        let second = occupancy.admit(ip(1), &limits).ok();
+        assert_eq!(occupancy.admit(ip(1), &limits).err(), Some(Full::Ip));
+        let third = occupancy.admit(ip(2), &limits).ok();
+        assert_eq!(occupancy.admit(ip(3), &limits).err(), Some(Full::Total));
+        drop(first);
+        assert!(occupancy.admit(ip(1), &limits).is_ok());
+        drop((second, third));
+        assert_eq!(occupancy.counts.borrow().total, 0);
+        assert!(occupancy.counts.borrow().by_ip.is_empty());
+    }
+}

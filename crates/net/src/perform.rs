@@ -1,0 +1,129 @@
+//! Doing what the core asks for, one output at a time and in order.
+
+use bytes::Bytes;
+use signaling::{Answer, Handoff, Output, Question, QuestionId, WorkerId};
+use sip::FlowId;
+use tokio::task::spawn_local;
+
+use crate::flow::Fate;
+use crate::worker::Worker;
+use crate::{WorkerMessage, accounts, connect};
+
+impl Worker {
+    pub(crate) fn perform(&mut self, output: Output) {
+        match output {
+            Output::Transmit { flow: FlowId::Datagram { listener, remote }, bytes } => {
+                self.send_datagram(listener, remote, &bytes);
+            }
+            Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
+            Output::CloseFlow { flow } => self.close(flow),
+            Output::MoveFlow { flow, to } => self.move_flow(flow, to),
+            Output::Handoff { to, handoff } => self.hand_off(to, handoff),
+            Output::Ask { id, question } => self.ask(id, question),
+            // The core keeps the record; here it is only told to whoever watches the log.
+            Output::Decided(record) => tracing::debug!(?record, "decided"),
+        }
+    }
+
+    /// Queues a message; the queue is written when the entry in hand ends, so that messages share a system call.
+    fn transmit(&mut self, id: FlowId, bytes: Bytes) {
+        self.counters.messages_sent += 1;
+        self.queue(id, bytes);
+    }
+
+    pub(crate) fn queue(&mut self, id: FlowId, bytes: Bytes) {
+        let Some(flow) = self.flows.get_mut(&id).filter(|flow| !flow.is_closing()) else {
+            self.counters.transmits_without_flow += 1;
+            return;
+        };
+        flow.queue(self.now, bytes);
+        if flow.queued_bytes() > self.limits.output_bytes_max {
+            self.relieve(id);
+        }
+        self.mark_dirty(id);
+    }
+
+    /// The queue is over its limit: write now, or give up on a peer that does not read.
+    fn relieve(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let output_bytes_max = self.limits.output_bytes_max;
+        if flow.flush().is_ok() && flow.queued_bytes() <= output_bytes_max {
+            return;
+        }
+        self.counters.slow_readers_ended += 1;
+        self.alarms.output.ring(self.now, "output_bytes_max", output_bytes_max);
+        tracing::debug!(flow = ?id, "the peer does not read");
+        self.end(id, Fate::Ended);
+    }
+
+    pub(crate) fn mark_dirty(&mut self, id: FlowId) {
+        if self.flows.get_mut(&id).is_some_and(|flow| flow.mark_dirty()) {
+            self.dirty.push(id);
+        }
+    }
+
+    /// Ends the flow once its queue is written.
+    pub(crate) fn close(&mut self, id: FlowId) {
+        if let Some(flow) = self.flows.get_mut(&id) {
+            flow.close(self.now);
+            self.mark_dirty(id);
+        }
+    }
+
+    fn move_flow(&mut self, id: FlowId, to: WorkerId) {
+        let Some(mailbox) = self.mailboxes.get(usize::from(to)).filter(|_| to != self.id) else {
+            tracing::debug!(flow = ?id, to, "a flow cannot move there");
+            return;
+        };
+        let Some(flow) = self.flows.remove(&id) else { return };
+        self.counters.flows = self.flows.len();
+        match flow.into_moved() {
+            Ok(moved) if mailbox.send(WorkerMessage::Adopt(Box::new(moved))) => self.counters.flows_given_away += 1,
+            Ok(_) => self.ended.push_back(id),
+            Err(error) => {
+                tracing::debug!(flow = ?id, %error, "moving a flow failed");
+                self.ended.push_back(id);
+            }
+        }
+    }
+
+    fn hand_off(&mut self, to: WorkerId, handoff: Handoff) {
+        let Some(mailbox) = self.mailboxes.get(usize::from(to)) else {
+            tracing::debug!(to, "there is no such worker");
+            return;
+        };
+        if !mailbox.send(WorkerMessage::Handoff(handoff)) {
+            self.alarms.handoffs.ring(self.now, "mailbox", usize::from(to));
+        }
+    }
+
+    /// Every question gets exactly one answer: the tasks below end by answering, whatever happens to them.
+    fn ask(&mut self, id: QuestionId, question: Question) {
+        let worker = self.shared();
+        let resolver = self.resolver.clone();
+        let resolve_time = self.limits.resolve_time();
+        match question {
+            Question::Credentials(aor) => {
+                accounts::ask_credentials(&*self.accounts, aor, id, self.mailbox());
+            }
+            Question::User(aor) => accounts::ask_exists(&*self.accounts, aor, id, self.mailbox()),
+            Question::Srv { domain } => {
+                spawn_local(async move {
+                    let result = tokio::time::timeout(resolve_time, resolver.srv(&domain)).await;
+                    let result = result.unwrap_or(Err(federation::discovery::SrvFailure::Timeout));
+                    worker.borrow_mut().answer(id, Answer::Srv(result));
+                });
+            }
+            Question::Addresses { host } => {
+                spawn_local(async move {
+                    let result = tokio::time::timeout(resolve_time, resolver.addresses(&host)).await;
+                    let result = result.unwrap_or_else(|_| Err(format!("the lookup of {host} timed out")));
+                    worker.borrow_mut().answer(id, Answer::Addresses(result));
+                });
+            }
+            Question::Connect { remote, server_name } => {
+                spawn_local(connect::connect(worker, id, remote, server_name));
+            }
+        }
+    }
+}

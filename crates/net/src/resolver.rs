@@ -1,0 +1,233 @@
+//! Names: the SRV records of a domain by the one discovery rule, and the addresses of a host.
+//!
+//! Answers are kept by TTL within the resolver; a question that is asked again costs nothing.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use federation::discovery::{SrvAnswer, SrvFailure, SrvResult, SrvTarget, srv_names};
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::rdata::SRV;
+use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError as DnsNetError};
+use hickory_resolver::{TokioResolver, system_conf};
+
+use crate::NetError;
+
+/// Asks the DNS. Cheap to clone; clones share what was learnt.
+#[derive(Clone)]
+pub struct Resolver {
+    resolver: TokioResolver,
+    settings: Arc<Settings>,
+}
+
+struct Settings {
+    config: ResolverConfig,
+    options: ResolverOpts,
+}
+
+impl Resolver {
+    /// Asks these servers, by UDP and, for what does not fit, by TCP; with none given, those of the operating system.
+    pub fn new(servers: &[SocketAddr]) -> Result<Resolver, NetError> {
+        let (config, mut options) = if servers.is_empty() {
+            system_conf::read_system_conf().map_err(|error| NetError::Resolver { reason: error.to_string() })?
+        } else {
+            let servers = servers.iter().copied().map(name_server).collect();
+            let options = { ResolverOpts::default() };
+            (ResolverConfig::from_name_servers(servers), options)
+        };
+        options.use_hosts_file = if servers.is_empty() { ResolveHosts::Always } else { ResolveHosts::Never };
+        options.timeout = ATTEMPT_TIME;
+        options.attempts = ATTEMPTS;
+        options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+        options.positive_max_ttl = Some(POSITIVE_LIFE_MAX);
+        options.negative_max_ttl = Some(NEGATIVE_LIFE_MAX);
+        Resolver::build(Arc::new(Settings { config, options }))
+    }
+
+    /// The same settings with sockets and memory of its own. Connections to name servers belong to the runtime that
+    /// made them, so every worker takes one of these.
+    pub(crate) fn separate(&self) -> Result<Resolver, NetError> {
+        Resolver::build(self.settings.clone())
+    }
+
+    fn build(settings: Arc<Settings>) -> Result<Resolver, NetError> {
+        let resolver =
+            TokioResolver::builder_with_config(settings.config.clone(), TokioRuntimeProvider::default())
+                .with_options(settings.options.clone())
+                .build()
+                .map_err(|error| NetError::Resolver { reason: error.to_string() })?;
+        Ok(Resolver { resolver, settings })
+    }
+
+    /// `_sipfederationtls._tcp.DOMAIN`, and only where that has no record `_sips._tcp.DOMAIN` (RFC 3263 4.1).
+    pub async fn srv(&self, domain: &str) -> SrvResult {
+        let [federation_name, sips_name] = srv_names(domain.trim_end_matches('.'));
+        match self.srv_name(federation_name).await {
+            Err(SrvFailure::NoRecord) => self.srv_name(sips_name).await,
+            result => result,
+        }
+    }
+
+    async fn srv_name(&self, name: String) -> SrvResult {
+        let query = absolute(&name).map_err(SrvFailure::ServFail)?;
+        match self.resolver.lookup(query, RecordType::SRV).await {
+            Ok(lookup) => srv_answer(name, &lookup),
+            Err(error) => Err(srv_failure(&error)),
+        }
+    }
+
+    /// AAAA, then A; an IP literal, in brackets or not, is its own answer. Never empty. The error is for the operator.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        if let Ok(literal) = bare.parse() {
+            return Ok(vec![literal]);
+        }
+        let lookup = self.resolver.lookup_ip(absolute(bare)?).await.map_err(|error| describe(bare, &error))?;
+        let mut addresses: Vec<IpAddr> = lookup.iter().collect();
+        addresses.sort_by_key(|address| address.is_ipv6() && !has_route(*address));
+        if addresses.is_empty() {
+            return Err(format!("{bare} has no address"));
+        }
+        Ok(addresses)
+    }
+}
+
+fn name_server(address: SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = address.port();
+        connection
+    });
+    NameServerConfig::new(address.ip(), true, connections.into())
+}
+
+/// With the root at its end, so that no search domain is ever appended.
+fn absolute(name: &str) -> Result<Name, String> {
+    let mut absolute = Name::from_ascii(name).map_err(|error| format!("{name} is no domain name: {error}"))?;
+    absolute.set_fqdn(true);
+    Ok(absolute)
+}
+
+fn srv_answer(name: String, lookup: &Lookup) -> SrvResult {
+    let records: Vec<&SRV> = lookup
+        .answers()
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::SRV(srv) => Some(srv),
+            _ => None,
+        })
+        .collect();
+    if records.is_empty() {
+        return Err(SrvFailure::NoRecord);
+    }
+    let targets: Vec<SrvTarget> =
+        records.iter().filter(|record| !record.target.is_root()).map(|record| srv_target(record)).collect();
+    if targets.is_empty() {
+        return Err(SrvFailure::Refused);
+    }
+    let ttl = lookup.valid_until().saturating_duration_since(Instant::now());
+    Ok(SrvAnswer { name, targets, ttl, secure: false })
+}
+
+fn srv_target(record: &SRV) -> SrvTarget {
+    let host = record.target.to_ascii().trim_end_matches('.').to_ascii_lowercase();
+    SrvTarget { priority: record.priority, weight: record.weight, port: record.port, host }
+}
+
+fn srv_failure(error: &DnsNetError) -> SrvFailure {
+    match error {
+        DnsNetError::Timeout => SrvFailure::Timeout,
+        DnsNetError::Dns(DnsError::NoRecordsFound(found)) => match found.response_code {
+            ResponseCode::NXDomain | ResponseCode::NoError => SrvFailure::NoRecord,
+            code => SrvFailure::ServFail(code.to_string()),
+        },
+        other => SrvFailure::ServFail(other.to_string()),
+    }
+}
+
+fn describe(host: &str, error: &DnsNetError) -> String {
+    match srv_failure(error) {
+        SrvFailure::NoRecord => format!("{host} has no address"),
+        SrvFailure::Timeout => format!("the name servers did not answer for {host}"),
+        SrvFailure::ServFail(what) => format!("the lookup of {host} failed: {what}"),
+        SrvFailure::Refused => format!("the lookup of {host} was refused"),
+    }
+}
+
+/// Whether the routing table leads there; nothing is sent. Without this every connection of a host that has no IPv6
+/// would begin with an address that cannot work.
+fn has_route(address: IpAddr) -> bool {
+    let probe = || {
+        let socket = UdpSocket::bind("[::]:0")?;
+        socket.connect(SocketAddr::new(address, DISCARD_PORT))
+    };
+    probe().is_ok()
+}
+
+/// One attempt at one server; the worker bounds the whole question.
+const ATTEMPT_TIME: Duration = Duration::from_secs(2);
+const ATTEMPTS: usize = 2;
+const POSITIVE_LIFE_MAX: Duration = Duration::from_secs(3600);
+/// A record that an administrator just added is to be seen soon.
+const NEGATIVE_LIFE_MAX: Duration = Duration::from_secs(60);
+const DISCARD_PORT: u16 = 9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::name_server;
+
+    async fn resolver() -> Resolver {
+        Resolver::new(&[name_server::start().await]).expect("explicit servers need no files")
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_federation_name_comes_first_and_sips_is_the_fallback() {
+        let resolver = resolver().await;
+        let answer = resolver.srv("both.example").await.expect("a record");
+        assert_eq!(answer.name, "_sipfederationtls._tcp.both.example");
+        assert_eq!(
+            answer.targets,
+            [SrvTarget { priority: 10, weight: 20, port: 5061, host: "edge.both.example".into() }]
+        );
+        assert!(answer.ttl <= Duration::from_secs(300) && answer.ttl > Duration::from_secs(290));
+        assert!(!answer.secure);
+
+        let answer = resolver.srv("sips.example.").await.expect("a record");
+        assert_eq!((answer.name.as_str(), answer.targets.len()), ("_sips._tcp.sips.example", 1));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn no_record_a_refusal_and_a_failure_are_three_things() {
+        let resolver = resolver().await;
+        assert_eq!(resolver.srv("nothing.example").await, Err(SrvFailure::NoRecord));
+        assert_eq!(resolver.srv("refusing.example").await, Err(SrvFailure::Refused));
+        assert!(matches!(resolver.srv("elsewhere.test").await, Err(SrvFailure::ServFail(_))));
+        assert!(matches!(resolver.srv("no name").await, Err(_)));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn hosts_and_literals_have_addresses() {
+        let resolver = resolver().await;
+        let v4 = "127.0.0.7".parse::<IpAddr>().expect("an address");
+        assert_eq!(resolver.addresses("edge.both.example").await, Ok(vec![v4]));
+        assert_eq!(resolver.addresses("127.0.0.7").await, Ok(vec![v4]));
+        assert_eq!(resolver.addresses("[::1]").await, Ok(vec!["::1".parse().expect("an address")]));
+        let error = resolver.addresses("missing.both.example").await.expect_err("no such host");
+        assert_eq!(error, "missing.both.example has no address");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn servers_that_do_not_answer_are_a_failure_in_bounded_time() {
+        let closed = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+        let resolver = Resolver::new(&[closed]).expect("explicit servers need no files");
+        let failure = resolver.srv("both.example").await.expect_err("nobody listens");
+        assert!(failure.is_temporary(), "{failure:?}");
+    }
+}

@@ -1,0 +1,134 @@
+//! What a worker is started with, and how its sockets are bound.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use signaling::CoreConfig;
+use sip::Transport;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{Accounts, Inbox, Limits, Mailbox, Resolver};
+
+/// Everything that one worker's thread needs; see [`run`](crate::run).
+pub struct WorkerSetup {
+    pub core: CoreConfig,
+    /// In the order of `core.listeners`.
+    pub listeners: Vec<ListenerSetup>,
+    pub tls_client: Arc<rustls::ClientConfig>,
+    pub roots: certificates::Roots,
+    pub resolver: Resolver,
+    pub accounts: Arc<dyn Accounts>,
+    /// Of all workers, by number; this worker's own among them.
+    pub mailboxes: Vec<Mailbox>,
+    pub inbox: Inbox,
+    pub limits: Limits,
+}
+
+/// A socket to listen on. Every worker binds it for itself; the kernel spreads connections and remote addresses.
+#[derive(Clone)]
+pub struct ListenerSetup {
+    pub transport: Transport,
+    pub address: SocketAddr,
+    /// For [`Transport::Tls`], and only there.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// Why a worker cannot run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    #[error("cannot listen on {address} ({transport}): {reason}. {advice}")]
+    Bind { transport: Transport, address: SocketAddr, reason: String, advice: &'static str },
+    #[error("the listener {address} (TLS) has no certificate. Give it one, or let it listen by TCP")]
+    NoCertificate { address: SocketAddr },
+    #[error("the name servers cannot be read: {reason}. Name them in the configuration, under [dns]")]
+    Resolver { reason: String },
+    #[error("the worker's runtime cannot start: {reason}. Check the limit of open files")]
+    Runtime { reason: String },
+}
+
+/// Whether nobody listens there yet. To be asked once before the workers start: they share each port among
+/// themselves, so the kernel would let a second server of the same user share it too.
+pub fn check_free(transport: Transport, address: SocketAddr) -> Result<(), NetError> {
+    bind(transport, address, Sharing::Exclusive).map(drop)
+}
+
+/// A non-blocking socket, bound and, for a stream, listening.
+pub(crate) fn listen(transport: Transport, address: SocketAddr) -> Result<Socket, NetError> {
+    let socket = bind(transport, address, Sharing::AmongWorkers)?;
+    if transport != Transport::Udp {
+        socket.listen(LISTEN_BACKLOG).map_err(|error| bind_error(transport, address, &error))?;
+    }
+    Ok(socket)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Exclusive,
+    AmongWorkers,
+}
+
+fn bind(transport: Transport, address: SocketAddr, sharing: Sharing) -> Result<Socket, NetError> {
+    let attempt = || {
+        let (kind, protocol) = match transport {
+            Transport::Udp => (Type::DGRAM, Protocol::UDP),
+            Transport::Tcp | Transport::Tls => (Type::STREAM, Protocol::TCP),
+        };
+        let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+        if address.is_ipv6() {
+            // A remote address has one spelling, whatever the system's default is.
+            socket.set_only_v6(true)?;
+        }
+        if transport != Transport::Udp {
+            socket.set_reuse_address(true)?;
+        }
+        socket.set_reuse_port(sharing == Sharing::AmongWorkers)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        Ok(socket)
+    };
+    attempt().map_err(|error| bind_error(transport, address, &error))
+}
+
+fn bind_error(transport: Transport, address: SocketAddr, error: &std::io::Error) -> NetError {
+    use std::io::ErrorKind;
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => "Stop the other program, or choose another port",
+        ErrorKind::AddrNotAvailable => "Choose an address that this machine has",
+        ErrorKind::PermissionDenied => "Choose a port of 1024 or above, or grant CAP_NET_BIND_SERVICE",
+        _ => "Check the address and the port",
+    };
+    NetError::Bind { transport, address, reason: error.to_string(), advice }
+}
+
+const LISTEN_BACKLOG: i32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn any() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    #[test]
+    fn workers_share_a_port_that_nobody_else_gets() {
+        for transport in [Transport::Tcp, Transport::Udp] {
+            let first = listen(transport, any()).expect("a free port");
+            let address = first.local_addr().expect("bound").as_socket().expect("an IP socket");
+            let error = check_free(transport, address).expect_err("taken");
+            assert!(error.to_string().contains("Stop the other program"), "{error}");
+            let second = listen(transport, address);
+            assert!(second.is_ok(), "{transport}");
+            drop((first, second));
+            assert_eq!(check_free(transport, address), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_foreign_address_is_explained() {
+        let foreign = SocketAddr::from(([192, 0, 2, 1], 5060));
+        let error = listen(Transport::Udp, foreign).err().expect("not ours");
+        assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:5060 (UDP): "), "{error}");
+        assert!(error.to_string().ends_with("Choose an address that this machine has"), "{error}");
+    }
+}

@@ -1,0 +1,131 @@
+//! TLS by rustls' own connection types over a non-blocking socket, so that a connection can move between threads.
+
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use certificates::Roots;
+use federation::trust::PeerCertificate;
+use rustls::Connection;
+use rustls_pki_types::UnixTime;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use crate::wire::{Flushed, Peer, SocketWriter, WireError, read_available};
+
+pub(crate) struct TlsWire {
+    connection: Box<Connection>,
+    /// Upper bound of what rustls holds for the socket; rustls itself does not say.
+    queued_bytes: usize,
+}
+
+impl TlsWire {
+    pub(crate) fn new(mut connection: Connection) -> TlsWire {
+        // The flow has a limit of its own, at which it ends; rustls would silently take less.
+        connection.set_buffer_limit(None);
+        TlsWire { connection: Box::new(connection), queued_bytes: 0 }
+    }
+
+    /// Appends what was decrypted to `plaintext`. An error leaves an alert in the output.
+    pub(crate) fn decode(&mut self, mut received: &[u8], plaintext: &mut BytesMut) -> Result<Peer, WireError> {
+        while !received.is_empty() {
+            if self.connection.read_tls(&mut received)? == 0 {
+                return Ok(Peer::Closed);
+            }
+            let state = self.connection.process_new_packets()?;
+            self.take_plaintext(plaintext)?;
+            if state.peer_has_closed() {
+                return Ok(Peer::Closed);
+            }
+        }
+        Ok(Peer::Open)
+    }
+
+    fn take_plaintext(&mut self, plaintext: &mut BytesMut) -> io::Result<()> {
+        let mut reader = self.connection.reader();
+        loop {
+            let taken = match reader.fill_buf() {
+                Ok([]) => return Ok(()),
+                Ok(chunk) => {
+                    plaintext.extend_from_slice(chunk);
+                    chunk.len()
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            reader.consume(taken);
+        }
+    }
+
+    pub(crate) fn queue(&mut self, bytes: &[u8]) {
+        self.connection.writer().write_all(bytes).expect("without a buffer limit rustls takes everything");
+        self.queued_bytes += bytes.len() + (bytes.len() / RECORD_BYTES_MAX + 1) * RECORD_OVERHEAD_BYTES;
+    }
+
+    pub(crate) fn flush(&mut self, stream: &TcpStream) -> io::Result<Flushed> {
+        while self.connection.wants_write() {
+            match self.connection.write_tls(&mut SocketWriter(stream)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => self.queued_bytes = self.queued_bytes.saturating_sub(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Pending),
+                Err(error) => return Err(error),
+            }
+        }
+        self.queued_bytes = 0;
+        Ok(Flushed::All)
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        if self.connection.wants_write() { self.queued_bytes.max(1) } else { 0 }
+    }
+
+    pub(crate) fn say_goodbye(&mut self) {
+        self.connection.send_close_notify();
+    }
+
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
+    /// What the peer showed, judged now: a resumed session brings the certificate of the session it resumes.
+    pub(crate) fn peer_certificate(&self, roots: &Roots) -> Option<Arc<PeerCertificate>> {
+        let chain = self.connection.peer_certificates().filter(|chain| !chain.is_empty())?;
+        Some(Arc::new(certificates::facts(chain, roots, UnixTime::now())))
+    }
+
+    /// Shakes hands, either side. Application bytes that came with the last flight end up in `unread`.
+    pub(crate) async fn handshake(&mut self, stream: &TcpStream, unread: &mut BytesMut) -> Result<(), WireError> {
+        loop {
+            let flushed = self.flush(stream)?;
+            if !self.connection.is_handshaking() {
+                return Ok(());
+            }
+            let interest = match flushed {
+                Flushed::All => Interest::READABLE,
+                Flushed::Pending => Interest::READABLE | Interest::WRITABLE,
+            };
+            stream.ready(interest).await?;
+            self.advance_handshake(stream, unread)?;
+        }
+    }
+
+    /// Not in the async function above: its buffer would be part of every waiting handshake.
+    fn advance_handshake(&mut self, stream: &TcpStream, unread: &mut BytesMut) -> Result<(), WireError> {
+        let mut received = [0; HANDSHAKE_READ_BYTES];
+        let Some(count) = read_available(stream, &mut received)? else { return Ok(()) };
+        if count == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        let decoded = self.decode(&received[..count], unread);
+        if decoded.is_err() {
+            // The alert tells the peer why; whether it arrives is not worth waiting for.
+            self.flush(stream).ok();
+        }
+        decoded.map(drop)
+    }
+}
+
+const HANDSHAKE_READ_BYTES: usize = 8192;
+const RECORD_BYTES_MAX: usize = 16_384;
+/// Header, content type, tag, and the explicit nonce of TLS 1.2.
+const RECORD_OVERHEAD_BYTES: usize = 32;

@@ -1,0 +1,113 @@
+//! A flow's turn: read, decrypt, cut, parse, hand to the core, perform. And the task that waits between turns.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use signaling::Input;
+use sip::{FlowId, Frame, Message};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use crate::flow::{Fate, Signal, linger};
+use crate::occupancy::Permit;
+use crate::worker::{Shared, Worker};
+
+/// What a flow's task does next.
+pub(crate) enum Next {
+    /// More messages are waiting; the other flows come first.
+    Again,
+    Wait(Interest),
+    /// The flow is not this worker's any more.
+    Over,
+}
+
+/// The task of one flow. The connection counts as open for as long as it runs.
+pub(crate) async fn run(worker: Shared, id: FlowId, stream: Rc<TcpStream>, signal: Rc<Signal>, _permit: Permit) {
+    loop {
+        let next = worker.borrow_mut().turn(id);
+        match next {
+            Next::Again => tokio::task::yield_now().await,
+            Next::Wait(interest) => signal.wait(&stream, interest).await,
+            Next::Over => break,
+        }
+    }
+    drop(worker);
+    if signal.fate() == Fate::Lingering {
+        linger(&stream).await;
+    }
+}
+
+impl Worker {
+    pub(crate) fn turn(&mut self, id: FlowId) -> Next {
+        self.enter();
+        let Some(flow) = self.flows.get_mut(&id) else { return Next::Over };
+        let received = flow.receive(self.now, &mut self.scratch);
+        let has_output = flow.queued_bytes() > 0;
+        if has_output {
+            self.mark_dirty(id);
+        }
+        match received {
+            Ok(()) => self.take_frames(id),
+            Err(error) => {
+                tracing::debug!(flow = ?id, %error, "reading failed");
+                if matches!(error, crate::wire::WireError::Tls(_)) {
+                    self.counters.tls_errors += 1;
+                    self.close(id);
+                } else {
+                    self.end(id, Fate::Ended);
+                }
+            }
+        }
+        self.finish();
+        self.next_of(id)
+    }
+
+    /// Takes what was received to the core, message by message, up to the limit of a turn.
+    fn take_frames(&mut self, id: FlowId) {
+        for _ in 0..self.limits.messages_per_turn_max {
+            // The core may have moved or closed the flow because of the last message.
+            let Some(flow) = self.flows.get_mut(&id).filter(|flow| !flow.is_closing()) else { return };
+            match flow.next_frame() {
+                Ok(Some(Frame::Message(bytes))) => self.take_stream_message(id, bytes),
+                Ok(Some(Frame::Ping)) => self.queue(id, Bytes::from_static(PONG)),
+                Ok(Some(Frame::Pong)) => {}
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::debug!(flow = ?id, %error, "no message");
+                    self.counters.framing_errors += 1;
+                    self.close(id);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_stream_message(&mut self, id: FlowId, bytes: Bytes) {
+        match Message::parse_within(bytes, self.limits.message) {
+            Ok(message) => {
+                self.counters.messages_received += 1;
+                self.core.handle_input(self.now, Input::Message { flow: id, message });
+                self.settle();
+            }
+            Err(error) => {
+                tracing::debug!(flow = ?id, %error, "no message");
+                self.counters.parse_errors += 1;
+                self.close(id);
+            }
+        }
+    }
+
+    fn next_of(&mut self, id: FlowId) -> Next {
+        let Some(flow) = self.flows.get_mut(&id) else { return Next::Over };
+        if flow.is_finished() && !flow.is_closing() {
+            // What is queued still goes out: the peer may have closed only its own half.
+            self.close(id);
+            self.finish();
+        }
+        let Some(flow) = self.flows.get_mut(&id) else { return Next::Over };
+        if flow.has_backlog() && !flow.is_closing() { Next::Again } else { Next::Wait(flow.watch()) }
+    }
+}
+
+/// The answer to a keep-alive (RFC 5626 3.5.1).
+const PONG: &[u8] = b"\r\n";

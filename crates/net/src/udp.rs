@@ -1,0 +1,95 @@
+//! Datagrams: one message each, and nothing kept between them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use federation::flow::{Direction, FlowFacts};
+use signaling::Input;
+use sip::{FlowId, Message, Transport, framing};
+use tokio::net::UdpSocket;
+
+use crate::worker::{Shared, Worker};
+
+/// The task of one datagram socket.
+pub(crate) async fn receive(worker: Shared, socket: Rc<UdpSocket>, listener: u8, local: SocketAddr) {
+    // An error means that the runtime is shutting down.
+    while socket.readable().await.is_ok() {
+        worker.borrow_mut().take_datagrams(&socket, listener, local);
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Worker {
+    fn take_datagrams(&mut self, socket: &UdpSocket, listener: u8, local: SocketAddr) {
+        self.enter();
+        for _ in 0..self.limits.messages_per_turn_max {
+            match socket.try_recv_from(&mut self.scratch) {
+                Ok((length, remote)) => {
+                    let facts = FlowFacts {
+                        id: FlowId::Datagram { listener, remote },
+                        transport: Transport::Udp,
+                        local,
+                        remote,
+                        direction: Direction::Inbound,
+                        certificate: None,
+                    };
+                    self.take_datagram(facts, length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // An ICMP message about an earlier datagram of ours; retransmission deals with that.
+                Err(error) => tracing::debug!(%error, "receiving a datagram failed"),
+            }
+        }
+        self.finish();
+    }
+
+    /// The first `length` bytes of the scratch buffer.
+    fn take_datagram(&mut self, facts: FlowFacts, length: usize) {
+        let bytes = &self.scratch[..length];
+        // Nobody can be answered at port 0; a NAT binding is kept alive by whatever is sent (RFC 5626 4.4.2).
+        if length < DATAGRAM_BYTES_MIN || facts.remote.port() == 0 {
+            self.counters.datagrams_ignored += 1;
+            return;
+        }
+        let framed = framing::check_datagram(Bytes::copy_from_slice(bytes));
+        let framed = framed.inspect_err(|_| self.counters.framing_errors += 1).map_err(sip::ParseError::from);
+        let parsed = framed.and_then(|bytes| {
+            let parsed = Message::parse_within(bytes, self.limits.message);
+            parsed.inspect_err(|_| self.counters.parse_errors += 1)
+        });
+        match parsed {
+            Ok(message) => {
+                self.counters.datagrams_received += 1;
+                self.core.handle_input(self.now, Input::Datagram { facts, message });
+                self.settle();
+            }
+            Err(error) => tracing::debug!(remote = %facts.remote, %error, "no message"),
+        }
+    }
+
+    pub(crate) fn send_datagram(&mut self, listener: u8, remote: SocketAddr, bytes: &[u8]) {
+        if bytes.len() > DATAGRAM_BYTES_MAX {
+            self.counters.datagrams_oversized += 1;
+            return;
+        }
+        let Some(Some(socket)) = self.datagram_sockets.get(usize::from(listener)) else {
+            self.counters.datagrams_unsent += 1;
+            return;
+        };
+        match socket.try_send_to(bytes, remote) {
+            Ok(_) => self.counters.datagrams_sent += 1,
+            // The socket is full, or the address cannot be reached: lost like any datagram, and retransmitted.
+            Err(error) => {
+                self.counters.datagrams_unsent += 1;
+                tracing::debug!(%remote, %error, "sending a datagram failed");
+            }
+        }
+    }
+}
+
+/// No start line with its headers is this short: keep-alives (CRLFs, NULs, STUN binding requests) are.
+const DATAGRAM_BYTES_MIN: usize = 32;
+/// The payload of the largest IPv4 packet.
+const DATAGRAM_BYTES_MAX: usize = 65_507;

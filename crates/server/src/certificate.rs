@@ -1,0 +1,169 @@
+//! Our own certificate, looked at the way a partner will: what it proves, and what it does not.
+
+use certificates::{Identity, LoadError, Roots};
+use federation::trust::{Anchor, PeerCertificate, Why};
+use rustls_pki_types::UnixTime;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::moment;
+
+/// What our certificate says, and what an administrator should know about that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateReport {
+    pub subject: String,
+    pub issuer: String,
+    /// DNS names, and SIP domains as `sip:` URIs.
+    pub names: Vec<String>,
+    pub not_after_unix: i64,
+    /// One sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Loads our certificate with its key, and the authorities that we trust.
+///
+/// # Errors
+/// Also when the key belongs to another certificate, or the certificate is not valid now.
+pub fn load(config: &Config) -> Result<(Identity, Roots), LoadError> {
+    let files = &config.certificate;
+    let identity = Identity::load(&files.chain, &files.key, UnixTime::now())?;
+    let roots = match &files.roots {
+        Some(file) => Roots::from_pem_files(std::slice::from_ref(file))?,
+        None => Roots::system()?,
+    };
+    Ok((identity, roots))
+}
+
+/// Judges our certificate by the rules that partners apply to it.
+pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> CertificateReport {
+    let now = UnixTime::now();
+    let facts = certificates::facts(&identity.chain, roots, now);
+    let now_unix = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let warnings = warnings(&facts, config, now_unix);
+    let names = facts.names.dns.iter().cloned().chain(facts.names.sip_uris.iter().map(|domain| format!("sip:{domain}")));
+    CertificateReport {
+        names: names.collect(),
+        subject: facts.subject,
+        issuer: facts.issuer,
+        not_after_unix: facts.not_after_unix,
+        warnings,
+    }
+}
+
+fn warnings(facts: &PeerCertificate, config: &Config, now_unix: i64) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !facts.names.dns.contains(&config.edge) {
+        warnings.push(format!(
+            "the certificate does not name the edge {}: partners whose entry names it will refuse us",
+            config.edge
+        ));
+    }
+    warnings.extend(config.domains.iter().filter(|domain| !proves(facts, &config.edge, domain)).map(|domain| {
+        format!(
+            "the certificate does not prove {domain}: it names neither the domain nor an edge directly below it, \
+             so that only partners who enter {} as its edge will accept us",
+            config.edge
+        )
+    }));
+    if facts.purposes.stated && !facts.purposes.server_auth && !facts.purposes.any {
+        warnings.push("the certificate is not meant for servers (no serverAuth): phones will refuse it".to_owned());
+    }
+    if let Some(warning) = chain_warning(&facts.chain) {
+        warnings.push(warning);
+    }
+    let days_left = (facts.not_after_unix - now_unix) / 86_400;
+    if days_left < EXPIRY_WARNING_DAYS {
+        let date = moment::date(facts.not_after_unix);
+        warnings.push(format!("the certificate expires in {} on {date}: renew it", days(days_left)));
+    }
+    warnings
+}
+
+/// Rungs 3 and 4 of the ladder; a DNS name counts as the domain only beside no `sip:` URI (RFC 5922 section 7.1).
+fn proves(facts: &PeerCertificate, edge: &str, domain: &str) -> bool {
+    let names = &facts.names;
+    let has = |list: &[String], name: &str| list.iter().any(|item| item == name);
+    let by_domain = has(&names.sip_uris, domain) || (names.sip_uris.is_empty() && has(&names.dns, domain));
+    let by_edge = edge.split_once('.').is_some_and(|(_, parent)| parent == domain) && has(&names.dns, edge);
+    by_domain || by_edge
+}
+
+fn chain_warning(chain: &Result<Anchor, Why>) -> Option<String> {
+    match chain {
+        Ok(_) => None,
+        Err(why) => Some(format!(
+            "the trusted authorities do not vouch for the certificate ({why}): partners who trust the same ones will refuse us"
+        )),
+    }
+}
+
+fn days(count: i64) -> String {
+    match count {
+        ..=0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        count => format!("{count} days"),
+    }
+}
+
+const EXPIRY_WARNING_DAYS: i64 = 21;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use federation::trust::{Names, Purposes};
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn config() -> Config {
+        let text = "domains = [\"contoso.example\", \"contoso.test\"]\nedge = \"sip.contoso.example\"\n\
+            [certificate]\nchain = \"c.pem\"\nkey = \"c.key\"\n[listen]\ntls = [\"127.0.0.1:5061\"]\n";
+        Config::parse(Path::new("comity.toml"), text, &|_| Ok(())).unwrap()
+    }
+
+    fn facts(dns: &[&str], sip_uris: &[&str]) -> PeerCertificate {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        PeerCertificate {
+            chain: Ok(Anchor::Public { name: "CN=Test".to_owned() }),
+            purposes: Purposes { server_auth: true, stated: true, ..Purposes::default() },
+            names: Names { dns: owned(dns), sip_uris: owned(sip_uris) },
+            fingerprint: [0; 32],
+            issuer: String::new(),
+            serial: String::new(),
+            subject: String::new(),
+            not_after_unix: NOW + 90 * 86_400,
+        }
+    }
+
+    #[test]
+    fn a_certificate_with_every_name_has_no_warning() {
+        let complete = facts(&["sip.contoso.example", "contoso.test"], &[]);
+        assert_eq!(warnings(&complete, &config(), NOW), [] as [&str; 0]);
+        let by_uri = facts(&["sip.contoso.example"], &["contoso.example", "contoso.test"]);
+        assert_eq!(warnings(&by_uri, &config(), NOW), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn missing_names_are_told_by_what_will_fail() {
+        let found = warnings(&facts(&["www.contoso.example"], &[]), &config(), NOW);
+        assert_eq!(found.len(), 3);
+        assert!(found[0].contains("does not name the edge sip.contoso.example"));
+        assert!(found[1].contains("does not prove contoso.example"));
+        assert!(found[2].contains("does not prove contoso.test"));
+    }
+
+    #[test]
+    fn expiry_purpose_and_chain_are_told() {
+        let mut soon = facts(&["sip.contoso.example", "contoso.test"], &[]);
+        soon.not_after_unix = NOW + 2 * 86_400;
+        soon.purposes.server_auth = false;
+        soon.chain = Err(Why::UnknownIssuer);
+        let found = warnings(&soon, &config(), NOW);
+        assert_eq!(found.len(), 3);
+        assert!(found[0].contains("no serverAuth"));
+        assert!(found[1].contains("do not vouch"));
+        assert!(found[2].contains("expires in 2 days on 2023-11-16"));
+    }
+}

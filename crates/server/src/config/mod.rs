@@ -1,0 +1,280 @@
+//! `comity.toml`: what was typed is read by [`raw`], what it means is a [`Config`].
+//!
+//! All problems of a file are reported together, each with its line. Paths in the file are relative to its folder.
+
+mod key;
+mod nearest;
+mod problem;
+mod raw;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use key::{Key, Kind, Need, reference};
+use problem::Problems;
+pub use problem::{ConfigError, Problem};
+use raw::{Located, RawConfig};
+
+use crate::domain;
+
+/// A checked configuration: every name is canonical, every path absolute or relative to the working directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// The SIP domains served here, in lower case, without repetition.
+    pub domains: Vec<String>,
+    /// The certified name of this server, in lower case.
+    pub edge: String,
+    /// The folder of the store and the control socket.
+    pub data: PathBuf,
+    pub workers: u16,
+    pub certificate: CertificateFiles,
+    pub listen: Listen,
+    pub federation: FederationSwitches,
+    /// Empty: the system's.
+    pub dns_servers: Vec<SocketAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    pub chain: PathBuf,
+    pub key: PathBuf,
+    /// `None`: the system's.
+    pub roots: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub tls: Vec<SocketAddr>,
+    pub tcp: Vec<SocketAddr>,
+    pub udp: Vec<SocketAddr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FederationSwitches {
+    pub enabled: bool,
+    pub discovery: bool,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, a certificate file that is not there included.
+    pub fn load(file: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
+            file: file.to_owned(),
+            problems: vec![Problem { line: None, text: format!("cannot be read: {error}") }],
+        })?;
+        Config::parse(file, &text, &|path| std::fs::File::open(path).map(drop))
+    }
+
+    /// Checks the text of a file; `open` says whether a file that it names can be read.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        file: &Path,
+        text: &str,
+        open: &dyn Fn(&Path) -> std::io::Result<()>,
+    ) -> Result<Config, ConfigError> {
+        let mut problems = Problems::default();
+        let raw = RawConfig::read(text, &mut problems);
+        let mut builder = Builder { folder: file.parent().unwrap_or(Path::new("")), raw, problems, open };
+        let config = Config {
+            file: file.to_owned(),
+            domains: builder.domains(),
+            edge: builder.edge(),
+            data: builder.path(&key::DATA).map_or_else(|| builder.folder.join("data"), |path| path.value),
+            workers: builder.workers(),
+            certificate: CertificateFiles {
+                chain: builder.readable(&key::CERTIFICATE_CHAIN).unwrap_or_default(),
+                key: builder.readable(&key::CERTIFICATE_KEY).unwrap_or_default(),
+                roots: builder.readable(&key::CERTIFICATE_ROOTS),
+            },
+            listen: builder.listen(),
+            federation: FederationSwitches {
+                enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
+                discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
+            },
+            dns_servers: builder.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
+        };
+        if builder.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError { file: file.to_owned(), problems: builder.problems.into_sorted() })
+        }
+    }
+
+    /// Where the store is.
+    pub fn store_path(&self) -> PathBuf {
+        self.data.join("comity.db")
+    }
+
+    /// Where a running server is reached by commands.
+    pub fn control_path(&self) -> PathBuf {
+        self.data.join("control.sock")
+    }
+
+    /// Held locked by the running server, so that a folder has one at most.
+    pub fn lock_path(&self) -> PathBuf {
+        self.data.join("comity.lock")
+    }
+}
+
+/// The effective configuration, in the form of a file.
+impl fmt::Display for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = |path: &Path| format!("{:?}", path.display().to_string());
+        let roots = match &self.certificate.roots {
+            Some(roots) => format!("roots = {}", path(roots)),
+            None => "# roots: the system's".to_owned(),
+        };
+        let servers = match self.dns_servers.as_slice() {
+            [] => "# servers: the system's".to_owned(),
+            servers => format!("servers = {}", list(servers)),
+        };
+        writeln!(formatter, "domains = {:?}\nedge = {:?}", self.domains, self.edge)?;
+        writeln!(formatter, "data = {}\nworkers = {}\n", path(&self.data), self.workers)?;
+        let CertificateFiles { chain, key, .. } = &self.certificate;
+        writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}\n", path(chain), path(key))?;
+        let Listen { tls, tcp, udp } = &self.listen;
+        writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}\n", list(tls), list(tcp), list(udp))?;
+        let FederationSwitches { enabled, discovery } = self.federation;
+        writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
+        write!(formatter, "[dns]\n{servers}")
+    }
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    format!("{:?}", addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>())
+}
+
+/// Turns what was typed into what it means. A value with a problem becomes an empty one, which nobody sees.
+struct Builder<'a> {
+    folder: &'a Path,
+    raw: RawConfig,
+    problems: Problems,
+    open: &'a dyn Fn(&Path) -> std::io::Result<()>,
+}
+
+impl Builder<'_> {
+    fn domains(&mut self) -> Vec<String> {
+        let Some(typed) = self.raw.texts(&key::DOMAINS) else {
+            return Vec::new();
+        };
+        if typed.value.is_empty() {
+            self.problems.at(typed.line, "domains: the list is empty; name at least one domain");
+        }
+        let mut seen = BTreeSet::new();
+        let mut domains = Vec::new();
+        for Located { value, line } in typed.value {
+            match domain::parse(&value) {
+                Ok(domain) if !seen.insert(domain.clone()) => {
+                    self.problems.at(line, format!("domains: {domain} is listed twice"));
+                }
+                Ok(domain) => domains.push(domain),
+                Err(error) => self.problems.at(line, format!("domains: {error}")),
+            }
+        }
+        domains
+    }
+
+    fn edge(&mut self) -> String {
+        let Some(Located { value, line }) = self.raw.text(&key::EDGE) else {
+            return String::new();
+        };
+        domain::parse(&value).unwrap_or_else(|error| {
+            self.problems.at(line, format!("edge: {error}"));
+            String::new()
+        })
+    }
+
+    fn workers(&mut self) -> u16 {
+        let Some(Located { value, line }) = self.raw.count(&key::WORKERS) else {
+            let cores = std::thread::available_parallelism().map_or(2, usize::from);
+            return u16::try_from(cores).unwrap_or(WORKERS_MAX).clamp(2, WORKERS_MAX);
+        };
+        match u16::try_from(value) {
+            Ok(workers) if (1..=WORKERS_MAX).contains(&workers) => workers,
+            _ => {
+                self.problems.at(line, format!("workers: expected a number from 1 to {WORKERS_MAX}, found {value}"));
+                1
+            }
+        }
+    }
+
+    fn listen(&mut self) -> Listen {
+        let [tls, tcp, udp] = [(&key::LISTEN_TLS, 5061), (&key::LISTEN_TCP, 5060), (&key::LISTEN_UDP, 5060)]
+            .map(|(key, port)| self.addresses(key, port));
+        if let Some(Located { value, line }) = self.raw.texts(&key::LISTEN_TLS)
+            && value.is_empty()
+        {
+            self.problems.at(line, "[listen] tls: the list is empty; federation needs at least one TLS address");
+        }
+        for address in &tcp {
+            if tls.iter().any(|other| other.value == address.value) {
+                let text = format!("[listen] tcp: {} is in tls already; give each its own port", address.value);
+                self.problems.at(address.line, text);
+            }
+        }
+        let addresses = |located: Vec<Located<SocketAddr>>| located.into_iter().map(|found| found.value).collect();
+        Listen { tls: addresses(tls), tcp: addresses(tcp), udp: addresses(udp) }
+    }
+
+    fn addresses(&mut self, key: &Key, port: u16) -> Vec<Located<SocketAddr>> {
+        let typed = self.raw.texts(key).map(|typed| typed.value).unwrap_or_default();
+        if typed.len() > LISTENERS_MAX
+            && let Some(beyond) = typed.get(LISTENERS_MAX)
+        {
+            self.problems.at(beyond.line, format!("{}: more than {LISTENERS_MAX} addresses", key.place()));
+        }
+        let mut found: Vec<Located<SocketAddr>> = Vec::new();
+        for Located { value, line } in typed {
+            match address(&value, port) {
+                Ok(address) if found.iter().any(|other| other.value == address) => {
+                    self.problems.at(line, format!("{}: {address} is listed twice", key.place()));
+                }
+                Ok(value) => found.push(Located { value, line }),
+                Err(why) => self.problems.at(line, format!("{}: {why}", key.place())),
+            }
+        }
+        found
+    }
+
+    fn path(&mut self, key: &Key) -> Option<Located<PathBuf>> {
+        let Located { value, line } = self.raw.text(key)?;
+        if value.is_empty() {
+            self.problems.at(line, format!("{}: the path is empty", key.place()));
+        }
+        Some(Located { value: self.folder.join(value), line })
+    }
+
+    fn readable(&mut self, key: &Key) -> Option<PathBuf> {
+        let Located { value: path, line } = self.path(key)?;
+        if let Err(error) = (self.open)(&path) {
+            self.problems.at(line, format!("{}: cannot read {}: {error}", key.place(), path.display()));
+        }
+        Some(path)
+    }
+}
+
+/// Reads `ADDRESS:PORT`; `port` is what an example shows.
+fn address(text: &str, port: u16) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return if address.port() == 0 { Err(format!("{text:?} has port 0; write a real one")) } else { Ok(address) };
+    }
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = bare.parse() {
+        return Err(format!("{text:?} has no port; write {:?}", SocketAddr::new(ip, port).to_string()));
+    }
+    Err(format!("{text:?} is no address; expected an IP address and a port, such as \"192.0.2.1:{port}\""))
+}
+
+const WORKERS_MAX: u16 = 256;
+
+/// Of one kind. A datagram flow names its listener by one byte, so that all kinds together have to stay below 256.
+const LISTENERS_MAX: usize = 64;

@@ -1,0 +1,60 @@
+//! Copies refusals from the workers' memory to the store, so that "why" outlives a restart.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use federation::decision::Outcome;
+use store::{StoreHandle, StoredRefusal, now_unix};
+
+use crate::workers::Workers;
+
+/// Remembers how far each worker's decisions were read.
+pub struct RefusalLog {
+    workers: Workers,
+    store: StoreHandle,
+    serials_by_worker: BTreeMap<u16, u64>,
+}
+
+impl RefusalLog {
+    pub fn new(workers: Workers, store: StoreHandle) -> RefusalLog {
+        RefusalLog { workers, store, serials_by_worker: BTreeMap::new() }
+    }
+
+    /// Copies now and then, for ever.
+    pub async fn run(mut self) {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            self.copy().await;
+        }
+    }
+
+    /// Copies what is new. A flood of refusals costs its oldest, as in the workers' own memory.
+    pub async fn copy(&mut self) {
+        let known = self.serials_by_worker.clone();
+        let news = move |core: &mut signaling::Core, _| {
+            let worker = core.status().worker;
+            let last = known.get(&worker).copied().unwrap_or(0);
+            let new: Vec<_> = core.decisions().iter().filter(|recorded| recorded.serial > last).collect();
+            let serial = new.last().map_or(last, |recorded| recorded.serial);
+            let refused = new.into_iter().filter(|new| matches!(new.record.outcome, Outcome::Refused { .. })).cloned();
+            (worker, serial, refused.collect::<Vec<_>>())
+        };
+        let mut refusals = Vec::new();
+        for (worker, serial, refused) in self.workers.ask(news).await {
+            self.serials_by_worker.insert(worker, serial);
+            refusals.extend(refused.into_iter().map(|recorded| StoredRefusal {
+                at_unix_ms: i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX),
+                record: recorded.record,
+            }));
+        }
+        refusals.sort_by_key(|refusal| refusal.at_unix_ms);
+        if !refusals.is_empty() {
+            let stored = self.store.write(move |store| store.add_refusals(&refusals, now_unix() * 1000)).await;
+            if let Err(error) = stored {
+                tracing::warn!(%error, "refusals cannot be stored");
+            }
+        }
+    }
+}
+
+const PAUSE: Duration = Duration::from_secs(2);

@@ -1,0 +1,95 @@
+//! The worker threads as seen from the control side: all of them are told, each can be looked into.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use federation::partner::Partners;
+use net::{Mailbox, WorkerMessage};
+use signaling::Core;
+use sip::Aor;
+use tokio::sync::oneshot;
+
+/// Reaches every worker. Without any, as for commands without a server, everything is a question without an answer.
+#[derive(Clone, Default)]
+pub struct Workers {
+    mailboxes: Arc<[Mailbox]>,
+}
+
+impl Workers {
+    pub fn new(mailboxes: Vec<Mailbox>) -> Workers {
+        Workers { mailboxes: mailboxes.into() }
+    }
+
+    /// Whether there are any.
+    pub fn are_running(&self) -> bool {
+        !self.mailboxes.is_empty()
+    }
+
+    /// Replaces the table of partners everywhere.
+    pub fn publish(&self, partners: Partners) {
+        let partners = Arc::new(partners);
+        self.tell(|| WorkerMessage::Partners(partners.clone()));
+    }
+
+    /// Ends what a removed user has here.
+    pub fn user_removed(&self, aor: &Aor) {
+        self.tell(|| WorkerMessage::UserRemoved(aor.clone()));
+    }
+
+    /// Makes every worker end.
+    pub fn stop(&self) {
+        self.tell(|| WorkerMessage::Stop);
+    }
+
+    /// Asks every worker the same; one that does not answer in time is left out.
+    pub async fn ask<T: Send + 'static>(&self, question: impl Fn(&mut Core, Instant) -> T + Clone + Send + 'static) -> Vec<T> {
+        let asked: Vec<_> = self
+            .mailboxes
+            .iter()
+            .map(|mailbox| {
+                let (reply, answer) = oneshot::channel();
+                let question = question.clone();
+                let inspect = move |core: &mut Core, now: Instant| drop(reply.send(question(core, now)));
+                mailbox.send(WorkerMessage::Inspect(Box::new(inspect)));
+                answer
+            })
+            .collect();
+        collect(asked).await
+    }
+
+    /// What each worker's sockets have seen.
+    pub async fn counters(&self) -> Vec<net::Counters> {
+        let asked: Vec<_> = self
+            .mailboxes
+            .iter()
+            .map(|mailbox| {
+                let (reply, answer) = oneshot::channel();
+                mailbox.send(WorkerMessage::Counters(Box::new(move |counters| drop(reply.send(counters)))));
+                answer
+            })
+            .collect();
+        collect(asked).await
+    }
+
+    fn tell(&self, message: impl Fn() -> WorkerMessage) {
+        for (worker, mailbox) in self.mailboxes.iter().enumerate() {
+            if !mailbox.send(message()) {
+                tracing::warn!(worker, "a worker takes no messages");
+            }
+        }
+    }
+}
+
+async fn collect<T>(asked: Vec<oneshot::Receiver<T>>) -> Vec<T> {
+    let deadline = tokio::time::Instant::now() + ANSWER_TIME;
+    let mut answers = Vec::with_capacity(asked.len());
+    for answer in asked {
+        if let Ok(Ok(answer)) = tokio::time::timeout_at(deadline, answer).await {
+            answers.push(answer);
+        }
+    }
+    answers
+}
+
+/// A worker answers between two messages; one that takes longer is stuck, and status must still come.
+const ANSWER_TIME: Duration = Duration::from_secs(2);

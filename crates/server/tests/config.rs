@@ -1,0 +1,182 @@
+//! What an administrator is told about a configuration file, line by line.
+
+use std::path::Path;
+
+use server::config::{Config, reference};
+
+fn parse(text: &str) -> Result<Config, String> {
+    let open = |path: &Path| match path.ends_with("absent.pem") {
+        true => Err(std::io::ErrorKind::NotFound.into()),
+        false => Ok(()),
+    };
+    Config::parse(Path::new("etc/comity.toml"), text, &open).map_err(|error| error.to_string())
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let error = parse(text).expect_err("this file has problems");
+    error.lines().map(|line| line.strip_prefix("etc/comity.toml").expect("every line names the file").to_owned()).collect()
+}
+
+const GOOD: &str = r#"domains = ["Contoso.Example."]
+edge = "SIP.contoso.example"
+workers = 3
+[certificate]
+chain = "contoso.pem"
+key = "/etc/ssl/contoso.key"
+[listen]
+tls = ["127.0.2.1:5061"]
+"#;
+
+#[test]
+fn a_file_becomes_a_config_with_names_canonical_and_paths_relative_to_it() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.domains, ["contoso.example"]);
+    assert_eq!(config.edge, "sip.contoso.example");
+    assert_eq!(config.data, Path::new("etc/data"));
+    assert_eq!(config.workers, 3);
+    assert_eq!(config.certificate.chain, Path::new("etc/contoso.pem"));
+    assert_eq!(config.certificate.key, Path::new("/etc/ssl/contoso.key"));
+    assert_eq!(config.certificate.roots, None);
+    assert_eq!(config.listen.tls, ["127.0.2.1:5061".parse().unwrap()]);
+    assert!(config.listen.tcp.is_empty() && config.listen.udp.is_empty() && config.dns_servers.is_empty());
+    assert!(config.federation.enabled && !config.federation.discovery);
+}
+
+#[test]
+fn the_effective_configuration_reads_back_as_itself() {
+    let config = parse(GOOD).unwrap();
+    let again = Config::parse(Path::new("comity.toml"), &config.to_string(), &|_| Ok(())).unwrap();
+    assert_eq!(Config { file: config.file.clone(), ..again }, config);
+}
+
+#[test]
+fn the_reference_is_itself_a_valid_file() {
+    let config = parse(&reference()).unwrap();
+    assert_eq!(config.workers, 4);
+    assert_eq!(config.dns_servers, ["192.0.2.53:53".parse().unwrap()]);
+}
+
+#[test]
+fn a_misspelt_key_names_the_nearest_one_and_is_not_called_missing_too() {
+    let text = GOOD.replace("chain", "chian");
+    assert_eq!(problems(&text), [":5: unknown key \"chian\" in [certificate]; did you mean \"chain\"?"]);
+}
+
+#[test]
+fn a_key_far_from_all_others_lists_them() {
+    let text = GOOD.replace("workers = 3", "colour = 3");
+    assert_eq!(
+        problems(&text),
+        [":3: unknown key \"colour\" at the top of the file; the keys there are: domains, edge, data, workers"]
+    );
+}
+
+#[test]
+fn a_key_in_the_wrong_section_is_told_where_it_belongs() {
+    let text = format!("{GOOD}domains = [\"contoso.example\"]\nroots = \"ca.pem\"\n");
+    assert_eq!(
+        problems(&text),
+        [
+            ":9: unknown key \"domains\" in [listen]; it belongs at the top of the file, before the first [section]",
+            ":10: unknown key \"roots\" in [listen]; it belongs in [certificate]",
+        ]
+    );
+}
+
+#[test]
+fn a_misspelt_section_is_one_problem() {
+    let text = GOOD.replace("[certificate]", "[certificat]");
+    assert_eq!(problems(&text), [":4: unknown section [certificat]; did you mean [certificate]?"]);
+}
+
+#[test]
+fn wrong_types_say_what_was_expected() {
+    let text = GOOD
+        .replace("[\"Contoso.Example.\"]", "\"contoso.example\"")
+        .replace("workers = 3", "workers = \"three\"")
+        .replace("[\"127.0.2.1:5061\"]", "[5061]")
+        + "[federation]\nenabled = \"yes\"\n";
+    assert_eq!(
+        problems(&text),
+        [
+            ":1: domains: expected a list of texts in quotes, found a string; for example: domains = [\"contoso.example\"]",
+            ":3: workers: expected a whole number, found a string; for example: workers = 4",
+            ":8: [listen] tls: expected a list of texts in quotes, found an integer in the list; for example: tls = [\"192.0.2.1:5061\"]",
+            ":10: [federation] enabled: expected true or false, found a string; for example: enabled = true",
+        ]
+    );
+}
+
+#[test]
+fn an_empty_file_is_told_every_key_that_it_needs() {
+    assert_eq!(
+        problems(""),
+        [
+            ": missing key \"domains\" at the top of the file: the SIP domains served here: the part after the @ of your users' addresses; for example: domains = [\"contoso.example\"]",
+            ": missing key \"edge\" at the top of the file: the name of this server as the DNS and its certificate have it; for example: edge = \"sip.contoso.example\"",
+            ": missing key \"chain\" in [certificate]: the server's certificate and its intermediates (PEM, its own first); for example: chain = \"contoso.pem\"",
+            ": missing key \"key\" in [certificate]: the private key of the certificate (PEM); for example: key = \"contoso.key\"",
+            ": missing key \"tls\" in [listen]: the addresses where partners and phones connect by TLS; for example: tls = [\"192.0.2.1:5061\"]",
+        ]
+    );
+}
+
+#[test]
+fn names_addresses_and_numbers_are_checked_all_at_once() {
+    let text = r#"domains = ["contoso.example", "CONTOSO.example", "alice@contoso.example"]
+edge = "192.0.2.1"
+workers = 0
+[certificate]
+chain = "absent.pem"
+key = "contoso.key"
+[listen]
+tls = ["127.0.2.1:5061", "127.0.2.1"]
+tcp = [
+  "sip.contoso.example:5060",
+  "127.0.2.1:5061",
+]
+udp = ["127.0.2.1:0"]
+[dns]
+servers = ["[::1]"]
+"#;
+    assert_eq!(
+        problems(text),
+        [
+            ":1: domains: contoso.example is listed twice",
+            ":1: domains: \"alice@contoso.example\" is no domain name: write the part after the @ alone, such as fabrikam.example",
+            ":2: edge: \"192.0.2.1\" is no domain name: it is an IP address",
+            ":3: workers: expected a number from 1 to 256, found 0",
+            ":5: [certificate] chain: cannot read etc/absent.pem: entity not found",
+            ":8: [listen] tls: \"127.0.2.1\" has no port; write \"127.0.2.1:5061\"",
+            ":10: [listen] tcp: \"sip.contoso.example:5060\" is no address; expected an IP address and a port, such as \"192.0.2.1:5060\"",
+            ":11: [listen] tcp: 127.0.2.1:5061 is in tls already; give each its own port",
+            ":13: [listen] udp: \"127.0.2.1:0\" has port 0; write a real one",
+            ":15: [dns] servers: \"[::1]\" has no port; write \"[::1]:53\"",
+        ]
+    );
+}
+
+#[test]
+fn empty_lists_are_refused() {
+    let text = GOOD.replace("[\"Contoso.Example.\"]", "[]").replace("[\"127.0.2.1:5061\"]", "[]");
+    assert_eq!(
+        problems(&text),
+        [
+            ":1: domains: the list is empty; name at least one domain",
+            ":8: [listen] tls: the list is empty; federation needs at least one TLS address",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_named_with_its_line() {
+    let text = GOOD.replace("workers = 3", "workers = ");
+    let problems = problems(&text);
+    assert!(problems[0].starts_with(":3: this is not TOML: "), "{problems:?}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nonexistent/comity.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/comity.toml: cannot be read: No such file"), "{error}");
+}

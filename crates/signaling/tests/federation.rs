@@ -1,0 +1,284 @@
+//! Two organisations of one and of three workers: what passes only with one is broken.
+
+mod world;
+#[path = "world/phone.rs"]
+mod phone;
+
+use std::time::Duration;
+
+use federation::decision::Outcome;
+use sip::{HeaderName, Message};
+use world::{Line, World, allowed, blocked, certificate, first_line};
+
+/// Contoso and Fabrikam allow each other; Alice and Bob are signed in at home.
+struct Pair {
+    world: World,
+    contoso: usize,
+    fabrikam: usize,
+    alice: Line,
+    bob: Line,
+}
+
+fn pair(workers: u16, seed: u64) -> Pair {
+    let mut world = World::new(seed);
+    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
+    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    world.user(contoso, "alice@contoso.example");
+    world.user(fabrikam, "bob@fabrikam.example");
+    let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
+    let alice = phone::register(&mut world, contoso, by_seed(0), "alice@contoso.example");
+    let bob = phone::register(&mut world, fabrikam, by_seed(1), "bob@fabrikam.example");
+    Pair { world, contoso, fabrikam, alice, bob }
+}
+
+/// Each play runs with one worker and with three, over several orders of handoffs.
+fn everywhere(play: impl Fn(Pair)) {
+    for workers in [1, 3] {
+        for seed in 0..12 {
+            println!("workers {workers}, seed {seed}");
+            play(pair(workers, seed));
+        }
+    }
+}
+
+const ALICE: &str = "alice@contoso.example";
+const BOB: &str = "bob@fabrikam.example";
+
+fn warning(message: &Message) -> &str {
+    message.header_text(HeaderName::Warning).unwrap_or_default()
+}
+
+#[test]
+fn a_message_crosses_and_its_answer_comes_back() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, BOB, "m1"));
+        let message = pair.world.only(pair.bob);
+        assert_eq!(message.request_uri(), Some("sip:bob@phone1.invalid;transport=tls"));
+        assert_eq!(message.vias().count(), 3, "the phone, Contoso and Fabrikam");
+        assert_eq!(message.header(HeaderName::RecordRoute), None);
+        pair.world.send(pair.bob, &phone::answer(&message, "200 OK", "bob"));
+        let answer = pair.world.only(pair.alice);
+        assert_eq!(answer.status(), Some(200));
+        assert_eq!(answer.vias().count(), 1);
+        pair.world.assert_quiet();
+    });
+}
+
+#[test]
+fn a_call_is_set_up_answered_and_ended_by_either_side() {
+    everywhere(|mut pair| {
+        for ended_by_caller in [true, false] {
+            let call_id = format!("call-{ended_by_caller}");
+            pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, &call_id));
+            let invite = pair.world.only(pair.bob);
+            assert_eq!(invite.record_routes().count(), 4);
+            pair.world.send(pair.bob, &phone::answer(&invite, "180 Ringing", "bob"));
+            assert_eq!(pair.world.only(pair.alice).status(), Some(180));
+            pair.world.send(pair.bob, &phone::answer(&invite, "200 OK", "bob"));
+            let ok = pair.world.only(pair.alice);
+            assert_eq!(ok.status(), Some(200));
+            pair.world.send(pair.alice, &phone::by_caller("ACK", &ok, 1));
+            assert!(first_line(&pair.world.only(pair.bob)).starts_with("ACK sip:bob@phone.invalid"));
+            let (from, to, bye) = match ended_by_caller {
+                true => (pair.alice, pair.bob, phone::by_caller("BYE", &ok, 2)),
+                false => (pair.bob, pair.alice, phone::by_callee("BYE", &invite, 1)),
+            };
+            pair.world.send(from, &bye);
+            let bye = pair.world.only(to);
+            assert_eq!(bye.routes().count(), 0, "every Route was one of ours and is popped");
+            pair.world.send(to, &phone::answer(&bye, "200 OK", "x"));
+            assert_eq!(pair.world.only(from).status(), Some(200));
+            pair.world.assert_quiet();
+        }
+    });
+}
+
+#[test]
+fn requests_of_a_dialog_find_their_owner_from_any_connection_and_worker() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "elsewhere"));
+        let invite = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&invite, "200 OK", "bob"));
+        let ok = pair.world.only(pair.alice);
+        pair.world.send(pair.alice, &phone::by_caller("ACK", &ok, 1));
+        pair.world.only(pair.bob);
+        // Fabrikam's Routes taken off, the callee's BYE arrives at Contoso on new connections, one to each worker.
+        let bye = phone::by_callee("BYE", &invite, 7);
+        let contosos: Vec<&str> = bye.lines().filter(|line| line.contains("sip.contoso.example")).collect();
+        assert_eq!(contosos.len(), 2);
+        for worker in 0..pair.world.workers(pair.contoso) {
+            let text = bye.replace("BYE7in", &format!("BYE7in{worker}"));
+            let text: String = text
+                .lines()
+                .filter(|line| !line.starts_with("Route:") || line.contains("sip.contoso.example"))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let partner = pair.world.connect(pair.contoso, worker, Some(certificate(&["sip.fabrikam.example"])));
+            pair.world.send(partner, &(text + "\n").replace("\n\n\n", "\n\n"));
+            let arrived = pair.world.only(pair.alice);
+            assert!(first_line(&arrived).starts_with("BYE"), "{}", first_line(&arrived));
+            pair.world.send(pair.alice, &phone::answer(&arrived, "200 OK", "alice"));
+            assert_eq!(pair.world.only(partner).status(), Some(200));
+        }
+        pair.world.assert_quiet();
+    });
+}
+
+#[test]
+fn a_response_on_another_connection_finds_its_owner() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, BOB, "late"));
+        let message = pair.world.only(pair.bob);
+        // Fabrikam's own Via taken off: this is what its edge would send back, on a connection of its own.
+        let answer = phone::answer(&message, "200 OK", "bob");
+        let top = answer.lines().find(|line| line.starts_with("Via:")).unwrap().to_owned();
+        let answer = answer.replacen(&format!("{top}\n"), "", 1);
+        let last = pair.world.workers(pair.contoso) - 1;
+        pair.world.misdeliver(pair.alice, pair.contoso, last, &answer);
+        assert_eq!(pair.world.only(pair.alice).status(), Some(200));
+    });
+}
+
+#[test]
+fn a_cancelled_call_stops_ringing() {
+    everywhere(|mut pair| {
+        let invite = phone::request("INVITE", ALICE, BOB, "cancelled");
+        pair.world.send(pair.alice, &invite);
+        let ringing = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&ringing, "180 Ringing", "bob"));
+        assert_eq!(pair.world.only(pair.alice).status(), Some(180));
+        let cancel = invite.replacen("INVITE sip:", "CANCEL sip:", 1).replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL");
+        pair.world.send(pair.alice, &cancel);
+        assert_eq!(pair.world.only(pair.alice).status(), Some(200), "the answer to the CANCEL");
+        let cancel = pair.world.only(pair.bob);
+        assert!(first_line(&cancel).starts_with("CANCEL"));
+        pair.world.send(pair.bob, &phone::answer(&cancel, "200 OK", "bob"));
+        pair.world.send(pair.bob, &phone::answer(&ringing, "487 Request Terminated", "bob"));
+        assert_eq!(pair.world.only(pair.alice).status(), Some(487));
+        assert!(first_line(&pair.world.only(pair.bob)).starts_with("ACK"));
+        pair.world.assert_quiet();
+    });
+}
+
+#[test]
+fn devices_ring_and_stop_together() {
+    for workers in [1, 3] {
+        for seed in 0..6 {
+            let mut pair = pair(workers, seed);
+            let other = u16::try_from((seed + 2) % u64::from(workers)).unwrap();
+            let desk = phone::register(&mut pair.world, pair.fabrikam, other, BOB);
+            pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "fork"));
+            let (at_bob, at_desk) = (pair.world.only(pair.bob), pair.world.only(desk));
+            pair.world.send(pair.bob, &phone::answer(&at_bob, "180 Ringing", "bob"));
+            pair.world.send(desk, &phone::answer(&at_desk, "180 Ringing", "desk"));
+            assert_eq!(pair.world.take(pair.alice).len(), 2, "each device's ringing is heard");
+            pair.world.send(desk, &phone::answer(&at_desk, "200 OK", "desk"));
+            assert_eq!(pair.world.only(pair.alice).status(), Some(200));
+            let cancel = pair.world.only(pair.bob);
+            assert!(first_line(&cancel).starts_with("CANCEL"));
+            pair.world.send(pair.bob, &phone::answer(&cancel, "200 OK", "bob"));
+            pair.world.send(pair.bob, &phone::answer(&at_bob, "487 Request Terminated", "bob"));
+            assert!(first_line(&pair.world.only(pair.bob)).starts_with("ACK"));
+            pair.world.assert_quiet();
+        }
+    }
+}
+
+#[test]
+fn a_message_reaches_every_device_and_is_answered_once() {
+    let mut pair = pair(3, 4);
+    let desk = phone::register(&mut pair.world, pair.fabrikam, 1, BOB);
+    pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, BOB, "both"));
+    let (at_bob, at_desk) = (pair.world.only(pair.bob), pair.world.only(desk));
+    pair.world.send(desk, &phone::answer(&at_desk, "200 OK", "desk"));
+    assert_eq!(pair.world.only(pair.alice).status(), Some(200));
+    pair.world.send(pair.bob, &phone::answer(&at_bob, "200 OK", "bob"));
+    pair.world.assert_quiet();
+}
+
+#[test]
+fn a_client_flow_moves_to_its_owner_once() {
+    for seed in 0..12 {
+        let mut pair = pair(3, seed);
+        let owner = pair.world.worker_of(pair.alice);
+        let again = phone::register(&mut pair.world, pair.contoso, (owner + 1) % 3, ALICE);
+        assert_eq!(pair.world.worker_of(again), owner, "whoever accepts it");
+        assert_eq!(pair.world.core(pair.contoso, owner).bindings(pair.world.now).len(), 1);
+    }
+}
+
+#[test]
+fn a_closed_flow_takes_its_bindings_along() {
+    everywhere(|mut pair| {
+        pair.world.hang_up(pair.bob);
+        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, BOB, "gone"));
+        let answer = pair.world.only(pair.alice);
+        assert_eq!(answer.status(), Some(480), "{}", first_line(&answer));
+        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, "nobody@fabrikam.example", "none"));
+        assert_eq!(pair.world.only(pair.alice).status(), Some(404));
+    });
+}
+
+#[test]
+fn a_partner_that_is_not_allowed_is_refused_on_both_sides() {
+    for workers in [1, 3] {
+        let mut world = World::new(5);
+        let contoso = world.organisation("contoso.example", workers, &[blocked("northwind.example")], false);
+        world.user(contoso, ALICE);
+        let alice = phone::register(&mut world, contoso, 0, ALICE);
+        world.send(alice, &phone::request("MESSAGE", ALICE, "x@northwind.example", "out"));
+        let refused = world.only(alice);
+        assert_eq!((refused.status(), warning(&refused)), (Some(403), "399 sip.contoso.example \"domain-blocked\""));
+        let partner = world.connect(contoso, 0, Some(certificate(&["northwind.example"])));
+        world.send(partner, &phone::request("MESSAGE", "x@northwind.example", ALICE, "in"));
+        let refused = world.only(partner);
+        assert_eq!((refused.status(), warning(&refused)), (Some(403), "399 sip.contoso.example \"domain-blocked\""));
+        let stranger = world.connect(contoso, 0, Some(certificate(&["litware.example"])));
+        world.send(stranger, &phone::request("MESSAGE", "x@litware.example", ALICE, "stranger"));
+        let refused = world.only(stranger);
+        assert_eq!(warning(&refused), "399 sip.contoso.example \"domain-not-allowed\"");
+    }
+}
+
+#[test]
+fn an_impostor_is_refused_and_the_reason_is_kept() {
+    let mut pair = pair(3, 1);
+    let impostor = pair.world.connect(pair.fabrikam, 2, Some(certificate(&["sip.mallory.example"])));
+    pair.world.send(impostor, &phone::request("MESSAGE", ALICE, BOB, "forged"));
+    let refused = pair.world.only(impostor);
+    assert_eq!(refused.status(), Some(403));
+    assert!(warning(&refused).ends_with("\"certificate-name\""), "{}", warning(&refused));
+    let decisions = pair.world.core(pair.fabrikam, 2).decisions();
+    let kept = decisions.by_call_id("forged").next().expect("every decision is kept");
+    let Outcome::Refused { reason, .. } = &kept.record.outcome else { panic!("{kept:?}") };
+    assert!(reason.contains("sip.mallory.example"), "{reason}");
+    pair.world.assert_quiet();
+}
+
+#[test]
+fn an_undecided_flow_ends() {
+    let mut pair = pair(1, 1);
+    let idle = pair.world.connect(pair.contoso, 0, None);
+    let flows = pair.world.core(pair.contoso, 0).status().flows;
+    pair.world.pass(Duration::from_secs(11));
+    assert_eq!(pair.world.core(pair.contoso, 0).status().flows, flows - 1);
+    assert!(pair.world.take(idle).is_empty());
+}
+
+#[test]
+fn nothing_is_left_when_all_is_over() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, BOB, "m1"));
+        let message = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&message, "200 OK", "bob"));
+        pair.world.take(pair.alice);
+        pair.world.pass(Duration::from_secs(120));
+        for site in [pair.contoso, pair.fabrikam] {
+            for worker in 0..pair.world.workers(site) {
+                let status = pair.world.core(site, worker).status();
+                let left = (status.server_transactions, status.client_transactions, status.response_contexts);
+                assert_eq!((left, status.waiting), ((0, 0, 0), 0));
+            }
+        }
+    });
+}

@@ -1,0 +1,381 @@
+//! Organisations of several workers in one thread: no sockets, a clock that the test moves, handoffs in a seeded order.
+//!
+//! Phones are streams whose far end is the test. Connections between organisations are made when a core asks for one.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use federation::admission::Organisation;
+use federation::discovery::{SrvAnswer, SrvFailure, SrvResult, SrvTarget};
+use federation::flow::{Direction, FlowFacts};
+use federation::partner::{Partner, PartnerKind, Partners};
+use federation::trust::{Anchor, Names, PeerCertificate, Purposes};
+use signaling::{Answer, Core, CoreConfig, Handoff, Input, Limits, Listener, Output, Question, QuestionId};
+use sip::auth::Ha1;
+use sip::{Aor, FlowId, Message, Transport};
+
+/// A phone, or whatever else the test itself speaks as: one stream to one organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Line(pub usize);
+
+pub struct World {
+    pub now: Instant,
+    sites: Vec<Site>,
+    lines: Vec<End>,
+    /// The far end of each stream.
+    ends: HashMap<End, Far>,
+    received: HashMap<Line, VecDeque<Message>>,
+    in_flight: Vec<(usize, u16, u16, VecDeque<Handoff>)>,
+    answers: VecDeque<(usize, u16, QuestionId, Answer)>,
+    serial: u64,
+    random: u64,
+}
+
+/// One organisation.
+struct Site {
+    organisation: Arc<Organisation>,
+    address: SocketAddr,
+    certificate: Arc<PeerCertificate>,
+    users: HashMap<Aor, Ha1>,
+    cores: Vec<Core>,
+    /// Where each stream lives now.
+    streams: HashMap<FlowId, u16>,
+}
+
+/// One end of a stream: the organisation and its name for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct End {
+    site: usize,
+    flow: FlowId,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Far {
+    Test(Line),
+    Site(End),
+}
+
+impl World {
+    pub fn new(seed: u64) -> World {
+        World {
+            now: Instant::now(),
+            sites: Vec::new(),
+            lines: Vec::new(),
+            ends: HashMap::new(),
+            received: HashMap::new(),
+            in_flight: Vec::new(),
+            answers: VecDeque::new(),
+            serial: 1000,
+            random: seed * 2 + 1,
+        }
+    }
+
+    /// Adds `domain` with its edge `sip.domain`, allowing these partners and discovering others if told so.
+    pub fn organisation(&mut self, domain: &str, workers: u16, partners: &[Partner], discovery: bool) -> usize {
+        let site = self.sites.len();
+        let edge = format!("sip.{domain}");
+        let organisation = Arc::new(Organisation { domains: vec![domain.to_owned()], edge: edge.clone() });
+        let address = SocketAddr::from(([192, 0, 2, u8::try_from(site).unwrap() + 1], 5061));
+        let partners = Arc::new(Partners::new(partners.to_vec(), true, discovery));
+        let cores = (0..workers)
+            .map(|worker| {
+                Core::new(CoreConfig {
+                    worker,
+                    workers,
+                    organisation: organisation.clone(),
+                    listeners: vec![Listener { transport: Transport::Tls, address }],
+                    secret: [u8::try_from(site).unwrap() + 1; 32],
+                    incarnation: 1,
+                    epoch: self.now,
+                    epoch_unix_ms: 1_800_000_000_000,
+                    partners: partners.clone(),
+                    limits: Limits::default(),
+                    random_seed: self.random + u64::from(worker),
+                })
+            })
+            .collect();
+        let certificate = Arc::new(certificate(&[&edge]));
+        let users = HashMap::new();
+        self.sites.push(Site { organisation, address, certificate, users, cores, streams: HashMap::new() });
+        site
+    }
+
+    pub fn user(&mut self, site: usize, aor: &str) {
+        let aor: Aor = aor.parse().unwrap();
+        let ha1 = Ha1::new(aor.user(), aor.domain(), PASSWORD);
+        self.sites[site].users.insert(aor, ha1);
+    }
+
+    /// A new stream from the test to an organisation, accepted by this worker.
+    pub fn connect(&mut self, site: usize, worker: u16, certificate: Option<PeerCertificate>) -> Line {
+        let line = Line(self.lines.len());
+        let end = self.accept(site, worker, certificate.map(Arc::new));
+        self.lines.push(end);
+        self.ends.insert(end, Far::Test(line));
+        line
+    }
+
+    /// Sends one message on a line; the text has plain line ends.
+    pub fn send(&mut self, line: Line, text: &str) {
+        let message = Message::parse(text.replace('\n', "\r\n").into_bytes().into()).expect("the test's message parses");
+        let end = self.lines[line.0];
+        self.arrive(end, message);
+        self.settle();
+    }
+
+    /// What came in on a line, in order; empties it.
+    pub fn take(&mut self, line: Line) -> Vec<Message> {
+        self.received.remove(&line).unwrap_or_default().into()
+    }
+
+    /// The one message that came in on a line.
+    pub fn only(&mut self, line: Line) -> Message {
+        let mut all = self.take(line);
+        assert_eq!(all.len(), 1, "expected one message, got {:#?}", all.iter().map(first_line).collect::<Vec<_>>());
+        all.remove(0)
+    }
+
+    /// Nothing is left that the test did not look at.
+    pub fn assert_quiet(&mut self) {
+        for (line, messages) in &self.received {
+            assert!(messages.is_empty(), "{line:?} still has {:?}", messages.iter().map(first_line).collect::<Vec<_>>());
+        }
+    }
+
+    /// Ends a line from the test's side.
+    pub fn hang_up(&mut self, line: Line) {
+        let end = self.lines[line.0];
+        self.close(end);
+        self.settle();
+    }
+
+    /// Lets time pass, waking whoever is due.
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            let next = self.sites.iter().flat_map(|site| &site.cores).filter_map(Core::poll_timeout).min();
+            let Some(at) = next.filter(|at| *at <= until) else { break };
+            self.now = self.now.max(at);
+            for site in 0..self.sites.len() {
+                for worker in 0..self.sites[site].cores.len() {
+                    let now = self.now;
+                    self.sites[site].cores[worker].handle_timeout(now);
+                    self.drain(site, u16::try_from(worker).unwrap());
+                }
+            }
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    pub fn core(&self, site: usize, worker: u16) -> &Core {
+        &self.sites[site].cores[usize::from(worker)]
+    }
+
+    pub fn workers(&self, site: usize) -> u16 {
+        u16::try_from(self.sites[site].cores.len()).unwrap()
+    }
+
+    /// The worker that has a line's stream now.
+    pub fn worker_of(&self, line: Line) -> u16 {
+        let end = self.lines[line.0];
+        self.sites[end.site].streams[&end.flow]
+    }
+
+    /// Gives this worker a response that another worker is waiting for.
+    pub fn misdeliver(&mut self, line: Line, site: usize, worker: u16, text: &str) {
+        let message = Message::parse(text.replace('\n', "\r\n").into_bytes().into()).unwrap();
+        let _ = line;
+        let flow = self.accept(site, worker, Some(Arc::new(certificate(&["sip.fabrikam.example"]))));
+        self.arrive(flow, message);
+        self.settle();
+    }
+
+    fn accept(&mut self, site: usize, worker: u16, certificate: Option<Arc<PeerCertificate>>) -> End {
+        self.serial += 1;
+        let flow = FlowId::Stream { worker, serial: self.serial };
+        let facts = FlowFacts {
+            id: flow,
+            transport: Transport::Tls,
+            local: self.sites[site].address,
+            remote: SocketAddr::from(([198, 51, 100, 7], 40_000)),
+            direction: Direction::Inbound,
+            certificate,
+        };
+        self.sites[site].streams.insert(flow, worker);
+        self.input(site, worker, Input::FlowOpened(facts));
+        End { site, flow }
+    }
+
+    fn arrive(&mut self, end: End, message: Message) {
+        if let Some(worker) = self.sites[end.site].streams.get(&end.flow).copied() {
+            self.input(end.site, worker, Input::Message { flow: end.flow, message });
+        }
+    }
+
+    fn close(&mut self, end: End) {
+        let Some(worker) = self.sites[end.site].streams.remove(&end.flow) else { return };
+        self.input(end.site, worker, Input::FlowClosed(end.flow));
+        if let Some(Far::Site(far)) = self.ends.remove(&end) {
+            self.close(far);
+        }
+    }
+
+    fn input(&mut self, site: usize, worker: u16, input: Input) {
+        let now = self.now;
+        self.sites[site].cores[usize::from(worker)].handle_input(now, input);
+        self.drain(site, worker);
+    }
+
+    fn drain(&mut self, site: usize, worker: u16) {
+        while let Some(output) = self.sites[site].cores[usize::from(worker)].poll_output() {
+            match output {
+                Output::Transmit { flow, bytes } => self.transmit(End { site, flow }, worker, bytes),
+                Output::CloseFlow { flow } => self.close(End { site, flow }),
+                Output::MoveFlow { flow, to } => self.move_flow(site, flow, to),
+                Output::Handoff { to, handoff } => self.queue(site, worker, to, handoff),
+                Output::Ask { id, question } => {
+                    let answer = self.answer(site, worker, question);
+                    self.answers.push_back((site, worker, id, answer));
+                }
+                Output::Decided(_) => {}
+            }
+        }
+    }
+
+    fn transmit(&mut self, end: End, worker: u16, bytes: bytes::Bytes) {
+        assert_eq!(self.sites[end.site].streams.get(&end.flow), Some(&worker), "only its owner writes on a flow");
+        let message = Message::parse(bytes).expect("what we send is a message");
+        match self.ends.get(&end).copied() {
+            Some(Far::Test(line)) => self.received.entry(line).or_default().push_back(message),
+            Some(Far::Site(far)) => self.arrive(far, message),
+            None => {}
+        }
+    }
+
+    fn move_flow(&mut self, site: usize, flow: FlowId, to: u16) {
+        self.sites[site].streams.insert(flow, to);
+        let facts = FlowFacts {
+            id: flow,
+            transport: Transport::Tls,
+            local: self.sites[site].address,
+            remote: SocketAddr::from(([198, 51, 100, 7], 40_000)),
+            direction: Direction::Inbound,
+            certificate: None,
+        };
+        self.input(site, to, Input::FlowOpened(facts));
+    }
+
+    /// In order between two workers; which pair goes first is the seed's.
+    fn queue(&mut self, site: usize, from: u16, to: u16, handoff: Handoff) {
+        let text = serde_json::to_vec(&handoff).expect("a handoff is serialisable");
+        let handoff = serde_json::from_slice(&text).expect("and comes back");
+        match self.in_flight.iter_mut().find(|(s, f, t, _)| (*s, *f, *t) == (site, from, to)) {
+            Some((.., queue)) => queue.push_back(handoff),
+            None => self.in_flight.push((site, from, to, VecDeque::from([handoff]))),
+        }
+    }
+
+    fn settle(&mut self) {
+        loop {
+            self.in_flight.retain(|(.., queue)| !queue.is_empty());
+            let ready = self.in_flight.len() + self.answers.len();
+            if ready == 0 {
+                return;
+            }
+            let pick = self.draw(ready);
+            if pick < self.in_flight.len() {
+                let (site, _, to, queue) = &mut self.in_flight[pick];
+                let (site, to) = (*site, *to);
+                let handoff = queue.pop_front().expect("empty queues were dropped");
+                self.input(site, to, Input::Handoff(handoff));
+            } else if let Some((site, worker, id, answer)) = self.answers.pop_front() {
+                self.input(site, worker, Input::Answer { id, answer });
+            }
+        }
+    }
+
+    fn answer(&mut self, site: usize, worker: u16, question: Question) -> Answer {
+        match question {
+            Question::Credentials(aor) => Answer::Credentials(self.sites[site].users.get(&aor).cloned()),
+            Question::User(aor) => Answer::User(self.sites[site].users.contains_key(&aor)),
+            Question::Srv { domain } => Answer::Srv(self.srv(&domain)),
+            Question::Addresses { host } => match self.sites.iter().find(|site| site.organisation.edge == host) {
+                Some(site) => Answer::Addresses(Ok(vec![site.address.ip()])),
+                None => Answer::Addresses(Err("no address".into())),
+            },
+            Question::Connect { remote, .. } => Answer::Connected(self.dial(site, worker, remote)),
+        }
+    }
+
+    fn srv(&self, domain: &str) -> SrvResult {
+        let host = format!("sip.{domain}");
+        if !self.sites.iter().any(|site| site.organisation.edge == host) {
+            return Err(SrvFailure::NoRecord);
+        }
+        Ok(SrvAnswer {
+            name: format!("_sipfederationtls._tcp.{domain}"),
+            targets: vec![SrvTarget { priority: 0, weight: 0, port: 5061, host }],
+            ttl: Duration::from_secs(60),
+            secure: false,
+        })
+    }
+
+    fn dial(&mut self, site: usize, worker: u16, remote: SocketAddr) -> Result<FlowFacts, String> {
+        let far = self.sites.iter().position(|site| site.address == remote).ok_or("connection refused")?;
+        let acceptor = u16::try_from(self.draw(usize::from(self.workers(far)))).unwrap();
+        let certificate = self.sites[site].certificate.clone();
+        let accepted = self.accept(far, acceptor, Some(certificate));
+        self.serial += 1;
+        let ours = End { site, flow: FlowId::Stream { worker, serial: self.serial } };
+        self.sites[site].streams.insert(ours.flow, worker);
+        self.ends.insert(ours, Far::Site(accepted));
+        self.ends.insert(accepted, Far::Site(ours));
+        Ok(FlowFacts {
+            id: ours.flow,
+            transport: Transport::Tls,
+            local: SocketAddr::from(([192, 0, 2, 99], 50_000)),
+            remote,
+            direction: Direction::Outbound,
+            certificate: Some(self.sites[far].certificate.clone()),
+        })
+    }
+
+    fn draw(&mut self, bound: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        usize::try_from(self.random >> 20).unwrap() % bound
+    }
+}
+
+/// A certificate by a known authority that names these hosts.
+pub fn certificate(names: &[&str]) -> PeerCertificate {
+    PeerCertificate {
+        chain: Ok(Anchor::Public { name: "Test CA".into() }),
+        purposes: Purposes { client_auth: false, server_auth: true, sip_domain: false, any: false, stated: true },
+        names: Names { sip_uris: Vec::new(), dns: names.iter().map(|name| (*name).to_owned()).collect() },
+        fingerprint: [0; 32],
+        issuer: "CN=Test CA".into(),
+        serial: "01".into(),
+        subject: format!("CN={}", names[0]),
+        not_after_unix: 2_000_000_000,
+    }
+}
+
+pub fn allowed(domain: &str) -> Partner {
+    Partner { domain: domain.into(), kind: PartnerKind::AllowedDomain, comment: String::new() }
+}
+
+pub fn blocked(domain: &str) -> Partner {
+    Partner { domain: domain.into(), kind: PartnerKind::Blocked, comment: String::new() }
+}
+
+pub fn first_line(message: &Message) -> String {
+    let text = String::from_utf8_lossy(message.as_bytes());
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+pub const PASSWORD: &str = "correct horse";

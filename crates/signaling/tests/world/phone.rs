@@ -1,0 +1,94 @@
+//! What a phone says: registers with a digest, and answers by copying what it got.
+
+use sip::{HeaderName, Message, Method, auth};
+
+use super::world::{Line, PASSWORD, World, first_line};
+
+/// Registers over a new stream that this worker accepts; leaves the line quiet.
+pub fn register(world: &mut World, site: usize, worker: u16, aor: &str) -> Line {
+    let line = world.connect(site, worker, None);
+    let domain = aor.split_once('@').unwrap().1;
+    let register = |cseq: u32, authorization: &str| {
+        format!(
+            "REGISTER sip:{domain} SIP/2.0\nVia: SIP/2.0/TLS phone.invalid;branch=z9hG4bKr{}{cseq};rport\n\
+             From: <sip:{aor}>;tag=1\nTo: <sip:{aor}>\nCall-ID: reg-{}-{aor}\nCSeq: {cseq} REGISTER\n\
+             Contact: <sip:{}@phone{}.invalid;transport=tls>\nMax-Forwards: 70\n{authorization}Content-Length: 0\n\n",
+            line.0,
+            line.0,
+            aor.split_once('@').unwrap().0,
+            line.0,
+        )
+    };
+    world.send(line, &register(1, ""));
+    let challenge = world.only(line);
+    assert_eq!(challenge.status(), Some(401), "{}", first_line(&challenge));
+    let values: Vec<&str> =
+        challenge.header_all(HeaderName::WwwAuthenticate).map(|value| std::str::from_utf8(value).unwrap()).collect();
+    let user = aor.split_once('@').unwrap().0;
+    let uri = format!("sip:{domain}");
+    let value = auth::answer(&values, user, PASSWORD, &Method::Register, &uri, b"", "cnonce", 1).unwrap();
+    world.send(line, &register(2, &format!("Authorization: {value}\n")));
+    let answer = world.only(line);
+    assert_eq!(answer.status(), Some(200), "{}", first_line(&answer));
+    line
+}
+
+/// A request of a new dialog, or outside any.
+pub fn request(method: &str, from: &str, to: &str, call_id: &str) -> String {
+    let user = from.split_once('@').unwrap().0;
+    format!(
+        "{method} sip:{to} SIP/2.0\nVia: SIP/2.0/TLS phone.invalid;branch=z9hG4bK{method}{call_id};rport\n\
+         From: <sip:{from}>;tag=caller\nTo: <sip:{to}>\nCall-ID: {call_id}\nCSeq: 1 {method}\n\
+         Contact: <sip:{user}@phone.invalid;transport=tls>\nMax-Forwards: 70\nContent-Length: 0\n\n"
+    )
+}
+
+/// The other side's answer to a request it received.
+pub fn answer(request: &Message, status: &str, contact: &str) -> String {
+    let mut text = format!("SIP/2.0 {status}\n");
+    for header in request.headers() {
+        let value = std::str::from_utf8(header.value).unwrap();
+        match header.name {
+            HeaderName::Via => text += &format!("Via: {value}\n"),
+            HeaderName::From => text += &format!("From: {value}\n"),
+            HeaderName::To if request.to().unwrap().tag().is_none() => text += &format!("To: {value};tag=callee\n"),
+            HeaderName::To => text += &format!("To: {value}\n"),
+            HeaderName::CallId => text += &format!("Call-ID: {value}\n"),
+            HeaderName::CSeq => text += &format!("CSeq: {value}\n"),
+            HeaderName::RecordRoute => text += &format!("Record-Route: {value}\n"),
+            _ => {}
+        }
+    }
+    text + &format!("Contact: <sip:{contact}@phone.invalid;transport=tls>\nContent-Length: 0\n\n")
+}
+
+/// A request of the caller within the dialog that this 2xx made: its route set is the Record-Route reversed.
+pub fn by_caller(method: &str, ok: &Message, cseq: u32) -> String {
+    let routes: Vec<String> = ok.record_routes().map(|route| route.unwrap().as_str().to_owned()).collect();
+    within(method, ok, cseq, routes.into_iter().rev(), ok.from().unwrap().as_str(), ok.to().unwrap().as_str())
+}
+
+/// A request of the callee within the dialog that this INVITE made.
+pub fn by_callee(method: &str, invite: &Message, cseq: u32) -> String {
+    let routes: Vec<String> = invite.record_routes().map(|route| route.unwrap().as_str().to_owned()).collect();
+    let from = format!("{};tag=callee", invite.to().unwrap().as_str());
+    within(method, invite, cseq, routes.into_iter(), &from, invite.from().unwrap().as_str())
+}
+
+fn within(
+    method: &str,
+    dialog: &Message,
+    cseq: u32,
+    routes: impl Iterator<Item = String>,
+    from: &str,
+    to: &str,
+) -> String {
+    let contact = dialog.contacts().next().unwrap().unwrap();
+    let routes: String = routes.map(|route| format!("Route: {route}\n")).collect();
+    format!(
+        "{method} {} SIP/2.0\nVia: SIP/2.0/TLS phone.invalid;branch=z9hG4bK{method}{cseq}in;rport\n{routes}From: {from}\n\
+         To: {to}\nCall-ID: {}\nCSeq: {cseq} {method}\nMax-Forwards: 70\nContent-Length: 0\n\n",
+        contact.address().unwrap().uri().as_str(),
+        dialog.call_id().unwrap(),
+    )
+}
