@@ -1,4 +1,14 @@
 //! The server assembled: configuration, the parts started and stopped, and the control API that commands speak to.
 
+mod accounts;
+mod assemble;
+pub mod certificate;
 pub mod config;
+pub mod control;
 pub mod domain;
+pub mod logging;
+pub mod moment;
+mod refusal_log;
+mod workers;
+
+pub use assemble::{Running, Server, StartError};

@@ -203,7 +203,7 @@ fn a_client_flow_moves_to_its_owner_once() {
         let owner = pair.world.worker_of(pair.alice);
         let again = phone::register(&mut pair.world, pair.contoso, (owner + 1) % 3, ALICE);
         assert_eq!(pair.world.worker_of(again), owner, "whoever accepts it");
-        assert_eq!(pair.world.core(pair.contoso, owner).bindings(pair.world.now).len(), 1);
+        assert_eq!(pair.world.core(pair.contoso, owner).bindings(pair.world.now).len(), 2);
     }
 }
 

@@ -16,6 +16,7 @@ pub use key::{Key, Kind, Need, reference};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
+use sip::Transport;
 
 use crate::domain;
 
@@ -107,6 +108,14 @@ impl Config {
         } else {
             Err(ConfigError { file: file.to_owned(), problems: builder.problems.into_sorted() })
         }
+    }
+
+    /// Every socket to listen on; the order is the one in which the workers count them.
+    pub fn listeners(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
+        let with = |transport| move |address: &SocketAddr| (transport, *address);
+        let Listen { tls, tcp, udp } = &self.listen;
+        let streams = tls.iter().map(with(Transport::Tls)).chain(tcp.iter().map(with(Transport::Tcp)));
+        streams.chain(udp.iter().map(with(Transport::Udp)))
     }
 
     /// Where the store is.

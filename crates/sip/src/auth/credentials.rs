@@ -216,6 +216,23 @@ mod tests {
     }
 
     #[test]
+    fn a_count_of_another_form_is_refused() {
+        let ha1 = Ha1::new("alice", "r", "secret");
+        let verifies = |nc: &str| {
+            let qop = QopInput { qop: Qop::Auth, nc, cnonce: "c" };
+            let input = DigestInput { nonce: "n", qop: Some(qop), method: &Method::Message, uri: "sip:r", body: b"" };
+            let response = super::super::digest::hex(&input.response(Algorithm::Md5, &ha1.md5));
+            let value = format!(
+                "Digest username=\"alice\", realm=\"r\", nonce=\"n\", uri=\"sip:r\", qop=auth, nc={nc}, \
+                 cnonce=\"c\", response=\"{response}\""
+            );
+            DigestCredentials::parse(&value).expect("is well formed").verify(&Method::Message, b"", &ha1)
+        };
+        assert!(verifies("0000000a"));
+        assert!(!verifies("1") && !verifies("000000001") && !verifies("+0000001"));
+    }
+
+    #[test]
     fn auth_int_covers_the_body() {
         let ha1 = Ha1::new("alice", "contoso.com", "secret");
         let challenge = "Digest realm=\"contoso.com\", nonce=\"n\", algorithm=SHA-256, qop=\"auth-int\"";

@@ -200,6 +200,7 @@ mod tests {
     fn counts_must_rise() {
         let (mut book, now) = book();
         let nonce = book.issue(now);
+        assert_eq!((book.accept(now, &nonce, 0), book.entries()), (Stale, 0));
         let states = [0, 1, 1, 3, 2, 4].map(|nc| book.accept(now, &nonce, nc));
         assert_eq!(states, [Stale, Valid, Stale, Valid, Stale, Valid]);
     }

@@ -170,6 +170,15 @@ impl TransactionLayer {
     pub fn counts(&self) -> (usize, usize) {
         (self.servers_by_id.len(), self.clients_by_id.len())
     }
+
+    /// Whether nothing is left of transactions that have ended.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts() == (0, 0)
+            && self.server_ids_by_key.is_empty()
+            && self.invites_by_flow.is_empty()
+            && self.clients_by_flow.is_empty()
+    }
 }
 
 // Server side.

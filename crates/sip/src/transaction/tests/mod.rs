@@ -91,7 +91,7 @@ impl Conversation {
 
     /// Fails unless all transactions have ended, and nothing else comes out.
     fn end(mut self) {
-        assert_eq!(self.layer.counts(), (0, 0));
+        assert!(self.layer.is_empty());
         self.run_until(1_000_000);
         self.expect(&[]);
     }

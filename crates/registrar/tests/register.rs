@@ -1,0 +1,126 @@
+//! REGISTER conversations: what is bound, what is refused, and what is left afterwards (RFC 3261 section 10.3).
+
+use std::time::{Duration, Instant};
+
+use federation::Admitted;
+use registrar::{ClientFlow, LocationService, Registered, RegistrarLimits};
+use sip::{Aor, FlowId, HeaderName, Message, Refusal, Transport};
+
+struct Registry {
+    now: Instant,
+    location: LocationService,
+    cseq: u32,
+}
+
+impl Registry {
+    fn new() -> Registry {
+        let limits = RegistrarLimits { bindings_per_aor_max: 3, ..RegistrarLimits::default() };
+        Registry { now: Instant::now(), location: LocationService::new(limits), cseq: 0 }
+    }
+
+    /// A REGISTER of alice over this flow with these header lines.
+    fn register(&mut self, flow: u64, lines: &str) -> Result<Registered, Refusal> {
+        self.cseq += 1;
+        self.register_as("c1", self.cseq, flow, lines)
+    }
+
+    fn register_as(&mut self, call_id: &str, cseq: u32, flow: u64, lines: &str) -> Result<Registered, Refusal> {
+        let text = format!(
+            "REGISTER sip:contoso.example SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\n\
+             From: <sip:alice@contoso.example>;tag=1\r\nTo: <sip:alice@contoso.example>\r\nCall-ID: {call_id}\r\n\
+             CSeq: {cseq} REGISTER\r\n{lines}Content-Length: 0\r\n\r\n"
+        );
+        let request = Message::parse(text.into_bytes().into()).unwrap();
+        self.location.handle_register(self.now, &request, &alice(), over(flow))
+    }
+
+    fn contacts(&self) -> Vec<String> {
+        self.location.lookup(self.now, &aor()).iter().map(|binding| binding.contact.clone()).collect()
+    }
+}
+
+fn aor() -> Aor {
+    "alice@contoso.example".parse().unwrap()
+}
+
+/// Only admission makes the proof; here it comes as it does between workers, in serialised form.
+fn alice() -> Admitted {
+    serde_json::from_value(serde_json::json!({ "origin": { "User": { "aor": aor() } } })).unwrap()
+}
+
+fn over(flow: u64) -> ClientFlow {
+    ClientFlow { id: FlowId::Stream { worker: 0, serial: flow }, transport: Transport::Tls, local_port: 5061 }
+}
+
+#[test]
+fn devices_are_bound_with_their_flow_and_their_remaining_time() {
+    let mut registry = Registry::new();
+    let registered = registry.register(1, "Contact: <sip:a@one.invalid>;expires=120\r\n").unwrap();
+    assert_eq!(registered.contacts, ["<sip:a@one.invalid>;expires=120"]);
+    registry.now += Duration::from_secs(20);
+    let registered = registry.register(2, "m: <sip:a@two.invalid>;q=0.5\r\nExpires: 300\r\n").unwrap();
+    assert_eq!(registered.contacts, ["<sip:a@one.invalid>;expires=100", "<sip:a@two.invalid>;expires=300"]);
+    registry.now += Duration::from_secs(100);
+    assert_eq!(registry.contacts(), ["sip:a@two.invalid"], "a binding ends on time");
+}
+
+#[test]
+fn a_fetch_changes_nothing() {
+    let mut registry = Registry::new();
+    registry.register(1, "Contact: <sip:a@one.invalid>\r\n").unwrap();
+    let fetched = registry.register(9, "").unwrap();
+    assert_eq!((fetched.contacts.len(), fetched.bound), (1, false));
+}
+
+#[test]
+fn a_device_that_registers_again_takes_its_own_place() {
+    let mut registry = Registry::new();
+    registry.register(1, "Contact: <sip:a@one.invalid>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"\r\n").unwrap();
+    registry.register(2, "Contact: <sip:a@other.invalid>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"\r\n").unwrap();
+    assert_eq!(registry.contacts(), ["sip:a@other.invalid"]);
+    registry.location.flow_closed(over(1).id);
+    assert_eq!(registry.contacts().len(), 1, "the old flow carries nothing any more");
+    registry.location.flow_closed(over(2).id);
+    assert!(registry.contacts().is_empty() && registry.location.is_empty());
+}
+
+#[test]
+fn zero_removes_one_and_a_star_removes_all() {
+    let mut registry = Registry::new();
+    registry.register(1, "Contact: <sip:a@one.invalid>, <sip:a@two.invalid>\r\n").unwrap();
+    registry.register(1, "Contact: <sip:a@one.invalid>;expires=0\r\n").unwrap();
+    assert_eq!(registry.contacts(), ["sip:a@two.invalid"]);
+    assert_eq!(registry.register(1, "Contact: *\r\n").unwrap_err().status, 400, "a star needs Expires: 0");
+    registry.register(1, "Contact: *\r\nExpires: 0\r\n").unwrap();
+    assert!(registry.contacts().is_empty());
+}
+
+#[test]
+fn an_old_request_of_the_same_call_id_changes_nothing() {
+    let mut registry = Registry::new();
+    registry.register_as("c1", 5, 1, "Contact: <sip:a@one.invalid>\r\n").unwrap();
+    let refused = registry.register_as("c1", 4, 1, "Contact: <sip:a@one.invalid>;expires=0\r\n").unwrap_err();
+    assert_eq!(refused.status, 500);
+    registry.register_as("c2", 1, 1, "Contact: <sip:a@one.invalid>;expires=0\r\n").unwrap();
+    assert!(registry.contacts().is_empty(), "another Call-ID counts anew");
+}
+
+#[test]
+fn too_brief_too_many_and_too_long_have_their_answers() {
+    let mut registry = Registry::new();
+    let refused = registry.register(1, "Contact: <sip:a@one.invalid>;expires=10\r\n").unwrap_err();
+    assert_eq!((refused.status, refused.headers), (423, vec![(HeaderName::MinExpires, "60".to_owned())]));
+    let registered = registry.register(1, "Contact: <sip:a@one.invalid>;expires=999999\r\n").unwrap();
+    assert_eq!(registered.contacts, ["<sip:a@one.invalid>;expires=7200"]);
+    registry.register(1, "Contact: <sip:a@two.invalid>\r\nContact: <sip:a@three.invalid>\r\n").unwrap();
+    let refused = registry.register(1, "Contact: <sip:a@four.invalid>\r\n").unwrap_err();
+    assert_eq!((refused.status, registry.contacts().len()), (503, 3), "all of it or nothing");
+}
+
+#[test]
+fn a_removed_user_leaves_nothing() {
+    let mut registry = Registry::new();
+    registry.register(1, "Contact: <sip:a@one.invalid>\r\n").unwrap();
+    assert_eq!(registry.location.remove_user(&aor()), [over(1).id]);
+    assert_eq!((registry.location.len(), registry.location.poll_timeout()), (0, None));
+}

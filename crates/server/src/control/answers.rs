@@ -1,0 +1,163 @@
+//! The shapes of the control API, for the server that fills them and the commands that read them.
+
+use std::net::SocketAddr;
+
+use federation::decision::DecisionRecord;
+use federation::partner::{Partner, PartnerKind};
+use serde::{Deserialize, Serialize};
+use signaling::{CoreStatus, LinkStatus};
+use store::StoredPartner;
+
+use crate::certificate::CertificateReport;
+
+/// `GET /api/status`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusAnswer {
+    pub version: String,
+    pub uptime_secs: u64,
+    pub domains: Vec<String>,
+    pub edge: String,
+    pub listeners: Vec<ListenerAnswer>,
+    pub federation: bool,
+    pub discovery: bool,
+    pub users: u64,
+    pub partners: u64,
+    pub registrations: u64,
+    pub certificate: CertificateReport,
+    pub workers: Vec<WorkerAnswer>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListenerAnswer {
+    /// `TLS`, `TCP` or `UDP`.
+    pub transport: String,
+    pub address: SocketAddr,
+}
+
+/// One worker; a half that did not answer in time is absent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WorkerAnswer {
+    pub worker: u16,
+    pub core: Option<CoreStatus>,
+    /// The counters of its sockets, by name.
+    pub sockets: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// An element of `GET /api/users`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UserAnswer {
+    /// `alice@contoso.example`
+    pub aor: String,
+    pub created_unix: i64,
+    /// How many devices are registered; absent where no server runs.
+    pub registrations: Option<u64>,
+}
+
+/// `POST /api/users`
+#[derive(Clone, Serialize, Deserialize)]
+pub struct NewUser {
+    pub aor: String,
+    pub password: String,
+}
+
+/// `PUT /api/users/{aor}/password`
+#[derive(Clone, Serialize, Deserialize)]
+pub struct NewPassword {
+    pub password: String,
+}
+
+/// A partner entry, flat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerAnswer {
+    pub domain: String,
+    pub kind: PartnerWord,
+    pub edge: Option<String>,
+    pub comment: String,
+    pub added_unix: i64,
+}
+
+/// `PUT /api/partners/{domain}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NewPartner {
+    pub kind: PartnerWord,
+    #[serde(default)]
+    pub edge: Option<String>,
+    #[serde(default)]
+    pub comment: String,
+}
+
+/// The kinds of entries, as in the API and in tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartnerWord {
+    AllowedServer,
+    AllowedDomain,
+    Blocked,
+}
+
+/// The answer to `PUT` and `DELETE /api/partners/{domain}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PartnerChange {
+    /// What holds now; absent after a removal.
+    pub entry: Option<PartnerAnswer>,
+    /// What held before.
+    pub before: Option<PartnerAnswer>,
+}
+
+/// `GET /api/partners/{domain}`, also for a domain without an entry.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PartnerDetail {
+    pub domain: String,
+    pub entry: Option<PartnerAnswer>,
+    /// What follows for the domain, in one sentence.
+    pub meaning: String,
+    /// Our connections to it.
+    pub links: Vec<LinkAnswer>,
+    /// The last decisions about it, the newest first.
+    pub decisions: Vec<DecisionAnswer>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinkAnswer {
+    pub worker: u16,
+    #[serde(flatten)]
+    pub link: LinkStatus,
+}
+
+/// An element of `GET /api/decisions`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DecisionAnswer {
+    pub at_unix_ms: i64,
+    #[serde(flatten)]
+    pub record: DecisionRecord,
+}
+
+/// Every answer with a status of 400 and up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErrorAnswer {
+    pub error: String,
+    #[serde(default)]
+    pub hint: Option<String>,
+}
+
+impl PartnerWord {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PartnerWord::AllowedServer => "allowed server",
+            PartnerWord::AllowedDomain => "allowed domain",
+            PartnerWord::Blocked => "blocked",
+        }
+    }
+}
+
+impl From<StoredPartner> for PartnerAnswer {
+    fn from(StoredPartner { partner, added_unix }: StoredPartner) -> PartnerAnswer {
+        let Partner { domain, kind, comment } = partner;
+        let (kind, edge) = match kind {
+            PartnerKind::AllowedServer { edge } => (PartnerWord::AllowedServer, Some(edge)),
+            PartnerKind::AllowedDomain => (PartnerWord::AllowedDomain, None),
+            PartnerKind::Blocked => (PartnerWord::Blocked, None),
+        };
+        PartnerAnswer { domain, kind, edge, comment, added_unix }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a request to the control API gets instead of an answer: what was wrong, and what to do next.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use store::StoreError;
+
+use super::answers::ErrorAnswer;
+
+/// A refusal of the control API.
+#[derive(Debug)]
+pub(super) struct ControlError {
+    status: StatusCode,
+    answer: ErrorAnswer,
+}
+
+impl ControlError {
+    pub(super) fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> ControlError {
+        ControlError { status, answer: ErrorAnswer { error: error.into(), hint: Some(hint.into()) } }
+    }
+
+    /// What was sent is understood but cannot be done.
+    pub(super) fn unprocessable(error: impl Into<String>, hint: impl Into<String>) -> ControlError {
+        ControlError::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
+    }
+}
+
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.answer)).into_response()
+    }
+}
+
+impl From<StoreError> for ControlError {
+    fn from(error: StoreError) -> ControlError {
+        let status = match &error {
+            StoreError::UserExists(_) | StoreError::PartnerBlocked { .. } | StoreError::PartnerNotBlocked { .. } => {
+                StatusCode::CONFLICT
+            }
+            StoreError::UserUnknown(_) | StoreError::PartnerUnknown { .. } => StatusCode::NOT_FOUND,
+            StoreError::Overloaded | StoreError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Commit(_) => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        ControlError { status, answer: ErrorAnswer { error: error.to_string(), hint: error.hint() } }
+    }
+}

@@ -1,0 +1,140 @@
+//! The control API: HTTP and JSON over a Unix socket, for every command against a running server.
+//!
+//! The same router also serves commands without a server, within their own process and without workers ([`direct`]), so
+//! that a command means the same in both cases. Whoever may open the socket may do everything; [`socket`] sees to it
+//! that this is the server's own user or root.
+
+pub mod answers;
+mod decisions;
+mod error;
+mod partners;
+mod socket;
+mod status;
+mod users;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::{get, put};
+use federation::partner::Partners;
+use serde::de::DeserializeOwned;
+use store::{Store, StoreError, StoreHandle, StoreThread};
+use tokio::sync::Mutex;
+
+use crate::certificate::CertificateReport;
+use crate::config::Config;
+use crate::workers::Workers;
+use error::ControlError;
+pub use socket::{ControlSocket, SocketError};
+
+/// What the API works on.
+#[derive(Clone)]
+pub struct Control(Arc<State>);
+
+struct State {
+    config: Config,
+    store: StoreHandle,
+    workers: Workers,
+    started: Instant,
+    certificate: CertificateReport,
+    /// Held from reading the table until the workers have it, so that an older table never follows a newer one.
+    publishing: Mutex<()>,
+}
+
+impl Control {
+    pub fn new(config: Config, store: StoreHandle, workers: Workers, certificate: CertificateReport) -> Control {
+        let (started, publishing) = (Instant::now(), Mutex::new(()));
+        Control(Arc::new(State { config, store, workers, started, certificate, publishing }))
+    }
+
+    fn router(self) -> Router {
+        Router::new()
+            .route("/api/status", get(status::show))
+            .route("/api/users", get(users::list).post(users::add))
+            .route("/api/users/{aor}", axum::routing::delete(users::remove))
+            .route("/api/users/{aor}/password", put(users::set_password))
+            .route("/api/partners", get(partners::list))
+            .route("/api/partners/{domain}", get(partners::show).put(partners::put).delete(partners::remove))
+            .route("/api/decisions", get(decisions::list))
+            .fallback(no_such_path)
+            .method_not_allowed_fallback(no_such_method)
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .with_state(self)
+    }
+
+    /// Gives the workers the table of partners as it is stored.
+    async fn publish_partners(&self) -> Result<(), StoreError> {
+        let State { config, store, workers, publishing, .. } = &*self.0;
+        let _one_at_a_time = publishing.lock().await;
+        let switches = config.federation;
+        workers.publish(store.read(move |store| partners_of(store, switches.enabled, switches.discovery)).await?);
+        Ok(())
+    }
+}
+
+/// The table of partners as the workers use it.
+pub(crate) fn partners_of(store: &Store, federation: bool, discovery: bool) -> Result<Partners, StoreError> {
+    let list = store.partners()?.into_iter().map(|stored| stored.partner).collect();
+    Ok(Partners::new(list, federation, discovery))
+}
+
+/// The API on the store alone, for a command while no server runs. Returns the client's end of its only connection;
+/// everything ends with the runtime, what was answered is on disk.
+///
+/// # Errors
+/// When the store cannot be opened. Its folder is created where it is absent.
+pub fn direct(config: Config) -> Result<tokio::io::DuplexStream, StoreError> {
+    let path = config.store_path();
+    crate::assemble::create_folder(&config.data)
+        .map_err(|source| StoreError::Unwritable { path: config.data.clone(), source })?;
+    let store = StoreThread::start(&path)?.handle();
+    let control = Control::new(config, store, Workers::default(), CertificateReport::default());
+    Ok(socket::serve_one(control.router()))
+}
+
+async fn no_such_path(uri: Uri) -> ControlError {
+    let error = format!("there is no {} in this API", uri.path());
+    ControlError::new(StatusCode::NOT_FOUND, error, "command and server may be of different versions")
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> ControlError {
+    let error = format!("{} is not for {method}", uri.path());
+    ControlError::new(StatusCode::METHOD_NOT_ALLOWED, error, "command and server may be of different versions")
+}
+
+/// A JSON body; unlike axum's own extractor, it refuses in JSON too.
+struct Body<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ControlError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Body<T>, ControlError> {
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|error| ControlError::new(error.status(), error.body_text(), "send less"))?;
+        serde_json::from_slice(&bytes).map(Body).map_err(|error| {
+            ControlError::new(StatusCode::BAD_REQUEST, format!("the body is not as expected: {error}"), "send JSON")
+        })
+    }
+}
+
+/// The query of a URI; refuses in JSON too.
+struct Parameters<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ControlError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Parameters<T>, ControlError> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(parameters)) => Ok(Parameters(parameters)),
+            Err(error) => Err(ControlError::new(error.status(), error.body_text(), "check the query's names and values")),
+        }
+    }
+}
+
+const BODY_BYTES_MAX: usize = 64 << 10;

@@ -1,0 +1,153 @@
+//! `/api/partners`: a change is stored, then in force in every worker, then answered.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use federation::partner::{Partner, PartnerKind};
+use serde::Deserialize;
+use store::{PartnerRemoval, now_unix};
+
+use super::answers::{LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerWord};
+use super::decisions::{DecisionQuery, decisions};
+use super::error::ControlError;
+use super::{Body, Control, Parameters};
+use crate::config::FederationSwitches;
+use crate::domain;
+
+pub(super) async fn list(State(control): State<Control>) -> Result<Json<Vec<PartnerAnswer>>, ControlError> {
+    let partners = control.0.store.read(|store| store.partners()).await?;
+    Ok(Json(partners.into_iter().map(PartnerAnswer::from).collect()))
+}
+
+pub(super) async fn show(
+    State(control): State<Control>,
+    Path(domain): Path<String>,
+) -> Result<Json<PartnerDetail>, ControlError> {
+    let domain = foreign_domain(&control, &domain)?;
+    let wanted = domain.clone();
+    let entry = control.0.store.read(move |store| store.partner(&wanted)).await?.map(PartnerAnswer::from);
+    let query = DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN) };
+    Ok(Json(PartnerDetail {
+        meaning: meaning(entry.as_ref(), control.0.config.federation),
+        links: links(&control, &domain).await,
+        decisions: decisions(&control, query).await?,
+        domain,
+        entry,
+    }))
+}
+
+pub(super) async fn put(
+    State(control): State<Control>,
+    Path(domain): Path<String>,
+    Body(new): Body<NewPartner>,
+) -> Result<(StatusCode, Json<PartnerChange>), ControlError> {
+    let domain = foreign_domain(&control, &domain)?;
+    let kind = kind(&new)?;
+    if new.comment.chars().count() > COMMENT_CHARS_MAX || new.comment.chars().any(char::is_control) {
+        let hint = format!("a comment is one line of at most {COMMENT_CHARS_MAX} characters");
+        return Err(ControlError::unprocessable("the comment is too long or has control characters", hint));
+    }
+    let partner = Partner { domain: domain.clone(), kind, comment: new.comment };
+    let change = move |store: &store::Store| {
+        let before = store.put_partner(&partner, now_unix())?;
+        Ok((before, store.partner(&partner.domain)?))
+    };
+    let (before, entry) = control.0.store.write(change).await?;
+    control.publish_partners().await?;
+    tracing::info!(domain, kind = new.kind.as_str(), "partner entry changed");
+    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    let (entry, before) = (entry.map(PartnerAnswer::from), before.map(PartnerAnswer::from));
+    Ok((status, Json(PartnerChange { entry, before })))
+}
+
+/// What a removal may touch: `?only=allowed`, `?only=blocked`, or anything.
+#[derive(Deserialize)]
+pub(super) struct RemovalQuery {
+    only: Option<Only>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Only {
+    Allowed,
+    Blocked,
+}
+
+pub(super) async fn remove(
+    State(control): State<Control>,
+    Path(domain): Path<String>,
+    Parameters(RemovalQuery { only }): Parameters<RemovalQuery>,
+) -> Result<Json<PartnerChange>, ControlError> {
+    let domain = foreign_domain(&control, &domain)?;
+    let removal = match only {
+        Some(Only::Allowed) => PartnerRemoval::Allowed,
+        Some(Only::Blocked) => PartnerRemoval::Blocked,
+        None => PartnerRemoval::Any,
+    };
+    let gone = domain.clone();
+    let before = control.0.store.write(move |store| store.remove_partner(&gone, removal)).await?;
+    control.publish_partners().await?;
+    tracing::info!(domain, "partner entry removed");
+    Ok(Json(PartnerChange { entry: None, before: Some(before.into()) }))
+}
+
+async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {
+    let of_worker = |status: signaling::CoreStatus| {
+        let worker = status.worker;
+        status.links.into_iter().map(move |link| LinkAnswer { worker, link })
+    };
+    let answers = control.0.workers.ask(|core, _| core.status()).await;
+    let mut links: Vec<_> = answers.into_iter().flat_map(of_worker).filter(|found| found.link.domain == domain).collect();
+    links.sort_by_key(|found| found.link.connection);
+    links
+}
+
+/// What an entry, or its absence, means for a domain.
+fn meaning(entry: Option<&PartnerAnswer>, switches: FederationSwitches) -> String {
+    const FOUND_BY_DNS: &str = "its edge is found by DNS (SRV), and its certificate has to name the domain or an edge \
+        directly below it";
+    let meaning = match entry {
+        Some(PartnerAnswer { kind: PartnerWord::AllowedServer, edge, .. }) => {
+            let edge = edge.as_deref().unwrap_or_default();
+            format!("allowed: its edge is {edge}, and its certificate has to name that host or the domain")
+        }
+        Some(PartnerAnswer { kind: PartnerWord::AllowedDomain, .. }) => format!("allowed: {FOUND_BY_DNS}"),
+        Some(PartnerAnswer { kind: PartnerWord::Blocked, .. }) => {
+            "blocked: nothing from it or to it passes, whatever else is set".to_owned()
+        }
+        None if switches.discovery => format!("no entry, allowed since discovery is on: {FOUND_BY_DNS}"),
+        None => "no entry, and discovery is off: nothing from it or to it passes".to_owned(),
+    };
+    if switches.enabled { meaning } else { format!("federation is off, nothing passes; otherwise {meaning}") }
+}
+
+fn kind(new: &NewPartner) -> Result<PartnerKind, ControlError> {
+    match (new.kind, &new.edge) {
+        (PartnerWord::AllowedServer, Some(edge)) => match domain::parse_edge(edge) {
+            Ok(edge) => Ok(PartnerKind::AllowedServer { edge }),
+            Err(error) => {
+                Err(ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))
+            }
+        },
+        (PartnerWord::AllowedServer, None) => {
+            Err(ControlError::unprocessable("an allowed server needs an edge", "name it, or allow the domain alone"))
+        }
+        (_, Some(_)) => Err(ControlError::unprocessable("only an allowed server has an edge", "leave the edge out")),
+        (PartnerWord::AllowedDomain, None) => Ok(PartnerKind::AllowedDomain),
+        (PartnerWord::Blocked, None) => Ok(PartnerKind::Blocked),
+    }
+}
+
+fn foreign_domain(control: &Control, text: &str) -> Result<String, ControlError> {
+    let domain = domain::parse(text).map_err(|error| {
+        ControlError::unprocessable(error.to_string(), "write the partner's SIP domain, such as fabrikam.example")
+    })?;
+    if control.0.config.domains.contains(&domain) {
+        let hint = "partners are other organisations' domains; ours are under domains in comity.toml";
+        return Err(ControlError::unprocessable(format!("{domain} is a domain of this server"), hint));
+    }
+    Ok(domain)
+}
+
+const DECISIONS_SHOWN: usize = 20;
+const COMMENT_CHARS_MAX: usize = 500;

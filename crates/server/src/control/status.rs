@@ -1,0 +1,48 @@
+//! `GET /api/status`
+
+use axum::Json;
+use axum::extract::State;
+use signaling::CoreStatus;
+use sip::Transport;
+
+use super::answers::{ListenerAnswer, StatusAnswer, WorkerAnswer};
+use super::error::ControlError;
+use super::{Control, State as ControlState};
+use crate::config::Config;
+
+pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAnswer>, ControlError> {
+    let ControlState { config, store, workers, started, certificate, .. } = &*control.0;
+    let (users, partners) = store.read(|store| Ok((store.users_count()?, store.partners()?.len()))).await?;
+    let (cores, sockets) = tokio::join!(workers.ask(|core, _| core.status()), workers.counters());
+    let registrations = cores.iter().map(|core: &CoreStatus| core.bindings as u64).sum();
+    Ok(Json(StatusAnswer {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_secs: started.elapsed().as_secs(),
+        domains: config.domains.clone(),
+        edge: config.edge.clone(),
+        listeners: listeners(config),
+        federation: config.federation.enabled,
+        discovery: config.federation.discovery,
+        users,
+        partners: partners as u64,
+        registrations,
+        certificate: certificate.clone(),
+        workers: (0..config.workers).map(|worker| worker_answer(worker, &cores, &sockets)).collect(),
+    }))
+}
+
+fn worker_answer(worker: u16, cores: &[CoreStatus], sockets: &[net::Counters]) -> WorkerAnswer {
+    let sockets = sockets.iter().find(|counters| counters.worker == worker);
+    let sockets = sockets.and_then(|counters| match serde_json::to_value(counters) {
+        Ok(serde_json::Value::Object(counters)) => Some(counters),
+        _ => None,
+    });
+    WorkerAnswer { worker, core: cores.iter().find(|core| core.worker == worker).cloned(), sockets }
+}
+
+fn listeners(config: &Config) -> Vec<ListenerAnswer> {
+    config
+        .listeners()
+        .map(|(transport, address)| ListenerAnswer { transport: Transport::as_str(transport).to_owned(), address })
+        .collect()
+}
