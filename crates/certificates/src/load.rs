@@ -86,9 +86,10 @@ fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
 
 fn check_key(identity: &Identity, certificate_file: &Path, key_file: &Path) -> Result<(), LoadError> {
     let provider: CryptoProvider = rustls::crypto::aws_lc_rs::default_provider();
-    let key = provider.key_provider.load_private_key(identity.key.clone_key()).map_err(|error| {
-        LoadError::UnsupportedKey { file: key_file.to_owned(), what: error.to_string() }
-    })?;
+    let key = provider
+        .key_provider
+        .load_private_key(identity.key.clone_key())
+        .map_err(|error| LoadError::UnsupportedKey { file: key_file.to_owned(), what: error.to_string() })?;
     match CertifiedKey::new(identity.chain.clone(), key).keys_match() {
         Ok(()) => Ok(()),
         Err(rustls::Error::InconsistentKeys(_)) => {

@@ -35,7 +35,10 @@ pub fn server_config(identity: &Identity, verifier: Arc<dyn ClientCertVerifier>)
 
 /// For connections to partners, with our certificate for whoever asks for it. Sessions are not resumed:
 /// connections to partners are few and long.
-pub fn client_config(identity: Option<&Identity>, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, Error> {
+pub fn client_config(
+    identity: Option<&Identity>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(VERSIONS)?
         .dangerous()

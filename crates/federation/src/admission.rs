@@ -150,12 +150,7 @@ pub fn admit(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mu
     }
 }
 
-fn check(
-    request: &Message,
-    flow: &Flow<'_>,
-    evidence: &Evidence,
-    rules: &mut Rules<'_>,
-) -> Result<Origin, Stop> {
+fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Rules<'_>) -> Result<Origin, Stop> {
     screen(request)?;
     let claim = Claim::read(request, evidence, rules.organisation)?;
     check_traffic(flow, &claim)?;
@@ -229,7 +224,8 @@ impl Sender {
         }
         let domain = domain_name::canonical(from.host());
         if organisation.is_local(&domain) {
-            let unreadable = |error: sip::ParseError| refusal::malformed_request(format!("From names no user: {error}"));
+            let unreadable =
+                |error: sip::ParseError| refusal::malformed_request(format!("From names no user: {error}"));
             return Ok(Sender::Local { aor: Aor::from_uri(from).map_err(unreadable)? });
         }
         match domain_name::is_dns_name(&domain) {

@@ -24,10 +24,19 @@ pub struct DecisionRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// `rung` says how a partner's domain was proven; a user has none.
-    Admitted { origin: Origin, rung: Option<Rung> },
-    Refused { status: u16, word: String, reason: String },
+    Admitted {
+        origin: Origin,
+        rung: Option<Rung>,
+    },
+    Refused {
+        status: u16,
+        word: String,
+        reason: String,
+    },
     /// `next_hop` as a person reads it, such as `edge.fabrikam.com:5061`.
-    Routed { next_hop: String },
+    Routed {
+        next_hop: String,
+    },
 }
 
 impl From<&Admitted> for Outcome {

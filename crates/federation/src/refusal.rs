@@ -74,7 +74,11 @@ pub fn challenge(word: &'static str, reason: &str, registrar: bool, challenges: 
 
 /// No challenge can be sent, because nothing answers an ACK (RFC 3261 22.1). The caller drops it.
 pub fn unproven_ack() -> Refusal {
-    Refusal::new(403, "authentication-required", "nothing proves the sender of this ACK, and an ACK cannot be challenged")
+    Refusal::new(
+        403,
+        "authentication-required",
+        "nothing proves the sender of this ACK, and an ACK cannot be challenged",
+    )
 }
 
 pub fn identity_mismatch(reason: impl Into<String>) -> Refusal {

@@ -96,7 +96,8 @@ mod tests {
     }
 
     fn answer(targets: &[(u16, &str, u16)]) -> SrvResult {
-        let target = |&(priority, host, port): &(u16, &str, u16)| SrvTarget { priority, weight: 0, port, host: host.into() };
+        let target =
+            |&(priority, host, port): &(u16, &str, u16)| SrvTarget { priority, weight: 0, port, host: host.into() };
         Ok(SrvAnswer {
             name: "_sipfederationtls._tcp.fabrikam.com".into(),
             targets: targets.iter().map(target).collect(),

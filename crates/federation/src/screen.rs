@@ -25,11 +25,6 @@ fn check_shape(request: &Message) -> Result<(), Refusal> {
     let Some(method) = request.method() else {
         return Err(refusal::malformed_request("a response came where a request was expected"));
     };
-    for name in SINGLE {
-        if request.header_all(name).nth(1).is_some() {
-            return Err(refusal::malformed_request(format!("{name:?} appears more than once")));
-        }
-    }
     let unreadable = |error: sip::ParseError| refusal::malformed_request(error.to_string());
     request.from().map_err(unreadable)?;
     request.to().map_err(unreadable)?;
@@ -42,10 +37,6 @@ fn check_shape(request: &Message) -> Result<(), Refusal> {
     }
     Ok(())
 }
-
-/// Two of one of these, and two readers could read two different requests.
-const SINGLE: [HeaderName; 5] =
-    [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq, HeaderName::MaxForwards];
 
 fn check_sizes(request: &Message) -> Result<(), Refusal> {
     if request.request_uri().is_some_and(|uri| uri.len() > REQUEST_URI_BYTES_MAX) {

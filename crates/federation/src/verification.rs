@@ -60,9 +60,7 @@ pub fn judge(
     srv: Option<&SrvResult>,
 ) -> Verdict {
     let domain = domain_name::canonical(domain);
-    if let Err(refusal) =
-        check_chain(certificate, &domain).and_then(|()| check_purposes(certificate.purposes, role))
-    {
+    if let Err(refusal) = check_chain(certificate, &domain).and_then(|()| check_purposes(certificate.purposes, role)) {
         return Verdict::Failed(refusal);
     }
     let names = &certificate.names;
@@ -135,7 +133,9 @@ fn names_edge_in_domain(names: &Names, domain: &str, srv: &SrvResult) -> bool {
 fn name_reason(names: &Names, domain: &str, edge: Option<&str>, srv: &SrvResult) -> String {
     let edge_expected = edge.map(|edge| format!("DNS name {edge} (partner entry), or ")).unwrap_or_default();
     let srv_outcome = match srv {
-        Ok(answer) => format!("{} names {}", answer.name, list(answer.targets.iter().map(|target| target.host.as_str()))),
+        Ok(answer) => {
+            format!("{} names {}", answer.name, list(answer.targets.iter().map(|target| target.host.as_str())))
+        }
         Err(failure) => failure.to_string(),
     };
     format!(

@@ -1,5 +1,8 @@
 //! What a page-mode message must be (RFC 3428).
 
+// A test may unwrap.
+#![allow(clippy::unwrap_used)]
+
 use federation::Admitted;
 use messaging::{Delivery, Pager, PagerLimits};
 use sip::{Aor, Message};

@@ -78,10 +78,7 @@ mod tests {
         let mut answers = Vec::new();
         inbox.receive(&mut answers, 10).await;
         assert_eq!(answers.len(), 2);
-        assert!(matches!(
-            answers[0],
-            WorkerMessage::Answer { id: QuestionId(1), answer: Answer::Credentials(None) }
-        ));
+        assert!(matches!(answers[0], WorkerMessage::Answer { id: QuestionId(1), answer: Answer::Credentials(None) }));
         assert!(matches!(answers[1], WorkerMessage::Answer { id: QuestionId(2), answer: Answer::User(true) }));
     }
 }

@@ -60,8 +60,7 @@ async fn establish(
         .map_err(|error| format!("{remote} cannot be reached: {error}"))?;
     let local = stream.local_addr().map_err(|error| format!("{remote} hung up: {error}"))?;
     tune(&stream).map_err(|error| format!("{remote} hung up: {error}"))?;
-    let connection =
-        ClientConnection::new(config, name).map_err(|error| format!("TLS cannot begin: {error}"))?;
+    let connection = ClientConnection::new(config, name).map_err(|error| format!("TLS cannot begin: {error}"))?;
     let mut tls = TlsWire::new(connection.into());
     let mut unread = BytesMut::new();
     timeout(time, tls.handshake(&stream, &mut unread))

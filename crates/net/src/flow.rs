@@ -47,6 +47,12 @@ pub struct MovedFlow {
     closing_since: Option<Instant>,
 }
 
+impl MovedFlow {
+    pub(crate) fn facts(&self) -> &FlowFacts {
+        &self.facts
+    }
+}
+
 /// How the worker reaches the task that waits on a flow's socket.
 pub(crate) struct Signal {
     notify: Notify,
@@ -295,3 +301,6 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// Bytes that the peer's host does not acknowledge for this long: it is gone.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -53,8 +53,7 @@ struct Gauge {
 /// A queue that holds at most `capacity` handoffs.
 pub fn mailbox(capacity: usize) -> (Mailbox, Inbox) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let gauge =
-        Arc::new(Gauge { handoffs_max: capacity, handoffs: AtomicUsize::new(0), dropped: AtomicU64::new(0) });
+    let gauge = Arc::new(Gauge { handoffs_max: capacity, handoffs: AtomicUsize::new(0), dropped: AtomicU64::new(0) });
     (Mailbox { sender, gauge: gauge.clone() }, Inbox { receiver, gauge })
 }
 
@@ -67,6 +66,11 @@ impl Mailbox {
             self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
         }
         sent
+    }
+
+    /// Handoffs that the queue holds at most.
+    pub(crate) fn capacity(&self) -> usize {
+        self.gauge.handoffs_max
     }
 
     /// Messages dropped since the start.

@@ -77,13 +77,12 @@ impl Worker {
         };
         let Some(flow) = self.flows.remove(&id) else { return };
         self.counters.flows = self.flows.len();
-        match flow.into_moved() {
-            Ok(moved) if mailbox.send(WorkerMessage::Adopt(Box::new(moved))) => self.counters.flows_given_away += 1,
-            Ok(_) => self.ended.push_back(id),
-            Err(error) => {
-                tracing::debug!(flow = ?id, %error, "moving a flow failed");
-                self.ended.push_back(id);
-            }
+        let sent = flow.into_moved().map(|moved| mailbox.send(WorkerMessage::Adopt(Box::new(moved))));
+        if matches!(sent, Ok(true)) {
+            self.counters.flows_given_away += 1;
+        } else {
+            tracing::debug!(flow = ?id, ?sent, "moving a flow failed");
+            self.ended.push_back(id);
         }
     }
 
@@ -93,7 +92,7 @@ impl Worker {
             return;
         };
         if !mailbox.send(WorkerMessage::Handoff(handoff)) {
-            self.alarms.handoffs.ring(self.now, "mailbox", usize::from(to));
+            self.alarms.handoffs.ring(self.now, "mailbox", mailbox.capacity());
         }
     }
 

@@ -58,11 +58,10 @@ impl Resolver {
     }
 
     fn build(settings: Arc<Settings>) -> Result<Resolver, NetError> {
-        let resolver =
-            TokioResolver::builder_with_config(settings.config.clone(), TokioRuntimeProvider::default())
-                .with_options(settings.options.clone())
-                .build()
-                .map_err(|error| NetError::Resolver { reason: error.to_string() })?;
+        let resolver = TokioResolver::builder_with_config(settings.config.clone(), TokioRuntimeProvider::default())
+            .with_options(settings.options.clone())
+            .build()
+            .map_err(|error| NetError::Resolver { reason: error.to_string() })?;
         Ok(Resolver { resolver, settings })
     }
 

@@ -26,19 +26,14 @@ use crate::{
 
 /// Runs a worker on this thread until [`WorkerMessage::Stop`]. `ready` hears once whether all sockets are bound, and
 /// at which addresses (in the order of the listeners); after an error nothing runs.
-pub fn run(
-    setup: WorkerSetup,
-    ready: impl FnOnce(Result<Vec<SocketAddr>, NetError>),
-) -> Result<(), NetError> {
+pub fn run(setup: WorkerSetup, ready: impl FnOnce(Result<Vec<SocketAddr>, NetError>)) -> Result<(), NetError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let started = runtime
-        .map_err(|error| NetError::Runtime { reason: error.to_string() })
-        .and_then(|runtime| {
-            let context = runtime.enter();
-            let (worker, inbox, listeners) = start(setup)?;
-            drop(context);
-            Ok((runtime, worker, inbox, listeners))
-        });
+    let started = runtime.map_err(|error| NetError::Runtime { reason: error.to_string() }).and_then(|runtime| {
+        let context = runtime.enter();
+        let (worker, inbox, listeners) = start(setup)?;
+        drop(context);
+        Ok((runtime, worker, inbox, listeners))
+    });
     match started {
         Ok((runtime, worker, inbox, listeners)) => {
             ready(Ok(listeners.iter().map(|listener| listener.address).collect()));
@@ -377,8 +372,7 @@ impl Worker {
         let idle_time = Duration::from_secs(self.limits.idle_secs_max);
         let closing_time = Duration::from_secs(self.limits.closing_secs_max);
         let now = self.now;
-        let stuck: Vec<FlowId> =
-            self.flows_where(|flow| flow.is_closing_longer_than(now, closing_time)).collect();
+        let stuck: Vec<FlowId> = self.flows_where(|flow| flow.is_closing_longer_than(now, closing_time)).collect();
         let idle: Vec<FlowId> =
             self.flows_where(|flow| !flow.is_closing() && flow.is_idle_longer_than(now, idle_time)).collect();
         for id in stuck {

@@ -84,13 +84,8 @@ impl LocationService {
 
     /// The live bindings of a user, most wanted first.
     pub fn lookup(&self, now: Instant, aor: &Aor) -> Vec<&Binding> {
-        let mut live: Vec<_> = self
-            .bindings_by_aor
-            .get(aor)
-            .into_iter()
-            .flatten()
-            .filter(|binding| binding.expires_at > now)
-            .collect();
+        let mut live: Vec<_> =
+            self.bindings_by_aor.get(aor).into_iter().flatten().filter(|binding| binding.expires_at > now).collect();
         live.sort_by_key(|binding| std::cmp::Reverse(binding.q));
         live
     }
@@ -112,8 +107,7 @@ impl LocationService {
 
     /// Forgets what has run out.
     pub fn expire(&mut self, now: Instant) {
-        let due: Vec<Aor> =
-            self.endings.iter().take_while(|(at, _)| *at <= now).map(|(_, aor)| aor.clone()).collect();
+        let due: Vec<Aor> = self.endings.iter().take_while(|(at, _)| *at <= now).map(|(_, aor)| aor.clone()).collect();
         for aor in due {
             self.retain(&aor, |binding| binding.expires_at > now);
         }
@@ -153,9 +147,9 @@ impl LocationService {
         }
         if contacts.contains(&ContactValue::Star) {
             let only = contacts.len() == 1 && request.expires().map_err(malformed)? == Some(0);
-            return only
-                .then_some(Wish::RemoveAll)
-                .ok_or_else(|| Refusal::new(400, "malformed-request", "Contact * needs Expires: 0 and no other Contact"));
+            return only.then_some(Wish::RemoveAll).ok_or_else(|| {
+                Refusal::new(400, "malformed-request", "Contact * needs Expires: 0 and no other Contact")
+            });
         }
         let mut updates = Vec::new();
         for contact in contacts.iter().filter_map(ContactValue::address) {

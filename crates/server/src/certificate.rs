@@ -40,7 +40,8 @@ pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> Certificat
     let facts = certificates::facts(&identity.chain, roots, now);
     let now_unix = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let warnings = warnings(&facts, config, now_unix);
-    let names = facts.names.dns.iter().cloned().chain(facts.names.sip_uris.iter().map(|domain| format!("sip:{domain}")));
+    let names =
+        facts.names.dns.iter().cloned().chain(facts.names.sip_uris.iter().map(|domain| format!("sip:{domain}")));
     CertificateReport {
         names: names.collect(),
         subject: facts.subject,

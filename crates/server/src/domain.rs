@@ -68,10 +68,7 @@ pub fn parse_edge(text: &str) -> Result<String, DomainError> {
 /// Letters, digits and hyphens (RFC 1123 section 2.1); underscores are in use and harmless.
 fn is_label(label: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=63).contains(&label.len())
-        && label.bytes().all(allowed)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
+    (1..=63).contains(&label.len()) && label.bytes().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 const NAME_LENGTH_MAX: usize = 253;

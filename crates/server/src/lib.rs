@@ -11,4 +11,4 @@ pub mod moment;
 mod refusal_log;
 mod workers;
 
-pub use assemble::{Running, Server, StartError};
+pub use assemble::{Running, Server, StartError, taken_addresses};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use federation::decision::Outcome;
 use store::{StoreHandle, StoredRefusal, now_unix};
+use tokio::sync::oneshot;
 
 use crate::workers::Workers;
 
@@ -20,16 +21,16 @@ impl RefusalLog {
         RefusalLog { workers, store, serials_by_worker: BTreeMap::new() }
     }
 
-    /// Copies now and then, for ever.
-    pub async fn run(mut self) {
-        loop {
-            tokio::time::sleep(PAUSE).await;
+    /// Copies now and then, and a last time once told to stop.
+    pub async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        while tokio::time::timeout(PAUSE, &mut stopped).await.is_err() {
             self.copy().await;
         }
+        self.copy().await;
     }
 
     /// Copies what is new. A flood of refusals costs its oldest, as in the workers' own memory.
-    pub async fn copy(&mut self) {
+    async fn copy(&mut self) {
         let known = self.serials_by_worker.clone();
         let news = move |core: &mut signaling::Core, _| {
             let worker = core.status().worker;

@@ -42,7 +42,10 @@ impl Workers {
     }
 
     /// Asks every worker the same; one that does not answer in time is left out.
-    pub async fn ask<T: Send + 'static>(&self, question: impl Fn(&mut Core, Instant) -> T + Clone + Send + 'static) -> Vec<T> {
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl Fn(&mut Core, Instant) -> T + Clone + Send + 'static,
+    ) -> Vec<T> {
         let asked: Vec<_> = self
             .mailboxes
             .iter()

@@ -14,7 +14,10 @@ fn parse(text: &str) -> Result<Config, String> {
 
 fn problems(text: &str) -> Vec<String> {
     let error = parse(text).expect_err("this file has problems");
-    error.lines().map(|line| line.strip_prefix("etc/comity.toml").expect("every line names the file").to_owned()).collect()
+    error
+        .lines()
+        .map(|line| line.strip_prefix("etc/comity.toml").expect("every line names the file").to_owned())
+        .collect()
 }
 
 const GOOD: &str = r#"domains = ["Contoso.Example."]

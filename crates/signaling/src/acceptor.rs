@@ -9,8 +9,8 @@ use bytes::Bytes;
 use federation::admission::{self, Admitted, Decision, Evidence, Flow, Rules};
 use federation::flow::{FlowFacts, FlowKind};
 use federation::screen::screen;
-use sip::transaction::{RequestOutcome, ServerTransactionId};
 use sip::proxy::forward::received_via;
+use sip::transaction::{RequestOutcome, ServerTransactionId};
 use sip::{Edits, HeaderName, Message, Method, Refusal, build};
 
 use crate::core::{Asker, Core};
@@ -83,12 +83,10 @@ impl Core {
     fn decide(&mut self, now: Instant, mut arrival: Arrival) {
         loop {
             match self.judge_arrival(now, &arrival) {
-                Decision::Needs(admission::Question::Srv { domain }) => {
-                    match self.discovery.lookup(now, &domain) {
-                        Some(known) => arrival.evidence.srv = Some(known.clone()),
-                        None => return self.await_evidence(now, arrival, Question::Srv { domain }),
-                    }
-                }
+                Decision::Needs(admission::Question::Srv { domain }) => match self.discovery.lookup(now, &domain) {
+                    Some(known) => arrival.evidence.srv = Some(known.clone()),
+                    None => return self.await_evidence(now, arrival, Question::Srv { domain }),
+                },
                 Decision::Needs(admission::Question::Credentials(aor)) => {
                     return self.await_evidence(now, arrival, Question::Credentials(aor));
                 }
@@ -105,12 +103,8 @@ impl Core {
             kind: state.map_or(&FlowKind::Undecided, |state| &state.kind),
             users: state.map_or(&[], |state| &state.users),
         };
-        let mut rules = Rules {
-            organisation: &self.organisation,
-            partners: &self.partners,
-            now,
-            nonces: &mut self.nonces,
-        };
+        let mut rules =
+            Rules { organisation: &self.organisation, partners: &self.partners, now, nonces: &mut self.nonces };
         admission::admit(&arrival.message, &flow, &arrival.evidence, &mut rules)
     }
 
@@ -301,5 +295,6 @@ fn from_domain(request: &Message) -> Option<String> {
 }
 
 /// What passes through this server.
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, REFER, NOTIFY, SUBSCRIBE, INFO, UPDATE, PRACK, REGISTER";
+const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, REFER, NOTIFY, SUBSCRIBE, INFO, UPDATE, PRACK, REGISTER";
 const RETRY_AFTER_SECS: u32 = 5;

@@ -26,9 +26,7 @@ use crate::links::Links;
 use crate::owner::Owner;
 use crate::schedule::{Machine, Schedule};
 use crate::token::Mint;
-use crate::{
-    Answer, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, WorkerId, links,
-};
+use crate::{Answer, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, WorkerId, links};
 
 /// What a worker is told when it starts.
 #[derive(Debug, Clone)]
@@ -229,8 +227,8 @@ impl Core {
             Handoff::Request(request) => self.own(now, *request),
             Handoff::Cancel { upstream } => self.cancel_owned(now, upstream),
             Handoff::Respond { to, status, response } => self.respond_here(now, to, status, response),
-            Handoff::Response { message } => self.handle_response(now, message),
-            Handoff::Transmit { flow, bytes } => self.transmit(flow, bytes),
+            Handoff::Response { message } => self.handle_response(now, *message),
+            Handoff::Transmit { flow, bytes } => self.transmit_handed(flow, bytes),
             Handoff::FlowMoved { flow, kind, users } => {
                 if let Some(state) = self.flows.get_mut(flow) {
                     state.kind = kind;
@@ -263,6 +261,16 @@ impl Core {
     /// Sends bytes on a flow, wherever that flow lives.
     pub(crate) fn transmit(&mut self, flow: FlowId, bytes: Bytes) {
         match self.flows.whereabouts(flow, self.ownership.worker) {
+            Whereabouts::Here => self.put(Output::Transmit { flow, bytes }),
+            Whereabouts::At(to) => self.hand(to, Handoff::Transmit { flow, bytes }),
+            Whereabouts::Gone => self.undeliverable += 1,
+        }
+    }
+
+    /// Bytes that another worker handed to us. Only a flow's acceptor knows where it went: a worker that is neither
+    /// that nor the owner has been told too late, and must not send them back.
+    fn transmit_handed(&mut self, flow: FlowId, bytes: Bytes) {
+        match self.flows.whereabouts_handed(flow) {
             Whereabouts::Here => self.put(Output::Transmit { flow, bytes }),
             Whereabouts::At(to) => self.hand(to, Handoff::Transmit { flow, bytes }),
             Whereabouts::Gone => self.undeliverable += 1,

@@ -61,16 +61,20 @@ impl FlowTable {
         self.relocated.remove(&flow);
     }
 
+    /// Where a worker finds a flow that it was not asked about by another.
     pub(crate) fn whereabouts(&self, flow: FlowId, us: WorkerId) -> Whereabouts {
-        match flow {
-            FlowId::Datagram { .. } => Whereabouts::Here,
-            _ if self.flows.contains_key(&flow) => Whereabouts::Here,
-            FlowId::Stream { worker, .. } => match self.relocated.get(&flow) {
-                Some(to) => Whereabouts::At(*to),
-                None if worker != us => Whereabouts::At(worker),
-                None => Whereabouts::Gone,
-            },
+        match (self.whereabouts_handed(flow), flow) {
+            (Whereabouts::Gone, FlowId::Stream { worker, .. }) if worker != us => Whereabouts::At(worker),
+            (known, _) => known,
         }
+    }
+
+    /// Where a worker finds a flow that another worker believes it has.
+    pub(crate) fn whereabouts_handed(&self, flow: FlowId) -> Whereabouts {
+        if matches!(flow, FlowId::Datagram { .. }) || self.flows.contains_key(&flow) {
+            return Whereabouts::Here;
+        }
+        self.relocated.get(&flow).map_or(Whereabouts::Gone, |to| Whereabouts::At(*to))
     }
 
     /// Fixes what a flow is by the first request that was admitted on it, and remembers who spoke.

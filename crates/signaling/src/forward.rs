@@ -58,10 +58,7 @@ pub(crate) fn response(message: &Message, border: bool) -> Bytes {
 
 /// Whether our Record-Route is wanted: a request that can begin a dialog (RFC 3261 section 16.6 step 4).
 pub(crate) fn begins_dialog(message: &Message) -> bool {
-    let begins = matches!(
-        message.method(),
-        Some(Method::Invite | Method::Subscribe | Method::Refer)
-    );
+    let begins = matches!(message.method(), Some(Method::Invite | Method::Subscribe | Method::Refer));
     begins && message.to().is_ok_and(|to| to.tag().is_none())
 }
 

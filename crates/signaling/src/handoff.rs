@@ -20,7 +20,7 @@ pub enum Handoff {
     /// A response for a server transaction of the receiving worker, its own Via already stripped.
     Respond { to: ServerTransactionId, status: u16, response: Bytes },
     /// A response that reached another worker than the one whose branch it carries.
-    Response { message: Message },
+    Response { message: Box<Message> },
     /// Bytes for a flow that the receiving worker owns, or knows the owner of.
     Transmit { flow: FlowId, bytes: Bytes },
     /// What is known of the flow that was just moved to the receiving worker.

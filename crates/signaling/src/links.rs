@@ -44,11 +44,22 @@ struct Link {
 enum Stage {
     Idle,
     ExpectSrv,
-    ExpectAddresses { attempt: Attempt },
-    ExpectConnect { attempt: Attempt },
+    ExpectAddresses {
+        attempt: Attempt,
+    },
+    ExpectConnect {
+        attempt: Attempt,
+    },
     /// Up, but the ladder needs the domain's SRV answer to judge the certificate.
-    ExpectVerdict { attempt: Attempt, facts: Box<FlowFacts> },
-    Up { flow: FlowId, host: String, rung: Rung },
+    ExpectVerdict {
+        attempt: Attempt,
+        facts: Box<FlowFacts>,
+    },
+    Up {
+        flow: FlowId,
+        host: String,
+        rung: Rung,
+    },
 }
 
 /// The target that is tried, what is left of its addresses, and the targets after it.
@@ -73,9 +84,8 @@ impl Links {
 
     /// The connections to partners that the new table does not allow any more.
     pub(crate) fn close_unwanted(&self, partners: &Partners) -> Vec<FlowId> {
-        let unwanted = |key: &LinkKey| {
-            !matches!(partners.standing(&key.domain), Standing::Allowed(_) | Standing::Discovered)
-        };
+        let unwanted =
+            |key: &LinkKey| !matches!(partners.standing(&key.domain), Standing::Allowed(_) | Standing::Discovered);
         self.keys_by_flow.iter().filter(|(_, key)| unwanted(key)).map(|(flow, _)| *flow).collect()
     }
 

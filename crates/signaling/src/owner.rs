@@ -154,12 +154,13 @@ impl Core {
 
     /// Within a dialog, over the flow that our own token names.
     fn relay(&mut self, now: Instant, flow: FlowId, request: AdmittedRequest) {
-        match self.flows.whereabouts(flow, self.ownership.worker) {
+        match self.flows.whereabouts_handed(flow) {
             Whereabouts::Here => {}
             Whereabouts::At(owner) => return self.hand(owner, Handoff::Request(Box::new(request))),
             Whereabouts::Gone => {
                 if let Some(upstream) = request.upstream {
-                    let refusal = Refusal::new(481, "flow-failed", "the connection that the dialog runs over has ended");
+                    let refusal =
+                        Refusal::new(481, "flow-failed", "the connection that the dialog runs over has ended");
                     self.refuse_owned(now, upstream, &request.message, &refusal);
                 }
                 return;
@@ -228,7 +229,7 @@ impl Core {
     pub(crate) fn handle_response(&mut self, now: Instant, message: Message) {
         let Some(branch) = message.top_via().ok().and_then(|via| self.mint.read_branch(via.branch()?)) else { return };
         if !self.ownership.is_ours(branch.worker) {
-            return self.hand(branch.worker, Handoff::Response { message });
+            return self.hand(branch.worker, Handoff::Response { message: Box::new(message) });
         }
         let Ok(cseq) = message.cseq() else { return };
         let id = ClientTransactionId { serial: branch.serial, cancel: cseq.method == Method::Cancel };

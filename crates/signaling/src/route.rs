@@ -80,8 +80,7 @@ impl OwnRoutes {
     /// Whether our own token says that this very flow is a leg of the dialog: proof of who speaks where a
     /// connection cannot be challenged again. Only the entry side counts.
     pub fn entered_by(&self, flow: FlowId) -> bool {
-        self.legs.len() > 1
-            && matches!(self.legs.first(), Some(Leg::Flow { flow: named, .. }) if *named == flow)
+        self.legs.len() > 1 && matches!(self.legs.first(), Some(Leg::Flow { flow: named, .. }) if *named == flow)
     }
 }
 
@@ -130,7 +129,9 @@ fn in_dialog(leg: &Leg, admitted: &Admitted, call_id: &str, connections: u16) ->
     match (leg, admitted.origin()) {
         (Leg::Flow { worker, flow }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
         (Leg::Partner { domain }, Origin::User { .. }) => Ok(partner(domain, call_id, connections)),
-        (Leg::Partner { .. }, Origin::Partner { .. }) => Err(relay_denied("a partner's dialog does not lead to another")),
+        (Leg::Partner { .. }, Origin::Partner { .. }) => {
+            Err(relay_denied("a partner's dialog does not lead to another"))
+        }
     }
 }
 

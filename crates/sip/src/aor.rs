@@ -81,3 +81,50 @@ fn is_user_byte(byte: u8) -> bool {
 }
 
 const INVALID: ParseError = ParseError::Invalid("address of record");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Aor {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn one_form_for_all_spellings() {
+        let alice = Aor::new("alice", "contoso.com").expect("an address");
+        for text in ["Alice@Contoso.COM.", "sip:%41lice@contoso.com", "sips:alice:pw@contoso.com:5061;lr?x=y"] {
+            assert_eq!(read(text), alice, "{text}");
+        }
+        assert_eq!(alice.to_string(), "alice@contoso.com");
+        assert_eq!(alice.uri(), "sip:alice@contoso.com");
+        assert_eq!((alice.user(), alice.domain()), ("alice", "contoso.com"));
+    }
+
+    #[test]
+    fn printed_and_read_back_it_is_the_same() {
+        for (user, printed) in [
+            ("a@b", "a%40b@c.d"),
+            ("sip:x", "sip%3Ax@c.d"),
+            ("50%", "50%25@c.d"),
+            ("ren\u{e9}", "ren%C3%A9@c.d"),
+            ("a;b=c", "a;b=c@c.d"),
+            ("#1 2", "%231%202@c.d"),
+        ] {
+            let aor = Aor::new(user, "c.d").expect("an address");
+            assert_eq!(aor.to_string(), printed);
+            assert_eq!(read(printed), aor);
+            assert_eq!(read(&aor.uri()), aor);
+        }
+    }
+
+    #[test]
+    fn no_address_of_record() {
+        for bad in ["", "alice", "@a", "sip:a.example", "tel:+1", "alice@", "a@b@c", "%00@a", "a%0d%0a@b", "%ff@a"] {
+            assert!(bad.parse::<Aor>().is_err(), "{bad}");
+        }
+        assert!(Aor::new("a", "b:5060").is_err());
+        assert!(Aor::new("a", " b").is_err());
+        assert!(Aor::new("a\r\nb", "c").is_err());
+    }
+}

@@ -158,3 +158,88 @@ fn put_to(out: &mut BytesMut, value: &[u8], tag: Option<&str>) {
 fn canonical(name: HeaderName) -> &'static [u8] {
     name.canonical().expect("only known headers are copied").as_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INVITE: &str = concat!(
+        "INVITE sip:bob@b.example SIP/2.0\n",
+        "v: SIP/2.0/TLS a1;branch=z9hG4bK1,\n SIP/2.0/UDP a2\n",
+        "Record-Route: <sip:p1;lr>\n",
+        "Via: SIP/2.0/UDP a3\n",
+        "Max-Forwards: 70\n",
+        "f: <sip:alice@a.example>;tag=a\n",
+        "To: sip:bob@b.example\n",
+        "Call-ID: 1\n",
+        "CSeq: 7 INVITE\n",
+        "l: 2\n",
+        "\n",
+        "hi",
+    );
+
+    fn message(text: &str) -> Message {
+        Message::parse(Bytes::from(text.replace('\n', "\r\n"))).expect("a message")
+    }
+
+    fn text(bytes: Bytes) -> String {
+        Message::parse(bytes.clone()).expect("what we write is a message");
+        String::from_utf8(bytes.to_vec()).expect("text").replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn a_response_copies_what_identifies_the_request() {
+        let ringing = response(&message(INVITE), 180, None, Some("b"))
+            .header(HeaderName::Contact, "<sip:bob@192.0.2.9>")
+            .build();
+        let expected = concat!(
+            "SIP/2.0 180 Ringing\n",
+            "Via: SIP/2.0/TLS a1;branch=z9hG4bK1, SIP/2.0/UDP a2\n",
+            "Record-Route: <sip:p1;lr>\n",
+            "Via: SIP/2.0/UDP a3\n",
+            "From: <sip:alice@a.example>;tag=a\n",
+            "To: sip:bob@b.example;tag=b\n",
+            "Call-ID: 1\n",
+            "CSeq: 7 INVITE\n",
+            "Contact: <sip:bob@192.0.2.9>\n",
+            "Content-Length: 0\n\n",
+        );
+        assert_eq!(text(ringing), expected);
+    }
+
+    #[test]
+    fn tags_and_routes_only_where_they_belong() {
+        let invite = message(INVITE);
+        let trying = text(response(&invite, 100, None, Some("b")).build());
+        assert!(trying.contains("\nTo: sip:bob@b.example\n") && !trying.contains("Record-Route"));
+        let busy = text(response(&invite, 486, Some("Not now"), Some("b")).build());
+        assert!(busy.starts_with("SIP/2.0 486 Not now\n") && !busy.contains("Record-Route"));
+        assert!(busy.contains("\nTo: sip:bob@b.example;tag=b\n"));
+        let tagged = message(&INVITE.replace("To: sip:bob@b.example", "To: <sip:bob@b.example>;tag=c"));
+        assert!(text(response(&tagged, 200, None, Some("b")).build()).contains("\nTo: <sip:bob@b.example>;tag=c\n"));
+        let malformed = message(&INVITE.replace("To: sip:bob@b.example", "To: \"open"));
+        assert!(text(response(&malformed, 400, None, Some("b")).build()).contains("\nTo: \"open\n"));
+    }
+
+    #[test]
+    fn a_request_computes_its_length() {
+        let built = RequestBuilder::new(&Method::Message, "sip:bob@b.example")
+            .header(HeaderName::MaxForwards, 70)
+            .header(HeaderName::ContentLength, 99)
+            .raw_header("X-Odd", "a")
+            .raw_header("expires", 5)
+            .body("text/plain", "h\u{e9}")
+            .build();
+        let expected = concat!(
+            "MESSAGE sip:bob@b.example SIP/2.0\n",
+            "Max-Forwards: 70\n",
+            "X-Odd: a\n",
+            "Expires: 5\n",
+            "Content-Type: text/plain\n",
+            "Content-Length: 3\n\nh\u{e9}",
+        );
+        assert_eq!(text(built), expected);
+        let twice = RequestBuilder::new(&Method::Bye, "sip:b").header(HeaderName::CallId, 1).header(HeaderName::CallId, 2);
+        assert_eq!(twice.message(), Err(ParseError::Duplicate(HeaderName::CallId)));
+    }
+}

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     FramingError,
     header::grammar::{is_token_byte, parse_digits, trim_bytes, trim_end, trim_start},
-    parse::check_start_line,
+    parse::{StartLine, parse_start_line},
 };
 
 /// What a peer can make us hold of one message.
@@ -130,6 +130,7 @@ pub fn check_datagram(bytes: Bytes) -> Result<Bytes, FramingError> {
 /// A complete header block.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Head {
+    pub start_line: StartLine,
     /// Bytes, the empty line included.
     pub length: usize,
     pub content_length: Option<usize>,
@@ -153,14 +154,15 @@ pub(crate) struct HeaderScanner {
     line_start: usize,
     /// Of the physical line: a continuation starts another one.
     text_start: usize,
-    /// `None`: the start line is still to come.
-    headers: Option<usize>,
+    /// `None`: still to come.
+    start_line: Option<StartLine>,
+    headers: usize,
     content_length: Option<usize>,
 }
 
 impl HeaderScanner {
     pub(crate) fn new(limits: MessageLimits) -> Self {
-        HeaderScanner { limits, scanned: 0, line_start: 0, text_start: 0, headers: None, content_length: None }
+        HeaderScanner { limits, scanned: 0, line_start: 0, text_start: 0, start_line: None, headers: 0, content_length: None }
     }
 
     /// `bytes` are those of the last call, and more. Calls `on_header` for each complete header line.
@@ -179,9 +181,9 @@ impl HeaderScanner {
                 (self.scanned, self.text_start) = (end + 2, end + 2);
                 continue;
             }
-            match self.headers {
-                None => check_start_line(&bytes[..end]).map(|_| self.headers = Some(0))?,
-                Some(count) => on_header(self.read_header(bytes, end, count)?)?,
+            match self.start_line {
+                None => self.start_line = Some(parse_start_line(&bytes[..end])?),
+                Some(_) => on_header(self.read_header(bytes, end)?)?,
             }
             (self.scanned, self.line_start, self.text_start) = (end + 2, end + 2, end + 2);
         }
@@ -210,17 +212,19 @@ impl HeaderScanner {
     /// Only a header's line is continued, and a continuation without text is what some take for the empty line.
     fn check_fold(&self, bytes: &[u8], end: usize) -> Result<(), FramingError> {
         let is_blank = self.text_start != self.line_start && trim_bytes(&bytes[self.text_start..end]).is_empty();
-        match self.headers.is_none() || is_blank {
+        match self.start_line.is_none() || is_blank {
             true => Err(FramingError::Fold),
             false => Ok(()),
         }
     }
 
-    fn read_header(&mut self, bytes: &[u8], end: usize, count: usize) -> Result<HeaderLine, FramingError> {
-        if count >= self.limits.headers_max {
+    // Inlined, for a structure passed in memory costs as much here as the search for the line's end.
+    #[inline(always)]
+    fn read_header(&mut self, bytes: &[u8], end: usize) -> Result<HeaderLine, FramingError> {
+        if self.headers >= self.limits.headers_max {
             return Err(FramingError::TooManyHeaders);
         }
-        self.headers = Some(count + 1);
+        self.headers += 1;
         self.check_fold(bytes, end)?;
         let line = split_header(bytes, self.line_start, end)?;
         if is_content_length(&bytes[line.start..line.name_end]) {
@@ -242,10 +246,10 @@ impl HeaderScanner {
 
     fn finish(&self, length: usize) -> Result<Head, FramingError> {
         let whole = length + self.content_length.unwrap_or(0);
-        match self.headers {
-            None => Err(FramingError::StartLine),
-            _ if length > HEADER_BYTES_MAX || whole > self.limits.bytes_max => Err(FramingError::MessageTooLong),
-            _ => Ok(Head { length, content_length: self.content_length }),
+        let start_line = self.start_line.ok_or(FramingError::StartLine)?;
+        match length > HEADER_BYTES_MAX || whole > self.limits.bytes_max {
+            true => Err(FramingError::MessageTooLong),
+            false => Ok(Head { start_line, length, content_length: self.content_length }),
         }
     }
 }
@@ -268,6 +272,7 @@ fn cut_keep_alive(buffer: &mut BytesMut, half_ping: &mut bool) -> Option<Frame> 
 }
 
 /// `HCOLON` allows white space between name and colon, and nothing else (RFC 3261 25.1).
+#[inline(always)]
 fn split_header(bytes: &[u8], start: usize, end: usize) -> Result<HeaderLine, FramingError> {
     let line = &bytes[start..end];
     let name_length = line.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(line.len());
@@ -288,6 +293,146 @@ fn split_header(bytes: &[u8], start: usize, end: usize) -> Result<HeaderLine, Fr
     Ok(HeaderLine { start, name_end: start + name_length, value_start, value_end })
 }
 
+#[inline(always)]
 fn is_content_length(name: &[u8]) -> bool {
-    matches!(name, b"l" | b"L") || name.eq_ignore_ascii_case(b"Content-Length")
+    match name.len() {
+        1 => name[0] | 0x20 == b'l',
+        14 => name.eq_ignore_ascii_case(b"Content-Length"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &str = "OPTIONS sip:a SIP/2.0\r\nSubject: x\r\n y\r\nContent-Length: 2\r\n\r\nhi";
+
+    fn cut_all(framer: &mut Framer, bytes: &[u8]) -> Result<Vec<Frame>, FramingError> {
+        let mut buffer = BytesMut::from(bytes);
+        let mut frames = Vec::new();
+        while let Some(frame) = framer.cut(&mut buffer)? {
+            frames.push(frame);
+        }
+        Ok(frames)
+    }
+
+    fn refused(text: &str) -> FramingError {
+        let on_stream = cut_all(&mut Framer::default(), text.as_bytes()).expect_err(text);
+        let in_datagram = check_datagram(Bytes::copy_from_slice(text.as_bytes())).expect_err(text);
+        assert_eq!(on_stream, in_datagram, "{text}");
+        on_stream
+    }
+
+    fn with_header(header: &str) -> String {
+        format!("OPTIONS sip:a SIP/2.0\r\n{header}\r\nCall-ID: 1\r\nContent-Length: 2\r\n\r\nhi")
+    }
+
+    #[test]
+    fn messages_and_keep_alives_are_cut() {
+        let text = format!("\r\n\r\n{MESSAGE}\r\n{MESSAGE}{MESSAGE}\r\n\r\n");
+        let message = || Frame::Message(Bytes::from_static(MESSAGE.as_bytes()));
+        let expected = [Frame::Ping, message(), Frame::Pong, message(), message(), Frame::Ping];
+        assert_eq!(cut_all(&mut Framer::default(), text.as_bytes()), Ok(expected.to_vec()));
+    }
+
+    #[test]
+    fn byte_by_byte_is_the_same() {
+        let mut framer = Framer::default();
+        let mut buffer = BytesMut::new();
+        let mut frames = Vec::new();
+        for byte in format!("\r\n\r\n{MESSAGE}{MESSAGE}").bytes() {
+            buffer.extend_from_slice(&[byte]);
+            frames.extend(framer.cut(&mut buffer).expect("well-formed"));
+        }
+        let message = || Frame::Message(Bytes::from_static(MESSAGE.as_bytes()));
+        assert_eq!(frames, [Frame::Pong, Frame::Ping, message(), message()]);
+        assert!(!framer.is_inside_message(&buffer));
+    }
+
+    #[test]
+    fn a_long_line_is_not_scanned_again() {
+        let mut scanner = HeaderScanner::new(MessageLimits::DEFAULT);
+        let line = [b"OPTIONS sip:a SIP/2.0\r\nSubject: ".as_slice(), &[b'x'; 4000]].concat();
+        for length in 1..line.len() {
+            assert_eq!(scanner.advance(&line[..length], |_| Ok::<(), FramingError>(())), Ok(None));
+            assert!(length - scanner.scanned <= 2, "{length} {}", scanner.scanned);
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_differently_is_refused() {
+        use FramingError::*;
+        for (header, error) in [
+            ("Content-Length: 2", ContentLengthTwice),
+            ("l: 1", ContentLengthTwice),
+            ("L : 2", ContentLengthTwice),
+            ("Subject: x\nContent-Length: 1", BareLineFeed),
+            ("Subject: x\rContent-Length: 1", BareCarriageReturn),
+            ("Subject: x\r", BareCarriageReturn),
+            ("no colon", NoColon),
+            ("Sub ject: x", HeaderName),
+            ("Sub\0ject: x", HeaderName),
+            (": x", HeaderName),
+            ("Subject x: y", HeaderName),
+            (" Subject: x", Fold),
+            ("Subject: x\r\n ", Fold),
+            ("Subject: x\r\n \t\r\n y", Fold),
+            ("Subject:\r\n ", Fold),
+        ] {
+            assert_eq!(refused(&with_header(header)), error, "{header:?}");
+        }
+        for (length, error) in [
+            ("-1", ContentLengthMalformed),
+            ("+2", ContentLengthMalformed),
+            ("abc", ContentLengthMalformed),
+            ("", ContentLengthMalformed),
+            ("2, 2", ContentLengthMalformed),
+            ("2 2", ContentLengthMalformed),
+            ("0x2", ContentLengthMalformed),
+            ("99999999999999999999", ContentLengthMalformed),
+            ("4294967297", BodyTooLong),
+            ("65536", BodyTooLong),
+            ("65535", MessageTooLong),
+        ] {
+            let text = format!("OPTIONS sip:a SIP/2.0\r\nContent-Length: {length}\r\n\r\nhi");
+            assert_eq!(refused(&text), error, "{length:?}");
+        }
+    }
+
+    #[test]
+    fn foreign_protocols_end_with_their_first_line() {
+        for line in ["GET / HTTP/1.1", "SIP/2.0 200", "SIP/2.0 099 x", "SIP/2.0 700 x", "A  sip:a SIP/2.0", "x"] {
+            assert_eq!(refused(&format!("{line}\r\nHost: a\r\n\r\n")), FramingError::StartLine, "{line}");
+        }
+    }
+
+    #[test]
+    fn streams_need_a_length_and_datagrams_their_bytes() {
+        let silent = "OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\n\r\n";
+        assert_eq!(cut_all(&mut Framer::default(), silent.as_bytes()), Err(FramingError::ContentLengthMissing));
+        let with_body = Bytes::from(format!("{silent}rest"));
+        assert_eq!(check_datagram(with_body.clone()), Ok(with_body));
+
+        let datagram = |length: usize| {
+            check_datagram(Bytes::from(format!("\r\n\r\nA sip:a SIP/2.0\r\nl: {length}\r\n\r\nhi")))
+        };
+        assert_eq!(datagram(1), Ok(Bytes::from_static(b"A sip:a SIP/2.0\r\nl: 1\r\n\r\nh")));
+        assert_eq!(datagram(3), Err(FramingError::Truncated));
+        assert_eq!(check_datagram(Bytes::from_static(b"\r\n\r\n")), Err(FramingError::Empty));
+        assert_eq!(check_datagram(Bytes::from_static(b"A sip:a SIP/2.0\r\nl: 0\r\n")), Err(FramingError::Unterminated));
+    }
+
+    #[test]
+    fn limits_are_met_before_the_header_block_ends() {
+        let start = |rest: &str| format!("OPTIONS sip:a SIP/2.0\r\n{rest}");
+        let cut = |text: String| cut_all(&mut Framer::default(), text.as_bytes());
+        assert_eq!(cut("O".repeat(8_193)), Err(FramingError::LineTooLong));
+        assert_eq!(cut(start(&format!("A: {}", "x".repeat(8_200)))), Err(FramingError::LineTooLong));
+        let folds = "x\r\n ".repeat(3_000);
+        assert_eq!(cut(start(&format!("A: {folds}"))), Err(FramingError::LineTooLong));
+        assert_eq!(cut(start(&"A: b\r\n".repeat(130))), Err(FramingError::TooManyHeaders));
+        let long = format!("A: {}\r\n", "x".repeat(8_000)).repeat(9);
+        assert_eq!(cut(start(&long)), Err(FramingError::MessageTooLong));
+    }
 }

@@ -159,7 +159,9 @@ impl HeaderName {
         let mut slot = hash(name);
         while SLOTS[slot] != EMPTY {
             let found = SLOTS[slot] as usize;
-            if TEXTS[found].as_bytes().eq_ignore_ascii_case(name) {
+            let text = TEXTS[found].as_bytes();
+            // Most senders spell as the registry does, and comparing so is cheaper.
+            if text == name || text.eq_ignore_ascii_case(name) {
                 return NAMES[found];
             }
             slot = (slot + 1) % SLOTS.len();

@@ -189,3 +189,40 @@ impl<'de> Deserialize<'de> for Message {
         Message::parse(Bytes::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_found_in_order() {
+        let text = b"BYE sip:a SIP/2.0\r\nv:1\r\nX-y:  2 \r\nVia: 3\r\nx-Y: 4\r\n\r\nbody";
+        let message = Message::parse(Bytes::from_static(text)).expect("a message");
+        let found: Vec<_> = message.headers().map(|header| (header.index, header.raw_name, header.value)).collect();
+        let expected: [(usize, &[u8], &[u8]); 4] =
+            [(0, b"v", b"1"), (1, b"X-y", b"2"), (2, b"Via", b"3"), (3, b"x-Y", b"4")];
+        assert_eq!(found, expected);
+        assert_eq!(message.header_all(HeaderName::Via).collect::<Vec<_>>(), [b"1", b"3"]);
+        assert_eq!(message.header_text(HeaderName::Via), Some("1"));
+        assert_eq!(message.header_by_name("X-Y"), Some(&b"2"[..]));
+        assert_eq!(message.header_by_name("V"), Some(&b"1"[..]));
+        assert_eq!((message.line(1), message.line(3)), (&b"X-y:  2 \r\n"[..], &b"x-Y: 4\r\n"[..]));
+        assert_eq!((message.body(), &message.body_bytes()[..]), (&b"body"[..], &b"body"[..]));
+    }
+
+    #[test]
+    fn reading_back_parses_again() {
+        use de::{IntoDeserializer, value::{BytesDeserializer, Error}};
+        let read = |bytes: &'static [u8]| {
+            let deserializer: BytesDeserializer<'_, Error> = bytes.into_deserializer();
+            Message::deserialize(deserializer)
+        };
+        assert_eq!(read(b"BYE sip:a SIP/2.0\r\n\r\n").expect("a message").method(), Some(Method::Bye));
+        assert!(read(b"BYE sip:a SIP/2.0\r\n").is_err());
+    }
+
+    #[test]
+    fn the_index_stays_small() {
+        assert!(size_of::<Message>() <= 400, "{}", size_of::<Message>());
+    }
+}

@@ -78,6 +78,12 @@ pub fn reason_phrase(status: u16) -> &'static str {
         606 => "Not Acceptable",
         607 => "Unwanted",
         608 => "Rejected",
+        _ => class_phrase(status),
+    }
+}
+
+fn class_phrase(status: u16) -> &'static str {
+    match status {
         ..=199 => "Progress",
         200..=299 => "Success",
         300..=399 => "Redirection",

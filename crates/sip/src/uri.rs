@@ -191,12 +191,16 @@ fn parse_sip<'a>(bare: Uri<'a>, rest: &'a str) -> Option<Uri<'a>> {
     well_formed.then_some(uri)
 }
 
-/// Named, and the decisive ones at most once: two `transport` are two ways for one request.
+/// Named, each at most once (RFC 3261 19.1.1): two `transport` are two ways for one request. Few enough to be
+/// compared with each other.
 fn params_are_sound(uri: &Uri<'_>) -> bool {
-    uri.params().all(|(name, _)| !name.is_empty())
-        && DECISIVE.iter().chain(&["lr"]).all(|decisive| {
-            uri.params().filter(|(name, _)| eq_escaped(name, decisive, true)).nth(1).is_none()
-        })
+    let headers = uri.headers.map_or(0, |headers| headers.split('&').count());
+    if uri.params().count() > PARTS_MAX || headers > PARTS_MAX {
+        return false;
+    }
+    uri.params().enumerate().all(|(index, (name, _))| {
+        !name.is_empty() && !uri.params().take(index).any(|(earlier, _)| eq_escaped(earlier, name, true))
+    })
 }
 
 /// A name, an IPv4 address or an IPv6 reference. An underscore is no host letter, but it is found in the wild.
@@ -292,5 +296,131 @@ const RESERVED: &[u8] = b";/?:@&=+$,";
 /// In one URI only, these make two different ones (RFC 3261 19.1.4, and its example for `transport`).
 const DECISIVE: &[&str] = &["transport", "user", "ttl", "method", "maddr"];
 
+/// Parameters of a URI, and its headers.
+const PARTS_MAX: usize = 32;
+
 /// Of a domain name (RFC 1035 2.3.4).
 const HOST_LEN_MAX: usize = 253;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Uri<'_> {
+        Uri::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn parts_are_found_and_kept_raw() {
+        let uri = parse("SIPS:al%20ice;x=1?:pw@Edge.A.Example.:5061;transport=TLS;lr?Subject=a%20b&x=y");
+        assert!(uri.is_sips());
+        assert_eq!((uri.user(), uri.password()), (Some("al%20ice;x=1?"), Some("pw")));
+        assert_eq!((uri.host(), uri.port()), ("Edge.A.Example.", Some(5061)));
+        assert_eq!(uri.host_lowercase(), "edge.a.example");
+        assert_eq!((uri.transport(), uri.param("LR"), uri.param("x")), (Some("TLS"), Some(None), None));
+        assert_eq!(uri.headers(), Some("Subject=a%20b&x=y"));
+    }
+
+    #[test]
+    fn rfc_4475_uris() {
+        // 3.1.1.3 and 3.1.1.4: escapes; 3.1.1.10: a parameter in the user part.
+        let escaped = parse("sip:sips%3Auser%40example.com@example.net");
+        assert_eq!((escaped.user(), escaped.host()), (Some("sips%3Auser%40example.com"), "example.net"));
+        assert_eq!(parse("sip:null-%00-null@example.com").user(), Some("null-%00-null"));
+        let semi = parse("sip:user;par=u%40example.net@example.com");
+        assert_eq!((semi.user(), semi.host()), (Some("user;par=u%40example.net"), "example.com"));
+        assert_eq!(parse("sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com").host(), "example.com");
+    }
+
+    #[test]
+    fn hosts() {
+        assert_eq!(parse("sip:[2001:db8::10]:5070").port(), Some(5070));
+        assert_eq!(parse("sip:[2001:db8::10:5070]").host(), "[2001:db8::10:5070]");
+        assert_eq!(parse("sip:a_b.example").host(), "a_b.example");
+        for bad in [
+            "sip:",
+            "sip:@a",
+            "sip:a@",
+            "sip:2001:db8::10",
+            "sip:[2001:db8::10",
+            "sip:[2001:db8::zz]",
+            "sip:[]",
+            "sip:a..b",
+            "sip:.a",
+            "sip:.",
+            "sip:a b",
+            "sip:a:port",
+            "sip:a:99999",
+            "sip:a@b@c",
+            "sip:a@b;x=c@d",
+            "sip:a@b?x=c@d",
+            "sip:a%4@b",
+            "sip:a%zz@b",
+            "sip:a@b;;lr",
+            "sip:a@b;transport=tcp;Transport=tls",
+            "sip:a@b;lr;l%72",
+            "sip:a@b;x=1;X=1",
+            "sip:a\"@b",
+            "sip:a<@b",
+            "sip:\u{e9}@b",
+            "a@b",
+            "1sip:a",
+            ":a",
+        ] {
+            assert!(Uri::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn equivalence_is_that_of_rfc_3261_19_1_4() {
+        for (left, right) in [
+            ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;newparam=5"),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ),
+            (
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ),
+        ] {
+            assert!(parse(left).eq_uri(&parse(right)), "{left} {right}");
+            assert!(parse(right).eq_uri(&parse(left)), "{left} {right}");
+        }
+        for (left, right) in [
+            ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+            ("sip:bob@biloxi.com", "sips:bob@biloxi.com"),
+            ("sip:a%40b@c", "sip:a%2540b@c"),
+            ("sip:b@c", "sip:c"),
+        ] {
+            assert!(!parse(left).eq_uri(&parse(right)), "{left} {right}");
+            assert!(!parse(right).eq_uri(&parse(left)), "{left} {right}");
+        }
+        assert!(!parse("sip:a%3Bb@c").eq_uri(&parse("sip:a;b@c")), "an escaped reserved character is another one");
+        assert!(parse("tel:+1").eq_uri(&parse("tel:+1")));
+    }
+
+    #[test]
+    fn parts_are_few() {
+        let of = |parts: usize| format!("sip:a@b{}", (0..parts).map(|part| format!(";p{part}")).collect::<String>());
+        assert_eq!(parse(&of(PARTS_MAX)).params().count(), PARTS_MAX);
+        assert!(Uri::parse(&of(PARTS_MAX + 1)).is_err());
+        assert!(Uri::parse(&format!("sip:a@b?{}", "a=b&".repeat(PARTS_MAX))).is_err());
+    }
+
+    #[test]
+    fn host_and_port_of_a_via() {
+        assert_eq!(split_host_port("a : 5060"), Some(("a", Some(5060))));
+        assert_eq!(split_host_port("[::1] :1"), Some(("[::1]", Some(1))));
+        assert_eq!(split_host_port("[::1]1"), None);
+        assert_eq!(split_host_port(""), None);
+    }
+}

@@ -56,7 +56,9 @@ impl StoreError {
             StoreError::Newer { .. } => "run the version that wrote it, or restore an older copy".to_owned(),
             StoreError::Overloaded => "try again in a moment".to_owned(),
             StoreError::Commit(_) => "check the disk's space and health; nothing was changed".to_owned(),
-            StoreError::Hash(_) | StoreError::Closed | StoreError::Unreadable(_) | StoreError::Sqlite(_) => return None,
+            StoreError::Hash(_) | StoreError::Closed | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
+                return None;
+            }
         })
     }
 }

@@ -21,7 +21,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use error::StoreError;
 pub use partners::{PartnerRemoval, StoredPartner};
 pub use password::Credentials;
-pub use refusals::{REFUSALS_MAX, REFUSAL_AGE_DAYS_MAX, RefusalQuery, StoredRefusal};
+pub use refusals::{REFUSAL_AGE_DAYS_MAX, REFUSALS_MAX, RefusalQuery, StoredRefusal};
 pub use thread::{StoreHandle, StoreThread};
 pub use users::StoredUser;
 

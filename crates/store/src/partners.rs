@@ -134,7 +134,10 @@ mod tests {
         let store = Store::open(&folder.path().join("comity.db")).unwrap();
         let found = store.partners().unwrap();
         assert_eq!(found.len(), 2);
-        assert_eq!((found[0].partner.domain.as_str(), &found[0].partner.kind), ("adatum.example", &PartnerKind::Blocked));
+        assert_eq!(
+            (found[0].partner.domain.as_str(), &found[0].partner.kind),
+            ("adatum.example", &PartnerKind::Blocked)
+        );
         assert_eq!((&found[1].partner.kind, found[1].added_unix), (&server.kind, 10));
     }
 

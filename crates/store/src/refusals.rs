@@ -129,7 +129,9 @@ mod tests {
         let store = Store::open(&folder.path().join("comity.db")).unwrap();
         let now = 100 * DAY_MS;
         let old = now - i64::from(REFUSAL_AGE_DAYS_MAX) * DAY_MS - 1;
-        store.add_refusals(&[refusal(old, "old", "fabrikam.example"), refusal(old + 2, "a", "x.example")], now).unwrap();
+        store
+            .add_refusals(&[refusal(old, "old", "fabrikam.example"), refusal(old + 2, "a", "x.example")], now)
+            .unwrap();
         store.add_refusals(&[refusal(now, "b", "x.example"), refusal(now, "c", "x.example")], now).unwrap();
         let all = RefusalQuery { limit: 10, ..RefusalQuery::default() };
         assert_eq!(call_ids(&store.refusals(&all).unwrap()), ["c", "b", "a"]);

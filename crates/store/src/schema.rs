@@ -12,10 +12,8 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
     let unopened = |source| StoreError::Unopened { path: path.to_owned(), source };
     loop {
         // Read inside the transaction: two commands may open a fresh database at the same moment.
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unopened)?;
-        let found: i64 =
-            transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unopened)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unopened)?;
+        let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unopened)?;
         if found > known {
             return Err(StoreError::Newer { path: path.to_owned(), found, known });
         }

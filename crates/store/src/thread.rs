@@ -194,7 +194,10 @@ fn write_batch(store: &Store, mut batch: Vec<Box<dyn Job>>) {
         let _ = store.connection().execute_batch("ROLLBACK");
     }
     for job in batch {
-        job.reply(outcome.as_ref().map(|()| ()).map_err(|error| StoreError::Commit(error.to_string())));
+        job.reply(match &outcome {
+            Ok(()) => Ok(()),
+            Err(error) => Err(StoreError::Commit(error.to_string())),
+        });
     }
 }
 
@@ -239,11 +242,7 @@ mod tests {
     use super::*;
 
     fn entry(number: usize) -> Partner {
-        Partner {
-            domain: format!("partner{number}.example"),
-            kind: PartnerKind::AllowedDomain,
-            comment: String::new(),
-        }
+        Partner { domain: format!("partner{number}.example"), kind: PartnerKind::AllowedDomain, comment: String::new() }
     }
 
     #[test]
@@ -256,7 +255,13 @@ mod tests {
 
         // The first change holds the thread until all others wait, so that they share a commit.
         let (go, gate) = channel::<()>();
-        handle.write_then(move |_| { let _ = gate.recv(); Ok(()) }, |_| {});
+        handle.write_then(
+            move |_| {
+                let _ = gate.recv();
+                Ok(())
+            },
+            |_| {},
+        );
         for number in 0..10 {
             let results = results.clone();
             let change = move |store: &Store| {
@@ -266,8 +271,7 @@ mod tests {
             handle.write_then(change, move |result| results.send((number, result.is_ok())).unwrap());
         }
         go.send(()).unwrap();
-        let outcomes: Vec<_> =
-            (0..10).map(|_| outcomes.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
+        let outcomes: Vec<_> = (0..10).map(|_| outcomes.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
         assert_eq!(outcomes, (0..10).map(|number| (number, number != 4)).collect::<Vec<_>>());
         thread.stop();
 
@@ -317,7 +321,13 @@ mod tests {
         let thread = StoreThread::start(&folder.path().join("comity.db")).unwrap();
         let handle = thread.handle();
         let (go, gate) = channel::<()>();
-        handle.read_then(move |_| { let _ = gate.recv(); Ok(()) }, |_| {});
+        handle.read_then(
+            move |_| {
+                let _ = gate.recv();
+                Ok(())
+            },
+            |_| {},
+        );
         let (done, wait) = channel();
         for _ in 0..QUEUE_MAX + 2 {
             let done = done.clone();

@@ -43,12 +43,7 @@ impl Store {
         let changed = self
             .connection()
             .prepare_cached("UPDATE users SET password = ?2, ha1_sha256 = ?3, ha1_md5 = ?4 WHERE aor = ?1")?
-            .execute(params![
-                aor.to_string(),
-                credentials.argon2id,
-                credentials.ha1.sha256,
-                credentials.ha1.md5
-            ])?;
+            .execute(params![aor.to_string(), credentials.argon2id, credentials.ha1.sha256, credentials.ha1.md5])?;
         if changed == 0 { Err(StoreError::UserUnknown(aor.clone())) } else { Ok(()) }
     }
 
@@ -153,10 +148,7 @@ mod tests {
         store.add_user(&alice, &Credentials::new(&alice, "first password").unwrap(), 1).unwrap();
         let error = store.add_user(&alice, &Credentials::new(&alice, "second").unwrap(), 2).unwrap_err();
         assert_eq!(error.to_string(), "user alice@contoso.example exists");
-        assert_eq!(
-            error.hint().as_deref(),
-            Some("to change its password: comity user passwd alice@contoso.example")
-        );
+        assert_eq!(error.hint().as_deref(), Some("to change its password: comity user passwd alice@contoso.example"));
         assert!(store.verify_password(&alice, "first password").unwrap());
     }
 

@@ -116,7 +116,9 @@ fn why(error: Error) -> Why {
         Error::CertRevoked => Why::Revoked,
         Error::BadDer | Error::BadDerTime | Error::TrailingData(_) => Why::Unreadable(error.to_string()),
         Error::CaUsedAsEndEntity => Why::Other("it is an authority's own certificate".to_owned()),
-        Error::NameConstraintViolation => Why::Other("an authority of its chain may not vouch for its names".to_owned()),
+        Error::NameConstraintViolation => {
+            Why::Other("an authority of its chain may not vouch for its names".to_owned())
+        }
         other => Why::Other(format!("its chain is not valid ({other})")),
     }
 }

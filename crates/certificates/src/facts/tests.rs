@@ -16,7 +16,8 @@ fn public(name: &str) -> Result<Anchor, Why> {
 fn a_chain_to_a_root_of_ours_is_accepted_and_described() {
     let root = Authority::root("Root");
     let intermediate = root.below("Intermediate", vec![]);
-    let identity = intermediate.issue(Wish { dns: &["Edge.Fabrikam.com"], years: Some((2026, 2027)), ..Wish::default() });
+    let identity =
+        intermediate.issue(Wish { dns: &["Edge.Fabrikam.com"], years: Some((2026, 2027)), ..Wish::default() });
     let facts = facts(&identity.chain, &root.roots(), now());
     assert_eq!(facts.chain, public("CN=Root"));
     assert_eq!((facts.issuer.as_str(), facts.subject.as_str()), ("CN=Intermediate", "CN=edge"));
@@ -111,7 +112,9 @@ fn a_partner_s_authority_is_told_apart_and_a_public_one_wins() {
     let vouched = |domain: &str| vec![domain.to_owned()];
     let roots = Roots::empty()
         .with_certificates(&[both.certificate()])
-        .and_then(|roots| roots.with_partner_certificates(&[own.certificate(), both.certificate()], &vouched("Fabrikam.com")))
+        .and_then(|roots| {
+            roots.with_partner_certificates(&[own.certificate(), both.certificate()], &vouched("Fabrikam.com"))
+        })
         .and_then(|roots| roots.with_partner_certificates(&[own.certificate()], &vouched("tailspin.com")))
         .expect("roots");
     let chain = |authority: &Authority| facts(&authority.issue(Wish::default()).chain, &roots, now()).chain;
@@ -126,7 +129,8 @@ fn a_partner_s_authority_is_told_apart_and_a_public_one_wins() {
 fn hostile_bytes_are_facts_and_no_panic() {
     let root = Authority::root("Root");
     let roots = root.roots();
-    let good = root.issue(Wish { uris: &["sip:fabrikam.com"], dns: &["a.example"], purposes: vec![ServerAuth], years: None });
+    let good =
+        root.issue(Wish { uris: &["sip:fabrikam.com"], dns: &["a.example"], purposes: vec![ServerAuth], years: None });
     let der = good.chain[0].as_ref();
     let of = |bytes: Vec<u8>| facts(&[CertificateDer::from(bytes)], &roots, now());
     let is_unreadable = |facts: PeerCertificate| matches!(facts.chain, Err(Why::Unreadable(_)));

@@ -41,11 +41,15 @@ impl Edge {
                 domains: vec!["contoso.com".into(), "contoso.net".into()],
                 edge: "edge.contoso.com".into(),
             },
-            partners: partners(true, false, [
-                ("fabrikam.com", PartnerKind::AllowedDomain),
-                ("northwind.com", server),
-                ("litware.com", PartnerKind::Blocked),
-            ]),
+            partners: partners(
+                true,
+                false,
+                [
+                    ("fabrikam.com", PartnerKind::AllowedDomain),
+                    ("northwind.com", server),
+                    ("litware.com", PartnerKind::Blocked),
+                ],
+            ),
             nonces: NonceBook::new([7; 32], epoch, Duration::from_secs(300), 100),
             now: epoch,
             facts: FlowFacts {
@@ -186,10 +190,31 @@ fn a_request_whose_cseq_names_another_method_is_malformed() {
 }
 
 #[test]
+fn a_request_that_two_readers_could_read_differently_is_malformed() {
+    for line in [
+        "From: <sip:alice@contoso.com>;tag=3",
+        "To: <sip:x@tailspin.com>",
+        "Call-ID: c2",
+        "CSeq: 2 INVITE",
+        "Max-Forwards: 0",
+    ] {
+        let twice = invite_from_fabrikam().replace("Content-Length", &format!("{line}\r\nContent-Length"));
+        let refused = match Message::parse(Bytes::from(twice)) {
+            Ok(message) => screen(&message).is_err_and(|refusal| refusal.word == "malformed-request"),
+            Err(_) => true,
+        };
+        assert!(refused, "{line}");
+    }
+}
+
+#[test]
 fn a_request_without_a_header_that_every_request_needs_is_malformed() {
     for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
-        let lines: Vec<String> =
-            invite_from_fabrikam().split_inclusive("\r\n").filter(|line| !line.starts_with(name)).map(str::to_owned).collect();
+        let lines: Vec<String> = invite_from_fabrikam()
+            .split_inclusive("\r\n")
+            .filter(|line| !line.starts_with(name))
+            .map(str::to_owned)
+            .collect();
         let Ok(message) = Message::parse(Bytes::from(lines.concat())) else { continue };
         assert_eq!(screen(&message).expect_err(name).word, "malformed-request", "{name}");
     }

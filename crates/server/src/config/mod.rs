@@ -16,12 +16,13 @@ pub use key::{Key, Kind, Need, reference};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
+use serde::Serialize;
 use sip::Transport;
 
 use crate::domain;
 
 /// A checked configuration: every name is canonical, every path absolute or relative to the working directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Config {
     /// The file it was read from.
     pub file: PathBuf,
@@ -39,7 +40,7 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CertificateFiles {
     pub chain: PathBuf,
     pub key: PathBuf,
@@ -47,14 +48,14 @@ pub struct CertificateFiles {
     pub roots: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listen {
     pub tls: Vec<SocketAddr>,
     pub tcp: Vec<SocketAddr>,
     pub udp: Vec<SocketAddr>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FederationSwitches {
     pub enabled: bool,
     pub discovery: bool,
@@ -66,22 +67,22 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, a certificate file that is not there included.
     pub fn load(file: &Path) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
-            file: file.to_owned(),
-            problems: vec![Problem { line: None, text: format!("cannot be read: {error}") }],
-        })?;
-        Config::parse(file, &text, &|path| std::fs::File::open(path).map(drop))
+        Config::parse(file, &read(file)?, &|path| std::fs::File::open(path).map(drop))
+    }
+
+    /// As [`Config::load`], without looking at the files that it names: a user can be added before there is a certificate.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file itself.
+    pub fn load_settings(file: &Path) -> Result<Config, ConfigError> {
+        Config::parse(file, &read(file)?, &|_| Ok(()))
     }
 
     /// Checks the text of a file; `open` says whether a file that it names can be read.
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn parse(
-        file: &Path,
-        text: &str,
-        open: &dyn Fn(&Path) -> std::io::Result<()>,
-    ) -> Result<Config, ConfigError> {
+    pub fn parse(file: &Path, text: &str, open: &dyn Fn(&Path) -> std::io::Result<()>) -> Result<Config, ConfigError> {
         let mut problems = Problems::default();
         let raw = RawConfig::read(text, &mut problems);
         let mut builder = Builder { folder: file.parent().unwrap_or(Path::new("")), raw, problems, open };
@@ -156,6 +157,13 @@ impl fmt::Display for Config {
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
         write!(formatter, "[dns]\n{servers}")
     }
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file).map_err(|error| ConfigError {
+        file: file.to_owned(),
+        problems: vec![Problem { line: None, text: format!("cannot be read: {error}") }],
+    })
 }
 
 fn list(addresses: &[SocketAddr]) -> String {

@@ -63,10 +63,8 @@ fn newest<'a>(
     let matches = |recorded: &&Recorded| {
         let record = &recorded.record;
         let by_call = query.call_id.as_ref().is_none_or(|call_id| *call_id == record.call_id);
-        let by_domain = query
-            .domain
-            .as_ref()
-            .is_none_or(|domain| [&record.from_domain, &record.to_domain].contains(&domain));
+        let by_domain =
+            query.domain.as_ref().is_none_or(|domain| [&record.from_domain, &record.to_domain].contains(&domain));
         by_call && by_domain
     };
     let answer = |recorded: &Recorded| DecisionAnswer {

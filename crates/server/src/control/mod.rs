@@ -132,7 +132,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Parameters<T>, ControlError> {
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(parameters)) => Ok(Parameters(parameters)),
-            Err(error) => Err(ControlError::new(error.status(), error.body_text(), "check the query's names and values")),
+            Err(error) => {
+                Err(ControlError::new(error.status(), error.body_text(), "check the query's names and values"))
+            }
         }
     }
 }

@@ -97,7 +97,8 @@ async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {
         status.links.into_iter().map(move |link| LinkAnswer { worker, link })
     };
     let answers = control.0.workers.ask(|core, _| core.status()).await;
-    let mut links: Vec<_> = answers.into_iter().flat_map(of_worker).filter(|found| found.link.domain == domain).collect();
+    let mut links: Vec<_> =
+        answers.into_iter().flat_map(of_worker).filter(|found| found.link.domain == domain).collect();
     links.sort_by_key(|found| found.link.connection);
     links
 }
@@ -125,9 +126,7 @@ fn kind(new: &NewPartner) -> Result<PartnerKind, ControlError> {
     match (new.kind, &new.edge) {
         (PartnerWord::AllowedServer, Some(edge)) => match domain::parse_edge(edge) {
             Ok(edge) => Ok(PartnerKind::AllowedServer { edge }),
-            Err(error) => {
-                Err(ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))
-            }
+            Err(error) => Err(ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT")),
         },
         (PartnerWord::AllowedServer, None) => {
             Err(ControlError::unprocessable("an allowed server needs an edge", "name it, or allow the domain alone"))

@@ -119,7 +119,8 @@ impl World {
 
     /// Sends one message on a line; the text has plain line ends.
     pub fn send(&mut self, line: Line, text: &str) {
-        let message = Message::parse(text.replace('\n', "\r\n").into_bytes().into()).expect("the test's message parses");
+        let message =
+            Message::parse(text.replace('\n', "\r\n").into_bytes().into()).expect("the test's message parses");
         let end = self.lines[line.0];
         self.arrive(end, message);
         self.settle();
@@ -140,7 +141,11 @@ impl World {
     /// Nothing is left that the test did not look at.
     pub fn assert_quiet(&mut self) {
         for (line, messages) in &self.received {
-            assert!(messages.is_empty(), "{line:?} still has {:?}", messages.iter().map(first_line).collect::<Vec<_>>());
+            assert!(
+                messages.is_empty(),
+                "{line:?} still has {:?}",
+                messages.iter().map(first_line).collect::<Vec<_>>()
+            );
         }
     }
 

@@ -59,20 +59,15 @@ pub fn parse_digits(bytes: &[u8]) -> Option<u64> {
 ///
 /// A quotation mark inside angle brackets is no quote: there it is an error, for the URI's parser to find.
 pub(crate) fn find_outside(bytes: &[u8], separator: u8) -> Option<usize> {
-    let (mut quoted, mut bracketed, mut index) = (false, false, 0);
-    while index < bytes.len() {
-        match bytes[index] {
-            b'\\' if quoted => index += 1,
-            b'"' if !bracketed => quoted = !quoted,
-            _ if quoted => {}
-            b'<' => bracketed = true,
-            b'>' => bracketed = false,
-            byte if byte == separator && !bracketed => return Some(index),
-            _ => {}
-        }
-        index += 1;
+    let mut from = 0;
+    loop {
+        let found = from + memchr::memchr3(separator, b'"', b'<', &bytes[from..])?;
+        from = match bytes[found] {
+            b'"' => found + quoted_end(&bytes[found..])?,
+            b'<' => found + memchr::memchr(b'>', &bytes[found..])?,
+            _ => return Some(found),
+        };
     }
-    None
 }
 
 /// The elements of a comma list, trimmed; commas in quotes and in angle brackets are text.
@@ -175,16 +170,15 @@ pub fn unquote(text: &str) -> &str {
     text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text)
 }
 
-/// Where a quoted string that starts `text` ends, its closing mark included; `None`: it does not end.
-pub(crate) fn quoted_end(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut index = 1;
+/// Where a quoted string at the start ends, its closing mark included; `None`: it does not end.
+pub(crate) fn quoted_end(bytes: &[u8]) -> Option<usize> {
+    let mut from = 1;
     loop {
-        match bytes.get(index)? {
-            b'\\' => index += 2,
-            b'"' => return Some(index + 1),
-            _ => index += 1,
-        }
+        let found = from + memchr::memchr2(b'"', b'\\', bytes.get(from..)?)?;
+        from = match bytes[found] {
+            b'"' => return Some(found + 1),
+            _ => found + 2,
+        };
     }
 }
 
@@ -200,7 +194,7 @@ fn parse_param(text: &str) -> Option<Param<'_>> {
 /// `gen-value`, and what phones send beside it: anything but white space, quotes and brackets inside.
 fn is_param_value(value: &str) -> bool {
     if value.starts_with('"') {
-        return quoted_end(value) == Some(value.len());
+        return quoted_end(value.as_bytes()) == Some(value.len());
     }
     !value.bytes().any(|byte| is_space(byte) || matches!(byte, b'"' | b'<' | b'>' | b',' | b'\\'))
 }

@@ -93,7 +93,7 @@ impl<'a> ContactValue<'a> {
 
 fn parse_parts(text: &str) -> Option<NameAddr<'_>> {
     if text.starts_with('"') {
-        let (display, rest) = text.split_at(quoted_end(text)?);
+        let (display, rest) = text.split_at(quoted_end(text.as_bytes())?);
         return parse_bracketed(text, display, trim(rest).strip_prefix('<')?);
     }
     match text.split_once('<') {
@@ -142,3 +142,89 @@ fn unescape(text: &str) -> String {
 
 /// Two tags are two dialogs; two expiries are two bindings.
 const ONCE: &[&str] = &["tag", "expires", "q", "reg-id", "+sip.instance"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> NameAddr<'_> {
+        NameAddr::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn parts_are_found() {
+        let address = parse("\"Bell, \\\"Al\\\" \" <sips:al;x@a.example;lr?subject=x>;tag=1;+sip.instance=\"<urn:1>\"");
+        assert_eq!(address.display_name().as_deref(), Some("Bell, \"Al\" "));
+        assert_eq!(address.uri().as_str(), "sips:al;x@a.example;lr?subject=x");
+        assert_eq!(address.tag(), Some("1"));
+        assert_eq!(address.param("+SIP.instance"), Some(Some("<urn:1>")));
+        assert_eq!(address.param("lr"), None, "it is the URI's");
+    }
+
+    #[test]
+    fn without_brackets_the_params_are_the_headers() {
+        let address = parse("sip:alice@a.example;tag=x;lr");
+        assert_eq!(address.uri().as_str(), "sip:alice@a.example");
+        assert_eq!((address.tag(), address.param("lr")), (Some("x"), Some(None)));
+        assert_eq!(address.display_name(), None);
+        assert_eq!(parse("sip:a.example").uri().host(), "a.example");
+        assert_eq!(parse("sip:a@b\r\n ;\r\n  tag = 98asjd8").tag(), Some("98asjd8"));
+    }
+
+    #[test]
+    fn display_names_need_no_quotes() {
+        assert_eq!(parse("J. Rosenberg (home) <sip:j@b>").display_name().as_deref(), Some("J. Rosenberg (home)"));
+        assert_eq!(parse("Ren\u{e9} <sip:r@b>").display_name().as_deref(), Some("Ren\u{e9}"));
+        assert_eq!(parse("\"\" <sip:r@b>").display_name(), None);
+        // RFC 4475 3.1.1.6: no white space before the bracket.
+        assert_eq!(parse("\"caller\"<sip:caller@example.com>;tag=323").tag(), Some("323"));
+        // RFC 4475 3.1.1.1
+        let folded = parse("\"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>\r\n  ;\r\n  tag = 98asjd8");
+        assert_eq!(folded.display_name().as_deref(), Some("J Rosenberg \\\""));
+    }
+
+    #[test]
+    fn what_others_could_read_differently_is_refused() {
+        for bad in [
+            "",
+            "alice",
+            "<sip:a@b",
+            "sip:a@b>",
+            "< sip:a@b>",
+            "<sip:a@b >",
+            "<<sip:a@b>>",
+            "<sip:a@b>tag=1",
+            "<sip:a@b>;tag=1;tag=2",
+            "<sip:a@b>;TAG=1;tag=1",
+            "<sip:a@b>, <sip:c@d>",
+            "<sip:a@b> <sip:c@d>",
+            "\"open <sip:a@b>",
+            "\"esc\\\" <sip:a@b>",
+            "\"Al\" Bell <sip:a@b>",
+            "Al \"Bell\" <sip:a@b>",
+            "Bell, Alexander <sip:a@b>",   // RFC 4475 3.1.2.15
+            "sip:a@b?Route=%3Csip:c%3E",   // RFC 4475 3.1.2.13
+            "sip:user;par=u@example.net",  // the semicolon of a user part
+            "sip:a,b@c",
+            "sip:a@b <sip:c@d>",
+            "<sip:a@b>;x=\"open",
+        ] {
+            assert!(NameAddr::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_pass() {
+        assert_eq!(parse("<tel:+1-201-555-0123;phone-context=x>;tag=1").uri().scheme(), "tel");
+        assert_eq!(parse("isbn:2983792873").uri().scheme(), "isbn");
+    }
+
+    #[test]
+    fn contact_star() {
+        assert_eq!(ContactValue::parse(b"*"), Ok(ContactValue::Star));
+        assert!(ContactValue::parse(b"*;expires=0").is_err());
+        let contact = ContactValue::parse(b"<sip:a@b>;expires=5").expect("an address");
+        assert_eq!(contact.address().and_then(|address| address.param("expires")), Some(Some("5")));
+        assert_eq!(ContactValue::parse(b"\xff"), Err(ParseError::Malformed(HeaderName::Contact)));
+    }
+}

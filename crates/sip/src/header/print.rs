@@ -78,3 +78,38 @@ pub(crate) fn neutralise(text: &mut [u8]) {
         from = found + 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_become_one_space() {
+        let mut out = BytesMut::new();
+        put_unfolded(&mut out, b"a \t\r\n\t b  c\r\n d\\");
+        assert_eq!(&out[..], b"a b  c d\\");
+    }
+
+    #[test]
+    fn folds_of_a_peer_are_no_line_breaks_of_ours() {
+        let mut text = *b"a\r\n b\r\n\tc";
+        neutralise(&mut text);
+        assert_eq!(&text, b"a   b  \tc");
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, should_panic(expected = "a line break"))]
+    fn a_line_break_is_a_bug_and_harmless() {
+        let mut text = *b"a\r\nEvil: b\n";
+        neutralise(&mut text);
+        assert_eq!(&text, b"a  Evil: b ");
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, should_panic(expected = "not one word"))]
+    fn a_space_in_a_uri_is_a_bug_and_harmless() {
+        let mut out = BytesMut::new();
+        put_word(&mut out, "sip:a SIP/2.0\r\n");
+        assert_eq!(&out[..], b"sip:a%20SIP/2.0%0D%0A");
+    }
+}

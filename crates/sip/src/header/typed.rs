@@ -124,3 +124,58 @@ impl Message {
         Ok(Some(number))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn message(headers: &str) -> Message {
+        let text = format!("INVITE sip:a SIP/2.0\n{headers}\n\n");
+        Message::parse(Bytes::from(text.replace('\n', "\r\n"))).expect("a message")
+    }
+
+    #[test]
+    fn absent_and_malformed_name_their_header() {
+        let empty = message("Max-Forwards: 7a\nFrom: x");
+        assert_eq!(empty.to(), Err(ParseError::Missing(HeaderName::To)));
+        assert_eq!(empty.from(), Err(ParseError::Malformed(HeaderName::From)));
+        assert_eq!(empty.top_via(), Err(ParseError::Missing(HeaderName::Via)));
+        assert_eq!(empty.max_forwards(), Err(ParseError::Malformed(HeaderName::MaxForwards)));
+        assert_eq!(empty.expires(), Ok(None));
+        assert_eq!(empty.routes().count(), 0);
+        assert_eq!(message("Call-ID: a b").call_id(), Err(ParseError::Malformed(HeaderName::CallId)));
+    }
+
+    #[test]
+    fn lists_are_split_across_lines() {
+        let message = message(concat!(
+            "Route: <sip:a;lr>,\"x, y\" <sip:b,c;lr>\nRoute: <sip:d>\n",
+            "Supported: outbound, PATH ,\n  gruu, b@d\nk:\n timer\n",
+            "m: *\nP-Asserted-Identity: <sip:a@b>, <tel:+1>",
+        ));
+        let routes: Vec<_> = message.routes().map(|route| route.map(|route| route.uri().as_str())).collect();
+        assert_eq!(routes[0], Ok("sip:a;lr"));
+        assert_eq!(routes[1], Err(ParseError::Malformed(HeaderName::Route)), "a comma in a host");
+        assert_eq!((&routes[2], routes.len()), (&Ok("sip:d"), 3));
+        let tags: Vec<_> = message.option_tags(HeaderName::Supported).collect();
+        assert_eq!(tags, ["outbound", "PATH", "gruu", "timer"]);
+        assert!(message.has_option_tag(HeaderName::Supported, "path"));
+        assert!(!message.has_option_tag(HeaderName::Require, "path"));
+        assert_eq!(message.contacts().next(), Some(Ok(ContactValue::Star)));
+        assert_eq!(message.asserted_identities().filter(Result::is_ok).count(), 2);
+    }
+
+    #[test]
+    fn mandatory_headers() {
+        let headers = "Via: SIP/2.0/UDP a\nFrom: <sip:a>;tag=1\nTo: <sip:b>\nCall-ID: 1\nCSeq: 1 INVITE";
+        assert_eq!(message(headers).check_mandatory(), Ok(()));
+        // RFC 4475 3.1.2.5: CSeq and the request line disagree.
+        let mismatch = message(&headers.replace("1 INVITE", "1 BYE"));
+        assert_eq!(mismatch.check_mandatory(), Err(ParseError::Malformed(HeaderName::CSeq)));
+        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+            let without = message(&headers.replace(&format!("{name}:"), "X:"));
+            assert_eq!(without.check_mandatory(), Err(ParseError::Missing(HeaderName::parse(name.as_bytes()))));
+        }
+    }
+}

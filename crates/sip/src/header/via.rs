@@ -72,3 +72,65 @@ const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// What a response is sent by and matched with.
 const ONCE: &[&str] = &["branch", "received", "rport", "maddr", "ttl"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Via<'_> {
+        Via::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn parts_are_found() {
+        let via = parse("SIP/2.0/TLS edge.a.example:5061;branch=z9hG4bK1;received=192.0.2.1;rport=4711");
+        assert_eq!((via.transport, via.host, via.port), ("TLS", "edge.a.example", Some(5061)));
+        assert_eq!((via.branch(), via.received()), (Some("z9hG4bK1"), Some("192.0.2.1")));
+        assert_eq!(via.rport(), Some(Some(4711)));
+        assert_eq!(parse("SIP/2.0/UDP a;rport").rport(), Some(None));
+        assert_eq!(parse("SIP/2.0/UDP a").rport(), None);
+        assert_eq!(parse("SIP/2.0/UDP a").port, None);
+    }
+
+    #[test]
+    fn white_space_and_folds_are_where_the_grammar_has_them() {
+        // RFC 4475 3.1.1.1
+        let via = parse("SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw");
+        assert_eq!((via.transport, via.host, via.branch()), ("UDP", "192.0.2.2", Some("390skdjuw")));
+        let via = parse("SIP  / 2.0  / TCP     spindle.example.com : 5070   ;\r\n  branch  =   z9hG4bK9ikj8");
+        assert_eq!((via.host, via.port, via.branch()), ("spindle.example.com", Some(5070), Some("z9hG4bK9ikj8")));
+    }
+
+    #[test]
+    fn ipv6() {
+        // RFC 5118 4.4, 4.5
+        let via = parse("SIP/2.0/UDP [2001:db8::9:1]:6050;received=[2001:db8::9:255];branch=z9hG4bKas3-111");
+        assert_eq!((via.host, via.port), ("[2001:db8::9:1]", Some(6050)));
+        assert_eq!(via.received(), Some("[2001:db8::9:255]"));
+        assert_eq!(parse("SIP/2.0/UDP [::1];received=2001:db8::9:255").received(), Some("2001:db8::9:255"));
+    }
+
+    #[test]
+    fn malformed_vias() {
+        for bad in [
+            "",
+            "SIP/2.0/UDP",
+            "SIP/2.0/UDP ",
+            "SIP/2.0/UDP ;branch=1",
+            "SIP/7.0/UDP a",
+            "HTTP/2.0/UDP a",
+            "SIP/2.0/ a",
+            "SIP/2.0/UDP a b",
+            "SIP/2.0/UDP a:0",
+            "SIP/2.0/UDP a:65536",
+            "SIP/2.0/UDP a:",
+            "SIP/2.0/UDP 2001:db8::1",
+            "SIP/2.0/UDP [2001:db8::g]",
+            "SIP/2.0/UDP a;branch=1;Branch=2",
+            "SIP/2.0/UDP a;;",
+            "SIP/2.0/UDP a, SIP/2.0/UDP b",
+        ] {
+            assert!(Via::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -37,15 +37,8 @@ fn titles(text: &str) -> usize {
 }
 
 const MAP_LINES_MAX: usize = 200;
-const REQUIRED: [&str; 7] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "SECURITY.md",
-    "LICENSE-MIT",
-    "LICENSE-APACHE",
-];
+const REQUIRED: [&str; 7] =
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
 #[cfg(test)]
 mod tests {

@@ -158,7 +158,10 @@ mod tests {
         assert_eq!(edges(&packages), ["middle crates do not depend on each other, and registrar is one"]);
         let text = "use federation::Admitted;\nuse federation::partner::Partners;\n".to_owned();
         let found = check_lateral(&[Source { path: "crates/registrar/src/lib.rs".into(), text }]);
-        assert_eq!(found, [finding("crates/registrar/src/lib.rs:2", "a middle crate may name federation::Admitted only")]);
+        assert_eq!(
+            found,
+            [finding("crates/registrar/src/lib.rs:2", "a middle crate may name federation::Admitted only")]
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ fn a_phone_registers_then_writes_and_can_never_turn_into_a_partner() {
 
     let challenge = edge.refusal(&register(""));
     let values: Vec<&str> = challenge.headers.iter().map(|(_, value)| value.as_str()).collect();
-    let value = answer(&values, "alice", "secret", &Method::Register, "sip:contoso.com", b"", "abc", 1).expect("an answer");
+    let value =
+        answer(&values, "alice", "secret", &Method::Register, "sip:contoso.com", b"", "abc", 1).expect("an answer");
     let answered = register(&format!("Authorization: {value}\r\n"));
     let Question::Credentials(asked) = edge.question(&answered) else { panic!("credentials are asked for") };
     assert_eq!(asked.to_string(), "alice@contoso.com");

@@ -13,10 +13,9 @@ fn a_partner_is_admitted_by_the_domain_its_certificate_names() {
 
 #[test]
 fn a_partner_cannot_speak_for_another_domain() {
-    let mut edge = Edge::new().with_certificate(&["fabrikam.com"], &[]).with_evidence(Evidence {
-        srv: Some(srv(&["edge.northwind.com"])),
-        ..Evidence::default()
-    });
+    let mut edge = Edge::new()
+        .with_certificate(&["fabrikam.com"], &[])
+        .with_evidence(Evidence { srv: Some(srv(&["edge.northwind.com"])), ..Evidence::default() });
     let spoofed = initial("INVITE", "sip:bob@northwind.com", "sip:alice@contoso.com");
     assert_eq!(edge.refused(&spoofed), (403, "certificate-name".into()));
     edge.kind = FlowKind::Partner;
@@ -128,7 +127,8 @@ fn an_edge_name_needs_the_srv_answer_and_is_judged_by_it() {
 #[test]
 fn a_partner_reaches_our_domains_and_the_edge_and_relays_nowhere() {
     let mut edge = Edge::new().with_certificate(&["fabrikam.com"], &[]);
-    for to in ["sip:alice@Contoso.com", "sip:alice@contoso.net:5061", "sips:alice@contoso.com", "sip:edge.contoso.com"] {
+    for to in ["sip:alice@Contoso.com", "sip:alice@contoso.net:5061", "sips:alice@contoso.com", "sip:edge.contoso.com"]
+    {
         edge.admitted(&initial("OPTIONS", "sip:bob@fabrikam.com", to));
     }
     for to in ["sip:x@tailspin.com", "sip:x@fabrikam.com", "sip:x@contoso.com.tailspin.com", "sip:x@10.0.0.5"] {
@@ -149,9 +149,11 @@ fn in_a_dialog_of_ours_a_partner_reaches_the_phone_behind_the_edge() {
 #[test]
 fn a_stolen_route_does_not_open_a_relay_for_new_dialogs() {
     let request = initial("INVITE", "sip:bob@fabrikam.com", "sip:x@tailspin.com");
-    let mut edge = Edge::new()
-        .with_certificate(&["fabrikam.com"], &[])
-        .with_evidence(Evidence { in_dialog: true, route_names_flow: true, ..Evidence::default() });
+    let mut edge = Edge::new().with_certificate(&["fabrikam.com"], &[]).with_evidence(Evidence {
+        in_dialog: true,
+        route_names_flow: true,
+        ..Evidence::default()
+    });
     assert_eq!(edge.refused(&request), (403, "relay-denied".into()));
 }
 

@@ -148,9 +148,9 @@ fn an_old_nonce_and_one_from_before_a_restart_are_stale() {
     let mut edge = Edge::new();
     let challenge = edge.refusal(&message(""));
     let request = answered_message(&challenge, "alice", "secret", 1);
-    edge.evidence = known(Some(ha1()));
     edge.now += Duration::from_secs(301);
     let refusal = edge.refusal(&request);
+    edge.evidence = known(Some(ha1()));
     assert_eq!((refusal.status, &*refusal.word, is_stale(&refusal)), (407, "authentication-required", true));
     edge.now -= Duration::from_secs(301);
     edge.nonces = NonceBook::new([8; 32], edge.now, Duration::from_secs(300), 100);

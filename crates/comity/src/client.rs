@@ -1,0 +1,123 @@
+//! Commands speak to the control API: of the running server over its socket, else of the store within this process.
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use server::config::Config;
+use server::control::{self, answers::ErrorAnswer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+
+use crate::failure::Failure;
+
+/// A connection to the control API.
+pub struct Client {
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Client {
+    /// Connects to the running server; `None`: there is none.
+    pub async fn to_server(config: &Config) -> Result<Option<Client>, Failure> {
+        let path = config.control_path();
+        match UnixStream::connect(&path).await {
+            Ok(stream) => Client::over(stream).await.map(Some),
+            // The second is what a server that crashed leaves behind.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Ok(None)
+            }
+            Err(error) => {
+                let error = format!("cannot reach the server at {}: {error}", path.display());
+                Err(Failure::new(error, "run this as the server's user, or as root"))
+            }
+        }
+    }
+
+    /// Connects to the running server; without one, works on the store directly and says so.
+    pub async fn to_server_or_store(config: Config) -> Result<Client, Failure> {
+        if let Some(client) = Client::to_server(&config).await? {
+            return Ok(client);
+        }
+        eprintln!("no server is running: working on {} directly", config.store_path().display());
+        Client::over(control::direct(config)?).await
+    }
+
+    pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    pub async fn post<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        self.ask(Method::POST, path, json(body)?).await
+    }
+
+    /// The answer may be empty: then `T` is `()`.
+    pub async fn put<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        self.ask(Method::PUT, path, json(body)?).await
+    }
+
+    /// The answer may be empty: then `T` is `()`.
+    pub async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::DELETE, path, Bytes::new()).await
+    }
+
+    async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Result<Client, Failure> {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        tokio::spawn(connection);
+        Ok(Client { sender })
+    }
+
+    async fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Bytes) -> Result<T, Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "comity")
+            .header("content-type", "application/json")
+            .body(Full::new(body))
+            .map_err(broken)?;
+        let response = self.sender.send_request(request).await.map_err(broken)?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
+        if status.is_client_error() || status.is_server_error() {
+            let unexplained = |_| ErrorAnswer { error: format!("the server answered {status}"), hint: None };
+            return Err(serde_json::from_slice(&body).unwrap_or_else(unexplained).into());
+        }
+        let body = if status == StatusCode::NO_CONTENT { &b"null"[..] } else { &body };
+        serde_json::from_slice(body).map_err(|error| {
+            let error = format!("the server's answer is not understood: {error}");
+            Failure::new(error, "command and server may be of different versions")
+        })
+    }
+}
+
+/// One segment of a path, with everything escaped that could end it.
+pub fn segment(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+fn json(body: &impl Serialize) -> Result<Bytes, Failure> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(broken)
+}
+
+fn broken(error: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("the conversation with the server broke: {error}"), "see the server's log, then try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_ends_where_its_text_does() {
+        assert_eq!(segment("alice@contoso.example"), "alice%40contoso.example");
+        assert_eq!(segment("a/b?c%20"), "a%2Fb%3Fc%2520");
+    }
+}

@@ -1,0 +1,61 @@
+//! `comity check`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use server::certificate::{self, CertificateReport};
+use server::config::{self, Config};
+use server::moment;
+
+use super::Global;
+use crate::client::Client;
+use crate::configuration;
+use crate::failure::Failure;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  comity check                             check ./comity.toml
+  comity check --keys                      every key of the file, with its meaning and default
+  comity check --json | jq .warnings";
+
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Print every key of the configuration file with its meaning and default, and check nothing
+    #[arg(long)]
+    keys: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    config: Config,
+    certificate: CertificateReport,
+    warnings: Vec<String>,
+}
+
+/// Succeeds if `comity serve` would start; warnings are about what partners and phones will find.
+pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode, Failure> {
+    if arguments.keys {
+        print!("{}", config::reference());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = configuration::load(global.config_file())?;
+    let (identity, roots) = certificate::load(&config).map_err(Failure::told)?;
+    let certificate = certificate::report(&identity, &roots, &config);
+    let mut warnings = certificate.warnings.clone();
+    // A running server holds these addresses itself.
+    if Client::to_server(&config).await?.is_none() {
+        warnings.extend(server::taken_addresses(&config));
+    }
+    let answer = Answer { config, certificate, warnings };
+    global.print(&answer, || print(&answer))
+}
+
+fn print(Answer { config, certificate, warnings }: &Answer) {
+    println!("ok: {} means\n\n{config}\n", config.file.display());
+    println!("# certificate: names {}", certificate.names.join(", "));
+    println!("# issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix));
+    for warning in warnings {
+        println!("warning: {warning}");
+    }
+}

@@ -1,0 +1,109 @@
+//! The command line: what can be typed, and which file does it.
+
+mod check;
+mod partner;
+mod serve;
+mod status;
+mod user;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::demo::{self, DemoArguments};
+use crate::failure::Failure;
+
+/// SIP federation between organisations, by domain, without a provider between them.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// The configuration file [default: ./comity.toml, then /etc/comity/comity.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "COMITY_CONFIG")]
+    config: Option<PathBuf>,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server in the foreground, until SIGTERM or Ctrl-C
+    #[command(after_help = serve::EXAMPLES)]
+    Serve,
+    /// Check the configuration and the certificate, without starting anything
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::CheckArguments),
+    /// Show what the running server is and does
+    #[command(after_help = status::EXAMPLES)]
+    Status,
+    /// Add, list and remove users
+    #[command(subcommand, after_help = user::EXAMPLES)]
+    User(user::UserCommand),
+    /// Say whom to federate with, and see how that goes
+    #[command(subcommand, after_help = partner::EXAMPLES)]
+    Partner(partner::PartnerCommand),
+    /// Run several federated organisations on this machine, to look at
+    Demo(DemoArguments),
+}
+
+/// Does what was typed.
+pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure> {
+    // It brings its own runtime, since it runs whole servers.
+    if let Command::Demo(arguments) = command {
+        return Ok(demo::run(arguments)?);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(error.to_string(), "check the limit of open files"))?;
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve => serve::run(&global).await,
+            Command::Check(arguments) => check::run(&global, &arguments).await,
+            Command::Status => status::run(&global).await,
+            Command::User(command) => user::run(&global, command).await,
+            Command::Partner(command) => partner::run(&global, command).await,
+            Command::Demo(_) => Ok(ExitCode::SUCCESS),
+        }
+    });
+    // A password prompt may still wait in a thread of its own.
+    runtime.shutdown_background();
+    outcome
+}
+
+impl Global {
+    fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Prints JSON for a program, or else what `table` prints for a person.
+    fn print(&self, answer: &impl Serialize, table: impl FnOnce()) -> Result<ExitCode, Failure> {
+        if self.json {
+            let text = serde_json::to_string_pretty(answer).map_err(Failure::told)?;
+            println!("{text}");
+        } else {
+            table();
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  comity demo                              three organisations on this machine
+  comity check                             is comity.toml right?
+  comity serve                             run the server
+  comity user add alice@contoso.example    a first user
+  comity partner add fabrikam.example      federate with fabrikam.example
+  comity partner show fabrikam.example     how that goes
+
+Every command but serve and check works on a running server, or else on its store.";

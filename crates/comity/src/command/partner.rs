@@ -1,0 +1,210 @@
+//! `comity partner ...`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use federation::admission::Origin;
+use federation::decision::{DecisionRecord, Outcome};
+use federation::flow::Direction;
+use server::control::answers::{
+    DecisionAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerWord,
+};
+use server::{domain, moment};
+
+use super::Global;
+use crate::client::{Client, segment};
+use crate::configuration;
+use crate::failure::Failure;
+use crate::table::Columns;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  comity partner add fabrikam.example                        its edge is found by DNS
+  comity partner add fabrikam.example --edge sip.fabrikam.example:5061
+  comity partner block adatum.example --comment 'spam, ticket 42'
+  comity partner show fabrikam.example                       the entry, connections, last decisions";
+
+#[derive(Debug, Subcommand)]
+pub enum PartnerCommand {
+    /// Allow a domain, or change its entry
+    #[command(after_help = "Example:\n  comity partner add fabrikam.example --edge sip.fabrikam.example")]
+    Add {
+        /// The partner's SIP domain: the part after the @
+        #[arg(value_parser = domain::parse)]
+        domain: String,
+        /// The partner's edge; without it the edge is found by DNS
+        #[arg(long, value_name = "HOST[:PORT]", value_parser = domain::parse_edge)]
+        edge: Option<String>,
+        /// A note for whoever reads the list
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        comment: String,
+    },
+    /// Block a domain: nothing from it or to it passes, whatever else is set
+    #[command(after_help = "Example:\n  comity partner block adatum.example --comment 'spam, ticket 42'")]
+    Block {
+        #[arg(value_parser = domain::parse)]
+        domain: String,
+        /// A note for whoever reads the list
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        comment: String,
+    },
+    /// Lift a block; the domain has no entry then
+    #[command(after_help = "Example:\n  comity partner unblock adatum.example")]
+    Unblock {
+        #[arg(value_parser = domain::parse)]
+        domain: String,
+    },
+    /// Remove the entry of an allowed domain
+    #[command(after_help = "Example:\n  comity partner remove fabrikam.example")]
+    Remove {
+        #[arg(value_parser = domain::parse)]
+        domain: String,
+    },
+    /// List all entries
+    #[command(after_help = "Example:\n  comity partner list --json | jq '.[].domain'")]
+    List,
+    /// Show what holds for a domain, the connections to it and the last decisions about it
+    #[command(after_help = "Example:\n  comity partner show fabrikam.example")]
+    Show {
+        #[arg(value_parser = domain::parse)]
+        domain: String,
+    },
+}
+
+pub async fn run(global: &Global, command: PartnerCommand) -> Result<ExitCode, Failure> {
+    let config = configuration::load_settings(global.config_file())?;
+    let mut client = Client::to_server_or_store(config).await?;
+    match command {
+        PartnerCommand::Add { domain, edge, comment } => {
+            let kind = if edge.is_some() { PartnerWord::AllowedServer } else { PartnerWord::AllowedDomain };
+            put(global, &mut client, &domain, NewPartner { kind, edge, comment }).await
+        }
+        PartnerCommand::Block { domain, comment } => {
+            put(global, &mut client, &domain, NewPartner { kind: PartnerWord::Blocked, edge: None, comment }).await
+        }
+        PartnerCommand::Unblock { domain } => {
+            let change: PartnerChange = client.delete(&format!("{}?only=blocked", path(&domain))).await?;
+            global.print(&change, || println!("{domain} is no longer blocked; it has no entry now"))
+        }
+        PartnerCommand::Remove { domain } => {
+            let change: PartnerChange = client.delete(&format!("{}?only=allowed", path(&domain))).await?;
+            global.print(&change, || println!("{domain} has no entry any more"))
+        }
+        PartnerCommand::List => list(global, &mut client).await,
+        PartnerCommand::Show { domain } => {
+            let detail: PartnerDetail = client.get(&path(&domain)).await?;
+            global.print(&detail, || print_detail(&detail))
+        }
+    }
+}
+
+async fn put(global: &Global, client: &mut Client, domain: &str, new: NewPartner) -> Result<ExitCode, Failure> {
+    let change: PartnerChange = client.put(&path(domain), &new).await?;
+    global.print(&change, || {
+        match &new {
+            NewPartner { kind: PartnerWord::Blocked, .. } => println!("{domain} is blocked"),
+            NewPartner { edge: Some(edge), .. } => println!("{domain} is allowed, with its edge {edge}"),
+            NewPartner { edge: None, .. } => println!("{domain} is allowed; its edge is found by DNS"),
+        }
+        if let Some(before) = change.before.as_ref().filter(|before| before.kind != new.kind || before.edge != new.edge)
+        {
+            println!("before: {}", described(before));
+        }
+    })
+}
+
+async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure> {
+    let partners: Vec<PartnerAnswer> = client.get("/api/partners").await?;
+    global.print(&partners, || {
+        if partners.is_empty() {
+            return println!("no entries yet; to allow a domain: comity partner add DOMAIN");
+        }
+        let mut table = Columns::new(&["DOMAIN", "KIND", "EDGE", "SINCE", "COMMENT"]);
+        for partner in &partners {
+            table.row([
+                partner.domain.clone(),
+                partner.kind.as_str().to_owned(),
+                partner.edge.clone().unwrap_or_else(|| "-".to_owned()),
+                moment::date(partner.added_unix),
+                partner.comment.clone(),
+            ]);
+        }
+        table.print();
+    })
+}
+
+fn print_detail(PartnerDetail { domain, entry, meaning, links, decisions }: &PartnerDetail) {
+    println!("{domain}\n  {meaning}");
+    if let Some(entry) = entry {
+        println!("  entry of {}", moment::date(entry.added_unix));
+        if !entry.comment.is_empty() {
+            println!("  comment: {}", entry.comment);
+        }
+    }
+    print_links(links);
+    print_decisions(decisions);
+}
+
+fn print_links(links: &[LinkAnswer]) {
+    if links.is_empty() {
+        return println!("\nno connections to it");
+    }
+    println!("\nconnections to it");
+    let mut table = Columns::new(&["NUMBER", "WORKER", "STATE", "HOST", "PROVEN BY", "LAST FAILURE"]);
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    for LinkAnswer { worker, link } in links {
+        table.row([
+            link.connection.to_string(),
+            worker.to_string(),
+            link.state.clone(),
+            or_dash(&link.host),
+            or_dash(&link.rung),
+            or_dash(&link.last_failure),
+        ]);
+    }
+    table.print_indented();
+}
+
+fn print_decisions(decisions: &[DecisionAnswer]) {
+    if decisions.is_empty() {
+        return println!("\nno decisions about it yet");
+    }
+    println!("\nlast decisions, the newest first");
+    let mut table = Columns::new(&["TIME", "WAY", "METHOD", "FROM", "TO", "OUTCOME"]);
+    for DecisionAnswer { at_unix_ms, record } in decisions {
+        let DecisionRecord { method, from_domain, to_domain, direction, outcome, .. } = record;
+        let way = match direction {
+            Direction::Inbound => "in",
+            Direction::Outbound => "out",
+        };
+        table.row([
+            moment::date_and_time(at_unix_ms.div_euclid(1000)),
+            way.to_owned(),
+            method.clone(),
+            from_domain.clone(),
+            to_domain.clone(),
+            outcome_text(outcome),
+        ]);
+    }
+    table.print_indented();
+}
+
+fn outcome_text(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Admitted { origin: Origin::Partner { rung, .. }, .. } => format!("admitted, proven by {rung:?}"),
+        Outcome::Admitted { origin: Origin::User { .. }, .. } => "admitted, one of our users".to_owned(),
+        Outcome::Refused { status, word, reason } => format!("refused {status} {word}: {reason}"),
+        Outcome::Routed { next_hop } => format!("sent to {next_hop}"),
+    }
+}
+
+fn described(entry: &PartnerAnswer) -> String {
+    match &entry.edge {
+        Some(edge) => format!("{} {edge}", entry.kind.as_str()),
+        None => entry.kind.as_str().to_owned(),
+    }
+}
+
+fn path(domain: &str) -> String {
+    format!("/api/partners/{}", segment(domain))
+}

@@ -1,0 +1,101 @@
+//! `comity status`
+
+use std::process::ExitCode;
+
+use server::control::answers::{StatusAnswer, WorkerAnswer};
+use server::moment;
+
+use super::Global;
+use crate::client::Client;
+use crate::configuration;
+use crate::failure::Failure;
+use crate::table::{Columns, count};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  comity status
+  comity status --json | jq .registrations
+
+Fails where no server is running.";
+
+/// Shows the running server.
+pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
+    let config = configuration::load_settings(global.config_file())?;
+    let Some(mut client) = Client::to_server(&config).await? else {
+        let error = format!("no server is running with {}", config.file.display());
+        return Err(Failure::new(error, format!("start it: comity serve --config {}", config.file.display())));
+    };
+    let status: StatusAnswer = client.get("/api/status").await?;
+    global.print(&status, || print(&status))
+}
+
+fn print(status: &StatusAnswer) {
+    println!("comity {}, up {}\n", status.version, moment::duration(status.uptime_secs));
+    let listeners: Vec<_> =
+        status.listeners.iter().map(|listener| format!("{} {}", listener.transport, listener.address)).collect();
+    let federation = match (status.federation, status.discovery) {
+        (false, _) => "off",
+        (true, false) => "on, with partners that have an entry",
+        (true, true) => "on, with every domain that DNS finds and nobody blocked",
+    };
+    let certificate = &status.certificate;
+    let [users, devices, partners] = [
+        count(status.users, "user", "users"),
+        count(status.registrations, "device", "devices"),
+        count(status.partners, "entry", "entries"),
+    ];
+    let mut facts = Columns::plain();
+    let mut fact = |name: &str, value: String| {
+        facts.row([name.to_owned(), value]);
+    };
+    fact("edge", status.edge.clone());
+    fact("domains", status.domains.join(", "));
+    fact("listening", listeners.join(", "));
+    fact("federation", federation.to_owned());
+    fact("partners", partners);
+    fact("users", format!("{users}, {devices} registered"));
+    fact("certificate", certificate.names.join(", "));
+    fact("", format!("issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix)));
+    facts.print();
+    println!();
+    print_workers(&status.workers);
+    for warning in &certificate.warnings {
+        println!("\nwarning: {warning}");
+    }
+}
+
+fn print_workers(workers: &[WorkerAnswer]) {
+    let mut table = Columns::new(&[
+        "WORKER",
+        "FLOWS",
+        "CLIENTS",
+        "PARTNERS",
+        "TRANSACTIONS",
+        "WAITING",
+        "DEVICES",
+        "RECEIVED",
+        "SENT",
+    ]);
+    for WorkerAnswer { worker, core, sockets } in workers {
+        let of_core = |number: fn(&signaling::CoreStatus) -> usize| match core {
+            Some(core) => number(core).to_string(),
+            None => "no answer".to_owned(),
+        };
+        let of_sockets = |name: &str| {
+            let value = sockets.as_ref().and_then(|counters| counters.get(name));
+            value.map_or_else(|| "no answer".to_owned(), ToString::to_string)
+        };
+        table.row([
+            worker.to_string(),
+            of_core(|core| core.flows),
+            of_core(|core| core.client_flows),
+            of_core(|core| core.partner_flows),
+            of_core(|core| core.server_transactions + core.client_transactions),
+            of_core(|core| core.waiting),
+            of_core(|core| core.bindings),
+            of_sockets("messages_received"),
+            of_sockets("messages_sent"),
+        ]);
+    }
+    table.print();
+}

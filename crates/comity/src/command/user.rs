@@ -1,0 +1,127 @@
+//! `comity user ...`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+use server::control::answers::{NewPassword, NewUser, UserAnswer};
+use server::moment;
+use sip::Aor;
+
+use super::Global;
+use crate::client::{Client, segment};
+use crate::configuration;
+use crate::failure::Failure;
+use crate::password::PasswordSource;
+use crate::table::Columns;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  comity user add alice@contoso.example                      asks for the password
+  comity user add bob@contoso.example --generate             makes one and prints it
+  comity user passwd alice@contoso.example --password-stdin < secret.txt
+  comity user list
+  comity user remove bob@contoso.example";
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a user; asks for the password unless told otherwise
+    #[command(after_help = "Example:\n  comity user add alice@contoso.example --generate")]
+    Add {
+        /// The user's SIP address, in a domain of this server
+        #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
+        aor: Aor,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// List all users and how many devices each has registered
+    #[command(after_help = "Example:\n  comity user list --json | jq '.[].aor'")]
+    List,
+    /// Change a user's password
+    #[command(after_help = "Example:\n  comity user passwd alice@contoso.example")]
+    Passwd {
+        #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
+        aor: Aor,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Remove a user; ends what its devices are doing
+    #[command(after_help = "Example:\n  comity user remove bob@contoso.example")]
+    Remove {
+        #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
+        aor: Aor,
+    },
+}
+
+pub async fn run(global: &Global, command: UserCommand) -> Result<ExitCode, Failure> {
+    let config = configuration::load_settings(global.config_file())?;
+    let mut client = Client::to_server_or_store(config).await?;
+    match command {
+        UserCommand::Add { aor, password } => add(global, &mut client, &aor, &password).await,
+        UserCommand::List => list(global, &mut client).await,
+        UserCommand::Passwd { aor, password } => passwd(global, &mut client, &aor, &password).await,
+        UserCommand::Remove { aor } => {
+            client.delete::<()>(&format!("/api/users/{}", segment(&aor.to_string()))).await?;
+            global.print(&json!({ "removed": aor.to_string() }), || println!("user {aor} removed"))
+        }
+    }
+}
+
+async fn add(global: &Global, client: &mut Client, aor: &Aor, password: &PasswordSource) -> Result<ExitCode, Failure> {
+    let aor = aor.to_string();
+    let password = password.obtain(&aor).await?;
+    let new = NewUser { aor, password: password.text.clone() };
+    let user: UserAnswer = client.post("/api/users", &new).await?;
+    let mut answer = json!(user);
+    if password.is_generated {
+        answer["password"] = json!(password.text);
+    }
+    global.print(&answer, || {
+        println!("user {} added", user.aor);
+        if password.is_generated {
+            println!("password: {}", password.text);
+        }
+    })
+}
+
+async fn passwd(
+    global: &Global,
+    client: &mut Client,
+    aor: &Aor,
+    password: &PasswordSource,
+) -> Result<ExitCode, Failure> {
+    let aor = aor.to_string();
+    let password = password.obtain(&aor).await?;
+    let new = NewPassword { password: password.text.clone() };
+    client.put::<()>(&format!("/api/users/{}/password", segment(&aor)), &new).await?;
+    let shown = password.is_generated.then_some(&password.text);
+    global.print(&json!({ "aor": aor, "password": shown }), || {
+        println!("password of {aor} changed");
+        if let Some(password) = shown {
+            println!("password: {password}");
+        }
+    })
+}
+
+async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure> {
+    let users: Vec<UserAnswer> = client.get("/api/users").await?;
+    global.print(&users, || {
+        if users.is_empty() {
+            return println!("no users yet; to add one: comity user add NAME@DOMAIN");
+        }
+        let mut table = Columns::new(&["USER", "DEVICES", "SINCE"]);
+        for user in &users {
+            let devices = user.registrations.map_or_else(|| "-".to_owned(), |count| count.to_string());
+            table.row([user.aor.clone(), devices, moment::date(user.created_unix)]);
+        }
+        table.print();
+    })
+}
+
+fn parse_aor(text: &str) -> Result<Aor, String> {
+    let Some((name, domain)) = text.trim_start_matches("sip:").rsplit_once('@') else {
+        return Err("write NAME@DOMAIN, such as alice@contoso.example".to_owned());
+    };
+    let domain = server::domain::parse(domain).map_err(|error| error.to_string())?;
+    format!("{name}@{domain}").parse().map_err(|_| format!("{name:?} cannot be the name of a user"))
+}

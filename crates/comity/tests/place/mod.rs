@@ -1,0 +1,102 @@
+//! A folder with a configuration, and the program run in it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Where one test's organisation lives.
+pub struct Place {
+    pub folder: tempfile::TempDir,
+}
+
+/// What a command answered.
+pub struct Answer {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Place {
+    /// A configuration for contoso.example; its certificate is issued where a test wants to serve.
+    pub fn new(listen: &str) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "domains = [\"contoso.example\"]\nedge = \"sip.contoso.example\"\nworkers = 2\n\
+             [certificate]\nchain = \"contoso.pem\"\nkey = \"contoso.key\"\nroots = \"ca.pem\"\n\
+             [listen]\n{listen}\n[dns]\nservers = [\"127.0.0.1:9\"]\n"
+        );
+        std::fs::write(folder.path().join("comity.toml"), text).unwrap();
+        Place { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Issues the certificate for these names, together with its authority.
+    pub fn certify(&self, names: &[&str]) {
+        let mut authority = rcgen::CertificateParams::default();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority_key = rcgen::KeyPair::generate().unwrap();
+        let authority_certificate = authority.self_signed(&authority_key).unwrap();
+        let issuer = rcgen::Issuer::new(authority, authority_key);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let write = |name: &str, text: String| std::fs::write(self.path().join(name), text).unwrap();
+        write("ca.pem", authority_certificate.pem());
+        write("contoso.pem", certificate.pem());
+        write("contoso.key", key.serialize_pem());
+    }
+
+    /// Runs `comity` in the folder.
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        self.run_with_input(arguments, "")
+    }
+
+    /// As [`Place::run`], with this on standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Answer {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that wants no input may have ended before it is written.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        answer(child.wait_with_output().unwrap())
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comity"));
+        command.args(arguments).current_dir(self.path()).env_remove("COMITY_CONFIG").env_remove("COMITY_LOG");
+        command
+    }
+}
+
+impl Answer {
+    /// Checks that the command succeeded.
+    pub fn ok(self) -> Answer {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Checks that it failed with exactly these lines: what was wrong, what to do next.
+    pub fn fails(self, lines: &[&str]) {
+        let told: Vec<_> = self.stderr.lines().filter(|line| !line.starts_with("no server is running: ")).collect();
+        assert_eq!(told, lines);
+        assert_eq!(self.code, Some(1), "{}", self.stderr);
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}
+
+fn answer(output: Output) -> Answer {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Answer { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}

@@ -1,0 +1,193 @@
+//! The command line where no server runs: it works on the store, and says so.
+
+mod place;
+
+use place::Place;
+
+const LISTEN: &str = "tls = [\"127.0.0.1:5061\"]";
+
+fn place() -> Place {
+    Place::new(LISTEN)
+}
+
+#[test]
+fn help_names_every_command_and_shows_examples() {
+    let help = place().run(&["--help"]).ok().stdout;
+    for word in ["serve", "check", "status", "user", "partner", "demo", "--config", "--json", "Examples:"] {
+        assert!(help.contains(word), "{word} is missing in:\n{help}");
+    }
+    for command in [["user", "add"], ["partner", "add"], ["partner", "show"], ["user", "list"]] {
+        let help = place().run(&[command[0], command[1], "--help"]).ok().stdout;
+        assert!(help.contains("Example"), "{help}");
+    }
+}
+
+#[test]
+fn users_are_added_listed_changed_and_removed() {
+    let place = place();
+    let added = place.run_with_input(&["user", "add", "Alice@Contoso.Example", "--password-stdin"], "a good one\n");
+    assert_eq!(added.stdout, "user alice@contoso.example added\n", "{}", added.stderr);
+    assert_eq!(added.stderr, "no server is running: working on data/comity.db directly\n");
+    let listed = place.run(&["user", "list"]).ok().stdout;
+    assert!(listed.starts_with("USER"), "{listed}");
+    assert!(listed.contains("alice@contoso.example"), "{listed}");
+    let changed = place.run(&["user", "passwd", "alice@contoso.example", "--generate", "--json"]).ok().json();
+    assert_eq!(changed["password"].as_str().unwrap().len(), 19);
+    assert_eq!(
+        place.run(&["user", "remove", "alice@contoso.example"]).ok().stdout,
+        "user alice@contoso.example removed\n"
+    );
+    assert_eq!(place.run(&["user", "list", "--json"]).ok().json(), serde_json::json!([]));
+}
+
+#[test]
+fn what_cannot_be_done_with_a_user_says_what_to_do() {
+    let place = place();
+    place.run(&["user", "add", "alice@contoso.example", "--generate"]).ok();
+    place.run(&["user", "add", "alice@contoso.example", "--generate"]).fails(&[
+        "error: user alice@contoso.example exists",
+        "next: to change its password: comity user passwd alice@contoso.example",
+    ]);
+    place
+        .run(&["user", "remove", "bob@contoso.example"])
+        .fails(&["error: there is no user bob@contoso.example", "next: to see the users: comity user list"]);
+    place.run(&["user", "add", "alice@fabrikam.example", "--generate"]).fails(&[
+        "error: fabrikam.example is not a domain of this server",
+        "next: the domains served here are: contoso.example",
+    ]);
+    place.run_with_input(&["user", "add", "bob@contoso.example", "--password-stdin"], "short\n").fails(&[
+        "error: the password has 5 characters",
+        "next: a password has 8 to 256 characters; --generate makes a good one",
+    ]);
+    place.run(&["user", "add", "bob@contoso.example"]).fails(&[
+        "error: there is no terminal to ask for the password",
+        "next: pipe it in with --password-stdin, or let one be made with --generate",
+    ]);
+}
+
+#[test]
+fn partners_are_allowed_blocked_and_shown() {
+    let place = place();
+    let added = place.run(&["partner", "add", "Fabrikam.Example.", "--edge", "SIP.fabrikam.example:5071"]).ok();
+    assert_eq!(added.stdout, "fabrikam.example is allowed, with its edge sip.fabrikam.example:5071\n");
+    place.run(&["partner", "add", "litware.example", "--comment", "the print shop"]).ok();
+    let blocked = place.run(&["partner", "block", "fabrikam.example"]).ok().stdout;
+    assert_eq!(blocked, "fabrikam.example is blocked\nbefore: allowed server sip.fabrikam.example:5071\n");
+    let listed = place.run(&["partner", "list"]).ok().stdout;
+    let rows: Vec<Vec<&str>> =
+        listed.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
+    assert_eq!(rows[0], ["DOMAIN", "KIND", "EDGE", "SINCE", "COMMENT"]);
+    assert_eq!(rows[1][..3], ["fabrikam.example", "blocked", "-"]);
+    assert_eq!(rows[2][..3], ["litware.example", "allowed domain", "-"]);
+    assert_eq!(rows[2][4], "the print shop");
+    let shown = place.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    assert!(shown.contains("blocked: nothing from it or to it passes"), "{shown}");
+    let unknown = place.run(&["partner", "show", "adatum.example", "--json"]).ok().json();
+    assert_eq!(unknown["entry"], serde_json::Value::Null);
+    assert_eq!(unknown["meaning"], "no entry, and discovery is off: nothing from it or to it passes");
+}
+
+#[test]
+fn a_block_is_lifted_before_anything_else() {
+    let place = place();
+    place.run(&["partner", "block", "fabrikam.example"]).ok();
+    let lift = "next: first lift the block: comity partner unblock fabrikam.example";
+    place.run(&["partner", "add", "fabrikam.example"]).fails(&["error: fabrikam.example is blocked", lift]);
+    place.run(&["partner", "remove", "fabrikam.example"]).fails(&["error: fabrikam.example is blocked", lift]);
+    place.run(&["partner", "unblock", "fabrikam.example"]).ok();
+    place.run(&["partner", "add", "fabrikam.example"]).ok();
+    place.run(&["partner", "unblock", "fabrikam.example"]).fails(&[
+        "error: fabrikam.example is not blocked",
+        "next: to see its entry: comity partner show fabrikam.example; to remove it: comity partner remove fabrikam.example",
+    ]);
+    place.run(&["partner", "add", "contoso.example"]).fails(&[
+        "error: contoso.example is a domain of this server",
+        "next: partners are other organisations' domains; ours are under domains in comity.toml",
+    ]);
+}
+
+#[test]
+fn what_is_mistyped_is_a_usage_error() {
+    for arguments in [
+        &["partner", "add", "sip:fabrikam.example"][..],
+        &["partner", "add", "fabrikam.example", "--edge", "192.0.2.1"],
+        &["user", "add", "alice"],
+        &["user", "add", "alice@192.0.2.1"],
+        &["partner", "befriend", "fabrikam.example"],
+        &["user", "add", "alice@contoso.example", "--generate", "--password-stdin"],
+    ] {
+        let answer = place().run(arguments);
+        assert_eq!(answer.code, Some(2), "{arguments:?}: {}", answer.stderr);
+        assert!(answer.stderr.starts_with("error: "), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn status_says_that_no_server_runs_and_how_to_start_one() {
+    place()
+        .run(&["status"])
+        .fails(&["error: no server is running with comity.toml", "next: start it: comity serve --config comity.toml"]);
+}
+
+#[test]
+fn check_shows_what_the_configuration_means_and_what_partners_will_miss() {
+    let place = place();
+    place.certify(&["sip.contoso.example"]);
+    let checked = place.run(&["check"]).ok().stdout;
+    assert!(checked.starts_with("ok: comity.toml means\n\ndomains = [\"contoso.example\"]"), "{checked}");
+    assert!(!checked.contains("warning"), "{checked}");
+    place.certify(&["www.contoso.example"]);
+    let answer = place.run(&["check", "--json"]).ok().json();
+    let warnings: Vec<_> = answer["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    assert!(warnings[0].contains("does not name the edge sip.contoso.example"), "{warnings:?}");
+    assert!(warnings[1].contains("does not prove contoso.example"), "{warnings:?}");
+}
+
+#[test]
+fn check_and_serve_refuse_a_key_of_another_certificate() {
+    let place = place();
+    place.certify(&["sip.contoso.example"]);
+    let key = std::fs::read(place.path().join("contoso.key")).unwrap();
+    place.certify(&["sip.contoso.example"]);
+    std::fs::write(place.path().join("contoso.key"), key).unwrap();
+    for command in ["check", "serve"] {
+        let answer = place.run(&[command]);
+        assert_eq!(answer.code, Some(1), "{}", answer.stdout);
+        assert!(answer.stderr.contains("the key in contoso.key is not the key of"), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn every_problem_of_a_file_is_told_with_its_line() {
+    let place = place();
+    std::fs::write(place.path().join("comity.toml"), "domain = [\"contoso.example\"]\nedge = 5\n").unwrap();
+    let answer = place.run(&["check"]);
+    assert_eq!(answer.code, Some(1));
+    let lines: Vec<_> = answer.stderr.lines().collect();
+    assert_eq!(
+        lines[0],
+        "error: comity.toml:1: unknown key \"domain\" at the top of the file; did you mean \"domains\"?"
+    );
+    assert!(lines[1].starts_with("comity.toml:2: edge: expected a text in quotes, found an integer"), "{lines:?}");
+    assert!(lines[2].starts_with("comity.toml: missing key \"chain\" in [certificate]"), "{lines:?}");
+    assert_eq!(
+        lines.last().unwrap(),
+        &"next: correct it, then look again: comity check; every key: comity check --keys"
+    );
+}
+
+#[test]
+fn a_folder_without_a_configuration_is_told_where_one_is_looked_for() {
+    let place = place();
+    std::fs::remove_file(place.path().join("comity.toml")).unwrap();
+    let answer = place.run(&["user", "list"]);
+    // Where the machine has one of its own, that one is used.
+    if answer.code == Some(1) {
+        assert!(
+            answer.stderr.starts_with("error: there is no configuration: neither comity.toml"),
+            "{}",
+            answer.stderr
+        );
+        assert!(answer.stderr.contains("\nnext: name the file with --config FILE"), "{}", answer.stderr);
+    }
+}

@@ -1,0 +1,44 @@
+//! A certificate authority, configurations and a name server for the tests of this crate.
+
+pub(crate) mod name_server;
+
+use std::sync::Arc;
+
+use certificates::{Identity, Roots, tls};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rustls::{ClientConfig, ServerConfig};
+use rustls_pki_types::PrivateKeyDer;
+
+/// An edge with a certificate, and the authority that vouches for it.
+pub(crate) struct Edge {
+    pub(crate) server: Arc<ServerConfig>,
+    pub(crate) client: Arc<ClientConfig>,
+    pub(crate) roots: Roots,
+}
+
+impl Edge {
+    /// Its certificate names `domain` as a SIP domain and as a host.
+    pub(crate) fn of(domain: &str) -> Edge {
+        let mut authority = CertificateParams::new([]).expect("no names");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, key()).expect("an authority");
+        let mut params = CertificateParams::new([domain.to_owned()]).expect("a host name");
+        params.subject_alt_names.push(SanType::URI(format!("sip:{domain}").try_into().expect("ASCII")));
+        let key = key();
+        let certificate = params.signed_by(&key, &authority).expect("a certificate");
+        let identity = Identity {
+            chain: vec![certificate.der().clone()],
+            key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
+        };
+        let roots = Roots::empty().with_certificates(&[authority.as_ref().der().clone()]).expect("a root");
+        Edge {
+            server: Arc::new(tls::recording_server_config(&identity).expect("a server")),
+            client: Arc::new(tls::recording_client_config(Some(&identity)).expect("a client")),
+            roots,
+        }
+    }
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().expect("a key")
+}

@@ -1,0 +1,301 @@
+//! The parts put together, started in the order in which they need each other, and ended in reverse.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use certificates::{Identity, LoadError, Roots};
+use federation::admission::Organisation;
+use federation::partner::Partners;
+use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Resolver, WorkerSetup};
+use signaling::{CoreConfig, Listener, WorkerId};
+use sip::Transport;
+use store::{Store, StoreError, StoreThread};
+use tokio::sync::mpsc;
+
+use crate::accounts::StoreAccounts;
+use crate::certificate;
+use crate::config::Config;
+use crate::control::{Control, ControlSocket, SocketError, partners_of};
+use crate::refusal_log::RefusalLog;
+use crate::workers::Workers;
+
+/// Why a server does not start; one line, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot make the folder {}: {source}", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("a server already runs in {}; to see it: comity status", path.display())]
+    AlreadyRunning { path: PathBuf },
+    #[error("cannot lock {}: {source}", path.display())]
+    Lock { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Certificate(#[from] LoadError),
+    #[error("the certificate cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    #[error("worker {0} ended while it started")]
+    WorkerLost(WorkerId),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+}
+
+/// Where servers come from.
+pub struct Server;
+
+/// A server that serves. Stop it with [`Running::stop`]; dropping it leaves its threads behind.
+pub struct Running {
+    control: ControlSocket,
+    workers: Workers,
+    threads: Vec<JoinHandle<()>>,
+    /// Hears from each worker as its thread ends.
+    ended: mpsc::UnboundedReceiver<WorkerId>,
+    refusals: RefusalLogTask,
+    store: StoreThread,
+    /// Released when the file is closed.
+    _lock: File,
+}
+
+impl Server {
+    /// Starts everything and returns when all of it is ready: every worker listens, and the control socket answers.
+    ///
+    /// # Errors
+    /// In words for the administrator; nothing runs then.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        create_folder(&config.data).map_err(|source| StartError::Folder { path: config.data.clone(), source })?;
+        let lock = lock(&config)?;
+        let (identity, roots) = certificate::load(&config)?;
+        let report = certificate::report(&identity, &roots, &config);
+        for warning in &report.warnings {
+            tracing::warn!("{warning}");
+        }
+        for (transport, address) in config.listeners() {
+            net::check_free(transport, address)?;
+        }
+        let start = Start::from_store(&config, &identity, roots)?;
+        let store = StoreThread::start(&config.store_path())?;
+        let accounts: Arc<dyn Accounts> = Arc::new(StoreAccounts(store.handle()));
+
+        let (workers, threads, ended) = start_workers(&start, &config, &accounts).await?;
+        let control = Control::new(config.clone(), store.handle(), workers.clone(), report);
+        let control = match ControlSocket::open(&config.control_path(), control) {
+            Ok(control) => control,
+            Err(error) => {
+                workers.stop();
+                return Err(error.into());
+            }
+        };
+        let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle()));
+        tracing::info!(edge = config.edge, workers = config.workers, "serving");
+        Ok(Running { control, workers, threads, ended, refusals, store, _lock: lock })
+    }
+}
+
+impl Running {
+    /// Waits until a worker ends of itself, which is a bug of ours: the rest cannot serve without it.
+    pub async fn worker_lost(&mut self) -> WorkerId {
+        match self.ended.recv().await {
+            Some(worker) => worker,
+            // Every sender is held by a thread, and each sends before it ends.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends everything in order. What was answered is on disk.
+    pub async fn stop(self) {
+        self.control.stop().await;
+        self.refusals.finish().await;
+        self.workers.stop();
+        let (threads, store) = (self.threads, self.store);
+        let ending = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A panic was reported when it happened.
+                let _ = thread.join();
+            }
+            store.stop();
+        });
+        let _ = ending.await;
+        tracing::info!("stopped");
+    }
+}
+
+/// The addresses that somebody else listens on already, or that cannot be listened on at all; one sentence each.
+pub fn taken_addresses(config: &Config) -> Vec<String> {
+    let taken = |(transport, address)| net::check_free(transport, address).err();
+    config.listeners().filter_map(taken).map(|error| error.to_string()).collect()
+}
+
+/// The folder of the store and the control socket, for the server's user alone where it is new.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn lock(config: &Config) -> Result<File, StartError> {
+    let path = config.lock_path();
+    let opened = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = opened.map_err(|source| StartError::Lock { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::AlreadyRunning { path: config.data.clone() }),
+        Err(TryLockError::Error(source)) => Err(StartError::Lock { path, source }),
+    }
+}
+
+/// What all workers are started with.
+struct Start {
+    organisation: Arc<Organisation>,
+    partners: Arc<Partners>,
+    listeners: Vec<ListenerSetup>,
+    tls_client: Arc<rustls::ClientConfig>,
+    roots: Roots,
+    resolver: Resolver,
+    secret: [u8; 32],
+    incarnation: u32,
+    epoch: Instant,
+    epoch_unix_ms: u64,
+}
+
+impl Start {
+    fn from_store(config: &Config, identity: &Identity, roots: Roots) -> Result<Start, StartError> {
+        let store = Store::open(&config.store_path())?;
+        let switches = config.federation;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Start {
+            organisation: Arc::new(Organisation { domains: config.domains.clone(), edge: config.edge.clone() }),
+            partners: Arc::new(partners_of(&store, switches.enabled, switches.discovery)?),
+            listeners: listeners(config, identity)?,
+            tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
+            roots,
+            resolver: Resolver::new(&config.dns_servers)?,
+            secret: store.secret(rand::random())?,
+            incarnation: store.next_incarnation()?,
+            epoch: Instant::now(),
+            epoch_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn core(&self, worker: WorkerId, workers: u16) -> CoreConfig {
+        let listener = |setup: &ListenerSetup| Listener { transport: setup.transport, address: setup.address };
+        CoreConfig {
+            worker,
+            workers,
+            organisation: self.organisation.clone(),
+            listeners: self.listeners.iter().map(listener).collect(),
+            secret: self.secret,
+            incarnation: self.incarnation,
+            epoch: self.epoch,
+            epoch_unix_ms: self.epoch_unix_ms,
+            partners: self.partners.clone(),
+            limits: signaling::Limits::default(),
+            random_seed: rand::random(),
+        }
+    }
+
+    fn worker(
+        &self,
+        core: CoreConfig,
+        accounts: &Arc<dyn Accounts>,
+        mailboxes: &[Mailbox],
+        inbox: Inbox,
+    ) -> WorkerSetup {
+        WorkerSetup {
+            core,
+            listeners: self.listeners.clone(),
+            tls_client: self.tls_client.clone(),
+            roots: self.roots.clone(),
+            resolver: self.resolver.clone(),
+            accounts: accounts.clone(),
+            mailboxes: mailboxes.to_vec(),
+            inbox,
+            limits: net::Limits::default(),
+        }
+    }
+}
+
+/// Each TLS listener has a configuration of its own, so that no session crosses between listeners.
+fn listeners(config: &Config, identity: &Identity) -> Result<Vec<ListenerSetup>, StartError> {
+    let setup = |(transport, address)| {
+        let tls = match transport {
+            Transport::Tls => Some(Arc::new(certificates::tls::recording_server_config(identity)?)),
+            Transport::Tcp | Transport::Udp => None,
+        };
+        Ok(ListenerSetup { transport, address, tls })
+    };
+    config.listeners().map(setup).collect()
+}
+
+type Started = (Workers, Vec<JoinHandle<()>>, mpsc::UnboundedReceiver<WorkerId>);
+
+async fn start_workers(start: &Start, config: &Config, accounts: &Arc<dyn Accounts>) -> Result<Started, StartError> {
+    let (mailboxes, inboxes): (Vec<_>, Vec<_>) =
+        (0..config.workers).map(|_| net::mailbox(MAILBOX_HANDOFFS_MAX)).unzip();
+    let workers = Workers::new(mailboxes.clone());
+    let (end, ended) = mpsc::unbounded_channel();
+    let (report, mut reports) = mpsc::unbounded_channel();
+    let mut threads = Vec::new();
+    for (worker, inbox) in (0..config.workers).zip(inboxes) {
+        let setup = start.worker(start.core(worker, config.workers), accounts, &mailboxes, inbox);
+        let (end, report) = (EndReport { worker, end: end.clone() }, report.clone());
+        let body = move || {
+            let _end = end;
+            // The error comes back through the report.
+            let _ = net::run(setup, |ready| drop(report.send(ready.map(|_| ()))));
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{worker}")).spawn(body);
+        threads.push(thread.map_err(|error| {
+            workers.stop();
+            StartError::Thread(error)
+        })?);
+    }
+    drop(report);
+    for worker in 0..config.workers {
+        let ready = reports.recv().await.ok_or(StartError::WorkerLost(worker));
+        if let Err(error) = ready.and_then(|ready| Ok(ready?)) {
+            workers.stop();
+            return Err(error);
+        }
+    }
+    Ok((workers, threads, ended))
+}
+
+/// Says that a worker's thread ends, also by a panic.
+struct EndReport {
+    worker: WorkerId,
+    end: mpsc::UnboundedSender<WorkerId>,
+}
+
+impl Drop for EndReport {
+    fn drop(&mut self) {
+        let _ = self.end.send(self.worker);
+    }
+}
+
+/// The copying of refusals in the background, and once more at the end.
+struct RefusalLogTask {
+    stop: tokio::sync::oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl RefusalLogTask {
+    fn start(log: RefusalLog) -> RefusalLogTask {
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        RefusalLogTask { stop, task: tokio::spawn(log.run(stopped)) }
+    }
+
+    async fn finish(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+/// Handoffs that may wait for one worker.
+const MAILBOX_HANDOFFS_MAX: usize = 65_536;
