@@ -1,5 +1,7 @@
 //! A server started, commanded over its control socket, and stopped.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 mod place;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -1,5 +1,7 @@
 //! The command line where no server runs: it works on the store, and says so.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 mod place;
 
 use place::Place;

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use sip::aor::Aor;
-use sip::auth::{Ha1, NonceBook};
+use sip::auth::{Algorithm, Ha1, NonceBook};
 use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::Refusal;
@@ -32,9 +32,16 @@ pub struct Organisation {
     pub domains: Vec<String>,
     /// The edge's certified FQDN, lower case.
     pub edge: String,
+    /// Digest algorithms that users may sign in with, most wanted first.
+    pub digest: Vec<Algorithm>,
 }
 
 impl Organisation {
+    /// With every digest algorithm.
+    pub fn new(domains: Vec<String>, edge: String) -> Organisation {
+        Organisation { domains, edge, digest: Algorithm::ALL.to_vec() }
+    }
+
     /// Whether the host is one of our SIP domains.
     pub fn is_local(&self, host: &str) -> bool {
         self.domains.iter().any(|domain| domain_name::same(domain, host))

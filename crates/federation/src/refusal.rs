@@ -63,7 +63,7 @@ pub fn relay_denied(reason: impl Into<String>) -> Refusal {
 
 /// A challenge: 401 with `WWW-Authenticate` for a registrar, 407 with `Proxy-Authenticate` otherwise
 /// (RFC 3261 22.2, 22.3). The challenges stand in the order of our preference (RFC 8760 2.3).
-pub fn challenge(word: &'static str, reason: &str, registrar: bool, challenges: [String; 2]) -> Refusal {
+pub fn challenge(word: &'static str, reason: &str, registrar: bool, challenges: Vec<String>) -> Refusal {
     let (status, header) = match registrar {
         true => (401, HeaderName::WwwAuthenticate),
         false => (407, HeaderName::ProxyAuthenticate),

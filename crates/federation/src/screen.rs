@@ -1,7 +1,6 @@
 //! Stateless refusals, before a transaction or any memory is spent on a request: its shape, its sizes
 //! and Max-Forwards (RFC 3261 8.1.1, 16.3).
 
-use sip::header_name::HeaderName;
 use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::Refusal;
@@ -20,7 +19,8 @@ pub fn screen(request: &Message) -> Result<(), Refusal> {
     check_hops(request)
 }
 
-/// The headers every request needs are there once, can be read, and CSeq names the method.
+/// The headers every request needs are there and can be read, and CSeq names the method. That none of them is
+/// there twice, for two readers to read differently, is seen to by the parser.
 fn check_shape(request: &Message) -> Result<(), Refusal> {
     let Some(method) = request.method() else {
         return Err(refusal::malformed_request("a response came where a request was expected"));

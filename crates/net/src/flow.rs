@@ -261,8 +261,21 @@ impl Signal {
         self.notify.notify_one();
     }
 
-    /// Returns when the worker has something to say, or the socket is ready.
+    /// Returns when the worker has something to say, or the socket is ready; if either is so already, then after the
+    /// other tasks have had their turn, so that a peer that never stops sending starves nobody.
     pub(crate) async fn wait(&self, stream: &TcpStream, interest: Interest) {
+        let mut ready = std::pin::pin!(self.ready(stream, interest));
+        let mut is_first = true;
+        let was_ready = std::future::poll_fn(|context| {
+            let was_first = std::mem::replace(&mut is_first, false);
+            ready.as_mut().poll(context).map(|()| was_first)
+        });
+        if was_ready.await {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn ready(&self, stream: &TcpStream, interest: Interest) {
         tokio::select! {
             biased;
             () = self.notify.notified() => {}

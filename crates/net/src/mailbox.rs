@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::{Counters, MovedFlow};
 
 /// What a worker is told from outside. Taken in the order sent.
+#[allow(clippy::large_enum_variant, reason = "the largest is by far the commonest; the queue holds it without a box")]
 pub enum WorkerMessage {
     Handoff(Handoff),
     /// A flow that another worker accepted and this one owns from now on.
@@ -23,11 +24,14 @@ pub enum WorkerMessage {
         answer: Answer,
     },
     /// Runs on the worker's thread; what it makes the core put out is performed.
-    Inspect(Box<dyn FnOnce(&mut Core, Instant) + Send>),
+    Inspect(Inspection),
     Counters(Box<dyn FnOnce(Counters) + Send>),
     /// Ends all flows and makes [`run`](crate::run) return.
     Stop,
 }
+
+/// A look at a core, or a change to it.
+pub type Inspection = Box<dyn FnOnce(&mut Core, Instant) + Send>;
 
 /// The sending half of a worker's queue.
 #[derive(Clone)]

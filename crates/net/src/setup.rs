@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_foreign_address_is_explained() {
         let foreign = SocketAddr::from(([192, 0, 2, 1], 5060));
-        let error = listen(Transport::Udp, foreign).err().expect("not ours");
+        let error = listen(Transport::Udp, foreign).expect_err("not ours");
         assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:5060 (UDP): "), "{error}");
         assert!(error.to_string().ends_with("Choose an address that this machine has"), "{error}");
     }

@@ -402,3 +402,6 @@ const MESSAGES_PER_TURN_MAX: usize = 256;
 /// More than the largest datagram.
 const SCRATCH_BYTES: usize = 1 << 16;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,7 @@ impl Start {
         let switches = config.federation;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Start {
-            organisation: Arc::new(Organisation { domains: config.domains.clone(), edge: config.edge.clone() }),
+            organisation: Arc::new(config.organisation()),
             partners: Arc::new(partners_of(&store, switches.enabled, switches.discovery)?),
             listeners: listeners(config, identity)?,
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),

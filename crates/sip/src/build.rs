@@ -31,8 +31,7 @@ pub fn response(request: &Message, status: u16, phrase: Option<&str>, to_tag: Op
     debug_assert!((100..=699).contains(&status), "no status: {status}");
     let mut out = BytesMut::with_capacity(request.as_bytes().len() - request.body().len() + 256);
     put_status_line(&mut out, status, phrase.unwrap_or_else(|| reason_phrase(status)));
-    let forms_dialog =
-        (101..300).contains(&status) && request.method().is_some_and(|method| method.forms_dialog());
+    let forms_dialog = (101..300).contains(&status) && request.method().is_some_and(|method| method.forms_dialog());
     for header in request.headers() {
         match header.name {
             HeaderName::Via | HeaderName::From | HeaderName::CallId | HeaderName::CSeq => {}
@@ -189,9 +188,8 @@ mod tests {
 
     #[test]
     fn a_response_copies_what_identifies_the_request() {
-        let ringing = response(&message(INVITE), 180, None, Some("b"))
-            .header(HeaderName::Contact, "<sip:bob@192.0.2.9>")
-            .build();
+        let ringing =
+            response(&message(INVITE), 180, None, Some("b")).header(HeaderName::Contact, "<sip:bob@192.0.2.9>").build();
         let expected = concat!(
             "SIP/2.0 180 Ringing\n",
             "Via: SIP/2.0/TLS a1;branch=z9hG4bK1, SIP/2.0/UDP a2\n",
@@ -239,7 +237,8 @@ mod tests {
             "Content-Length: 3\n\nh\u{e9}",
         );
         assert_eq!(text(built), expected);
-        let twice = RequestBuilder::new(&Method::Bye, "sip:b").header(HeaderName::CallId, 1).header(HeaderName::CallId, 2);
+        let twice =
+            RequestBuilder::new(&Method::Bye, "sip:b").header(HeaderName::CallId, 1).header(HeaderName::CallId, 2);
         assert_eq!(twice.message(), Err(ParseError::Duplicate(HeaderName::CallId)));
     }
 }

@@ -185,10 +185,8 @@ impl Edits {
     /// The header block after all edits, nothing copied yet. Content-Length is the printer's.
     fn lines_of<'a>(&'a self, message: &'a Message) -> Lines<'a> {
         let slots = message.slots().iter().enumerate();
-        let mut lines = Lines {
-            message,
-            lines: slots.map(|(index, slot)| Line::Received { index, name: slot.name }).collect(),
-        };
+        let mut lines =
+            Lines { message, lines: slots.map(|(index, slot)| Line::Received { index, name: slot.name }).collect() };
         for edit in self.edits.iter().filter(|edit| !edit.is_on(HeaderName::ContentLength)) {
             lines.apply(edit);
         }
@@ -535,8 +533,7 @@ mod tests {
     #[test]
     fn a_new_body_brings_its_length() {
         let edited = applied(|edits| edits.set_body("text/plain", b"longer".to_vec()));
-        let expected = REQUEST
-            .replace("l: 0002\n\nhi", "Content-Length: 6\nContent-Type: text/plain\n\nlonger");
+        let expected = REQUEST.replace("l: 0002\n\nhi", "Content-Length: 6\nContent-Type: text/plain\n\nlonger");
         assert_eq!(edited, expected);
         let own = applied(|edits| edits.set(HeaderName::ContentLength, "99"));
         assert_eq!(own, REQUEST, "the length is not to be edited");

@@ -60,7 +60,9 @@ pub struct Framer {
 enum Stage {
     Headers(HeaderScanner),
     /// The length of the whole message is known.
-    ExpectBody { length: usize },
+    ExpectBody {
+        length: usize,
+    },
 }
 
 impl Framer {
@@ -113,9 +115,8 @@ pub fn check_datagram(bytes: Bytes) -> Result<Bytes, FramingError> {
     if bytes.is_empty() {
         return Err(FramingError::Empty);
     }
-    let head = HeaderScanner::new(MessageLimits::DEFAULT)
-        .advance(&bytes, |_| Ok(()))?
-        .ok_or(FramingError::Unterminated)?;
+    let head =
+        HeaderScanner::new(MessageLimits::DEFAULT).advance(&bytes, |_| Ok(()))?.ok_or(FramingError::Unterminated)?;
     let length = match head.content_length {
         Some(body) => head.length + body,
         None => bytes.len(),
@@ -162,7 +163,15 @@ pub(crate) struct HeaderScanner {
 
 impl HeaderScanner {
     pub(crate) fn new(limits: MessageLimits) -> Self {
-        HeaderScanner { limits, scanned: 0, line_start: 0, text_start: 0, start_line: None, headers: 0, content_length: None }
+        HeaderScanner {
+            limits,
+            scanned: 0,
+            line_start: 0,
+            text_start: 0,
+            start_line: None,
+            headers: 0,
+            content_length: None,
+        }
     }
 
     /// `bytes` are those of the last call, and more. Calls `on_header` for each complete header line.
@@ -414,9 +423,8 @@ mod tests {
         let with_body = Bytes::from(format!("{silent}rest"));
         assert_eq!(check_datagram(with_body.clone()), Ok(with_body));
 
-        let datagram = |length: usize| {
-            check_datagram(Bytes::from(format!("\r\n\r\nA sip:a SIP/2.0\r\nl: {length}\r\n\r\nhi")))
-        };
+        let datagram =
+            |length: usize| check_datagram(Bytes::from(format!("\r\n\r\nA sip:a SIP/2.0\r\nl: {length}\r\n\r\nhi")));
         assert_eq!(datagram(1), Ok(Bytes::from_static(b"A sip:a SIP/2.0\r\nl: 1\r\n\r\nh")));
         assert_eq!(datagram(3), Err(FramingError::Truncated));
         assert_eq!(check_datagram(Bytes::from_static(b"\r\n\r\n")), Err(FramingError::Empty));

@@ -122,10 +122,36 @@ impl HeaderName {
         use HeaderName::*;
         matches!(
             self,
-            From | To | CallId | CSeq | MaxForwards | Expires | MinExpires | ContentLength | ContentType
-                | ContentDisposition | Date | Event | SubscriptionState | Join | Replaces | TargetDialog
-                | ReferTo | ReferredBy | ReferSub | SessionExpires | MinSe | RetryAfter | RAck | RSeq | SipETag
-                | SipIfMatch | SuppressIfMatch | InfoPackage | MaxBreadth | MimeVersion | FlowTimer
+            From | To
+                | CallId
+                | CSeq
+                | MaxForwards
+                | Expires
+                | MinExpires
+                | ContentLength
+                | ContentType
+                | ContentDisposition
+                | Date
+                | Event
+                | SubscriptionState
+                | Join
+                | Replaces
+                | TargetDialog
+                | ReferTo
+                | ReferredBy
+                | ReferSub
+                | SessionExpires
+                | MinSe
+                | RetryAfter
+                | RAck
+                | RSeq
+                | SipETag
+                | SipIfMatch
+                | SuppressIfMatch
+                | InfoPackage
+                | MaxBreadth
+                | MimeVersion
+                | FlowTimer
         )
     }
 

@@ -212,7 +212,10 @@ mod tests {
 
     #[test]
     fn reading_back_parses_again() {
-        use de::{IntoDeserializer, value::{BytesDeserializer, Error}};
+        use de::{
+            IntoDeserializer,
+            value::{BytesDeserializer, Error},
+        };
         let read = |bytes: &'static [u8]| {
             let deserializer: BytesDeserializer<'_, Error> = bytes.into_deserializer();
             Message::deserialize(deserializer)

@@ -305,8 +305,8 @@ mod tests {
         assert_eq!(message("A sip:a SIP/2.0\nl: 0\n").map(|_| ()), Err(FramingError::Unterminated.into()));
         assert_eq!(message("A sip:a SIP/2.0").map(|_| ()), Err(FramingError::Unterminated.into()));
         // RFC 4475 3.1.2.4 and 3.1.2.18: found where they are read.
-        let scalars = parse("CSeq: 36893488147419103232 REGISTER\nMax-Forwards: 300\nExpires: 10000000000000")
-            .expect("framed");
+        let scalars =
+            parse("CSeq: 36893488147419103232 REGISTER\nMax-Forwards: 300\nExpires: 10000000000000").expect("framed");
         assert_eq!(scalars.cseq(), Err(ParseError::Malformed(HeaderName::CSeq)));
         assert_eq!(scalars.max_forwards(), Err(ParseError::Malformed(HeaderName::MaxForwards)));
         assert_eq!(scalars.expires(), Err(ParseError::Malformed(HeaderName::Expires)));
@@ -331,14 +331,14 @@ mod tests {
         ];
         let mut random = XorShift(0x9e37_79b9_7f4a_7c15);
         let mut survivors = 0;
-        for round in 0..40_000 {
+        for round in 0..12_000 {
             let mut bytes = seeds[round % 2].clone().into_bytes();
             for _ in 0..=random.below(4) {
                 mutate(&mut bytes, &mut random);
             }
             survivors += u32::from(exercise(Bytes::from(bytes)));
         }
-        assert!(survivors > 1_000, "too few mutations were still messages: {survivors}");
+        assert!(survivors > 300, "too few mutations were still messages: {survivors}");
     }
 
     struct XorShift(u64);

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt, net::Ipv6Addr};
 
-use crate::{ParseError, header::grammar::{parse_digits, trim}};
+use crate::{
+    ParseError,
+    header::grammar::{parse_digits, trim},
+};
 
 /// `sip:` and `sips:` in their parts; of any other scheme only the scheme is known.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -158,8 +161,7 @@ fn parse_uri(text: &str) -> Option<Uri<'_>> {
     if !is_scheme(scheme) || rest.is_empty() {
         return None;
     }
-    let bare =
-        Uri { text, scheme, user: None, password: None, host: "", port: None, params: "", headers: None };
+    let bare = Uri { text, scheme, user: None, password: None, host: "", port: None, params: "", headers: None };
     match bare.is_sip() {
         true => parse_sip(bare, rest),
         false => Some(bare),
@@ -194,6 +196,9 @@ fn parse_sip<'a>(bare: Uri<'a>, rest: &'a str) -> Option<Uri<'a>> {
 /// Named, each at most once (RFC 3261 19.1.1): two `transport` are two ways for one request. Few enough to be
 /// compared with each other.
 fn params_are_sound(uri: &Uri<'_>) -> bool {
+    if uri.params.is_empty() && uri.headers.is_none() {
+        return true;
+    }
     let headers = uri.headers.map_or(0, |headers| headers.split('&').count());
     if uri.params().count() > PARTS_MAX || headers > PARTS_MAX {
         return false;
@@ -209,12 +214,12 @@ fn is_host(host: &str) -> bool {
         return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     }
     let name = host.strip_suffix('.').unwrap_or(host);
-    name.len() <= HOST_LEN_MAX && name.split('.').all(is_label)
+    name.len() <= HOST_LEN_MAX && name.as_bytes().split(|byte| *byte == b'.').all(is_label)
 }
 
-fn is_label(label: &str) -> bool {
-    (1..=63).contains(&label.len())
-        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+fn is_label(label: &[u8]) -> bool {
+    (1..=LABEL_LEN_MAX).contains(&label.len())
+        && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 fn parse_port(text: &str) -> Option<u16> {
@@ -233,9 +238,8 @@ fn is_uri_byte(byte: u8) -> bool {
 }
 
 fn escapes_are_whole(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'%', bytes).all(|at| {
-        bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
+    memchr::memchr_iter(b'%', bytes)
+        .all(|at| bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
 }
 
 fn split_value(text: &str) -> (&str, Option<&str>) {
@@ -299,8 +303,9 @@ const DECISIVE: &[&str] = &["transport", "user", "ttl", "method", "maddr"];
 /// Parameters of a URI, and its headers.
 const PARTS_MAX: usize = 32;
 
-/// Of a domain name (RFC 1035 2.3.4).
+/// Of a domain name and of its labels, bytes (RFC 1035 2.3.4).
 const HOST_LEN_MAX: usize = 253;
+const LABEL_LEN_MAX: usize = 63;
 
 #[cfg(test)]
 mod tests {

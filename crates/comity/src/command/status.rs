@@ -81,9 +81,10 @@ fn print_workers(workers: &[WorkerAnswer]) {
             Some(core) => number(core).to_string(),
             None => "no answer".to_owned(),
         };
-        let of_sockets = |name: &str| {
-            let value = sockets.as_ref().and_then(|counters| counters.get(name));
-            value.map_or_else(|| "no answer".to_owned(), ToString::to_string)
+        // Streams and datagrams are counted apart.
+        let of_sockets = |names: [&str; 2]| match sockets {
+            Some(counters) => names.iter().filter_map(|name| counters.get(*name)?.as_u64()).sum::<u64>().to_string(),
+            None => "no answer".to_owned(),
         };
         table.row([
             worker.to_string(),
@@ -93,8 +94,8 @@ fn print_workers(workers: &[WorkerAnswer]) {
             of_core(|core| core.server_transactions + core.client_transactions),
             of_core(|core| core.waiting),
             of_core(|core| core.bindings),
-            of_sockets("messages_received"),
-            of_sockets("messages_sent"),
+            of_sockets(["messages_received", "datagrams_received"]),
+            of_sockets(["messages_sent", "datagrams_sent"]),
         ]);
     }
     table.print();

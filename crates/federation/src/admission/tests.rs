@@ -37,10 +37,10 @@ impl Edge {
         let epoch = Instant::now();
         let server = PartnerKind::AllowedServer { edge: "edge.hoster.example".into() };
         Edge {
-            organisation: Organisation {
-                domains: vec!["contoso.com".into(), "contoso.net".into()],
-                edge: "edge.contoso.com".into(),
-            },
+            organisation: Organisation::new(
+                vec!["contoso.com".into(), "contoso.net".into()],
+                "edge.contoso.com".into(),
+            ),
             partners: partners(
                 true,
                 false,

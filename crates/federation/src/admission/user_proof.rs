@@ -40,6 +40,9 @@ pub(super) fn check_digest(
     let Some(credentials) = credentials_of_realm(request, aor.domain()) else {
         return Err(challenger.required("no credentials for our realm").into());
     };
+    if !credentials.algorithm().is_some_and(|algorithm| challenger.rules.organisation.digest.contains(&algorithm)) {
+        return Err(challenger.required("credentials of an algorithm that is not offered").into());
+    }
     // A nonce that is not ours is most often from before a restart. Calling it stale too keeps phones
     // from concluding that their password is wrong (RFC 7616 3.3).
     match challenger.rules.nonces.check(challenger.rules.now, credentials.nonce()) {
@@ -111,7 +114,7 @@ impl Challenger<'_, '_> {
 
     fn challenge(&mut self, word: &'static str, reason: &str, stale: bool) -> Refusal {
         let nonce = self.rules.nonces.issue(self.rules.now);
-        refusal::challenge(word, reason, self.registrar, challenges(self.realm, &nonce, stale))
+        refusal::challenge(word, reason, self.registrar, challenges(self.realm, &nonce, stale, &self.rules.organisation.digest))
     }
 }
 

@@ -9,28 +9,36 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::PrivateKeyDer;
 
-/// An edge with a certificate, and the authority that vouches for it.
+/// A certificate authority that every edge of a test trusts.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// The TLS configurations of an edge with a certificate, and whom it trusts.
 pub(crate) struct Edge {
     pub(crate) server: Arc<ServerConfig>,
     pub(crate) client: Arc<ClientConfig>,
     pub(crate) roots: Roots,
 }
 
-impl Edge {
+impl Authority {
+    pub(crate) fn new() -> Authority {
+        let mut params = CertificateParams::new([]).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Authority { issuer: CertifiedIssuer::self_signed(params, key()).expect("an authority") }
+    }
+
     /// Its certificate names `domain` as a SIP domain and as a host.
-    pub(crate) fn of(domain: &str) -> Edge {
-        let mut authority = CertificateParams::new([]).expect("no names");
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(authority, key()).expect("an authority");
+    pub(crate) fn edge(&self, domain: &str) -> Edge {
         let mut params = CertificateParams::new([domain.to_owned()]).expect("a host name");
         params.subject_alt_names.push(SanType::URI(format!("sip:{domain}").try_into().expect("ASCII")));
         let key = key();
-        let certificate = params.signed_by(&key, &authority).expect("a certificate");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let identity = Identity {
             chain: vec![certificate.der().clone()],
             key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
         };
-        let roots = Roots::empty().with_certificates(&[authority.as_ref().der().clone()]).expect("a root");
+        let roots = Roots::empty().with_certificates(&[self.issuer.as_ref().der().clone()]).expect("a root");
         Edge {
             server: Arc::new(tls::recording_server_config(&identity).expect("a server")),
             client: Arc::new(tls::recording_client_config(Some(&identity)).expect("a client")),

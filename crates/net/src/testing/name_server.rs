@@ -12,10 +12,13 @@ use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
 use tokio::net::{TcpListener, UdpSocket};
 
-/// Serves on the current runtime until that ends.
-pub(crate) async fn start() -> SocketAddr {
+/// A record: its owner, and what it says. Both without the root.
+pub(crate) type Entry<'a> = (&'a str, RData);
+
+/// Serves these records on the current runtime until that ends.
+pub(crate) async fn start<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> SocketAddr {
     let mut catalog = Catalog::new();
-    catalog.upsert(name("example.").into(), vec![Arc::new(zone())]);
+    catalog.upsert(name("example").into(), vec![Arc::new(zone(entries))]);
     let mut server = Server::new(catalog);
     let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
     let address = udp.local_addr().expect("bound");
@@ -25,24 +28,26 @@ pub(crate) async fn start() -> SocketAddr {
     address
 }
 
-fn zone() -> InMemoryZoneHandler<TokioRuntimeProvider> {
-    let mut zone = InMemoryZoneHandler::empty(name("example."), ZoneType::Primary, AxfrPolicy::Deny);
-    let soa = SOA::new(name("ns.example."), name("admin.example."), 1, 3600, 600, 86_400, 60);
-    let srv = |port, target| RData::SRV(SRV::new(10, 20, port, name(target)));
-    for (owner, rdata) in [
-        ("example.", RData::SOA(soa)),
-        ("_sipfederationtls._tcp.both.example.", srv(5061, "Edge.both.example.")),
-        ("_sips._tcp.both.example.", srv(5062, "other.both.example.")),
-        ("_sips._tcp.sips.example.", srv(5061, "edge.sips.example.")),
-        ("_sipfederationtls._tcp.refusing.example.", srv(0, ".")),
-        ("_sips._tcp.refusing.example.", srv(5061, "edge.refusing.example.")),
-        ("edge.both.example.", RData::A(A::new(127, 0, 0, 7))),
-    ] {
+pub(crate) fn srv(port: u16, target: &str) -> RData {
+    RData::SRV(SRV::new(10, 20, port, name(target)))
+}
+
+pub(crate) fn a(address: [u8; 4]) -> RData {
+    RData::A(A(address.into()))
+}
+
+fn zone<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> InMemoryZoneHandler<TokioRuntimeProvider> {
+    let mut zone = InMemoryZoneHandler::empty(name("example"), ZoneType::Primary, AxfrPolicy::Deny);
+    let soa = SOA::new(name("ns.example"), name("admin.example"), 1, 3600, 600, 86_400, 60);
+    zone.upsert_mut(Record::from_rdata(name("example"), 300, RData::SOA(soa)), 0);
+    for (owner, rdata) in entries {
         zone.upsert_mut(Record::from_rdata(name(owner), 300, rdata), 0);
     }
     zone
 }
 
 fn name(text: &str) -> Name {
-    Name::from_ascii(text).expect("a name")
+    let mut name = Name::from_ascii(text).expect("a name");
+    name.set_fqdn(true);
+    name
 }

@@ -166,6 +166,14 @@ pub static FEDERATION_DISCOVERY: Key = Key {
     example: "false",
     doc: "whether domains without a partner entry are found by DNS and allowed",
 };
+pub static USERS_DIGEST: Key = Key {
+    section: "users",
+    name: "digest",
+    kind: Kind::Texts,
+    need: Need::Default(r#"["SHA-256", "MD5"]"#),
+    example: r#"["SHA-256", "MD5"]"#,
+    doc: "the digest algorithms that users may sign in with, most wanted first; some old phones trip over SHA-256",
+};
 pub static DNS_SERVERS: Key = Key {
     section: "dns",
     name: "servers",
@@ -189,5 +197,6 @@ pub static ALL: &[&Key] = &[
     &LISTEN_UDP,
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
+    &USERS_DIGEST,
     &DNS_SERVERS,
 ];

@@ -17,7 +17,9 @@ use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
 use serde::Serialize;
+use federation::admission::Organisation;
 use sip::Transport;
+use sip::auth::Algorithm;
 
 use crate::domain;
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub certificate: CertificateFiles,
     pub listen: Listen,
     pub federation: FederationSwitches,
+    /// Algorithms that users may sign in with, most wanted first; never empty.
+    pub digest: Vec<Algorithm>,
     /// Empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
 }
@@ -102,6 +106,7 @@ impl Config {
                 enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
             },
+            digest: builder.digest(),
             dns_servers: builder.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
         };
         if builder.problems.is_empty() {
@@ -117,6 +122,11 @@ impl Config {
         let Listen { tls, tcp, udp } = &self.listen;
         let streams = tls.iter().map(with(Transport::Tls)).chain(tcp.iter().map(with(Transport::Tcp)));
         streams.chain(udp.iter().map(with(Transport::Udp)))
+    }
+
+    /// What the workers need to know of us.
+    pub fn organisation(&self) -> Organisation {
+        Organisation { domains: self.domains.clone(), edge: self.edge.clone(), digest: self.digest.clone() }
     }
 
     /// Where the store is.
@@ -155,6 +165,8 @@ impl fmt::Display for Config {
         writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}\n", list(tls), list(tcp), list(udp))?;
         let FederationSwitches { enabled, discovery } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
+        let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
+        writeln!(formatter, "[users]\ndigest = {digest:?}\n")?;
         write!(formatter, "[dns]\n{servers}")
     }
 }
@@ -208,6 +220,27 @@ impl Builder<'_> {
             self.problems.at(line, format!("edge: {error}"));
             String::new()
         })
+    }
+
+    fn digest(&mut self) -> Vec<Algorithm> {
+        let Some(typed) = self.raw.texts(&key::USERS_DIGEST) else {
+            return Algorithm::ALL.to_vec();
+        };
+        let known = Algorithm::ALL.map(|algorithm| format!("{:?}", algorithm.as_str())).join(" or ");
+        if typed.value.is_empty() {
+            self.problems.at(typed.line, format!("[users] digest: the list is empty; name {known}, or both"));
+        }
+        let mut digest = Vec::new();
+        for Located { value, line } in typed.value {
+            match Algorithm::parse(&value) {
+                Some(algorithm) if digest.contains(&algorithm) => {
+                    self.problems.at(line, format!("[users] digest: {value} is listed twice"));
+                }
+                Some(algorithm) => digest.push(algorithm),
+                None => self.problems.at(line, format!("[users] digest: expected {known}, found {value:?}")),
+            }
+        }
+        digest
     }
 
     fn workers(&mut self) -> u16 {

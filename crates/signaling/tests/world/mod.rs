@@ -76,7 +76,7 @@ impl World {
     pub fn organisation(&mut self, domain: &str, workers: u16, partners: &[Partner], discovery: bool) -> usize {
         let site = self.sites.len();
         let edge = format!("sip.{domain}");
-        let organisation = Arc::new(Organisation { domains: vec![domain.to_owned()], edge: edge.clone() });
+        let organisation = Arc::new(Organisation::new(vec![domain.to_owned()], edge.clone()));
         let address = SocketAddr::from(([192, 0, 2, u8::try_from(site).unwrap() + 1], 5061));
         let partners = Arc::new(Partners::new(partners.to_vec(), true, discovery));
         let cores = (0..workers)

@@ -7,13 +7,16 @@ use super::digest::{Algorithm, DigestInput, Ha1, Qop, QopInput, hex};
 use super::parameters::{Parameters, quote};
 use crate::method::Method;
 
-/// Values of two challenge headers, the stronger first: a client takes the first that it knows (RFC 8760 section 2.3).
-pub fn challenges(realm: &str, nonce: &str, stale: bool) -> [String; 2] {
-    [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| {
-        let stale = if stale { ", stale=true" } else { "" };
-        let (realm, nonce, algorithm) = (quote(realm), quote(nonce), algorithm.as_str());
+/// Values of challenge headers, one for each algorithm, most wanted first: a client takes the first that it knows
+/// (RFC 8760 section 2.3).
+pub fn challenges(realm: &str, nonce: &str, stale: bool, algorithms: &[Algorithm]) -> Vec<String> {
+    let stale = if stale { ", stale=true" } else { "" };
+    let (realm, nonce) = (quote(realm), quote(nonce));
+    let challenge = |algorithm: &Algorithm| {
+        let algorithm = algorithm.as_str();
         format!("Digest realm={realm}, nonce={nonce}, algorithm={algorithm}, qop=\"auth\"{stale}")
-    })
+    };
+    algorithms.iter().map(challenge).collect()
 }
 
 /// Client side: the value of Authorization or Proxy-Authorization for the first of `challenge_values` that we can
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn our_own_challenge_is_answered_with_sha256() {
-        let values = challenges("contoso.com", "abc", true);
+        let values = challenges("contoso.com", "abc", true, &Algorithm::ALL);
         assert_eq!(
             values,
             [

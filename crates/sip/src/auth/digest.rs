@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::method::Method;
 
 /// Hash of a challenge (RFC 7616 section 6.1). RFC 8760 section 2.1 names what SIP may use.
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Algorithm {
     Sha256,
     Md5,
@@ -25,8 +25,12 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn parse(token: &str) -> Option<Algorithm> {
-        [Algorithm::Sha256, Algorithm::Md5].into_iter().find(|known| known.as_str().eq_ignore_ascii_case(token))
+    /// Every algorithm, the strongest first.
+    pub const ALL: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
+
+    /// The token in any case; `None` for what we do not know.
+    pub fn parse(token: &str) -> Option<Algorithm> {
+        Algorithm::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(token))
     }
 
     /// Hash of `parts` joined by colons.

@@ -19,7 +19,9 @@ pub(crate) fn is_space(byte: u8) -> bool {
 
 /// Without the white space and folds around it.
 pub fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    let kept = trim_start(text.as_bytes());
+    let start = text.len() - kept.len();
+    &text[start..start + trim_end(kept).len()]
 }
 
 pub(crate) fn trim_bytes(bytes: &[u8]) -> &[u8] {
@@ -204,10 +206,7 @@ static TOKEN: [bool; 256] = {
     let mut byte = 0;
     while byte < 256 {
         table[byte] = (byte as u8).is_ascii_alphanumeric()
-            || matches!(
-                byte as u8,
-                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-            );
+            || matches!(byte as u8, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
         byte += 1;
     }
     table
@@ -236,8 +235,7 @@ mod tests {
     fn params_tolerate_white_space_and_folds() {
         let text = "; tag \r\n = abc ;lr;x=\"a;\\\"b\" ; y=[2001:db8::1]";
         let found: Vec<_> = params(text).map(|param| (param.name, param.value)).collect();
-        let expected =
-            [("tag", Some("abc")), ("lr", None), ("x", Some("\"a;\\\"b\"")), ("y", Some("[2001:db8::1]"))];
+        let expected = [("tag", Some("abc")), ("lr", None), ("x", Some("\"a;\\\"b\"")), ("y", Some("[2001:db8::1]"))];
         assert_eq!(found, expected);
         assert_eq!(params(text).get("X"), Some(Some("a;\\\"b")));
         assert_eq!(params(text).get("LR"), Some(None));

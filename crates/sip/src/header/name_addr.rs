@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::grammar::{Params, check_params, find_outside, params, quoted_end, trim, unquote};
+use super::grammar::{Params, check_params, find_outside, is_space, params, quoted_end, trim, unquote};
 use crate::{HeaderName, ParseError, Uri};
 
 /// `"Display" <uri>;params`, or `uri;params`: without brackets the parameters are the header's.
@@ -30,10 +30,7 @@ impl<'a> NameAddr<'a> {
 
     /// The same, the error naming the header it was read from.
     pub fn parse_in(name: HeaderName, value: &'a [u8]) -> Result<NameAddr<'a>, ParseError> {
-        std::str::from_utf8(value)
-            .ok()
-            .and_then(|text| parse_parts(trim(text)))
-            .ok_or(ParseError::Malformed(name))
+        std::str::from_utf8(value).ok().and_then(|text| parse_parts(trim(text))).ok_or(ParseError::Malformed(name))
     }
 
     /// Without quotes and escapes; `None` when there is none.
@@ -111,7 +108,8 @@ fn parse_bracketed<'a>(text: &'a str, display: &'a str, rest: &'a str) -> Option
 /// A URI with a comma, question mark or semicolon must be bracketed; an `@` after the first semicolon
 /// says that the semicolon was in the user part, where others would read another address than we.
 fn parse_bare(text: &str) -> Option<NameAddr<'_>> {
-    let (uri, params) = text.split_at(text.find([';', ' ', '\t', '\r', '\n']).unwrap_or(text.len()));
+    let end = text.bytes().position(|byte| byte == b';' || is_space(byte)).unwrap_or(text.len());
+    let (uri, params) = text.split_at(end);
     if uri.contains([',', '?']) || find_outside(params.as_bytes(), b'@').is_some() {
         return None;
     }
@@ -202,9 +200,9 @@ mod tests {
             "\"esc\\\" <sip:a@b>",
             "\"Al\" Bell <sip:a@b>",
             "Al \"Bell\" <sip:a@b>",
-            "Bell, Alexander <sip:a@b>",   // RFC 4475 3.1.2.15
-            "sip:a@b?Route=%3Csip:c%3E",   // RFC 4475 3.1.2.13
-            "sip:user;par=u@example.net",  // the semicolon of a user part
+            "Bell, Alexander <sip:a@b>",  // RFC 4475 3.1.2.15
+            "sip:a@b?Route=%3Csip:c%3E",  // RFC 4475 3.1.2.13
+            "sip:user;par=u@example.net", // the semicolon of a user part
             "sip:a,b@c",
             "sip:a@b <sip:c@d>",
             "<sip:a@b>;x=\"open",

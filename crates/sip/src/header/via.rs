@@ -1,6 +1,6 @@
 //! Via (RFC 3261 20.42, RFC 3581 rport).
 
-use super::grammar::{Params, check_params, is_token, params, parse_digits, trim};
+use super::grammar::{Params, check_params, is_space, is_token, params, parse_digits, trim};
 use crate::{HeaderName, ParseError, uri::split_host_port};
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -60,15 +60,13 @@ fn parse_parts(text: &str) -> Option<Via<'_>> {
     if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
         return None;
     }
-    let rest = rest.trim_start_matches(SPACES);
-    let (transport, rest) = rest.split_at(rest.find(SPACES)?);
+    let rest = trim(rest);
+    let (transport, rest) = rest.split_at(rest.bytes().position(is_space)?);
     let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
     let (host, port) = split_host_port(trim(sent_by))?;
     let well_formed = is_token(transport.as_bytes()) && check_params(params, ONCE);
     well_formed.then_some(Via { transport, host, port, text, params })
 }
-
-const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// What a response is sent by and matched with.
 const ONCE: &[&str] = &["branch", "received", "rport", "maddr", "ttl"];

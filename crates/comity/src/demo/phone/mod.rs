@@ -1,0 +1,217 @@
+//! A small SIP user agent for the checks: real TLS, real digest, real dialogs, and no knowledge of the server's
+//! insides. It blocks, with a limit on every wait.
+
+mod call;
+mod draft;
+mod line;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rand::RngExt;
+use sip::{HeaderName, Message, Method, build};
+
+pub use self::call::Call;
+pub use self::draft::Draft;
+pub use self::line::Door;
+use self::line::Line;
+
+/// A user's name and password.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// `alice@contoso.example`
+    pub aor: String,
+    pub password: String,
+}
+
+pub struct Phone {
+    account: Account,
+    door: Door,
+    line: Option<Line>,
+    /// Our side of every dialog, and of the Contact.
+    tag: String,
+    registration: Draft,
+}
+
+/// A request on its way.
+pub struct Sent {
+    request: Message,
+    draft: Draft,
+    /// Whether a challenge was answered already, or none may come.
+    is_second: bool,
+}
+
+impl Phone {
+    /// Not connected yet.
+    pub fn new(account: Account, door: Door) -> Phone {
+        let (_, domain) = account.aor.split_once('@').unwrap_or(("", &account.aor));
+        let mut registration = Draft::new(Method::Register, &account.aor, &account.aor);
+        registration.uri = format!("sip:{domain}");
+        Phone { account, door, line: None, tag: random_word(), registration }
+    }
+
+    pub fn connect(&mut self) -> anyhow::Result<()> {
+        self.line = Some(Line::open(&self.door)?);
+        Ok(())
+    }
+
+    /// Connects and registers for that many seconds; 0 takes the registration back. Answers the server's last response.
+    pub fn register(&mut self, expires_secs: u32) -> anyhow::Result<Message> {
+        if self.line.is_none() {
+            self.connect()?;
+        }
+        let draft = self
+            .registration
+            .clone()
+            .header(HeaderName::Contact, self.contact())
+            .header(HeaderName::Expires, expires_secs.to_string());
+        let mut sent = self.send(draft)?;
+        let response = self.expect_final(&mut sent)?;
+        self.registration.sequence = sent.draft.sequence + 1;
+        Ok(response)
+    }
+
+    pub fn send_message(&mut self, to: &str, text: &str) -> anyhow::Result<Sent> {
+        let draft = Draft::new(Method::Message, &self.account.aor, to).body("text/plain;charset=UTF-8", text);
+        self.send(draft)
+    }
+
+    /// Sends a request of any kind.
+    pub fn send(&mut self, draft: Draft) -> anyhow::Result<Sent> {
+        let line = self.line()?;
+        let request = draft.message(line.local())?;
+        line.send(request.as_bytes())?;
+        Ok(Sent { request, draft, is_second: false })
+    }
+
+    /// Sends a request and waits for the final response, answering one challenge.
+    pub fn transact(&mut self, draft: Draft) -> anyhow::Result<Message> {
+        let mut sent = self.send(draft)?;
+        self.expect_final(&mut sent)
+    }
+
+    /// Waits for the final response, answering one challenge. An INVITE that fails is acknowledged.
+    pub fn expect_final(&mut self, sent: &mut Sent) -> anyhow::Result<Message> {
+        loop {
+            let response = self.expect_response(sent, |status| status >= 200)?;
+            if sent.draft.method == Method::Invite && response.status() >= Some(300) {
+                self.acknowledge_failure(sent, &response)?;
+            }
+            let (user, _) = self.account.aor.split_once('@').unwrap_or_default();
+            match sent.draft.answering(&response, user, &self.account.password) {
+                Some(again) if !sent.is_second => *sent = Sent { is_second: true, ..self.send(again)? },
+                _ => return Ok(response),
+            }
+        }
+    }
+
+    /// Waits for a response with such a status.
+    pub fn expect_response(&mut self, sent: &Sent, fits: impl Fn(u16) -> bool) -> anyhow::Result<Message> {
+        let Draft { method, call_id, sequence, .. } = &sent.draft;
+        let of_ours = |message: &Message| {
+            message.status().is_some_and(&fits)
+                && message.call_id() == Ok(call_id)
+                && message.cseq().is_ok_and(|cseq| cseq.number == *sequence && cseq.method == *method)
+        };
+        let received = self.line()?.receive(WAIT, of_ours)?;
+        received.with_context(|| format!("{}: no answer to its {method}", self.account.aor))
+    }
+
+    /// Waits for a request of that method and Call-ID.
+    pub fn expect(&mut self, method: Method, call_id: &str) -> anyhow::Result<Message> {
+        let received = self.receive(&method, call_id, WAIT)?;
+        received.with_context(|| format!("{}: no {method} arrived", self.account.aor))
+    }
+
+    /// Makes sure that none comes.
+    pub fn expect_no(&mut self, method: Method, call_id: &str) -> anyhow::Result<()> {
+        match self.receive(&method, call_id, QUIET)? {
+            None => Ok(()),
+            Some(_) => bail!("{}: a {method} arrived that should not", self.account.aor),
+        }
+    }
+
+    /// Answers a request with a status alone.
+    pub fn respond(&mut self, request: &Message, status: u16) -> anyhow::Result<()> {
+        let response = build::response(request, status, None, Some(&self.tag)).build();
+        self.line()?.send(&response)
+    }
+
+    pub fn ping(&mut self) -> anyhow::Result<()> {
+        self.line()?.ping(WAIT)
+    }
+
+    /// Forgets what was received and never asked for.
+    pub fn clear(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.clear();
+        }
+    }
+
+    fn receive(&mut self, method: &Method, call_id: &str, within: Duration) -> anyhow::Result<Option<Message>> {
+        let wanted =
+            |message: &Message| message.method().as_ref() == Some(method) && message.call_id() == Ok(call_id);
+        self.line()?.receive(within, wanted)
+    }
+
+    /// RFC 3261 section 17.1.1.3: the same branch, and the callee's To.
+    fn acknowledge_failure(&mut self, sent: &Sent, response: &Message) -> anyhow::Result<()> {
+        let text = |message: &Message, name| message.header_text(name).unwrap_or_default().to_owned();
+        let acknowledgement = sip::RequestBuilder::new(&Method::Ack, &sent.draft.uri)
+            .header(HeaderName::Via, text(&sent.request, HeaderName::Via))
+            .header(HeaderName::MaxForwards, 70)
+            .header(HeaderName::From, &sent.draft.from)
+            .header(HeaderName::To, text(response, HeaderName::To))
+            .header(HeaderName::CallId, &sent.draft.call_id)
+            .header(HeaderName::CSeq, format_args!("{} ACK", sent.draft.sequence));
+        self.line()?.send(&acknowledgement.build())
+    }
+
+    fn line(&mut self) -> anyhow::Result<&mut Line> {
+        self.line.as_mut().with_context(|| format!("{} is not connected", self.account.aor))
+    }
+}
+
+impl Sent {
+    pub fn call_id(&self) -> &str {
+        &self.draft.call_id
+    }
+}
+
+/// Fails unless the response has that status; says what it has instead.
+pub fn check_status(response: &Message, expected: u16) -> anyhow::Result<()> {
+    let status = response.status().context("not a response")?;
+    if status == expected {
+        return Ok(());
+    }
+    let word = refusal_word(response).map(|word| format!(" ({word})")).unwrap_or_default();
+    bail!("expected {expected}, received {status}{word}")
+}
+
+/// Fails unless the response refuses with that status and public word.
+pub fn check_refused(response: &Message, status: u16, word: &str) -> anyhow::Result<()> {
+    check_status(response, status)?;
+    match refusal_word(response) {
+        Some(found) if found == word => Ok(()),
+        Some(found) => bail!("expected the word {word}, received {found}"),
+        None => bail!("the {status} says no word; expected {word}"),
+    }
+}
+
+/// Of `Warning: 399 edge "word"`.
+fn refusal_word(response: &Message) -> Option<&str> {
+    let warning = response.header_text(HeaderName::Warning)?.strip_prefix("399 ")?;
+    warning.split('"').nth(1)
+}
+
+/// Eighty random bits as a token.
+pub fn random_word() -> String {
+    let alphabet = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut random = rand::rng();
+    (0..16).map(|_| char::from(alphabet[random.random_range(0..alphabet.len())])).collect()
+}
+
+/// Nothing on one machine takes as long; DNS and TLS of a first message are in it.
+const WAIT: Duration = Duration::from_secs(5);
+/// Long enough for what should not come to come.
+const QUIET: Duration = Duration::from_millis(150);

@@ -1,0 +1,130 @@
+//! Real phones for the demo: folders that register baresip and linphone with an organisation, and what to type.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::World;
+use super::organisation::Organisation;
+use super::phone::Account;
+
+/// Writes a folder for each user and prints the commands that use them.
+pub fn write_and_print(world: &World) -> anyhow::Result<()> {
+    let mut text = String::from("\nEverything stays up. To join with a phone, one command each:\n");
+    let mut port = BARESIP_PORT_FIRST;
+    for organisation in &world.organisations {
+        for account in &organisation.accounts {
+            let phone = PhoneFolder { world, organisation, account, port };
+            let (baresip, linphone) = phone.write()?;
+            port += 10;
+            write!(
+                text,
+                "\n  {}   password {}\n    baresip -f {}\n    linphonec -c {}\n",
+                account.aor,
+                account.password,
+                baresip.display(),
+                linphone.display()
+            )?;
+        }
+    }
+    text += "\nIn baresip, to call: /dial sip:bob@fabrikam.example\nIn linphonec: call sip:bob@fabrikam.example\n";
+    text += "\nAny other phone: transport TLS, the authority in ";
+    writeln!(text, "{}, names by the DNS server {}, and", world.authority.file.display(), world.dns)?;
+    for Organisation { definition, place, .. } in &world.organisations {
+        writeln!(text, "  {:<17} TLS {}, TCP and UDP {}", definition.domain, place.tls, place.plain)?;
+    }
+    text += "\nTo see what a server does:\n";
+    for organisation in &world.organisations {
+        writeln!(text, "  comity status --config {}", organisation.config_file().display())?;
+    }
+    let contoso = world.organisation("contoso.example").config_file();
+    writeln!(text, "  comity partner show fabrikam.example --config {}", contoso.display())?;
+    println!("{text}\nCtrl-C ends everything.");
+    Ok(())
+}
+
+struct PhoneFolder<'a> {
+    world: &'a World,
+    organisation: &'a Organisation,
+    account: &'a Account,
+    /// Phones listen, though nobody dials them; several of them on one machine need a port each.
+    port: u16,
+}
+
+impl PhoneFolder<'_> {
+    /// Answers baresip's folder and linphone's file.
+    fn write(&self) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let folder = self.world.folder.join("phones").join(self.user());
+        let baresip = folder.join("baresip");
+        fs::create_dir_all(&baresip)?;
+        fs::write(baresip.join("accounts"), self.baresip_account())?;
+        fs::write(baresip.join("config"), self.baresip_config())?;
+        fs::write(baresip.join("contacts"), self.contacts())?;
+        let linphone = folder.join("linphonerc");
+        fs::write(folder.join("hosts"), self.hosts())?;
+        fs::write(&linphone, self.linphone(&folder))?;
+        Ok((baresip, linphone))
+    }
+
+    fn user(&self) -> &str {
+        self.account.aor.split('@').next().unwrap_or_default()
+    }
+
+    fn baresip_account(&self) -> String {
+        let (Account { aor, password }, user) = (self.account, self.user());
+        let (edge, port) = (self.organisation.definition.edge, self.organisation.place.tls.port());
+        format!(
+            "<sip:{aor}>;auth_user={user};auth_pass={password};outbound=\"sip:{edge}:{port};transport=tls\";\
+             regint=600;audio_codecs=PCMU/8000/1,PCMA/8000/1\n"
+        )
+    }
+
+    fn baresip_config(&self) -> String {
+        let (port, dns, ca) = (self.port, self.world.dns, self.world.authority.file.display());
+        let modules: String = BARESIP_MODULES.iter().map(|module| format!("module {module}.so\n")).collect();
+        format!(
+            "poll_method epoll\nsip_listen 0.0.0.0:{port}\nsip_cafile {ca}\nsip_verify_server yes\n\
+             dns_server {dns}\ncall_local_timeout 120\ncall_max_calls 4\naudio_path /usr/share/baresip\n\
+             audio_player alsa,default\naudio_source alsa,default\naudio_alert alsa,default\n\
+             rtp_ports 10000-20000\nmodule_path /usr/lib/baresip/modules\n{modules}\
+             module_tmp account.so\nmodule_app contact.so\nmodule_app menu.so\n"
+        )
+    }
+
+    /// Everybody but the user.
+    fn contacts(&self) -> String {
+        let accounts = self.world.organisations.iter().flat_map(|organisation| &organisation.accounts);
+        let others = accounts.filter(|account| account.aor != self.account.aor);
+        others.map(|account| format!("\"{0}\" <sip:{0}>\n", account.aor)).collect()
+    }
+
+    /// Names for linphone, which cannot be told of a DNS server on another port than 53.
+    fn hosts(&self) -> String {
+        let line = |organisation: &Organisation| {
+            let (address, definition) = (organisation.place.tls.ip(), organisation.definition);
+            format!("{address} {} {}\n", definition.edge, definition.domain)
+        };
+        self.world.organisations.iter().map(line).collect()
+    }
+
+    fn linphone(&self, folder: &Path) -> String {
+        let (Account { aor, password }, user) = (self.account, self.user());
+        let (definition, tls) = (self.organisation.definition, self.organisation.place.tls);
+        let (edge, domain) = (definition.edge, definition.domain);
+        let (ca, hosts) = (self.world.authority.file.display(), folder.join("hosts"));
+        format!(
+            "[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port=-1\nroot_ca={ca}\nverify_server_certs=1\n\
+             verify_server_cn=1\ndefault_proxy=0\nguess_hostname=1\nregister_only_when_network_is_up=0\n\n\
+             [net]\ndns_srv_enabled=0\ndns_user_hosts_file={}\n\n\
+             [proxy_0]\nreg_proxy=<sip:{edge}:{};transport=tls>\nreg_route=<sip:{edge}:{};transport=tls;lr>\n\
+             reg_identity=sip:{aor}\nreg_expires=600\nreg_sendregister=1\npublish=0\n\n\
+             [auth_info_0]\nusername={user}\npasswd={password}\nrealm={domain}\ndomain={domain}\n",
+            hosts.display(),
+            tls.port(),
+            tls.port(),
+        )
+    }
+}
+
+const BARESIP_PORT_FIRST: u16 = 15_060;
+const BARESIP_MODULES: [&str; 5] = ["stdio", "alsa", "g711", "uuid", "srtp"];

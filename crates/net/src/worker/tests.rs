@@ -1,0 +1,421 @@
+//! Whole workers on the loopback: two organisations with two workers each, a name server, and users with phones.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream, UdpSocket as StdUdpSocket};
+use std::sync::mpsc;
+use std::thread;
+
+use bytes::{Bytes, BytesMut};
+use federation::admission::Organisation;
+use federation::partner::{Partner, PartnerKind, Partners};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls_pki_types::ServerName;
+use signaling::{CoreConfig, Listener};
+use sip::auth::{self, Ha1};
+use sip::{Aor, Frame, Framer, HeaderName, Message, MessageLimits, Method, RequestBuilder};
+
+use super::*;
+use crate::mailbox::mailbox;
+use crate::testing::name_server::{self, a, srv};
+use crate::testing::{Authority, Edge};
+
+const WORKERS: u16 = 2;
+const PASSWORD: &str = "correct horse";
+
+/// An organisation's server. Stops when dropped.
+struct TestServer {
+    domain: &'static str,
+    tls: SocketAddr,
+    tcp: SocketAddr,
+    udp: SocketAddr,
+    mailboxes: Vec<Mailbox>,
+    threads: Vec<thread::JoinHandle<Result<(), NetError>>>,
+}
+
+/// Everybody whose name does not begin with "no" has an account.
+struct TestAccounts {
+    realm: &'static str,
+}
+
+impl Accounts for TestAccounts {
+    fn credentials(&self, aor: Aor, reply: Box<dyn FnOnce(Option<Ha1>) + Send>) {
+        let exists = !aor.user().starts_with("no");
+        reply(exists.then(|| Ha1::new(aor.user(), self.realm, PASSWORD)));
+    }
+
+    fn exists(&self, aor: Aor, reply: Box<dyn FnOnce(bool) + Send>) {
+        reply(!aor.user().starts_with("no"));
+    }
+}
+
+/// What a server needs of its surroundings.
+struct TestShell {
+    resolver: Resolver,
+    limits: Limits,
+}
+
+impl TestServer {
+    fn start(domain: &'static str, partner: &str, tls: SocketAddr, edge: &Edge, shell: &TestShell) -> TestServer {
+        let mut addresses = vec![tls, free_port(Transport::Tcp), free_port(Transport::Udp)];
+        let (mailboxes, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mailbox(1000)).unzip();
+        let mut threads = Vec::new();
+        for (worker, inbox) in (0..WORKERS).zip(inboxes) {
+            let setup = WorkerSetup {
+                core: core_config(domain, partner, worker, &addresses),
+                listeners: listeners(&addresses, edge),
+                tls_client: edge.client.clone(),
+                roots: edge.roots.clone(),
+                resolver: shell.resolver.clone(),
+                accounts: Arc::new(TestAccounts { realm: domain }),
+                mailboxes: mailboxes.clone(),
+                inbox,
+                limits: shell.limits.clone(),
+            };
+            let (is_ready, ready) = mpsc::channel();
+            threads.push(thread::spawn(move || run(setup, move |bound| is_ready.send(bound).expect("a listener"))));
+            addresses = ready.recv().expect("a word").expect("free ports");
+        }
+        TestServer { domain, tls: addresses[0], tcp: addresses[1], udp: addresses[2], mailboxes, threads }
+    }
+
+    fn counters(&self) -> Vec<Counters> {
+        let ask = |mailbox: &Mailbox| {
+            let (reply, counters) = mpsc::channel();
+            mailbox.send(WorkerMessage::Counters(Box::new(move |seen| reply.send(seen).expect("a listener"))));
+            counters.recv().expect("an answer")
+        };
+        self.mailboxes.iter().map(ask).collect()
+    }
+
+    fn sum(&self, of: impl Fn(&Counters) -> u64) -> u64 {
+        self.counters().iter().map(of).sum()
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        for mailbox in &self.mailboxes {
+            mailbox.send(WorkerMessage::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            assert_eq!(thread.join().expect("no panic"), Ok(()));
+        }
+    }
+}
+
+fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr]) -> CoreConfig {
+    let partner = Partner { domain: partner.into(), kind: PartnerKind::AllowedDomain, comment: String::new() };
+    let transports = [Transport::Tls, Transport::Tcp, Transport::Udp];
+    let listeners = transports.into_iter().zip(addresses);
+    CoreConfig {
+        worker,
+        workers: WORKERS,
+        organisation: Arc::new(Organisation::new(vec![domain.into()], domain.into())),
+        listeners: listeners.map(|(transport, address)| Listener { transport, address: *address }).collect(),
+        secret: [7; 32],
+        incarnation: 1,
+        epoch: Instant::now(),
+        epoch_unix_ms: 0,
+        partners: Arc::new(Partners::new(vec![partner], true, false)),
+        limits: signaling::Limits::default(),
+        random_seed: u64::from(worker) + 1,
+    }
+}
+
+fn listeners(addresses: &[SocketAddr], edge: &Edge) -> Vec<ListenerSetup> {
+    vec![
+        ListenerSetup { transport: Transport::Tls, address: addresses[0], tls: Some(edge.server.clone()) },
+        ListenerSetup { transport: Transport::Tcp, address: addresses[1], tls: None },
+        ListenerSetup { transport: Transport::Udp, address: addresses[2], tls: None },
+    ]
+}
+
+fn free_port(transport: Transport) -> SocketAddr {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let address = match transport {
+        Transport::Udp => StdUdpSocket::bind(any).and_then(|socket| socket.local_addr()),
+        Transport::Tcp | Transport::Tls => StdListener::bind(any).and_then(|socket| socket.local_addr()),
+    };
+    address.expect("a free port")
+}
+
+/// A phone: one TLS connection, one user.
+struct Phone {
+    user: String,
+    domain: &'static str,
+    stream: StreamOwned<ClientConnection, StdStream>,
+    received: BytesMut,
+    framer: Framer,
+    cseq: u32,
+}
+
+impl Phone {
+    fn connect(server: &TestServer, user: &str) -> Phone {
+        let stream = StdStream::connect(server.tls).expect("a server");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+        stream.set_nodelay(true).expect("a socket");
+        let name = ServerName::try_from(server.domain).expect("a name");
+        let connection = ClientConnection::new(anonymous(), name).expect("a client");
+        Phone {
+            user: user.into(),
+            domain: server.domain,
+            stream: StreamOwned::new(connection, stream),
+            received: BytesMut::new(),
+            framer: Framer::new(MessageLimits::default()),
+            cseq: 0,
+        }
+    }
+
+    fn aor(&self) -> String {
+        format!("sip:{}@{}", self.user, self.domain)
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("a connection");
+    }
+
+    /// The next frame; `None` at the end of the connection.
+    fn next_frame(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.framer.cut(&mut self.received).expect("well framed") {
+                return Some(frame);
+            }
+            let mut bytes = [0; 4096];
+            match self.stream.read(&mut bytes).expect("an answer in time") {
+                0 => return None,
+                count => self.received.extend_from_slice(&bytes[..count]),
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Message {
+        match self.next_frame() {
+            Some(Frame::Message(bytes)) => Message::parse(bytes).expect("a message"),
+            other => panic!("{} got {other:?}", self.user),
+        }
+    }
+
+    fn receive_final(&mut self) -> Message {
+        loop {
+            let response = self.receive();
+            if response.status().expect("a response") >= 200 {
+                return response;
+            }
+        }
+    }
+
+    fn request(&mut self, method: Method, uri: &str, to: &str) -> RequestBuilder {
+        self.cseq += 1;
+        let (aor, cseq) = (self.aor(), self.cseq);
+        RequestBuilder::new(&method, uri)
+            .header(HeaderName::Via, format!("SIP/2.0/TLS phone.invalid;branch=z9hG4bK{}{cseq};rport", self.user))
+            .header(HeaderName::MaxForwards, 70)
+            .header(HeaderName::From, format!("<{aor}>;tag=t{}", self.user))
+            .header(HeaderName::To, format!("<{to}>"))
+            .header(HeaderName::CallId, format!("{}-{}-{cseq}", self.user, method.as_str()))
+            .header(HeaderName::CSeq, format!("{cseq} {}", method.as_str()))
+    }
+
+    fn register(&mut self) {
+        let registrar = format!("sip:{}", self.domain);
+        let contact = format!("<sip:{}@phone.invalid;transport=tls>", self.user);
+        let aor = self.aor();
+        let first = self.request(Method::Register, &registrar, &aor).header(HeaderName::Contact, &contact);
+        self.send(&first.build());
+        let challenge = self.receive();
+        assert_eq!(challenge.status(), Some(401), "{challenge:?}");
+        let challenges: Vec<&str> = challenge
+            .header_all(HeaderName::WwwAuthenticate)
+            .map(|value| std::str::from_utf8(value).expect("ASCII"))
+            .collect();
+        let user = self.user.clone();
+        let answer = auth::answer(&challenges, &user, PASSWORD, &Method::Register, &registrar, b"", "c", 1);
+        let second = self
+            .request(Method::Register, &registrar, &aor)
+            .header(HeaderName::Contact, &contact)
+            .header(HeaderName::Authorization, answer.expect("a challenge that we understand"));
+        self.send(&second.build());
+        let response = self.receive();
+        assert_eq!(response.status(), Some(200), "{response:?}");
+    }
+
+    fn say(&mut self, to: &str, text: &str) {
+        let message = self.request(Method::Message, to, to).body("text/plain", text).build();
+        self.send(&message);
+    }
+}
+
+fn anonymous() -> Arc<ClientConfig> {
+    Arc::new(certificates::tls::recording_client_config(None).expect("a client"))
+}
+
+/// Contoso and Fabrikam, which find each other by SRV, and the runtime of their name server.
+fn two_organisations() -> (TestServer, TestServer, tokio::runtime::Runtime) {
+    two_organisations_within(Limits::default())
+}
+
+fn two_organisations_within(limits: Limits) -> (TestServer, TestServer, tokio::runtime::Runtime) {
+    let authority = Authority::new();
+    let (contoso, fabrikam) = (free_port(Transport::Tls), free_port(Transport::Tls));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let name_server = runtime.block_on(name_server::start([
+        ("_sipfederationtls._tcp.contoso.example", srv(contoso.port(), "contoso.example")),
+        ("_sips._tcp.fabrikam.example", srv(fabrikam.port(), "fabrikam.example")),
+        ("contoso.example", a([127, 0, 0, 1])),
+        ("fabrikam.example", a([127, 0, 0, 1])),
+    ]));
+    let shell = TestShell { resolver: Resolver::new(&[name_server]).expect("explicit servers need no files"), limits };
+    let start = |domain, partner, address| TestServer::start(domain, partner, address, &authority.edge(domain), &shell);
+    let contoso = start("contoso.example", "fabrikam.example", contoso);
+    let fabrikam = start("fabrikam.example", "contoso.example", fabrikam);
+    (contoso, fabrikam, runtime)
+}
+
+/// One message there, and its 200 back.
+fn exchange(from: &mut Phone, to: &mut Phone) {
+    let text = format!("hello {}", to.user);
+    from.say(&to.aor(), &text);
+    let message = to.receive();
+    assert_eq!(message.body(), text.as_bytes());
+    to.send(&sip::build::response(&message, 200, None, Some("there")).build());
+    let response = from.receive_final();
+    assert_eq!(response.status(), Some(200), "{response:?}");
+}
+
+#[test]
+fn users_of_two_organisations_exchange_messages_whatever_worker_has_them() {
+    const PAIRS: usize = 8;
+    let (contoso, fabrikam, _name_server) = two_organisations();
+    for pair in 0..PAIRS {
+        let mut alice = Phone::connect(&contoso, &format!("alice{pair}"));
+        let mut bob = Phone::connect(&fabrikam, &format!("bob{pair}"));
+        alice.register();
+        bob.register();
+        exchange(&mut alice, &mut bob);
+        exchange(&mut bob, &mut alice);
+    }
+    // Where the kernel puts a connection is chance; that none of sixteen landed with the wrong worker is none.
+    assert!(contoso.sum(|seen| seen.flows_adopted) + fabrikam.sum(|seen| seen.flows_adopted) > 0);
+    for server in [&contoso, &fabrikam] {
+        let (given, adopted) = (server.sum(|seen| seen.flows_given_away), server.sum(|seen| seen.flows_adopted));
+        assert_eq!(given, adopted);
+        assert_eq!(server.sum(|seen| seen.transmits_without_flow), 0);
+        assert_eq!(server.sum(|seen| seen.parse_errors + seen.framing_errors + seen.tls_errors), 0);
+        assert!(server.sum(|seen| seen.flows_connected) >= 1);
+    }
+}
+
+/// A request that is answered by 401.
+fn unproven_register(transport: &str) -> Bytes {
+    RequestBuilder::new(&Method::Register, "sip:contoso.example")
+        .header(HeaderName::Via, format!("SIP/2.0/{transport} phone.invalid;branch=z9hG4bK1;rport"))
+        .header(HeaderName::MaxForwards, 70)
+        .header(HeaderName::From, "<sip:alice@contoso.example>;tag=1")
+        .header(HeaderName::To, "<sip:alice@contoso.example>")
+        .header(HeaderName::CallId, "unproven")
+        .header(HeaderName::CSeq, "1 REGISTER")
+        .header(HeaderName::Contact, "<sip:alice@phone.invalid>")
+        .build()
+}
+
+#[test]
+fn requests_are_answered_where_they_came_from_on_every_transport() {
+    let (contoso, _fabrikam, _name_server) = two_organisations();
+    let status = |bytes: &[u8]| Message::parse(Bytes::copy_from_slice(bytes)).expect("a message").status();
+    let mut bytes = [0; 65_536];
+
+    let mut tcp = StdStream::connect(contoso.tcp).expect("a server");
+    tcp.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    tcp.write_all(b"\r\n\r\n").expect("a connection");
+    assert_eq!(tcp.read(&mut bytes).expect("a pong"), 2);
+    tcp.write_all(&unproven_register("TCP")).expect("a connection");
+    let count = tcp.read(&mut bytes).expect("a response");
+    assert_eq!(status(&bytes[..count]), Some(401));
+
+    let udp = StdUdpSocket::bind("127.0.0.1:0").expect("a free port");
+    udp.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    udp.send_to(b"\r\n\r\n", contoso.udp).expect("a socket");
+    udp.send_to(&unproven_register("UDP"), contoso.udp).expect("a socket");
+    let (count, from) = udp.recv_from(&mut bytes).expect("a response");
+    assert_eq!((status(&bytes[..count]), from), (Some(401), contoso.udp));
+    assert_eq!(contoso.sum(|seen| seen.datagrams_ignored), 1);
+}
+
+#[test]
+fn a_stream_without_borders_is_closed() {
+    let (contoso, _fabrikam, _name_server) = two_organisations();
+    let mut phone = Phone::connect(&contoso, "mallory");
+    phone.send(b"\r\n\r\nMESSAGE sip:a@b SIP/2.0\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n");
+    assert_eq!(phone.next_frame(), Some(Frame::Pong));
+    assert_eq!(phone.next_frame(), None);
+    assert_eq!(contoso.sum(|seen| seen.framing_errors), 1);
+    assert_eq!(contoso.sum(|seen| seen.flows_ended), 1);
+}
+
+#[test]
+fn an_address_in_use_is_reported_before_anything_runs() {
+    let (contoso, _fabrikam, _name_server) = two_organisations();
+    let taken = StdListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound");
+    let authority = Authority::new();
+    let edge = authority.edge("contoso.example");
+    let (mailbox, inbox) = mailbox(1);
+    let setup = WorkerSetup {
+        core: core_config("contoso.example", "fabrikam.example", 0, &[address]),
+        listeners: vec![ListenerSetup { transport: Transport::Tcp, address, tls: None }],
+        tls_client: edge.client.clone(),
+        roots: edge.roots.clone(),
+        resolver: Resolver::new(&[contoso.udp]).expect("explicit servers need no files"),
+        accounts: Arc::new(TestAccounts { realm: "contoso.example" }),
+        mailboxes: vec![mailbox],
+        inbox,
+        limits: Limits::default(),
+    };
+    let mut heard = None;
+    let result = run(setup, |ready| heard = Some(ready));
+    assert!(matches!(result, Err(NetError::Bind { .. })));
+    assert_eq!(heard.expect("a word").err(), result.err());
+}
+
+#[test]
+fn a_peer_that_asks_and_never_reads_is_ended() {
+    let limits = Limits { output_bytes_max: 100_000, ..Limits::default() };
+    let (contoso, _fabrikam, _name_server) = two_organisations_within(limits);
+    let mut peer = StdStream::connect(contoso.tcp).expect("a server");
+    peer.set_write_timeout(Some(Duration::from_secs(30))).expect("a socket");
+    // All the same request: each gets the same answer again.
+    let requests = unproven_register("TCP").repeat(50);
+    let failed = (0..2000).find_map(|_| peer.write_all(&requests).err()).expect("an end before a hundred thousand");
+    assert!(!matches!(failed.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{failed}");
+    assert_eq!(contoso.sum(|seen| seen.slow_readers_ended), 1);
+    assert_eq!(contoso.sum(|seen| seen.flows as u64), 0);
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_ends_and_gives_its_place_back() {
+    let limits = Limits { handshake_secs_max: 1, handshakes_max: 1, connections_per_ip_max: 3, ..Limits::default() };
+    let (contoso, _fabrikam, _name_server) = two_organisations_within(limits);
+    let mut silent: Vec<StdStream> = (0..6).map(|_| StdStream::connect(contoso.tls).expect("a server")).collect();
+    for peer in &mut silent {
+        peer.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+        // Either end is an end: a place was there and timed out, or there was none.
+        let end = peer.read(&mut [0; 16]);
+        assert!(!matches!(&end, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "{end:?}");
+    }
+    Phone::connect(&contoso, "alice").register();
+    assert!(contoso.sum(|seen| seen.handshakes_failed) >= 2);
+    assert!(contoso.sum(|seen| seen.handshakes_full) >= 1);
+}
+
+#[test]
+fn a_partner_that_cannot_be_reached_is_an_answer() {
+    let (contoso, fabrikam, _name_server) = two_organisations();
+    drop(fabrikam);
+    let mut alice = Phone::connect(&contoso, "alice");
+    alice.register();
+    alice.say("sip:bob@fabrikam.example", "anybody there?");
+    let status = alice.receive_final().status().expect("a response");
+    assert!(status >= 400, "{status}");
+    assert!(contoso.sum(|seen| seen.connects_failed) >= 1);
+}
