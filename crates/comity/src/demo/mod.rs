@@ -53,7 +53,9 @@ pub fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let world = World {
         dns,
         authority: Authority::create(&folder)?,
-        organisations: pairs.map(|(definition, place)| Organisation::new(definition, place, &folder, &program)).collect(),
+        organisations: pairs
+            .map(|(definition, place)| Organisation::new(definition, place, &folder, &program))
+            .collect(),
         folder,
     };
     let resting = Arc::new(AtomicBool::new(false));
@@ -184,7 +186,6 @@ fn rest(world: &World, stage: &Stage) -> anyhow::Result<ExitCode> {
         }
     }
 }
-
 
 /// Domains that send from outside: one that is blocked, one that claims to be another.
 const OUTSIDERS: [(&str, &str); 2] =

@@ -45,10 +45,7 @@ pub struct Organisation {
 impl Organisation {
     /// Makes the passwords; nothing is written or started.
     pub fn new(definition: &'static Definition, place: Place, folder: &Path, program: &Path) -> Organisation {
-        let account = |user: &&str| Account {
-            aor: format!("{user}@{}", definition.domain),
-            password: random_word(),
-        };
+        let account = |user: &&str| Account { aor: format!("{user}@{}", definition.domain), password: random_word() };
         Organisation {
             definition,
             place,
@@ -162,10 +159,7 @@ pub const ORGANISATIONS: [Definition; 3] = [
     Definition {
         domain: "contoso.example",
         edge: "sip.contoso.example",
-        names: CertificateNames {
-            dns: &["sip.contoso.example", "contoso.example"],
-            uris: &["sip:contoso.example"],
-        },
+        names: CertificateNames { dns: &["sip.contoso.example", "contoso.example"], uris: &["sip:contoso.example"] },
         phone_name: "contoso.example",
         discovery: true,
         users: &["alice", "dave"],

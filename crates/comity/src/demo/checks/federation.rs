@@ -1,0 +1,68 @@
+//! What administrators decide about partners, and how it shows.
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use super::super::organisation::Organisation;
+use super::messages::{deliver, refused};
+use super::{Report, Scene};
+
+pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
+    let Scene { world, alice, bob, carol, .. } = scene;
+    let [contoso, fabrikam, litware] =
+        ["contoso.example", "fabrikam.example", "litware.example"].map(|domain| world.organisation(domain));
+    report.check("partner show: fabrikam is proven by its pinned edge", || {
+        proven_link(contoso, "fabrikam.example", "edge-fqdn", "edge.fabrikam.example")
+    });
+    report.check("partner show: litware is proven by an edge in its domain", || {
+        proven_link(contoso, "litware.example", "edge-in-domain", "sip.litware.example")
+    });
+    report.check("partner show: contoso is proven to fabrikam by the domain in its certificate", || {
+        proven_link(fabrikam, "contoso.example", "domain", "sip.contoso.example")
+    });
+    report.check("partner show: every admitted request of a partner is there", || {
+        let decisions = decisions(litware, "contoso.example")?;
+        let admitted = |decision: &Value| decision["outcome"]["Admitted"]["origin"]["Partner"].is_object();
+        ensure!(decisions.iter().any(admitted), "no admitted request among {} decisions", decisions.len());
+        Ok(())
+    });
+    report.check("a blocked domain is not written to", || {
+        refused(alice, "someone@northwind.example", 403, "domain-blocked")
+    });
+    report.check("a partner that did not add us refuses: bob@fabrikam to carol@litware", || {
+        refused(bob, "carol@litware.example", 403, "domain-not-allowed")
+    });
+    report.check("a block works at once, and so does its end", || {
+        contoso.partner(&["block", "litware.example"])?;
+        refused(carol, "alice@contoso.example", 403, "domain-blocked")?;
+        refused(alice, "carol@litware.example", 403, "domain-blocked")?;
+        contoso.partner(&["unblock", "litware.example"])?;
+        deliver(carol, alice)?;
+        deliver(alice, carol)
+    });
+    report.check("a partner entry with another edge works at once, and so does its correction", || {
+        contoso.partner(&["add", "fabrikam.example", "--edge", "sip.litware.example"])?;
+        let wrong = refused(alice, "bob@fabrikam.example", 502, "partner-certificate");
+        contoso.partner(&["add", "fabrikam.example", "--edge", "edge.fabrikam.example"])?;
+        wrong?;
+        deliver(alice, bob)
+    });
+}
+
+/// One of the connections to the domain is up, to that host, and proven in that way.
+fn proven_link(organisation: &Organisation, domain: &str, rung: &str, host: &str) -> anyhow::Result<()> {
+    let shown = organisation.comity_json(&["partner", "show", domain])?;
+    let links = shown["links"].as_array().context("no list of connections")?;
+    let fits = |link: &&Value| link["state"] == "up" && link["rung"] == rung && link["host"] == host;
+    ensure!(links.iter().any(|link| fits(&link)), "expected {rung} and {host}, it shows {}", shown["links"]);
+    Ok(())
+}
+
+/// What `comity partner show` tells of the last requests from and to the domain, the newest first.
+pub fn decisions(organisation: &Organisation, domain: &str) -> anyhow::Result<Vec<Value>> {
+    let mut shown = organisation.comity_json(&["partner", "show", domain])?;
+    match shown["decisions"].take() {
+        Value::Array(decisions) => Ok(decisions),
+        other => anyhow::bail!("no list of decisions: {other}"),
+    }
+}

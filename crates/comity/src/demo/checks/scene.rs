@@ -1,0 +1,56 @@
+//! Who takes part: a phone for every user, and a second one for alice.
+
+use super::super::World;
+use super::super::organisation::Organisation;
+use super::super::phone::{Account, Door, Phone};
+use super::super::pki::{Authority, Certified};
+
+pub struct Scene<'a> {
+    pub world: &'a World,
+    pub alice: Phone,
+    /// Alice's second device, registered only while a check needs it.
+    pub tablet: Phone,
+    pub dave: Phone,
+    pub bob: Phone,
+    pub carol: Phone,
+}
+
+impl<'a> Scene<'a> {
+    pub fn new(world: &'a World) -> anyhow::Result<Scene<'a>> {
+        let phone = |domain: &str, user: &str| {
+            let organisation = world.organisation(domain);
+            let door = door(organisation, &world.authority, None)?;
+            anyhow::Ok(Phone::new(organisation.account(user).clone(), door))
+        };
+        Ok(Scene {
+            alice: phone("contoso.example", "alice")?,
+            tablet: phone("contoso.example", "alice")?,
+            dave: phone("contoso.example", "dave")?,
+            bob: phone("fabrikam.example", "bob")?,
+            carol: phone("litware.example", "carol")?,
+            world,
+        })
+    }
+
+    /// Somebody who connects to a domain's edge with any name and any certificate.
+    pub fn stranger(&self, domain: &str, aor: &str, certified: Option<&Certified>) -> anyhow::Result<Phone> {
+        let account = Account { aor: aor.to_owned(), password: "unknown".to_owned() };
+        let door = door(self.world.organisation(domain), &self.world.authority, certified)?;
+        let mut phone = Phone::new(account, door);
+        phone.connect()?;
+        Ok(phone)
+    }
+
+    /// A phone of a user with another password than the right one.
+    pub fn guesser(&self, domain: &str, aor: &str) -> anyhow::Result<Phone> {
+        self.stranger(domain, aor, None)
+    }
+}
+
+fn door(organisation: &Organisation, authority: &Authority, certified: Option<&Certified>) -> anyhow::Result<Door> {
+    Ok(Door {
+        address: organisation.place.tls,
+        server_name: organisation.definition.phone_name,
+        tls: authority.client_config(certified)?,
+    })
+}
