@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use bytes::Bytes;
 use federation::admission::Origin;
 use messaging::Delivery;
 use sip::proxy::forward::{record_route_value, via_value};
@@ -199,9 +198,12 @@ impl Core {
     pub(crate) fn send_branch(&mut self, now: Instant, context: ContextId, target: Target) {
         let id = self.owner.next_branch();
         let Some(request) = self.owner.request(context) else { return };
-        let bytes = self.outgoing(request, &target, id);
         let method = request.message.method().unwrap_or(Method::Options);
-        let sent = Message::parse(bytes.clone()).expect("an edited message is a message");
+        let sent = match self.outgoing(request, &target, id) {
+            Ok(sent) => sent,
+            Err(refusal) => return self.abandon_context(now, context, &refusal),
+        };
+        let bytes = sent.as_bytes().clone();
         if let Some(context) = self.owner.contexts.get_mut(&context) {
             context.machine.add_branch(now, id, sent, target.flow);
         }
@@ -211,10 +213,12 @@ impl Core {
         }
     }
 
+    /// Nobody could be told if it cannot go on.
     fn send_ack(&mut self, request: &AdmittedRequest, target: &Target) {
         let id = self.owner.next_branch();
-        let bytes = self.outgoing(request, target, id);
-        self.transmit(target.flow, bytes);
+        if let Ok(ack) = self.outgoing(request, target, id) {
+            self.transmit(target.flow, ack.as_bytes().clone());
+        }
     }
 
     /// No more branches come: what is already known may be the answer.
@@ -323,7 +327,10 @@ impl Core {
     }
 
     /// The request as it goes out to a target.
-    fn outgoing(&self, request: &AdmittedRequest, target: &Target, id: ClientTransactionId) -> Bytes {
+    ///
+    /// # Errors
+    /// 513 where our own headers make it larger than a message may be.
+    fn outgoing(&self, request: &AdmittedRequest, target: &Target, id: ClientTransactionId) -> Result<Message, Refusal> {
         let edge = &self.organisation.edge;
         let hop = Hop {
             via: via_value(target.transport, edge, target.local_port, &self.mint.branch(id.serial)),
@@ -332,7 +339,9 @@ impl Core {
             record_routes: self.record_routes(request, target),
             border: crosses_border(request),
         };
-        forward::request(&request.message, request.routes_taken, &request.admitted, &hop)
+        let bytes = forward::request(&request.message, request.routes_taken, &request.admitted, &hop);
+        Message::parse(bytes)
+            .map_err(|error| Refusal::new(513, "message-too-large", format!("with our own headers added: {error}")))
     }
 
     /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other

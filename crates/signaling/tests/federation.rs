@@ -211,6 +211,31 @@ fn a_client_flow_moves_to_its_owner_once() {
 }
 
 #[test]
+fn a_phone_on_udp_is_reached_from_every_worker_and_ends_its_call_without_a_second_digest() {
+    for workers in [1, 3] {
+        for seed in 0..6 {
+            let mut pair = pair(workers, seed);
+            pair.world.user(pair.fabrikam, "beth@fabrikam.example");
+            let kernel = u16::try_from(seed % u64::from(workers)).unwrap();
+            let beth = pair.world.datagrams(pair.fabrikam, kernel);
+            phone::register_on(&mut pair.world, beth, "beth@fabrikam.example");
+            pair.world.send(pair.alice, &phone::request("INVITE", ALICE, "beth@fabrikam.example", "udp"));
+            let invite = pair.world.only(beth);
+            assert!(invite.top_via().unwrap().as_str().starts_with("SIP/2.0/UDP sip.fabrikam.example:5060;"));
+            pair.world.send(beth, &phone::answer(&invite, "200 OK", "beth"));
+            let ok = pair.world.only(pair.alice);
+            pair.world.send(pair.alice, &phone::by_caller("ACK", &ok, 1));
+            pair.world.only(beth);
+            pair.world.send(beth, &phone::by_callee("BYE", &invite, 1));
+            let bye = pair.world.only(pair.alice);
+            pair.world.send(pair.alice, &phone::answer(&bye, "200 OK", "alice"));
+            assert_eq!(pair.world.only(beth).status(), Some(200));
+            pair.world.assert_quiet();
+        }
+    }
+}
+
+#[test]
 fn a_closed_flow_takes_its_bindings_along() {
     everywhere(|mut pair| {
         pair.world.hang_up(pair.bob);
@@ -256,6 +281,22 @@ fn an_impostor_is_refused_and_the_reason_is_kept() {
     let Outcome::Refused { reason, .. } = &kept.record.outcome else { panic!("{kept:?}") };
     assert!(reason.contains("sip.mallory.example"), "{reason}");
     pair.world.assert_quiet();
+}
+
+#[test]
+fn a_message_that_our_headers_make_too_large_is_refused() {
+    for filler in 110..128 {
+        let mut pair = pair(3, filler);
+        let headers = "X-Filler: 1\n".repeat(usize::try_from(filler).unwrap() - 8);
+        let text = phone::request("INVITE", ALICE, BOB, "large").replace("Content-Length", &(headers + "Content-Length"));
+        pair.world.send(pair.alice, &text);
+        let (answers, arrived) = (pair.world.take(pair.alice), pair.world.take(pair.bob));
+        match answers.first() {
+            Some(answer) => assert_eq!((answer.status(), arrived.len()), (Some(513), 0)),
+            None => assert_eq!(arrived.len(), 1),
+        }
+        assert!((filler < 114) <= answers.is_empty() && (filler > 125) <= !answers.is_empty(), "{filler}");
+    }
 }
 
 #[test]

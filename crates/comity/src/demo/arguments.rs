@@ -17,10 +17,13 @@ pub struct DemoArguments {
     /// Worker threads of each organisation's server
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
-    /// Put configurations, certificates, stores and logs into this folder and leave them there
-    #[arg(long, value_name = "DIR")]
-    pub folder: Option<PathBuf>,
-    /// Digest algorithms to offer, most wanted first; a phone that knows only MD5 may trip over SHA-256
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = ["SHA-256", "MD5"])]
+    /// Keep the folder with configurations, certificates, stores and logs when the demo ends
+    #[arg(long)]
+    pub keep: bool,
+    /// Offer phones these digest algorithms only, such as MD5, the most wanted first
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide = true)]
     pub digest: Vec<String>,
+    /// Run no checks; write what test programs need into this folder, and serve until standard input closes
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "address", "keep"])]
+    pub hold_for_tests: Option<PathBuf>,
 }

@@ -60,7 +60,7 @@ pub fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     };
     let resting = Arc::new(AtomicBool::new(false));
     serve_dns(world.zones(), (dns_udp, dns_tcp), stage.clone(), resting.clone())?;
-    world.start(&program, arguments.workers, &stage)?;
+    world.start(&program, &arguments, &stage)?;
     if let Some(folder) = &arguments.hold_for_tests {
         return tests_hold::hold(&world, folder, &stage);
     }
@@ -99,11 +99,14 @@ impl World {
     }
 
     /// Starts every server, then fills them through their commands.
-    fn start(&self, program: &Path, workers: u16, stage: &Stage) -> anyhow::Result<()> {
+    fn start(&self, program: &Path, arguments: &DemoArguments, stage: &Stage) -> anyhow::Result<()> {
         for organisation in &self.organisations {
             DirBuilder::new().mode(0o700).create(&organisation.folder)?;
             self.authority.certify(organisation.definition.names)?.write(&organisation.folder)?;
-            fs::write(organisation.config_file(), organisation.configuration(self.dns, workers))?;
+            fs::write(
+                organisation.config_file(),
+                organisation.configuration(self.dns, arguments.workers, &arguments.digest),
+            )?;
             let config = organisation.config_file();
             let config = config.to_str().context("the folder's name is not UTF-8")?;
             let log = fs::File::create(organisation.log_file())?;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -75,16 +76,17 @@ impl Organisation {
         Zone { domain, hosts, edge: Some((edge, self.place.tls.port())) }
     }
 
-    /// What an administrator would write.
-    pub fn configuration(&self, dns: std::net::SocketAddr, workers: u16) -> String {
+    /// What an administrator would write; `digest` is the server's choice where it is empty.
+    pub fn configuration(&self, dns: SocketAddr, workers: u16, digest: &[String]) -> String {
         let Definition { domain, edge, discovery, .. } = self.definition;
         let Place { tls, plain } = self.place;
+        let users = if digest.is_empty() { String::new() } else { format!("\n[users]\ndigest = {digest:?}\n") };
         format!(
             "domains = [\"{domain}\"]\nedge = \"{edge}\"\ndata = \"data\"\nworkers = {workers}\n\n\
              [certificate]\nchain = \"edge.pem\"\nkey = \"edge.key\"\nroots = \"../ca.pem\"\n\n\
              [listen]\ntls = [\"{tls}\"]\ntcp = [\"{plain}\"]\nudp = [\"{plain}\"]\n\n\
              [federation]\nenabled = true\ndiscovery = {discovery}\n\n\
-             [dns]\nservers = [\"{dns}\"]\n"
+             [dns]\nservers = [\"{dns}\"]\n{users}"
         )
     }
 

@@ -1,59 +1,107 @@
-//! A small authority for the demo. Its certificates are for servers only, as public authorities issue them today.
+//! The demo's certificates: one authority, and for each name only the purpose that public authorities still give.
 
-use std::path::Path;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
-use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
 };
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// The authority that every organisation of the demo trusts.
+/// An authority made for one demo; its key is never written.
 pub struct Authority {
-    certificate_pem: String,
-    issuer: Issuer<'static, KeyPair>,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    /// Its certificate, in PEM.
+    pub file: PathBuf,
 }
 
-/// A certificate and its key, as PEM text.
-pub struct Issued {
-    pub chain_pem: String,
-    pub key_pem: String,
+/// A certificate and its key.
+pub struct Certified {
+    certificate: CertificateDer<'static>,
+    certificate_pem: String,
+    key: KeyPair,
+}
+
+/// What a certificate says.
+#[derive(Copy, Clone, Debug)]
+pub struct CertificateNames {
+    /// The first is the subject, too.
+    pub dns: &'static [&'static str],
+    /// `sip:` URIs (RFC 5922 section 7.1).
+    pub uris: &'static [&'static str],
 }
 
 impl Authority {
-    pub fn new() -> anyhow::Result<Authority> {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "Comity demo authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let certificate_pem = params.self_signed(&key)?.pem();
-        Ok(Authority { certificate_pem, issuer: Issuer::new(params, key) })
+    /// Makes one and writes its certificate to `folder/ca.pem`.
+    pub fn create(folder: &Path) -> anyhow::Result<Authority> {
+        let authority = Authority { issuer: issuer("Comity demo authority")?, file: folder.join("ca.pem") };
+        let written = fs::write(&authority.file, authority.issuer.as_ref().pem());
+        written.context("cannot write the authority's certificate")?;
+        Ok(authority)
+    }
+
+    /// One that nobody trusts.
+    pub fn unknown() -> anyhow::Result<Authority> {
+        Ok(Authority { issuer: issuer("Somebody else's authority")?, file: PathBuf::new() })
     }
 
     /// A certificate with the serverAuth purpose alone.
-    pub fn issue(&self, dns_names: &[&str], sip_uris: &[&str]) -> anyhow::Result<Issued> {
-        let key = KeyPair::generate()?;
+    pub fn certify(&self, names: CertificateNames) -> anyhow::Result<Certified> {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, dns_names[0]);
-        for name in dns_names {
-            params.subject_alt_names.push(SanType::DnsName(Ia5String::try_from(*name)?));
+        let subject = names.dns.first().copied().unwrap_or("edge");
+        params.distinguished_name.push(DnType::CommonName, subject);
+        for name in names.dns {
+            params.subject_alt_names.push(SanType::DnsName((*name).try_into()?));
         }
-        for uri in sip_uris {
-            params.subject_alt_names.push(SanType::URI(Ia5String::try_from(*uri)?));
+        for uri in names.uris {
+            params.subject_alt_names.push(SanType::URI((*uri).try_into()?));
         }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Issued { chain_pem: certificate.pem(), key_pem: key.serialize_pem() })
+        Ok(Certified { certificate_pem: certificate.pem(), certificate: certificate.der().clone(), key })
     }
 
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        std::fs::write(path, &self.certificate_pem).with_context(|| format!("cannot write {}", path.display()))
+    /// How a phone connects: it verifies the server against this authority, and shows `certified` if it has one.
+    pub fn client_config(&self, certified: Option<&Certified>) -> anyhow::Result<Arc<ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.as_ref().der().clone())?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots);
+        Ok(Arc::new(match certified {
+            None => builder.with_no_client_auth(),
+            Some(Certified { certificate, key, .. }) => {
+                let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+                builder.with_client_auth_cert(vec![certificate.clone()], key)?
+            }
+        }))
     }
+}
 
-    pub fn certificate_pem(&self) -> &str {
-        &self.certificate_pem
+impl Certified {
+    /// Writes `edge.pem` and `edge.key`, the key for its owner alone.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        fs::write(folder.join("edge.pem"), &self.certificate_pem).context("cannot write a certificate")?;
+        let mut options = fs::OpenOptions::new();
+        let mut key = options.write(true).create_new(true).mode(0o600).open(folder.join("edge.key"))?;
+        key.write_all(self.key.serialize_pem().as_bytes()).context("cannot write a key")
     }
+}
+
+fn issuer(name: &str) -> anyhow::Result<CertifiedIssuer<'static, KeyPair>> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
 }

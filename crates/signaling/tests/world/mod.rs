@@ -27,6 +27,7 @@ pub struct World {
     /// The far end of each stream.
     ends: HashMap<End, Far>,
     received: HashMap<Line, VecDeque<Message>>,
+    datagram_workers: HashMap<Line, u16>,
     in_flight: Vec<(usize, u16, u16, VecDeque<Handoff>)>,
     answers: VecDeque<(usize, u16, QuestionId, Answer)>,
     serial: u64,
@@ -65,6 +66,7 @@ impl World {
             lines: Vec::new(),
             ends: HashMap::new(),
             received: HashMap::new(),
+            datagram_workers: HashMap::new(),
             in_flight: Vec::new(),
             answers: VecDeque::new(),
             serial: 1000,
@@ -85,7 +87,10 @@ impl World {
                     worker,
                     workers,
                     organisation: organisation.clone(),
-                    listeners: vec![Listener { transport: Transport::Tls, address }],
+                    listeners: vec![
+                        Listener { transport: Transport::Tls, address },
+                        Listener { transport: Transport::Udp, address: SocketAddr::new(address.ip(), 5060) },
+                    ],
                     secret: [u8::try_from(site).unwrap() + 1; 32],
                     incarnation: 1,
                     epoch: self.now,
@@ -117,12 +122,37 @@ impl World {
         line
     }
 
+    /// A phone that speaks UDP. The kernel gives all its packets to this worker.
+    pub fn datagrams(&mut self, site: usize, worker: u16) -> Line {
+        let line = Line(self.lines.len());
+        let port = 30_000 + u16::try_from(line.0).unwrap();
+        let flow = FlowId::Datagram { listener: UDP_LISTENER, remote: SocketAddr::from(([198, 51, 100, 8], port)) };
+        let end = End { site, flow };
+        self.lines.push(end);
+        self.ends.insert(end, Far::Test(line));
+        self.datagram_workers.insert(line, worker);
+        line
+    }
+
     /// Sends one message on a line; the text has plain line ends.
     pub fn send(&mut self, line: Line, text: &str) {
         let message =
             Message::parse(text.replace('\n', "\r\n").into_bytes().into()).expect("the test's message parses");
         let end = self.lines[line.0];
-        self.arrive(end, message);
+        match (end.flow, self.datagram_workers.get(&line).copied()) {
+            (FlowId::Datagram { remote, .. }, Some(worker)) => {
+                let facts = FlowFacts {
+                    id: end.flow,
+                    transport: Transport::Udp,
+                    local: SocketAddr::new(self.sites[end.site].address.ip(), 5060),
+                    remote,
+                    direction: Direction::Inbound,
+                    certificate: None,
+                };
+                self.input(end.site, worker, Input::Datagram { facts, message });
+            }
+            _ => self.arrive(end, message),
+        }
         self.settle();
     }
 
@@ -251,7 +281,9 @@ impl World {
     }
 
     fn transmit(&mut self, end: End, worker: u16, bytes: bytes::Bytes) {
-        assert_eq!(self.sites[end.site].streams.get(&end.flow), Some(&worker), "only its owner writes on a flow");
+        if end.flow.is_reliable() {
+            assert_eq!(self.sites[end.site].streams.get(&end.flow), Some(&worker), "only its owner writes on a flow");
+        }
         let message = Message::parse(bytes).expect("what we send is a message");
         match self.ends.get(&end).copied() {
             Some(Far::Test(line)) => self.received.entry(line).or_default().push_back(message),
@@ -383,4 +415,6 @@ pub fn first_line(message: &Message) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
+/// By its place in the list of listeners.
+const UDP_LISTENER: u8 = 1;
 pub const PASSWORD: &str = "correct horse";

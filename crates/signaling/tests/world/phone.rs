@@ -7,6 +7,12 @@ use super::world::{Line, PASSWORD, World, first_line};
 /// Registers over a new stream that this worker accepts; leaves the line quiet.
 pub fn register(world: &mut World, site: usize, worker: u16, aor: &str) -> Line {
     let line = world.connect(site, worker, None);
+    register_on(world, line, aor);
+    line
+}
+
+/// Registers on a line that is there already.
+pub fn register_on(world: &mut World, line: Line, aor: &str) {
     let domain = aor.split_once('@').unwrap().1;
     let register = |cseq: u32, authorization: &str| {
         format!(
@@ -30,7 +36,6 @@ pub fn register(world: &mut World, site: usize, worker: u16, aor: &str) -> Line 
     world.send(line, &register(2, &format!("Authorization: {value}\n")));
     let answer = world.only(line);
     assert_eq!(answer.status(), Some(200), "{}", first_line(&answer));
-    line
 }
 
 /// A request of a new dialog, or outside any.

@@ -83,11 +83,6 @@ impl Line {
         Ok(())
     }
 
-    /// Forgets what nobody asked for.
-    pub fn clear(&mut self) {
-        self.inbox.clear();
-    }
-
     /// Whether anything came before the deadline.
     fn read_once(&mut self, deadline: Instant) -> anyhow::Result<bool> {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -145,13 +145,6 @@ impl Phone {
         self.line()?.ping(WAIT)
     }
 
-    /// Forgets what was received and never asked for.
-    pub fn clear(&mut self) {
-        if let Some(line) = &mut self.line {
-            line.clear();
-        }
-    }
-
     fn receive(&mut self, method: &Method, call_id: &str, within: Duration) -> anyhow::Result<Option<Message>> {
         let wanted = |message: &Message| message.method().as_ref() == Some(method) && message.call_id() == Ok(call_id);
         self.line()?.receive(within, wanted)
