@@ -361,8 +361,8 @@ impl Core {
     }
 
     fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {
-        self.partners = partners;
-        for flow in self.links.close_unwanted(&self.partners) {
+        let old = std::mem::replace(&mut self.partners, partners);
+        for flow in self.links.outdated(&old, &self.partners) {
             self.put(Output::CloseFlow { flow });
             self.flow_closed(now, flow);
         }

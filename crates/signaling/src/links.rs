@@ -82,11 +82,10 @@ impl Links {
         }
     }
 
-    /// The connections to partners that the new table does not allow any more.
-    pub(crate) fn close_unwanted(&self, partners: &Partners) -> Vec<FlowId> {
-        let unwanted =
-            |key: &LinkKey| !matches!(partners.standing(&key.domain), Standing::Allowed(_) | Standing::Discovered);
-        self.keys_by_flow.iter().filter(|(_, key)| unwanted(key)).map(|(flow, _)| *flow).collect()
+    /// The connections whose partner stands otherwise in the new table: they were judged by what no longer holds.
+    pub(crate) fn outdated(&self, old: &Partners, new: &Partners) -> Vec<FlowId> {
+        let changed = |key: &LinkKey| !stand_alike(old.standing(&key.domain), new.standing(&key.domain));
+        self.keys_by_flow.iter().filter(|(_, key)| changed(key)).map(|(flow, _)| *flow).collect()
     }
 
     /// Takes a request out of whichever queue it waits in.
@@ -352,6 +351,15 @@ impl Core {
             path: Vec::new(),
             leg: Leg::Partner { domain: domain.to_owned() },
         }
+    }
+}
+
+/// Whether a connection judged by the one would be judged alike by the other; a comment makes no difference.
+fn stand_alike(old: Standing<'_>, new: Standing<'_>) -> bool {
+    match (old, new) {
+        (Standing::Allowed(old), Standing::Allowed(new)) => old.kind == new.kind,
+        (Standing::Discovered, Standing::Discovered) => true,
+        _ => false,
     }
 }
 

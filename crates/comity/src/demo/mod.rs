@@ -114,7 +114,7 @@ impl World {
         }
         for organisation in &self.organisations {
             organisation.wait_until_ready(|| stage.ended().is_none())?;
-            organisation.furnish()?;
+            organisation.furnish(|domain| self.organisation(domain).edge())?;
         }
         Ok(())
     }

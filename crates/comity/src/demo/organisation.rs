@@ -28,8 +28,17 @@ pub struct Definition {
     pub phone_name: &'static str,
     pub discovery: bool,
     pub users: &'static [&'static str],
-    /// Arguments of `comity partner`.
-    pub partners: &'static [&'static [&'static str]],
+    pub partners: &'static [Entry],
+}
+
+/// A partner entry.
+#[derive(Copy, Clone, Debug)]
+pub enum Entry {
+    /// One of the other organisations, with its edge.
+    Pinned(&'static str),
+    /// Its edge is found by DNS.
+    Allowed(&'static str),
+    Blocked(&'static str),
 }
 
 /// An organisation of this run.
@@ -69,6 +78,11 @@ impl Organisation {
         self.accounts.iter().find(named).expect("the definitions name every user that is asked for")
     }
 
+    /// As a partner entry names it.
+    pub fn edge(&self) -> String {
+        format!("{}:{}", self.definition.edge, self.place.tls.port())
+    }
+
     pub fn zone(&self) -> Zone {
         let Definition { domain, edge, .. } = self.definition;
         let address = self.place.tls.ip();
@@ -102,13 +116,17 @@ impl Organisation {
         Ok(())
     }
 
-    /// Adds the users and the partner entries.
-    pub fn furnish(&self) -> anyhow::Result<()> {
+    /// Adds the users and the partner entries; `edge_of` says where another organisation's edge is.
+    pub fn furnish(&self, edge_of: impl Fn(&str) -> String) -> anyhow::Result<()> {
         for Account { aor, password } in &self.accounts {
             self.comity(&["user", "add", aor, "--password-stdin"], password)?;
         }
-        for arguments in self.definition.partners {
-            self.partner(arguments)?;
+        for entry in self.definition.partners {
+            match *entry {
+                Entry::Pinned(domain) => self.partner(&["add", domain, "--edge", &edge_of(domain)])?,
+                Entry::Allowed(domain) => self.partner(&["add", domain])?,
+                Entry::Blocked(domain) => self.partner(&["block", domain, "--comment", "spam"])?,
+            };
         }
         Ok(())
     }
@@ -165,10 +183,7 @@ pub const ORGANISATIONS: [Definition; 3] = [
         phone_name: "contoso.example",
         discovery: true,
         users: &["alice", "dave"],
-        partners: &[
-            &["add", "fabrikam.example", "--edge", "edge.fabrikam.example", "--comment", "pinned edge"],
-            &["block", "northwind.example", "--comment", "spam"],
-        ],
+        partners: &[Entry::Pinned("fabrikam.example"), Entry::Blocked("northwind.example")],
     },
     Definition {
         domain: "fabrikam.example",
@@ -177,7 +192,7 @@ pub const ORGANISATIONS: [Definition; 3] = [
         phone_name: "fabrikam.example",
         discovery: false,
         users: &["bob", "erin"],
-        partners: &[&["add", "contoso.example"]],
+        partners: &[Entry::Allowed("contoso.example")],
     },
     Definition {
         domain: "litware.example",
@@ -186,7 +201,7 @@ pub const ORGANISATIONS: [Definition; 3] = [
         phone_name: "sip.litware.example",
         discovery: false,
         users: &["carol"],
-        partners: &[&["add", "contoso.example"]],
+        partners: &[Entry::Allowed("contoso.example")],
     },
 ];
 
