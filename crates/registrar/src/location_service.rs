@@ -1,6 +1,6 @@
 //! The bindings by address-of-record, and what a REGISTER does to them (RFC 3261 section 10.3).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use federation::Admitted;
@@ -11,8 +11,8 @@ use crate::{Binding, BindingSummary, ClientFlow};
 /// The location service of one worker.
 #[derive(Debug, Default)]
 pub struct LocationService {
-    bindings_by_aor: HashMap<Aor, Vec<Binding>>,
-    aors_by_flow: HashMap<FlowId, HashSet<Aor>>,
+    bindings_by_aor: BTreeMap<Aor, Vec<Binding>>,
+    aors_by_flow: BTreeMap<FlowId, BTreeSet<Aor>>,
     /// Each binding once, soonest to end first.
     endings: BTreeSet<(Instant, Aor)>,
     limits: RegistrarLimits,

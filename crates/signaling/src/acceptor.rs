@@ -1,7 +1,7 @@
 //! What the worker does on which a request arrives: screening, the server transaction, admission, and the decision
 //! where it goes. From there the target's owner takes over (`owner`).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::{AdmittedRequest, Answer, Handoff, Output, Question, Upstream, Worker
 /// The server transactions of this worker, and which owner each was handed to.
 #[derive(Debug, Default)]
 pub(crate) struct Acceptor {
-    owners_by_server: HashMap<ServerTransactionId, WorkerId>,
+    owners_by_server: BTreeMap<ServerTransactionId, WorkerId>,
 }
 
 /// A request between its arrival and its admission.

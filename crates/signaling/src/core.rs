@@ -3,7 +3,7 @@
 //! What lives here is the dispatch and the order of things. Requests as they arrive are `acceptor`'s, what a target's
 //! owner does with them is `owner`'s, connections to partners are `links`'.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,7 +76,7 @@ pub struct Core {
     pub(crate) schedule: Schedule,
     /// The registrar's entry in the schedule, so that not every REGISTER adds one.
     registrar_wakes_at: Option<Instant>,
-    waiting: HashMap<QuestionId, Waiting>,
+    waiting: BTreeMap<QuestionId, Waiting>,
     outputs: VecDeque<Output>,
     question_serial: u64,
     epoch: Instant,
@@ -132,7 +132,7 @@ impl Core {
             decisions: Decisions::new(limits.decisions_max),
             schedule: Schedule::default(),
             registrar_wakes_at: None,
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
             outputs: VecDeque::new(),
             question_serial: 0,
             epoch: config.epoch,

@@ -1,6 +1,6 @@
 //! The stream flows of this worker: what each turned out to be, and where the ones we gave away went.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use federation::flow::{FlowFacts, FlowKind};
 use sip::{Aor, FlowId, Transport};
@@ -19,8 +19,8 @@ pub(crate) struct FlowState {
 /// Flows by id, and the whereabouts of those that moved.
 #[derive(Debug, Default)]
 pub(crate) struct FlowTable {
-    flows: HashMap<FlowId, FlowState>,
-    relocated: HashMap<FlowId, WorkerId>,
+    flows: BTreeMap<FlowId, FlowState>,
+    relocated: BTreeMap<FlowId, WorkerId>,
 }
 
 /// Where bytes for a flow must go.

@@ -30,7 +30,7 @@ pub enum Handoff {
 }
 
 /// Where the response to a request handed over belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Upstream {
     pub worker: WorkerId,
     pub transaction: ServerTransactionId,

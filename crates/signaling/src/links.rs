@@ -2,7 +2,7 @@
 //!
 //! A partner has a fixed number of them over all workers; a Call-ID always takes the same one (`ownership`).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::token::Leg;
 use crate::{AdmittedRequest, Answer, LinkStatus, Question};
 
 /// Names a connection to a partner: the domain, and its number among the domain's connections.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LinkKey {
     pub domain: String,
     pub connection: u16,
@@ -30,8 +30,8 @@ pub(crate) struct LinkKey {
 /// The partner connections that this worker owns.
 #[derive(Default)]
 pub(crate) struct Links {
-    links: HashMap<LinkKey, Link>,
-    keys_by_flow: HashMap<FlowId, LinkKey>,
+    links: BTreeMap<LinkKey, Link>,
+    keys_by_flow: BTreeMap<FlowId, LinkKey>,
 }
 
 struct Link {

@@ -1,7 +1,7 @@
 //! What the owner of a target does with an admitted request: finds the flows that lead there, runs the response
 //! context over them (RFC 3261 section 16.7), and answers the acceptor.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use federation::admission::Origin;
@@ -27,9 +27,9 @@ pub(crate) struct ContextId(u64);
 /// The requests that this worker carries for the targets it owns.
 #[derive(Default)]
 pub(crate) struct Owner {
-    contexts: HashMap<ContextId, Context>,
-    contexts_by_upstream: HashMap<Upstream, ContextId>,
-    contexts_by_branch: HashMap<ClientTransactionId, ContextId>,
+    contexts: BTreeMap<ContextId, Context>,
+    contexts_by_upstream: BTreeMap<Upstream, ContextId>,
+    contexts_by_branch: BTreeMap<ClientTransactionId, ContextId>,
     context_serial: u64,
     branch_serial: u64,
 }
@@ -330,7 +330,12 @@ impl Core {
     ///
     /// # Errors
     /// 513 where our own headers make it larger than a message may be.
-    fn outgoing(&self, request: &AdmittedRequest, target: &Target, id: ClientTransactionId) -> Result<Message, Refusal> {
+    fn outgoing(
+        &self,
+        request: &AdmittedRequest,
+        target: &Target,
+        id: ClientTransactionId,
+    ) -> Result<Message, Refusal> {
         let edge = &self.organisation.edge;
         let hop = Hop {
             via: via_value(target.transport, edge, target.local_port, &self.mint.branch(id.serial)),

@@ -288,7 +288,8 @@ fn a_message_that_our_headers_make_too_large_is_refused() {
     for filler in 110..128 {
         let mut pair = pair(3, filler);
         let headers = "X-Filler: 1\n".repeat(usize::try_from(filler).unwrap() - 8);
-        let text = phone::request("INVITE", ALICE, BOB, "large").replace("Content-Length", &(headers + "Content-Length"));
+        let text =
+            phone::request("INVITE", ALICE, BOB, "large").replace("Content-Length", &(headers + "Content-Length"));
         pair.world.send(pair.alice, &text);
         let (answers, arrived) = (pair.world.take(pair.alice), pair.world.take(pair.bob));
         match answers.first() {

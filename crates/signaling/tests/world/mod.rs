@@ -2,7 +2,7 @@
 //!
 //! Phones are streams whose far end is the test. Connections between organisations are made when a core asks for one.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,9 +25,9 @@ pub struct World {
     sites: Vec<Site>,
     lines: Vec<End>,
     /// The far end of each stream.
-    ends: HashMap<End, Far>,
-    received: HashMap<Line, VecDeque<Message>>,
-    datagram_workers: HashMap<Line, u16>,
+    ends: BTreeMap<End, Far>,
+    received: BTreeMap<Line, VecDeque<Message>>,
+    datagram_workers: BTreeMap<Line, u16>,
     in_flight: Vec<(usize, u16, u16, VecDeque<Handoff>)>,
     answers: VecDeque<(usize, u16, QuestionId, Answer)>,
     serial: u64,
@@ -39,14 +39,14 @@ struct Site {
     organisation: Arc<Organisation>,
     address: SocketAddr,
     certificate: Arc<PeerCertificate>,
-    users: HashMap<Aor, Ha1>,
+    users: BTreeMap<Aor, Ha1>,
     cores: Vec<Core>,
     /// Where each stream lives now.
-    streams: HashMap<FlowId, u16>,
+    streams: BTreeMap<FlowId, u16>,
 }
 
 /// One end of a stream: the organisation and its name for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct End {
     site: usize,
     flow: FlowId,
@@ -64,9 +64,9 @@ impl World {
             now: Instant::now(),
             sites: Vec::new(),
             lines: Vec::new(),
-            ends: HashMap::new(),
-            received: HashMap::new(),
-            datagram_workers: HashMap::new(),
+            ends: BTreeMap::new(),
+            received: BTreeMap::new(),
+            datagram_workers: BTreeMap::new(),
             in_flight: Vec::new(),
             answers: VecDeque::new(),
             serial: 1000,
@@ -102,8 +102,8 @@ impl World {
             })
             .collect();
         let certificate = Arc::new(certificate(&[&edge]));
-        let users = HashMap::new();
-        self.sites.push(Site { organisation, address, certificate, users, cores, streams: HashMap::new() });
+        let users = BTreeMap::new();
+        self.sites.push(Site { organisation, address, certificate, users, cores, streams: BTreeMap::new() });
         site
     }
 

@@ -117,13 +117,15 @@ const SIGNALING: usize = 2;
 const PROOF_CRATE: &str = "federation";
 const PROOF: [&str; 2] = ["federation::Admitted", "federation::admission::Admitted"];
 const LATERAL: [&str; 2] = ["crates/registrar/src/", "crates/messaging/src/"];
-const BANNED: [&str; 6] = [
+const BANNED: [&str; 8] = [
     "std::time::Instant::now",
     "std::time::SystemTime::now",
     "std::thread::spawn",
     "std::net::TcpStream",
     "std::net::TcpListener",
     "std::net::UdpSocket",
+    "std::collections::HashMap",
+    "std::collections::HashSet",
 ];
 
 #[cfg(test)]
