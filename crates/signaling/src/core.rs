@@ -108,24 +108,20 @@ impl Core {
             server_max: limits.server_transactions_max,
             client_max: limits.client_transactions_max,
         };
-        // A worker's nonces are its own, since it alone keeps their counts.
-        let mut nonce_secret = config.secret;
-        nonce_secret[0] ^= config.worker.to_be_bytes()[0];
-        nonce_secret[1] ^= config.worker.to_be_bytes()[1];
-        nonce_secret[2] ^= 0x6e;
+        let mint = Mint::new(&config.secret, config.worker, config.incarnation);
         let nonce_life = Duration::from_secs(limits.nonce_secs);
         Core {
             ownership: Ownership { worker: config.worker, workers: config.workers },
             organisation: config.organisation,
             listeners: config.listeners,
-            mint: Mint::new(&config.secret, config.worker, config.incarnation),
             partners: config.partners,
-            nonces: NonceBook::new(nonce_secret, config.epoch, nonce_life, limits.nonces_max),
+            nonces: NonceBook::new(mint.nonce_secret(), config.epoch, nonce_life, limits.nonces_max),
+            mint,
             discovery: DiscoveryCache::new(),
             flows: FlowTable::default(),
             transactions: TransactionLayer::new(Timers::default(), transaction_limits),
             acceptor: Acceptor::default(),
-            owner: Owner::default(),
+            owner: Owner::new(config.incarnation),
             links: Links::default(),
             location: LocationService::new(limits.registrar.clone()),
             pager: Pager::new(limits.pager.clone()),

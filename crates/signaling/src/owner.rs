@@ -15,7 +15,7 @@ use crate::acceptor::{no_answer, overloaded};
 use crate::core::{Asker, Core};
 use crate::flow_table::Whereabouts;
 use crate::forward::{self, Hop};
-use crate::route::Destination;
+use crate::route::{Destination, flow_failed};
 use crate::schedule::Machine;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
@@ -52,6 +52,12 @@ pub(crate) struct Target {
 }
 
 impl Owner {
+    /// Branches are unique over restarts too (RFC 3261 section 8.1.1.7): a partner may still remember those of the
+    /// life before, and would take a new request for a repeat.
+    pub(crate) fn new(incarnation: u32) -> Owner {
+        Owner { branch_serial: u64::from(incarnation) << 32, ..Owner::default() }
+    }
+
     pub(crate) fn contexts(&self) -> usize {
         self.contexts.len()
     }
@@ -158,8 +164,7 @@ impl Core {
             Whereabouts::At(owner) => return self.hand(owner, Handoff::Request(Box::new(request))),
             Whereabouts::Gone => {
                 if let Some(upstream) = request.upstream {
-                    let refusal =
-                        Refusal::new(481, "flow-failed", "the connection that the dialog runs over has ended");
+                    let refusal = flow_failed(&request.message, "the connection that the dialog runs over has ended");
                     self.refuse_owned(now, upstream, &request.message, &refusal);
                 }
                 return;

@@ -47,7 +47,7 @@ pub struct OwnRoutes {
     pub count: usize,
     /// The legs that our tokens in them name, top first.
     pub legs: Vec<Leg>,
-    /// One of them names a connection of an earlier life of this server.
+    /// The way out is a connection of an earlier life of this server.
     pub stale: bool,
 }
 
@@ -64,7 +64,10 @@ impl OwnRoutes {
             }
             own.count += 1;
             match uri.user().map(|user| mint.read_route(user, call_id)) {
-                Some(Ok(leg)) => own.legs.push(leg),
+                Some(Ok(leg)) => {
+                    own.legs.push(leg);
+                    own.stale = false;
+                }
                 Some(Err(TokenError::Stale)) => own.stale = true,
                 Some(Err(TokenError::Foreign)) | None => {}
             }
@@ -93,11 +96,11 @@ pub fn route(
     connections: u16,
 ) -> Result<Destination, Refusal> {
     let call_id = request.call_id().unwrap_or_default();
+    if own.stale {
+        return Err(flow_failed(request, "the dialog's connection ended when this server restarted"));
+    }
     if let Some(leg) = own.exit() {
         return in_dialog(leg, admitted, call_id, connections);
-    }
-    if own.stale {
-        return Err(Refusal::new(430, "flow-failed", "the dialog's connection ended when this server restarted"));
     }
     let uri = request_uri(request)?;
     let domain = uri.host_lowercase();
@@ -133,6 +136,12 @@ fn in_dialog(leg: &Leg, admitted: &Admitted, call_id: &str, connections: u16) ->
             Err(relay_denied("a partner's dialog does not lead to another"))
         }
     }
+}
+
+/// The flow that our token names is gone: 481 within a dialog, 430 else (RFC 5626 section 5.3.1).
+pub(crate) fn flow_failed(request: &Message, reason: &str) -> Refusal {
+    let within_dialog = request.to().is_ok_and(|to| to.tag().is_some());
+    Refusal::new(if within_dialog { 481 } else { 430 }, "flow-failed", reason)
 }
 
 fn partner(domain: &str, call_id: &str, connections: u16) -> Destination {

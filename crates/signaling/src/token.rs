@@ -122,13 +122,21 @@ impl Mint {
         (incarnation == self.incarnation).then_some(Leg::Flow { worker, flow })
     }
 
+    /// What this worker signs nonces with: its own in each life, since it alone keeps their counts, and only in memory.
+    pub fn nonce_secret(&self) -> [u8; 32] {
+        self.hash(&[b"nonce", &self.worker.to_be_bytes(), &self.incarnation.to_be_bytes()])
+    }
+
     fn mac(&self, parts: &[&[u8]]) -> u64 {
+        u64::from_be_bytes(self.hash(parts)[..8].try_into().expect("SHA-256 has 32 bytes"))
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut keyed = self.keyed.clone();
         for part in parts {
             keyed.update(part);
         }
-        let bytes = keyed.finalize().into_bytes();
-        u64::from_be_bytes(bytes[..8].try_into().expect("SHA-256 has 32 bytes"))
+        keyed.finalize().into_bytes().into()
     }
 }
 
@@ -215,6 +223,12 @@ mod tests {
     fn a_route_token_opens_no_other_dialog() {
         let user = mint(1, 5).route(&legs()[0], "call-1");
         assert_eq!(mint(1, 5).read_route(&user, "call-2"), Err(TokenError::Foreign));
+    }
+
+    #[test]
+    fn nonces_are_of_one_worker_and_one_life() {
+        let secrets = [mint(0, 1), mint(1, 1), mint(0, 2)].map(|mint| mint.nonce_secret());
+        assert!(secrets[0] != secrets[1] && secrets[0] != secrets[2] && secrets[1] != secrets[2]);
     }
 
     #[test]

@@ -301,6 +301,22 @@ fn a_message_that_our_headers_make_too_large_is_refused() {
 }
 
 #[test]
+fn a_dialog_whose_flow_is_gone_gets_481() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "gone"));
+        let invite = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&invite, "200 OK", "bob"));
+        let ok = pair.world.only(pair.alice);
+        pair.world.send(pair.alice, &phone::by_caller("ACK", &ok, 1));
+        pair.world.only(pair.bob);
+        pair.world.hang_up(pair.bob);
+        pair.world.send(pair.alice, &phone::by_caller("BYE", &ok, 2));
+        let answer = pair.world.only(pair.alice);
+        assert_eq!((answer.status(), warning(&answer)), (Some(481), "399 sip.fabrikam.example \"flow-failed\""));
+    });
+}
+
+#[test]
 fn an_undecided_flow_ends() {
     let mut pair = pair(1, 1);
     let idle = pair.world.connect(pair.contoso, 0, None);
