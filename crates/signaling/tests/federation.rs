@@ -317,6 +317,28 @@ fn a_dialog_whose_flow_is_gone_gets_481() {
 }
 
 #[test]
+fn after_a_restart_a_call_ends_from_whichever_side_still_can() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "restart"));
+        let invite = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&invite, "200 OK", "bob"));
+        let ok = pair.world.only(pair.alice);
+        pair.world.send(pair.alice, &phone::by_caller("ACK", &ok, 1));
+        pair.world.only(pair.bob);
+        pair.world.restart(pair.contoso);
+        pair.world.send(pair.bob, &phone::by_callee("BYE", &invite, 1));
+        let answer = pair.world.only(pair.bob);
+        assert_eq!((answer.status(), warning(&answer)), (Some(481), "399 sip.contoso.example \"flow-failed\""));
+        let alice = phone::register(&mut pair.world, pair.contoso, 0, ALICE);
+        pair.world.send(alice, &phone::by_caller("BYE", &ok, 2));
+        let bye = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&bye, "200 OK", "bob"));
+        assert_eq!(pair.world.only(alice).status(), Some(200));
+        pair.world.assert_quiet();
+    });
+}
+
+#[test]
 fn an_undecided_flow_ends() {
     let mut pair = pair(1, 1);
     let idle = pair.world.connect(pair.contoso, 0, None);

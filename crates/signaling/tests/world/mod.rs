@@ -40,6 +40,7 @@ struct Site {
     address: SocketAddr,
     certificate: Arc<PeerCertificate>,
     users: BTreeMap<Aor, Ha1>,
+    configs: Vec<CoreConfig>,
     cores: Vec<Core>,
     /// Where each stream lives now.
     streams: BTreeMap<FlowId, u16>,
@@ -81,29 +82,28 @@ impl World {
         let organisation = Arc::new(Organisation::new(vec![domain.to_owned()], edge.clone()));
         let address = SocketAddr::from(([192, 0, 2, u8::try_from(site).unwrap() + 1], 5061));
         let partners = Arc::new(Partners::new(partners.to_vec(), true, discovery));
-        let cores = (0..workers)
-            .map(|worker| {
-                Core::new(CoreConfig {
-                    worker,
-                    workers,
-                    organisation: organisation.clone(),
-                    listeners: vec![
-                        Listener { transport: Transport::Tls, address },
-                        Listener { transport: Transport::Udp, address: SocketAddr::new(address.ip(), 5060) },
-                    ],
-                    secret: [u8::try_from(site).unwrap() + 1; 32],
-                    incarnation: 1,
-                    epoch: self.now,
-                    epoch_unix_ms: 1_800_000_000_000,
-                    partners: partners.clone(),
-                    limits: Limits::default(),
-                    random_seed: self.random + u64::from(worker),
-                })
+        let configs: Vec<CoreConfig> = (0..workers)
+            .map(|worker| CoreConfig {
+                worker,
+                workers,
+                organisation: organisation.clone(),
+                listeners: vec![
+                    Listener { transport: Transport::Tls, address },
+                    Listener { transport: Transport::Udp, address: SocketAddr::new(address.ip(), 5060) },
+                ],
+                secret: [u8::try_from(site).unwrap() + 1; 32],
+                incarnation: 1,
+                epoch: self.now,
+                epoch_unix_ms: 1_800_000_000_000,
+                partners: partners.clone(),
+                limits: Limits::default(),
+                random_seed: self.random + u64::from(worker),
             })
             .collect();
+        let cores = configs.iter().cloned().map(Core::new).collect();
         let certificate = Arc::new(certificate(&[&edge]));
         let users = BTreeMap::new();
-        self.sites.push(Site { organisation, address, certificate, users, cores, streams: BTreeMap::new() });
+        self.sites.push(Site { organisation, address, certificate, users, configs, cores, streams: BTreeMap::new() });
         site
     }
 
@@ -183,6 +183,19 @@ impl World {
     pub fn hang_up(&mut self, line: Line) {
         let end = self.lines[line.0];
         self.close(end);
+        self.settle();
+    }
+
+    /// Kills an organisation's server and starts it again: its streams end, what it knew in memory is gone.
+    pub fn restart(&mut self, site: usize) {
+        let ends: Vec<End> = self.sites[site].streams.keys().map(|flow| End { site, flow: *flow }).collect();
+        for config in &mut self.sites[site].configs {
+            config.incarnation += 1;
+        }
+        self.sites[site].cores = self.sites[site].configs.iter().cloned().map(Core::new).collect();
+        for end in ends {
+            self.close(end);
+        }
         self.settle();
     }
 
