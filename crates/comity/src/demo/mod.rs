@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::arguments::DemoArguments;
 
-use self::addresses::Addresses;
+use self::addresses::{Addresses, Place};
 use self::organisation::{ORGANISATIONS, Organisation};
 use self::pki::Authority;
 use self::stage::{ClearOnDrop, Stage};
@@ -36,6 +36,8 @@ use self::zones::Zone;
 
 /// Everything of a run that checks and printed texts speak of.
 pub struct World {
+    /// This very program, which is the server and its commands, too.
+    pub program: PathBuf,
     pub folder: PathBuf,
     pub dns: SocketAddr,
     pub authority: Authority,
@@ -48,19 +50,10 @@ pub fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let _clear = ClearOnDrop(stage.clone());
     let Addresses { dns, dns_udp, dns_tcp, places } = Addresses::choose(arguments.address, ORGANISATIONS.len() as u8)?;
     let folder = create_folder(&arguments, &stage)?;
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let pairs = ORGANISATIONS.iter().zip(places);
-    let world = World {
-        dns,
-        authority: Authority::create(&folder)?,
-        organisations: pairs
-            .map(|(definition, place)| Organisation::new(definition, place, &folder, &program))
-            .collect(),
-        folder,
-    };
+    let world = World::new(folder, dns, &places)?;
     let resting = Arc::new(AtomicBool::new(false));
     serve_dns(world.zones(), (dns_udp, dns_tcp), stage.clone(), resting.clone())?;
-    world.start(&program, &arguments, &stage)?;
+    world.start(&arguments, &stage)?;
     if let Some(folder) = &arguments.hold_for_tests {
         return tests_hold::hold(&world, folder, &stage);
     }
@@ -77,6 +70,20 @@ pub fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
 }
 
 impl World {
+    /// Nothing runs yet.
+    fn new(folder: PathBuf, dns: SocketAddr, places: &[Place]) -> anyhow::Result<World> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let pairs = ORGANISATIONS.iter().zip(places);
+        let organisation = |(definition, place): (_, &Place)| Organisation::new(definition, *place, &folder, &program);
+        Ok(World {
+            dns,
+            authority: Authority::create(&folder)?,
+            organisations: pairs.map(organisation).collect(),
+            program,
+            folder,
+        })
+    }
+
     pub fn organisation(&self, domain: &str) -> &Organisation {
         let found = self.organisations.iter().find(|organisation| organisation.definition.domain == domain);
         found.expect("the organisations are known when the program is written")
@@ -99,7 +106,7 @@ impl World {
     }
 
     /// Starts every server, then fills them through their commands.
-    fn start(&self, program: &Path, arguments: &DemoArguments, stage: &Stage) -> anyhow::Result<()> {
+    fn start(&self, arguments: &DemoArguments, stage: &Stage) -> anyhow::Result<()> {
         for organisation in &self.organisations {
             DirBuilder::new().mode(0o700).create(&organisation.folder)?;
             self.authority.certify(organisation.definition.names)?.write(&organisation.folder)?;
@@ -110,7 +117,7 @@ impl World {
             let config = organisation.config_file();
             let config = config.to_str().context("the folder's name is not UTF-8")?;
             let log = fs::File::create(organisation.log_file())?;
-            stage.start(organisation.definition.domain, program, &["serve", "--config", config], log)?;
+            stage.start(organisation.definition.domain, &self.program, &["serve", "--config", config], log)?;
         }
         for organisation in &self.organisations {
             organisation.wait_until_ready(|| stage.ended().is_none())?;

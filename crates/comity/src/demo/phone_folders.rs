@@ -33,14 +33,22 @@ pub fn write_and_print(world: &World) -> anyhow::Result<()> {
     for Organisation { definition, place, .. } in &world.organisations {
         writeln!(text, "  {:<17} TLS {}, TCP and UDP {}", definition.domain, place.tls, place.plain)?;
     }
+    let comity = as_typed(&world.program);
     text += "\nTo see what a server does:\n";
     for organisation in &world.organisations {
-        writeln!(text, "  comity status --config {}", organisation.config_file().display())?;
+        writeln!(text, "  {comity} status --config {}", organisation.config_file().display())?;
     }
     let contoso = world.organisation("contoso.example").config_file();
-    writeln!(text, "  comity partner show fabrikam.example --config {}", contoso.display())?;
+    writeln!(text, "  {comity} partner show fabrikam.example --config {}", contoso.display())?;
     println!("{text}\nCtrl-C ends everything.");
     Ok(())
+}
+
+/// How this program is called from the folder that the demo was started in.
+fn as_typed(program: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.and_then(|here| program.strip_prefix(here).ok());
+    below.unwrap_or(program).display().to_string()
 }
 
 struct PhoneFolder<'a> {

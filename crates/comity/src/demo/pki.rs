@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use rcgen::{
@@ -65,6 +66,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
+        set_validity(&mut params);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Certified { certificate_pem: certificate.pem(), certificate: certificate.der().clone(), key })
@@ -103,5 +105,16 @@ fn issuer(name: &str) -> anyhow::Result<CertifiedIssuer<'static, KeyPair>> {
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    set_validity(&mut params);
     Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
 }
+
+/// From yesterday, for clocks that disagree, to in three months.
+fn set_validity(params: &mut CertificateParams) {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = rcgen::date_time_ymd(1970, 1, 1) + since_1970;
+    params.not_before = now - DAY;
+    params.not_after = now + DAY * 90;
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
