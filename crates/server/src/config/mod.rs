@@ -12,12 +12,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use federation::admission::Organisation;
 pub use key::{Key, Kind, Need, reference};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
 use serde::Serialize;
-use federation::admission::Organisation;
 use sip::Transport;
 use sip::auth::Algorithm;
 

@@ -1,0 +1,68 @@
+# What a fresh machine lacks, found out and put right. Sourced by ./demo and ./test; needs bash.
+# Asks before it installs anything, except where nobody can answer (CI=true, or no terminal) and we are root.
+
+# The oldest Rust that builds this workspace; Cargo.toml says the same.
+rust_needed=1.95
+
+say() { printf '%s\n' "$*" >&2; }
+
+may_install() { # what, with which command
+  if [ "${CI:-}" = true ] || ! [ -t 0 ]; then
+    [ "$(id -u)" = 0 ] && return 0
+    say "missing: $1. Install it with: $2"
+    return 1
+  fi
+  printf 'missing: %s. Install it now with "%s"? [Y/n] ' "$1" "$2" >&2
+  read -r answer
+  case "$answer" in '' | y* | Y*) return 0 ;; *) return 1 ;; esac
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# need_packages COMMAND=PACKAGE ...: each command, from that Debian package
+need_packages() {
+  local pair lacking=()
+  for pair in "$@"; do
+    command -v "${pair%%=*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%=*}" ] || lacking+=("${pair#*=}")
+  done
+  [ "${#lacking[@]}" = 0 ] && return 0
+  if ! command -v apt-get >/dev/null 2>&1; then
+    say "missing: ${lacking[*]} (Debian's names). This system has no apt-get: install what corresponds, then start again."
+    return 1
+  fi
+  may_install "${lacking[*]}" "apt-get install ${lacking[*]}" || return 1
+  as_root apt-get update -qq >&2 || true
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}" >&2
+}
+
+rust_is_there() {
+  command -v cargo >/dev/null 2>&1 || return 1
+  local found
+  found=$(rustc --version | cut -d' ' -f2)
+  [ "$(printf '%s\n%s\n' "$rust_needed" "$found" | sort -V | head -n 1)" = "$rust_needed" ]
+}
+
+need_rust() {
+  [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
+  rust_is_there && return 0
+  if command -v rustup >/dev/null 2>&1; then
+    may_install "Rust $rust_needed or newer" "rustup update stable" || return 1
+    rustup update stable >&2 && rustup default stable >&2
+  else
+    need_packages curl=curl update-ca-certificates=ca-certificates || return 1
+    may_install "Rust $rust_needed or newer" "rustup, from https://rustup.rs" || return 1
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default >&2 || return 1
+    . "$HOME/.cargo/env"
+  fi
+  rust_is_there || { say "Rust $rust_needed or newer is still missing; see https://rustup.rs"; return 1; }
+}
+
+# need_cargo_tool COMMAND CRATE VERSION: into this repository's target folder, in debug form: building it is what takes time
+need_cargo_tool() {
+  command -v "$1" >/dev/null 2>&1 && return 0
+  [ -x "target/tools/bin/$1" ] && return 0
+  may_install "$2" "cargo install $2 (into target/tools)" || return 1
+  CARGO_TARGET_DIR=target/tools/build cargo install "$2" --version "$3" --locked --debug --quiet --root target/tools >&2
+}
