@@ -61,8 +61,7 @@ impl Stage {
     /// The first server that ended without being asked, and how.
     pub fn ended(&self) -> Option<(String, ExitStatus)> {
         let mut props = self.props();
-        let ended = props.servers.iter_mut().find_map(|(name, child)| Some((name.clone(), child.try_wait().ok()??)));
-        ended
+        props.servers.iter_mut().find_map(|(name, child)| Some((name.clone(), child.try_wait().ok()??)))
     }
 
     /// Asks all servers to end, kills those that do not, then removes the folder. Safe to call again.
