@@ -7,14 +7,18 @@
 pub mod facts;
 pub mod load;
 pub mod roots;
+pub mod served;
 pub mod tls;
 pub mod verifier;
+pub mod watch;
 
 pub use facts::facts;
 pub use load::{Identity, LoadError};
 pub use roots::Roots;
+pub use served::ServedIdentity;
 pub use tls::{client_config, server_config};
 pub use verifier::{RecordingClientVerifier, RecordingServerVerifier};
+pub use watch::IdentityWatch;
 
 #[cfg(test)]
 mod testing;

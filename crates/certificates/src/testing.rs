@@ -1,5 +1,6 @@
 //! A certificate authority and TLS connections in memory, for the tests of this crate.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +96,30 @@ fn name(text: &str) -> DistinguishedName {
 
 fn key() -> KeyPair {
     KeyPair::generate().expect("a key")
+}
+
+/// Puts an identity into two files, each replaced as a whole.
+pub(crate) fn write_pem(identity: &Identity, certificate: &Path, key: &Path) {
+    put(certificate, &identity.chain.iter().map(|der| pem("CERTIFICATE", der)).collect::<String>());
+    put(key, &pem("PRIVATE KEY", identity.key.secret_der()));
+}
+
+/// Another file by the same name: never takes its length and time for those of the old one.
+pub(crate) fn put(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    std::fs::write(&new, text).expect("a file");
+    std::fs::rename(&new, file).expect("a file");
+}
+
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |bytes: &[u8]| {
+        let bits = bytes.iter().chain([&0; 2]).take(3).fold(0usize, |bits, &byte| bits << 8 | usize::from(byte));
+        let digit = |place: usize| char::from(ALPHABET[bits >> (18 - 6 * place) & 63]);
+        (0..4).map(|place| if place <= bytes.len() { digit(place) } else { '=' }).collect::<String>()
+    };
+    let lines: String = der.chunks(48).map(|line| line.chunks(3).map(group).collect::<String>() + "\n").collect();
+    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
 /// Both ends of a connection after the handshake, and after what the server sends with it (tickets).

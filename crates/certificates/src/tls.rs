@@ -6,12 +6,11 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::server::ServerSessionMemoryCache;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, Error, ServerConfig, SupportedProtocolVersion};
 
-use crate::load::Identity;
+use crate::served::{ServedIdentity, Sessions};
 use crate::verifier::{RecordingClientVerifier, RecordingServerVerifier};
 
 /// Sessions that one listener remembers; the oldest are forgotten first.
@@ -24,27 +23,30 @@ pub fn provider() -> Arc<CryptoProvider> {
 
 /// For one listener. Each has a session cache of its own, so that no session crosses to a listener with
 /// other rules; the peer's certificate is part of a session, and is judged again after resumption.
-pub fn server_config(identity: &Identity, verifier: Arc<dyn ClientCertVerifier>) -> Result<ServerConfig, Error> {
+pub fn server_config(
+    served: &Arc<ServedIdentity>,
+    verifier: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(VERSIONS)?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
-    config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+        .with_cert_resolver(served.clone());
+    config.session_storage = Sessions::new(served.clone());
     Ok(config)
 }
 
 /// For connections to partners, with our certificate for whoever asks for it. Sessions are not resumed:
 /// connections to partners are few and long.
 pub fn client_config(
-    identity: Option<&Identity>,
+    served: Option<&Arc<ServedIdentity>>,
     verifier: Arc<dyn ServerCertVerifier>,
 ) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(VERSIONS)?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let mut config = match identity {
-        Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())?,
+    let mut config = match served {
+        Some(served) => builder.with_client_cert_resolver(served.clone()),
         None => builder.with_no_client_auth(),
     };
     config.resumption = Resumption::disabled();
@@ -52,13 +54,13 @@ pub fn client_config(
 }
 
 /// [`server_config`] that asks for certificates and records them: partners and phones on one port.
-pub fn recording_server_config(identity: &Identity) -> Result<ServerConfig, Error> {
-    server_config(identity, Arc::new(RecordingClientVerifier::new(&provider())))
+pub fn recording_server_config(served: &Arc<ServedIdentity>) -> Result<ServerConfig, Error> {
+    server_config(served, Arc::new(RecordingClientVerifier::new(&provider())))
 }
 
 /// [`client_config`] whose peer is judged afterwards, before the first byte.
-pub fn recording_client_config(identity: Option<&Identity>) -> Result<ClientConfig, Error> {
-    client_config(identity, Arc::new(RecordingServerVerifier::new(&provider())))
+pub fn recording_client_config(served: Option<&Arc<ServedIdentity>>) -> Result<ClientConfig, Error> {
+    client_config(served, Arc::new(RecordingServerVerifier::new(&provider())))
 }
 
 const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];

@@ -3,68 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 mod place;
+mod served;
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-use place::{Answer, Place};
-
-struct Served {
-    place: Place,
-    server: Child,
-    tls_port: u16,
-}
-
-impl Served {
-    fn start() -> Served {
-        let (tls_port, tcp_port) = (free_port(), free_port());
-        let place = Place::new(&format!(
-            "tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]\nudp = [\"127.0.0.1:{tcp_port}\"]"
-        ));
-        place.certify(&["sip.contoso.example", "contoso.example"]);
-        let log = std::fs::File::create(place.path().join("log")).unwrap();
-        let server = place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
-        let mut served = Served { place, server, tls_port };
-        served.wait_until("the server is ready", |served| served.place.run(&["status"]).code == Some(0));
-        served
-    }
-
-    fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&mut Served) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !condition(self) {
-            assert!(Instant::now() < deadline, "waited too long until {what}; log:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn run(&self, arguments: &[&str]) -> Answer {
-        let answer = self.place.run(arguments);
-        assert!(!answer.stderr.contains("no server is running"), "{}", answer.stderr);
-        answer
-    }
-
-    fn signal(&mut self, name: &str) {
-        let id = self.server.id().to_string();
-        assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.place.path().join("log")).unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
+use place::Place;
+use served::Served;
 
 #[test]
 fn a_server_is_commanded_over_its_socket() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use certificates::{Identity, LoadError, Roots};
+use certificates::{LoadError, Roots, ServedIdentity};
 use federation::admission::Organisation;
 use federation::partner::Partners;
 use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Resolver, WorkerSetup};
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::accounts::StoreAccounts;
 use crate::certificate;
+use crate::certificate_service::{CertificateService, CertificateTask};
 use crate::config::Config;
 use crate::control::{Control, ControlSocket, SocketError, partners_of};
 use crate::refusal_log::RefusalLog;
@@ -60,6 +61,7 @@ pub struct Running {
     /// Hears from each worker as its thread ends.
     ended: mpsc::UnboundedReceiver<WorkerId>,
     refusals: RefusalLogTask,
+    certificate: CertificateTask,
     store: StoreThread,
     /// Released when the file is closed.
     _lock: File,
@@ -73,20 +75,17 @@ impl Server {
     pub async fn start(config: Config) -> Result<Running, StartError> {
         create_folder(&config.data).map_err(|source| StartError::Folder { path: config.data.clone(), source })?;
         let lock = lock(&config)?;
-        let (identity, roots) = certificate::load(&config)?;
-        let report = certificate::report(&identity, &roots, &config);
-        for warning in &report.warnings {
-            tracing::warn!("{warning}");
-        }
+        let roots = certificate::roots(&config)?;
+        let certificate = CertificateService::load(&config, roots.clone())?;
         for (transport, address) in config.listeners() {
             net::check_free(transport, address)?;
         }
-        let start = Start::from_store(&config, &identity, roots)?;
+        let start = Start::from_store(&config, certificate.served(), roots)?;
         let store = StoreThread::start(&config.store_path())?;
         let accounts: Arc<dyn Accounts> = Arc::new(StoreAccounts(store.handle()));
 
         let (workers, threads, ended) = start_workers(&start, &config, &accounts).await?;
-        let control = Control::new(config.clone(), store.handle(), workers.clone(), report);
+        let control = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state());
         let control = match ControlSocket::open(&config.control_path(), control) {
             Ok(control) => control,
             Err(error) => {
@@ -95,8 +94,9 @@ impl Server {
             }
         };
         let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle()));
+        let certificate = certificate.start();
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
-        Ok(Running { control, workers, threads, ended, refusals, store, _lock: lock })
+        Ok(Running { control, workers, threads, ended, refusals, certificate, store, _lock: lock })
     }
 }
 
@@ -114,6 +114,7 @@ impl Running {
     pub async fn stop(self) {
         self.control.stop().await;
         self.refusals.finish().await;
+        self.certificate.finish().await;
         self.workers.stop();
         let (threads, store) = (self.threads, self.store);
         let ending = tokio::task::spawn_blocking(move || {
@@ -165,7 +166,7 @@ struct Start {
 }
 
 impl Start {
-    fn from_store(config: &Config, identity: &Identity, roots: Roots) -> Result<Start, StartError> {
+    fn from_store(config: &Config, identity: &Arc<ServedIdentity>, roots: Roots) -> Result<Start, StartError> {
         let store = Store::open(&config.store_path())?;
         let switches = config.federation;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -222,7 +223,7 @@ impl Start {
 }
 
 /// Each TLS listener has a configuration of its own, so that no session crosses between listeners.
-fn listeners(config: &Config, identity: &Identity) -> Result<Vec<ListenerSetup>, StartError> {
+fn listeners(config: &Config, identity: &Arc<ServedIdentity>) -> Result<Vec<ListenerSetup>, StartError> {
     let setup = |(transport, address)| {
         let tls = match transport {
             Transport::Tls => Some(Arc::new(certificates::tls::recording_server_config(identity)?)),

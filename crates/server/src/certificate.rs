@@ -20,18 +20,35 @@ pub struct CertificateReport {
     pub warnings: Vec<String>,
 }
 
+/// The certificate that a running server shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedCertificate {
+    #[serde(flatten)]
+    pub report: CertificateReport,
+    /// Since when it is served.
+    pub since_unix: i64,
+    /// Why the files as they are now are not served in its place.
+    pub refused: Option<String>,
+}
+
 /// Loads our certificate with its key, and the authorities that we trust.
 ///
 /// # Errors
 /// Also when the key belongs to another certificate, or the certificate is not valid now.
 pub fn load(config: &Config) -> Result<(Identity, Roots), LoadError> {
     let files = &config.certificate;
-    let identity = Identity::load(&files.chain, &files.key, UnixTime::now())?;
-    let roots = match &files.roots {
-        Some(file) => Roots::from_pem_files(std::slice::from_ref(file))?,
-        None => Roots::system()?,
-    };
-    Ok((identity, roots))
+    Ok((Identity::load(&files.chain, &files.key, UnixTime::now())?, roots(config)?))
+}
+
+/// Loads the authorities that we trust.
+///
+/// # Errors
+/// Where there are none.
+pub fn roots(config: &Config) -> Result<Roots, LoadError> {
+    match &config.certificate.roots {
+        Some(file) => Roots::from_pem_files(std::slice::from_ref(file)),
+        None => Roots::system(),
+    }
 }
 
 /// Judges our certificate by the rules that partners apply to it.
@@ -39,9 +56,10 @@ pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> Certificat
     let now = UnixTime::now();
     let facts = certificates::facts(&identity.chain, roots, now);
     let now_unix = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let warnings = warnings(&facts, config, now_unix);
     let names =
         facts.names.dns.iter().cloned().chain(facts.names.sip_uris.iter().map(|domain| format!("sip:{domain}")));
+    let mut warnings = warnings(&facts, config);
+    warnings.extend(expiry_warning(facts.not_after_unix, now_unix));
     CertificateReport {
         names: names.collect(),
         subject: facts.subject,
@@ -51,7 +69,7 @@ pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> Certificat
     }
 }
 
-fn warnings(facts: &PeerCertificate, config: &Config, now_unix: i64) -> Vec<String> {
+fn warnings(facts: &PeerCertificate, config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     if !facts.names.dns.contains(&config.edge) {
         warnings.push(format!(
@@ -72,12 +90,22 @@ fn warnings(facts: &PeerCertificate, config: &Config, now_unix: i64) -> Vec<Stri
     if let Some(warning) = chain_warning(&facts.chain) {
         warnings.push(warning);
     }
-    let days_left = (facts.not_after_unix - now_unix) / 86_400;
-    if days_left < EXPIRY_WARNING_DAYS {
-        let date = moment::date(facts.not_after_unix);
-        warnings.push(format!("the certificate expires in {} on {date}: renew it", days(days_left)));
-    }
     warnings
+}
+
+/// That the certificate ends soon, or has ended; `None` while there is time.
+pub fn expiry_warning(not_after_unix: i64, now_unix: i64) -> Option<String> {
+    let secs_left = not_after_unix - now_unix;
+    let date = moment::date(not_after_unix);
+    match secs_left / 86_400 {
+        _ if secs_left < 0 => {
+            Some(format!("the certificate expired on {date}: renew it, partners and phones refuse it"))
+        }
+        left if left < EXPIRY_WARNING_DAYS => {
+            Some(format!("the certificate expires in {} on {date}: renew it", days(left)))
+        }
+        _ => None,
+    }
 }
 
 /// Rungs 3 and 4 of the ladder; a DNS name counts as the domain only beside no `sip:` URI (RFC 5922 section 7.1).
@@ -106,7 +134,7 @@ fn days(count: i64) -> String {
     }
 }
 
-const EXPIRY_WARNING_DAYS: i64 = 21;
+pub(crate) const EXPIRY_WARNING_DAYS: i64 = 30;
 
 #[cfg(test)]
 mod tests {
@@ -141,14 +169,14 @@ mod tests {
     #[test]
     fn a_certificate_with_every_name_has_no_warning() {
         let complete = facts(&["sip.contoso.example", "contoso.test"], &[]);
-        assert_eq!(warnings(&complete, &config(), NOW), [] as [&str; 0]);
+        assert_eq!(warnings(&complete, &config()), [] as [&str; 0]);
         let by_uri = facts(&["sip.contoso.example"], &["contoso.example", "contoso.test"]);
-        assert_eq!(warnings(&by_uri, &config(), NOW), [] as [&str; 0]);
+        assert_eq!(warnings(&by_uri, &config()), [] as [&str; 0]);
     }
 
     #[test]
     fn missing_names_are_told_by_what_will_fail() {
-        let found = warnings(&facts(&["www.contoso.example"], &[]), &config(), NOW);
+        let found = warnings(&facts(&["www.contoso.example"], &[]), &config());
         assert_eq!(found.len(), 3);
         assert!(found[0].contains("does not name the edge sip.contoso.example"));
         assert!(found[1].contains("does not prove contoso.example"));
@@ -156,15 +184,22 @@ mod tests {
     }
 
     #[test]
-    fn expiry_purpose_and_chain_are_told() {
+    fn purpose_and_chain_are_told() {
         let mut soon = facts(&["sip.contoso.example", "contoso.test"], &[]);
-        soon.not_after_unix = NOW + 2 * 86_400;
         soon.purposes.server_auth = false;
         soon.chain = Err(Why::UnknownIssuer);
-        let found = warnings(&soon, &config(), NOW);
-        assert_eq!(found.len(), 3);
+        let found = warnings(&soon, &config());
+        assert_eq!(found.len(), 2);
         assert!(found[0].contains("no serverAuth"));
         assert!(found[1].contains("do not vouch"));
-        assert!(found[2].contains("expires in 2 days on 2023-11-16"));
+    }
+
+    #[test]
+    fn expiry_is_told_from_thirty_days_on() {
+        let warning = |secs_left: i64| expiry_warning(NOW + secs_left, NOW);
+        assert_eq!(warning(30 * 86_400), None);
+        assert!(warning(30 * 86_400 - 1).is_some_and(|text| text.contains("expires in 29 days on 2023-12-14")));
+        assert!(warning(3600).is_some_and(|text| text.contains("in less than a day")));
+        assert!(warning(-1).is_some_and(|text| text.contains("expired on 2023-11-14")));
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod assemble;
 pub mod certificate;
+mod certificate_service;
 pub mod config;
 pub mod control;
 pub mod domain;

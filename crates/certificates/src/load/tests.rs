@@ -2,7 +2,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::roots::Roots;
-use crate::testing::{Authority, Wish, now};
+use crate::testing::{Authority, Wish, now, pem};
 
 /// A directory with the files of a test.
 struct Files {
@@ -27,17 +27,6 @@ impl Files {
     fn key(&self, name: &str, identity: &Identity) -> PathBuf {
         self.write(name, &pem("PRIVATE KEY", identity.key.secret_der()))
     }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let group = |bytes: &[u8]| {
-        let bits = bytes.iter().chain([&0; 2]).take(3).fold(0usize, |bits, &byte| bits << 8 | usize::from(byte));
-        let digit = |place: usize| char::from(ALPHABET[bits >> (18 - 6 * place) & 63]);
-        (0..4).map(|place| if place <= bytes.len() { digit(place) } else { '=' }).collect::<String>()
-    };
-    let lines: String = der.chunks(48).map(|line| line.chunks(3).map(group).collect::<String>() + "\n").collect();
-    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
 fn identity() -> Identity {

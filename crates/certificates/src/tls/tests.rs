@@ -8,15 +8,21 @@ use rustls::{CertificateError, HandshakeKind, ProtocolVersion, RootCertStore};
 
 use super::*;
 use crate::facts::facts;
+use crate::load::Identity;
 use crate::roots::Roots;
 use crate::testing::{Authority, ClientAuth, Pair, ServerAuth, Wish, connect, now, sip_domain};
 
+fn server_of(served: &Arc<ServedIdentity>) -> Arc<ServerConfig> {
+    Arc::new(recording_server_config(served).expect("a configuration"))
+}
+
 fn server(identity: &Identity) -> Arc<ServerConfig> {
-    Arc::new(recording_server_config(identity).expect("a configuration"))
+    server_of(&ServedIdentity::new(identity).expect("an identity"))
 }
 
 fn client(identity: Option<&Identity>) -> Arc<ClientConfig> {
-    Arc::new(recording_client_config(identity).expect("a configuration"))
+    let served = identity.map(|identity| ServedIdentity::new(identity).expect("an identity"));
+    Arc::new(recording_client_config(served.as_ref()).expect("a configuration"))
 }
 
 /// A client of one TLS version that resumes, as other people's clients do.
@@ -45,7 +51,8 @@ fn a_stock_verifier_refuses_an_honest_partner_and_ours_records_it() {
     let mut store = RootCertStore::empty();
     store.add(root.certificate()).expect("a root");
     let stock = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider()).build().expect("a verifier");
-    let strict = Arc::new(server_config(&ours, stock).expect("a configuration"));
+    let strict =
+        Arc::new(server_config(&ServedIdentity::new(&ours).expect("an identity"), stock).expect("a configuration"));
     let error = connect(&client(Some(&theirs)), &strict).err().expect("a refusal");
     let purpose = matches!(error, Error::InvalidCertificate(CertificateError::InvalidPurposeContext { .. }));
     assert!(purpose, "{error:?}");

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use server::certificate::ServedCertificate;
 use server::control::answers::{StatusAnswer, WorkerAnswer};
 use server::moment;
 
@@ -38,7 +39,7 @@ fn print(status: &StatusAnswer) {
         (true, false) => "on, with partners that have an entry",
         (true, true) => "on, with every domain that DNS finds and nobody blocked",
     };
-    let certificate = &status.certificate;
+    let ServedCertificate { report: certificate, since_unix, refused } = &status.certificate;
     let [users, devices, partners] = [
         count(status.users, "user", "users"),
         count(status.registrations, "device", "devices"),
@@ -56,11 +57,15 @@ fn print(status: &StatusAnswer) {
     fact("users", format!("{users}, {devices} registered"));
     fact("certificate", certificate.names.join(", "));
     fact("", format!("issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix)));
+    fact("", format!("served since {}", moment::date_and_time(*since_unix)));
     facts.print();
     println!();
     print_workers(&status.workers);
     for warning in &certificate.warnings {
         println!("\nwarning: {warning}");
+    }
+    if let Some(why) = refused {
+        println!("\nwarning: the certificate's files have changed, and what they hold now is not served: {why}");
     }
 }
 

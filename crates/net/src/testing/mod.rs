@@ -4,7 +4,7 @@ pub(crate) mod name_server;
 
 use std::sync::Arc;
 
-use certificates::{Identity, Roots, tls};
+use certificates::{Identity, Roots, ServedIdentity, tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::PrivateKeyDer;
@@ -39,9 +39,10 @@ impl Authority {
             key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
         };
         let roots = Roots::empty().with_certificates(&[self.issuer.as_ref().der().clone()]).expect("a root");
+        let served = ServedIdentity::new(&identity).expect("an identity");
         Edge {
-            server: Arc::new(tls::recording_server_config(&identity).expect("a server")),
-            client: Arc::new(tls::recording_client_config(Some(&identity)).expect("a client")),
+            server: Arc::new(tls::recording_server_config(&served).expect("a server")),
+            client: Arc::new(tls::recording_client_config(Some(&served)).expect("a client")),
             roots,
         }
     }

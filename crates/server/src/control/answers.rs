@@ -23,7 +23,7 @@ pub struct StatusAnswer {
     pub users: u64,
     pub partners: u64,
     pub registrations: u64,
-    pub certificate: CertificateReport,
+    pub certificate: ServedCertificate,
     pub workers: Vec<WorkerAnswer>,
 }
 

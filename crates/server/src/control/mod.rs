@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use store::{Store, StoreError, StoreHandle, StoreThread};
 use tokio::sync::Mutex;
 
-use crate::certificate::CertificateReport;
+use crate::certificate_service::CertificateState;
 use crate::config::Config;
 use crate::workers::Workers;
 use error::ControlError;
@@ -41,13 +41,13 @@ struct State {
     store: StoreHandle,
     workers: Workers,
     started: Instant,
-    certificate: CertificateReport,
+    certificate: CertificateState,
     /// Held from reading the table until the workers have it, so that an older table never follows a newer one.
     publishing: Mutex<()>,
 }
 
 impl Control {
-    pub fn new(config: Config, store: StoreHandle, workers: Workers, certificate: CertificateReport) -> Control {
+    pub fn new(config: Config, store: StoreHandle, workers: Workers, certificate: CertificateState) -> Control {
         let (started, publishing) = (Instant::now(), Mutex::new(()));
         Control(Arc::new(State { config, store, workers, started, certificate, publishing }))
     }
@@ -93,7 +93,7 @@ pub fn direct(config: Config) -> Result<tokio::io::DuplexStream, StoreError> {
     crate::assemble::create_folder(&config.data)
         .map_err(|source| StoreError::Unwritable { path: config.data.clone(), source })?;
     let store = StoreThread::start(&path)?.handle();
-    let control = Control::new(config, store, Workers::default(), CertificateReport::default());
+    let control = Control::new(config, store, Workers::default(), CertificateState::default());
     Ok(socket::serve_one(control.router()))
 }
 

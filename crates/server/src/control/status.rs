@@ -26,7 +26,7 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
         users,
         partners: partners as u64,
         registrations,
-        certificate: certificate.clone(),
+        certificate: certificate.get(),
         workers: (0..config.workers).map(|worker| worker_answer(worker, &cores, &sockets)).collect(),
     }))
 }

@@ -1,0 +1,66 @@
+//! A server of one test, in a folder of its own.
+
+#![allow(dead_code, reason = "not every test looks at everything")]
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::place::{Answer, Place};
+
+/// Killed when dropped.
+pub struct Served {
+    pub place: Place,
+    pub server: Child,
+    pub tls_port: u16,
+    pub tcp_port: u16,
+}
+
+impl Served {
+    pub fn start() -> Served {
+        let (tls_port, tcp_port) = (free_port(), free_port());
+        let place = Place::new(&format!(
+            "tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]\nudp = [\"127.0.0.1:{tcp_port}\"]"
+        ));
+        place.certify(&["sip.contoso.example", "contoso.example"]);
+        let log = std::fs::File::create(place.path().join("log")).unwrap();
+        let server = place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        let mut served = Served { place, server, tls_port, tcp_port };
+        served.wait_until("the server is ready", |served| served.place.run(&["status"]).code == Some(0));
+        served
+    }
+
+    pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&mut Served) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !condition(self) {
+            assert!(Instant::now() < deadline, "waited too long until {what}; log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        let answer = self.place.run(arguments);
+        assert!(!answer.stderr.contains("no server is running"), "{}", answer.stderr);
+        answer
+    }
+
+    pub fn signal(&mut self, name: &str) {
+        let id = self.server.id().to_string();
+        assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.place.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
