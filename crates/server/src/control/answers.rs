@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use signaling::{CoreStatus, LinkStatus};
 use store::StoredPartner;
 
-use crate::certificate::CertificateReport;
+use crate::certificate::ServedCertificate;
 
 /// `GET /api/status`
 #[derive(Clone, Debug, Serialize, Deserialize)]
