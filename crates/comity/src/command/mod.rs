@@ -2,6 +2,7 @@
 
 mod check;
 mod partner;
+mod plan;
 mod serve;
 mod status;
 mod user;
@@ -44,6 +45,9 @@ enum Command {
     /// Check the configuration and the certificate, without starting anything
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
+    /// Say which certificate, DNS records and open ports the configuration needs, in Markdown
+    #[command(after_help = plan::EXAMPLES)]
+    Plan,
     /// Show what the running server is and does
     #[command(after_help = status::EXAMPLES)]
     Status,
@@ -69,6 +73,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
         match command {
             Command::Serve => serve::run(&global).await,
             Command::Check(arguments) => check::run(&global, &arguments).await,
+            Command::Plan => plan::run(&global),
             Command::Status => status::run(&global).await,
             Command::User(command) => user::run(&global, command).await,
             Command::Partner(command) => partner::run(&global, command).await,

@@ -6,6 +6,7 @@ mod key;
 mod nearest;
 mod problem;
 mod raw;
+mod topology;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,0 +1,44 @@
+//! `comity plan`: what the configuration asks of the DNS, the firewall and the certificate authority.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod place;
+
+use place::Place;
+
+#[test]
+fn the_plan_needs_neither_a_server_nor_a_certificate() {
+    let place = Place::new("tls = [\"192.0.2.1:5061\"]");
+    assert!(!place.path().join("contoso.pem").exists());
+    let plan = place.run(&["plan"]).ok();
+    assert_eq!(plan.stderr, "");
+    assert!(plan.stdout.starts_with("# Deployment plan for contoso.example\n"), "{}", plan.stdout);
+    for line in [
+        "- File: `contoso.pem`",
+        "| `DNS:sip.contoso.example` | required ",
+        "| in        | 192.0.2.1 | TCP      | 5061 | any ",
+        "| contoso.example | `_sipfederationtls._tcp.contoso.example.` | SRV  | `0 0 5061 sip.contoso.example.` | partners ",
+    ] {
+        assert!(plan.stdout.contains(line), "{line} is missing in:\n{}", plan.stdout);
+    }
+}
+
+#[test]
+fn programs_read_the_same_plan_in_json() {
+    let place = Place::new("tls = [\"0.0.0.0:5061\"]\nudp = [\"127.0.0.1:5060\"]");
+    let plan = place.run(&["plan", "--json"]).ok().json();
+    assert_eq!(plan["dns"][0]["type"], "A");
+    assert_eq!(plan["dns"][0]["data"], "<public address of sip.contoso.example>");
+    let ports: Vec<_> = plan["ports"].as_array().unwrap().iter().map(|row| row["protocol"].as_str().unwrap()).collect();
+    // In by TLS, out to partners, and out to the name server 127.0.0.1:9; what phones say by UDP stays on this machine.
+    assert_eq!(ports, ["TCP", "TCP", "UDP", "TCP"]);
+    assert_eq!(plan["ports"][2]["port"], 9);
+}
+
+#[test]
+fn a_plan_of_a_wrong_file_is_refused() {
+    let place = Place::new("tls = [\"192.0.2.1\"]");
+    let answer = place.run(&["plan"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.stderr.contains("comity.toml:9: [listen] tls: \"192.0.2.1\" has no port"), "{}", answer.stderr);
+}

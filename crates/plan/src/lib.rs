@@ -1,0 +1,48 @@
+//! What a topology needs of the world around it: which certificate, which ports in the firewall, which records in the DNS.
+//!
+//! Pure: a plan follows from its topology alone, and the same topology gives the same text. Nothing here looks at files,
+//! the DNS or the network; whether the world is as planned is not decided here.
+
+mod certificate;
+mod dns;
+mod markdown;
+mod port;
+mod topology;
+
+use serde::Serialize;
+
+pub use certificate::{Certificate, CertificateName, NameKind, Need};
+pub use dns::{Record, RecordType};
+pub use port::{Direction, Port};
+pub use topology::{Listener, Topology};
+
+/// The certificate, port and DNS summaries of one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    pub domains: Vec<String>,
+    pub edge: String,
+    pub federation: bool,
+    pub discovery: bool,
+    /// What will not work, or not for everybody; a sentence or two each.
+    pub warnings: Vec<String>,
+    pub certificates: Vec<Certificate>,
+    pub ports: Vec<Port>,
+    pub dns: Vec<Record>,
+}
+
+impl Plan {
+    pub fn of(topology: &Topology) -> Plan {
+        let mut warnings = dns::warnings(topology);
+        warnings.extend(port::warnings(topology));
+        Plan {
+            domains: topology.domains.clone(),
+            edge: topology.edge.clone(),
+            federation: topology.federation,
+            discovery: topology.discovery,
+            warnings,
+            certificates: vec![certificate::edge(topology)],
+            ports: port::summary(topology),
+            dns: dns::summary(topology),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The port summary: what a firewall in front of the server has to let through. What is not in it can stay closed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+use sip::Transport;
+
+use crate::topology::{EDGE_PORT_DEFAULT, Topology, is_public};
+
+/// One rule of the firewall. Answers on the same connection, or to the same datagram, are understood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Port {
+    pub direction: Direction,
+    /// The address of this server that the rule is about; for what goes out, the system chooses it.
+    pub address: String,
+    /// `TCP` or `UDP`.
+    pub protocol: &'static str,
+    /// Of the destination; the source port is any.
+    pub port: u16,
+    pub source: String,
+    pub destination: String,
+    pub purpose: String,
+    pub needed_by: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    In,
+    Out,
+}
+
+impl Direction {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::In => "in",
+            Direction::Out => "out",
+        }
+    }
+}
+
+/// Inbound by listener, then outbound. What this machine says to itself meets no firewall.
+pub fn summary(topology: &Topology) -> Vec<Port> {
+    let by = |transport| topology.listeners_by(transport).filter(|address| !address.ip().is_loopback());
+    let mut ports: Vec<Port> = by(Transport::Tls).map(|address| tls(topology, address)).collect();
+    ports.extend(by(Transport::Tcp).map(|address| plain("TCP", address)));
+    ports.extend(by(Transport::Udp).map(|address| plain("UDP", address)));
+    if topology.federation {
+        ports.push(to_partners());
+        ports.extend(to_dns(topology));
+    }
+    ports
+}
+
+/// What is odd about the listeners.
+pub fn warnings(topology: &Topology) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let edge = &topology.edge;
+    for address in topology.listeners_by(Transport::Tls).filter(|address| address.ip().is_loopback()) {
+        warnings.push(format!(
+            "[listen] tls {address} can be reached from this machine only. For partners and phones elsewhere, listen on \
+             an address of the network, or on 0.0.0.0:{} for every IPv4 address.",
+            address.port()
+        ));
+    }
+    let port = topology.edge_port();
+    for address in topology.listeners_by(Transport::Tls).filter(|address| address.port() != port) {
+        warnings.push(format!(
+            "[listen] tls {address} is in no DNS record: the records lead to port {port}. Phones reach it only where \
+             it is entered by hand."
+        ));
+    }
+    if port != EDGE_PORT_DEFAULT && topology.federation {
+        warnings.push(format!(
+            "Port {port} is not the usual {EDGE_PORT_DEFAULT}. Partners that enter our edge by name have to write \
+             {edge}:{port}, and their firewalls may let them out to {EDGE_PORT_DEFAULT} only."
+        ));
+    }
+    let open = |address: &SocketAddr| address.ip().is_unspecified() || is_public(address.ip());
+    for transport in [Transport::Tcp, Transport::Udp] {
+        for address in topology.listeners_by(transport).filter(open) {
+            let name = transport.param();
+            warnings.push(format!(
+                "[listen] {name} {address} takes phones without encryption, from wherever the firewall lets them. Open \
+                 it to networks that you trust, or listen on an inside address."
+            ));
+        }
+    }
+    warnings
+}
+
+fn tls(topology: &Topology, address: SocketAddr) -> Port {
+    let (purpose, needed_by) = match topology.federation {
+        true => ("SIP over TLS: requests of partners (mutual TLS) and phones", "partners, phones"),
+        false => ("SIP over TLS: phones", "phones"),
+    };
+    Port {
+        direction: Direction::In,
+        address: local(address.ip()),
+        protocol: "TCP",
+        port: address.port(),
+        source: "any".to_owned(),
+        destination: topology.public_address(address.ip()),
+        purpose: purpose.to_owned(),
+        needed_by: needed_by.to_owned(),
+    }
+}
+
+fn plain(protocol: &'static str, address: SocketAddr) -> Port {
+    let destination = if address.ip().is_unspecified() { "this server".to_owned() } else { address.ip().to_string() };
+    Port {
+        direction: Direction::In,
+        address: local(address.ip()),
+        protocol,
+        port: address.port(),
+        source: "the networks of your phones".to_owned(),
+        destination,
+        purpose: format!("SIP over {protocol}, without encryption"),
+        needed_by: "phones".to_owned(),
+    }
+}
+
+fn to_partners() -> Port {
+    Port {
+        direction: Direction::Out,
+        address: "any".to_owned(),
+        protocol: "TCP",
+        port: EDGE_PORT_DEFAULT,
+        source: "this server".to_owned(),
+        destination: "any".to_owned(),
+        purpose:
+            "SIP over mutual TLS: requests to partners; another port where a partner's SRV record or entry says so"
+                .to_owned(),
+        needed_by: "partners".to_owned(),
+    }
+}
+
+fn to_dns(topology: &Topology) -> Vec<Port> {
+    let mut servers: Vec<(String, u16)> =
+        topology.dns_servers.iter().map(|server| (server.ip().to_string(), server.port())).collect();
+    if servers.is_empty() {
+        servers.push(("the system's DNS servers".to_owned(), 53));
+    }
+    let purposes = [("UDP", "SRV records and addresses of partners"), ("TCP", "DNS answers too large for UDP")];
+    let rows = servers.into_iter().flat_map(|(destination, port)| {
+        purposes.map(|(protocol, purpose)| Port {
+            direction: Direction::Out,
+            address: "any".to_owned(),
+            protocol,
+            port,
+            source: "this server".to_owned(),
+            destination: destination.clone(),
+            purpose: purpose.to_owned(),
+            needed_by: "partners".to_owned(),
+        })
+    });
+    rows.collect()
+}
+
+fn local(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(ip) if ip.is_unspecified() => "every IPv4 address".to_owned(),
+        IpAddr::V6(ip) if ip.is_unspecified() => "every IPv6 address".to_owned(),
+        ip => ip.to_string(),
+    }
+}

@@ -1,0 +1,19 @@
+//! What of a configuration the world outside has to match, for a plan.
+
+use plan::{Listener, Topology};
+
+use super::Config;
+
+impl From<&Config> for Topology {
+    fn from(config: &Config) -> Topology {
+        Topology {
+            domains: config.domains.clone(),
+            edge: config.edge.clone(),
+            listeners: config.listeners().map(|(transport, address)| Listener { transport, address }).collect(),
+            federation: config.federation.enabled,
+            discovery: config.federation.discovery,
+            dns_servers: config.dns_servers.clone(),
+            certificate_file: config.certificate.chain.display().to_string(),
+        }
+    }
+}
