@@ -20,7 +20,7 @@ pub struct PagerLimits {
 pub enum Delivery {
     /// A copy for each device of the user. The first that accepts it answers the sender; the others keep theirs.
     EveryDevice,
-    /// RFC 3428 section 8: nobody is there. The sender is told at once, since nothing is kept for later.
+    /// Nobody is there: it is kept for later, if it can be (`store_and_forward`).
     NobodyThere,
 }
 

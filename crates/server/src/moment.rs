@@ -1,5 +1,7 @@
 //! Moments as people read them, always in UTC.
 
+use sip::header::date::civil;
+
 /// `2026-11-23 14:05:09 UTC`, of seconds since 1970.
 pub fn date_and_time(unix_secs: i64) -> String {
     let second = unix_secs.rem_euclid(86_400);
@@ -22,19 +24,6 @@ pub fn duration(secs: u64) -> String {
         (1, _, _) => format!("1 day {hours} h"),
         _ => format!("{days} days {hours} h"),
     }
-}
-
-/// Year, month and day of a count of days since 1970-01-01 (proleptic Gregorian calendar). Years start in March here, so
-/// that the leap day is a year's last and months have a regular length.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days_since_0000_03_01 = days + 719_468;
-    let (era, day_of_era) = (days_since_0000_03_01.div_euclid(146_097), days_since_0000_03_01.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

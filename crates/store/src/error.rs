@@ -11,6 +11,9 @@ pub enum StoreError {
     UserExists(Aor),
     #[error("there is no user {0}")]
     UserUnknown(Aor),
+    /// As many messages, or as many bytes, wait for the user as may.
+    #[error("the mailbox of {0} is full")]
+    MailboxFull(Aor),
     #[error("{domain} is blocked")]
     PartnerBlocked { domain: String },
     #[error("{domain} is not blocked")]
@@ -46,6 +49,7 @@ impl StoreError {
         Some(match self {
             StoreError::UserExists(aor) => format!("to change its password: comity user passwd {aor}"),
             StoreError::UserUnknown(_) => "to see the users: comity user list".to_owned(),
+            StoreError::MailboxFull(_) => "what waits is delivered when a device of the user registers".to_owned(),
             StoreError::PartnerBlocked { domain } => format!("first lift the block: comity partner unblock {domain}"),
             StoreError::PartnerNotBlocked { domain } => {
                 format!("to see its entry: comity partner show {domain}; to remove it: comity partner remove {domain}")

@@ -62,6 +62,18 @@ const STEPS: &[&str] = &[
     CREATE INDEX refusals_call_id ON refusals (call_id);
     CREATE INDEX refusals_from_domain ON refusals (from_domain);
     CREATE INDEX refusals_to_domain ON refusals (to_domain);",
+    // Messages for who is away; moments in milliseconds. `was_sent` is set before a message goes out and cleared when it
+    // is known that nobody has it: what still has it after a crash may reach its device twice.
+    "CREATE TABLE stored_messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        aor TEXT NOT NULL REFERENCES users (aor) ON DELETE CASCADE,
+        accepted INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        was_sent INTEGER NOT NULL CHECK (was_sent IN (0, 1)),
+        request BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX stored_messages_aor ON stored_messages (aor);
+    CREATE INDEX stored_messages_expires ON stored_messages (expires);",
 ];
 
 #[cfg(test)]

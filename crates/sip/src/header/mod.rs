@@ -1,6 +1,7 @@
 //! Typed headers, parsed on demand from the value bytes of a [`crate::Message`] (RFC 3261 20).
 
 pub mod cseq;
+pub mod date;
 pub mod grammar;
 pub mod name_addr;
 pub(crate) mod print;

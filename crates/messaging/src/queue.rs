@@ -1,0 +1,223 @@
+//! How stored messages leave: a user's queue is emptied once a device of his registers, the next message only after the
+//! one before has its answer.
+//!
+//! Pure: the store is asked, and devices are sent to, by `signaling`. A user has one drain at a time, however many of
+//! his devices register.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sip::Aor;
+use sip::transaction::ClientTransactionId;
+
+use crate::MessageId;
+
+/// The queues of the users that one worker owns. Who has no entry may have messages waiting.
+#[derive(Debug)]
+pub struct Queues {
+    drains_by_aor: BTreeMap<Aor, Drain>,
+    aors_by_branch: BTreeMap<ClientTransactionId, Aor>,
+    rests_by_aor: BTreeMap<Aor, Rest>,
+    rests_max: usize,
+}
+
+/// What the last drain of a queue left; forgotten when something new is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// Only what the devices refused for what it is: another device may think otherwise.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Drain {
+    /// The message that was sent last.
+    after: MessageId,
+    stage: Stage,
+    has_refused: bool,
+    /// Something was stored, or a device came, since it began: it starts over when it ends.
+    again: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The store is to say which message is next.
+    ExpectMessage,
+    ExpectAnswers(Attempt),
+}
+
+/// One message, sent to every device.
+#[derive(Debug)]
+struct Attempt {
+    pending: BTreeSet<ClientTransactionId>,
+    worst: Outcome,
+}
+
+/// What became of a message that was sent; the later of two counts for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// A device has it.
+    Delivered,
+    /// No device wants this message. It is kept, and the next one is tried.
+    Refused,
+    /// No device takes messages now: all are kept.
+    NotNow,
+    /// A device may have it: no answer came.
+    Unanswered,
+}
+
+/// A message whose outcome is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub aor: Aor,
+    pub id: MessageId,
+    pub outcome: Outcome,
+}
+
+impl Outcome {
+    /// Of a final status of a device. Those that speak about the message itself must not keep the rest waiting.
+    pub fn of_status(status: u16) -> Outcome {
+        match status {
+            200..=299 => Outcome::Delivered,
+            400 | 403 | 413 | 415 | 416 | 420 | 488 | 493 | 513 | 603 | 606 => Outcome::Refused,
+            _ => Outcome::NotNow,
+        }
+    }
+}
+
+impl Queues {
+    /// Remembers up to `rests_max` users of whom nothing waits.
+    pub fn new(rests_max: usize) -> Queues {
+        Queues {
+            drains_by_aor: BTreeMap::new(),
+            aors_by_branch: BTreeMap::new(),
+            rests_by_aor: BTreeMap::new(),
+            rests_max,
+        }
+    }
+
+    /// A device registered, over a flow that is new or not. Says whether to ask the store for the next message.
+    pub fn begin(&mut self, aor: &Aor, is_new_flow: bool) -> bool {
+        if let Some(drain) = self.drains_by_aor.get_mut(aor) {
+            drain.again |= is_new_flow;
+            return false;
+        }
+        match self.rests_by_aor.get(aor) {
+            Some(Rest::Nothing) => return false,
+            Some(Rest::Refused) if !is_new_flow => return false,
+            Some(Rest::Refused) | None => {}
+        }
+        self.drains_by_aor.insert(aor.clone(), Drain::new());
+        true
+    }
+
+    /// The message after which the store is to look for the next; `None` where no drain waits for one.
+    pub fn expects_after(&self, aor: &Aor) -> Option<MessageId> {
+        let drain = self.drains_by_aor.get(aor)?;
+        matches!(drain.stage, Stage::ExpectMessage).then_some(drain.after)
+    }
+
+    pub fn is_draining(&self, aor: &Aor) -> bool {
+        self.drains_by_aor.contains_key(aor)
+    }
+
+    pub fn drains(&self) -> usize {
+        self.drains_by_aor.len()
+    }
+
+    /// A message was stored, or may have been.
+    pub fn stored(&mut self, aor: &Aor) {
+        self.rests_by_aor.remove(aor);
+        if let Some(drain) = self.drains_by_aor.get_mut(aor) {
+            drain.again = true;
+        }
+    }
+
+    /// The store says that nothing is left. Says whether to ask it again from the start.
+    pub fn exhausted(&mut self, aor: &Aor) -> bool {
+        let Some(drain) = self.drains_by_aor.remove(aor) else { return false };
+        if drain.again {
+            self.drains_by_aor.insert(aor.clone(), Drain::new());
+            return true;
+        }
+        if self.rests_by_aor.len() >= self.rests_max {
+            self.rests_by_aor.clear();
+        }
+        self.rests_by_aor.insert(aor.clone(), if drain.has_refused { Rest::Refused } else { Rest::Nothing });
+        false
+    }
+
+    /// The drain cannot go on. What is left waits for the next registration.
+    pub fn end(&mut self, aor: &Aor) {
+        let Some(drain) = self.drains_by_aor.remove(aor) else { return };
+        if let Stage::ExpectAnswers(attempt) = drain.stage {
+            self.forget(&attempt.pending);
+        }
+    }
+
+    /// The user is no more.
+    pub fn remove_user(&mut self, aor: &Aor) {
+        self.end(aor);
+        self.rests_by_aor.remove(aor);
+    }
+
+    /// The next message went out over these branches; `unsent` is the worst of why it could not go out over others.
+    pub fn sent(
+        &mut self,
+        aor: &Aor,
+        id: MessageId,
+        pending: BTreeSet<ClientTransactionId>,
+        unsent: Option<Outcome>,
+    ) -> Option<Settled> {
+        let drain = self.drains_by_aor.get_mut(aor)?;
+        self.aors_by_branch.extend(pending.iter().map(|branch| (*branch, aor.clone())));
+        drain.after = id;
+        drain.stage = Stage::ExpectAnswers(Attempt { pending, worst: unsent.unwrap_or(Outcome::Refused) });
+        self.settle(aor, None)
+    }
+
+    /// A branch was answered, or failed. `Some` once that decides about the message; with `Delivered` and `Refused` the
+    /// next one is to be asked for.
+    pub fn answered(&mut self, branch: ClientTransactionId, outcome: Outcome) -> Option<Settled> {
+        let aor = self.aors_by_branch.remove(&branch)?;
+        let drain = self.drains_by_aor.get_mut(&aor)?;
+        if let Stage::ExpectAnswers(attempt) = &mut drain.stage {
+            attempt.pending.remove(&branch);
+            attempt.worst = attempt.worst.max(outcome);
+        }
+        self.settle(&aor, Some(outcome))
+    }
+
+    fn settle(&mut self, aor: &Aor, last: Option<Outcome>) -> Option<Settled> {
+        let drain = self.drains_by_aor.get_mut(aor)?;
+        let Stage::ExpectAnswers(attempt) = &mut drain.stage else { return None };
+        let outcome = match last {
+            Some(Outcome::Delivered) => Outcome::Delivered,
+            _ if attempt.pending.is_empty() => attempt.worst,
+            _ => return None,
+        };
+        // What the other devices still say makes no difference.
+        let others = std::mem::take(&mut attempt.pending);
+        let settled = Settled { aor: aor.clone(), id: drain.after, outcome };
+        drain.stage = Stage::ExpectMessage;
+        match outcome {
+            Outcome::Delivered => {}
+            Outcome::Refused => drain.has_refused = true,
+            Outcome::NotNow | Outcome::Unanswered if drain.again => *drain = Drain::new(),
+            Outcome::NotNow | Outcome::Unanswered => self.end(aor),
+        }
+        self.forget(&others);
+        Some(settled)
+    }
+
+    fn forget(&mut self, branches: &BTreeSet<ClientTransactionId>) {
+        for branch in branches {
+            self.aors_by_branch.remove(branch);
+        }
+    }
+}
+
+impl Drain {
+    fn new() -> Drain {
+        Drain { after: MessageId::default(), stage: Stage::ExpectMessage, has_refused: false, again: false }
+    }
+}

@@ -1,0 +1,160 @@
+//! Which messages wait (RFC 3428 section 7), and how a queue is emptied.
+
+// A test may unwrap.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use federation::Admitted;
+use messaging::{MessageId, NotStored, Outcome, Queues, Settled, StoreAndForward, StoreAndForwardLimits, Terms};
+use sip::transaction::ClientTransactionId;
+use sip::{Aor, Message, Refusal};
+
+const NOW: u64 = 1_800_000_000_000;
+const DAY_MS: u64 = 86_400_000;
+
+fn terms(headers: &str) -> Result<Option<Terms>, Refusal> {
+    let text = format!(
+        "MESSAGE sip:bob@fabrikam.example SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\n\
+         From: <sip:alice@contoso.example>;tag=1\r\nTo: <sip:bob@fabrikam.example>\r\nCall-ID: 1\r\n\
+         CSeq: 1 MESSAGE\r\n{headers}Content-Length: 0\r\n\r\n"
+    );
+    let aor: Aor = "alice@contoso.example".parse().unwrap();
+    let admitted: Admitted =
+        serde_json::from_value(serde_json::json!({ "origin": { "User": { "aor": aor } } })).unwrap();
+    StoreAndForward::default().terms(&Message::parse(text.into()).unwrap(), &admitted, NOW)
+}
+
+#[test]
+fn a_message_is_kept_for_as_long_as_it_says_within_the_limit() {
+    let expires = |headers: &str| terms(headers).unwrap().unwrap().expires_unix_ms;
+    assert_eq!(expires(""), NOW + 7 * DAY_MS);
+    assert_eq!(expires("Expires: 60\r\n"), NOW + 60_000);
+    assert_eq!(expires("Expires: 4000000000\r\n"), NOW + 28 * DAY_MS);
+    // A sender whose clock is a day behind loses nothing.
+    assert_eq!(expires("Date: Sat, 13 Nov 2010 23:29:00 GMT\r\nExpires: 60\r\n"), NOW + 60_000);
+    assert_eq!(terms("Expires: soon\r\n").unwrap_err().status, 400);
+}
+
+#[test]
+fn what_means_nothing_later_is_not_kept() {
+    assert_eq!(terms("Expires: 0\r\n"), Ok(None));
+    assert_eq!(terms("Content-Type: application/im-isComposing+xml ;charset=UTF-8\r\n"), Ok(None));
+    assert!(terms("Content-Type: text/plain\r\n").unwrap().is_some());
+}
+
+#[test]
+fn each_reason_has_its_answer() {
+    let answer = |why: NotStored| {
+        let refusal = Refusal::from(why);
+        (refusal.status, refusal.word)
+    };
+    assert_eq!(answer(NotStored::UserUnknown), (404, "user-unknown".into()));
+    assert_eq!(answer(NotStored::Full), (486, "mailbox-full".into()));
+    assert_eq!(answer(NotStored::Failed("disk full".into())), (503, "not-stored".into()));
+}
+
+fn queues() -> Queues {
+    Queues::new(StoreAndForwardLimits::default().empty_queues_max)
+}
+
+fn bob() -> Aor {
+    "bob@fabrikam.example".parse().unwrap()
+}
+
+fn branch(serial: u64) -> ClientTransactionId {
+    ClientTransactionId { serial, cancel: false }
+}
+
+fn send(queues: &mut Queues, id: i64, branches: &[u64]) -> Option<Settled> {
+    let branches: BTreeSet<_> = branches.iter().map(|serial| branch(*serial)).collect();
+    queues.sent(&bob(), MessageId(id), branches, None)
+}
+
+fn settled(id: i64, outcome: Outcome) -> Option<Settled> {
+    Some(Settled { aor: bob(), id: MessageId(id), outcome })
+}
+
+#[test]
+fn one_device_that_has_it_is_enough_and_the_next_message_follows() {
+    let mut queues = queues();
+    assert!(queues.begin(&bob(), true));
+    assert_eq!(queues.expects_after(&bob()), Some(MessageId(0)));
+    assert_eq!(send(&mut queues, 5, &[1, 2]), None);
+    assert_eq!(queues.expects_after(&bob()), None, "not before an answer");
+    assert_eq!(queues.answered(branch(1), Outcome::NotNow), None);
+    assert_eq!(queues.answered(branch(2), Outcome::Delivered), settled(5, Outcome::Delivered));
+    assert_eq!(queues.expects_after(&bob()), Some(MessageId(5)));
+    assert!(!queues.exhausted(&bob()));
+    assert!(!queues.is_draining(&bob()));
+}
+
+#[test]
+fn a_late_answer_for_an_earlier_message_decides_nothing() {
+    let mut queues = queues();
+    queues.begin(&bob(), true);
+    send(&mut queues, 1, &[1, 2]);
+    queues.answered(branch(1), Outcome::Delivered);
+    send(&mut queues, 2, &[3, 4]);
+    assert_eq!(queues.answered(branch(2), Outcome::Delivered), None);
+    assert_eq!(queues.answered(branch(3), Outcome::Refused), None);
+    assert_eq!(queues.answered(branch(4), Outcome::Unanswered), settled(2, Outcome::Unanswered));
+}
+
+#[test]
+fn a_device_that_is_busy_keeps_all_waiting_and_one_that_refuses_this_message_does_not() {
+    let mut queues = queues();
+    queues.begin(&bob(), true);
+    send(&mut queues, 1, &[1]);
+    assert_eq!(queues.answered(branch(1), Outcome::of_status(415)), settled(1, Outcome::Refused));
+    assert_eq!(queues.expects_after(&bob()), Some(MessageId(1)), "the next one");
+    send(&mut queues, 2, &[2]);
+    assert_eq!(queues.answered(branch(2), Outcome::of_status(486)), settled(2, Outcome::NotNow));
+    assert!(!queues.is_draining(&bob()));
+    assert!(queues.begin(&bob(), false), "the next registration tries again");
+}
+
+#[test]
+fn the_store_is_asked_again_only_for_a_reason() {
+    let mut queues = queues();
+    queues.begin(&bob(), true);
+    queues.exhausted(&bob());
+    assert!(!queues.begin(&bob(), false) && !queues.begin(&bob(), true), "nothing waits");
+    queues.stored(&bob());
+    assert!(queues.begin(&bob(), false), "something was stored");
+    send(&mut queues, 1, &[1]);
+    queues.answered(branch(1), Outcome::Refused);
+    queues.exhausted(&bob());
+    assert!(!queues.begin(&bob(), false), "this device said what it thinks of it");
+    assert!(queues.begin(&bob(), true), "another may think otherwise");
+}
+
+#[test]
+fn a_drain_starts_over_for_what_came_meanwhile() {
+    let mut queues = queues();
+    queues.begin(&bob(), true);
+    queues.stored(&bob());
+    assert!(queues.exhausted(&bob()), "stored after the store had been asked");
+    assert!(!queues.begin(&bob(), true), "one drain at a time, though another device registers");
+    send(&mut queues, 1, &[1]);
+    assert_eq!(queues.answered(branch(1), Outcome::Unanswered), settled(1, Outcome::Unanswered));
+    assert_eq!(queues.expects_after(&bob()), Some(MessageId(0)), "the new device gets its chance");
+    assert!(!queues.exhausted(&bob()));
+}
+
+#[test]
+fn what_is_remembered_is_bounded_and_a_removed_user_is_forgotten() {
+    let mut queues = Queues::new(1);
+    let carol: Aor = "carol@fabrikam.example".parse().unwrap();
+    for aor in [bob(), carol.clone()] {
+        queues.begin(&aor, true);
+        queues.exhausted(&aor);
+    }
+    assert!(!queues.begin(&carol, true));
+    assert!(queues.begin(&bob(), true), "forgotten to make room");
+    send(&mut queues, 1, &[1]);
+    queues.remove_user(&bob());
+    assert_eq!((queues.answered(branch(1), Outcome::Delivered), queues.drains()), (None, 0));
+    queues.remove_user(&carol);
+    assert!(queues.begin(&carol, true));
+}
