@@ -101,6 +101,9 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admitted {
     origin: Origin,
+    /// The password was shown with this very request.
+    #[serde(default)]
+    by_digest: bool,
 }
 
 /// Who sent a request, as proven.
@@ -138,6 +141,12 @@ impl Admitted {
         }
     }
 
+    /// The user who has just shown the password: only he is remembered on the flow. What a signed Route proves ends
+    /// with its dialog.
+    pub fn signs_in(&self) -> Option<&Aor> {
+        self.aor().filter(|_| self.by_digest)
+    }
+
     /// The domain the sender has proven to speak for.
     pub fn domain(&self) -> &str {
         match &self.origin {
@@ -151,13 +160,13 @@ impl Admitted {
 /// never comes here, it shares the fate of its INVITE.
 pub fn admit(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Rules<'_>) -> Decision {
     match check(request, flow, evidence, rules) {
-        Ok(origin) => Decision::Admitted(Admitted { origin }),
+        Ok(admitted) => Decision::Admitted(admitted),
         Err(Stop::Refused(refusal)) => Decision::Refused(refusal),
         Err(Stop::Needs(question)) => Decision::Needs(question),
     }
 }
 
-fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Rules<'_>) -> Result<Origin, Stop> {
+fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Rules<'_>) -> Result<Admitted, Stop> {
     screen(request)?;
     let claim = Claim::read(request, evidence, rules.organisation)?;
     check_traffic(flow, &claim)?;
@@ -169,14 +178,15 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
             let rung = domain_proof::check_domain(&peer, domain, evidence.srv.as_ref())?;
             check_partner_method(&claim)?;
             check_relay(&claim, rules.organisation)?;
-            Ok(Origin::Partner { domain: domain.clone(), rung, standing: tier })
+            Ok(Admitted { origin: Origin::Partner { domain: domain.clone(), rung, standing: tier }, by_digest: false })
         }
         Sender::Local { aor } => {
             check_registration(&claim, aor, rules.organisation)?;
-            if !user_proof::is_proven_by_flow(&claim, aor, flow, evidence) {
+            let by_digest = !user_proof::is_proven_by_flow(&claim, aor, flow, evidence);
+            if by_digest {
                 user_proof::check_digest(request, &claim, aor, evidence, rules)?;
             }
-            Ok(Origin::User { aor: aor.clone() })
+            Ok(Admitted { origin: Origin::User { aor: aor.clone() }, by_digest })
         }
     }
 }

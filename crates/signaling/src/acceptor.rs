@@ -11,7 +11,7 @@ use federation::flow::{FlowFacts, FlowKind};
 use federation::screen::screen;
 use sip::proxy::forward::received_via;
 use sip::transaction::{RequestOutcome, ServerTransactionId};
-use sip::{Edits, HeaderName, Message, Method, Refusal, build};
+use sip::{Aor, Edits, HeaderName, Message, Method, Refusal, build};
 
 use crate::core::{Asker, Core};
 use crate::route::{Destination, OwnRoutes, route};
@@ -71,12 +71,18 @@ impl Core {
 
     fn arrive(&mut self, now: Instant, upstream: Option<Upstream>, facts: FlowFacts, message: Message) {
         let own_routes = OwnRoutes::of(&message, &self.organisation, facts.local.ip(), &self.mint);
+        let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
         let evidence = Evidence {
             in_dialog: own_routes.exit().is_some(),
-            route_names_flow: own_routes.entered_by(facts.id),
+            route_names_flow: sender.is_some_and(|aor| own_routes.proves(&aor, facts.id, &self.mint)),
             ..Evidence::default()
         };
-        self.decide(now, Arrival { upstream, facts, message, own_routes, evidence });
+        let begins_something = upstream.is_some() && !evidence.in_dialog;
+        let arrival = Arrival { upstream, facts, message, own_routes, evidence };
+        if self.is_draining && begins_something {
+            return self.refuse_arrival(now, arrival, &draining());
+        }
+        self.decide(now, arrival);
     }
 
     /// Runs the list of checks from the top with the evidence there is; asks for more, refuses, or lets it through.
@@ -132,11 +138,11 @@ impl Core {
     /// Admitted: fixes what the flow is, decides where the request goes, and gives it to the owner of that.
     fn send_on(&mut self, now: Instant, arrival: Arrival, admitted: Admitted) {
         let flow = arrival.facts.id;
-        self.flows.admitted(flow, admitted.kind(), admitted.aor(), self.limits.users_per_flow_max);
+        self.flows.admitted(flow, admitted.kind(), admitted.signs_in(), self.limits.users_per_flow_max);
         self.record_admitted(now, &arrival.message, &admitted);
         let organisation = &self.organisation;
         let connections = self.limits.partner_connections;
-        match route(&arrival.message, &admitted, &arrival.own_routes, organisation, connections) {
+        match route(&arrival.message, &admitted, &arrival.own_routes, &self.mint, organisation, connections) {
             Err(refusal) => self.refuse_arrival(now, arrival, &refusal),
             Ok(destination) => self.give_to_owner(
                 now,
@@ -284,6 +290,11 @@ fn refusal_response(request: &Message, refusal: &Refusal, tag: &str, host: &str)
 
 pub(crate) fn overloaded(reason: &str) -> Refusal {
     Refusal::new(503, "overloaded", reason).with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
+}
+
+fn draining() -> Refusal {
+    Refusal::new(503, "draining", "this server is about to end, and takes nothing new")
+        .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
 }
 
 pub(crate) fn no_answer() -> Refusal {

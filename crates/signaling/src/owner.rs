@@ -48,7 +48,8 @@ pub(crate) struct Target {
     pub local_port: u16,
     pub request_uri: Option<String>,
     pub path: Vec<String>,
-    pub leg: Leg,
+    /// What we record of it in a request that begins a dialog.
+    pub leg: Option<Leg>,
 }
 
 impl Owner {
@@ -132,7 +133,7 @@ impl Core {
                 local_port: binding.flow.local_port,
                 request_uri: Some(binding.contact.clone()),
                 path: binding.path.clone(),
-                leg: Leg::Flow { worker: us, flow: binding.flow.id },
+                leg: Some(self.mint.flow_leg(us, binding.flow.id, aor)),
             })
             .collect()
     }
@@ -171,8 +172,7 @@ impl Core {
             }
         }
         let (transport, local_port) = self.facts_of(flow);
-        let leg = Leg::Flow { worker: self.ownership.worker, flow };
-        let target = Target { flow, transport, local_port, request_uri: None, path: Vec::new(), leg };
+        let target = Target { flow, transport, local_port, request_uri: None, path: Vec::new(), leg: None };
         self.send_single(now, request, target);
     }
 
@@ -357,9 +357,9 @@ impl Core {
     /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other
     /// (RFC 5658 does so where the transport changes).
     fn record_routes(&self, request: &AdmittedRequest, target: &Target) -> Vec<String> {
-        if !forward::begins_dialog(&request.message) {
+        let Some(egress) = target.leg.as_ref().filter(|_| forward::begins_dialog(&request.message)) else {
             return Vec::new();
-        }
+        };
         let call_id = request.message.call_id().unwrap_or_default();
         let name = |leg: &Leg, transport: Transport, port: u16| {
             record_route_value(&self.mint.route(leg, call_id), &self.organisation.edge, port, transport)
@@ -369,13 +369,13 @@ impl Core {
                 let leg = Leg::Partner { domain: domain.clone() };
                 name(&leg, Transport::Tls, self.listening_port(Transport::Tls))
             }
-            Origin::User { .. } => {
+            Origin::User { aor } => {
                 let worker = request.upstream.map_or(self.ownership.worker, |upstream| upstream.worker);
-                let leg = Leg::Flow { worker, flow: request.flow.id };
+                let leg = self.mint.flow_leg(worker, request.flow.id, aor);
                 name(&leg, request.flow.transport, request.flow.local.port())
             }
         };
-        vec![ingress, name(&target.leg, target.transport, target.local_port)]
+        vec![ingress, name(egress, target.transport, target.local_port)]
     }
 
     /// Transport of a flow of ours, and the port of ours that its peer speaks to.

@@ -11,7 +11,7 @@ use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
 
 use crate::WorkerId;
 use crate::ownership::{Ownership, partner_connection};
-use crate::token::{Leg, Mint, TokenError};
+use crate::token::{Leg, Mint};
 
 /// Where a request goes next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,15 +63,9 @@ impl OwnRoutes {
                 break;
             }
             own.count += 1;
-            match uri.user().map(|user| mint.read_route(user, call_id)) {
-                Some(Ok(leg)) => {
-                    own.legs.push(leg);
-                    own.stale = false;
-                }
-                Some(Err(TokenError::Stale)) => own.stale = true,
-                Some(Err(TokenError::Foreign)) | None => {}
-            }
+            own.legs.extend(uri.user().and_then(|user| mint.read_route(user, call_id)));
         }
+        own.stale = own.exit().is_some_and(|leg| !mint.is_of_this_life(leg));
         own
     }
 
@@ -80,10 +74,25 @@ impl OwnRoutes {
         self.legs.last()
     }
 
-    /// Whether our own token says that this very flow is a leg of the dialog: proof of who speaks where a
-    /// connection cannot be challenged again. Only the entry side counts.
-    pub fn entered_by(&self, flow: FlowId) -> bool {
-        self.legs.len() > 1 && matches!(self.legs.first(), Some(Leg::Flow { flow: named, .. }) if *named == flow)
+    /// Whether our own token says that this user speaks over this very flow in this dialog: proof of who it is where
+    /// a connection cannot be challenged again.
+    pub fn proves(&self, aor: &Aor, flow: FlowId, mint: &Mint) -> bool {
+        let is_this_flow = |leg: &&Leg| matches!(leg, Leg::Flow { flow: named, .. } if *named == flow);
+        self.entered_by_user(mint.user(aor))
+            && self.entry().filter(is_this_flow).is_some_and(|leg| mint.is_of_this_life(leg))
+    }
+
+    /// The leg on the side that the request comes from.
+    fn entry(&self) -> Option<&Leg> {
+        self.legs.first().filter(|_| self.legs.len() > 1)
+    }
+
+    fn entered_by_user(&self, user: u64) -> bool {
+        matches!(self.entry(), Some(Leg::Flow { user: named, .. }) if *named == user)
+    }
+
+    fn entered_by_partner(&self, domain: &str) -> bool {
+        matches!(self.entry(), Some(Leg::Partner { domain: named }) if named == domain)
     }
 }
 
@@ -92,6 +101,7 @@ pub fn route(
     request: &Message,
     admitted: &Admitted,
     own: &OwnRoutes,
+    mint: &Mint,
     organisation: &Organisation,
     connections: u16,
 ) -> Result<Destination, Refusal> {
@@ -100,6 +110,7 @@ pub fn route(
         return Err(flow_failed(request, "the dialog's connection ended when this server restarted"));
     }
     if let Some(leg) = own.exit() {
+        check_side(own, admitted, mint)?;
         return in_dialog(leg, admitted, call_id, connections);
     }
     let uri = request_uri(request)?;
@@ -128,9 +139,18 @@ pub fn route(
     }
 }
 
+/// A dialog is continued by the two who are in it, each from his side.
+fn check_side(own: &OwnRoutes, admitted: &Admitted, mint: &Mint) -> Result<(), Refusal> {
+    let is_theirs = match admitted.origin() {
+        Origin::User { aor } => own.entered_by_user(mint.user(aor)),
+        Origin::Partner { domain, .. } => own.entered_by_partner(domain),
+    };
+    if is_theirs { Ok(()) } else { Err(relay_denied("the Route belongs to a dialog of somebody else")) }
+}
+
 fn in_dialog(leg: &Leg, admitted: &Admitted, call_id: &str, connections: u16) -> Result<Destination, Refusal> {
     match (leg, admitted.origin()) {
-        (Leg::Flow { worker, flow }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
+        (Leg::Flow { worker, flow, .. }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
         (Leg::Partner { domain }, Origin::User { .. }) => Ok(partner(domain, call_id, connections)),
         (Leg::Partner { .. }, Origin::Partner { .. }) => {
             Err(relay_denied("a partner's dialog does not lead to another"))

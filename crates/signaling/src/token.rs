@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use sip::FlowId;
+use sip::{Aor, FlowId};
 
 use crate::WorkerId;
 
@@ -30,19 +30,11 @@ pub struct Branch {
 /// The leg by which a request leaves that carries our signed Route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leg {
-    /// A client's own connection (RFC 5626 section 5.3), owned by this worker when the token was made.
-    Flow { worker: WorkerId, flow: FlowId },
+    /// A client's own connection (RFC 5626 section 5.3), owned by this worker when the token was made; the user who
+    /// speaks there in this dialog ([`Mint::user`]), and the incarnation in which the connection lives.
+    Flow { worker: WorkerId, flow: FlowId, user: u64, incarnation: u32 },
     /// A partner, by its SIP domain: any connection to it will do.
     Partner { domain: String },
-}
-
-/// Why a route token is of no use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenError {
-    /// It is not one of ours, or belongs to another dialog.
-    Foreign,
-    /// It is ours, but names a connection of an earlier life of this server.
-    Stale,
 }
 
 impl Mint {
@@ -54,11 +46,11 @@ impl Mint {
     /// The branch of a client transaction of this worker.
     pub fn branch(&self, serial: u64) -> String {
         let text = format!("{NODE:04x}{:04x}{serial:016x}", self.worker);
-        let mac = self.mac(&[b"branch", text.as_bytes()]);
+        let mac = self.mac(&[b"branch", &self.incarnation.to_be_bytes(), text.as_bytes()]);
         format!("{MAGIC_COOKIE}{text}{mac:016x}")
     }
 
-    /// Reads a branch made by any worker with our secret.
+    /// Reads a branch made by any worker in this life of the server.
     pub fn read_branch(&self, branch: &str) -> Option<Branch> {
         let rest = branch.strip_prefix(MAGIC_COOKIE)?;
         if rest.len() != 40 || !rest.is_ascii() {
@@ -66,7 +58,7 @@ impl Mint {
         }
         let (text, mac) = rest.split_at(24);
         let mac = u64::from_str_radix(mac, 16).ok()?;
-        if mac != self.mac(&[b"branch", text.as_bytes()]) {
+        if mac != self.mac(&[b"branch", &self.incarnation.to_be_bytes(), text.as_bytes()]) {
             return None;
         }
         let worker = u16::from_str_radix(&text[4..8], 16).ok()?;
@@ -86,11 +78,16 @@ impl Mint {
         format!("{NODE:04x}{:04x}.{:016x}", self.worker, self.mac(&[b"stateless", branch.as_bytes()]))
     }
 
+    /// How a route token names a user: whoever holds the token must not be able to put in another.
+    pub fn user(&self, aor: &Aor) -> u64 {
+        self.mac(&[b"user", aor.user().as_bytes(), b"@", aor.domain().as_bytes()])
+    }
+
     /// The user part of our Record-Route for this leg of the dialog.
     pub fn route(&self, leg: &Leg, call_id: &str) -> String {
         let text = match leg {
-            Leg::Flow { worker, flow } => {
-                format!("f.{NODE:x}.{worker:x}.{:x}.{}", self.incarnation, flow_text(*flow))
+            Leg::Flow { worker, flow, user, incarnation } => {
+                format!("f.{NODE:x}.{worker:x}.{incarnation:x}.{user:x}.{}", flow_text(*flow))
             }
             Leg::Partner { domain } => format!("p.{NODE:x}.{domain}"),
         };
@@ -98,28 +95,27 @@ impl Mint {
         format!("{text}.{mac:016x}")
     }
 
-    /// Reads the user part of a Route that names us.
-    pub fn read_route(&self, user: &str, call_id: &str) -> Result<Leg, TokenError> {
-        let (text, mac) = user.rsplit_once('.').ok_or(TokenError::Foreign)?;
-        let mac = u64::from_str_radix(mac, 16).map_err(|_| TokenError::Foreign)?;
-        if mac != self.mac(&[b"route", call_id.as_bytes(), b"\0", text.as_bytes()]) {
-            return Err(TokenError::Foreign);
-        }
-        self.read_leg(text).ok_or(TokenError::Stale)
+    /// The leg of a client's flow, in this life of the server.
+    pub fn flow_leg(&self, worker: WorkerId, flow: FlowId, aor: &Aor) -> Leg {
+        Leg::Flow { worker, flow, user: self.user(aor), incarnation: self.incarnation }
     }
 
-    /// The text is ours, since its MAC held; `None` is a flow of an earlier incarnation.
-    fn read_leg(&self, text: &str) -> Option<Leg> {
-        let mut parts = text.splitn(3, '.');
-        let (kind, _node, rest) = (parts.next()?, parts.next()?, parts.next()?);
-        if kind == "p" {
-            return Some(Leg::Partner { domain: rest.to_owned() });
+    /// Whether the leg's connection can still be there.
+    pub fn is_of_this_life(&self, leg: &Leg) -> bool {
+        match leg {
+            Leg::Flow { incarnation, .. } => *incarnation == self.incarnation,
+            Leg::Partner { .. } => true,
         }
-        let mut parts = rest.splitn(3, '.');
-        let worker = u16::from_str_radix(parts.next()?, 16).ok()?;
-        let incarnation = u32::from_str_radix(parts.next()?, 16).ok()?;
-        let flow = read_flow(parts.next()?)?;
-        (incarnation == self.incarnation).then_some(Leg::Flow { worker, flow })
+    }
+
+    /// Reads the user part of a Route that names us; `None` where it is not ours, or of another dialog.
+    pub fn read_route(&self, user: &str, call_id: &str) -> Option<Leg> {
+        let (text, mac) = user.rsplit_once('.')?;
+        let mac = u64::from_str_radix(mac, 16).ok()?;
+        if mac != self.mac(&[b"route", call_id.as_bytes(), b"\0", text.as_bytes()]) {
+            return None;
+        }
+        read_leg(text)
     }
 
     /// What this worker signs nonces with: its own in each life, since it alone keeps their counts, and only in memory.
@@ -138,6 +134,20 @@ impl Mint {
         }
         keyed.finalize().into_bytes().into()
     }
+}
+
+/// The text is ours, since its MAC held.
+fn read_leg(text: &str) -> Option<Leg> {
+    let mut parts = text.splitn(3, '.');
+    let (kind, _node, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    if kind == "p" {
+        return Some(Leg::Partner { domain: rest.to_owned() });
+    }
+    let mut parts = rest.splitn(4, '.');
+    let worker = u16::from_str_radix(parts.next()?, 16).ok()?;
+    let incarnation = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let user = u64::from_str_radix(parts.next()?, 16).ok()?;
+    Some(Leg::Flow { worker, flow: read_flow(parts.next()?)?, user, incarnation })
 }
 
 fn flow_text(flow: FlowId) -> String {
@@ -192,9 +202,9 @@ mod tests {
         let v4 = FlowId::Datagram { listener: 1, remote: "192.0.2.7:5060".parse().unwrap() };
         let v6 = FlowId::Datagram { listener: 0, remote: "[2001:db8::1]:5061".parse().unwrap() };
         vec![
-            Leg::Flow { worker: 1, flow },
-            Leg::Flow { worker: 0, flow: v4 },
-            Leg::Flow { worker: 3, flow: v6 },
+            Leg::Flow { worker: 1, flow, user: 7, incarnation: 5 },
+            Leg::Flow { worker: 0, flow: v4, user: u64::MAX, incarnation: 5 },
+            Leg::Flow { worker: 3, flow: v6, user: 0, incarnation: 5 },
             Leg::Partner { domain: "fabrikam.example".into() },
         ]
     }
@@ -208,6 +218,7 @@ mod tests {
         assert_eq!(mint(0, 1).read_branch(std::str::from_utf8(&forged).unwrap()), None);
         assert_eq!(Mint::new(&[8; 32], 0, 1).read_branch(&branch), None);
         assert_eq!(mint(0, 1).read_branch("z9hG4bKé"), None);
+        assert_eq!(mint(3, 2).read_branch(&branch), None, "in the next life nobody waits for it");
     }
 
     #[test]
@@ -215,14 +226,14 @@ mod tests {
         for leg in legs() {
             let user = mint(1, 5).route(&leg, "call-1");
             assert!(user.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-'), "{user}");
-            assert_eq!(mint(2, 5).read_route(&user, "call-1"), Ok(leg));
+            assert_eq!(mint(2, 5).read_route(&user, "call-1"), Some(leg));
         }
     }
 
     #[test]
     fn a_route_token_opens_no_other_dialog() {
         let user = mint(1, 5).route(&legs()[0], "call-1");
-        assert_eq!(mint(1, 5).read_route(&user, "call-2"), Err(TokenError::Foreign));
+        assert_eq!(mint(1, 5).read_route(&user, "call-2"), None);
     }
 
     #[test]
@@ -233,9 +244,10 @@ mod tests {
 
     #[test]
     fn after_a_restart_a_flow_is_stale_and_a_partner_is_not() {
-        let flow = mint(1, 5).route(&legs()[0], "call-1");
-        assert_eq!(mint(1, 6).read_route(&flow, "call-1"), Err(TokenError::Stale));
-        let partner = mint(1, 5).route(&legs()[3], "call-1");
-        assert_eq!(mint(1, 6).read_route(&partner, "call-1"), Ok(legs()[3].clone()));
+        for (number, still_there) in [(0, false), (3, true)] {
+            let user = mint(1, 5).route(&legs()[number], "call-1");
+            let leg = mint(1, 6).read_route(&user, "call-1").expect("it is ours all the same");
+            assert_eq!((mint(1, 6).is_of_this_life(&leg), mint(1, 5).is_of_this_life(&leg)), (still_there, true));
+        }
     }
 }

@@ -339,6 +339,45 @@ fn after_a_restart_a_call_ends_from_whichever_side_still_can() {
 }
 
 #[test]
+fn a_route_of_ones_own_call_makes_nobody_somebody_else() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "mine"));
+        let invite = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&invite, "200 OK", "bob"));
+        let ok = pair.world.only(pair.alice);
+        pair.world.send(pair.alice, &phone::by_caller("ACK", &ok, 1));
+        pair.world.only(pair.bob);
+        let as_another = phone::by_caller("INFO", &ok, 2).replace("From: <sip:alice@", "From: <sip:ceo@");
+        pair.world.send(pair.alice, &as_another);
+        assert_eq!(pair.world.only(pair.alice).status(), Some(407), "who says so must show the password");
+        pair.world.send(pair.alice, &phone::request("MESSAGE", "ceo@contoso.example", BOB, "forged"));
+        assert_eq!(pair.world.only(pair.alice).status(), Some(407));
+        pair.world.assert_quiet();
+    });
+}
+
+#[test]
+fn the_tokens_of_a_dialog_are_of_no_use_to_a_third() {
+    let mut pair = pair(3, 2);
+    pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "leaked"));
+    let invite = pair.world.only(pair.bob);
+    pair.world.send(pair.bob, &phone::answer(&invite, "200 OK", "bob"));
+    pair.world.take(pair.alice);
+    let routes: String = phone::by_callee("BYE", &invite, 7)
+        .lines()
+        .filter(|line| !line.starts_with("Route:") || line.contains("sip.contoso.example"))
+        .map(|line| line.replace("bob@fabrikam.example", "eve@litware.example") + "\n")
+        .collect();
+    let partners = vec![allowed("fabrikam.example"), allowed("litware.example")];
+    pair.world.replace_partners(pair.contoso, partners);
+    let litware = pair.world.connect(pair.contoso, 1, Some(certificate(&["litware.example"])));
+    pair.world.send(litware, &routes);
+    let refused = pair.world.only(litware);
+    assert_eq!((refused.status(), warning(&refused)), (Some(403), "399 sip.contoso.example \"relay-denied\""));
+    pair.world.assert_quiet();
+}
+
+#[test]
 fn an_undecided_flow_ends() {
     let mut pair = pair(1, 1);
     let idle = pair.world.connect(pair.contoso, 0, None);

@@ -186,6 +186,15 @@ impl World {
         self.settle();
     }
 
+    /// The administrator changes whom this organisation federates with.
+    pub fn replace_partners(&mut self, site: usize, partners: Vec<Partner>) {
+        let partners = Arc::new(Partners::new(partners, true, false));
+        for worker in 0..self.workers(site) {
+            self.input(site, worker, Input::Partners(partners.clone()));
+        }
+        self.settle();
+    }
+
     /// Kills an organisation's server and starts it again: its streams end, what it knew in memory is gone.
     pub fn restart(&mut self, site: usize) {
         let ends: Vec<End> = self.sites[site].streams.keys().map(|flow| End { site, flow: *flow }).collect();
