@@ -83,7 +83,9 @@ fn names(certificate: &X509Certificate<'_>) -> Result<Names, String> {
             }
             GeneralName::URI(uri) if names.sip_uris.len() < NAMES_MAX => names.sip_uris.extend(sip_identity(uri)),
             // A URI that is no text may have been meant as a SIP identity: then DNS names prove no domain.
-            GeneralName::Invalid(tag, _) if tag.0 == URI_TAG => names.sip_uris.push(UNREADABLE_URI.to_owned()),
+            GeneralName::Invalid(tag, _) if tag.0 == URI_TAG && names.sip_uris.len() < NAMES_MAX => {
+                names.sip_uris.push(UNREADABLE_URI.to_owned());
+            }
             _ => {}
         }
     }

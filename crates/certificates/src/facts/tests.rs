@@ -150,6 +150,17 @@ fn hostile_bytes_are_facts_and_no_panic() {
 }
 
 #[test]
+fn names_beyond_the_limit_are_left_out_readable_or_not() {
+    let uris = vec!["sip:~~.example"; NAMES_MAX + 100];
+    let root = Authority::root("Root");
+    let identity = root.issue(Wish { uris: &uris, ..Wish::default() });
+    let kept = |der: &[u8]| facts(&[CertificateDer::from(der)], &root.roots(), now()).names.sip_uris;
+    assert_eq!(kept(&identity.chain[0]), vec!["~~.example"; NAMES_MAX]);
+    let unreadable: Vec<u8> = identity.chain[0].iter().map(|byte| if *byte == b'~' { 0xff } else { *byte }).collect();
+    assert_eq!(kept(&unreadable), vec![UNREADABLE_URI; NAMES_MAX]);
+}
+
+#[test]
 fn an_authority_s_own_certificate_is_no_peer_s() {
     let root = Authority::root("Root");
     let chain = [root.certificate()];
