@@ -15,6 +15,7 @@ use clap::Parser;
 use command::Arguments;
 
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     match command::run(Arguments::parse()) {
         Ok(code) => code,
         Err(failure) => {
@@ -22,4 +23,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `comity status | head` closes our standard output early. That ends the command; it is no failure of it.
+fn end_quietly_when_nobody_reads() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let printing = |text: &str| text.starts_with("failed printing to stdout") && text.contains("Broken pipe");
+        if info.payload_as_str().is_some_and(printing) {
+            std::process::exit(0);
+        }
+        report(info);
+    }));
 }

@@ -11,6 +11,8 @@ use crate::refusal;
 pub const REQUEST_URI_BYTES_MAX: usize = 2048;
 /// A Call-ID is kept with every transaction, dialog and decision, so its length is bounded.
 pub const CALL_ID_BYTES_MAX: usize = 256;
+/// Start line and headers. A response repeats much of them, and has to be a message still.
+pub const HEADER_BLOCK_BYTES_MAX: usize = 48 * 1024;
 
 /// Checks a request by itself.
 pub fn screen(request: &Message) -> Result<(), Refusal> {
@@ -45,6 +47,11 @@ fn check_sizes(request: &Message) -> Result<(), Refusal> {
     }
     if request.call_id().is_ok_and(|call_id| call_id.len() > CALL_ID_BYTES_MAX) {
         return Err(refusal::malformed_request(format!("the Call-ID is longer than {CALL_ID_BYTES_MAX} bytes")));
+    }
+    let header_block = request.as_bytes().len() - request.body().len();
+    if header_block > HEADER_BLOCK_BYTES_MAX {
+        let reason = format!("{header_block} bytes of headers; at most {HEADER_BLOCK_BYTES_MAX}");
+        return Err(Refusal::new(513, "message-too-large", reason));
     }
     Ok(())
 }

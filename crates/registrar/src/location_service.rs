@@ -90,6 +90,11 @@ impl LocationService {
         live
     }
 
+    /// Whether a binding is reached over this flow.
+    pub fn carries(&self, flow: FlowId) -> bool {
+        self.aors_by_flow.contains_key(&flow)
+    }
+
     /// Removes the bindings that were reached over this flow: nothing else leads to them.
     pub fn flow_closed(&mut self, flow: FlowId) {
         for aor in self.aors_by_flow.remove(&flow).unwrap_or_default() {
@@ -255,10 +260,17 @@ fn read_binding(
     flow: ClientFlow,
     expires_secs: u32,
 ) -> Result<Binding, Refusal> {
-    let instance = contact.param("+sip.instance").flatten().map(str::to_owned);
+    // As written, quotes and all: it is repeated in the 200, and compared, but never read.
+    let raw = |name: &str| contact.params().find(|param| param.name.eq_ignore_ascii_case(name)).and_then(|param| param.value);
+    let instance = raw("+sip.instance").map(str::to_owned);
+    let uri = contact.uri();
+    if !uri.is_sip() {
+        return Err(Refusal::new(400, "malformed-request", format!("a Contact that is no SIP URI: {}", uri.scheme())));
+    }
     let path = request.paths().map(|path| path.map(|path| path.as_str().to_owned())).collect::<Result<_, _>>();
     Ok(Binding {
-        contact: contact.uri().as_str().to_owned(),
+        // Headers in a URI are for who dials it by hand (RFC 3261 section 19.1.1); a Request-URI has none.
+        contact: uri.as_str().split('?').next().unwrap_or_default().to_owned(),
         parameters: instance.as_ref().map(|text| format!(";+sip.instance={text}")).unwrap_or_default()
             + &contact.param("reg-id").flatten().map(|text| format!(";reg-id={text}")).unwrap_or_default(),
         flow,

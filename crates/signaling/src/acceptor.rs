@@ -11,7 +11,7 @@ use federation::flow::{FlowFacts, FlowKind};
 use federation::screen::screen;
 use sip::proxy::forward::received_via;
 use sip::transaction::{RequestOutcome, ServerTransactionId};
-use sip::{Aor, Edits, HeaderName, Message, Method, Refusal, build};
+use sip::{Aor, Edits, HeaderName, Message, MessageLimits, Method, Refusal, build};
 
 use crate::core::{Asker, Core};
 use crate::route::{Destination, OwnRoutes, route};
@@ -41,17 +41,21 @@ impl Acceptor {
 
 impl Core {
     /// A request from outside.
-    pub(crate) fn accept(&mut self, now: Instant, facts: FlowFacts, message: Message) {
+    pub(crate) fn accept(&mut self, now: Instant, facts: &FlowFacts, message: Message) {
         if let Err(refusal) = screen(&message) {
-            return self.refuse_stateless(&facts, &message, &refusal);
+            return self.refuse_stateless(facts, &message, &refusal);
         }
-        let message = stamp_received(message, facts.remote);
-        match self.transactions.handle_request(now, facts.id, &message) {
+        let arrival = self.arrival(facts, stamp_received(message, facts.remote));
+        if let Some(refusal) = self.refused_at_once(now, &arrival) {
+            return self.refuse_stateless(facts, &arrival.message, &refusal);
+        }
+        let message = &arrival.message;
+        match self.transactions.handle_request(now, facts.id, message) {
             RequestOutcome::New(transaction) => {
                 let upstream = Upstream { worker: self.ownership.worker, transaction };
-                self.arrive(now, Some(upstream), facts, message);
+                self.begin(now, Arrival { upstream: Some(upstream), ..arrival });
             }
-            RequestOutcome::AckFor2xx => self.arrive(now, None, facts, message),
+            RequestOutcome::AckFor2xx => self.decide(now, arrival),
             RequestOutcome::Cancel { cancelled } => {
                 if let Some(transaction) = cancelled {
                     self.cancel(now, transaction);
@@ -60,16 +64,15 @@ impl Core {
             RequestOutcome::Absorbed => {}
             RequestOutcome::Malformed(error) => {
                 let refusal = Refusal::new(400, "malformed-request", error.to_string());
-                self.refuse_stateless(&facts, &message, &refusal);
+                self.refuse_stateless(facts, message, &refusal);
             }
             RequestOutcome::Full => {
-                let refusal = overloaded("too many server transactions");
-                self.refuse_stateless(&facts, &message, &refusal);
+                self.refuse_stateless(facts, message, &overloaded("too many server transactions"));
             }
         }
     }
 
-    fn arrive(&mut self, now: Instant, upstream: Option<Upstream>, facts: FlowFacts, message: Message) {
+    fn arrival(&self, facts: &FlowFacts, message: Message) -> Arrival {
         let own_routes = OwnRoutes::of(&message, &self.organisation, facts.local.ip(), &self.mint);
         let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
         let evidence = Evidence {
@@ -77,9 +80,36 @@ impl Core {
             route_names_flow: sender.is_some_and(|aor| own_routes.proves(&aor, facts.id, &self.mint)),
             ..Evidence::default()
         };
-        let begins_something = upstream.is_some() && !evidence.in_dialog;
-        let arrival = Arrival { upstream, facts, message, own_routes, evidence };
-        if self.is_draining && begins_something {
+        Arrival { upstream: None, facts: facts.clone(), message, own_routes, evidence }
+    }
+
+    /// What costs a stranger nothing must cost us nothing either. The sender of a datagram is only a claim until it
+    /// has answered a challenge: before that no transaction is kept for it, and each packet gets one packet back. And
+    /// those who have proven nothing cannot take all transactions from those who have.
+    fn refused_at_once(&mut self, now: Instant, arrival: &Arrival) -> Option<Refusal> {
+        let is_stream = arrival.facts.id.is_reliable();
+        let method = arrival.message.method();
+        if matches!(method, Some(Method::Ack | Method::Cancel)) || self.transactions.is_known(&arrival.message) {
+            return None;
+        }
+        let kind = self.flows.get(arrival.facts.id).map_or(FlowKind::Undecided, |state| state.kind);
+        if kind == FlowKind::Undecided && self.transactions.counts().0 >= self.limits.server_transactions_unproven_max {
+            return Some(overloaded("too many server transactions"));
+        }
+        if is_stream {
+            return None;
+        }
+        match self.judge_arrival(now, arrival) {
+            Decision::Refused(refusal) => {
+                self.record_refused(now, &arrival.message, &refusal);
+                Some(refusal)
+            }
+            Decision::Admitted(_) | Decision::Needs(_) => None,
+        }
+    }
+
+    fn begin(&mut self, now: Instant, arrival: Arrival) {
+        if self.is_draining && !arrival.evidence.in_dialog {
             return self.refuse_arrival(now, arrival, &draining());
         }
         self.decide(now, arrival);
@@ -173,10 +203,12 @@ impl Core {
     }
 
     /// A client's flow moves to its user's owner, once, unless something else that came in on it is still open here:
-    /// a CANCEL must find its INVITE. Then it moves with a later REGISTER.
+    /// a CANCEL must find its INVITE, and another user of ours may be bound to it. Then it may move with a later
+    /// REGISTER.
     fn move_flow(&mut self, flow: sip::FlowId, to: WorkerId) {
         let accepted_here = matches!(flow, sip::FlowId::Stream { worker, .. } if self.ownership.is_ours(worker));
-        if !accepted_here || !self.transactions.pending_invites(flow).is_empty() {
+        let is_busy = !self.transactions.pending_invites(flow).is_empty() || self.location.carries(flow);
+        if !accepted_here || is_busy {
             return;
         }
         if let Some(state) = self.flows.relocate(flow, to) {
@@ -186,12 +218,13 @@ impl Core {
     }
 
     /// The caller gave up (RFC 3261 section 16.10): whoever works on the request stops, and answers for it.
-    fn cancel(&mut self, now: Instant, transaction: ServerTransactionId) {
+    pub(crate) fn cancel(&mut self, now: Instant, transaction: ServerTransactionId) {
         let upstream = Upstream { worker: self.ownership.worker, transaction };
         let waits = |asker: &Asker| match asker {
             Asker::Admission(arrival) => arrival.upstream == Some(upstream),
             Asker::Recipient(request) => request.upstream == Some(upstream),
-            Asker::Link(_) => false,
+            // What is on its way into the store cannot be taken back.
+            Asker::Link(_) | Asker::Keep(_) | Asker::Queue(_) | Asker::Settlement => false,
         };
         match self.stop_waiting(waits) {
             Some(Asker::Admission(arrival)) => {
@@ -251,7 +284,9 @@ impl Core {
         }
         let tag = self.mint.stateless_tag(via.branch().unwrap_or_default());
         let response = refusal_response(request, refusal, &tag, &self.organisation.edge);
-        self.transmit(facts.id, response);
+        if response.len() <= MessageLimits::DEFAULT.bytes_max {
+            self.transmit(facts.id, response);
+        }
     }
 
     /// Answers for this server itself (RFC 3261 section 11.2).

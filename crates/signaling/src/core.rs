@@ -14,7 +14,7 @@ use federation::decision::Decisions;
 use federation::discovery::DiscoveryCache;
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::partner::Partners;
-use messaging::Pager;
+use messaging::{Pager, Queues, StoreAndForward};
 use registrar::{BindingSummary, LocationService};
 use sip::auth::NonceBook;
 use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionOutput};
@@ -22,6 +22,7 @@ use sip::{Aor, FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
 use crate::flow_table::{FlowTable, Whereabouts};
+use crate::handoff::Responder;
 use crate::links::Links;
 use crate::owner::Owner;
 use crate::schedule::{Machine, Schedule};
@@ -72,6 +73,10 @@ pub struct Core {
     pub(crate) links: Links,
     pub(crate) location: LocationService,
     pub(crate) pager: Pager,
+    pub(crate) store_and_forward: StoreAndForward,
+    pub(crate) queues: Queues,
+    /// Stored messages sent again because it was never recorded what became of them.
+    pub(crate) stored_repeats: u64,
     pub(crate) decisions: Decisions,
     pub(crate) schedule: Schedule,
     /// The registrar's entry in the schedule, so that not every REGISTER adds one.
@@ -83,6 +88,8 @@ pub struct Core {
     epoch_unix_ms: u64,
     random_state: u64,
     undeliverable: u64,
+    /// New requests outside of dialogs are refused.
+    pub(crate) is_draining: bool,
 }
 
 /// Who waits for an answer, and until when.
@@ -97,6 +104,12 @@ pub(crate) enum Asker {
     Admission(Box<crate::acceptor::Arrival>),
     /// A request for a user of ours who has no device: does he exist?
     Recipient(Box<crate::AdmittedRequest>),
+    /// A MESSAGE for a user who is away, on its way into the store.
+    Keep(Box<crate::store_and_forward::Keeping>),
+    /// A user's queue, for its next message.
+    Queue(Aor),
+    /// Nobody: what became of a stored message is only to be recorded.
+    Settlement,
     /// A connection to a partner on its way up.
     Link(links::LinkKey),
 }
@@ -125,6 +138,9 @@ impl Core {
             links: Links::default(),
             location: LocationService::new(limits.registrar.clone()),
             pager: Pager::new(limits.pager.clone()),
+            store_and_forward: StoreAndForward::new(limits.store_and_forward.clone()),
+            queues: Queues::new(limits.store_and_forward.empty_queues_max),
+            stored_repeats: 0,
             decisions: Decisions::new(limits.decisions_max),
             schedule: Schedule::default(),
             registrar_wakes_at: None,
@@ -135,6 +151,7 @@ impl Core {
             epoch_unix_ms: config.epoch_unix_ms,
             random_state: config.random_seed | 1,
             undeliverable: 0,
+            is_draining: false,
             limits,
         }
     }
@@ -154,6 +171,7 @@ impl Core {
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
             Input::UserRemoved(aor) => self.user_removed(&aor),
+            Input::Drain => self.is_draining = true,
         }
         self.settle(now);
     }
@@ -203,18 +221,26 @@ impl Core {
             response_contexts: self.owner.contexts(),
             waiting: self.waiting.len(),
             bindings: self.location.len(),
+            queues_draining: self.queues.drains(),
+            stored_repeats: self.stored_repeats,
             timers: self.schedule.len(),
             undeliverable: self.undeliverable,
             links: self.links.statuses(),
         }
     }
 
+    /// Whether nobody waits for anything that this worker would still do. Dialogs may stand: they outlive a server.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.owner.contexts() == 0 && !self.transactions.owes_final()
+    }
+
     /// A message from outside, on whichever flow and worker it came.
     fn handle_message(&mut self, now: Instant, facts: FlowFacts, message: Message) {
         if message.is_request() {
-            self.accept(now, facts, message);
+            self.accept(now, &facts, message);
         } else {
-            self.handle_response(now, message);
+            let from = Responder { flow: facts.id, is_certified: facts.secure_certificate().is_some() };
+            self.handle_response(now, from, message);
         }
     }
 
@@ -223,7 +249,7 @@ impl Core {
             Handoff::Request(request) => self.own(now, *request),
             Handoff::Cancel { upstream } => self.cancel_owned(now, upstream),
             Handoff::Respond { to, status, response } => self.respond_here(now, to, status, response),
-            Handoff::Response { message } => self.handle_response(now, *message),
+            Handoff::Response { from, message } => self.handle_response(now, from, *message),
             Handoff::Transmit { flow, bytes } => self.transmit_handed(flow, bytes),
             Handoff::FlowMoved { flow, kind, users } => {
                 if let Some(state) = self.flows.get_mut(flow) {
@@ -231,7 +257,7 @@ impl Core {
                     state.users = users;
                 }
             }
-            Handoff::FlowEnded { flow } => self.flows.forget(flow),
+            Handoff::FlowEnded { flow } => self.flow_ended_elsewhere(now, flow),
         }
     }
 
@@ -306,6 +332,9 @@ impl Core {
         match waiting.asker {
             Asker::Admission(arrival) => self.resume_admission(now, *arrival, answer),
             Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
+            Asker::Keep(keeping) => self.resume_keep(now, *keeping, answer),
+            Asker::Queue(aor) => self.resume_queue(now, &aor, answer),
+            Asker::Settlement => {}
             Asker::Link(key) => self.resume_link(now, key, answer),
         }
     }
@@ -335,18 +364,25 @@ impl Core {
         self.schedule.push(now + self.limits.undecided_time(), Machine::Undecided(flow));
     }
 
+    /// A flow of ours is over. Its acceptor has to forget where it went, and any worker may hold a binding over it:
+    /// several users can share a connection.
     fn flow_closed(&mut self, now: Instant, flow: FlowId) {
-        let accepted_elsewhere = match flow {
-            FlowId::Stream { worker, .. } if worker != self.ownership.worker => Some(worker),
-            _ => None,
-        };
-        if self.flows.close(flow).is_some()
-            && let Some(acceptor) = accepted_elsewhere
-        {
-            self.hand(acceptor, Handoff::FlowEnded { flow });
+        if self.flows.close(flow).is_some_and(|state| state.facts.direction == Direction::Inbound) {
+            for worker in self.ownership.others() {
+                self.hand(worker, Handoff::FlowEnded { flow });
+            }
         }
-        self.location.flow_closed(flow);
+        // Whoever called over it hears nothing any more: the other side should not ring on.
+        for transaction in self.transactions.pending_invites(flow) {
+            self.cancel(now, transaction);
+        }
         self.links.flow_closed(flow);
+        self.flow_ended_elsewhere(now, flow);
+    }
+
+    fn flow_ended_elsewhere(&mut self, now: Instant, flow: FlowId) {
+        self.flows.forget(flow);
+        self.location.flow_closed(flow);
         self.transactions.flow_closed(now, flow);
     }
 
@@ -365,9 +401,10 @@ impl Core {
     }
 
     fn user_removed(&mut self, aor: &Aor) {
-        self.location.remove_user(aor);
-        let theirs: Vec<FlowId> =
-            self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id).collect();
+        let mut theirs = self.location.remove_user(aor);
+        theirs.retain(|flow| self.flows.get(*flow).is_some());
+        theirs.extend(self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id));
+        self.queues.remove_user(aor);
         for flow in theirs {
             self.put(Output::CloseFlow { flow });
         }

@@ -46,6 +46,46 @@ pub(crate) fn request(message: &Message, routes_taken: usize, admitted: &Admitte
     }
 }
 
+/// A MESSAGE as it is kept: all that this hop does to it but for what each device needs. Nobody upstream waits for a
+/// response, so no Via is left; Date says when we accepted it, where the sender does not (RFC 3428 section 7).
+pub(crate) fn for_the_store(
+    message: &Message,
+    routes_taken: usize,
+    admitted: &Admitted,
+    date: &str,
+    border: bool,
+) -> Bytes {
+    let mut edits = Edits::new();
+    if routes_taken > 0 {
+        edits.remove_first_value(HeaderName::Route, routes_taken);
+    }
+    edits.remove(HeaderName::Via);
+    let hops = next_max_forwards(message).ok().flatten().unwrap_or_default();
+    edits.set(HeaderName::MaxForwards, hops.to_string());
+    if message.header(HeaderName::Date).is_none() {
+        edits.append(HeaderName::Date, date);
+    }
+    withhold_credentials(message, admitted, &mut edits);
+    withhold_identities(message, admitted, &mut edits);
+    match border {
+        true => edits.apply_at_border(message),
+        false => edits.apply(message),
+    }
+}
+
+/// A stored MESSAGE as it leaves for one device.
+pub(crate) fn from_the_store(message: &Message, hop: &Hop) -> Bytes {
+    let mut edits = Edits::new();
+    if let Some(uri) = &hop.request_uri {
+        edits.set_request_uri(uri);
+    }
+    for route in hop.path.iter().rev() {
+        edits.prepend(HeaderName::Route, route);
+    }
+    edits.prepend(HeaderName::Via, &hop.via);
+    edits.apply(message)
+}
+
 /// A response as it leaves towards the caller: our Via taken off (RFC 3261 section 16.7 step 3).
 pub(crate) fn response(message: &Message, border: bool) -> Bytes {
     let mut edits = Edits::new();
@@ -73,8 +113,13 @@ fn withhold_credentials(message: &Message, admitted: &Admitted, edits: &mut Edit
     }
 }
 
-/// RFC 3325 section 5: an asserted identity counts only from whom it was proven. Ours are asserted by nobody yet.
+/// RFC 3325 section 5: an asserted identity counts only from whom it was proven. Ours are asserted by nobody yet, a
+/// preferred one was for us, and nobody proves what the older Remote-Party-ID of a partner says.
 fn withhold_identities(message: &Message, admitted: &Admitted, edits: &mut Edits) {
+    edits.remove(HeaderName::PPreferredIdentity);
+    if matches!(admitted.origin(), Origin::Partner { .. }) {
+        edits.remove_raw("Remote-Party-ID");
+    }
     if message.header(HeaderName::PAssertedIdentity).is_none() {
         return;
     }

@@ -20,13 +20,21 @@ pub enum Handoff {
     /// A response for a server transaction of the receiving worker, its own Via already stripped.
     Respond { to: ServerTransactionId, status: u16, response: Bytes },
     /// A response that reached another worker than the one whose branch it carries.
-    Response { message: Box<Message> },
+    Response { from: Responder, message: Box<Message> },
     /// Bytes for a flow that the receiving worker owns, or knows the owner of.
     Transmit { flow: FlowId, bytes: Bytes },
     /// What is known of the flow that was just moved to the receiving worker.
     FlowMoved { flow: FlowId, kind: FlowKind, users: Vec<Aor> },
     /// A flow that the receiving worker accepted and gave away has ended.
     FlowEnded { flow: FlowId },
+}
+
+/// Where a response came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Responder {
+    pub flow: FlowId,
+    /// Whether the peer showed a certificate: a partner's edge may answer on another connection than it was asked on.
+    pub is_certified: bool,
 }
 
 /// Where the response to a request handed over belongs.

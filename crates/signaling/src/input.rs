@@ -27,4 +27,6 @@ pub enum Input {
     Partners(Arc<Partners>),
     /// An account was removed: its bindings and flows end.
     UserRemoved(Aor),
+    /// The server is about to end: nothing new begins here any more, what is under way goes on.
+    Drain,
 }

@@ -20,6 +20,7 @@ mod registration;
 pub mod route;
 mod schedule;
 mod status;
+mod store_and_forward;
 mod token;
 
 pub use crate::core::{Core, CoreConfig, Listener};
@@ -29,7 +30,7 @@ pub use crate::limits::Limits;
 pub use crate::output::Output;
 pub use crate::ownership::Ownership;
 pub use crate::question::{Answer, Question, QuestionId};
-pub use crate::status::{CoreStatus, LinkStatus};
+pub use crate::status::{CoreStatus, Forgotten, LinkStatus};
 
 /// A worker thread of this process, by number from 0.
 pub type WorkerId = u16;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messaging::PagerLimits;
+use messaging::{PagerLimits, StoreAndForwardLimits};
 use registrar::RegistrarLimits;
 
 /// The limits of one worker.
@@ -10,6 +10,8 @@ use registrar::RegistrarLimits;
 pub struct Limits {
     /// Server transactions; beyond it 503 with Retry-After.
     pub server_transactions_max: usize,
+    /// Server transactions at which those who have proven nothing yet, and datagrams, get 503: the rest is for others.
+    pub server_transactions_unproven_max: usize,
     /// Client transactions; beyond it 503.
     pub client_transactions_max: usize,
     /// Requests that wait for an answer; beyond it 503.
@@ -33,6 +35,7 @@ pub struct Limits {
     pub decisions_max: usize,
     pub registrar: RegistrarLimits,
     pub pager: PagerLimits,
+    pub store_and_forward: StoreAndForwardLimits,
 }
 
 impl Limits {
@@ -49,6 +52,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             server_transactions_max: 100_000,
+            server_transactions_unproven_max: 50_000,
             client_transactions_max: 100_000,
             waiting_max: 20_000,
             answer_secs_max: 20,
@@ -62,6 +66,7 @@ impl Default for Limits {
             decisions_max: 4096,
             registrar: RegistrarLimits::default(),
             pager: PagerLimits::default(),
+            store_and_forward: StoreAndForwardLimits::default(),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::acceptor::{no_answer, overloaded};
 use crate::core::{Asker, Core};
 use crate::owner::{ContextId, Target};
 use crate::token::Leg;
-use crate::{AdmittedRequest, Answer, LinkStatus, Question};
+use crate::{AdmittedRequest, Answer, Forgotten, LinkStatus, Question};
 
 /// Names a connection to a partner: the domain, and its number among the domain's connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +107,13 @@ impl Links {
         all
     }
 
+    /// Forgets the connections to a domain that are down, and why; answers how many.
+    fn forget_idle(&mut self, domain: &str) -> usize {
+        let before = self.links.len();
+        self.links.retain(|key, link| key.domain != domain || !matches!(link.stage, Stage::Idle));
+        before - self.links.len()
+    }
+
     fn stage(&mut self, key: &LinkKey, stage: Stage) {
         if let Some(link) = self.links.get_mut(key) {
             link.stage = stage;
@@ -148,6 +155,13 @@ impl Link {
 }
 
 impl Core {
+    /// Forgets what was learnt about a domain, so that the next request finds out anew. Connections that are up stay.
+    pub fn reset_partner(&mut self, domain: &str) -> Forgotten {
+        let discovery = self.discovery.len();
+        self.discovery.forget(domain);
+        Forgotten { discovery: discovery - self.discovery.len(), connections: self.links.forget_idle(domain) }
+    }
+
     /// Sends a request over connection number `connection` to a partner, bringing it up first where it is not.
     pub(crate) fn send_to_partner(&mut self, now: Instant, domain: String, connection: u16, request: AdmittedRequest) {
         let standing = self.partners.standing(&domain);
@@ -349,7 +363,7 @@ impl Core {
             local_port: self.listening_port(Transport::Tls),
             request_uri: None,
             path: Vec::new(),
-            leg: Leg::Partner { domain: domain.to_owned() },
+            leg: Some(Leg::Partner { domain: domain.to_owned() }),
         }
     }
 }

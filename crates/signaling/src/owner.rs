@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use federation::admission::Origin;
-use messaging::Delivery;
+use federation::flow::FlowKind;
 use sip::proxy::forward::{record_route_value, via_value};
 use sip::proxy::response_context::{ContextOutput, ResponseContext};
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
@@ -15,8 +15,10 @@ use crate::acceptor::{no_answer, overloaded};
 use crate::core::{Asker, Core};
 use crate::flow_table::Whereabouts;
 use crate::forward::{self, Hop};
+use crate::handoff::Responder;
 use crate::route::{Destination, flow_failed};
 use crate::schedule::Machine;
+use crate::store_and_forward::Keeping;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
 
@@ -39,6 +41,8 @@ struct Context {
     request: AdmittedRequest,
     upstream: Upstream,
     machine: ResponseContext,
+    /// Its entry in the schedule, so that not every response adds one.
+    wakes_at: Option<Instant>,
 }
 
 /// One way to a target.
@@ -72,7 +76,7 @@ impl Owner {
         self.contexts.get(&id).map(|context| &context.request)
     }
 
-    fn next_branch(&mut self) -> ClientTransactionId {
+    pub(crate) fn next_branch(&mut self) -> ClientTransactionId {
         self.branch_serial += 1;
         ClientTransactionId { serial: self.branch_serial, cancel: false }
     }
@@ -102,16 +106,24 @@ impl Core {
         let targets = self.devices(now, aor);
         let message = &request.message;
         if message.method() == Some(Method::Message) {
-            match self.pager.handle_message(message, &request.admitted, targets.len()) {
-                Ok(Delivery::EveryDevice) => {}
-                Ok(Delivery::NobodyThere) => return self.ask_recipient(now, aor, request),
+            match self.terms_if_kept(now, aor, &request, targets.len()) {
+                Ok(None) => {}
+                Ok(Some(terms)) => {
+                    return self.keep(now, Keeping { request, aor: aor.clone(), was_sent: false }, terms);
+                }
                 Err(refusal) => return self.refuse_owned(now, upstream, message, &refusal),
             }
         }
         if targets.is_empty() {
             return self.ask_recipient(now, aor, request);
         }
-        self.record_routed(now, message, &format!("{} devices of the user", targets.len()));
+        self.fork(now, request, targets);
+    }
+
+    /// A branch to each of these.
+    pub(crate) fn fork(&mut self, now: Instant, request: AdmittedRequest, targets: Vec<Target>) {
+        let Some(upstream) = request.upstream else { return };
+        self.record_routed(now, &request.message, &format!("{} devices of the user", targets.len()));
         let context = self.open_context(upstream, request);
         for target in targets {
             self.send_branch(now, context, target);
@@ -120,7 +132,7 @@ impl Core {
     }
 
     /// The flows that lead to a user's devices, most wanted first.
-    fn devices(&self, now: Instant, aor: &Aor) -> Vec<Target> {
+    pub(crate) fn devices(&self, now: Instant, aor: &Aor) -> Vec<Target> {
         let us = self.ownership.worker;
         self.location
             .lookup(now, aor)
@@ -195,7 +207,7 @@ impl Core {
         let id = ContextId(self.owner.context_serial);
         let machine = ResponseContext::new(method, wait_for_all);
         self.owner.contexts_by_upstream.insert(upstream, id);
-        self.owner.contexts.insert(id, Context { request, upstream, machine });
+        self.owner.contexts.insert(id, Context { request, upstream, machine, wakes_at: None });
         id
     }
 
@@ -235,25 +247,40 @@ impl Core {
     }
 
     /// A response from outside, perhaps for another worker.
-    pub(crate) fn handle_response(&mut self, now: Instant, message: Message) {
+    pub(crate) fn handle_response(&mut self, now: Instant, from: Responder, message: Message) {
         let Some(branch) = message.top_via().ok().and_then(|via| self.mint.read_branch(via.branch()?)) else { return };
         if !self.ownership.is_ours(branch.worker) {
-            return self.hand(branch.worker, Handoff::Response { message: Box::new(message) });
+            return self.hand(branch.worker, Handoff::Response { from, message: Box::new(message) });
         }
         let Ok(cseq) = message.cseq() else { return };
         let id = ClientTransactionId { serial: branch.serial, cancel: cseq.method == Method::Cancel };
+        if !self.may_answer(from, id) {
+            return;
+        }
         if self.transactions.handle_response(now, id, &message) != ResponseOutcome::Deliver {
             return;
         }
-        let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else { return };
+        let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
+            return self.stored_answered(now, id, &message);
+        };
         if let Some(context) = self.owner.contexts.get_mut(&context) {
             context.machine.handle_response(now, id, message);
         }
         self.drain_context(now, context);
     }
 
+    /// A client answers where it was asked. A partner's edge may use another connection, with its certificate; that it
+    /// knows our branch says that the request reached it.
+    fn may_answer(&self, from: Responder, id: ClientTransactionId) -> bool {
+        let Some(asked) = self.transactions.client_flow(id) else { return false };
+        let to_partner = self.flows.get(asked).is_some_and(|state| state.kind == FlowKind::Partner);
+        from.flow == asked || (to_partner && from.is_certified)
+    }
+
     pub(crate) fn branch_failed(&mut self, now: Instant, id: ClientTransactionId, failure: Failure) {
-        let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else { return };
+        let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
+            return self.stored_unanswered(now, id);
+        };
         if let Some(context) = self.owner.contexts.get_mut(&context) {
             context.machine.handle_failure(now, id, failure);
         }
@@ -303,11 +330,17 @@ impl Core {
                 Some(ContextOutput::Forward(message)) => {
                     let border = crosses_border(&context.request);
                     let bytes = forward::response(&message, border);
-                    self.respond(now, upstream, message.status().unwrap_or(500), bytes);
+                    if border && Message::parse(bytes.clone()).is_err() {
+                        // In our own framing it is larger than a message may be.
+                        let request = context.request.message.clone();
+                        self.respond_generated(now, upstream, &request, 502);
+                    } else {
+                        self.respond(now, upstream, message.status().unwrap_or(500), bytes);
+                    }
                 }
                 Some(ContextOutput::Generate { status }) => {
-                    let request = context.request.message.clone();
-                    self.respond_generated(now, upstream, &request, status);
+                    let request = context.request.clone();
+                    self.answer_for_devices(now, request, status);
                 }
                 Some(ContextOutput::SendCancel { id, flow, cancel }) => {
                     // Beyond the limit the branch rings until timer C: nothing better can be done.
@@ -317,12 +350,25 @@ impl Core {
                     self.owner.remove(id);
                 }
                 None => {
-                    if let Some(at) = context.machine.next_timeout() {
+                    let next = context.machine.next_timeout();
+                    if let Some(at) = next.filter(|at| context.wakes_at.is_none_or(|set| *at < set || set <= now)) {
+                        context.wakes_at = Some(at);
                         self.schedule.push(at, Machine::Context(id));
                     }
                     return;
                 }
             }
+        }
+    }
+
+    /// None of the targets answered. A MESSAGE for a user of ours is kept: his device may only have lost its connection.
+    fn answer_for_devices(&mut self, now: Instant, request: AdmittedRequest, status: u16) {
+        let Some(upstream) = request.upstream else { return };
+        match (self.terms(now, &request), request.destination.clone()) {
+            (Ok(Some(terms)), Destination::User(aor)) => {
+                self.keep(now, Keeping { request, aor, was_sent: true }, terms);
+            }
+            _ => self.respond_generated(now, upstream, &request.message, status),
         }
     }
 
@@ -391,7 +437,7 @@ impl Core {
 }
 
 /// Whether the request comes from or goes to another organisation.
-fn crosses_border(request: &AdmittedRequest) -> bool {
+pub(crate) fn crosses_border(request: &AdmittedRequest) -> bool {
     matches!(request.admitted.origin(), Origin::Partner { .. })
         || matches!(request.destination, Destination::Partner { .. })
 }

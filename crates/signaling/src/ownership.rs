@@ -26,6 +26,12 @@ impl Ownership {
         worker == self.worker
     }
 
+    /// Every worker but us.
+    pub fn others(&self) -> impl Iterator<Item = WorkerId> + use<> {
+        let us = self.worker;
+        (0..self.workers).filter(move |worker| *worker != us)
+    }
+
     fn pick(&self, hash: u64) -> WorkerId {
         u16::try_from(hash % u64::from(self.workers.max(1))).expect("the remainder of a u16 fits")
     }

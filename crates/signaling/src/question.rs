@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use federation::discovery::SrvResult;
 use federation::flow::FlowFacts;
+use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use sip::Aor;
 use sip::auth::Ha1;
 
@@ -18,6 +19,13 @@ pub enum Question {
     Credentials(Aor),
     /// Whether one of our domains has this user.
     User(Aor),
+    /// Keep this message for its user. The answer comes when it is on disk.
+    Store(Box<NewMessage>),
+    /// The first message stored for this user after that one and still valid, to be sent now. Questions about one
+    /// user's messages are to be worked on in the order in which they were asked.
+    NextStored { aor: Aor, after: MessageId, now_unix_ms: u64 },
+    /// A stored message that was sent: a device has it and it goes, or no device has it and it stays.
+    Settle { id: MessageId, is_delivered: bool },
     /// The federation SRV records of a domain, by the one discovery rule: `_sipfederationtls._tcp`, else `_sips._tcp`.
     Srv { domain: String },
     /// The addresses of a host; an IP literal answers itself.
@@ -32,6 +40,10 @@ pub enum Answer {
     /// `None`: there is no such user.
     Credentials(Option<Ha1>),
     User(bool),
+    Stored(Result<(), NotStored>),
+    /// `None`: nothing is left. The error says why the store cannot tell.
+    NextStored(Result<Option<StoredMessage>, String>),
+    Settled(Result<(), String>),
     Srv(SrvResult),
     /// In the order in which to try them; the error says why there is none.
     Addresses(Result<Vec<IpAddr>, String>),

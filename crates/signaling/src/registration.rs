@@ -1,9 +1,9 @@
-//! REGISTER at the owner of the address-of-record (RFC 3261 section 10.3).
+//! REGISTER at the owner of the address-of-record (RFC 3261 section 10.3), and what waited for it.
 
 use std::time::Instant;
 
 use registrar::ClientFlow;
-use sip::{HeaderName, build};
+use sip::{Aor, HeaderName, build};
 
 use crate::AdmittedRequest;
 use crate::core::Core;
@@ -17,6 +17,7 @@ impl Core {
             transport: request.flow.transport,
             local_port: request.flow.local.port(),
         };
+        let was_bound = self.is_bound(now, request.admitted.aor(), flow);
         match self.location.handle_register(now, &request.message, &request.admitted, flow) {
             Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
             Ok(registered) => {
@@ -29,7 +30,14 @@ impl Core {
                     response = response.header(HeaderName::Path, path);
                 }
                 self.respond(now, upstream, 200, response.build());
+                if let Some(aor) = request.admitted.aor().filter(|_| registered.bound) {
+                    self.forward_stored(now, aor, !was_bound);
+                }
             }
         }
+    }
+
+    fn is_bound(&self, now: Instant, aor: Option<&Aor>, flow: ClientFlow) -> bool {
+        aor.is_some_and(|aor| self.location.lookup(now, aor).iter().any(|binding| binding.flow == flow))
     }
 }

@@ -106,6 +106,9 @@ pub fn route(
     connections: u16,
 ) -> Result<Destination, Refusal> {
     let call_id = request.call_id().unwrap_or_default();
+    if request.method() == Some(Method::Options) && request.max_forwards() == Ok(Some(0)) {
+        return Ok(Destination::Ourselves);
+    }
     if own.stale {
         return Err(flow_failed(request, "the dialog's connection ended when this server restarted"));
     }
@@ -121,7 +124,12 @@ pub fn route(
             Origin::Partner { .. } => Err(relay_denied("a partner cannot register with us")),
         };
     }
-    if organisation.domains.iter().any(|ours| *ours == domain) {
+    let is_ours = organisation.domains.iter().any(|ours| *ours == domain);
+    if is_ours && request.method() == Some(Method::Publish) {
+        // Devices have no use for it, and nobody here composes event state (RFC 3903 section 6).
+        return Err(Refusal::new(489, "event-unknown", "no event package is served here"));
+    }
+    if is_ours {
         return match uri.user() {
             Some(_) => Ok(Destination::User(aor(&uri)?)),
             None => Ok(Destination::Ourselves),

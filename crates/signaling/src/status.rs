@@ -14,6 +14,10 @@ pub struct CoreStatus {
     pub response_contexts: usize,
     pub waiting: usize,
     pub bindings: usize,
+    /// Users whose stored messages are going out.
+    pub queues_draining: usize,
+    /// Stored messages sent again because it was never recorded what became of them.
+    pub stored_repeats: u64,
     pub timers: usize,
     /// Bytes for a flow that had gone.
     pub undeliverable: u64,
@@ -33,4 +37,21 @@ pub struct LinkStatus {
     pub host: Option<String>,
     /// Why the last attempt failed.
     pub last_failure: Option<String>,
+}
+
+/// What an administrator made a worker forget about a partner.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// Answers of the DNS.
+    pub discovery: usize,
+    /// Connections that were down, with the reasons.
+    pub connections: usize,
+}
+
+impl std::ops::Add for Forgotten {
+    type Output = Forgotten;
+
+    fn add(self, other: Forgotten) -> Forgotten {
+        Forgotten { discovery: self.discovery + other.discovery, connections: self.connections + other.connections }
+    }
 }

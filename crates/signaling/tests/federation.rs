@@ -239,11 +239,11 @@ fn a_phone_on_udp_is_reached_from_every_worker_and_ends_its_call_without_a_secon
 fn a_closed_flow_takes_its_bindings_along() {
     everywhere(|mut pair| {
         pair.world.hang_up(pair.bob);
-        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, BOB, "gone"));
-        let answer = pair.world.only(pair.alice);
-        assert_eq!(answer.status(), Some(480), "{}", first_line(&answer));
-        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, "nobody@fabrikam.example", "none"));
-        assert_eq!(pair.world.only(pair.alice).status(), Some(404));
+        for (to, status) in [(BOB, 480), ("nobody@fabrikam.example", 404)] {
+            pair.world.send(pair.alice, &phone::request("OPTIONS", ALICE, to, &format!("{status}")));
+            let answer = pair.world.only(pair.alice);
+            assert_eq!(answer.status(), Some(status), "{}", first_line(&answer));
+        }
     });
 }
 
@@ -375,6 +375,113 @@ fn the_tokens_of_a_dialog_are_of_no_use_to_a_third() {
     let refused = pair.world.only(litware);
     assert_eq!((refused.status(), warning(&refused)), (Some(403), "399 sip.contoso.example \"relay-denied\""));
     pair.world.assert_quiet();
+}
+
+#[test]
+fn only_the_caller_takes_a_call_back() {
+    let mut pair = pair(3, 3);
+    let invite = phone::request("INVITE", ALICE, BOB, "rings");
+    pair.world.send(pair.alice, &invite);
+    let ringing = pair.world.only(pair.bob);
+    pair.world.send(pair.bob, &phone::answer(&ringing, "180 Ringing", "bob"));
+    pair.world.take(pair.alice);
+    let cancel = invite.replacen("INVITE sip:", "CANCEL sip:", 1).replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL");
+    let stranger = pair.world.datagrams(pair.contoso, pair.world.worker_of(pair.alice));
+    pair.world.send(stranger, &cancel);
+    assert_eq!(pair.world.only(stranger).status(), Some(481));
+    pair.world.assert_quiet();
+}
+
+#[test]
+fn a_stranger_s_response_is_nobody_s_answer() {
+    let mut pair = pair(3, 1);
+    pair.world.user(pair.contoso, "adam@contoso.example");
+    let adam = phone::register(&mut pair.world, pair.contoso, 1, "adam@contoso.example");
+    pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, "adam@contoso.example", "home"));
+    let message = pair.world.only(adam);
+    for worker in 0..3 {
+        let stranger = pair.world.datagrams(pair.contoso, worker);
+        pair.world.send(stranger, &phone::answer(&message, "200 Forged", "x"));
+    }
+    pair.world.assert_quiet();
+    pair.world.send(adam, &phone::answer(&message, "200 OK", "adam"));
+    assert_eq!(pair.world.only(pair.alice).status(), Some(200));
+}
+
+#[test]
+fn a_datagram_from_a_stranger_costs_no_transaction_and_gets_one_answer() {
+    let mut pair = pair(1, 1);
+    let stranger = pair.world.datagrams(pair.contoso, 0);
+    let before = pair.world.core(pair.contoso, 0).status().server_transactions;
+    for number in 0..50 {
+        pair.world.send(stranger, &phone::request("INVITE", "eve@contoso.example", BOB, &format!("flood{number}")));
+    }
+    assert_eq!(pair.world.take(stranger).len(), 50);
+    assert_eq!(pair.world.core(pair.contoso, 0).status().server_transactions, before);
+    pair.world.pass(Duration::from_secs(40));
+    assert!(pair.world.take(stranger).is_empty(), "a challenge is not repeated");
+}
+
+#[test]
+fn users_who_share_a_connection_end_with_it() {
+    for seed in 0..6 {
+        let mut world = World::new(seed);
+        let site = world.organisation("contoso.example", 3, &[], false);
+        let shared = world.connect(site, 0, None);
+        for number in 0..6 {
+            let aor = format!("user{number}@contoso.example");
+            world.user(site, &aor);
+            phone::register_on(&mut world, shared, &aor);
+        }
+        world.user(site, ALICE);
+        let alice = phone::register(&mut world, site, 1, ALICE);
+        world.send(alice, &phone::request("INVITE", ALICE, "user3@contoso.example", "one"));
+        assert!(first_line(&world.only(shared)).starts_with("INVITE"), "whichever worker owns him");
+        world.hang_up(shared);
+        let bound: usize = (0..3).map(|worker| world.core(site, worker).bindings(world.now).len()).sum();
+        assert_eq!(bound, 1, "alice's own");
+    }
+}
+
+#[test]
+fn a_caller_who_vanishes_does_not_leave_the_phone_ringing() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "vanish"));
+        let ringing = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&ringing, "180 Ringing", "bob"));
+        pair.world.hang_up(pair.alice);
+        assert!(first_line(&pair.world.only(pair.bob)).starts_with("CANCEL"));
+    });
+}
+
+#[test]
+fn a_thousand_times_ringing_is_one_timer() {
+    let mut pair = pair(1, 1);
+    pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "ringing"));
+    let invite = pair.world.only(pair.bob);
+    let before = pair.world.core(pair.fabrikam, 0).status().timers;
+    for _ in 0..1000 {
+        pair.world.send(pair.bob, &phone::answer(&invite, "180 Ringing", "bob"));
+    }
+    let after = pair.world.core(pair.fabrikam, 0).status().timers;
+    assert!(after < before + 10, "{before} timers before, {after} after");
+}
+
+#[test]
+fn an_options_without_hops_left_ends_here() {
+    let mut pair = pair(1, 1);
+    let text = phone::request("OPTIONS", ALICE, BOB, "hops").replace("Max-Forwards: 70", "Max-Forwards: 0");
+    pair.world.send(pair.alice, &text);
+    assert_eq!(pair.world.only(pair.alice).status(), Some(200));
+    pair.world.assert_quiet();
+}
+
+#[test]
+fn event_state_is_not_published_to_the_user_s_own_devices() {
+    let mut pair = pair(1, 1);
+    pair.world.send(pair.alice, &phone::request("PUBLISH", ALICE, ALICE, "state"));
+    let refused = pair.world.only(pair.alice);
+    assert_eq!((refused.status(), warning(&refused)), (Some(489), "399 sip.contoso.example \"event-unknown\""));
 }
 
 #[test]

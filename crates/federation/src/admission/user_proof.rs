@@ -1,7 +1,7 @@
 //! The checks of a user of ours: the flow proves the identity, or digest does (RFC 3261 22, RFC 7616).
 
 use sip::aor::Aor;
-use sip::auth::{DigestCredentials, Ha1, NonceState, challenges};
+use sip::auth::{Algorithm, DigestCredentials, Ha1, NonceState, challenges};
 use sip::flow::Transport;
 use sip::header_name::HeaderName;
 use sip::message::Message;
@@ -36,11 +36,13 @@ pub(super) fn check_digest(
     if claim.method == Method::Ack {
         return Err(refusal::unproven_ack().into());
     }
-    let mut challenger = Challenger { registrar: claim.method == Method::Register, realm: aor.domain(), rules };
+    let algorithms = offered(request, &rules.organisation.digest);
+    let mut challenger =
+        Challenger { registrar: claim.method == Method::Register, realm: aor.domain(), algorithms, rules };
     let Some(credentials) = credentials_of_realm(request, aor.domain()) else {
         return Err(challenger.required("no credentials for our realm").into());
     };
-    if !credentials.algorithm().is_some_and(|algorithm| challenger.rules.organisation.digest.contains(&algorithm)) {
+    if !credentials.algorithm().is_some_and(|algorithm| challenger.algorithms.contains(&algorithm)) {
         return Err(challenger.required("credentials of an algorithm that is not offered").into());
     }
     // A nonce that is not ours is most often from before a restart. Calling it stale too keeps phones
@@ -92,10 +94,22 @@ fn check_username(username: &str, aor: &Aor) -> Result<(), Refusal> {
     }
 }
 
+/// The algorithms to offer to this client.
+///
+/// COMPAT(baresip 1.1 and before): gives up at the first challenge whose algorithm it does not know, wherever in the
+/// list that stands, instead of passing it over (RFC 8760 section 2.4). What it knows is MD5.
+fn offered(request: &Message, algorithms: &[Algorithm]) -> Vec<Algorithm> {
+    let agent = request.header_text(HeaderName::UserAgent).unwrap_or_default();
+    let knows_md5_only = agent.starts_with("baresip v0.") || agent.starts_with("baresip v1.");
+    let md5: Vec<Algorithm> = algorithms.iter().copied().filter(|algorithm| *algorithm == Algorithm::Md5).collect();
+    if knows_md5_only && !md5.is_empty() { md5 } else { algorithms.to_vec() }
+}
+
 /// Writes challenges, each with a nonce of its own.
 struct Challenger<'r, 'a> {
     registrar: bool,
     realm: &'r str,
+    algorithms: Vec<Algorithm>,
     rules: &'r mut Rules<'a>,
 }
 
@@ -118,7 +132,7 @@ impl Challenger<'_, '_> {
             word,
             reason,
             self.registrar,
-            challenges(self.realm, &nonce, stale, &self.rules.organisation.digest),
+            challenges(self.realm, &nonce, stale, &self.algorithms),
         )
     }
 }

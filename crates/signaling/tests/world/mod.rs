@@ -2,6 +2,10 @@
 //!
 //! Phones are streams whose far end is the test. Connections between organisations are made when a core asks for one.
 
+#![allow(dead_code, reason = "each file of plays needs another part of the world")]
+
+mod message_store;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +19,8 @@ use federation::trust::{Anchor, Names, PeerCertificate, Purposes};
 use signaling::{Answer, Core, CoreConfig, Handoff, Input, Limits, Listener, Output, Question, QuestionId};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Message, Transport};
+
+use message_store::MessageStore;
 
 /// A phone, or whatever else the test itself speaks as: one stream to one organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +46,7 @@ struct Site {
     address: SocketAddr,
     certificate: Arc<PeerCertificate>,
     users: BTreeMap<Aor, Ha1>,
+    messages: MessageStore,
     configs: Vec<CoreConfig>,
     cores: Vec<Core>,
     /// Where each stream lives now.
@@ -103,7 +110,9 @@ impl World {
         let cores = configs.iter().cloned().map(Core::new).collect();
         let certificate = Arc::new(certificate(&[&edge]));
         let users = BTreeMap::new();
-        self.sites.push(Site { organisation, address, certificate, users, configs, cores, streams: BTreeMap::new() });
+        let messages = MessageStore::default();
+        let streams = BTreeMap::new();
+        self.sites.push(Site { organisation, address, certificate, users, messages, configs, cores, streams });
         site
     }
 
@@ -168,6 +177,13 @@ impl World {
         all.remove(0)
     }
 
+    /// The first response on a line; requests that came with it stay.
+    pub fn take_response(&mut self, line: Line) -> Message {
+        let received = self.received.entry(line).or_default();
+        let at = received.iter().position(|message| !message.is_request()).expect("a response");
+        received.remove(at).expect("it is there")
+    }
+
     /// Nothing is left that the test did not look at.
     pub fn assert_quiet(&mut self) {
         for (line, messages) in &self.received {
@@ -208,6 +224,17 @@ impl World {
         self.settle();
     }
 
+    /// Tells every worker of an organisation that its server is about to end.
+    pub fn drain_site(&mut self, site: usize) {
+        for worker in 0..self.workers(site) {
+            self.input(site, worker, Input::Drain);
+        }
+    }
+
+    pub fn is_idle(&self, site: usize) -> bool {
+        self.sites[site].cores.iter().all(Core::is_idle)
+    }
+
     /// Lets time pass, waking whoever is due.
     pub fn pass(&mut self, time: Duration) {
         let until = self.now + time;
@@ -225,6 +252,18 @@ impl World {
             self.settle();
         }
         self.now = until;
+    }
+
+    /// The stored messages of an organisation.
+    pub fn messages(&mut self, site: usize) -> &mut MessageStore {
+        &mut self.sites[site].messages
+    }
+
+    /// Lets the answers come that the store kept back.
+    pub fn release(&mut self, site: usize) {
+        let held = self.sites[site].messages.held.take().unwrap_or_default();
+        self.answers.extend(held.into_iter().map(|(worker, id, answer)| (site, worker, id, answer)));
+        self.settle();
     }
 
     pub fn core(&self, site: usize, worker: u16) -> &Core {
@@ -295,7 +334,10 @@ impl World {
                 Output::Handoff { to, handoff } => self.queue(site, worker, to, handoff),
                 Output::Ask { id, question } => {
                     let answer = self.answer(site, worker, question);
-                    self.answers.push_back((site, worker, id, answer));
+                    match &mut self.sites[site].messages.held {
+                        Some(held) if matches!(answer, Answer::Stored(_)) => held.push((worker, id, answer)),
+                        _ => self.answers.push_back((site, worker, id, answer)),
+                    }
                 }
                 Output::Decided(_) => {}
             }
@@ -360,6 +402,14 @@ impl World {
         match question {
             Question::Credentials(aor) => Answer::Credentials(self.sites[site].users.get(&aor).cloned()),
             Question::User(aor) => Answer::User(self.sites[site].users.contains_key(&aor)),
+            Question::Store(new) => {
+                let is_user = self.sites[site].users.contains_key(&new.aor);
+                self.sites[site].messages.store(*new, is_user)
+            }
+            Question::NextStored { aor, after, now_unix_ms } => {
+                self.sites[site].messages.next(&aor, after, now_unix_ms)
+            }
+            Question::Settle { id, is_delivered } => self.sites[site].messages.settle(id, is_delivered),
             Question::Srv { domain } => Answer::Srv(self.srv(&domain)),
             Question::Addresses { host } => match self.sites.iter().find(|site| site.organisation.edge == host) {
                 Some(site) => Answer::Addresses(Ok(vec![site.address.ip()])),

@@ -1,5 +1,7 @@
 //! What a phone says: registers with a digest, and answers by copying what it got.
 
+#![allow(dead_code, reason = "each file of plays needs other words")]
+
 use sip::{HeaderName, Message, Method, auth};
 
 use super::world::{Line, PASSWORD, World, first_line};
@@ -11,30 +13,45 @@ pub fn register(world: &mut World, site: usize, worker: u16, aor: &str) -> Line 
     line
 }
 
-/// Registers on a line that is there already.
+/// Registers on a line that is there already; leaves the line quiet.
 pub fn register_on(world: &mut World, line: Line, aor: &str) {
-    let domain = aor.split_once('@').unwrap().1;
-    let register = |cseq: u32, authorization: &str| {
-        format!(
-            "REGISTER sip:{domain} SIP/2.0\nVia: SIP/2.0/TLS phone.invalid;branch=z9hG4bKr{}{cseq};rport\n\
-             From: <sip:{aor}>;tag=1\nTo: <sip:{aor}>\nCall-ID: reg-{}-{aor}\nCSeq: {cseq} REGISTER\n\
-             Contact: <sip:{}@phone{}.invalid;transport=tls>\nMax-Forwards: 70\n{authorization}Content-Length: 0\n\n",
-            line.0,
-            line.0,
-            aor.split_once('@').unwrap().0,
-            line.0,
-        )
-    };
-    world.send(line, &register(1, ""));
+    register_and_listen(world, line, aor);
+    let more = world.take(line);
+    assert!(more.is_empty(), "{:?}", more.iter().map(first_line).collect::<Vec<_>>());
+}
+
+/// Registers on a line that is there already; leaves on it what comes after the 200.
+pub fn register_and_listen(world: &mut World, line: Line, aor: &str) {
+    world.send(line, &registration(line, aor, 1, ""));
+    answer_challenge(world, line, aor, 2);
+}
+
+/// Registers again, with this CSeq and the one after it; leaves on the line what comes after the 200.
+pub fn refresh(world: &mut World, line: Line, aor: &str, cseq: u32) {
+    world.send(line, &registration(line, aor, cseq, ""));
+    answer_challenge(world, line, aor, cseq + 1);
+}
+
+fn registration(line: Line, aor: &str, cseq: u32, authorization: &str) -> String {
+    let (user, domain) = aor.split_once('@').unwrap();
+    format!(
+        "REGISTER sip:{domain} SIP/2.0\nVia: SIP/2.0/TLS phone.invalid;branch=z9hG4bKr{}{cseq};rport\n\
+         From: <sip:{aor}>;tag=1\nTo: <sip:{aor}>\nCall-ID: reg-{}-{aor}\nCSeq: {cseq} REGISTER\n\
+         Contact: <sip:{user}@phone{}.invalid;transport=tls>\nMax-Forwards: 70\n{authorization}Content-Length: 0\n\n",
+        line.0, line.0, line.0,
+    )
+}
+
+fn answer_challenge(world: &mut World, line: Line, aor: &str, cseq: u32) {
+    let (user, domain) = aor.split_once('@').unwrap();
     let challenge = world.only(line);
     assert_eq!(challenge.status(), Some(401), "{}", first_line(&challenge));
     let values: Vec<&str> =
         challenge.header_all(HeaderName::WwwAuthenticate).map(|value| std::str::from_utf8(value).unwrap()).collect();
-    let user = aor.split_once('@').unwrap().0;
     let uri = format!("sip:{domain}");
     let value = auth::answer(&values, user, PASSWORD, &Method::Register, &uri, b"", "cnonce", 1).unwrap();
-    world.send(line, &register(2, &format!("Authorization: {value}\n")));
-    let answer = world.only(line);
+    world.send(line, &registration(line, aor, cseq, &format!("Authorization: {value}\n")));
+    let answer = world.take_response(line);
     assert_eq!(answer.status(), Some(200), "{}", first_line(&answer));
 }
 

@@ -148,6 +148,17 @@ impl TransactionLayer {
         ids.into_iter().filter(|id| self.expects_final(*id)).collect()
     }
 
+    /// Whether the request belongs to a server transaction already: a repeat, an ACK or a CANCEL.
+    pub fn is_known(&self, request: &Message) -> bool {
+        let key = method_of(request).and_then(|method| MatchKey::new(request, &method));
+        key.is_ok_and(|key| self.server_ids_by_key.contains_key(&key))
+    }
+
+    /// Where the request of a client transaction went.
+    pub fn client_flow(&self, id: ClientTransactionId) -> Option<FlowId> {
+        self.clients_by_id.get(&id).map(|client| client.flow)
+    }
+
     /// Where the responses of a server transaction go.
     pub fn server_flow(&self, id: ServerTransactionId) -> Option<FlowId> {
         self.servers_by_id.get(&id).map(|server| server.flow)
@@ -169,6 +180,11 @@ impl TransactionLayer {
     /// Server and client transactions under way.
     pub fn counts(&self) -> (usize, usize) {
         (self.servers_by_id.len(), self.clients_by_id.len())
+    }
+
+    /// Whether a received request still waits for its final response. What only absorbs retransmissions owes nothing.
+    pub fn owes_final(&self) -> bool {
+        self.servers_by_id.values().any(|server| server.machine.expects_final())
     }
 
     /// Whether nothing is left of transactions that have ended.
@@ -199,7 +215,10 @@ impl TransactionLayer {
         if let Some(outcome) = self.absorb(now, &key) {
             return Ok(outcome);
         }
+        // Only who sent the INVITE may take it back, and he does so where he sent it: the branch that they share is
+        // known to everybody further down.
         let invite = self.server_ids_by_key.get(&MatchKey::new(cancel, &Method::Invite)?).copied();
+        let invite = invite.filter(|id| self.server_flow(*id) == Some(flow));
         let status = if invite.is_some() { 200 } else { 481 };
         let response = build::response(cancel, status, None, Some(&to_tag(&key))).build();
         match self.start_cancel(now, flow, key, cancel) {

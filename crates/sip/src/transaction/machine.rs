@@ -31,6 +31,13 @@ impl ServerMachine {
         matches!(self, ServerMachine::Invite(invite) if invite.expects_final())
     }
 
+    pub(super) fn expects_final(&self) -> bool {
+        match self {
+            ServerMachine::Invite(invite) => invite.expects_final(),
+            ServerMachine::NonInvite(other) | ServerMachine::Cancel(other) => other.expects_final(),
+        }
+    }
+
     pub(super) fn handle_ack(&mut self, turn: &Turn<'_>) -> AckOutcome {
         match self {
             ServerMachine::Invite(invite) => invite.handle_ack(turn),

@@ -93,6 +93,10 @@ impl ServerNonInvite {
         }
     }
 
+    pub(super) fn expects_final(&self) -> bool {
+        matches!(self, ServerNonInvite::Trying { .. } | ServerNonInvite::Proceeding { .. })
+    }
+
     /// Once it is over: whether a final response was sent.
     pub(super) fn ended(&self) -> Option<bool> {
         if let ServerNonInvite::Terminated { answered } = self { Some(*answered) } else { None }

@@ -240,3 +240,13 @@ fn only_the_algorithms_that_are_offered_count() {
     edge.evidence = known(Some(ha1()));
     edge.admitted(&answered_message(&again, "alice", "secret", 1));
 }
+
+#[test]
+fn an_old_baresip_is_offered_what_it_knows() {
+    let offered = |extra: &str| {
+        let refusal = Edge::new().refusal(&register(ALICE, extra));
+        refusal.headers.iter().map(|(_, value)| value.contains("MD5")).collect::<Vec<bool>>()
+    };
+    assert_eq!(offered("User-Agent: baresip v1.0.0 (x86_64/linux)\r\n"), [true]);
+    assert_eq!(offered("User-Agent: baresip v2.0.0 (x86_64/linux)\r\n"), [false, true]);
+}

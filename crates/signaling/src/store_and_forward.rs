@@ -1,0 +1,212 @@
+//! Messages for who is away (RFC 3428 section 7): stored before the 202 goes up, and sent when a device registers.
+//!
+//! The rules, and the order in which a queue is emptied, are `messaging`'s. Here the store is asked, and stored messages
+//! go out as client transactions of ours: nobody waits upstream for what a device answers.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use messaging::{Delivery, MessageId, NewMessage, NotStored, Outcome, Settled, StoredMessage, Terms};
+use sip::header::date::sip_date;
+use sip::proxy::forward::via_value;
+use sip::transaction::ClientTransactionId;
+use sip::{Aor, Message, Method, Refusal};
+
+use crate::acceptor::{no_answer, overloaded};
+use crate::core::{Asker, Core};
+use crate::forward::{self, Hop};
+use crate::owner::{Target, crosses_border};
+use crate::route::Destination;
+use crate::{AdmittedRequest, Answer, Question};
+
+/// A MESSAGE that the store is asked to keep.
+pub(crate) struct Keeping {
+    pub request: AdmittedRequest,
+    pub aor: Aor,
+    /// The devices got it, and none of them answered.
+    pub was_sent: bool,
+}
+
+impl Core {
+    /// On which terms a MESSAGE for a user with this many devices goes into the store; `None`: it goes to the devices, if
+    /// there are any. While his queue goes out, what is new goes to its end.
+    ///
+    /// # Errors
+    /// As [`messaging::Pager::handle_message`] and [`messaging::StoreAndForward::terms`].
+    pub(crate) fn terms_if_kept(
+        &self,
+        now: Instant,
+        aor: &Aor,
+        request: &AdmittedRequest,
+        devices: usize,
+    ) -> Result<Option<Terms>, Refusal> {
+        match self.pager.handle_message(&request.message, &request.admitted, devices)? {
+            Delivery::EveryDevice if !self.queues.is_draining(aor) => Ok(None),
+            Delivery::EveryDevice | Delivery::NobodyThere => self.terms(now, request),
+        }
+    }
+
+    /// The terms on which a request can be kept for its user; `None` where it cannot.
+    ///
+    /// # Errors
+    /// As [`messaging::StoreAndForward::terms`].
+    pub(crate) fn terms(&self, now: Instant, request: &AdmittedRequest) -> Result<Option<Terms>, Refusal> {
+        let is_message = request.message.method() == Some(Method::Message);
+        if !is_message || !matches!(request.destination, Destination::User(_)) {
+            return Ok(None);
+        }
+        self.store_and_forward.terms(&request.message, &request.admitted, self.unix_ms(now))
+    }
+
+    /// Asks the store to keep a MESSAGE. Only its answer promises anything to the sender.
+    pub(crate) fn keep(&mut self, now: Instant, keeping: Keeping, terms: Terms) {
+        let request = &keeping.request;
+        let date = sip_date(terms.accepted_unix_ms / 1000);
+        let border = crosses_border(request);
+        let bytes = forward::for_the_store(&request.message, request.routes_taken, &request.admitted, &date, border);
+        self.queues.stored(&keeping.aor);
+        let new = NewMessage { aor: keeping.aor.clone(), request: bytes, terms, was_sent: keeping.was_sent };
+        let asker = Asker::Keep(Box::new(keeping));
+        if let Err(Asker::Keep(keeping)) = self.ask(now, Question::Store(Box::new(new)), asker)
+            && let Some(upstream) = keeping.request.upstream
+        {
+            let refusal = overloaded("too many requests wait for an answer");
+            self.refuse_owned(now, upstream, &keeping.request.message, &refusal);
+        }
+    }
+
+    pub(crate) fn resume_keep(&mut self, now: Instant, keeping: Keeping, answer: Option<Answer>) {
+        let Keeping { request, aor, was_sent } = keeping;
+        let Some(upstream) = request.upstream else { return };
+        let why = match answer {
+            Some(Answer::Stored(Ok(()))) => {
+                self.queues.stored(&aor);
+                self.record_routed(now, &request.message, "the store, until a device of the user registers");
+                self.respond_generated(now, upstream, &request.message, 202);
+                // A device may have registered between the request and its commit.
+                if !was_sent && !self.devices(now, &aor).is_empty() {
+                    self.forward_stored(now, &aor, false);
+                }
+                return;
+            }
+            Some(Answer::Stored(Err(why))) => why,
+            _ => {
+                // It may be in the store all the same.
+                self.queues.stored(&aor);
+                return self.refuse_owned(now, upstream, &request.message, &no_answer());
+            }
+        };
+        let targets = if was_sent || why == NotStored::UserUnknown { Vec::new() } else { self.devices(now, &aor) };
+        match targets.is_empty() {
+            true => self.refuse_owned(now, upstream, &request.message, &why.into()),
+            false => self.fork(now, request, targets),
+        }
+    }
+
+    /// A device of the user registered, over a flow that had no binding of his or that had: what waits for him goes out.
+    pub(crate) fn forward_stored(&mut self, now: Instant, aor: &Aor, is_new_flow: bool) {
+        if self.queues.begin(aor, is_new_flow) {
+            self.ask_for_next(now, aor);
+        }
+    }
+
+    fn ask_for_next(&mut self, now: Instant, aor: &Aor) {
+        let Some(after) = self.queues.expects_after(aor) else { return };
+        let question = Question::NextStored { aor: aor.clone(), after, now_unix_ms: self.unix_ms(now) };
+        if self.ask(now, question, Asker::Queue(aor.clone())).is_err() {
+            self.queues.end(aor);
+        }
+    }
+
+    pub(crate) fn resume_queue(&mut self, now: Instant, aor: &Aor, answer: Option<Answer>) {
+        if self.queues.expects_after(aor).is_none() {
+            // The user was removed meanwhile.
+            return;
+        }
+        match answer {
+            Some(Answer::NextStored(Ok(Some(stored)))) => self.send_stored(now, aor, stored),
+            Some(Answer::NextStored(Ok(None))) => {
+                if self.queues.exhausted(aor) {
+                    self.ask_for_next(now, aor);
+                }
+            }
+            _ => self.queues.end(aor),
+        }
+    }
+
+    /// To every device; each answers for itself.
+    fn send_stored(&mut self, now: Instant, aor: &Aor, stored: StoredMessage) {
+        self.stored_repeats += u64::from(stored.is_repeat);
+        let targets = self.devices(now, aor);
+        let mut branches = BTreeSet::new();
+        let mut unsent = targets.is_empty().then_some(Outcome::NotNow);
+        if let Ok(message) = Message::parse(stored.request) {
+            self.record_routed(now, &message, &format!("{} devices of the user, from the store", targets.len()));
+            for target in targets {
+                match self.send_stored_branch(now, &message, target) {
+                    Ok(branch) => drop(branches.insert(branch)),
+                    Err(outcome) => unsent = unsent.max(Some(outcome)),
+                }
+            }
+        }
+        let settled = self.queues.sent(aor, stored.id, branches, unsent);
+        self.settle_stored(now, settled);
+    }
+
+    /// # Errors
+    /// What it comes to that it could not be sent.
+    fn send_stored_branch(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        target: Target,
+    ) -> Result<ClientTransactionId, Outcome> {
+        let id = self.owner.next_branch();
+        let branch = self.mint.branch(id.serial);
+        let hop = Hop {
+            via: via_value(target.transport, &self.organisation.edge, target.local_port, &branch),
+            request_uri: target.request_uri,
+            path: target.path,
+            record_routes: Vec::new(),
+            border: false,
+        };
+        // It may have become larger than a message may be.
+        let sent = Message::parse(forward::from_the_store(message, &hop)).map_err(|_| Outcome::Refused)?;
+        let bytes = sent.as_bytes().clone();
+        match self.transactions.send_request(now, id, target.flow, &Method::Message, bytes) {
+            Ok(()) => Ok(id),
+            Err(_) => Err(Outcome::NotNow),
+        }
+    }
+
+    /// A response of a device to a stored message.
+    pub(crate) fn stored_answered(&mut self, now: Instant, id: ClientTransactionId, response: &Message) {
+        if let Some(status) = response.status().filter(|status| *status >= 200) {
+            let settled = self.queues.answered(id, Outcome::of_status(status));
+            self.settle_stored(now, settled);
+        }
+    }
+
+    /// A stored message was sent to a device, and no answer came.
+    pub(crate) fn stored_unanswered(&mut self, now: Instant, id: ClientTransactionId) {
+        let settled = self.queues.answered(id, Outcome::Unanswered);
+        self.settle_stored(now, settled);
+    }
+
+    /// Records what became of a message, and goes on with the next. The store takes both questions in order.
+    fn settle_stored(&mut self, now: Instant, settled: Option<Settled>) {
+        let Some(Settled { aor, id, outcome }) = settled else { return };
+        match outcome {
+            Outcome::Delivered => self.record_settled(now, id, true),
+            Outcome::Refused | Outcome::NotNow => self.record_settled(now, id, false),
+            // The store goes on believing that a device may have it.
+            Outcome::Unanswered => {}
+        }
+        self.ask_for_next(now, &aor);
+    }
+
+    /// Where too many wait already it stays unrecorded, and the message is sent again: better twice than never.
+    fn record_settled(&mut self, now: Instant, id: MessageId, is_delivered: bool) {
+        let _ = self.ask(now, Question::Settle { id, is_delivered }, Asker::Settlement);
+    }
+}

@@ -1,0 +1,73 @@
+//! The store of stored messages, in memory: it outlives the cores, can break down, and can keep an answer back.
+
+use std::collections::BTreeMap;
+
+use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
+use signaling::{Answer, QuestionId};
+use sip::Aor;
+
+#[derive(Default)]
+pub struct MessageStore {
+    messages: BTreeMap<MessageId, (NewMessage, bool)>,
+    serial: i64,
+    /// What was asked, in short.
+    pub asked: Vec<&'static str>,
+    pub is_broken: bool,
+    /// What became of messages is not recorded: as if the server ended before it could be.
+    pub is_forgetful: bool,
+    /// While set, answers wait in here, each with its worker.
+    pub held: Option<Vec<(u16, QuestionId, Answer)>>,
+}
+
+impl MessageStore {
+    /// The Call-IDs of what waits, in order.
+    pub fn call_ids(&self) -> Vec<String> {
+        let call_id = |(new, _): &(NewMessage, bool)| {
+            let message = sip::Message::parse(new.request.clone()).unwrap();
+            message.call_id().unwrap().to_owned()
+        };
+        self.messages.values().map(call_id).collect()
+    }
+
+    pub fn store(&mut self, new: NewMessage, is_user: bool) -> Answer {
+        self.asked.push("store");
+        let theirs = || self.messages.values().filter(|(other, _)| other.aor == new.aor);
+        let bytes = theirs().map(|(other, _)| other.request.len()).sum::<usize>() + new.request.len();
+        let full = theirs().count() >= new.terms.messages_max as usize || bytes as u64 > new.terms.bytes_max;
+        Answer::Stored(match (self.is_broken, is_user) {
+            (true, _) => Err(NotStored::Failed("it is broken".into())),
+            (_, false) => Err(NotStored::UserUnknown),
+            _ if full => Err(NotStored::Full),
+            _ => {
+                self.serial += 1;
+                let was_sent = new.was_sent;
+                self.messages.insert(MessageId(self.serial), (new, was_sent));
+                Ok(())
+            }
+        })
+    }
+
+    pub fn next(&mut self, aor: &Aor, after: MessageId, now_unix_ms: u64) -> Answer {
+        self.asked.push("next");
+        if self.is_broken {
+            return Answer::NextStored(Err("it is broken".into()));
+        }
+        let waits = |new: &NewMessage| new.aor == *aor && new.terms.expires_unix_ms > now_unix_ms;
+        let found = self.messages.iter_mut().find(|(id, (new, _))| **id > after && waits(new));
+        Answer::NextStored(Ok(found.map(|(id, (new, was_sent))| StoredMessage {
+            id: *id,
+            request: new.request.clone(),
+            is_repeat: std::mem::replace(was_sent, true),
+        })))
+    }
+
+    pub fn settle(&mut self, id: MessageId, is_delivered: bool) -> Answer {
+        self.asked.push("settle");
+        match (self.is_forgetful, is_delivered) {
+            (true, _) => {}
+            (_, true) => drop(self.messages.remove(&id)),
+            (_, false) => self.messages.get_mut(&id).unwrap().1 = false,
+        }
+        Answer::Settled(Ok(()))
+    }
+}
