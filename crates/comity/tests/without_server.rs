@@ -193,3 +193,30 @@ fn a_folder_without_a_configuration_is_told_where_one_is_looked_for() {
         assert!(answer.stderr.contains("\nnext: name the file with --config FILE"), "{}", answer.stderr);
     }
 }
+
+#[test]
+fn a_way_is_walked_without_a_server_and_without_a_certificate() {
+    let place = place();
+    let told = |arguments: &[&str]| {
+        let answer = place.run(arguments);
+        assert_eq!(answer.code, Some(1), "{}{}", answer.stdout, answer.stderr);
+        answer.stdout
+    };
+    // Nobody listens where the configuration says the name server is.
+    place.run(&["partner", "add", "fabrikam.example"]).ok();
+    let shown = told(&["route", "fabrikam.example"]);
+    assert!(shown.contains("_sipfederationtls._tcp.fabrikam.example (SRV): the SRV lookup "), "{shown}");
+    assert!(shown.contains("our own certificate cannot be shown: "), "{shown}");
+    assert!(shown.contains("verdict:    the DNS gave no usable answer about fabrikam.example\n"), "{shown}");
+    assert!(shown.ends_with("whose side: the network between, or the DNS\n"), "{shown}");
+    place.run(&["partner", "block", "adatum.example"]).ok();
+    let shown = told(&["route", "adatum.example"]);
+    assert!(shown.contains("next:       if it should not be, lift the block: comity partner unblock adatum.example\n"));
+    assert!(shown.ends_with("whose side: ours\n"), "{shown}");
+    let reset = place.run(&["partner", "reset", "fabrikam.example"]).ok().stdout;
+    assert_eq!(reset, "nothing is remembered of fabrikam.example where no server runs\n");
+    place.run(&["route", "contoso.example"]).fails(&[
+        "error: contoso.example is a domain of this server",
+        "next: partners are other organisations' domains; ours are under domains in comity.toml",
+    ]);
+}

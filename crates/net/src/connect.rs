@@ -51,23 +51,39 @@ async fn establish(
     server_name: String,
     time: Duration,
 ) -> Result<Established, String> {
-    let name = ServerName::try_from(server_name.trim_end_matches('.').to_owned())
-        .map_err(|_| format!("{server_name} is no name to ask a TLS server for"))?;
-    let seconds = time.as_secs();
-    let stream = timeout(time, TcpStream::connect(remote))
-        .await
-        .map_err(|_| format!("{remote} did not accept within {seconds} s"))?
-        .map_err(|error| format!("{remote} cannot be reached: {error}"))?;
+    let stream = dial(remote, time).await?;
     let local = stream.local_addr().map_err(|error| format!("{remote} hung up: {error}"))?;
     tune(&stream).map_err(|error| format!("{remote} hung up: {error}"))?;
+    let (tls, unread) = shake_hands(config, &stream, remote, &server_name, time).await?;
+    Ok(Established { stream, local, tls, unread })
+}
+
+/// TCP alone.
+pub(crate) async fn dial(remote: SocketAddr, time: Duration) -> Result<TcpStream, String> {
+    timeout(time, TcpStream::connect(remote))
+        .await
+        .map_err(|_| format!("{remote} did not accept within {} s", time.as_secs()))?
+        .map_err(|error| format!("{remote} cannot be reached: {error}"))
+}
+
+/// TLS over it, and what the peer sent beyond the handshake.
+pub(crate) async fn shake_hands(
+    config: Arc<ClientConfig>,
+    stream: &TcpStream,
+    remote: SocketAddr,
+    server_name: &str,
+    time: Duration,
+) -> Result<(TlsWire, BytesMut), String> {
+    let name = ServerName::try_from(server_name.trim_end_matches('.').to_owned())
+        .map_err(|_| format!("{server_name} is no name to ask a TLS server for"))?;
     let connection = ClientConnection::new(config, name).map_err(|error| format!("TLS cannot begin: {error}"))?;
     let mut tls = TlsWire::new(connection.into());
     let mut unread = BytesMut::new();
-    timeout(time, tls.handshake(&stream, &mut unread))
+    timeout(time, tls.handshake(stream, &mut unread))
         .await
-        .map_err(|_| format!("{remote} did not complete the TLS handshake within {seconds} s"))?
+        .map_err(|_| format!("{remote} did not complete the TLS handshake within {} s", time.as_secs()))?
         .map_err(|error| format!("the TLS handshake with {remote} failed: {error}"))?;
-    Ok(Established { stream, local, tls, unread })
+    Ok((tls, unread))
 }
 
 impl Worker {

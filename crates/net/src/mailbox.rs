@@ -19,6 +19,8 @@ pub enum WorkerMessage {
     Adopt(Box<MovedFlow>),
     Partners(Arc<Partners>),
     UserRemoved(Aor),
+    /// Forget what the DNS said: an administrator corrected something.
+    ForgetNames,
     Answer {
         id: QuestionId,
         answer: Answer,

@@ -56,6 +56,11 @@ impl Resolver {
         Resolver::build(self.settings.clone())
     }
 
+    /// Asks anew from now on, whatever is remembered.
+    pub(crate) fn forget(&self) {
+        self.resolver.clear_cache();
+    }
+
     fn build(settings: Arc<Settings>) -> Result<Resolver, NetError> {
         let resolver = TokioResolver::builder_with_config(settings.config.clone(), TokioRuntimeProvider::default())
             .with_options(settings.options.clone())
@@ -73,7 +78,8 @@ impl Resolver {
         }
     }
 
-    async fn srv_name(&self, name: String) -> SrvResult {
+    /// The SRV records of exactly this name.
+    pub async fn srv_name(&self, name: String) -> SrvResult {
         let query = absolute(&name).map_err(SrvFailure::ServFail)?;
         match self.resolver.lookup(query, RecordType::SRV).await {
             Ok(lookup) => srv_answer(name, &lookup),

@@ -109,7 +109,21 @@ impl TlsWire {
         }
     }
 
-    /// Not in the async function above: its buffer would be part of every waiting handshake.
+    /// Waits until the peer ends the connection, and says how; whatever else it sends is dropped. The caller bounds it.
+    pub(crate) async fn ended(&mut self, stream: &TcpStream) -> WireError {
+        let mut unread = BytesMut::new();
+        loop {
+            if let Err(error) = stream.readable().await {
+                return error.into();
+            }
+            if let Err(error) = self.advance_handshake(stream, &mut unread) {
+                return error;
+            }
+            unread.clear();
+        }
+    }
+
+    /// Not in the async functions above: its buffer would be part of every waiting handshake.
     fn advance_handshake(&mut self, stream: &TcpStream, unread: &mut BytesMut) -> Result<(), WireError> {
         let mut received = [0; HANDSHAKE_READ_BYTES];
         let Some(count) = read_available(stream, &mut received)? else { return Ok(()) };

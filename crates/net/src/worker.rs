@@ -335,6 +335,7 @@ impl Worker {
             WorkerMessage::Adopt(moved) => self.adopt(*moved),
             WorkerMessage::Partners(partners) => self.core.handle_input(self.now, Input::Partners(partners)),
             WorkerMessage::UserRemoved(aor) => self.core.handle_input(self.now, Input::UserRemoved(aor)),
+            WorkerMessage::ForgetNames => self.resolver.forget(),
             WorkerMessage::Answer { id, answer } => self.core.handle_input(self.now, Input::Answer { id, answer }),
             WorkerMessage::Inspect(look) => look(&mut self.core, self.now),
             WorkerMessage::Counters(reply) => reply(self.counters()),

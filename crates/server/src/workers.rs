@@ -36,6 +36,11 @@ impl Workers {
         self.tell(|| WorkerMessage::UserRemoved(aor.clone()));
     }
 
+    /// Makes every worker ask the DNS anew.
+    pub fn forget_names(&self) {
+        self.tell(|| WorkerMessage::ForgetNames);
+    }
+
     /// Makes every worker end.
     pub fn stop(&self) {
         self.tell(|| WorkerMessage::Stop);

@@ -3,6 +3,7 @@
 mod check;
 mod partner;
 mod plan;
+mod route;
 mod serve;
 mod status;
 mod user;
@@ -57,6 +58,9 @@ enum Command {
     /// Say whom to federate with, and see how that goes
     #[command(subcommand, after_help = partner::EXAMPLES)]
     Partner(partner::PartnerCommand),
+    /// Walk the way to a partner now, step by step, and say what is wrong and whose side it is
+    #[command(after_help = route::EXAMPLES)]
+    Route(route::RouteArguments),
     /// Run several federated organisations on this machine, to look at
     Demo(DemoArguments),
 }
@@ -77,6 +81,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Status => status::run(&global).await,
             Command::User(command) => user::run(&global, command).await,
             Command::Partner(command) => partner::run(&global, command).await,
+            Command::Route(arguments) => route::run(&global, &arguments).await,
             Command::Demo(_) => Ok(ExitCode::SUCCESS),
         }
     });
@@ -110,5 +115,6 @@ Examples:
   comity user add alice@contoso.example    a first user
   comity partner add fabrikam.example      federate with fabrikam.example
   comity partner show fabrikam.example     how that goes
+  comity route fabrikam.example            why it does not go, or which way it goes
 
 Every command but serve and check works on a running server, or else on its store.";

@@ -7,7 +7,7 @@ use federation::admission::Origin;
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
 use server::control::answers::{
-    DecisionAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerWord,
+    DecisionAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset, PartnerWord,
 };
 use server::{domain, moment};
 
@@ -15,7 +15,7 @@ use super::Global;
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
-use crate::table::Columns;
+use crate::table::{Columns, count};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +60,12 @@ pub enum PartnerCommand {
         #[arg(value_parser = domain::parse)]
         domain: String,
     },
+    /// Forget what was learnt about a domain: answers of the DNS, servers that failed, connections that are down
+    #[command(after_help = "Example:\n  comity partner reset fabrikam.example      after its DNS was corrected")]
+    Reset {
+        #[arg(value_parser = domain::parse)]
+        domain: String,
+    },
     /// List all entries
     #[command(after_help = "Example:\n  comity partner list --json | jq '.[].domain'")]
     List,
@@ -89,6 +95,10 @@ pub async fn run(global: &Global, command: PartnerCommand) -> Result<ExitCode, F
         PartnerCommand::Remove { domain } => {
             let change: PartnerChange = client.delete(&format!("{}?only=allowed", path(&domain))).await?;
             global.print(&change, || println!("{domain} has no entry any more"))
+        }
+        PartnerCommand::Reset { domain } => {
+            let reset: PartnerReset = client.post(&format!("{}/reset", path(&domain)), &()).await?;
+            global.print(&reset, || print_reset(&reset))
         }
         PartnerCommand::List => list(global, &mut client).await,
         PartnerCommand::Show { domain } => {
@@ -131,6 +141,17 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
         }
         table.print();
     })
+}
+
+fn print_reset(PartnerReset { domain, workers, forgotten }: &PartnerReset) {
+    if *workers == 0 {
+        return println!("nothing is remembered of {domain} where no server runs");
+    }
+    println!(
+        "forgotten about {domain}: {}, {}; the next message finds its way anew",
+        count(forgotten.discovery as u64, "answer of the DNS", "answers of the DNS"),
+        count(forgotten.connections as u64, "connection that was down", "connections that were down"),
+    );
 }
 
 fn print_detail(PartnerDetail { domain, entry, meaning, links, decisions }: &PartnerDetail) {

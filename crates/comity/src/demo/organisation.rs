@@ -167,6 +167,14 @@ impl Organisation {
         serde_json::from_str(&text).with_context(|| format!("comity {} --json printed: {text}", arguments.join(" ")))
     }
 
+    /// `comity --json route ...`, which fails where no way holds, and says all the same why.
+    pub fn walk(&self, domain: &str) -> anyhow::Result<serde_json::Value> {
+        let mut command = Command::new(&self.program);
+        let output = command.arg("--config").arg(self.config_file()).args(["--json", "route", domain]).output()?;
+        let told = || format!("comity route {domain}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).with_context(told)
+    }
+
     fn log_end(&self) -> String {
         let log = fs::read_to_string(self.log_file()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();

@@ -1,14 +1,19 @@
 //! The shapes of the control API, for the server that fills them and the commands that read them.
 
+mod diagnosis;
+
 use std::net::SocketAddr;
 
 use federation::decision::DecisionRecord;
 use federation::partner::{Partner, PartnerKind};
 use serde::{Deserialize, Serialize};
-use signaling::{CoreStatus, LinkStatus};
+use signaling::{CoreStatus, Forgotten, LinkStatus};
 use store::StoredPartner;
 
 use crate::certificate::ServedCertificate;
+pub use diagnosis::{
+    AddressStep, Advice, CertificateAnswer, QueryStep, RefusalAnswer, RouteAnswer, Side, TargetStep, WayAnswer,
+};
 
 /// `GET /api/status`
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,6 +120,16 @@ pub struct PartnerDetail {
     pub links: Vec<LinkAnswer>,
     /// The last decisions about it, the newest first.
     pub decisions: Vec<DecisionAnswer>,
+}
+
+/// The answer to `POST /api/partners/{domain}/reset`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PartnerReset {
+    pub domain: String,
+    /// Workers that did it; none where no server runs, since nothing is remembered then.
+    pub workers: usize,
+    /// All workers together.
+    pub forgotten: Forgotten,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

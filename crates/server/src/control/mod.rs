@@ -4,10 +4,12 @@
 //! that a command means the same in both cases. Whoever may open the socket may do everything; [`socket`] sees to it
 //! that this is the server's own user or root.
 
+mod advice;
 pub mod answers;
 mod decisions;
 mod error;
 mod partners;
+mod route;
 mod socket;
 mod status;
 mod users;
@@ -60,6 +62,8 @@ impl Control {
             .route("/api/users/{aor}/password", put(users::set_password))
             .route("/api/partners", get(partners::list))
             .route("/api/partners/{domain}", get(partners::show).put(partners::put).delete(partners::remove))
+            .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
+            .route("/api/route/{domain}", get(route::show))
             .route("/api/decisions", get(decisions::list))
             .fallback(no_such_path)
             .method_not_allowed_fallback(no_such_method)

@@ -5,9 +5,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use federation::partner::{Partner, PartnerKind};
 use serde::Deserialize;
+use signaling::Forgotten;
 use store::{PartnerRemoval, now_unix};
 
-use super::answers::{LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerWord};
+use super::answers::{
+    LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset, PartnerWord,
+};
 use super::decisions::{DecisionQuery, decisions};
 use super::error::ControlError;
 use super::{Body, Control, Parameters};
@@ -91,6 +94,21 @@ pub(super) async fn remove(
     Ok(Json(PartnerChange { entry: None, before: Some(before.into()) }))
 }
 
+/// Forgets what was learnt about the domain, in every worker.
+pub(super) async fn reset(
+    State(control): State<Control>,
+    Path(domain): Path<String>,
+) -> Result<Json<PartnerReset>, ControlError> {
+    let domain = foreign_domain(&control, &domain)?;
+    let wanted = domain.clone();
+    control.0.workers.forget_names();
+    let answers = control.0.workers.ask(move |core, _| core.reset_partner(&wanted)).await;
+    tracing::info!(domain, "forgot what was learnt about a partner");
+    let add = |sum: Forgotten, one: &Forgotten| sum + *one;
+    let forgotten = answers.iter().fold(Forgotten::default(), add);
+    Ok(Json(PartnerReset { domain, workers: answers.len(), forgotten }))
+}
+
 async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {
     let of_worker = |status: signaling::CoreStatus| {
         let worker = status.worker;
@@ -104,7 +122,7 @@ async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {
 }
 
 /// What an entry, or its absence, means for a domain.
-fn meaning(entry: Option<&PartnerAnswer>, switches: FederationSwitches) -> String {
+pub(super) fn meaning(entry: Option<&PartnerAnswer>, switches: FederationSwitches) -> String {
     const FOUND_BY_DNS: &str = "its edge is found by DNS (SRV), and its certificate has to name the domain or an edge \
         directly below it";
     let meaning = match entry {
@@ -137,7 +155,7 @@ fn kind(new: &NewPartner) -> Result<PartnerKind, ControlError> {
     }
 }
 
-fn foreign_domain(control: &Control, text: &str) -> Result<String, ControlError> {
+pub(super) fn foreign_domain(control: &Control, text: &str) -> Result<String, ControlError> {
     let domain = domain::parse(text).map_err(|error| {
         ControlError::unprocessable(error.to_string(), "write the partner's SIP domain, such as fabrikam.example")
     })?;

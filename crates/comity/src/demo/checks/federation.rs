@@ -24,6 +24,22 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         ensure!(decisions.iter().any(admitted), "no admitted request among {} decisions", decisions.len());
         Ok(())
     });
+    report.check("route: each rung of the ladder is seen from outside a worker too", || {
+        routed(contoso, "fabrikam.example", Some("edge-fqdn"), "nobody")?;
+        routed(contoso, "litware.example", Some("edge-in-domain"), "nobody")?;
+        routed(fabrikam, "contoso.example", Some("domain"), "nobody")
+    });
+    report.check("route: whose side it is that there is no way", || {
+        routed(contoso, "northwind.example", None, "ours")?;
+        routed(contoso, "nobody.litware.example", None, "partner")?;
+        routed(fabrikam, "litware.example", Some("edge-in-domain"), "ours")
+    });
+    report.check("partner reset: forgotten, and found again", || {
+        let reset = contoso.comity_json(&["partner", "reset", "litware.example"])?;
+        ensure!(reset["workers"].as_u64() > Some(0), "{reset}");
+        ensure!(reset["forgotten"]["discovery"].as_u64() > Some(0), "{reset}");
+        deliver(alice, carol)
+    });
     report.check("a blocked domain is not written to", || {
         refused(alice, "someone@northwind.example", 403, "domain-blocked")
     });
@@ -54,6 +70,14 @@ fn proven_link(organisation: &Organisation, partner: &Organisation, rung: &str) 
     let (links, edge) = (shown["links"].as_array().context("no list of connections")?, partner.edge());
     let fits = |link: &Value| link["state"] == "up" && link["rung"] == rung && link["host"] == edge;
     ensure!(links.iter().any(fits), "expected {rung} and {edge}, it shows {}", shown["links"]);
+    Ok(())
+}
+
+/// What `comity route` says of a domain: how it is proven, and whose side it is.
+fn routed(from: &Organisation, domain: &str, rung: Option<&str>, side: &str) -> anyhow::Result<()> {
+    let walked = from.walk(domain)?;
+    let fits = walked["way"]["rung"].as_str() == rung && walked["advice"]["side"] == side;
+    ensure!(fits, "expected {rung:?} and {side}, it says {walked}");
     Ok(())
 }
 

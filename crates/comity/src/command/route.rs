@@ -1,0 +1,146 @@
+//! `comity route DOMAIN`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use server::control::answers::{AddressStep, Advice, CertificateAnswer, QueryStep, RouteAnswer, TargetStep};
+use server::{domain, moment};
+
+use super::Global;
+use crate::client::{Client, segment};
+use crate::configuration;
+use crate::failure::Failure;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  comity route fabrikam.example            each step of the way there, done now
+  comity route fabrikam.example --json | jq .advice
+
+Succeeds if a way holds. Nothing is sent to the partner but the greeting of TLS.";
+
+#[derive(Debug, Args)]
+pub struct RouteArguments {
+    /// The partner's SIP domain: the part after the @
+    #[arg(value_parser = domain::parse)]
+    domain: String,
+}
+
+/// Walks the way to a domain and prints each step.
+pub async fn run(global: &Global, arguments: &RouteArguments) -> Result<ExitCode, Failure> {
+    let config = configuration::load_settings(global.config_file())?;
+    let mut client = Client::to_server_or_store(config).await?;
+    let answer: RouteAnswer = client.get(&format!("/api/route/{}", segment(&arguments.domain))).await?;
+    global.print(&answer, || print(&answer))?;
+    Ok(if answer.way.is_some() && answer.refusal.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(answer: &RouteAnswer) {
+    println!("{}\n\n1. the partner list\n  {}", answer.domain, answer.meaning);
+    if let Some(problem) = &answer.own_certificate_problem {
+        println!("  our own certificate cannot be shown: {problem}");
+    }
+    println!("\n2. the DNS");
+    match (answer.queries.is_empty(), &answer.entry) {
+        (false, _) => answer.queries.iter().for_each(print_query),
+        (true, Some(entry)) if entry.edge.is_some() => println!("  not asked: the partner entry names the edge"),
+        (true, _) => println!("  not asked"),
+    }
+    println!("\n3. the servers, in the order in which they are tried");
+    answer.targets.iter().for_each(print_target);
+    if answer.targets.is_empty() {
+        println!("  none");
+    }
+    if let Some(refusal) = &answer.refusal {
+        println!("\nrefused: {} {}: {}", refusal.status, refusal.word, refusal.reason);
+    }
+    print_advice(&answer.advice);
+}
+
+fn print_query(query: &QueryStep) {
+    match &query.failure {
+        Some(failure) => println!("  {} (SRV): {failure} ({} ms)", query.name, query.took_ms),
+        None => {
+            let ttl = query.ttl_secs.unwrap_or_default();
+            println!("  {} (SRV): answered in {} ms, good for {}", query.name, query.took_ms, moment::duration(ttl));
+            for record in &query.records {
+                let (priority, weight) = (record.priority, record.weight);
+                println!("    {}:{}, priority {priority}, weight {weight}", record.host, record.port);
+            }
+        }
+    }
+}
+
+fn print_target(target: &TargetStep) {
+    println!("  {}:{}", target.host, target.port);
+    match &target.failure {
+        Some(failure) => println!("    no address: {failure} ({} ms)", target.lookup_ms),
+        None => println!("    {} found in {} ms", addresses(target.addresses.len()), target.lookup_ms),
+    }
+    target.addresses.iter().for_each(print_address);
+}
+
+fn print_address(step: &AddressStep) {
+    println!("    {}", step.address);
+    let steps = [("TCP", step.tcp_ms), ("TLS", step.tls_ms)];
+    for (name, took) in steps.iter().filter_map(|(name, took)| Some((name, (*took)?))) {
+        println!("      {name}: connected in {took} ms");
+    }
+    if let Some(failure) = &step.failure {
+        println!("      failed: {failure}");
+    }
+    if let Some(certificate) = &step.certificate {
+        print_certificate(certificate, "      ");
+    }
+    match (&step.rung, &step.refusal) {
+        (Some(rung), _) => println!("      proven: {}", rung_sentence(rung)),
+        (None, Some(refusal)) => println!("      not proven: {}: {}", refusal.word, refusal.reason),
+        (None, None) => {}
+    }
+    if let Some(how) = &step.hung_up {
+        println!("      then it ended the connection by itself: {how}");
+    }
+}
+
+/// A certificate, for whoever wants to know which one it was.
+pub fn print_certificate(certificate: &CertificateAnswer, indent: &str) {
+    let purposes = match (certificate.purposes_stated, certificate.purposes.is_empty()) {
+        (false, _) => "any, since none is stated".to_owned(),
+        (true, true) => "none that SIP knows".to_owned(),
+        (true, false) => certificate.purposes.join(", "),
+    };
+    let chain = match (&certificate.anchor, &certificate.chain_failure) {
+        (_, Some(failure)) => format!("not accepted: {failure}"),
+        (anchor, None) => format!("accepted, ends at {}", anchor.as_deref().unwrap_or("an authority of ours")),
+    };
+    println!("{indent}certificate of {}", or_nothing(&certificate.subject));
+    println!("{indent}  names {}", or_nothing(&certificate.names.join(", ")));
+    println!("{indent}  issued by {}, serial {}", certificate.issuer, certificate.serial);
+    println!("{indent}  expires {}, for {purposes}", moment::date(certificate.not_after_unix));
+    println!("{indent}  chain {chain}");
+}
+
+/// The last lines of every explanation.
+pub fn print_advice(advice: &Advice) {
+    println!("\nverdict:    {}\nnext:       {}\nwhose side: {}", advice.verdict, advice.next, advice.side.as_str());
+}
+
+/// What a rung means, for whoever has not read about the ladder.
+pub fn rung_sentence(rung: &str) -> String {
+    match rung {
+        "edge-fqdn" => "the certificate names the edge of the partner entry (edge-fqdn)".to_owned(),
+        "domain" => "the certificate names the SIP domain itself (domain)".to_owned(),
+        "edge-in-domain" => {
+            "the certificate names an edge directly below the domain, to which its SRV record leads (edge-in-domain)"
+                .to_owned()
+        }
+        other => other.to_owned(),
+    }
+}
+
+fn or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
+}
+
+fn addresses(count: usize) -> String {
+    crate::table::count(count as u64, "address", "addresses")
+}

@@ -1,0 +1,57 @@
+//! A connection to a partner's edge that is made to be looked at and closed again. Nothing is sent over it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use certificates::Roots;
+use federation::trust::PeerCertificate;
+use rustls::ClientConfig;
+
+use crate::Limits;
+use crate::connect::{dial, shake_hands};
+
+/// How far it came. Errors are for the operator.
+#[derive(Debug)]
+pub struct Probe {
+    /// How long TCP took.
+    pub tcp: Result<Duration, String>,
+    /// How long TLS took; `None` where there was no TCP.
+    pub tls: Option<Result<Duration, String>>,
+    pub certificate: Option<Arc<PeerCertificate>>,
+    /// The peer ended the connection by itself right after the handshake. In TLS 1.3 this is how one refuses the
+    /// certificate of whoever connects.
+    pub hung_up: Option<String>,
+}
+
+/// Connects as a worker would, within the same times, and stays a moment to see whether the peer hangs up.
+pub async fn probe(
+    config: Arc<ClientConfig>,
+    roots: &Roots,
+    remote: SocketAddr,
+    server_name: &str,
+    limits: &Limits,
+) -> Probe {
+    let mut probe = Probe { tcp: Ok(Duration::ZERO), tls: None, certificate: None, hung_up: None };
+    let dialled = Instant::now();
+    let stream = match dial(remote, limits.connect_time()).await {
+        Ok(stream) => stream,
+        Err(error) => return Probe { tcp: Err(error), ..probe },
+    };
+    probe.tcp = Ok(dialled.elapsed());
+    let shaken = Instant::now();
+    let mut tls = match shake_hands(config, &stream, remote, server_name, limits.connect_time()).await {
+        Ok((tls, _)) => tls,
+        Err(error) => return Probe { tls: Some(Err(error)), ..probe },
+    };
+    probe.tls = Some(Ok(shaken.elapsed()));
+    probe.certificate = tls.peer_certificate(roots);
+    probe.hung_up = tokio::time::timeout(REFUSAL_TIME, tls.ended(&stream)).await.ok().map(|error| error.to_string());
+    tls.say_goodbye();
+    // A courtesy: the connection is over either way.
+    let _ = tls.flush(&stream);
+    probe
+}
+
+/// How long a peer that refuses our certificate takes to say so.
+const REFUSAL_TIME: Duration = Duration::from_millis(700);

@@ -1,0 +1,180 @@
+//! The shapes of what explains: the way to a domain step by step, and whose turn it is.
+
+use std::net::IpAddr;
+
+use federation::discovery::SrvTarget;
+use federation::trust::{Anchor, PeerCertificate, Purposes};
+use serde::{Deserialize, Serialize};
+
+use super::PartnerAnswer;
+
+/// `GET /api/route/{domain}`: each step of discovery, done now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RouteAnswer {
+    pub domain: String,
+    pub entry: Option<PartnerAnswer>,
+    /// What follows from the entry, or from its absence.
+    pub meaning: String,
+    /// What keeps our own certificate from being shown to partners, if anything does.
+    pub own_certificate_problem: Option<String>,
+    /// The names that the DNS was asked for, in order.
+    pub queries: Vec<QueryStep>,
+    /// In the order in which they are tried.
+    pub targets: Vec<TargetStep>,
+    /// The first way that holds.
+    pub way: Option<WayAnswer>,
+    /// Why nothing is sent, or why no way holds.
+    pub refusal: Option<RefusalAnswer>,
+    pub advice: Advice,
+}
+
+/// One SRV query.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct QueryStep {
+    pub name: String,
+    pub took_ms: u64,
+    pub records: Vec<SrvTarget>,
+    pub ttl_secs: Option<u64>,
+    pub failure: Option<String>,
+}
+
+/// One target: its addresses, and how connecting to each went.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetStep {
+    pub host: String,
+    pub port: u16,
+    pub lookup_ms: u64,
+    pub addresses: Vec<AddressStep>,
+    /// Why there is no address.
+    pub failure: Option<String>,
+}
+
+/// One address: TCP, TLS, and what the ladder says to the certificate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddressStep {
+    pub address: IpAddr,
+    pub tcp_ms: Option<u64>,
+    pub tls_ms: Option<u64>,
+    /// Why TCP or TLS failed.
+    pub failure: Option<String>,
+    pub certificate: Option<CertificateAnswer>,
+    /// The rung of the ladder that holds.
+    pub rung: Option<String>,
+    /// Why none does.
+    pub refusal: Option<RefusalAnswer>,
+    /// How the peer ended the connection right after the handshake, if it did: it may not accept our certificate.
+    pub hung_up: Option<String>,
+}
+
+/// Where messages go, and what proves the place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayAnswer {
+    /// `edge.fabrikam.example:5061`
+    pub target: String,
+    pub address: IpAddr,
+    pub rung: String,
+}
+
+/// A peer's certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateAnswer {
+    pub subject: String,
+    /// DNS names, and SIP domains as `sip:` URIs.
+    pub names: Vec<String>,
+    pub issuer: String,
+    pub serial: String,
+    pub not_after_unix: i64,
+    /// `serverAuth`, `clientAuth`, `sipDomain`, `any`; empty: none that SIP knows.
+    pub purposes: Vec<String>,
+    /// Absent where its extended key usage is not stated, so that it is good for every purpose.
+    pub purposes_stated: bool,
+    /// The authority that the chain ends at.
+    pub anchor: Option<String>,
+    /// Why the chain is not accepted.
+    pub chain_failure: Option<String>,
+    /// SHA-256, hexadecimal.
+    pub fingerprint: String,
+}
+
+/// The public word and the private reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalAnswer {
+    pub status: u16,
+    pub word: String,
+    pub reason: String,
+}
+
+/// Who has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// All is well.
+    Nobody,
+    Ours,
+    Partner,
+    /// Between the two, or the DNS.
+    Network,
+    /// Whoever wrote the message.
+    Sender,
+}
+
+/// The last words of every explanation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// One sentence: what it comes down to.
+    pub verdict: String,
+    /// One sentence: what to do next.
+    pub next: String,
+    pub side: Side,
+}
+
+impl Side {
+    /// Ends "whose side: ".
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Side::Nobody => "nobody's, all is well",
+            Side::Ours => "ours",
+            Side::Partner => "the partner's",
+            Side::Network => "the network between, or the DNS",
+            Side::Sender => "the sender's",
+        }
+    }
+}
+
+impl From<&PeerCertificate> for CertificateAnswer {
+    fn from(seen: &PeerCertificate) -> CertificateAnswer {
+        let uris = seen.names.sip_uris.iter().map(|domain| format!("sip:{domain}"));
+        let (anchor, chain_failure) = match &seen.chain {
+            Ok(Anchor::Public { name } | Anchor::Partner { name, .. }) => (Some(name.clone()), None),
+            Err(why) => (None, Some(why.to_string())),
+        };
+        CertificateAnswer {
+            subject: seen.subject.clone(),
+            names: seen.names.dns.iter().cloned().chain(uris).collect(),
+            issuer: seen.issuer.clone(),
+            serial: seen.serial.clone(),
+            not_after_unix: seen.not_after_unix,
+            purposes: purposes(seen.purposes),
+            purposes_stated: seen.purposes.stated,
+            anchor,
+            chain_failure,
+            fingerprint: seen.fingerprint_hex(),
+        }
+    }
+}
+
+impl From<&sip::Refusal> for RefusalAnswer {
+    fn from(refusal: &sip::Refusal) -> RefusalAnswer {
+        RefusalAnswer {
+            status: refusal.status,
+            word: refusal.word.clone().into_owned(),
+            reason: refusal.reason.clone(),
+        }
+    }
+}
+
+fn purposes(of: Purposes) -> Vec<String> {
+    let named =
+        [(of.server_auth, "serverAuth"), (of.client_auth, "clientAuth"), (of.sip_domain, "sipDomain"), (of.any, "any")];
+    named.into_iter().filter(|(stated, _)| *stated).map(|(_, name)| name.to_owned()).collect()
+}

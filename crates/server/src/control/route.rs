@@ -1,0 +1,254 @@
+//! `GET /api/route/{domain}`: the way to a domain, walked now, with what each step showed.
+//!
+//! It walks as a worker would (the same entry, resolver settings, certificate and ladder), but remembers nothing and
+//! uses nothing that a worker remembers. Nothing is sent over the connections that it makes. What it comes down to is
+//! said by [`conclusion`].
+
+mod conclusion;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use certificates::{Roots, ServedIdentity};
+use federation::discovery::{SrvFailure, SrvResult, srv_names};
+use federation::partner::{PartnerKind, Partners, Standing};
+use federation::route::{NextHopTarget, RoutePlan, plan};
+use federation::trust::PeerCertificate;
+use federation::verification::{Role, Verdict, judge};
+use net::{Probe, Resolver, probe};
+
+use super::answers::{
+    AddressStep, CertificateAnswer, PartnerAnswer, QueryStep, RefusalAnswer, RouteAnswer, TargetStep,
+};
+use super::error::ControlError;
+use super::partners::{foreign_domain, meaning};
+use super::{Control, partners_of};
+use crate::certificate;
+use crate::config::Config;
+
+pub(super) async fn show(
+    State(control): State<Control>,
+    Path(domain): Path<String>,
+) -> Result<Json<RouteAnswer>, ControlError> {
+    let domain = foreign_domain(&control, &domain)?;
+    let switches = control.0.config.federation;
+    let wanted = domain.clone();
+    let read = move |store: &store::Store| {
+        let entry = store.partner(&wanted)?.map(PartnerAnswer::from);
+        Ok((entry, partners_of(store, switches.enabled, switches.discovery)?))
+    };
+    let (entry, partners) = control.0.store.read(read).await?;
+    let tools = Tools::new(&control.0.config)?;
+    let meaning = meaning(entry.as_ref(), switches);
+    Ok(Json(walk(&tools, &partners, RouteAnswer::begin(domain, entry, meaning)).await))
+}
+
+/// What one walk needs: made for it alone, so that nothing in it is old.
+struct Tools {
+    resolver: Resolver,
+    roots: Roots,
+    tls: Arc<rustls::ClientConfig>,
+    limits: net::Limits,
+    own_certificate_problem: Option<String>,
+}
+
+/// A target with the certificates that its addresses showed, in the order of its addresses.
+type Seen = (TargetStep, Vec<Option<Arc<PeerCertificate>>>);
+
+impl Tools {
+    fn new(config: &Config) -> Result<Tools, ControlError> {
+        let refuse = |error: String| {
+            ControlError::new(StatusCode::INTERNAL_SERVER_ERROR, error, "see what is wrong: comity check")
+        };
+        let resolver = Resolver::new(&config.dns_servers).map_err(|error| refuse(error.to_string()))?;
+        let (served, roots, own_certificate_problem) = match certificate::load(config) {
+            Ok((identity, roots)) => {
+                let served = ServedIdentity::new(&identity).map_err(|error| refuse(error.to_string()))?;
+                (Some(served), roots, None)
+            }
+            Err(error) => (None, roots_alone(config), Some(error.to_string())),
+        };
+        let tls =
+            certificates::tls::recording_client_config(served.as_ref()).map_err(|error| refuse(error.to_string()))?;
+        Ok(Tools { resolver, roots, tls: Arc::new(tls), limits: net::Limits::default(), own_certificate_problem })
+    }
+}
+
+/// Those whom we trust, where our own certificate is no good: the partner's can still be judged.
+fn roots_alone(config: &Config) -> Roots {
+    let loaded = match &config.certificate.roots {
+        Some(file) => Roots::from_pem_files(std::slice::from_ref(file)),
+        None => Roots::system(),
+    };
+    loaded.unwrap_or_default()
+}
+
+async fn walk(tools: &Tools, partners: &Partners, mut answer: RouteAnswer) -> RouteAnswer {
+    let domain = answer.domain.clone();
+    answer.own_certificate_problem.clone_from(&tools.own_certificate_problem);
+    // A domain that is not in the list is looked at all the same: so an administrator sees before adding it.
+    let standing = match partners.standing(&domain) {
+        Standing::Unknown => Standing::Discovered,
+        standing => standing,
+    };
+    let edge = match standing {
+        Standing::Allowed(partner) => match &partner.kind {
+            PartnerKind::AllowedServer { edge } => Some(edge.as_str()),
+            PartnerKind::AllowedDomain | PartnerKind::Blocked => None,
+        },
+        _ => None,
+    };
+    let mut srv = None;
+    let mut random = |bound: u32| rand::random::<u32>() % bound.max(1);
+    let targets = loop {
+        match plan(&domain, standing, srv.as_ref(), &mut random) {
+            RoutePlan::Targets(targets) => break targets,
+            RoutePlan::Needs => srv = Some(look_up(tools, &domain, &mut answer.queries).await),
+            RoutePlan::Refused(refusal) => {
+                answer.refusal = Some(RefusalAnswer::from(&refusal));
+                break Vec::new();
+            }
+        }
+    };
+    let mut seen = look_at(tools, targets).await;
+    if srv.is_none() && (Judgement { domain: &domain, edge, srv: None }).needs_srv(&seen) {
+        srv = Some(look_up(tools, &domain, &mut answer.queries).await);
+    }
+    Judgement { domain: &domain, edge, srv: srv.as_ref() }.write(&mut seen);
+    answer.targets = seen.into_iter().map(|(step, _)| step).collect();
+    conclusion::conclude(answer, partners.standing(&domain))
+}
+
+/// Asks the DNS by the one discovery rule, one name after the other.
+async fn look_up(tools: &Tools, domain: &str, queries: &mut Vec<QueryStep>) -> SrvResult {
+    let mut result = Err(SrvFailure::NoRecord);
+    for name in srv_names(domain) {
+        let asked = Instant::now();
+        let answered = tokio::time::timeout(RESOLVE_TIME, tools.resolver.srv_name(name.clone())).await;
+        result = answered.unwrap_or(Err(SrvFailure::Timeout));
+        let (records, ttl_secs, failure) = match &result {
+            Ok(found) => (found.targets.clone(), Some(found.ttl.as_secs()), None),
+            Err(failure) => (Vec::new(), None, Some(failure.to_string())),
+        };
+        queries.push(QueryStep { name, took_ms: millis(asked.elapsed()), records, ttl_secs, failure });
+        if !matches!(result, Err(SrvFailure::NoRecord)) {
+            break;
+        }
+    }
+    result
+}
+
+/// All targets at once: what one of them takes is not added to what the others take.
+async fn look_at(tools: &Tools, targets: Vec<NextHopTarget>) -> Vec<Seen> {
+    let looks: Vec<_> = targets.into_iter().take(TARGETS_MAX).map(|target| look_at_target(tools, target)).collect();
+    all(looks).await
+}
+
+async fn look_at_target(tools: &Tools, target: NextHopTarget) -> Seen {
+    let asked = Instant::now();
+    let found = tokio::time::timeout(RESOLVE_TIME, tools.resolver.addresses(&target.host)).await;
+    let found = found.unwrap_or_else(|_| Err(format!("the name servers did not answer for {}", target.host)));
+    let lookup_ms = millis(asked.elapsed());
+    let (addresses, failure) = match found {
+        Ok(addresses) => (addresses, None),
+        Err(failure) => (Vec::new(), Some(failure)),
+    };
+    let looks = addresses.into_iter().take(ADDRESSES_MAX).map(|address| look_at_address(tools, &target, address));
+    let (addresses, certificates) = all(looks.collect()).await.into_iter().unzip();
+    (TargetStep { host: target.host.clone(), port: target.port, lookup_ms, addresses, failure }, certificates)
+}
+
+async fn look_at_address(
+    tools: &Tools,
+    target: &NextHopTarget,
+    address: IpAddr,
+) -> (AddressStep, Option<Arc<PeerCertificate>>) {
+    let remote = SocketAddr::new(address, target.port);
+    let Probe { tcp, tls, certificate, hung_up } =
+        probe(tools.tls.clone(), &tools.roots, remote, &target.host, &tools.limits).await;
+    let (tcp_ms, tcp_failure) = timed(Some(tcp));
+    let (tls_ms, tls_failure) = timed(tls);
+    let step = AddressStep {
+        address,
+        tcp_ms,
+        tls_ms,
+        failure: tcp_failure.or(tls_failure),
+        certificate: certificate.as_deref().map(CertificateAnswer::from),
+        rung: None,
+        refusal: None,
+        hung_up,
+    };
+    (step, certificate)
+}
+
+/// What the ladder is asked with.
+struct Judgement<'a> {
+    domain: &'a str,
+    edge: Option<&'a str>,
+    srv: Option<&'a SrvResult>,
+}
+
+impl Judgement<'_> {
+    fn of(&self, certificate: &PeerCertificate) -> Verdict {
+        judge(certificate, Role::Server, self.domain, self.edge, self.srv)
+    }
+
+    fn needs_srv(&self, seen: &[Seen]) -> bool {
+        let mut certificates = seen.iter().flat_map(|(_, certificates)| certificates.iter().flatten());
+        certificates.any(|certificate| matches!(self.of(certificate), Verdict::Needs))
+    }
+
+    /// Writes beside each certificate which rung holds, or why none does.
+    fn write(&self, seen: &mut [Seen]) {
+        for (target, certificates) in seen {
+            for (step, certificate) in target.addresses.iter_mut().zip(certificates) {
+                match certificate.as_deref().map(|certificate| self.of(certificate)) {
+                    Some(Verdict::Proven(rung)) => step.rung = Some(rung.as_str().to_owned()),
+                    Some(Verdict::Failed(refusal)) => step.refusal = Some(RefusalAnswer::from(&refusal)),
+                    Some(Verdict::Needs) | None => {}
+                }
+            }
+        }
+    }
+}
+
+/// Runs them side by side on this task; the answers keep their order.
+async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in running.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let std::task::Poll::Ready(ready) = future.as_mut().poll(context) {
+                *output = Some(ready);
+            }
+        }
+        match running.iter().all(|(_, output)| output.is_some()) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, output)| output).collect()
+}
+
+fn timed(step: Option<Result<Duration, String>>) -> (Option<u64>, Option<String>) {
+    match step {
+        Some(Ok(took)) => (Some(millis(took)), None),
+        Some(Err(failure)) => (None, Some(failure)),
+        None => (None, None),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Targets that are looked at; a partner has two or three.
+const TARGETS_MAX: usize = 8;
+/// Of each target.
+const ADDRESSES_MAX: usize = 4;
+/// For each question to the DNS.
+const RESOLVE_TIME: Duration = Duration::from_secs(5);

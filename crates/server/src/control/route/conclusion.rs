@@ -1,0 +1,306 @@
+//! What a walked way comes down to: which way holds, or which failure came furthest, whose side it is, what to do next.
+//!
+//! Pure.
+
+use federation::partner::Standing;
+use federation::refusal;
+
+use super::super::advice::{self, Refuser};
+use super::super::answers::{
+    AddressStep, Advice, PartnerAnswer, RefusalAnswer, RouteAnswer, Side, TargetStep, WayAnswer,
+};
+
+impl RouteAnswer {
+    /// Nothing is known yet.
+    pub(super) fn begin(domain: String, entry: Option<PartnerAnswer>, meaning: String) -> RouteAnswer {
+        let advice = Advice { verdict: String::new(), next: String::new(), side: Side::Ours };
+        RouteAnswer {
+            domain,
+            entry,
+            meaning,
+            own_certificate_problem: None,
+            queries: Vec::new(),
+            targets: Vec::new(),
+            way: None,
+            refusal: None,
+            advice,
+        }
+    }
+}
+
+/// Adds the last words. `standing` is how the domain really stands.
+pub(super) fn conclude(mut answer: RouteAnswer, standing: Standing<'_>) -> RouteAnswer {
+    answer.way = way(&answer.targets);
+    if let Standing::Unknown = standing {
+        let found = answer.refusal.replace(RefusalAnswer::from(&refusal::domain_not_allowed(&answer.domain)));
+        answer.advice = unlisted(&answer, found.as_ref());
+        return answer;
+    }
+    answer.advice = match (&answer.refusal, &answer.way) {
+        (Some(refusal), _) => no_plan(&answer, refusal),
+        (None, Some(way)) => holds(&answer, way),
+        (None, None) => none_holds(&answer),
+    };
+    answer
+}
+
+/// The first address, in the order of trying, whose certificate proves the domain.
+fn way(targets: &[TargetStep]) -> Option<WayAnswer> {
+    targets.iter().find_map(|target| {
+        let holding = |step: &&AddressStep| step.hung_up.is_none() && step.rung.is_some();
+        let step = target.addresses.iter().find(holding)?;
+        let target = format!("{}:{}", target.host, target.port);
+        Some(WayAnswer { target, address: step.address, rung: step.rung.clone()? })
+    })
+}
+
+fn holds(answer: &RouteAnswer, way: &WayAnswer) -> Advice {
+    let verdict = format!("messages to {} go to {} ({})", answer.domain, way.target, way.address);
+    if let Some(problem) = &answer.own_certificate_problem {
+        return Advice {
+            verdict: format!("{verdict}, but our own certificate is of no use: {problem}"),
+            next: "put it right: comity check says what is missing".to_owned(),
+            side: Side::Ours,
+        };
+    }
+    match answer.targets.iter().flat_map(|target| &target.addresses).any(|step| !step.is_good())
+        || answer.targets.iter().any(|target| target.failure.is_some())
+    {
+        true => Advice {
+            verdict: format!("{verdict}, but not every server that it names works"),
+            next: format!("nothing has to be done here; tell {}'s administrator what fails above", answer.domain),
+            side: Side::Partner,
+        },
+        false => Advice { verdict, next: "nothing is to be done".to_owned(), side: Side::Nobody },
+    }
+}
+
+fn unlisted(answer: &RouteAnswer, found: Option<&RefusalAnswer>) -> Advice {
+    let domain = &answer.domain;
+    let refused = advice::for_refusal("domain-not-allowed", 403, Refuser::UsToUser, domain);
+    match (&answer.way, found) {
+        (Some(_), _) => Advice {
+            verdict: format!("{}; the way itself is there and its certificate proves {domain}", refused.verdict),
+            ..refused
+        },
+        (None, Some(found)) if found.word == "no-route" => Advice {
+            verdict: format!("{}; nor does the DNS say where it is reached", refused.verdict),
+            next: format!("if you want to federate with it, enter its edge: comity partner add {domain} --edge HOST"),
+            ..refused
+        },
+        (None, _) => Advice {
+            verdict: format!("{}; nor does the way to it hold, as shown above", refused.verdict),
+            next: format!("if you want to federate with it, add it and look again: comity partner add {domain}"),
+            ..refused
+        },
+    }
+}
+
+/// Nothing was tried: our own list forbids it, or the DNS names no place.
+fn no_plan(answer: &RouteAnswer, refusal: &RefusalAnswer) -> Advice {
+    let advice = advice::for_refusal(&refusal.word, refusal.status, Refuser::UsToUser, &answer.domain);
+    let domain = &answer.domain;
+    match (refusal.word.as_str(), refusal.status) {
+        // The DNS did not say no, it did not answer.
+        ("no-route", 504) => Advice {
+            verdict: format!("the DNS gave no usable answer about {domain}"),
+            next: "see whether the name servers under [dns] in comity.toml can be reached and answer; then try again"
+                .to_owned(),
+            side: Side::Network,
+        },
+        ("no-route", _) => Advice {
+            next: format!(
+                "ask {domain} to publish _sipfederationtls._tcp.{domain} (SRV), or enter its edge here: \
+                 comity partner add {domain} --edge HOST"
+            ),
+            ..advice
+        },
+        _ => advice,
+    }
+}
+
+/// Every address was tried; the one that came furthest says most.
+fn none_holds(answer: &RouteAnswer) -> Advice {
+    let domain = &answer.domain;
+    let steps = || answer.targets.iter().flat_map(|target| target.addresses.iter().map(move |step| (target, step)));
+    if let Some((target, step)) = steps().find(|(_, step)| step.rung.is_some()) {
+        let how = step.hung_up.as_deref().unwrap_or_default();
+        return not_accepted(answer, target, how);
+    }
+    if let Some((_, refusal)) = steps().find_map(|(target, step)| Some((target, step.refusal.as_ref()?))) {
+        return advice::for_refusal(&refusal.word, refusal.status, Refuser::UsToPartner, domain);
+    }
+    if let Some((target, step)) = steps().find(|(_, step)| step.tls_ms.is_some()) {
+        let how = step.hung_up.as_deref().unwrap_or("it showed no certificate");
+        return not_accepted(answer, target, how);
+    }
+    if let Some((target, step)) = steps().find(|(_, step)| step.tcp_ms.is_some()) {
+        let failure = step.failure.as_deref().unwrap_or_default();
+        if failure.contains("alert") {
+            return not_accepted(answer, target, failure);
+        }
+        return Advice {
+            verdict: format!("{}:{} takes connections but does not speak TLS as it should", target.host, target.port),
+            next: format!("ask {domain}'s administrator whether SIP over TLS is served on port {}", target.port),
+            side: Side::Partner,
+        };
+    }
+    let advice = match steps().next() {
+        Some((target, _)) => not_reached(domain, target, steps().any(|(_, step)| step.is_refused())),
+        None => Advice {
+            verdict: format!("the servers that {domain} names have no address"),
+            next: format!("ask {domain}'s administrator to publish A or AAAA records for them"),
+            side: Side::Partner,
+        },
+    };
+    match answer.entry.as_ref().and_then(|entry| entry.edge.as_ref()) {
+        Some(_) => Advice {
+            next: format!("{}; or, if the edge has moved: comity partner add {domain} --edge HOST", advice.next),
+            ..advice
+        },
+        None => advice,
+    }
+}
+
+fn not_reached(domain: &str, target: &TargetStep, refused: bool) -> Advice {
+    let port = target.port;
+    match refused {
+        true => Advice {
+            verdict: format!("{domain}'s server was reached, but nothing listens on port {port}"),
+            next: format!("ask {domain}'s administrator whether the edge runs; then: comity route {domain}"),
+            side: Side::Partner,
+        },
+        false => Advice {
+            verdict: format!("{domain}'s server does not answer on port {port}"),
+            next: format!(
+                "see whether our firewall lets connections to port {port} out; if it does, ask {domain}'s administrator \
+                 whether theirs lets them in"
+            ),
+            side: Side::Network,
+        },
+    }
+}
+
+/// The peer ended the connection once it had seen our certificate, or for want of one.
+fn not_accepted(answer: &RouteAnswer, target: &TargetStep, how: &str) -> Advice {
+    let place = format!("{}:{}", target.host, target.port);
+    match &answer.own_certificate_problem {
+        Some(problem) => Advice {
+            verdict: format!("{place} hung up ({how}), and our own certificate is of no use: {problem}"),
+            next: "put it right: comity check says what is missing".to_owned(),
+            side: Side::Ours,
+        },
+        None => Advice {
+            verdict: format!(
+                "{place} ended the connection during or right after the handshake ({how}): most likely it \
+                does not accept our certificate"
+            ),
+            next: format!(
+                "see what ours proves: comity check; then ask {}'s administrator which authorities and names they accept",
+                answer.domain
+            ),
+            side: Side::Ours,
+        },
+    }
+}
+
+impl AddressStep {
+    fn is_good(&self) -> bool {
+        self.rung.is_some() && self.hung_up.is_none()
+    }
+
+    /// There is a machine, and it said no.
+    fn is_refused(&self) -> bool {
+        self.failure.as_deref().is_some_and(|failure| failure.contains("refused"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step() -> AddressStep {
+        AddressStep {
+            address: [192, 0, 2, 1].into(),
+            tcp_ms: None,
+            tls_ms: None,
+            failure: None,
+            certificate: None,
+            rung: None,
+            refusal: None,
+            hung_up: None,
+        }
+    }
+
+    fn good() -> AddressStep {
+        AddressStep { tcp_ms: Some(1), tls_ms: Some(2), rung: Some("domain".into()), ..step() }
+    }
+
+    fn failed(failure: &str) -> AddressStep {
+        AddressStep { failure: Some(failure.into()), ..step() }
+    }
+
+    /// One target for each list of addresses.
+    fn concluded(targets: Vec<Vec<AddressStep>>, standing: Standing<'_>) -> RouteAnswer {
+        let mut answer = RouteAnswer::begin("fabrikam.example".into(), None, String::new());
+        answer.targets = targets
+            .into_iter()
+            .enumerate()
+            .map(|(number, addresses)| TargetStep {
+                host: format!("edge{number}.fabrikam.example"),
+                port: 5061,
+                lookup_ms: 0,
+                addresses,
+                failure: None,
+            })
+            .collect();
+        conclude(answer, standing)
+    }
+
+    #[test]
+    fn each_failure_has_a_side_and_words_of_its_own() {
+        let refused = RefusalAnswer { status: 403, word: "certificate-name".into(), reason: String::new() };
+        let cases = [
+            (vec![good()], Side::Nobody, "messages to fabrikam.example go to edge0"),
+            (vec![failed("timed out"), good()], Side::Partner, "but not every server"),
+            (vec![failed("192.0.2.1:5061 did not accept within 5 s")], Side::Network, "does not answer on port 5061"),
+            (vec![failed("Connection refused (os error 111)")], Side::Partner, "nothing listens on port 5061"),
+            (vec![AddressStep { tcp_ms: Some(1), ..failed("corrupt message") }], Side::Partner, "does not speak TLS"),
+            (vec![AddressStep { tcp_ms: Some(1), ..failed("alert: UnknownCA") }], Side::Ours, "accept our certificate"),
+            (vec![AddressStep { hung_up: Some("reset".into()), ..good() }], Side::Ours, "accept our certificate"),
+            (vec![AddressStep { refusal: Some(refused), rung: None, ..good() }], Side::Partner, "does not prove"),
+            (vec![], Side::Partner, "no address"),
+        ];
+        for (addresses, side, words) in cases {
+            let advice = concluded(vec![addresses], Standing::Discovered).advice;
+            assert_eq!(advice.side, side, "{advice:?}");
+            assert!(advice.verdict.contains(words), "{advice:?} has no {words:?}");
+        }
+    }
+
+    #[test]
+    fn the_failure_that_came_furthest_is_the_one_that_is_told() {
+        let reset = AddressStep { hung_up: Some("reset".into()), ..good() };
+        let advice = concluded(vec![vec![failed("refused")], vec![reset]], Standing::Discovered).advice;
+        assert!(advice.verdict.starts_with("edge1.fabrikam.example:5061 ended the connection"), "{advice:?}");
+    }
+
+    #[test]
+    fn a_domain_that_is_not_listed_is_told_whether_adding_it_would_do() {
+        let answer = concluded(vec![vec![good()]], Standing::Unknown);
+        assert_eq!(answer.refusal.unwrap().word, "domain-not-allowed");
+        assert_eq!((answer.advice.side, answer.way.unwrap().rung.as_str()), (Side::Ours, "domain"));
+        assert!(answer.advice.verdict.contains("the way itself is there"), "{:?}", answer.advice);
+        assert_eq!(answer.advice.next, "if you want to federate with it: comity partner add fabrikam.example");
+    }
+
+    #[test]
+    fn a_certificate_of_ours_that_is_of_no_use_comes_before_all() {
+        let mut answer = RouteAnswer::begin("fabrikam.example".into(), None, String::new());
+        answer.own_certificate_problem = Some("it has expired".into());
+        answer.targets = concluded(vec![vec![good()]], Standing::Discovered).targets;
+        let advice = conclude(answer, Standing::Discovered).advice;
+        assert_eq!(advice.side, Side::Ours);
+        assert!(advice.verdict.ends_with("our own certificate is of no use: it has expired"), "{advice:?}");
+    }
+}
