@@ -1,5 +1,7 @@
-//! Questions about our own users, answered by whoever keeps them (the store), on a thread of theirs.
+//! Questions about our own users and the messages that wait for them, answered by whoever keeps them (the store), on a
+//! thread of theirs.
 
+use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use signaling::{Answer, QuestionId};
 use sip::Aor;
 use sip::auth::Ha1;
@@ -9,9 +11,25 @@ use crate::{Mailbox, WorkerMessage};
 /// The accounts of this server. Called on a worker's thread: must not block, and calls `reply` from any thread.
 pub trait Accounts: Send + Sync {
     /// `None`: there is no such user.
-    fn credentials(&self, aor: Aor, reply: Box<dyn FnOnce(Option<Ha1>) + Send>);
-    fn exists(&self, aor: Aor, reply: Box<dyn FnOnce(bool) + Send>);
+    fn credentials(&self, aor: Aor, reply: Reply<Option<Ha1>>);
+    fn exists(&self, aor: Aor, reply: Reply<bool>);
+
+    /// Replies once the message is on disk. The questions about messages are worked on in the order of their calls.
+    fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>);
+    /// The first message of the user after that one, to be sent now.
+    fn next_stored(
+        &self,
+        aor: Aor,
+        after: MessageId,
+        now_unix_ms: u64,
+        reply: Reply<Result<Option<StoredMessage>, String>>,
+    );
+    /// A message that was sent goes, since a device has it, or stays.
+    fn settle(&self, id: MessageId, is_delivered: bool, reply: Reply<Result<(), String>>);
 }
+
+/// Takes the one answer.
+pub type Reply<T> = Box<dyn FnOnce(T) + Send>;
 
 /// Asks for the stored credentials; the answer comes by the worker's own mailbox.
 pub(crate) fn ask_credentials(accounts: &dyn Accounts, aor: Aor, id: QuestionId, mailbox: Mailbox) {
@@ -25,8 +43,38 @@ pub(crate) fn ask_exists(accounts: &dyn Accounts, aor: Aor, id: QuestionId, mail
     accounts.exists(aor, Box::new(move |found| pending.give(Answer::User(found))));
 }
 
+/// Asks to keep a message; the answer comes by the worker's own mailbox.
+pub(crate) fn ask_to_store(accounts: &dyn Accounts, new: NewMessage, id: QuestionId, mailbox: Mailbox) {
+    let broken = Answer::Stored(Err(NotStored::Failed(BROKEN.to_owned())));
+    let pending = PendingAnswer::new(id, broken, mailbox);
+    accounts.store(new, Box::new(move |stored| pending.give(Answer::Stored(stored))));
+}
+
+/// Asks for a user's first message after that one; the answer comes by the worker's own mailbox.
+pub(crate) fn ask_for_next(
+    accounts: &dyn Accounts,
+    (aor, after, now_unix_ms): (Aor, MessageId, u64),
+    id: QuestionId,
+    mailbox: Mailbox,
+) {
+    let pending = PendingAnswer::new(id, Answer::NextStored(Err(BROKEN.to_owned())), mailbox);
+    let reply = Box::new(move |found| pending.give(Answer::NextStored(found)));
+    accounts.next_stored(aor, after, now_unix_ms, reply);
+}
+
+/// Tells what became of a message; the answer comes by the worker's own mailbox.
+pub(crate) fn ask_to_settle(
+    accounts: &dyn Accounts,
+    (message, is_delivered): (MessageId, bool),
+    id: QuestionId,
+    mailbox: Mailbox,
+) {
+    let pending = PendingAnswer::new(id, Answer::Settled(Err(BROKEN.to_owned())), mailbox);
+    accounts.settle(message, is_delivered, Box::new(move |settled| pending.give(Answer::Settled(settled))));
+}
+
 /// Gives exactly one answer, also when the reply is dropped unused (the store broke down): then it is as if there
-/// were no such user, since nobody may be let in unproven.
+/// were no such user, since nobody may be let in unproven, and nothing was stored.
 struct PendingAnswer {
     id: QuestionId,
     answer: Option<Answer>,
@@ -51,21 +99,37 @@ impl Drop for PendingAnswer {
     }
 }
 
+const BROKEN: &str = "it gave no answer";
+
 #[cfg(test)]
 mod tests {
+    use messaging::Terms;
+
     use super::*;
     use crate::mailbox;
 
-    /// Replies at once to one question, drops the other.
+    /// Replies at once to some questions, drops the others.
     struct Flaky;
 
     impl Accounts for Flaky {
-        fn credentials(&self, _: Aor, reply: Box<dyn FnOnce(Option<Ha1>) + Send>) {
+        fn credentials(&self, _: Aor, reply: Reply<Option<Ha1>>) {
             drop(reply);
         }
 
-        fn exists(&self, _: Aor, reply: Box<dyn FnOnce(bool) + Send>) {
+        fn exists(&self, _: Aor, reply: Reply<bool>) {
             reply(true);
+        }
+
+        fn store(&self, _: NewMessage, reply: Reply<Result<(), NotStored>>) {
+            drop(reply);
+        }
+
+        fn next_stored(&self, _: Aor, _: MessageId, _: u64, reply: Reply<Result<Option<StoredMessage>, String>>) {
+            reply(Ok(None));
+        }
+
+        fn settle(&self, _: MessageId, _: bool, reply: Reply<Result<(), String>>) {
+            drop(reply);
         }
     }
 
@@ -74,11 +138,25 @@ mod tests {
         let (sender, mut inbox) = mailbox(1);
         let aor: Aor = "alice@contoso.example".parse().expect("an address of record");
         ask_credentials(&Flaky, aor.clone(), QuestionId(1), sender.clone());
-        ask_exists(&Flaky, aor, QuestionId(2), sender);
+        ask_exists(&Flaky, aor.clone(), QuestionId(2), sender.clone());
+        let terms = Terms { accepted_unix_ms: 0, expires_unix_ms: 1, messages_max: 1, bytes_max: 1 };
+        let new = NewMessage { aor: aor.clone(), request: "MESSAGE".into(), terms, was_sent: false };
+        ask_to_store(&Flaky, new, QuestionId(3), sender.clone());
+        ask_for_next(&Flaky, (aor, MessageId(0), 0), QuestionId(4), sender.clone());
+        ask_to_settle(&Flaky, (MessageId(1), true), QuestionId(5), sender);
         let mut answers = Vec::new();
         inbox.receive(&mut answers, 10).await;
-        assert_eq!(answers.len(), 2);
+        assert_eq!(answers.len(), 5);
         assert!(matches!(answers[0], WorkerMessage::Answer { id: QuestionId(1), answer: Answer::Credentials(None) }));
         assert!(matches!(answers[1], WorkerMessage::Answer { id: QuestionId(2), answer: Answer::User(true) }));
+        assert!(matches!(
+            answers[2],
+            WorkerMessage::Answer { id: QuestionId(3), answer: Answer::Stored(Err(NotStored::Failed(_))) }
+        ));
+        assert!(matches!(
+            answers[3],
+            WorkerMessage::Answer { id: QuestionId(4), answer: Answer::NextStored(Ok(None)) }
+        ));
+        assert!(matches!(answers[4], WorkerMessage::Answer { id: QuestionId(5), answer: Answer::Settled(Err(_)) }));
     }
 }

@@ -21,7 +21,7 @@ mod udp;
 mod wire;
 pub mod worker;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, Reply};
 pub use counters::Counters;
 pub use flow::MovedFlow;
 pub use limits::Limits;

@@ -106,6 +106,13 @@ impl Worker {
                 accounts::ask_credentials(&*self.accounts, aor, id, self.mailbox());
             }
             Question::User(aor) => accounts::ask_exists(&*self.accounts, aor, id, self.mailbox()),
+            Question::Store(new) => accounts::ask_to_store(&*self.accounts, *new, id, self.mailbox()),
+            Question::NextStored { aor, after, now_unix_ms } => {
+                accounts::ask_for_next(&*self.accounts, (aor, after, now_unix_ms), id, self.mailbox());
+            }
+            Question::Settle { id: message, is_delivered } => {
+                accounts::ask_to_settle(&*self.accounts, (message, is_delivered), id, self.mailbox());
+            }
             Question::Srv { domain } => {
                 spawn_local(async move {
                     let result = tokio::time::timeout(resolve_time, resolver.srv(&domain)).await;

@@ -22,6 +22,7 @@ use crate::certificate;
 use crate::certificate_service::{CertificateService, CertificateTask};
 use crate::config::Config;
 use crate::control::{Control, ControlSocket, SocketError, partners_of};
+use crate::message_expiry;
 use crate::refusal_log::RefusalLog;
 use crate::workers::Workers;
 
@@ -93,6 +94,7 @@ impl Server {
                 return Err(error.into());
             }
         };
+        tokio::spawn(message_expiry::run(store.handle()));
         let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle()));
         let certificate = certificate.start();
         tracing::info!(edge = config.edge, workers = config.workers, "serving");

@@ -8,6 +8,7 @@ pub mod config;
 pub mod control;
 pub mod domain;
 pub mod logging;
+mod message_expiry;
 pub mod moment;
 mod refusal_log;
 mod workers;

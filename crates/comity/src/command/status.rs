@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use server::certificate::ServedCertificate;
-use server::control::answers::{StatusAnswer, WorkerAnswer};
+use server::control::answers::{MessagesAnswer, StatusAnswer, WorkerAnswer};
 use server::moment;
 
 use super::Global;
@@ -55,6 +55,7 @@ fn print(status: &StatusAnswer) {
     fact("federation", federation.to_owned());
     fact("partners", partners);
     fact("users", format!("{users}, {devices} registered"));
+    fact("messages", messages(&status.messages));
     fact("certificate", certificate.names.join(", "));
     fact("", format!("issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix)));
     fact("", format!("served since {}", moment::date_and_time(*since_unix)));
@@ -67,6 +68,16 @@ fn print(status: &StatusAnswer) {
     if let Some(why) = refused {
         println!("\nwarning: the certificate's files have changed, and what they hold now is not served: {why}");
     }
+}
+
+fn messages(answer: &MessagesAnswer) -> String {
+    let stored = count(answer.stored, "waits", "wait");
+    let oldest = answer.oldest_unix.map(|at| format!(", the oldest since {}", moment::date_and_time(at)));
+    let repeats = match answer.repeats {
+        0 => String::new(),
+        repeats => format!("; {} that may have come twice", count(repeats, "was sent", "were sent")),
+    };
+    format!("{stored} for users who are away{}{repeats}", oldest.unwrap_or_default())
 }
 
 fn print_workers(workers: &[WorkerAnswer]) {

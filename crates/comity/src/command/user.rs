@@ -34,7 +34,7 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// List all users and how many devices each has registered
+    /// List all users, how many devices each has registered, and how many messages wait
     #[command(after_help = "Example:\n  comity user list --json | jq '.[].aor'")]
     List,
     /// Change a user's password
@@ -45,7 +45,7 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Remove a user; ends what its devices are doing
+    /// Remove a user; ends what its devices are doing, and removes the messages that wait
     #[command(after_help = "Example:\n  comity user remove bob@contoso.example")]
     Remove {
         #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
@@ -109,10 +109,11 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
         if users.is_empty() {
             return println!("no users yet; to add one: comity user add NAME@DOMAIN");
         }
-        let mut table = Columns::new(&["USER", "DEVICES", "SINCE"]);
+        let mut table = Columns::new(&["USER", "DEVICES", "MESSAGES", "SINCE"]);
         for user in &users {
             let devices = user.registrations.map_or_else(|| "-".to_owned(), |count| count.to_string());
-            table.row([user.aor.clone(), devices, moment::date(user.created_unix)]);
+            let messages = user.stored_messages.to_string();
+            table.row([user.aor.clone(), devices, messages, moment::date(user.created_unix)]);
         }
         table.print();
     })

@@ -8,6 +8,7 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 use federation::admission::Organisation;
 use federation::partner::{Partner, PartnerKind, Partners};
+use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use rustls_pki_types::ServerName;
 use signaling::{CoreConfig, Listener};
@@ -15,6 +16,7 @@ use sip::auth::{self, Ha1};
 use sip::{Aor, Frame, Framer, HeaderName, Message, MessageLimits, Method, RequestBuilder};
 
 use super::*;
+use crate::Reply;
 use crate::mailbox::mailbox;
 use crate::testing::name_server::{self, a, srv};
 use crate::testing::{Authority, Edge};
@@ -32,7 +34,7 @@ struct TestServer {
     threads: Vec<thread::JoinHandle<Result<(), NetError>>>,
 }
 
-/// Everybody whose name does not begin with "no" has an account.
+/// Everybody whose name does not begin with "no" has an account, and no room for messages.
 struct TestAccounts {
     realm: &'static str,
 }
@@ -45,6 +47,19 @@ impl Accounts for TestAccounts {
 
     fn exists(&self, aor: Aor, reply: Box<dyn FnOnce(bool) + Send>) {
         reply(!aor.user().starts_with("no"));
+    }
+
+    fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>) {
+        let exists = !new.aor.user().starts_with("no");
+        reply(if exists { Err(NotStored::Full) } else { Err(NotStored::UserUnknown) });
+    }
+
+    fn next_stored(&self, _: Aor, _: MessageId, _: u64, reply: Reply<Result<Option<StoredMessage>, String>>) {
+        reply(Ok(None));
+    }
+
+    fn settle(&self, _: MessageId, _: bool, reply: Reply<Result<(), String>>) {
+        reply(Ok(()));
     }
 }
 

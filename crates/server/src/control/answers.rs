@@ -28,8 +28,19 @@ pub struct StatusAnswer {
     pub users: u64,
     pub partners: u64,
     pub registrations: u64,
+    pub messages: MessagesAnswer,
     pub certificate: ServedCertificate,
     pub workers: Vec<WorkerAnswer>,
+}
+
+/// Messages for users who are away.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct MessagesAnswer {
+    pub stored: u64,
+    /// When the oldest of them was accepted.
+    pub oldest_unix: Option<i64>,
+    /// Since the server started: sent again, because it was never recorded what became of the first time.
+    pub repeats: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,6 +67,8 @@ pub struct UserAnswer {
     pub created_unix: i64,
     /// How many devices are registered; absent where no server runs.
     pub registrations: Option<u64>,
+    /// How many messages wait for the user.
+    pub stored_messages: u64,
 }
 
 /// `POST /api/users`

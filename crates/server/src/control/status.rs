@@ -5,14 +5,15 @@ use axum::extract::State;
 use signaling::CoreStatus;
 use sip::Transport;
 
-use super::answers::{ListenerAnswer, StatusAnswer, WorkerAnswer};
+use super::answers::{ListenerAnswer, MessagesAnswer, StatusAnswer, WorkerAnswer};
 use super::error::ControlError;
 use super::{Control, State as ControlState};
 use crate::config::Config;
 
 pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAnswer>, ControlError> {
     let ControlState { config, store, workers, started, certificate, .. } = &*control.0;
-    let (users, partners) = store.read(|store| Ok((store.users_count()?, store.partners()?.len()))).await?;
+    let (users, partners, messages) =
+        store.read(|store| Ok((store.users_count()?, store.partners()?.len(), store.waiting_messages()?))).await?;
     let (cores, sockets) = tokio::join!(workers.ask(|core, _| core.status()), workers.counters());
     let registrations = cores.iter().map(|core: &CoreStatus| core.bindings as u64).sum();
     Ok(Json(StatusAnswer {
@@ -26,6 +27,11 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
         users,
         partners: partners as u64,
         registrations,
+        messages: MessagesAnswer {
+            stored: messages.count,
+            oldest_unix: messages.oldest_unix_ms.map(|at| at / 1000),
+            repeats: cores.iter().map(|core| core.stored_repeats).sum(),
+        },
         certificate: certificate.get(),
         workers: (0..config.workers).map(|worker| worker_answer(worker, &cores, &sockets)).collect(),
     }))

@@ -13,12 +13,13 @@ use super::error::ControlError;
 use super::{Body, Control};
 
 pub(super) async fn list(State(control): State<Control>) -> Result<Json<Vec<UserAnswer>>, ControlError> {
-    let users = control.0.store.read(|store| store.users()).await?;
+    let (users, waiting) = control.0.store.read(|store| Ok((store.users()?, store.waiting_messages_by_aor()?))).await?;
     let registrations = registrations(&control).await;
     let answer = |user: store::StoredUser| {
         let aor = user.aor.to_string();
         let registrations = registrations.as_ref().map(|count| count.get(&aor).copied().unwrap_or(0));
-        UserAnswer { aor, created_unix: user.created_unix, registrations }
+        let stored_messages = waiting.get(&aor).copied().unwrap_or(0);
+        UserAnswer { aor, created_unix: user.created_unix, registrations, stored_messages }
     };
     Ok(Json(users.into_iter().map(answer).collect()))
 }
@@ -33,7 +34,8 @@ pub(super) async fn add(
     control.0.store.write(move |store| store.add_user(&new, &credentials, created_unix)).await?;
     tracing::info!(domain = aor.domain(), "user added");
     let registrations = control.0.workers.are_running().then_some(0);
-    Ok((StatusCode::CREATED, Json(UserAnswer { aor: aor.to_string(), created_unix, registrations })))
+    let answer = UserAnswer { aor: aor.to_string(), created_unix, registrations, stored_messages: 0 };
+    Ok((StatusCode::CREATED, Json(answer)))
 }
 
 pub(super) async fn set_password(

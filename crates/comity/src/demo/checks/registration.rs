@@ -45,10 +45,10 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
 
 /// After everything else.
 pub fn check_end(report: &mut Report, scene: &mut Scene<'_>) {
-    report.check("a registration is taken back, and messages are refused from then on", || {
+    report.check("a registration is taken back, and calls are refused from then on", || {
         let Scene { alice, dave, .. } = scene;
         check_status(&dave.register(0)?, 200)?;
-        let mut sent = alice.send_message("dave@contoso.example", "Are you there?")?;
+        let mut sent = alice.invite(dave.aor())?;
         check_status(&alice.expect_final(&mut sent)?, 480)
     });
 }

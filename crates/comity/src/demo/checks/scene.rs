@@ -12,6 +12,8 @@ pub struct Scene<'a> {
     pub tablet: Phone,
     pub dave: Phone,
     pub bob: Phone,
+    /// Away, but for one check.
+    pub erin: Phone,
     pub carol: Phone,
 }
 
@@ -27,6 +29,7 @@ impl<'a> Scene<'a> {
             tablet: phone("contoso.example", "alice")?,
             dave: phone("contoso.example", "dave")?,
             bob: phone("fabrikam.example", "bob")?,
+            erin: phone("fabrikam.example", "erin")?,
             carol: phone("litware.example", "carol")?,
             world,
         })
