@@ -10,7 +10,7 @@ impl Plan {
         let mut text = format!("# Deployment plan for {}\n\n{}\n", self.domains.join(", "), self.introduction());
         if !self.warnings.is_empty() {
             text.push_str("\n## Warnings\n\n");
-            text.push_str(&bullets(&self.warnings));
+            text.push_str(&self.warning_list());
         }
         for certificate in &self.certificates {
             text.push_str("\n## Certificate\n\n");
@@ -19,6 +19,11 @@ impl Plan {
         let (ports, dns) = (self.port_table(), self.dns_table());
         let _ = write!(text, "\n## Ports\n\n{PORTS_NOTE}\n\n{ports}\n## DNS\n\n{DNS_NOTE}\n\n{dns}");
         text
+    }
+
+    /// One item each.
+    pub fn warning_list(&self) -> String {
+        bullets(&self.warnings)
     }
 
     /// The rules of the firewall alone.

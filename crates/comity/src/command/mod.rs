@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and which file does it.
 
 mod check;
+mod init;
 mod partner;
 mod plan;
 mod route;
@@ -40,6 +41,9 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up a new server: asks, then writes comity.toml, a key, and a certificate or a request for one
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::InitArguments),
     /// Run the server in the foreground, until SIGTERM or Ctrl-C
     #[command(after_help = serve::EXAMPLES)]
     Serve,
@@ -75,6 +79,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
     let runtime = runtime.map_err(|error| Failure::new(error.to_string(), "check the limit of open files"))?;
     let outcome = runtime.block_on(async {
         match command {
+            Command::Init(arguments) => init::run(&global, &arguments),
             Command::Serve => serve::run(&global).await,
             Command::Check(arguments) => check::run(&global, &arguments).await,
             Command::Plan => plan::run(&global),
@@ -110,6 +115,8 @@ impl Global {
 const EXAMPLES: &str = "\
 Examples:
   comity demo                              three organisations on this machine
+  comity init                              set up a new server
+  comity plan                              what it needs of DNS, firewall and certificate authority
   comity check                             is comity.toml right?
   comity serve                             run the server
   comity user add alice@contoso.example    a first user
@@ -117,4 +124,4 @@ Examples:
   comity partner show fabrikam.example     how that goes
   comity route fabrikam.example            why it does not go, or which way it goes
 
-Every command but serve and check works on a running server, or else on its store.";
+Every command but init, plan, serve and check works on a running server, or else on its store.";

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use federation::admission::Organisation;
-pub use key::{Key, Kind, Need, reference};
+pub use key::{ALL as KEYS, Key, Kind, Need, reference};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};

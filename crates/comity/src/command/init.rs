@@ -1,0 +1,163 @@
+//! `comity init`: from a few answers to a configuration, a key and a certificate, and what others have to do.
+
+mod answers;
+mod files;
+mod identity;
+mod questions;
+mod settings;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use plan::{Plan, Topology};
+use serde::Serialize;
+use server::config::Config;
+
+use super::Global;
+use crate::failure::Failure;
+use answers::{Answers, CertificateChoice};
+use files::{File, Files};
+use questions::{Asking, Terminal};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  comity init                              ask everything
+  comity init --domain contoso.example --yes
+  comity init --domain contoso.example --edge sip.contoso.example --listen 192.0.2.1 --request --yes
+  comity init --directory /etc/comity      write there instead of here";
+
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// A SIP domain to serve: the part after the @ of your users' addresses; several times for several
+    #[arg(long = "domain", value_name = "DOMAIN", value_parser = server::domain::parse)]
+    domains: Vec<String>,
+    /// The name of this server in the DNS and its certificate [default: sip.DOMAIN]
+    #[arg(long, value_name = "NAME", value_parser = server::domain::parse)]
+    edge: Option<String>,
+    /// An address to listen on by TLS, port 5061 unless given; several times for several [default: 0.0.0.0:5061]
+    #[arg(long, value_name = "ADDRESS", value_parser = answers::parse_address)]
+    listen: Vec<std::net::SocketAddr>,
+    /// Whether domains without a partner entry are found by DNS and allowed [default: no]
+    #[arg(long, value_name = "YES|NO", value_parser = answers::parse_yes, num_args = 0..=1, default_missing_value = "yes")]
+    discovery: Option<bool>,
+    /// Make a self-signed certificate to start with, beside the request; this is the default
+    #[arg(long, conflicts_with = "request")]
+    self_signed: bool,
+    /// Make a certificate request only, for a certificate authority to answer
+    #[arg(long)]
+    request: bool,
+    /// The folder to write to [default: that of --config, else this one]
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Ask nothing: take the default for whatever is not given
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What was written, for programs.
+#[derive(Serialize)]
+struct Written<'a> {
+    config: &'a Path,
+    key: &'a Path,
+    request: &'a Path,
+    /// Where it is, or belongs once the authority has answered.
+    certificate: &'a Path,
+    certificate_is_self_signed: bool,
+    plan: Plan,
+}
+
+/// Writes everything, or nothing.
+pub fn run(global: &Global, arguments: &InitArguments) -> Result<ExitCode, Failure> {
+    let config_file = arguments.config_file(global.config_file());
+    files::check_new(&[&config_file])?;
+    let mut asking = Asking::new(arguments.yes, Terminal::standard());
+    let answers = Answers::collect(arguments, &mut asking)?;
+    let files = Files::new(config_file, &answers);
+    files::check_new(&files.all())?;
+    asking.confirm(&files.made(answers.certificate))?;
+
+    let (text, plan) = settings_and_plan(&files, &answers)?;
+    let identity = identity::make(&plan, answers.certificate).map_err(Failure::told)?;
+    let mut contents = vec![File::private(&files.key, identity.key), File::public(&files.request, identity.request)];
+    contents.extend(identity.certificate.map(|certificate| File::public(&files.certificate, certificate)));
+    contents.push(File::public(&files.config, text));
+    files::write(&contents)?;
+
+    let written = Written {
+        config: &files.config,
+        key: &files.key,
+        request: &files.request,
+        certificate: &files.certificate,
+        certificate_is_self_signed: answers.certificate == CertificateChoice::SelfSigned,
+        plan,
+    };
+    global.print(&written, || print(&written, &answers))
+}
+
+impl InitArguments {
+    fn config_file(&self, typed: Option<&Path>) -> PathBuf {
+        match (&self.directory, typed) {
+            (Some(directory), _) => directory.join(CONFIG_FILE),
+            (None, Some(file)) => file.to_owned(),
+            (None, None) => PathBuf::from(CONFIG_FILE),
+        }
+    }
+}
+
+/// The text of the configuration and what follows from it, read back the way the server will.
+fn settings_and_plan(files: &Files, answers: &Answers) -> Result<(String, Plan), Failure> {
+    let text = settings::text(files, answers);
+    let config = Config::parse(&files.config, &text, &|_| io::Result::Ok(())).map_err(Failure::told)?;
+    let plan = Plan::of(&Topology::from(&config));
+    Ok((text, plan))
+}
+
+fn print(written: &Written<'_>, answers: &Answers) {
+    let Written { config, key, request, certificate, plan, .. } = written;
+    println!("{}: the configuration, every key explained", config.display());
+    println!("{}: the private key, readable by its owner only", key.display());
+    println!("{}: the certificate request, for a certificate authority", request.display());
+    if written.certificate_is_self_signed {
+        println!("{}: a self-signed certificate, to start with", certificate.display());
+    }
+    if !plan.warnings.is_empty() {
+        println!("\nWarnings:\n\n{}", plan.warning_list().trim_end());
+    }
+    println!("\nPublish in the DNS:\n\n{}\nOpen in the firewall:\n\n{}", plan.dns_table(), plan.port_table());
+    match answers.certificate {
+        CertificateChoice::SelfSigned => println!(
+            "Phones and partners do not trust a self-signed certificate by themselves. Send {} to a certificate\n\
+             authority and put its answer in place of {}, its intermediates after it: a running server takes it up.\n",
+            request.display(),
+            certificate.display()
+        ),
+        CertificateChoice::Request => println!(
+            "Send {} to a certificate authority and write its answer to {},\nthe server's own certificate first, \
+             then its intermediates. The server starts when it is there.\n",
+            request.display(),
+            certificate.display()
+        ),
+    }
+    println!("Next:\n{}", next_commands(config, &answers.domains));
+}
+
+fn next_commands(config: &Path, domains: &[String]) -> String {
+    let option =
+        if config == Path::new(CONFIG_FILE) { String::new() } else { format!(" --config {}", config.display()) };
+    let user = format!("user add NAME@{}", domains.first().map_or("DOMAIN", String::as_str));
+    let rows = [
+        ("check", "is everything in place?"),
+        ("plan", "all of the plan, to hand on"),
+        ("serve", "run the server"),
+        (user.as_str(), "a first user, with a password"),
+        ("partner add DOMAIN", "a first partner"),
+    ];
+    let commands = rows.map(|(command, _)| format!("comity {command}{option}"));
+    let width = commands.iter().map(String::len).max().unwrap_or(0);
+    let lines = commands.iter().zip(rows).map(|(command, (_, purpose))| format!("  {command:width$}   {purpose}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+const CONFIG_FILE: &str = "comity.toml";

@@ -1,0 +1,155 @@
+//! What has to be known to set up a server: from flags, else from questions, else by default.
+
+use std::net::{IpAddr, SocketAddr};
+
+use server::domain;
+
+use super::InitArguments;
+use super::questions::{Asking, Question};
+use crate::failure::Failure;
+
+/// Everything that `comity init` goes by.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// At least one, without repetition.
+    pub domains: Vec<String>,
+    pub edge: String,
+    /// At least one, without repetition.
+    pub listen: Vec<SocketAddr>,
+    pub discovery: bool,
+    pub certificate: CertificateChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateChoice {
+    /// To start with, beside a request.
+    SelfSigned,
+    Request,
+}
+
+impl Answers {
+    pub fn collect(arguments: &InitArguments, asking: &mut Asking<'_>) -> Result<Answers, Failure> {
+        let domains = match arguments.domains.as_slice() {
+            [] => asking.ask(&DOMAINS, None, parse_domains)?,
+            domains => without_repetition(domains),
+        };
+        let edge = match (&arguments.edge, domains.first()) {
+            (Some(edge), _) => edge.clone(),
+            (None, first) => {
+                let usual = first.map(|domain| format!("sip.{domain}"));
+                asking.ask(&EDGE, usual.as_deref(), |text| domain::parse(text).map_err(|error| error.to_string()))?
+            }
+        };
+        let listen = match arguments.listen.as_slice() {
+            [] => asking.ask(&LISTEN, Some("0.0.0.0:5061"), parse_addresses)?,
+            addresses => without_repetition(addresses),
+        };
+        let discovery = match arguments.discovery {
+            Some(discovery) => discovery,
+            None => asking.ask(&DISCOVERY, Some("no"), parse_yes)?,
+        };
+        let certificate = match (arguments.self_signed, arguments.request) {
+            (true, _) => CertificateChoice::SelfSigned,
+            (_, true) => CertificateChoice::Request,
+            (false, false) => asking.ask(&CERTIFICATE, Some("self-signed"), parse_choice)?,
+        };
+        Ok(Answers { domains, edge, listen, discovery, certificate })
+    }
+}
+
+/// Reads an IP address, with or without a port.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return if address.port() == 0 { Err(format!("{text:?} has port 0; write a real one")) } else { Ok(address) };
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => Ok(SocketAddr::new(ip, TLS_PORT)),
+        Err(_) => Err(format!("{text:?} is no address of this machine; write one such as 192.0.2.1 or 192.0.2.1:5061")),
+    }
+}
+
+pub fn parse_yes(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "y" | "yes" | "true" => Ok(true),
+        "n" | "no" | "false" => Ok(false),
+        _ => Err(format!("{text:?} is neither yes nor no")),
+    }
+}
+
+fn parse_choice(text: &str) -> Result<CertificateChoice, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "s" | "self-signed" => Ok(CertificateChoice::SelfSigned),
+        "r" | "request" => Ok(CertificateChoice::Request),
+        _ => Err(format!("{text:?} is neither self-signed nor request")),
+    }
+}
+
+fn parse_domains(text: &str) -> Result<Vec<String>, String> {
+    parse_list(text, |word| domain::parse(word).map_err(|error| error.to_string()))
+}
+
+fn parse_addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
+    parse_list(text, parse_address)
+}
+
+/// Words separated by spaces or commas, at least one.
+fn parse_list<T: PartialEq + Clone>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let words = text.split([' ', ',', '\t']).filter(|word| !word.is_empty());
+    let parsed = words.map(parse).collect::<Result<Vec<T>, String>>()?;
+    if parsed.is_empty() { Err("name at least one".to_owned()) } else { Ok(without_repetition(&parsed)) }
+}
+
+fn without_repetition<T: PartialEq + Clone>(items: &[T]) -> Vec<T> {
+    let mut unique: Vec<T> = Vec::new();
+    for item in items {
+        if !unique.contains(item) {
+            unique.push(item.clone());
+        }
+    }
+    unique
+}
+
+const DOMAINS: Question = Question {
+    text: "SIP domains, the part after the @ of your users' addresses (several with spaces between)",
+    flag: "--domain",
+};
+const EDGE: Question = Question { text: "Name of this server in the DNS and its certificate", flag: "--edge" };
+const LISTEN: Question =
+    Question { text: "Address to listen on by TLS (0.0.0.0: every IPv4 address of this machine)", flag: "--listen" };
+const DISCOVERY: Question = Question {
+    text: "Speak with every domain that the DNS finds (yes), or only with partners that you add (no)",
+    flag: "--discovery",
+};
+const CERTIFICATE: Question = Question {
+    text: "Certificate: self-signed to start with, or only a request for a certificate authority (self-signed, request)",
+    flag: "--self-signed or --request",
+};
+const TLS_PORT: u16 = federation::partner::EDGE_PORT_DEFAULT;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_with_spaces_or_commas_and_lose_repetitions() {
+        let domains = parse_domains(" Contoso.Example, fabrikam.example contoso.example. ").unwrap();
+        assert_eq!(domains, ["contoso.example", "fabrikam.example"]);
+        assert_eq!(parse_domains(" , ").unwrap_err(), "name at least one");
+        assert!(parse_domains("contoso.example alice@contoso.example").unwrap_err().contains("after the @"));
+    }
+
+    #[test]
+    fn an_address_may_lack_its_port() {
+        for (text, address) in [
+            ("192.0.2.1", "192.0.2.1:5061"),
+            ("192.0.2.1:443", "192.0.2.1:443"),
+            ("2001:db8::1", "[2001:db8::1]:5061"),
+            ("[2001:db8::1]", "[2001:db8::1]:5061"),
+        ] {
+            assert_eq!(parse_address(text).unwrap().to_string(), address);
+        }
+        assert!(parse_address("192.0.2.1:0").unwrap_err().contains("port 0"));
+        assert!(parse_address("sip.contoso.example").unwrap_err().contains("is no address"));
+    }
+}

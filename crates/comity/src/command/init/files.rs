@@ -1,0 +1,119 @@
+//! The files of a new server. None is ever overwritten, and all are written or none.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::answers::{Answers, CertificateChoice};
+use crate::failure::Failure;
+
+/// Where they are, all in one folder, named for the edge.
+pub struct Files {
+    pub config: PathBuf,
+    pub key: PathBuf,
+    pub request: PathBuf,
+    pub certificate: PathBuf,
+}
+
+/// One file to write.
+pub struct File<'a> {
+    path: &'a Path,
+    text: String,
+    mode: u32,
+}
+
+impl Files {
+    pub fn new(config: PathBuf, answers: &Answers) -> Files {
+        let beside = |ending: &str| config.with_file_name(format!("{}.{ending}", answers.edge));
+        Files { key: beside("key"), request: beside("csr"), certificate: beside("pem"), config }
+    }
+
+    /// None of them may be there. A certificate that is could only belong to another key.
+    pub fn all(&self) -> [&Path; 4] {
+        [&self.config, &self.key, &self.request, &self.certificate]
+    }
+
+    /// Those that are made now.
+    pub fn made(&self, certificate: CertificateChoice) -> Vec<&Path> {
+        let is_made = |path: &&Path| certificate == CertificateChoice::SelfSigned || *path != self.certificate;
+        self.all().into_iter().filter(is_made).collect()
+    }
+}
+
+impl File<'_> {
+    pub fn public(path: &Path, text: String) -> File<'_> {
+        File { path, text, mode: 0o644 }
+    }
+
+    /// For its owner alone.
+    pub fn private(path: &Path, text: String) -> File<'_> {
+        File { path, text, mode: 0o600 }
+    }
+
+    /// Fails if there is one, whatever came between the check and now.
+    fn create(&self) -> io::Result<fs::File> {
+        OpenOptions::new().write(true).create_new(true).mode(self.mode).open(self.path)
+    }
+}
+
+/// Refuses if one of them is there, a dangling link included.
+pub fn check_new(paths: &[&Path]) -> Result<(), Failure> {
+    let existing: Vec<String> =
+        paths.iter().filter(|path| path.symlink_metadata().is_ok()).map(|path| path.display().to_string()).collect();
+    match existing.as_slice() {
+        [] => Ok(()),
+        [one] => Err(Failure::new(format!("{one} exists already; nothing was written"), HINT_EXISTING)),
+        several => {
+            Err(Failure::new(format!("{} exist already; nothing was written", several.join(", ")), HINT_EXISTING))
+        }
+    }
+}
+
+/// Writes all of them, in a folder that is made where there is none.
+pub fn write(files: &[File<'_>]) -> Result<(), Failure> {
+    for (number, file) in files.iter().enumerate() {
+        if let Err(error) = write_one(file) {
+            // Half a setup would stand in the way of the next try.
+            for written in &files[..number] {
+                let _ = fs::remove_file(written.path);
+            }
+            let error = format!("{} cannot be written: {error}", file.path.display());
+            return Err(Failure::new(
+                error,
+                "nothing was left behind; name a folder that you may write to: --directory DIR",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn write_one(file: &File<'_>) -> io::Result<()> {
+    if let Some(folder) = file.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)?;
+    }
+    let mut created = file.create()?;
+    let written = created.write_all(file.text.as_bytes()).and_then(|()| created.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(file.path);
+    }
+    written
+}
+
+const HINT_EXISTING: &str = "move what is there away, or name another folder: --directory DIR";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_takes_the_others_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, config) = (folder.path().join("edge.key"), folder.path().join("comity.toml"));
+        fs::write(&config, "mine").unwrap();
+        let files = [File::private(&key, "key".to_owned()), File::public(&config, "theirs".to_owned())];
+        assert!(write(&files).is_err());
+        assert!(!key.exists());
+        assert_eq!(fs::read_to_string(&config).unwrap(), "mine");
+    }
+}
