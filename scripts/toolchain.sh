@@ -25,7 +25,8 @@ as_root() {
 need_packages() {
   local pair lacking=()
   for pair in "$@"; do
-    command -v "${pair%%=*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%=*}" ] || lacking+=("${pair#*=}")
+    # Files only: a step of ./test is a function of the same name as its program.
+    type -P "${pair%%=*}" >/dev/null || [ -x "/usr/sbin/${pair%%=*}" ] || lacking+=("${pair#*=}")
   done
   [ "${#lacking[@]}" = 0 ] && return 0
   if ! command -v apt-get >/dev/null 2>&1; then

@@ -42,6 +42,8 @@ pub struct World {
     pub dns: SocketAddr,
     pub authority: Authority,
     pub organisations: Vec<Organisation>,
+    /// The digest algorithms that all of them offer, the most wanted first.
+    pub digest: Vec<String>,
 }
 
 /// Runs the demo to its end. On SIGINT, SIGTERM and SIGHUP it clears everything away and leaves the program.
@@ -50,7 +52,7 @@ pub fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let _clear = ClearOnDrop(stage.clone());
     let Addresses { dns, dns_udp, dns_tcp, places } = Addresses::choose(arguments.address, ORGANISATIONS.len() as u8)?;
     let folder = create_folder(&arguments, &stage)?;
-    let world = World::new(folder, dns, &places)?;
+    let world = World::new(folder, dns, &places, arguments.digest())?;
     let resting = Arc::new(AtomicBool::new(false));
     serve_dns(world.zones(), (dns_udp, dns_tcp), stage.clone(), resting.clone())?;
     world.start(&arguments, &stage)?;
@@ -71,7 +73,7 @@ pub fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
 
 impl World {
     /// Nothing runs yet.
-    fn new(folder: PathBuf, dns: SocketAddr, places: &[Place]) -> anyhow::Result<World> {
+    fn new(folder: PathBuf, dns: SocketAddr, places: &[Place], digest: Vec<String>) -> anyhow::Result<World> {
         let program = std::env::current_exe().context("cannot find this program")?;
         let pairs = ORGANISATIONS.iter().zip(places);
         let organisation = |(definition, place): (_, &Place)| Organisation::new(definition, *place, &folder, &program);
@@ -79,6 +81,7 @@ impl World {
             dns,
             authority: Authority::create(&folder)?,
             organisations: pairs.map(organisation).collect(),
+            digest,
             program,
             folder,
         })
@@ -112,7 +115,7 @@ impl World {
             self.authority.certify(organisation.definition.names)?.write(&organisation.folder)?;
             fs::write(
                 organisation.config_file(),
-                organisation.configuration(self.dns, arguments.workers, &arguments.digest),
+                organisation.configuration(self.dns, arguments.workers, &self.digest),
             )?;
             let config = organisation.config_file();
             let config = config.to_str().context("the folder's name is not UTF-8")?;

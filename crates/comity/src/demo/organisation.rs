@@ -90,17 +90,17 @@ impl Organisation {
         Zone { domain, hosts, edge: Some((edge, self.place.tls.port())) }
     }
 
-    /// What an administrator would write; `digest` is the server's choice where it is empty.
+    /// What an administrator would write.
     pub fn configuration(&self, dns: SocketAddr, workers: u16, digest: &[String]) -> String {
         let Definition { domain, edge, discovery, .. } = self.definition;
         let Place { tls, plain } = self.place;
-        let users = if digest.is_empty() { String::new() } else { format!("\n[users]\ndigest = {digest:?}\n") };
         format!(
-            "domains = [\"{domain}\"]\nedge = \"{edge}\"\ndata = \"data\"\nworkers = {workers}\n\n\
-             [certificate]\nchain = \"edge.pem\"\nkey = \"edge.key\"\nroots = \"../ca.pem\"\n\n\
+            "domains = [\"{domain}\"]\nedge = \"{edge}\"\ndata = \"data\"\nworkers = {workers}\n\
+             drain_secs_max = 1\n\n\
+             [certificate]\nchain = \"certificate.pem\"\nkey = \"certificate.key\"\nroots = \"../ca.pem\"\n\n\
              [listen]\ntls = [\"{tls}\"]\ntcp = [\"{plain}\"]\nudp = [\"{plain}\"]\n\n\
              [federation]\nenabled = true\ndiscovery = {discovery}\n\n\
-             [dns]\nservers = [\"{dns}\"]\n{users}"
+             [dns]\nservers = [\"{dns}\"]\n\n[users]\ndigest = {digest:?}\n"
         )
     }
 

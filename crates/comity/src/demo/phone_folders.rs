@@ -1,12 +1,14 @@
 //! Real phones for the demo: folders that register baresip and linphone with an organisation, and what to type.
 
 use std::fmt::Write;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::World;
 use super::organisation::Organisation;
 use super::phone::Account;
+use super::pki::CertificateNames;
 
 /// Writes a folder for each user and prints the commands that use them.
 pub fn write_and_print(world: &World) -> anyhow::Result<()> {
@@ -19,7 +21,7 @@ pub fn write_and_print(world: &World) -> anyhow::Result<()> {
             port += 10;
             write!(
                 text,
-                "\n  {}   password {}\n    baresip -f {}\n    linphonec -c {}\n",
+                "\n  {}   password {}\n    baresip -f {}\n    {}\n",
                 account.aor,
                 account.password,
                 baresip.display(),
@@ -27,7 +29,8 @@ pub fn write_and_print(world: &World) -> anyhow::Result<()> {
             )?;
         }
     }
-    text += "\nIn baresip, to call: /dial sip:bob@fabrikam.example\nIn linphonec: call sip:bob@fabrikam.example\n";
+    writeln!(text, "\nThe servers offer the digest {}, which every phone knows.", world.digest.join(", "))?;
+    text += IN_THE_PHONES;
     text += "\nAny other phone: transport TLS, the authority in ";
     writeln!(text, "{}, names by the DNS server {}, and", world.authority.file.display(), world.dns)?;
     for Organisation { definition, place, .. } in &world.organisations {
@@ -60,7 +63,7 @@ struct PhoneFolder<'a> {
 }
 
 impl PhoneFolder<'_> {
-    /// Answers baresip's folder and linphone's file.
+    /// Answers baresip's folder and the script that starts linphone.
     fn write(&self) -> anyhow::Result<(PathBuf, PathBuf)> {
         let folder = self.world.folder.join("phones").join(self.user());
         let baresip = folder.join("baresip");
@@ -68,9 +71,13 @@ impl PhoneFolder<'_> {
         fs::write(baresip.join("accounts"), self.baresip_account())?;
         fs::write(baresip.join("config"), self.baresip_config())?;
         fs::write(baresip.join("contacts"), self.contacts())?;
-        let linphone = folder.join("linphonerc");
         fs::write(folder.join("hosts"), self.hosts())?;
-        fs::write(&linphone, self.linphone(&folder))?;
+        // It names nobody: linphonec would ask for one at the terminal, since the servers ask every peer.
+        self.world.authority.certify(CertificateNames { dns: &["phone.invalid"], uris: &[] })?.write(&folder)?;
+        fs::write(folder.join("linphonerc"), self.linphone(&folder))?;
+        let linphone = folder.join("linphonec");
+        fs::write(&linphone, LINPHONE_SCRIPT)?;
+        fs::set_permissions(&linphone, Permissions::from_mode(0o700))?;
         Ok((baresip, linphone))
     }
 
@@ -106,33 +113,43 @@ impl PhoneFolder<'_> {
         others.map(|account| format!("\"{0}\" <sip:{0}>\n", account.aor)).collect()
     }
 
-    /// Names for linphone, which cannot be told of a DNS server on another port than 53.
+    /// What linphone is to find in /etc/hosts: what is there, and the demo's names.
     fn hosts(&self) -> String {
         let line = |organisation: &Organisation| {
             let (address, definition) = (organisation.place.tls.ip(), organisation.definition);
             format!("{address} {} {}\n", definition.edge, definition.domain)
         };
-        self.world.organisations.iter().map(line).collect()
+        let names: String = self.world.organisations.iter().map(line).collect();
+        fs::read_to_string("/etc/hosts").unwrap_or_default() + "\n" + &names
     }
 
     fn linphone(&self, folder: &Path) -> String {
-        let (Account { aor, password }, user) = (self.account, self.user());
-        let (definition, tls) = (self.organisation.definition, self.organisation.place.tls);
-        let (edge, domain) = (definition.edge, definition.domain);
-        let (ca, hosts) = (self.world.authority.file.display(), folder.join("hosts"));
+        let (Account { aor, password }, user, tls_port) = (self.account, self.user(), self.port + 5);
+        let (definition, port) = (self.organisation.definition, self.organisation.place.tls.port());
+        let (edge, domain, ca) = (definition.edge, definition.domain, self.world.authority.file.display());
+        let (chain, key) = (folder.join("certificate.pem"), folder.join("certificate.key"));
+        let (chain, key) = (chain.display(), key.display());
         format!(
-            "[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port=-1\nroot_ca={ca}\nverify_server_certs=1\n\
-             verify_server_cn=1\ndefault_proxy=0\nguess_hostname=1\nregister_only_when_network_is_up=0\n\n\
-             [net]\ndns_srv_enabled=0\ndns_user_hosts_file={}\n\n\
-             [proxy_0]\nreg_proxy=<sip:{edge}:{};transport=tls>\nreg_route=<sip:{edge}:{};transport=tls;lr>\n\
+            "[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port={tls_port}\nroot_ca={ca}\n\
+             client_cert_chain={chain}\nclient_cert_key={key}\n\
+             verify_server_certs=1\nverify_server_cn=1\ndefault_proxy=0\nguess_hostname=1\n\n\
+             [net]\ndns_srv_enabled=0\n\n\
+             [proxy_0]\nreg_proxy=<sip:{edge}:{port};transport=tls>\nreg_route=<sip:{edge}:{port};transport=tls;lr>\n\
              reg_identity=sip:{aor}\nreg_expires=600\nreg_sendregister=1\npublish=0\n\n\
-             [auth_info_0]\nusername={user}\npasswd={password}\nrealm={domain}\ndomain={domain}\n",
-            hosts.display(),
-            tls.port(),
-            tls.port(),
+             [auth_info_0]\nusername={user}\npasswd={password}\nrealm={domain}\ndomain={domain}\n"
         )
     }
 }
 
+/// linphone 5.1 asks nothing but the system for names: it gets a view of its own of /etc/hosts, which needs no root.
+const LINPHONE_SCRIPT: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+exec unshare --map-root-user --mount sh -c \
+    'mount --bind "$0/hosts" /etc/hosts && exec linphonec -c "$0/linphonerc" "$@"' "$here" "$@"
+"#;
+const IN_THE_PHONES: &str = "
+In baresip, to call: /dial sip:bob@fabrikam.example
+In linphonec: call sip:bob@fabrikam.example
+";
 const BARESIP_PORT_FIRST: u16 = 15_060;
 const BARESIP_MODULES: [&str; 5] = ["stdio", "alsa", "g711", "uuid", "srtp"];

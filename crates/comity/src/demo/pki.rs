@@ -91,11 +91,11 @@ impl Authority {
 }
 
 impl Certified {
-    /// Writes `edge.pem` and `edge.key`, the key for its owner alone.
+    /// Writes `certificate.pem` and `certificate.key`, the key for its owner alone.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        fs::write(folder.join("edge.pem"), &self.certificate_pem).context("cannot write a certificate")?;
+        fs::write(folder.join("certificate.pem"), &self.certificate_pem).context("cannot write a certificate")?;
         let mut options = fs::OpenOptions::new();
-        let mut key = options.write(true).create_new(true).mode(0o600).open(folder.join("edge.key"))?;
+        let mut key = options.write(true).create_new(true).mode(0o600).open(folder.join("certificate.key"))?;
         key.write_all(self.key.serialize_pem().as_bytes()).context("cannot write a key")
     }
 }

@@ -49,7 +49,7 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
 /// The caller's and the callee's side of an answered call.
 pub fn set_up(caller: &mut Phone, callee: &mut Phone) -> anyhow::Result<(Call, Call)> {
     let mut sent = caller.invite(callee.aor())?;
-    let invite = callee.expect(Method::Invite, sent.call_id())?;
+    let invite = callee.expect(Method::Invite, sent.call_id()).map_err(|error| caller.explain(&sent, error))?;
     ensure!(invite.body() == sent.body(), "the session description was changed on the way");
     callee.ring(&invite)?;
     caller.expect_response(&sent, |status| status == 180)?;

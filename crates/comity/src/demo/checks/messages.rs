@@ -69,7 +69,7 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
 /// One message, arrived as it was written and accepted.
 pub fn deliver(from: &mut Phone, to: &mut Phone) -> anyhow::Result<()> {
     let mut sent = from.send_message(to.aor(), TEXT)?;
-    receive(to, sent.call_id(), from.aor())?;
+    receive(to, sent.call_id(), from.aor()).map_err(|error| from.explain(&sent, error))?;
     check_status(&from.expect_final(&mut sent)?, 200)
 }
 

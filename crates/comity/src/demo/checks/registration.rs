@@ -19,9 +19,14 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         let response = scene.bob.register(EXPIRES_SECS)?;
         check_status(&response, 200)?;
         ensure!(response.contacts().count() == 1, "expected one binding, found {}", response.contacts().count());
+        // Phones parse it, and take an unquoted one for no Contact at all (RFC 5626 section 10).
+        let contact = response.header_text(HeaderName::Contact).unwrap_or_default();
+        let instance = format!("+sip.instance=\"{}\"", scene.bob.instance());
+        ensure!(contact.contains(&instance), "expected {instance}, the Contact is {contact}");
         Ok(())
     });
-    report.check("the challenge offers SHA-256 before MD5", || challenge_order(scene));
+    let offered = scene.world.digest.join(", then ");
+    report.check(&format!("the server offers the configured digest: {offered}"), || challenge_order(scene));
     report.check("a wrong password is refused", || {
         let response = scene.guesser("contoso.example", "alice@contoso.example")?.register(EXPIRES_SECS)?;
         check_refused(&response, 401, "authentication-failed")
@@ -59,10 +64,12 @@ fn challenge_order(scene: &Scene<'_>) -> anyhow::Result<()> {
     let sent = phone.send(draft)?;
     let response = phone.expect_response(&sent, |status| status >= 200)?;
     check_status(&response, 401)?;
-    let text = |value| String::from_utf8_lossy(value).into_owned();
-    let challenges: Vec<_> = response.header_all(HeaderName::WwwAuthenticate).map(text).collect();
-    let [first, second] = &challenges[..] else { anyhow::bail!("{} challenges, not two", challenges.len()) };
-    ensure!(first.contains("SHA-256") && second.contains("MD5"), "the order is {first}, then {second}");
+    let values = response.header_all(HeaderName::WwwAuthenticate).map(String::from_utf8_lossy);
+    let challenges: Vec<String> = values.map(|value| value.into_owned()).collect();
+    let expected = &scene.world.digest;
+    let names = |(challenge, name): (&String, &String)| challenge.contains(&format!("algorithm={name},"));
+    let in_order = challenges.len() == expected.len() && challenges.iter().zip(expected).all(names);
+    ensure!(in_order, "expected {expected:?}, the challenges are {challenges:?}");
     Ok(())
 }
 

@@ -67,12 +67,19 @@ impl Phone {
         let draft = self
             .registration
             .clone()
-            .header(HeaderName::Contact, self.contact())
+            .header(HeaderName::Contact, format!("{};+sip.instance=\"{}\"", self.contact(), self.instance()))
             .header(HeaderName::Expires, expires_secs.to_string());
         let mut sent = self.send(draft)?;
         let response = self.expect_final(&mut sent)?;
         self.registration.sequence = sent.draft.sequence + 1;
         Ok(response)
+    }
+
+    /// What names this device for good (RFC 5626 section 4.1); a UUID in form.
+    pub fn instance(&self) -> String {
+        let digits: String = self.tag.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let [a, b, c, d] = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20]];
+        format!("<urn:uuid:{a}-{b}-{c}-{d}-{}>", &digits[20..])
     }
 
     pub fn send_message(&mut self, to: &str, text: &str) -> anyhow::Result<Sent> {
@@ -111,20 +118,37 @@ impl Phone {
 
     /// Waits for a response with such a status.
     pub fn expect_response(&mut self, sent: &Sent, fits: impl Fn(u16) -> bool) -> anyhow::Result<Message> {
+        let received = self.receive_response(sent, WAIT, fits)?;
+        received.with_context(|| format!("{}: no answer to its {}", self.account.aor, sent.draft.method))
+    }
+
+    fn receive_response(
+        &mut self,
+        sent: &Sent,
+        within: Duration,
+        fits: impl Fn(u16) -> bool,
+    ) -> anyhow::Result<Option<Message>> {
         let Draft { method, call_id, sequence, .. } = &sent.draft;
         let of_ours = |message: &Message| {
             message.status().is_some_and(&fits)
                 && message.call_id() == Ok(call_id)
                 && message.cseq().is_ok_and(|cseq| cseq.number == *sequence && cseq.method == *method)
         };
-        let received = self.line()?.receive(WAIT, of_ours)?;
-        received.with_context(|| format!("{}: no answer to its {method}", self.account.aor))
+        self.line()?.receive(within, of_ours)
     }
 
     /// Waits for a request of that method and Call-ID.
     pub fn expect(&mut self, method: Method, call_id: &str) -> anyhow::Result<Message> {
         let received = self.receive(&method, call_id, WAIT)?;
         received.with_context(|| format!("{}: no {method} arrived", self.account.aor))
+    }
+
+    /// Adds to why something did not arrive what its sender was told.
+    pub fn explain(&mut self, sent: &Sent, error: anyhow::Error) -> anyhow::Error {
+        match self.receive_response(sent, QUIET, |status| status > 100) {
+            Ok(Some(response)) => error.context(format!("{} was told {}", self.account.aor, status_text(&response))),
+            _ => error,
+        }
     }
 
     /// Makes sure that none comes.
@@ -180,12 +204,16 @@ impl Sent {
 
 /// Fails unless the response has that status; says what it has instead.
 pub fn check_status(response: &Message, expected: u16) -> anyhow::Result<()> {
-    let status = response.status().context("not a response")?;
-    if status == expected {
-        return Ok(());
+    match response.status() {
+        Some(status) if status == expected => Ok(()),
+        _ => bail!("expected {expected}, received {}", status_text(response)),
     }
-    let word = refusal_word(response).map(|word| format!(" ({word})")).unwrap_or_default();
-    bail!("expected {expected}, received {status}{word}")
+}
+
+/// The status, and the word of a refusal of ours.
+fn status_text(response: &Message) -> String {
+    let status = response.status().map_or_else(|| "no response".to_owned(), |status| status.to_string());
+    refusal_word(response).map_or(status.clone(), |word| format!("{status} ({word})"))
 }
 
 /// Fails unless the response refuses with that status and public word.

@@ -1,0 +1,30 @@
+"""Tones, and what is left of them after a call."""
+
+import math
+import struct
+import wave
+
+RATE = 8000
+
+
+def write_tone(path, hertz, seconds=30):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        samples = (int(9000 * math.sin(2 * math.pi * hertz * i / RATE)) for i in range(RATE * seconds))
+        file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+
+
+def dominant_hertz(path):
+    """By zero crossings in the middle half; fails when there is nothing loud enough to measure."""
+    with wave.open(str(path), "rb") as file:
+        rate, channels, count = file.getframerate(), file.getnchannels(), file.getnframes()
+        samples = struct.unpack(f"<{count * channels}h", file.readframes(count))[::channels]
+    middle = samples[count // 4 : 3 * count // 4]
+    if len(middle) < rate // 2:
+        raise RuntimeError(f"the recording has only {count / rate:.1f} s")
+    if max(map(abs, middle)) < 1000:
+        raise RuntimeError("the recording is silent")
+    crossings = sum(1 for before, after in zip(middle, middle[1:]) if before < 0 <= after)
+    return crossings / (len(middle) / rate)
