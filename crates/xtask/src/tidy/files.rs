@@ -73,8 +73,10 @@ fn declared_modules(text: &str) -> impl Iterator<Item = &str> {
 fn is_named_elsewhere(source: &Source, sources: &[Source]) -> bool {
     let name = source.path.rsplit('/').next().unwrap_or(&source.path);
     let folder = source.path.trim_end_matches(name).trim_end_matches('/');
-    sources.iter().any(|other| {
-        other.path != source.path && (other.text.contains(name) && (name != "run" || other.text.contains(folder)))
+    let imported = name.strip_suffix(".py").map(|module| format!("from {module} import "));
+    sources.iter().filter(|other| other.path != source.path).any(|other| {
+        let named = other.text.contains(name) && (name != "run" || other.text.contains(folder));
+        named || imported.as_ref().is_some_and(|import| other.text.contains(import))
     })
 }
 
