@@ -5,7 +5,6 @@
 
 #[path = "world/phone.rs"]
 mod phone;
-#[allow(dead_code, reason = "not every test needs everything")]
 mod world;
 
 use sip::HeaderName;

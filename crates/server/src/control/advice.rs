@@ -149,6 +149,16 @@ fn about_request(word: &str, status: u16) -> Words {
             "the user exists, but no phone or client of theirs is signed in",
             "ask the user to sign in; to see who is: comity user list",
         ),
+        "mailbox-full" => words(
+            Side::Nobody,
+            "the user is away, and as many messages wait as may",
+            "ask the user to sign in: what waits is delivered then; to see how much it is: comity user list",
+        ),
+        "not-stored" => words(
+            Side::Ours,
+            "the user is away, and the message could not be written to the store",
+            "the reason above says what the store said; check the disk's space and health",
+        ),
         "authentication-required" => words(
             Side::Sender,
             "the sender did not prove who they are",
