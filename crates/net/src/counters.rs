@@ -18,8 +18,12 @@ pub struct Counters {
     pub handshakes_completed: u64,
     pub handshakes_resumed: u64,
     pub handshakes_failed: u64,
-    /// Times that accepting paused because of `handshakes_max`.
+    /// Handshakes that waited because of `handshakes_max`.
     pub handshakes_full: u64,
+    /// Connections that had sent nothing and made room for a newcomer.
+    pub unfinished_displaced: u64,
+    /// Newcomers for whom nobody could make room.
+    pub unfinished_refused: u64,
     pub connections_refused: u64,
     pub connections_per_ip_refused: u64,
     pub accepts_failed: u64,

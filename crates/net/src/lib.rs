@@ -7,6 +7,7 @@ mod accounts;
 mod connect;
 mod counters;
 mod flow;
+mod handshakes;
 mod limits;
 mod mailbox;
 mod occupancy;

@@ -12,8 +12,16 @@ pub struct Limits {
     pub connections_max: usize,
     /// Of these, from one remote address.
     pub connections_per_ip_max: usize,
-    /// TLS handshakes at a time; beyond it new connections wait in the listen backlog.
+    /// Inbound connections without a finished TLS handshake; beyond it the oldest that has sent nothing is closed for a
+    /// newcomer, and if there is none, the newcomer.
+    pub unfinished_max: usize,
+    /// Of these, from one remote IPv4 address or IPv6 /64; beyond it likewise, among its own.
+    pub unfinished_per_ip_max: usize,
+    /// An inbound TLS connection that has sent nothing for this long is closed.
+    pub silent_secs_max: u64,
+    /// Inbound TLS handshakes at a time, each from its first byte on; beyond it the next ones wait, in their own time.
     pub handshakes_max: usize,
+    /// From the first byte to the end of the handshake, waiting included.
     pub handshake_secs_max: u64,
     /// For each of the two steps of a connection to a partner, TCP and TLS.
     pub connect_secs_max: u64,
@@ -35,8 +43,11 @@ impl Default for Limits {
         Limits {
             connections_max: 50_000,
             connections_per_ip_max: 10_000,
+            unfinished_max: 4096,
+            unfinished_per_ip_max: 32,
+            silent_secs_max: 3,
             handshakes_max: 256,
-            handshake_secs_max: 10,
+            handshake_secs_max: 5,
             connect_secs_max: 5,
             resolve_secs_max: 8,
             idle_secs_max: 900,
@@ -49,6 +60,10 @@ impl Default for Limits {
 }
 
 impl Limits {
+    pub(crate) fn silent_time(&self) -> Duration {
+        Duration::from_secs(self.silent_secs_max)
+    }
+
     pub(crate) fn handshake_time(&self) -> Duration {
         Duration::from_secs(self.handshake_secs_max)
     }

@@ -10,9 +10,11 @@ use federation::flow::{Direction, FlowFacts};
 use rustls::{ServerConfig, ServerConnection};
 use sip::Transport;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{SemaphorePermit, TryAcquireError};
+use tokio::time::timeout;
 
 use crate::flow::{StreamFlow, tune};
+use crate::handshakes::{Crowded, Handshakes, Place};
 use crate::occupancy::{Full, Permit};
 use crate::tls::TlsWire;
 use crate::wire::{PlainWire, Wire, WireError};
@@ -24,69 +26,118 @@ pub(crate) struct Acceptor {
     pub(crate) worker: Shared,
     pub(crate) transport: Transport,
     pub(crate) tls: Option<Arc<ServerConfig>>,
-    /// The worker's handshakes in progress, all listeners together.
-    pub(crate) slots: Arc<Semaphore>,
+    /// The worker's, all listeners together.
+    pub(crate) handshakes: Handshakes,
+}
+
+/// Why a connection did not become a flow.
+#[derive(Debug, thiserror::Error)]
+enum HandshakeFailure {
+    #[error("it sent nothing")]
+    Silent,
+    #[error("it sent nothing, and a newcomer needed its place")]
+    Displaced,
+    #[error("the handshake took too long")]
+    Slow,
+    #[error(transparent)]
+    Wire(#[from] WireError),
 }
 
 impl Acceptor {
     pub(crate) async fn accept(self, listener: TcpListener) {
         loop {
-            let slot = self.handshake_slot().await;
             match listener.accept().await {
-                Ok((stream, remote)) => self.take(stream, remote, slot),
+                Ok((stream, remote)) => self.take(stream, remote),
                 Err(error) => self.accept_failed(&error).await,
             }
+            // Whoever has spoken already is to be heard before the next newcomer needs room.
+            tokio::task::yield_now().await;
         }
     }
 
-    /// Waits until one more handshake may run: until then the kernel's backlog holds the newcomers.
-    async fn handshake_slot(&self) -> Option<OwnedSemaphorePermit> {
-        self.tls.as_ref()?;
-        if let Err(TryAcquireError::NoPermits) = self.slots.try_acquire() {
-            let mut worker = self.worker.borrow_mut();
-            worker.counters.handshakes_full += 1;
-            let limit_max = worker.limits.handshakes_max;
-            worker.alarms.handshakes.ring(std::time::Instant::now(), "handshakes_max", limit_max);
-        }
-        self.slots.clone().acquire_owned().await.ok()
-    }
-
-    fn take(&self, stream: TcpStream, remote: SocketAddr, slot: Option<OwnedSemaphorePermit>) {
-        let admitted = self.worker.borrow_mut().admit_connection(remote);
-        if let Some(permit) = admitted {
-            tokio::task::spawn_local(self.clone().establish(stream, remote, slot, permit));
-        }
+    fn take(&self, stream: TcpStream, remote: SocketAddr) {
+        let mut worker = self.worker.borrow_mut();
+        let Some(permit) = worker.admit_connection(remote) else { return };
+        let place = match &self.tls {
+            Some(config) => match worker.admit_handshake(remote, &self.handshakes) {
+                Some(place) => Some((place, config.clone())),
+                None => return,
+            },
+            None => None,
+        };
+        tokio::task::spawn_local(self.clone().establish(stream, remote, permit, place));
     }
 
     async fn establish(
         self,
         stream: TcpStream,
         remote: SocketAddr,
-        slot: Option<OwnedSemaphorePermit>,
         permit: Permit,
+        place: Option<(Place, Arc<ServerConfig>)>,
     ) {
-        let time = self.worker.borrow().limits.handshake_time();
         let mut unread = BytesMut::new();
-        let shaken = tokio::time::timeout(time, self.shake_hands(&stream, &mut unread)).await;
-        drop(slot);
-        let failure = match shaken {
-            Ok(Ok(wire)) => {
+        match self.secure(&stream, place, &mut unread).await {
+            Ok(wire) => {
                 self.worker.borrow_mut().open_inbound(self.transport, stream, remote, wire, unread, permit);
-                return;
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "timeout".to_owned(),
-        };
-        tracing::debug!(%remote, failure, "handshake failed");
-        self.worker.borrow_mut().counters.handshakes_failed += 1;
+            Err(failure) => {
+                tracing::debug!(%remote, %failure, "handshake failed");
+                let mut worker = self.worker.borrow_mut();
+                worker.counters.handshakes_failed += 1;
+                worker.counters.unfinished_displaced += u64::from(matches!(failure, HandshakeFailure::Displaced));
+            }
+        }
     }
 
-    async fn shake_hands(&self, stream: &TcpStream, unread: &mut BytesMut) -> Result<Wire, WireError> {
-        tune(stream)?;
-        let Some(config) = &self.tls else { return Ok(Wire::Plain(PlainWire::default())) };
-        let mut tls = TlsWire::new(ServerConnection::new(config.clone())?.into());
+    async fn secure(
+        &self,
+        stream: &TcpStream,
+        place: Option<(Place, Arc<ServerConfig>)>,
+        unread: &mut BytesMut,
+    ) -> Result<Wire, HandshakeFailure> {
+        tune(stream).map_err(WireError::from)?;
+        let Some((place, config)) = place else { return Ok(Wire::Plain(PlainWire::default())) };
+        self.expect_first_byte(stream, &place).await?;
+        let time = self.worker.borrow().limits.handshake_time();
+        timeout(time, self.shake_hands(stream, config, unread)).await.map_err(|_| HandshakeFailure::Slow)?
+    }
+
+    /// Until then the connection holds no more than its place. Peeks: that a socket is called ready proves nothing.
+    async fn expect_first_byte(&self, stream: &TcpStream, place: &Place) -> Result<(), HandshakeFailure> {
+        let time = self.worker.borrow().limits.silent_time();
+        let mut byte = [0];
+        tokio::select! {
+            biased;
+            peeked = timeout(time, stream.peek(&mut byte)) => {
+                peeked.map_err(|_| HandshakeFailure::Silent)?.map_err(WireError::from)?;
+            }
+            () = place.displaced() => return Err(HandshakeFailure::Displaced),
+        }
+        if place.speak() { Ok(()) } else { Err(HandshakeFailure::Displaced) }
+    }
+
+    async fn shake_hands(
+        &self,
+        stream: &TcpStream,
+        config: Arc<ServerConfig>,
+        unread: &mut BytesMut,
+    ) -> Result<Wire, HandshakeFailure> {
+        let _turn = self.turn().await;
+        let connection = ServerConnection::new(config).map_err(WireError::from)?;
+        let mut tls = TlsWire::new(connection.into());
         tls.handshake(stream, unread).await?;
         Ok(Wire::Tls(tls))
+    }
+
+    /// Waits until one more handshake may run.
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        if let Err(TryAcquireError::NoPermits) = self.handshakes.turns.try_acquire() {
+            let mut worker = self.worker.borrow_mut();
+            worker.counters.handshakes_full += 1;
+            let limit_max = worker.limits.handshakes_max;
+            worker.alarms.handshakes.ring(std::time::Instant::now(), "handshakes_max", limit_max);
+        }
+        self.handshakes.turns.acquire().await.expect("nobody closes it")
     }
 
     async fn accept_failed(&self, error: &io::Error) {
@@ -116,6 +167,26 @@ impl Worker {
             }
         }
         None
+    }
+
+    fn admit_handshake(&mut self, remote: SocketAddr, handshakes: &Handshakes) -> Option<Place> {
+        let entered = handshakes.enter(remote.ip(), &self.limits);
+        let (place, crowded) = match entered {
+            Ok((place, crowded)) => (Some(place), crowded),
+            Err(crowded) => (None, Some(crowded)),
+        };
+        self.counters.unfinished_refused += u64::from(place.is_none());
+        let now = std::time::Instant::now();
+        let limits = &self.limits;
+        match crowded {
+            Some(Crowded::Total) => self.alarms.unfinished.ring(now, "unfinished_max", limits.unfinished_max),
+            Some(Crowded::Ip) => {
+                let limit_max = limits.unfinished_per_ip_max;
+                self.alarms.unfinished_per_ip.ring(now, "unfinished_per_ip_max", limit_max);
+            }
+            None => {}
+        }
+        place
     }
 
     fn open_inbound(

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 use crate::flow::{Fate, StreamFlow};
+use crate::handshakes::Handshakes;
 use crate::limits::Alarm;
 use crate::occupancy::Occupancy;
 use crate::{
@@ -86,6 +87,8 @@ pub(crate) struct Alarms {
     pub(crate) connections: Alarm,
     pub(crate) connections_per_ip: Alarm,
     pub(crate) handshakes: Alarm,
+    pub(crate) unfinished: Alarm,
+    pub(crate) unfinished_per_ip: Alarm,
     pub(crate) output: Alarm,
     pub(crate) handoffs: Alarm,
 }
@@ -174,14 +177,14 @@ impl Listening {
 }
 
 async fn serve(worker: Shared, mut inbox: Inbox, listeners: Vec<Listening>) {
-    let handshake_slots = Arc::new(tokio::sync::Semaphore::new(worker.borrow().limits.handshakes_max));
+    let handshakes = Handshakes::new(&worker.borrow().limits);
     for listening in listeners {
         match listening.kind {
             ListeningKind::Datagram(socket) => {
                 tokio::task::spawn_local(udp::receive(worker.clone(), socket, listening.number, listening.address));
             }
             ListeningKind::Stream { socket, transport, tls } => {
-                let acceptor = tcp::Acceptor { worker: worker.clone(), transport, tls, slots: handshake_slots.clone() };
+                let acceptor = tcp::Acceptor { worker: worker.clone(), transport, tls, handshakes: handshakes.clone() };
                 tokio::task::spawn_local(acceptor.accept(socket));
             }
         }

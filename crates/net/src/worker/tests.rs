@@ -21,6 +21,8 @@ use crate::mailbox::mailbox;
 use crate::testing::name_server::{self, a, srv};
 use crate::testing::{Authority, Edge};
 
+mod handshakes;
+
 const WORKERS: u16 = 2;
 const PASSWORD: &str = "correct horse";
 
@@ -405,22 +407,6 @@ fn a_peer_that_asks_and_never_reads_is_ended() {
     assert!(!matches!(failed.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{failed}");
     assert_eq!(contoso.sum(|seen| seen.slow_readers_ended), 1);
     assert_eq!(contoso.sum(|seen| seen.flows as u64), 0);
-}
-
-#[test]
-fn a_handshake_that_does_not_go_on_ends_and_gives_its_place_back() {
-    let limits = Limits { handshake_secs_max: 1, handshakes_max: 1, connections_per_ip_max: 3, ..Limits::default() };
-    let (contoso, _fabrikam, _name_server) = two_organisations_within(limits);
-    let mut silent: Vec<StdStream> = (0..6).map(|_| StdStream::connect(contoso.tls).expect("a server")).collect();
-    for peer in &mut silent {
-        peer.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
-        // Either end is an end: a place was there and timed out, or there was none.
-        let end = peer.read(&mut [0; 16]);
-        assert!(!matches!(&end, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "{end:?}");
-    }
-    Phone::connect(&contoso, "alice").register();
-    assert!(contoso.sum(|seen| seen.handshakes_failed) >= 2);
-    assert!(contoso.sum(|seen| seen.handshakes_full) >= 1);
 }
 
 #[test]
