@@ -36,7 +36,12 @@ pub struct Counters {
     pub datagrams_oversized: u64,
     pub datagrams_unsent: u64,
     pub framing_errors: u64,
+    /// Of a stream or a datagram, with sound borders.
     pub parse_errors: u64,
+    /// Of the former, those that were answered with 400.
+    pub parse_errors_answered: u64,
+    /// Flows ended because of `parse_errors_per_flow_max`.
+    pub parse_errors_ended: u64,
     pub tls_errors: u64,
     pub slow_readers_ended: u64,
     /// Messages for a stream flow that was no longer here.

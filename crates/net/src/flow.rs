@@ -25,6 +25,8 @@ pub(crate) struct StreamFlow {
     unread: BytesMut,
     /// The peer will send no more.
     peer: Peer,
+    /// Messages that could not be read, less those that could be since.
+    unreadable: u32,
     /// Whole messages may be left in `unread` from the last turn.
     has_backlog: bool,
     closing_since: Option<Instant>,
@@ -44,6 +46,7 @@ pub struct MovedFlow {
     framer: Framer,
     unread: BytesMut,
     peer: Peer,
+    unreadable: u32,
     closing_since: Option<Instant>,
 }
 
@@ -88,6 +91,7 @@ impl StreamFlow {
             has_backlog: !unread.is_empty(),
             unread,
             peer: Peer::Open,
+            unreadable: 0,
             closing_since: None,
             used_at: Instant::now(),
             is_dirty: false,
@@ -107,6 +111,7 @@ impl StreamFlow {
             has_backlog: !moved.unread.is_empty(),
             unread: moved.unread,
             peer: moved.peer,
+            unreadable: moved.unreadable,
             closing_since: moved.closing_since,
             used_at: Instant::now(),
             is_dirty: false,
@@ -126,6 +131,7 @@ impl StreamFlow {
             framer: self.framer,
             unread: self.unread,
             peer: self.peer,
+            unreadable: self.unreadable,
             closing_since: self.closing_since,
         })
     }
@@ -168,6 +174,16 @@ impl StreamFlow {
             self.unread = BytesMut::new();
         }
         Ok(frame)
+    }
+
+    pub(crate) fn message_was_read(&mut self) {
+        self.unreadable = self.unreadable.saturating_sub(1);
+    }
+
+    /// How many more such messages there were than others.
+    pub(crate) fn message_was_unreadable(&mut self) -> u32 {
+        self.unreadable += 1;
+        self.unreadable
     }
 
     /// Queues bytes; [`StreamFlow::flush`] writes them.

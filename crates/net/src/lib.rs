@@ -19,6 +19,7 @@ mod tcp;
 mod tls;
 mod turn;
 mod udp;
+mod unreadable;
 mod wire;
 pub mod worker;
 

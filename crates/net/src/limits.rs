@@ -33,6 +33,8 @@ pub struct Limits {
     pub closing_secs_max: u64,
     /// Bytes waiting to be written on one stream flow; beyond it the peer reads too slowly and the flow ends.
     pub output_bytes_max: usize,
+    /// Messages that cannot be read on one stream flow, less those that could be since; beyond it the flow ends.
+    pub parse_errors_per_flow_max: u32,
     /// Messages taken from one flow before the others have their turn.
     pub messages_per_turn_max: usize,
     pub message: MessageLimits,
@@ -53,6 +55,7 @@ impl Default for Limits {
             idle_secs_max: 900,
             closing_secs_max: 10,
             output_bytes_max: 4 << 20,
+            parse_errors_per_flow_max: 64,
             messages_per_turn_max: 64,
             message: MessageLimits::default(),
         }

@@ -26,7 +26,7 @@ impl Worker {
     }
 
     /// Queues a message; the queue is written when the entry in hand ends, so that messages share a system call.
-    fn transmit(&mut self, id: FlowId, bytes: Bytes) {
+    pub(crate) fn transmit(&mut self, id: FlowId, bytes: Bytes) {
         self.counters.messages_sent += 1;
         self.queue(id, bytes);
     }

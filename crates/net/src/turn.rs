@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use signaling::Input;
-use sip::{FlowId, Frame, Message};
+use sip::{FlowId, Frame, Message, ParseError};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::flow::{Fate, Signal, linger};
 use crate::occupancy::Permit;
+use crate::unreadable;
 use crate::worker::{Shared, Worker};
 
 /// What a flow's task does next.
@@ -83,17 +84,40 @@ impl Worker {
     }
 
     fn take_stream_message(&mut self, id: FlowId, bytes: Bytes) {
-        match Message::parse_within(bytes, self.limits.message) {
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        match Message::parse_within(bytes.clone(), self.limits.message) {
             Ok(message) => {
                 self.counters.messages_received += 1;
+                flow.message_was_read();
                 self.core.handle_input(self.now, Input::Message { flow: id, message });
                 self.settle();
             }
-            Err(error) => {
+            // Whoever disagrees with us about where a message ends could smuggle another into it.
+            Err(error @ ParseError::Framing(_)) => {
                 tracing::debug!(flow = ?id, %error, "no message");
-                self.counters.parse_errors += 1;
+                self.counters.framing_errors += 1;
                 self.close(id);
             }
+            Err(error) => {
+                tracing::debug!(flow = ?id, %error, "a message that cannot be read");
+                self.refuse_unreadable(id, &bytes);
+            }
+        }
+    }
+
+    /// A message with sound borders harms nobody but its sender: a flow that many share stays, unless it brings little
+    /// else.
+    fn refuse_unreadable(&mut self, id: FlowId, bytes: &Bytes) {
+        self.counters.parse_errors += 1;
+        if let Some(response) = unreadable::bad_request(bytes, self.limits.message) {
+            self.counters.parse_errors_answered += 1;
+            self.transmit(id, response);
+        }
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        if flow.message_was_unreadable() > self.limits.parse_errors_per_flow_max {
+            tracing::debug!(flow = ?id, "too many messages that cannot be read");
+            self.counters.parse_errors_ended += 1;
+            self.close(id);
         }
     }
 

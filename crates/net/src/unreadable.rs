@@ -1,0 +1,110 @@
+//! The 400 to a message that has sound borders and cannot be read (RFC 3261 8.2.6, 18.3): on a stream only, where its
+//! sender alone can get it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use federation::screen::screen;
+use sip::{HeaderName, Message, MessageLimits, Method, build};
+
+/// Nothing of the message is trusted: its start line and what a response repeats are taken over line by line, and make a
+/// message again, which must be readable by itself. `None`: it is not (a Call-ID is there twice, perhaps), or the message
+/// is one that nobody may answer.
+pub(crate) fn bad_request(bytes: &Bytes, limits: MessageLimits) -> Option<Bytes> {
+    let request = Message::parse_within(essence(bytes)?, limits).ok()?;
+    if request.method()? == Method::Ack || screen(&request).is_err() {
+        return None;
+    }
+    // The same for the same request (RFC 3261 8.2.7).
+    let mut hasher = DefaultHasher::new();
+    request.as_bytes().hash(&mut hasher);
+    let tag = format!("{:016x}", hasher.finish());
+    let response = build::response(&request, 400, None, Some(&tag)).build();
+    (response.len() <= limits.bytes_max).then_some(response)
+}
+
+/// A message of the start line and the headers that a response repeats.
+fn essence(bytes: &[u8]) -> Option<Bytes> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let mut essence = BytesMut::from(lines.next()?);
+    let mut is_repeated = false;
+    for line in lines.take_while(|line| *line != b"\r\n") {
+        // A continuation belongs to the line before it (RFC 3261 7.3.1).
+        if !matches!(line.first(), Some(b' ' | b'\t')) {
+            is_repeated = REPEATED.contains(&name(line));
+        }
+        if is_repeated {
+            essence.put_slice(line);
+        }
+    }
+    essence.put_slice(b"Content-Length: 0\r\n\r\n");
+    Some(essence.freeze())
+}
+
+fn name(line: &[u8]) -> HeaderName {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    HeaderName::parse(name.trim_ascii_end())
+}
+
+/// RFC 3261 8.2.6.2.
+const REPEATED: [HeaderName; 5] =
+    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(headers: &str) -> Option<String> {
+        let text = format!("{headers}\nContent-Length: 0\n\n").replace('\n', "\r\n");
+        let bytes = Bytes::from(text);
+        assert!(Message::parse(bytes.clone()).is_err(), "{headers}");
+        let response = bad_request(&bytes, MessageLimits::default())?;
+        assert!(Message::parse(response.clone()).is_ok(), "{response:?}");
+        Some(String::from_utf8(response.to_vec()).expect("ASCII"))
+    }
+
+    const REQUEST: &str = "MESSAGE sip:bob@fabrikam.example SIP/2.0
+v: SIP/2.0/TLS a.example;branch=z9hG4bK1,
+ SIP/2.0/TLS b.example;branch=z9hG4bK2
+Via : SIP/2.0/TLS c.example;branch=z9hG4bK3
+From: <sip:alice@contoso.example>;tag=1
+To: <sip:bob@fabrikam.example>;tag=2
+i: unreadable
+CSeq: 1 MESSAGE
+Event: one
+ and more of it";
+
+    #[test]
+    fn what_a_response_repeats_is_taken_over_and_nothing_else() {
+        let response = answered(&format!("{REQUEST}\no: two")).expect("an answer");
+        let expected = "SIP/2.0 400 Bad Request
+Via: SIP/2.0/TLS a.example;branch=z9hG4bK1, SIP/2.0/TLS b.example;branch=z9hG4bK2
+Via: SIP/2.0/TLS c.example;branch=z9hG4bK3
+From: <sip:alice@contoso.example>;tag=1
+To: <sip:bob@fabrikam.example>;tag=2
+Call-ID: unreadable
+CSeq: 1 MESSAGE
+Content-Length: 0
+
+";
+        assert_eq!(response.replace("\r\n", "\n").replace(",  ", ", "), expected);
+    }
+
+    #[test]
+    fn what_would_be_answered_to_the_wrong_one_is_dropped() {
+        for second in ["From: <sip:b@c>;tag=2", "t: <sip:b@c>", "Call-ID: 2", "CSeq: 2 MESSAGE"] {
+            assert_eq!(answered(&format!("{REQUEST}\n{second}")), None, "{second}");
+        }
+        let twice = format!("{REQUEST}\no: two");
+        for (part, other) in [
+            ("i: unreadable\n", ""),
+            ("SIP/2.0/TLS a.example", "nonsense"),
+            ("1 MESSAGE", "1 INVITE"),
+            ("<sip:alice@contoso.example>;tag=1", "<"),
+            ("MESSAGE sip:bob@fabrikam.example SIP/2.0", "SIP/2.0 200 OK"),
+        ] {
+            assert_eq!(answered(&twice.replacen(part, other, 1)), None, "{other}");
+        }
+        assert_eq!(answered(&twice.replace("MESSAGE", "ACK")), None);
+    }
+}
