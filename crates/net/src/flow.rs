@@ -122,8 +122,8 @@ impl StreamFlow {
 
     /// Makes the flow fit to cross threads. The task that waits on it gives up its half of the socket.
     pub(crate) fn into_moved(self) -> io::Result<MovedFlow> {
-        let duplicate: Socket = SockRef::from(&*self.stream).try_clone()?;
         self.signal.decide(Fate::Moved);
+        let duplicate: Socket = SockRef::from(&*self.stream).try_clone()?;
         Ok(MovedFlow {
             facts: self.facts,
             socket: duplicate.into(),

@@ -15,8 +15,12 @@ use crate::{Counters, MovedFlow};
 #[allow(clippy::large_enum_variant, reason = "the largest is by far the commonest; the queue holds it without a box")]
 pub enum WorkerMessage {
     Handoff(Handoff),
-    /// A flow that another worker accepted and this one owns from now on.
-    Adopt(Box<MovedFlow>),
+    /// A flow that another worker accepted and this one owns from now on, and what is known of it
+    /// ([`Handoff::FlowMoved`]): in one message, for nothing may be read from the flow in between.
+    Adopt {
+        moved: Box<MovedFlow>,
+        known: Handoff,
+    },
     Partners(Arc<Partners>),
     UserRemoved(Aor),
     /// Forget what the DNS said: an administrator corrected something.
@@ -48,15 +52,16 @@ pub struct Inbox {
     gauge: Arc<Gauge>,
 }
 
-/// How many handoffs are on their way. Only handoffs are bounded by it: peers make them, and the transactions above
-/// survive the loss of one. The rest is bounded by what asks for it (questions, flows, an operator), and must arrive.
+/// How many handoffs are on their way that peers can make as many of as they like, see [`room`]. The transactions above
+/// survive the loss of one. The rest is bounded by what asks for it (transactions, flows, questions, an operator), and
+/// must arrive: nobody would say it again.
 struct Gauge {
     handoffs_max: usize,
     handoffs: AtomicUsize,
     dropped: AtomicU64,
 }
 
-/// A queue that holds at most `capacity` handoffs.
+/// A queue that holds at most `capacity` handoffs that may be lost.
 pub fn mailbox(capacity: usize) -> (Mailbox, Inbox) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let gauge = Arc::new(Gauge { handoffs_max: capacity, handoffs: AtomicUsize::new(0), dropped: AtomicU64::new(0) });
@@ -66,8 +71,8 @@ pub fn mailbox(capacity: usize) -> (Mailbox, Inbox) {
 impl Mailbox {
     /// Never blocks. `false`: the queue is full, or the worker is gone; the message is dropped and counted.
     pub fn send(&self, message: WorkerMessage) -> bool {
-        let is_handoff = matches!(message, WorkerMessage::Handoff(_));
-        let sent = (!is_handoff || self.gauge.enter()) && self.sender.send(message).is_ok();
+        let room = room(&message, self.gauge.handoffs_max);
+        let sent = room.is_none_or(|room| self.gauge.enter(room)) && self.sender.send(message).is_ok();
         if !sent {
             self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -89,14 +94,14 @@ impl Inbox {
     /// Waits for a message, then takes what else is there, at most `count_max`. Nothing: no sender is left.
     pub(crate) async fn receive(&mut self, into: &mut Vec<WorkerMessage>, count_max: usize) {
         self.receiver.recv_many(into, count_max).await;
-        let handoffs = into.iter().filter(|message| matches!(message, WorkerMessage::Handoff(_))).count();
+        let handoffs = into.iter().filter(|message| room(message, 0).is_some()).count();
         self.gauge.handoffs.fetch_sub(handoffs, Ordering::Relaxed);
     }
 }
 
 impl Gauge {
-    fn enter(&self) -> bool {
-        let entered = self.handoffs.fetch_add(1, Ordering::Relaxed) < self.handoffs_max;
+    fn enter(&self, room: usize) -> bool {
+        let entered = self.handoffs.fetch_add(1, Ordering::Relaxed) < room;
         if !entered {
             self.handoffs.fetch_sub(1, Ordering::Relaxed);
         }
@@ -104,13 +109,64 @@ impl Gauge {
     }
 }
 
+/// How many of those that may be lost the queue may hold for this one to enter it; `None`: it must arrive.
+fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
+    let WorkerMessage::Handoff(handoff) = message else { return None };
+    match handoff {
+        Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
+        // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
+        Handoff::Respond { status: ..200, .. } => Some(handoffs_max),
+        Handoff::Respond { status: 200..300, .. } => Some(handoffs_max.saturating_mul(SUCCESS_ROOM_FACTOR)),
+        // One for each transaction or flow.
+        Handoff::Respond { .. } | Handoff::Cancel { .. } | Handoff::FlowMoved { .. } | Handoff::FlowEnded { .. } => {
+            None
+        }
+    }
+}
+
+/// A success still enters a queue so many times as full as a request does: work done is worth more than work to do.
+const SUCCESS_ROOM_FACTOR: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use federation::flow::FlowKind;
+    use signaling::Upstream;
     use sip::FlowId;
+    use sip::transaction::ServerTransactionId;
+
+    const FLOW: FlowId = FlowId::Stream { worker: 0, serial: 1 };
 
     fn handoff(serial: u64) -> WorkerMessage {
-        WorkerMessage::Handoff(Handoff::FlowEnded { flow: FlowId::Stream { worker: 0, serial } })
+        let flow = FlowId::Stream { worker: 0, serial };
+        WorkerMessage::Handoff(Handoff::Transmit { flow, bytes: Bytes::new() })
+    }
+
+    fn respond(status: u16) -> WorkerMessage {
+        WorkerMessage::Handoff(Handoff::Respond { to: ServerTransactionId(1), status, response: Bytes::new() })
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_nobody_would_say_again_enters_a_full_queue() {
+        let (mailbox, mut inbox) = mailbox(1);
+        assert!(mailbox.send(handoff(1)));
+        let upstream = Upstream { worker: 0, transaction: ServerTransactionId(1) };
+        for handoff in [
+            Handoff::FlowMoved { flow: FLOW, kind: FlowKind::Client, users: Vec::new() },
+            Handoff::FlowEnded { flow: FLOW },
+            Handoff::Cancel { upstream },
+        ] {
+            assert!(mailbox.send(WorkerMessage::Handoff(handoff)));
+        }
+        assert!(mailbox.send(respond(486)));
+        assert!(!mailbox.send(respond(180)));
+        let successes = (0..10).filter(|_| mailbox.send(respond(200))).count();
+        assert_eq!(successes, SUCCESS_ROOM_FACTOR - 1);
+        assert_eq!(mailbox.dropped(), 8);
+
+        inbox.receive(&mut Vec::new(), 100).await;
+        assert_eq!(mailbox.gauge.handoffs.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test(flavor = "current_thread")]

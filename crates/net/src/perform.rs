@@ -1,11 +1,11 @@
 //! Doing what the core asks for, one output at a time and in order.
 
 use bytes::Bytes;
-use signaling::{Answer, Handoff, Output, Question, QuestionId, WorkerId};
+use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, WorkerId};
 use sip::FlowId;
 use tokio::task::spawn_local;
 
-use crate::flow::Fate;
+use crate::flow::{Fate, MovedFlow, StreamFlow};
 use crate::worker::Worker;
 use crate::{WorkerMessage, accounts, connect};
 
@@ -17,7 +17,7 @@ impl Worker {
             }
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             Output::CloseFlow { flow } => self.close(flow),
-            Output::MoveFlow { flow, to } => self.move_flow(flow, to),
+            Output::MoveFlow { flow, .. } => self.move_flow(flow),
             Output::Handoff { to, handoff } => self.hand_off(to, handoff),
             Output::Ask { id, question } => self.ask(id, question),
             // The core keeps the record; here it is only told to whoever watches the log.
@@ -70,23 +70,43 @@ impl Worker {
         }
     }
 
-    fn move_flow(&mut self, id: FlowId, to: WorkerId) {
-        let Some(mailbox) = self.mailboxes.get(usize::from(to)).filter(|_| to != self.id) else {
-            tracing::debug!(flow = ?id, to, "a flow cannot move there");
-            return;
-        };
-        let Some(flow) = self.flows.remove(&id) else { return };
+    /// Takes the flow from its task. It goes with what the core says of it, which is the next output.
+    fn move_flow(&mut self, id: FlowId) {
+        let moved = self.flows.remove(&id).map(StreamFlow::into_moved);
         self.counters.flows = self.flows.len();
-        let sent = flow.into_moved().map(|moved| mailbox.send(WorkerMessage::Adopt(Box::new(moved))));
-        if matches!(sent, Ok(true)) {
+        match moved {
+            Some(Ok(moved)) => self.moving = Some(moved),
+            failed => {
+                let error = failed.and_then(Result::err);
+                tracing::debug!(flow = ?id, ?error, "a flow that was to move is gone");
+                self.not_moved(id);
+            }
+        }
+    }
+
+    /// The core believes the flow with the other worker, which will never say that it has ended.
+    fn not_moved(&mut self, id: FlowId) {
+        self.ended.push_back(id);
+        self.core.handle_input(self.now, Input::Handoff(Handoff::FlowEnded { flow: id }));
+    }
+
+    fn give_away(&mut self, moved: MovedFlow, to: WorkerId, known: Handoff) {
+        let id = moved.facts().id;
+        let mailbox = self.mailboxes.get(usize::from(to)).filter(|_| to != self.id);
+        if mailbox.is_some_and(|mailbox| mailbox.send(WorkerMessage::Adopt { moved: Box::new(moved), known })) {
             self.counters.flows_given_away += 1;
         } else {
-            tracing::debug!(flow = ?id, ?sent, "moving a flow failed");
-            self.ended.push_back(id);
+            tracing::debug!(flow = ?id, to, "a flow cannot move there");
+            self.not_moved(id);
         }
     }
 
     fn hand_off(&mut self, to: WorkerId, handoff: Handoff) {
+        if let Handoff::FlowMoved { flow, .. } = &handoff
+            && let Some(moved) = self.moving.take_if(|moving| moving.facts().id == *flow)
+        {
+            return self.give_away(moved, to, handoff);
+        }
         let Some(mailbox) = self.mailboxes.get(usize::from(to)) else {
             tracing::debug!(to, "there is no such worker");
             return;

@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signaling::{Answer, Core, Input, QuestionId, WorkerId};
+use signaling::{Answer, Core, Handoff, Input, QuestionId, WorkerId};
 use sip::{FlowId, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
@@ -74,6 +74,8 @@ pub(crate) struct Worker {
     pub(crate) dirty: Vec<FlowId>,
     /// Flows that are gone and that the core has not heard of.
     pub(crate) ended: VecDeque<FlowId>,
+    /// Between the two outputs by which the core gives a flow away.
+    pub(crate) moving: Option<MovedFlow>,
     serials: u64,
     /// What the loop sleeps until, and how to make it look again.
     sleeps_until: Option<Instant>,
@@ -138,6 +140,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
             scratch: vec![0; SCRATCH_BYTES],
             dirty: Vec::new(),
             ended: VecDeque::new(),
+            moving: None,
             serials: 0,
             sleeps_until: None,
             rearm: Rc::new(Notify::new()),
@@ -335,7 +338,7 @@ impl Worker {
     fn take_message(&mut self, message: WorkerMessage) {
         match message {
             WorkerMessage::Handoff(handoff) => self.core.handle_input(self.now, Input::Handoff(handoff)),
-            WorkerMessage::Adopt(moved) => self.adopt(*moved),
+            WorkerMessage::Adopt { moved, known } => self.adopt(*moved, known),
             WorkerMessage::Partners(partners) => self.core.handle_input(self.now, Input::Partners(partners)),
             WorkerMessage::UserRemoved(aor) => self.core.handle_input(self.now, Input::UserRemoved(aor)),
             WorkerMessage::ForgetNames => self.resolver.forget(),
@@ -351,10 +354,11 @@ impl Worker {
         Counters { handoffs_dropped, ..self.counters.clone() }
     }
 
-    fn adopt(&mut self, moved: MovedFlow) {
+    fn adopt(&mut self, moved: MovedFlow, known: Handoff) {
         let facts = moved.facts().clone();
         let id = facts.id;
         self.core.handle_input(self.now, Input::FlowOpened(facts.clone()));
+        self.core.handle_input(self.now, Input::Handoff(known));
         match StreamFlow::adopt(moved) {
             Ok(flow) => {
                 self.counters.flows_adopted += 1;

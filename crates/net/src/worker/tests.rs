@@ -22,6 +22,7 @@ use crate::testing::name_server::{self, a, srv};
 use crate::testing::{Authority, Edge};
 
 mod handshakes;
+mod moving;
 mod unreadable;
 
 const WORKERS: u16 = 2;
