@@ -119,6 +119,24 @@ fn a_message_is_stored_before_its_202() {
 }
 
 #[test]
+fn a_device_that_comes_before_the_commit_need_not_wait_for_its_next_registration() {
+    everywhere(|mut play| {
+        play.world.messages(play.fabrikam).held = Some(Vec::new());
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "m1"));
+        // The store cannot show yet what it is about to commit.
+        play.world.messages(play.fabrikam).is_broken = true;
+        let bob = play.bob_registers(0);
+        assert!(play.world.take(bob).is_empty());
+        play.world.messages(play.fabrikam).is_broken = false;
+        play.world.release(play.fabrikam);
+        assert_eq!(play.world.only(play.alice).status(), Some(202));
+        play.take(bob, "m1", "200 OK");
+        assert!(play.waiting().is_empty());
+        play.assert_over();
+    });
+}
+
+#[test]
 fn a_store_that_fails_promises_nothing() {
     everywhere(|mut play| {
         play.world.messages(play.fabrikam).is_broken = true;
