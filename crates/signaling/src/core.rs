@@ -229,9 +229,10 @@ impl Core {
         }
     }
 
-    /// Whether nobody waits for anything that this worker would still do. Dialogs may stand: they outlive a server.
+    /// Whether nobody waits for anything that this worker would still do. What only absorbs or passes on repeats does
+    /// not count, nor does a dialog: it outlives the server.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.owner.contexts() == 0 && !self.transactions.owes_final()
+        self.waiting.is_empty() && !self.transactions.owes_final()
     }
 
     /// A message from outside, on whichever flow and worker it came.
@@ -376,7 +377,7 @@ impl Core {
         for transaction in self.transactions.pending_invites(flow) {
             self.cancel(now, transaction);
         }
-        self.links.flow_closed(flow);
+        self.links.flow_closed(now, flow);
         self.flow_ended_elsewhere(now, flow);
     }
 

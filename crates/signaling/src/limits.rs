@@ -20,6 +20,8 @@ pub struct Limits {
     pub answer_secs_max: u64,
     /// Requests that wait for one partner connection to come up; beyond it 503.
     pub waiting_per_link_max: usize,
+    /// How long all ways to a partner together may be tried before those that wait are told.
+    pub link_secs_max: u64,
     /// Connections to one partner, over all workers.
     pub partner_connections: u16,
     /// How long a new connection may take to show what it is.
@@ -43,6 +45,10 @@ impl Limits {
         Duration::from_secs(self.answer_secs_max)
     }
 
+    pub(crate) fn link_time(&self) -> Duration {
+        Duration::from_secs(self.link_secs_max)
+    }
+
     pub(crate) fn undecided_time(&self) -> Duration {
         Duration::from_secs(self.undecided_secs_max)
     }
@@ -57,6 +63,7 @@ impl Default for Limits {
             waiting_max: 20_000,
             answer_secs_max: 20,
             waiting_per_link_max: 1_000,
+            link_secs_max: 25,
             partner_connections: 4,
             undecided_secs_max: 10,
             users_per_flow_max: 64,

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use federation::discovery::SrvResult;
 use federation::flow::{FlowFacts, FlowKind};
@@ -38,6 +38,8 @@ struct Link {
     stage: Stage,
     waiting: VecDeque<Waiter>,
     last_failure: Option<Refusal>,
+    /// When the attempt under way, or the one that brought it up, began.
+    since: Instant,
 }
 
 /// How far a connection has come; each stage but the last two waits for one answer.
@@ -76,10 +78,25 @@ enum Waiter {
 }
 
 impl Links {
-    pub(crate) fn flow_closed(&mut self, flow: FlowId) {
-        if let Some(link) = self.keys_by_flow.remove(&flow).and_then(|key| self.links.get_mut(&key)) {
-            link.stage = Stage::Idle;
+    /// A connection that ends as soon as it is up was most likely refused: under TLS 1.3 a server judges our
+    /// certificate after we are through with the handshake, and can only hang up.
+    pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) {
+        let Some(link) = self.keys_by_flow.remove(&flow).and_then(|key| self.links.get_mut(&key)) else { return };
+        if let Stage::Up { host, .. } = std::mem::replace(&mut link.stage, Stage::Idle)
+            && now.saturating_duration_since(link.since) < REFUSED_WITHIN
+        {
+            let reason = format!(
+                "{host} ended the connection as soon as it was up: its side most likely does not accept our \
+                 certificate (the purpose clientAuth is often asked for), and its log says why"
+            );
+            link.last_failure = Some(refusal::partner_unreachable(reason));
         }
+    }
+
+    /// Why the partner could not be reached last, over any connection of ours to it.
+    pub(crate) fn last_failure(&self, domain: &str) -> Option<&Refusal> {
+        let of_domain = self.links.iter().filter(|(key, _)| key.domain == domain);
+        of_domain.filter_map(|(_, link)| link.last_failure.as_ref()).next_back()
     }
 
     /// The connections whose partner stands otherwise in the new table: they were judged by what no longer holds.
@@ -129,8 +146,8 @@ impl Links {
 }
 
 impl Link {
-    fn new() -> Link {
-        Link { stage: Stage::Idle, waiting: VecDeque::new(), last_failure: None }
+    fn new(now: Instant) -> Link {
+        Link { stage: Stage::Idle, waiting: VecDeque::new(), last_failure: None, since: now }
     }
 
     fn status(&self, key: &LinkKey) -> LinkStatus {
@@ -184,7 +201,7 @@ impl Core {
     fn wait_for_link(&mut self, now: Instant, key: LinkKey, request: AdmittedRequest) {
         self.links.make_room();
         let waiting_max = self.limits.waiting_per_link_max;
-        let link = self.links.links.entry(key.clone()).or_insert_with(Link::new);
+        let link = self.links.links.entry(key.clone()).or_insert_with(|| Link::new(now));
         if link.waiting.len() >= waiting_max {
             if let Some(upstream) = request.upstream {
                 let refusal = overloaded("too many requests wait for the connection to this partner");
@@ -199,6 +216,7 @@ impl Core {
         let Some(link) = self.links.links.get_mut(&key) else { return };
         link.waiting.push_back(waiter);
         if matches!(link.stage, Stage::Idle) {
+            link.since = now;
             self.start_link(now, key);
         }
     }
@@ -240,6 +258,11 @@ impl Core {
     }
 
     fn ask_for_link(&mut self, now: Instant, key: LinkKey, question: Question, stage: Stage) {
+        let time = self.limits.link_time();
+        if self.links.links.get(&key).is_some_and(|link| now.saturating_duration_since(link.since) > time) {
+            let reason = format!("no connection came up within {} s", time.as_secs());
+            return self.fail_link(now, key, refusal::partner_unreachable(reason));
+        }
         self.links.stage(&key, stage);
         if self.ask(now, question, Asker::Link(key.clone())).is_err() {
             self.fail_link(now, key, overloaded("too many requests wait for an answer"));
@@ -255,7 +278,7 @@ impl Core {
                 self.start_link(now, key);
             }
             (Stage::ExpectAddresses { mut attempt }, Some(Answer::Addresses(Ok(addresses)))) => {
-                attempt.addresses = addresses.into();
+                attempt.addresses = addresses.into_iter().take(ADDRESSES_PER_TARGET_MAX).collect();
                 self.try_next_address(now, key, attempt);
             }
             (Stage::ExpectAddresses { attempt }, Some(Answer::Addresses(Err(error)))) => {
@@ -283,6 +306,11 @@ impl Core {
 
     /// Before the first byte: does the certificate prove the domain?
     fn judge_link(&mut self, now: Instant, key: LinkKey, attempt: Attempt, facts: FlowFacts) {
+        // The table may have changed while we connected.
+        if let Some(refusal) = check_standing(&key.domain, self.partners.standing(&key.domain)) {
+            self.drop_unproven(&facts);
+            return self.fail_link(now, key, refusal);
+        }
         let edge = match self.partners.standing(&key.domain) {
             Standing::Allowed(partner) => match &partner.kind {
                 PartnerKind::AllowedServer { edge } => Some(edge.clone()),
@@ -389,3 +417,9 @@ fn check_standing(domain: &str, standing: Standing<'_>) -> Option<Refusal> {
 
 /// Connections that are down are remembered for their last failure, up to this many.
 const LINKS_REMEMBERED_MAX: usize = 10_000;
+
+/// Counted from the beginning of the attempt.
+const REFUSED_WITHIN: Duration = Duration::from_secs(5);
+
+/// A name with more addresses than this has them for other reasons than to be reached.
+const ADDRESSES_PER_TARGET_MAX: usize = 4;

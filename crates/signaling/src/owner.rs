@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use federation::admission::Origin;
 use federation::flow::FlowKind;
+use federation::refusal;
 use sip::proxy::forward::{record_route_value, via_value};
 use sip::proxy::response_context::{ContextOutput, ResponseContext};
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
@@ -43,6 +44,8 @@ struct Context {
     machine: ResponseContext,
     /// Its entry in the schedule, so that not every response adds one.
     wakes_at: Option<Instant>,
+    /// A connection ended before it brought an answer.
+    lost_connection: bool,
 }
 
 /// One way to a target.
@@ -207,7 +210,7 @@ impl Core {
         let id = ContextId(self.owner.context_serial);
         let machine = ResponseContext::new(method, wait_for_all);
         self.owner.contexts_by_upstream.insert(upstream, id);
-        self.owner.contexts.insert(id, Context { request, upstream, machine, wakes_at: None });
+        self.owner.contexts.insert(id, Context { request, upstream, machine, wakes_at: None, lost_connection: false });
         id
     }
 
@@ -282,6 +285,7 @@ impl Core {
             return self.stored_unanswered(now, id);
         };
         if let Some(context) = self.owner.contexts.get_mut(&context) {
+            context.lost_connection |= failure == Failure::TransportFailed;
             context.machine.handle_failure(now, id, failure);
         }
         self.drain_context(now, context);
@@ -340,7 +344,8 @@ impl Core {
                 }
                 Some(ContextOutput::Generate { status }) => {
                     let request = context.request.clone();
-                    self.answer_for_devices(now, request, status);
+                    let lost_connection = context.lost_connection;
+                    self.answer_for_devices(now, request, status, lost_connection);
                 }
                 Some(ContextOutput::SendCancel { id, flow, cancel }) => {
                     // Beyond the limit the branch rings until timer C: nothing better can be done.
@@ -362,11 +367,18 @@ impl Core {
     }
 
     /// None of the targets answered. A MESSAGE for a user of ours is kept: his device may only have lost its connection.
-    fn answer_for_devices(&mut self, now: Instant, request: AdmittedRequest, status: u16) {
+    fn answer_for_devices(&mut self, now: Instant, request: AdmittedRequest, status: u16, lost_connection: bool) {
         let Some(upstream) = request.upstream else { return };
         match (self.terms(now, &request), request.destination.clone()) {
             (Ok(Some(terms)), Destination::User(aor)) => {
                 self.keep(now, Keeping { request, aor, was_sent: true }, terms);
+            }
+            (_, Destination::Partner { domain, .. }) if lost_connection => {
+                let known = self.links.last_failure(&domain).cloned();
+                let refusal = known.unwrap_or_else(|| {
+                    refusal::partner_unreachable("the connection to the partner ended before it answered")
+                });
+                self.refuse_owned(now, upstream, &request.message, &refusal);
             }
             _ => self.respond_generated(now, upstream, &request.message, status),
         }

@@ -89,8 +89,7 @@ fn a_caller_may_still_give_up() {
 fn what_only_absorbs_repeats_holds_nobody_up() {
     let (mut world, _, _) = home(1, 1);
     let line = world.datagrams(0, 0);
-    world.send(line, &phone::request("OPTIONS", ALICE, DAVE, "udp").replace("SIP/2.0/TLS", "SIP/2.0/UDP"));
-    assert_eq!(world.only(line).status(), Some(407));
+    phone::register_on(&mut world, line, ALICE);
     assert_eq!(world.core(0, 0).status().server_transactions, 1, "until timer J");
     assert!(world.is_idle(0));
 }

@@ -485,6 +485,32 @@ fn event_state_is_not_published_to_the_user_s_own_devices() {
 }
 
 #[test]
+fn a_partner_that_hangs_up_at_once_is_named_as_what_failed() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, BOB, "hangs-up"));
+        pair.world.only(pair.bob);
+        pair.world.cut(pair.contoso);
+        let answer = pair.world.only(pair.alice);
+        assert_eq!((answer.status(), warning(&answer)), (Some(504), "399 sip.contoso.example \"partner-unreachable\""));
+        let links: Vec<_> = (0..pair.world.workers(pair.contoso))
+            .flat_map(|worker| pair.world.core(pair.contoso, worker).status().links)
+            .collect();
+        assert!(links[0].last_failure.as_ref().is_some_and(|why| why.contains("certificate")), "{links:?}");
+    });
+}
+
+#[test]
+fn a_partner_blocked_while_we_connect_gets_nothing() {
+    everywhere(|mut pair| {
+        pair.world.cut(pair.contoso);
+        pair.world.replace_partners(pair.contoso, vec![blocked("fabrikam.example")]);
+        pair.world.send(pair.alice, &phone::request("MESSAGE", ALICE, BOB, "blocked"));
+        assert_eq!(pair.world.only(pair.alice).status(), Some(403));
+        assert!(pair.world.take(pair.bob).is_empty());
+    });
+}
+
+#[test]
 fn an_undecided_flow_ends() {
     let mut pair = pair(1, 1);
     let idle = pair.world.connect(pair.contoso, 0, None);

@@ -211,6 +211,16 @@ impl World {
         self.settle();
     }
 
+    /// Every connection between this organisation and others ends.
+    pub fn cut(&mut self, site: usize) {
+        let between = |(end, far): (&End, &Far)| (end.site == site && matches!(far, Far::Site(_))).then_some(*end);
+        let ends: Vec<End> = self.ends.iter().filter_map(between).collect();
+        for end in ends {
+            self.close(end);
+        }
+        self.settle();
+    }
+
     /// Kills an organisation's server and starts it again: its streams end, what it knew in memory is gone.
     pub fn restart(&mut self, site: usize) {
         let ends: Vec<End> = self.sites[site].streams.keys().map(|flow| End { site, flow: *flow }).collect();
