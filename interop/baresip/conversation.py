@@ -1,4 +1,7 @@
-"""Two baresips in a conversation across two organisations; one line for each check, and the sum."""
+"""Two baresips in a conversation across two organisations; one line for each check, and the sum.
+
+phone.py steers one baresip, sound.py makes and measures the tones.
+"""
 
 import shutil
 import signal
