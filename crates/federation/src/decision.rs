@@ -1,6 +1,8 @@
 //! The record of every decision, for `comity why`: a bounded ring, newest last.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sip::refusal::Refusal;
@@ -8,6 +10,7 @@ use sip::refusal::Refusal;
 use crate::admission::{Admitted, Origin};
 use crate::domain_name;
 use crate::flow::Direction;
+use crate::trust::PeerCertificate;
 use crate::verification::Rung;
 
 /// What was decided about one request.
@@ -19,6 +22,9 @@ pub struct DecisionRecord {
     pub to_domain: String,
     pub direction: Direction,
     pub outcome: Outcome,
+    /// Milliseconds that the step took: waiting for a connection, or for the partner's answer.
+    #[serde(default)]
+    pub spent_ms: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +42,45 @@ pub enum Outcome {
     /// `next_hop` as a person reads it, such as `edge.fabrikam.com:5061`.
     Routed {
         next_hop: String,
+        /// The connection to a partner that it went over.
+        #[serde(default)]
+        connection: Option<Arc<Connection>>,
     },
+    /// The partner's server failed it before an answer came; another is tried.
+    Retried {
+        reason: String,
+    },
+    /// The partner's final answer, and its public word if it said one.
+    Answered {
+        status: u16,
+        word: Option<String>,
+    },
+}
+
+/// A connection to a partner, as it was judged before the first byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// `edge.fabrikam.com:5061`
+    pub host: String,
+    pub address: IpAddr,
+    pub rung: Rung,
+    /// The SRV name that led there; `None` where the partner entry did.
+    pub srv: Option<String>,
+    pub certificate: Option<CertificateName>,
+}
+
+/// Which certificate it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateName {
+    pub subject: String,
+    pub issuer: String,
+    pub serial: String,
+}
+
+impl From<&PeerCertificate> for CertificateName {
+    fn from(seen: &PeerCertificate) -> CertificateName {
+        CertificateName { subject: seen.subject.clone(), issuer: seen.issuer.clone(), serial: seen.serial.clone() }
+    }
 }
 
 impl From<&Admitted> for Outcome {
@@ -137,6 +181,7 @@ mod tests {
             to_domain: to.into(),
             direction: Direction::Inbound,
             outcome,
+            spent_ms: 0,
         }
     }
 
@@ -145,7 +190,7 @@ mod tests {
     }
 
     fn routed() -> Outcome {
-        Outcome::Routed { next_hop: "edge.fabrikam.com:5061".into() }
+        Outcome::Routed { next_hop: "edge.fabrikam.com:5061".into(), connection: None }
     }
 
     fn serials<'a>(entries: impl IntoIterator<Item = &'a Recorded>) -> Vec<u64> {

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod decision;
 pub mod discovery;
 pub mod flow;
+pub mod health;
 pub mod partner;
 pub mod refusal;
 pub mod route;

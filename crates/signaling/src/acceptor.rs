@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use federation::admission::{self, Admitted, Decision, Evidence, Flow, Rules};
+use federation::admission::{self, Admitted, Decision, Evidence, Flow, Origin, Rules};
 use federation::flow::{FlowFacts, FlowKind};
 use federation::screen::screen;
 use sip::proxy::forward::received_via;
@@ -170,6 +170,9 @@ impl Core {
         let flow = arrival.facts.id;
         self.flows.admitted(flow, admitted.kind(), admitted.signs_in(), self.limits.users_per_flow_max);
         self.record_admitted(now, &arrival.message, &admitted);
+        if let Origin::Partner { domain, .. } = admitted.origin() {
+            self.partner_heard(domain);
+        }
         let organisation = &self.organisation;
         let connections = self.limits.partner_connections;
         match route(&arrival.message, &admitted, &arrival.own_routes, &self.mint, organisation, connections) {

@@ -21,6 +21,7 @@ use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionO
 use sip::{Aor, FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
+use crate::failover::Failover;
 use crate::flow_table::{FlowTable, Whereabouts};
 use crate::handoff::Responder;
 use crate::links::Links;
@@ -71,6 +72,7 @@ pub struct Core {
     pub(crate) acceptor: Acceptor,
     pub(crate) owner: Owner,
     pub(crate) links: Links,
+    pub(crate) failover: Failover,
     pub(crate) location: LocationService,
     pub(crate) pager: Pager,
     pub(crate) store_and_forward: StoreAndForward,
@@ -136,6 +138,7 @@ impl Core {
             acceptor: Acceptor::default(),
             owner: Owner::new(config.incarnation),
             links: Links::default(),
+            failover: Failover::default(),
             location: LocationService::new(limits.registrar.clone()),
             pager: Pager::new(limits.pager.clone()),
             store_and_forward: StoreAndForward::new(limits.store_and_forward.clone()),
@@ -240,6 +243,7 @@ impl Core {
         if message.is_request() {
             self.accept(now, &facts, message);
         } else {
+            self.target_answered(facts.id, &message);
             let from = Responder { flow: facts.id, is_certified: facts.secure_certificate().is_some() };
             self.handle_response(now, from, message);
         }
@@ -259,6 +263,10 @@ impl Core {
                 }
             }
             Handoff::FlowEnded { flow } => self.flow_ended_elsewhere(now, flow),
+            Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
+            Handoff::PartnerHeard { domain } => {
+                self.failover.health.forget(&domain);
+            }
         }
     }
 

@@ -1,11 +1,12 @@
 //! Keeps every decision, so that `comity why` and `comity partner show` can tell.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use federation::admission::Admitted;
-use federation::decision::{DecisionRecord, Outcome};
+use federation::decision::{Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
-use sip::{Message, Refusal, Uri};
+use sip::{HeaderName, Message, Refusal, Uri};
 
 use crate::Output;
 use crate::core::Core;
@@ -23,10 +24,33 @@ impl Core {
     }
 
     pub(crate) fn record_routed(&mut self, now: Instant, request: &Message, next_hop: &str) {
-        self.record(now, request, Outcome::Routed { next_hop: next_hop.to_owned() });
+        self.record(now, request, Outcome::Routed { next_hop: next_hop.to_owned(), connection: None });
+    }
+
+    /// Sent to a partner's server; `since` is when it began to wait for the connection.
+    pub(crate) fn record_sent(&mut self, now: Instant, request: &Message, since: Instant, over: Arc<Connection>) {
+        let outcome = Outcome::Routed { next_hop: over.host.clone(), connection: Some(over) };
+        self.record_after(now, request, since, outcome);
+    }
+
+    /// A partner's server failed the request, and the next one is tried.
+    pub(crate) fn record_retried(&mut self, now: Instant, request: &Message, since: Instant, reason: &str) {
+        self.record_after(now, request, since, Outcome::Retried { reason: reason.to_owned() });
+    }
+
+    /// A partner's final answer. The word is another Comity's, where it says one.
+    pub(crate) fn record_answered(&mut self, now: Instant, request: &Message, since: Instant, response: &Message) {
+        let Some(status) = response.status() else { return };
+        let warning = response.header_text(HeaderName::Warning).unwrap_or_default();
+        let word = warning.split('"').nth(1).filter(|word| is_word(word)).map(str::to_owned);
+        self.record_after(now, request, since, Outcome::Answered { status, word });
     }
 
     fn record(&mut self, now: Instant, request: &Message, outcome: Outcome) {
+        self.record_after(now, request, now, outcome);
+    }
+
+    fn record_after(&mut self, now: Instant, request: &Message, since: Instant, outcome: Outcome) {
         let from_domain = request.from().map(|from| from.uri().host_lowercase().to_string()).unwrap_or_default();
         let to_domain = request
             .request_uri()
@@ -41,8 +65,16 @@ impl Core {
             to_domain,
             direction: if outbound { Direction::Outbound } else { Direction::Inbound },
             outcome,
+            spent_ms: u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX),
         };
         self.decisions.record(self.unix_ms(now), record.clone());
         self.put(Output::Decided(record));
     }
 }
+
+/// As our own refusals are worded: what a stranger writes there is not repeated.
+fn is_word(text: &str) -> bool {
+    (1..=WORD_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+}
+
+const WORD_CHARS_MAX: usize = 40;

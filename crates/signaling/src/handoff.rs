@@ -27,6 +27,10 @@ pub enum Handoff {
     FlowMoved { flow: FlowId, kind: FlowKind, users: Vec<Aor> },
     /// A flow that the receiving worker accepted and gave away has ended.
     FlowEnded { flow: FlowId },
+    /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.
+    WatchPartner { domain: String, watcher: WorkerId },
+    /// The partner was heard from: what failed may work again.
+    PartnerHeard { domain: String },
 }
 
 /// Where a response came from.

@@ -6,6 +6,7 @@
 mod acceptor;
 mod core;
 mod decisions;
+mod failover;
 mod flow_table;
 mod forward;
 mod handoff;

@@ -1,24 +1,27 @@
-//! Connections to partners: found by the one discovery rule, proven by the ladder before the first byte, and kept.
+//! Connections to partners: found by the one discovery rule, proven by the ladder before the first byte, and kept. How
+//! one comes up is `attempt`.
 //!
 //! A partner has a fixed number of them over all workers; a Call-ID always takes the same one (`ownership`).
 
+mod attempt;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use federation::discovery::SrvResult;
-use federation::flow::{FlowFacts, FlowKind};
-use federation::partner::{PartnerKind, Partners, Standing};
+use federation::decision::Connection;
+use federation::flow::FlowFacts;
+use federation::partner::{Partners, Standing};
 use federation::refusal;
-use federation::route::{NextHopTarget, RoutePlan, plan};
-use federation::verification::{Role, Rung, Verdict, judge};
+use federation::route::NextHopTarget;
 use sip::{FlowId, Refusal, Transport};
 
-use crate::acceptor::{no_answer, overloaded};
-use crate::core::{Asker, Core};
+use crate::acceptor::overloaded;
+use crate::core::Core;
 use crate::owner::{ContextId, Target};
 use crate::token::Leg;
-use crate::{AdmittedRequest, Answer, Forgotten, LinkStatus, Question};
+use crate::{AdmittedRequest, Forgotten, LinkStatus};
 
 /// Names a connection to a partner: the domain, and its number among the domain's connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +34,7 @@ pub(crate) struct LinkKey {
 #[derive(Default)]
 pub(crate) struct Links {
     links: BTreeMap<LinkKey, Link>,
+    /// Also of flows that are no longer used for new requests, until they end.
     keys_by_flow: BTreeMap<FlowId, LinkKey>,
 }
 
@@ -38,8 +42,8 @@ struct Link {
     stage: Stage,
     waiting: VecDeque<Waiter>,
     last_failure: Option<Refusal>,
-    /// When the attempt under way, or the one that brought it up, began.
-    since: Instant,
+    /// Where it was up last.
+    last_place: Option<(FlowId, NextHopTarget, IpAddr)>,
 }
 
 /// How far a connection has come; each stage but the last two waits for one answer.
@@ -59,16 +63,26 @@ enum Stage {
     },
     Up {
         flow: FlowId,
-        host: String,
-        rung: Rung,
+        connection: Arc<Connection>,
+        target: NextHopTarget,
+        address: IpAddr,
+        /// No other server could be tried instead.
+        is_only: bool,
+        since: Instant,
     },
 }
 
 /// The target that is tried, what is left of its addresses, and the targets after it.
 struct Attempt {
     target: NextHopTarget,
+    /// The one that is tried.
+    address: Option<IpAddr>,
     addresses: VecDeque<IpAddr>,
     rest: VecDeque<NextHopTarget>,
+    /// There is one target, with one address.
+    is_only: bool,
+    /// When to stop trying: whoever waits must still get an answer.
+    deadline: Instant,
 }
 
 /// A request that goes out once the connection is up.
@@ -82,21 +96,60 @@ impl Links {
     /// certificate after we are through with the handshake, and can only hang up.
     pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) {
         let Some(link) = self.keys_by_flow.remove(&flow).and_then(|key| self.links.get_mut(&key)) else { return };
-        if let Stage::Up { host, .. } = std::mem::replace(&mut link.stage, Stage::Idle)
-            && now.saturating_duration_since(link.since) < REFUSED_WITHIN
-        {
+        let Stage::Up { flow: used, connection, since, .. } = &link.stage else { return };
+        if *used != flow {
+            return;
+        }
+        if now.saturating_duration_since(*since) < REFUSED_WITHIN {
             let reason = format!(
-                "{host} ended the connection as soon as it was up: its side most likely does not accept our \
-                 certificate (the purpose clientAuth is often asked for), and its log says why"
+                "{} ended the connection as soon as it was up: its side most likely does not accept our certificate \
+                 (the purpose clientAuth is often asked for), and its log says why",
+                connection.host
             );
             link.last_failure = Some(refusal::partner_unreachable(reason));
         }
+        link.stage = Stage::Idle;
     }
 
     /// Why the partner could not be reached last, over any connection of ours to it.
     pub(crate) fn last_failure(&self, domain: &str) -> Option<&Refusal> {
         let of_domain = self.links.iter().filter(|(key, _)| key.domain == domain);
         of_domain.filter_map(|(_, link)| link.last_failure.as_ref()).next_back()
+    }
+
+    /// The server that a flow leads to, while it is used for new requests.
+    pub(crate) fn place_of(&self, flow: FlowId) -> Option<(&str, &NextHopTarget, IpAddr)> {
+        let key = self.keys_by_flow.get(&flow)?;
+        match &self.links.get(key)?.stage {
+            Stage::Up { flow: used, target, address, .. } if *used == flow => Some((&key.domain, target, *address)),
+            _ => None,
+        }
+    }
+
+    /// The server that a flow led to which has ended, if it was this connection's last.
+    pub(crate) fn last_place(&self, key: &LinkKey, flow: FlowId) -> Option<(NextHopTarget, IpAddr)> {
+        let (last, target, address) = self.links.get(key)?.last_place.as_ref()?;
+        (*last == flow).then(|| (target.clone(), *address))
+    }
+
+    /// Whether new requests go over this flow, and no other server could be tried.
+    pub(crate) fn is_only_way(&self, key: &LinkKey, flow: FlowId) -> bool {
+        let stage = self.links.get(key).map(|link| &link.stage);
+        matches!(stage, Some(Stage::Up { flow: used, is_only: true, .. }) if *used == flow)
+    }
+
+    /// New requests find a new way; what is under way on the flow goes on there.
+    pub(crate) fn turn_from(&mut self, key: &LinkKey, flow: FlowId) {
+        if let Some(link) = self.links.get_mut(key)
+            && matches!(link.stage, Stage::Up { flow: used, .. } if used == flow)
+        {
+            link.stage = Stage::Idle;
+        }
+    }
+
+    /// Whether too many requests wait for this connection already.
+    pub(crate) fn is_full(&self, key: &LinkKey, waiting_max: usize) -> bool {
+        self.links.get(key).is_some_and(|link| link.waiting.len() >= waiting_max)
     }
 
     /// The connections whose partner stands otherwise in the new table: they were judged by what no longer holds.
@@ -145,9 +198,22 @@ impl Links {
     }
 }
 
+/// The targets that are still to be tried.
+struct Rest {
+    targets: VecDeque<NextHopTarget>,
+    is_only: bool,
+    deadline: Instant,
+}
+
+impl Attempt {
+    fn into_rest(self) -> Rest {
+        Rest { targets: self.rest, is_only: self.is_only, deadline: self.deadline }
+    }
+}
+
 impl Link {
-    fn new(now: Instant) -> Link {
-        Link { stage: Stage::Idle, waiting: VecDeque::new(), last_failure: None, since: now }
+    fn new() -> Link {
+        Link { stage: Stage::Idle, waiting: VecDeque::new(), last_failure: None, last_place: None }
     }
 
     fn status(&self, key: &LinkKey) -> LinkStatus {
@@ -158,7 +224,9 @@ impl Link {
             Stage::ExpectConnect { attempt } | Stage::ExpectVerdict { attempt, .. } => {
                 ("connecting", Some(attempt.target.to_string()), None)
             }
-            Stage::Up { host, rung, .. } => ("up", Some(host.clone()), Some(rung.as_str().to_owned())),
+            Stage::Up { connection, .. } => {
+                ("up", Some(connection.host.clone()), Some(connection.rung.as_str().to_owned()))
+            }
         };
         LinkStatus {
             domain: key.domain.clone(),
@@ -176,7 +244,11 @@ impl Core {
     pub fn reset_partner(&mut self, domain: &str) -> Forgotten {
         let discovery = self.discovery.len();
         self.discovery.forget(domain);
-        Forgotten { discovery: discovery - self.discovery.len(), connections: self.links.forget_idle(domain) }
+        Forgotten {
+            discovery: discovery - self.discovery.len(),
+            failures: self.failover.health.forget(domain),
+            connections: self.links.forget_idle(domain),
+        }
     }
 
     /// Sends a request over connection number `connection` to a partner, bringing it up first where it is not.
@@ -189,9 +261,9 @@ impl Core {
             return;
         }
         let key = LinkKey { domain, connection };
-        if let Some(Link { stage: Stage::Up { flow, host, .. }, .. }) = self.links.links.get(&key) {
-            let (flow, host) = (*flow, host.clone());
-            self.record_routed(now, &request.message, &host);
+        if let Some(Link { stage: Stage::Up { flow, connection, .. }, .. }) = self.links.links.get(&key) {
+            let (flow, connection) = (*flow, connection.clone());
+            self.record_sent(now, &request.message, now, connection);
             let target = self.partner_target(flow, &key.domain);
             return self.send_single(now, request, target);
         }
@@ -201,8 +273,7 @@ impl Core {
     fn wait_for_link(&mut self, now: Instant, key: LinkKey, request: AdmittedRequest) {
         self.links.make_room();
         let waiting_max = self.limits.waiting_per_link_max;
-        let link = self.links.links.entry(key.clone()).or_insert_with(|| Link::new(now));
-        if link.waiting.len() >= waiting_max {
+        if self.links.is_full(&key, waiting_max) {
             if let Some(upstream) = request.upstream {
                 let refusal = overloaded("too many requests wait for the connection to this partner");
                 self.refuse_owned(now, upstream, &request.message, &refusal);
@@ -211,177 +282,46 @@ impl Core {
         }
         let waiter = match request.upstream {
             None => Waiter::Ack(Box::new(request)),
-            Some(upstream) => Waiter::Context(self.open_context(upstream, request)),
+            Some(upstream) => Waiter::Context(self.open_context(now, upstream, request)),
         };
-        let Some(link) = self.links.links.get_mut(&key) else { return };
+        self.await_link(now, key, waiter);
+    }
+
+    /// The context's request goes out over this connection, as soon as it is up.
+    pub(crate) fn send_again(&mut self, now: Instant, key: LinkKey, context: ContextId) {
+        if let Some(Link { stage: Stage::Up { flow, connection, .. }, .. }) = self.links.links.get(&key) {
+            let (flow, connection) = (*flow, connection.clone());
+            return self.send_waiting(now, flow, &key.domain, &connection, context);
+        }
+        self.await_link(now, key, Waiter::Context(context));
+    }
+
+    fn await_link(&mut self, now: Instant, key: LinkKey, waiter: Waiter) {
+        let link = self.links.links.entry(key.clone()).or_insert_with(Link::new);
         link.waiting.push_back(waiter);
         if matches!(link.stage, Stage::Idle) {
-            link.since = now;
             self.start_link(now, key);
         }
     }
 
-    /// From the partner entry or the SRV records to a list of targets.
-    fn start_link(&mut self, now: Instant, key: LinkKey) {
-        let srv = self.discovery.lookup(now, &key.domain).cloned();
-        let mut draw = self.draw();
-        match plan(&key.domain, self.partners.standing(&key.domain), srv.as_ref(), &mut draw) {
-            RoutePlan::Refused(refusal) => self.fail_link(now, key, refusal),
-            RoutePlan::Targets(targets) => self.try_next_target(now, key, targets.into()),
-            RoutePlan::Needs => {
-                let domain = key.domain.clone();
-                self.ask_for_link(now, key, Question::Srv { domain }, Stage::ExpectSrv);
-            }
-        }
+    fn send_waiting(
+        &mut self,
+        now: Instant,
+        flow: FlowId,
+        domain: &str,
+        connection: &Arc<Connection>,
+        context: ContextId,
+    ) {
+        let Some((request, since)) = self.owner.waited(context) else { return };
+        self.record_sent(now, &request, since, connection.clone());
+        let target = self.partner_target(flow, domain);
+        self.send_branch(now, context, target);
+        self.close_target_set(now, context);
     }
 
-    fn try_next_target(&mut self, now: Instant, key: LinkKey, mut rest: VecDeque<NextHopTarget>) {
-        let Some(target) = rest.pop_front() else {
-            let known = self.links.links.get(&key).and_then(|link| link.last_failure.clone());
-            let refusal = known.unwrap_or_else(|| refusal::partner_unreachable("no target is left to try"));
-            return self.fail_link(now, key, refusal);
-        };
-        let host = target.host.clone();
-        let attempt = Attempt { target, addresses: VecDeque::new(), rest };
-        self.ask_for_link(now, key, Question::Addresses { host }, Stage::ExpectAddresses { attempt });
-    }
-
-    fn try_next_address(&mut self, now: Instant, key: LinkKey, mut attempt: Attempt) {
-        let Some(address) = attempt.addresses.pop_front() else {
-            return self.try_next_target(now, key, attempt.rest);
-        };
-        let question = Question::Connect {
-            remote: SocketAddr::new(address, attempt.target.port),
-            server_name: attempt.target.host.clone(),
-        };
-        self.ask_for_link(now, key, question, Stage::ExpectConnect { attempt });
-    }
-
-    fn ask_for_link(&mut self, now: Instant, key: LinkKey, question: Question, stage: Stage) {
-        let time = self.limits.link_time();
-        if self.links.links.get(&key).is_some_and(|link| now.saturating_duration_since(link.since) > time) {
-            let reason = format!("no connection came up within {} s", time.as_secs());
-            return self.fail_link(now, key, refusal::partner_unreachable(reason));
-        }
-        self.links.stage(&key, stage);
-        if self.ask(now, question, Asker::Link(key.clone())).is_err() {
-            self.fail_link(now, key, overloaded("too many requests wait for an answer"));
-        }
-    }
-
-    /// The answer that this connection waits for; `None` where it did not come.
-    pub(crate) fn resume_link(&mut self, now: Instant, key: LinkKey, answer: Option<Answer>) {
-        let Some(link) = self.links.links.get_mut(&key) else { return };
-        match (std::mem::replace(&mut link.stage, Stage::Idle), answer) {
-            (Stage::ExpectSrv, Some(Answer::Srv(result))) => {
-                self.discovery.insert(now, &key.domain, result);
-                self.start_link(now, key);
-            }
-            (Stage::ExpectAddresses { mut attempt }, Some(Answer::Addresses(Ok(addresses)))) => {
-                attempt.addresses = addresses.into_iter().take(ADDRESSES_PER_TARGET_MAX).collect();
-                self.try_next_address(now, key, attempt);
-            }
-            (Stage::ExpectAddresses { attempt }, Some(Answer::Addresses(Err(error)))) => {
-                self.note_failure(&key, refusal::partner_unreachable(format!("{}: {error}", attempt.target)));
-                self.try_next_target(now, key, attempt.rest);
-            }
-            (Stage::ExpectConnect { attempt }, Some(Answer::Connected(Ok(facts)))) => {
-                self.judge_link(now, key, attempt, facts);
-            }
-            (Stage::ExpectConnect { attempt }, Some(Answer::Connected(Err(error)))) => {
-                self.note_failure(&key, refusal::partner_unreachable(format!("{}: {error}", attempt.target)));
-                self.try_next_address(now, key, attempt);
-            }
-            (Stage::ExpectVerdict { attempt, facts }, Some(Answer::Srv(result))) => {
-                self.discovery.insert(now, &key.domain, result);
-                self.judge_link(now, key, attempt, *facts);
-            }
-            (Stage::ExpectVerdict { facts, .. }, None) => {
-                self.drop_unproven(&facts);
-                self.fail_link(now, key, no_answer());
-            }
-            _ => self.fail_link(now, key, no_answer()),
-        }
-    }
-
-    /// Before the first byte: does the certificate prove the domain?
-    fn judge_link(&mut self, now: Instant, key: LinkKey, attempt: Attempt, facts: FlowFacts) {
-        // The table may have changed while we connected.
-        if let Some(refusal) = check_standing(&key.domain, self.partners.standing(&key.domain)) {
-            self.drop_unproven(&facts);
-            return self.fail_link(now, key, refusal);
-        }
-        let edge = match self.partners.standing(&key.domain) {
-            Standing::Allowed(partner) => match &partner.kind {
-                PartnerKind::AllowedServer { edge } => Some(edge.clone()),
-                PartnerKind::AllowedDomain | PartnerKind::Blocked => None,
-            },
-            _ => None,
-        };
-        let srv: Option<SrvResult> = self.discovery.lookup(now, &key.domain).cloned();
-        let verdict = match facts.secure_certificate() {
-            Some(certificate) => judge(certificate, Role::Server, &key.domain, edge.as_deref(), srv.as_ref()),
-            None => Verdict::Failed(refusal::partner_certificate("the partner showed no certificate")),
-        };
-        match verdict {
-            Verdict::Proven(rung) => self.link_up(now, key, facts, attempt.target.to_string(), rung),
-            Verdict::Needs => {
-                let domain = key.domain.clone();
-                let stage = Stage::ExpectVerdict { attempt, facts: Box::new(facts) };
-                self.ask_for_link(now, key, Question::Srv { domain }, stage);
-            }
-            Verdict::Failed(why) => {
-                let reason = format!("{}: {}: {}", attempt.target, why.word, why.reason);
-                self.note_failure(&key, refusal::partner_certificate(reason));
-                self.drop_unproven(&facts);
-                self.try_next_address(now, key, attempt);
-            }
-        }
-    }
-
-    fn link_up(&mut self, now: Instant, key: LinkKey, facts: FlowFacts, host: String, rung: Rung) {
-        let flow = facts.id;
-        self.flows.open(facts);
-        self.flows.admitted(flow, FlowKind::Partner, None, 0);
-        self.links.keys_by_flow.insert(flow, key.clone());
-        let Some(link) = self.links.links.get_mut(&key) else { return };
-        link.stage = Stage::Up { flow, host: host.clone(), rung };
-        link.last_failure = None;
-        for waiter in std::mem::take(&mut link.waiting) {
-            let target = self.partner_target(flow, &key.domain);
-            match waiter {
-                Waiter::Ack(request) => self.send_single(now, *request, target),
-                Waiter::Context(context) => {
-                    if let Some(message) = self.owner.request(context).map(|request| request.message.clone()) {
-                        self.record_routed(now, &message, &host);
-                        self.send_branch(now, context, target);
-                        self.close_target_set(now, context);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Every way was tried: all that wait get the same answer, and the next request starts anew.
-    fn fail_link(&mut self, now: Instant, key: LinkKey, refusal: Refusal) {
-        let Some(link) = self.links.links.get_mut(&key) else { return };
-        link.stage = Stage::Idle;
-        link.last_failure = Some(refusal.clone());
-        for waiter in std::mem::take(&mut link.waiting) {
-            if let Waiter::Context(context) = waiter {
-                self.abandon_context(now, context, &refusal);
-            }
-        }
-    }
-
-    fn note_failure(&mut self, key: &LinkKey, refusal: Refusal) {
-        if let Some(link) = self.links.links.get_mut(key) {
-            link.last_failure = Some(refusal);
-        }
-    }
-
-    fn drop_unproven(&mut self, facts: &FlowFacts) {
-        self.put(crate::Output::CloseFlow { flow: facts.id });
+    /// Whether the partner entry names the domain's edge, so that no SRV record led there.
+    fn is_edge_named(&self, domain: &str) -> bool {
+        matches!(self.partners.standing(domain), Standing::Allowed(partner) if partner.edge().is_some())
     }
 
     fn partner_target(&self, flow: FlowId, domain: &str) -> Target {
@@ -418,8 +358,5 @@ fn check_standing(domain: &str, standing: Standing<'_>) -> Option<Refusal> {
 /// Connections that are down are remembered for their last failure, up to this many.
 const LINKS_REMEMBERED_MAX: usize = 10_000;
 
-/// Counted from the beginning of the attempt.
+/// How soon after the handshake a server hangs up that does not accept our certificate.
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);
-
-/// A name with more addresses than this has them for other reasons than to be reached.
-const ADDRESSES_PER_TARGET_MAX: usize = 4;

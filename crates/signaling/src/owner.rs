@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use federation::admission::Origin;
 use federation::flow::FlowKind;
-use federation::refusal;
 use sip::proxy::forward::{record_route_value, via_value};
 use sip::proxy::response_context::{ContextOutput, ResponseContext};
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
@@ -14,6 +13,7 @@ use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
 
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::{Asker, Core};
+use crate::failover::Trial;
 use crate::flow_table::Whereabouts;
 use crate::forward::{self, Hop};
 use crate::handoff::Responder;
@@ -42,10 +42,9 @@ struct Context {
     request: AdmittedRequest,
     upstream: Upstream,
     machine: ResponseContext,
+    trial: Trial,
     /// Its entry in the schedule, so that not every response adds one.
     wakes_at: Option<Instant>,
-    /// A connection ended before it brought an answer.
-    lost_connection: bool,
 }
 
 /// One way to a target.
@@ -77,6 +76,25 @@ impl Owner {
     /// The request of a context, while it has one.
     pub(crate) fn request(&self, id: ContextId) -> Option<&AdmittedRequest> {
         self.contexts.get(&id).map(|context| &context.request)
+    }
+
+    /// The request of a context, and since when it waits to be sent.
+    pub(crate) fn waited(&self, id: ContextId) -> Option<(Message, Instant)> {
+        self.contexts.get(&id).map(|context| (context.request.message.clone(), context.trial.opened_at))
+    }
+
+    /// The context of a branch, with what is known of its trial.
+    pub(crate) fn tried(&mut self, id: ClientTransactionId) -> Option<(ContextId, &AdmittedRequest, &mut Trial)> {
+        let id = self.contexts_by_branch.get(&id).copied()?;
+        self.contexts.get_mut(&id).map(|context| (id, &context.request, &mut context.trial))
+    }
+
+    /// As if nothing had been sent: a branch that nothing came of is forgotten.
+    pub(crate) fn begin_anew(&mut self, id: ContextId, branch: ClientTransactionId) {
+        self.contexts_by_branch.remove(&branch);
+        if let Some(context) = self.contexts.get_mut(&id) {
+            context.machine = response_context(&context.request);
+        }
     }
 
     pub(crate) fn next_branch(&mut self) -> ClientTransactionId {
@@ -127,7 +145,7 @@ impl Core {
     pub(crate) fn fork(&mut self, now: Instant, request: AdmittedRequest, targets: Vec<Target>) {
         let Some(upstream) = request.upstream else { return };
         self.record_routed(now, &request.message, &format!("{} devices of the user", targets.len()));
-        let context = self.open_context(upstream, request);
+        let context = self.open_context(now, upstream, request);
         for target in targets {
             self.send_branch(now, context, target);
         }
@@ -196,21 +214,19 @@ impl Core {
         match request.upstream {
             None => self.send_ack(&request, &target),
             Some(upstream) => {
-                let context = self.open_context(upstream, request);
+                let context = self.open_context(now, upstream, request);
                 self.send_branch(now, context, target);
                 self.close_target_set(now, context);
             }
         }
     }
 
-    pub(crate) fn open_context(&mut self, upstream: Upstream, request: AdmittedRequest) -> ContextId {
-        let method = request.message.method().unwrap_or(Method::Options);
-        let wait_for_all = method != Method::Invite;
+    pub(crate) fn open_context(&mut self, now: Instant, upstream: Upstream, request: AdmittedRequest) -> ContextId {
         self.owner.context_serial += 1;
         let id = ContextId(self.owner.context_serial);
-        let machine = ResponseContext::new(method, wait_for_all);
+        let (machine, trial) = (response_context(&request), Trial::new(now));
         self.owner.contexts_by_upstream.insert(upstream, id);
-        self.owner.contexts.insert(id, Context { request, upstream, machine, wakes_at: None, lost_connection: false });
+        self.owner.contexts.insert(id, Context { request, upstream, machine, trial, wakes_at: None });
         id
     }
 
@@ -226,10 +242,12 @@ impl Core {
         let bytes = sent.as_bytes().clone();
         if let Some(context) = self.owner.contexts.get_mut(&context) {
             context.machine.add_branch(now, id, sent, target.flow);
+            context.trial.sent_on = Some(target.flow);
         }
         self.owner.contexts_by_branch.insert(id, context);
         if self.transactions.send_request(now, id, target.flow, &method, bytes).is_err() {
-            self.branch_failed(now, id, Failure::TransportFailed);
+            // Our own limit: another target would not help.
+            self.branch_ended(now, id, Failure::TransportFailed);
         }
     }
 
@@ -266,6 +284,9 @@ impl Core {
         let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
             return self.stored_answered(now, id, &message);
         };
+        if self.responded(now, id, &message) {
+            return;
+        }
         if let Some(context) = self.owner.contexts.get_mut(&context) {
             context.machine.handle_response(now, id, message);
         }
@@ -280,12 +301,22 @@ impl Core {
         from.flow == asked || (to_partner && from.is_certified)
     }
 
+    /// No final response will come of this branch: another server of the partner may do, else that is how it ended.
     pub(crate) fn branch_failed(&mut self, now: Instant, id: ClientTransactionId, failure: Failure) {
+        if self.try_elsewhere(now, id, failure.into()) {
+            return;
+        }
+        if let Some((.., trial)) = self.owner.tried(id) {
+            trial.lost_connection |= failure == Failure::TransportFailed;
+        }
+        self.branch_ended(now, id, failure);
+    }
+
+    fn branch_ended(&mut self, now: Instant, id: ClientTransactionId, failure: Failure) {
         let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
             return self.stored_unanswered(now, id);
         };
         if let Some(context) = self.owner.contexts.get_mut(&context) {
-            context.lost_connection |= failure == Failure::TransportFailed;
             context.machine.handle_failure(now, id, failure);
         }
         self.drain_context(now, context);
@@ -305,6 +336,7 @@ impl Core {
             return;
         }
         if let Some(context) = self.owner.contexts.get_mut(&id) {
+            context.trial.is_given_up = true;
             context.machine.cancel(now);
         }
         self.drain_context(now, id);
@@ -344,8 +376,11 @@ impl Core {
                 }
                 Some(ContextOutput::Generate { status }) => {
                     let request = context.request.clone();
-                    let lost_connection = context.lost_connection;
-                    self.answer_for_devices(now, request, status, lost_connection);
+                    let trial = context.trial;
+                    match self.partner_refusal(&request, status, trial) {
+                        Some(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
+                        None => self.answer_for_devices(now, request, status),
+                    }
                 }
                 Some(ContextOutput::SendCancel { id, flow, cancel }) => {
                     // Beyond the limit the branch rings until timer C: nothing better can be done.
@@ -367,18 +402,11 @@ impl Core {
     }
 
     /// None of the targets answered. A MESSAGE for a user of ours is kept: his device may only have lost its connection.
-    fn answer_for_devices(&mut self, now: Instant, request: AdmittedRequest, status: u16, lost_connection: bool) {
+    fn answer_for_devices(&mut self, now: Instant, request: AdmittedRequest, status: u16) {
         let Some(upstream) = request.upstream else { return };
         match (self.terms(now, &request), request.destination.clone()) {
             (Ok(Some(terms)), Destination::User(aor)) => {
                 self.keep(now, Keeping { request, aor, was_sent: true }, terms);
-            }
-            (_, Destination::Partner { domain, .. }) if lost_connection => {
-                let known = self.links.last_failure(&domain).cloned();
-                let refusal = known.unwrap_or_else(|| {
-                    refusal::partner_unreachable("the connection to the partner ended before it answered")
-                });
-                self.refuse_owned(now, upstream, &request.message, &refusal);
             }
             _ => self.respond_generated(now, upstream, &request.message, status),
         }
@@ -446,6 +474,13 @@ impl Core {
             },
         }
     }
+}
+
+/// A MESSAGE and its like go to every target, whatever the others answer.
+fn response_context(request: &AdmittedRequest) -> ResponseContext {
+    let method = request.message.method().unwrap_or(Method::Options);
+    let wait_for_all = method != Method::Invite;
+    ResponseContext::new(method, wait_for_all)
 }
 
 /// Whether the request comes from or goes to another organisation.

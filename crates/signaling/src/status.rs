@@ -44,6 +44,8 @@ pub struct LinkStatus {
 pub struct Forgotten {
     /// Answers of the DNS.
     pub discovery: usize,
+    /// Servers and addresses that failed.
+    pub failures: usize,
     /// Connections that were down, with the reasons.
     pub connections: usize,
 }
@@ -52,6 +54,10 @@ impl std::ops::Add for Forgotten {
     type Output = Forgotten;
 
     fn add(self, other: Forgotten) -> Forgotten {
-        Forgotten { discovery: self.discovery + other.discovery, connections: self.connections + other.connections }
+        Forgotten {
+            discovery: self.discovery + other.discovery,
+            failures: self.failures + other.failures,
+            connections: self.connections + other.connections,
+        }
     }
 }

@@ -92,6 +92,7 @@ mod tests {
             to_domain: "contoso.example".to_owned(),
             direction: Direction::Inbound,
             outcome,
+            spent_ms: 0,
         };
         StoredRefusal { at_unix_ms, record }
     }

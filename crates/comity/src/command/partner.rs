@@ -148,8 +148,9 @@ fn print_reset(PartnerReset { domain, workers, forgotten }: &PartnerReset) {
         return println!("nothing is remembered of {domain} where no server runs");
     }
     println!(
-        "forgotten about {domain}: {}, {}; the next message finds its way anew",
+        "forgotten about {domain}: {}, {}, {}; the next message finds its way anew",
         count(forgotten.discovery as u64, "answer of the DNS", "answers of the DNS"),
+        count(forgotten.failures as u64, "failure of a server", "failures of servers"),
         count(forgotten.connections as u64, "connection that was down", "connections that were down"),
     );
 }
@@ -215,7 +216,10 @@ fn outcome_text(outcome: &Outcome) -> String {
         Outcome::Admitted { origin: Origin::Partner { rung, .. }, .. } => format!("admitted, proven by {rung:?}"),
         Outcome::Admitted { origin: Origin::User { .. }, .. } => "admitted, one of our users".to_owned(),
         Outcome::Refused { status, word, reason } => format!("refused {status} {word}: {reason}"),
-        Outcome::Routed { next_hop } => format!("sent to {next_hop}"),
+        Outcome::Routed { next_hop, .. } => format!("sent to {next_hop}"),
+        Outcome::Retried { reason } => format!("tried again: {reason}"),
+        Outcome::Answered { status, word: None } => format!("answered with {status}"),
+        Outcome::Answered { status, word: Some(word) } => format!("answered with {status} {word}"),
     }
 }
 

@@ -7,7 +7,7 @@
 mod message_store;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use federation::discovery::{SrvAnswer, SrvFailure, SrvResult, SrvTarget};
 use federation::flow::{Direction, FlowFacts};
 use federation::partner::{Partner, PartnerKind, Partners};
 use federation::trust::{Anchor, Names, PeerCertificate, Purposes};
-use signaling::{Answer, Core, CoreConfig, Handoff, Input, Limits, Listener, Output, Question, QuestionId};
+use signaling::{Answer, Core, CoreConfig, Forgotten, Handoff, Input, Limits, Listener, Output, Question, QuestionId};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Message, Transport};
 
@@ -36,8 +36,30 @@ pub struct World {
     datagram_workers: BTreeMap<Line, u16>,
     in_flight: Vec<(usize, u16, u16, VecDeque<Handoff>)>,
     answers: VecDeque<(usize, u16, QuestionId, Answer)>,
+    /// The servers of a domain by SRV, where they are not its one edge.
+    srv: BTreeMap<String, Vec<SrvTarget>>,
+    hosts: BTreeMap<String, Vec<IpAddr>>,
+    servers: BTreeMap<IpAddr, Server>,
+    /// Every address that somebody tried to connect to, in order.
+    pub dialled: Vec<IpAddr>,
     serial: u64,
     random: u64,
+}
+
+/// What answers at an address.
+struct Server {
+    site: usize,
+    certificate: Arc<PeerCertificate>,
+    condition: Condition,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    Well,
+    /// Nothing listens.
+    Dead,
+    /// Takes connections and messages, and says nothing.
+    Mute,
 }
 
 /// One organisation.
@@ -77,6 +99,10 @@ impl World {
             datagram_workers: BTreeMap::new(),
             in_flight: Vec::new(),
             answers: VecDeque::new(),
+            srv: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            dialled: Vec::new(),
             serial: 1000,
             random: seed * 2 + 1,
         }
@@ -114,6 +140,34 @@ impl World {
         let streams = BTreeMap::new();
         self.sites.push(Site { organisation, address, certificate, users, messages, configs, cores, streams });
         site
+    }
+
+    /// Adds a server `host` of an organisation's domain, by SRV, with these addresses and a certificate of its name.
+    pub fn server(&mut self, site: usize, priority: u16, host: &str, addresses: &[&str]) {
+        let domain = self.sites[site].organisation.domains[0].clone();
+        let target = SrvTarget { priority, weight: 0, port: 5061, host: host.to_owned() };
+        self.srv.entry(domain).or_default().push(target);
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        let certificate = Arc::new(certificate(&[host]));
+        for address in &addresses {
+            let server = Server { site, certificate: certificate.clone(), condition: Condition::Well };
+            self.servers.insert(*address, server);
+        }
+        self.hosts.insert(host.to_owned(), addresses);
+    }
+
+    pub fn set_condition(&mut self, address: &str, condition: Condition) {
+        self.servers.get_mut(&address.parse::<IpAddr>().unwrap()).unwrap().condition = condition;
+    }
+
+    pub fn set_certificate(&mut self, address: &str, shown: PeerCertificate) {
+        self.servers.get_mut(&address.parse::<IpAddr>().unwrap()).unwrap().certificate = Arc::new(shown);
+    }
+
+    /// What an administrator does by `partner reset`, in every worker.
+    pub fn reset_partner(&mut self, site: usize, domain: &str) -> Forgotten {
+        let forgotten = self.sites[site].cores.iter_mut().map(|core| core.reset_partner(domain));
+        forgotten.fold(Forgotten::default(), |sum, one| sum + one)
     }
 
     pub fn user(&mut self, site: usize, aor: &str) {
@@ -421,6 +475,9 @@ impl World {
             }
             Question::Settle { id, is_delivered } => self.sites[site].messages.settle(id, is_delivered),
             Question::Srv { domain } => Answer::Srv(self.srv(&domain)),
+            Question::Addresses { host } if self.hosts.contains_key(&host) => {
+                Answer::Addresses(Ok(self.hosts[&host].clone()))
+            }
             Question::Addresses { host } => match self.sites.iter().find(|site| site.organisation.edge == host) {
                 Some(site) => Answer::Addresses(Ok(vec![site.address.ip()])),
                 None => Answer::Addresses(Err("no address".into())),
@@ -430,6 +487,10 @@ impl World {
     }
 
     fn srv(&self, domain: &str) -> SrvResult {
+        if let Some(targets) = self.srv.get(domain) {
+            let name = format!("_sipfederationtls._tcp.{domain}");
+            return Ok(SrvAnswer { name, targets: targets.clone(), ttl: Duration::from_secs(3600), secure: false });
+        }
         let host = format!("sip.{domain}");
         if !self.sites.iter().any(|site| site.organisation.edge == host) {
             return Err(SrvFailure::NoRecord);
@@ -443,22 +504,33 @@ impl World {
     }
 
     fn dial(&mut self, site: usize, worker: u16, remote: SocketAddr) -> Result<FlowFacts, String> {
-        let far = self.sites.iter().position(|site| site.address == remote).ok_or("connection refused")?;
+        self.dialled.push(remote.ip());
+        let server = self.servers.get(&remote.ip()).map(|server| (server.condition, server.certificate.clone()));
+        if let Some((Condition::Dead, _)) = server {
+            return Err("connection refused".into());
+        }
+        let far = match self.servers.get(&remote.ip()) {
+            Some(server) => server.site,
+            None => self.sites.iter().position(|site| site.address == remote).ok_or("connection refused")?,
+        };
+        let shown = server.as_ref().map_or_else(|| self.sites[far].certificate.clone(), |(_, shown)| shown.clone());
         let acceptor = u16::try_from(self.draw(usize::from(self.workers(far)))).unwrap();
         let certificate = self.sites[site].certificate.clone();
         let accepted = self.accept(far, acceptor, Some(certificate));
         self.serial += 1;
         let ours = End { site, flow: FlowId::Stream { worker, serial: self.serial } };
         self.sites[site].streams.insert(ours.flow, worker);
-        self.ends.insert(ours, Far::Site(accepted));
-        self.ends.insert(accepted, Far::Site(ours));
+        if !matches!(server, Some((Condition::Mute, _))) {
+            self.ends.insert(ours, Far::Site(accepted));
+            self.ends.insert(accepted, Far::Site(ours));
+        }
         Ok(FlowFacts {
             id: ours.flow,
             transport: Transport::Tls,
             local: SocketAddr::from(([192, 0, 2, 99], 50_000)),
             remote,
             direction: Direction::Outbound,
-            certificate: Some(self.sites[far].certificate.clone()),
+            certificate: Some(shown),
         })
     }
 

@@ -1,0 +1,227 @@
+//! When a partner's server fails a request, the next one is tried (RFC 3263 section 4.3), once; and what failed is
+//! remembered until the partner is heard from, by whichever worker.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use federation::health::{Health, Place};
+use federation::refusal;
+use federation::route::NextHopTarget;
+use sip::transaction::{ClientTransactionId, Failure};
+use sip::{FlowId, Message, Method, Refusal};
+
+use crate::core::Core;
+use crate::links::LinkKey;
+use crate::route::Destination;
+use crate::{AdmittedRequest, Handoff, WorkerId};
+
+/// What failed, and who else wants to know when a partner is heard from.
+#[derive(Default)]
+pub(crate) struct Failover {
+    pub health: Health,
+    watchers_by_domain: BTreeMap<String, BTreeSet<WorkerId>>,
+}
+
+/// How a request for a partner has fared so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trial {
+    pub opened_at: Instant,
+    pub sent_on: Option<FlowId>,
+    /// The caller took it back.
+    pub is_given_up: bool,
+    /// The connection that it was last sent on has ended.
+    pub lost_connection: bool,
+    /// The last response.
+    heard: Option<u16>,
+    is_second: bool,
+}
+
+/// Why another server may do better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The connection ended before anything came.
+    ConnectionLost,
+    /// Not even a 100 to an INVITE. Of other requests silence says nothing: who is slow may be a phone behind the
+    /// server (RFC 4320 section 4.2).
+    Silence,
+    /// 503: that server, not the partner.
+    Overloaded,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Trouble {
+        match failure {
+            Failure::Timeout => Trouble::Silence,
+            Failure::TransportFailed => Trouble::ConnectionLost,
+        }
+    }
+}
+
+impl Trouble {
+    fn reason(self) -> &'static str {
+        match self {
+            Trouble::ConnectionLost => "the connection ended before an answer came",
+            Trouble::Silence => "no answer came in time",
+            Trouble::Overloaded => "the server says that it is overloaded (503)",
+        }
+    }
+}
+
+impl Failover {
+    /// Another worker wants to know. Beyond the limit its memory only fades by itself.
+    pub(crate) fn watch(&mut self, domain: String, watcher: WorkerId) {
+        if self.watchers_by_domain.len() < WATCHED_DOMAINS_MAX || self.watchers_by_domain.contains_key(&domain) {
+            self.watchers_by_domain.entry(domain).or_default().insert(watcher);
+        }
+    }
+}
+
+impl Trial {
+    pub(crate) fn new(now: Instant) -> Trial {
+        Trial {
+            opened_at: now,
+            sent_on: None,
+            is_given_up: false,
+            lost_connection: false,
+            heard: None,
+            is_second: false,
+        }
+    }
+
+    /// Whether the request may go to another server: once, with nothing heard, and while its sender still waits.
+    fn may_move(&self, now: Instant, trouble: Trouble, is_invite: bool) -> bool {
+        let time = if is_invite { INVITE_TIME } else { NON_INVITE_TIME };
+        let unheard = match trouble {
+            Trouble::ConnectionLost => self.heard.is_none(),
+            Trouble::Silence => self.heard.is_none() && is_invite,
+            // A 100 on the way to it says only that the server read the request.
+            Trouble::Overloaded => self.heard.is_none_or(|status| status == 100),
+        };
+        unheard && !self.is_second && !self.is_given_up && now.saturating_duration_since(self.opened_at) < time
+    }
+}
+
+impl Core {
+    /// A server of a partner, or one of its addresses, will not do: it is tried last from now on.
+    pub(crate) fn place_failed(
+        &mut self,
+        now: Instant,
+        domain: &str,
+        target: &NextHopTarget,
+        address: Option<IpAddr>,
+        reason: &str,
+    ) {
+        if !self.failover.health.is_troubled(domain) {
+            for worker in self.ownership.others() {
+                let watcher = self.ownership.worker;
+                self.hand(worker, Handoff::WatchPartner { domain: domain.to_owned(), watcher });
+            }
+        }
+        let place = Place { domain: domain.to_owned(), target: target.clone(), address };
+        self.failover.health.failed(now, place, reason);
+    }
+
+    /// A request of this partner was admitted: what failed may work again, for every worker.
+    pub(crate) fn partner_heard(&mut self, domain: &str) {
+        self.failover.health.forget(domain);
+        if self.failover.watchers_by_domain.is_empty() {
+            return;
+        }
+        for worker in self.failover.watchers_by_domain.remove(domain).unwrap_or_default() {
+            self.hand(worker, Handoff::PartnerHeard { domain: domain.to_owned() });
+        }
+    }
+
+    /// A response came over a connection to a partner: that server works. One that is overloaded says so itself.
+    pub(crate) fn target_answered(&mut self, flow: FlowId, response: &Message) {
+        if self.failover.health.is_empty() || response.status() == Some(503) {
+            return;
+        }
+        if let Some((domain, target, address)) = self.links.place_of(flow) {
+            self.failover.health.answers(domain, target, address);
+        }
+    }
+
+    /// Notes a partner's response. `true`: the request goes to another server, and this is not the answer.
+    pub(crate) fn responded(&mut self, now: Instant, id: ClientTransactionId, response: &Message) -> bool {
+        let Some(status) = response.status() else { return false };
+        if status == 503 && self.try_elsewhere(now, id, Trouble::Overloaded) {
+            return true;
+        }
+        let Some((_, request, trial)) = self.owner.tried(id) else { return false };
+        trial.heard = Some(status);
+        if status >= 200 && matches!(request.destination, Destination::Partner { .. }) {
+            let (message, since) = (request.message.clone(), trial.opened_at);
+            self.record_answered(now, &message, since, response);
+        }
+        false
+    }
+
+    /// Takes the request of a failed branch to another server of the partner, if that may help.
+    pub(crate) fn try_elsewhere(&mut self, now: Instant, id: ClientTransactionId, trouble: Trouble) -> bool {
+        let Some((context, request, trial)) = self.owner.tried(id) else { return false };
+        let Destination::Partner { domain, connection } = request.destination.clone() else { return false };
+        let is_invite = request.message.method() == Some(Method::Invite);
+        let (message, since, sent_on) = (request.message.clone(), trial.opened_at, trial.sent_on);
+        if !trial.may_move(now, trouble, is_invite) {
+            return false;
+        }
+        let key = LinkKey { domain, connection };
+        if self.links.is_full(&key, self.limits.waiting_per_link_max) || !self.leave(now, &key, sent_on, trouble) {
+            return false;
+        }
+        if let Some((.., trial)) = self.owner.tried(id) {
+            trial.is_second = true;
+            trial.heard = None;
+        }
+        self.owner.begin_anew(context, id);
+        self.record_retried(now, &message, since, trouble.reason());
+        self.send_again(now, key, context);
+        true
+    }
+
+    /// What the caller and the operator are told of a request for a partner that has no answer of the partner's.
+    pub(crate) fn partner_refusal(&self, request: &AdmittedRequest, status: u16, trial: Trial) -> Option<Refusal> {
+        let Destination::Partner { domain, .. } = &request.destination else { return None };
+        match status {
+            487 => None,
+            _ if trial.lost_connection => Some(self.links.last_failure(domain).cloned().unwrap_or_else(|| {
+                refusal::partner_unreachable(format!("the connection to {domain} ended before an answer came"))
+            })),
+            // RFC 3261 section 16.7: a 503 is not passed on.
+            500 if trial.heard == Some(503) => {
+                Some(Refusal::new(500, "partner-overloaded", format!("a server of {domain} answered 503")))
+            }
+            408 => Some(Refusal::new(408, "partner-silent", format!("{domain} did not answer in time"))),
+            _ => None,
+        }
+    }
+
+    /// New requests go elsewhere. `false`: there is no elsewhere.
+    fn leave(&mut self, now: Instant, key: &LinkKey, flow: Option<FlowId>, trouble: Trouble) -> bool {
+        let failed = match (flow, trouble) {
+            (Some(flow), Trouble::ConnectionLost) => self.links.last_place(key, flow),
+            (Some(flow), _) if self.links.is_only_way(key, flow) => return false,
+            (Some(flow), _) => self.links.place_of(flow).map(|(_, target, address)| (target.clone(), address)),
+            (None, _) => None,
+        };
+        if let Some((target, address)) = failed {
+            // The server as a whole too: another one is what the request is to find.
+            for address in [Some(address), None] {
+                self.place_failed(now, &key.domain, &target, address, trouble.reason());
+            }
+        }
+        if let Some(flow) = flow {
+            self.links.turn_from(key, flow);
+        }
+        true
+    }
+}
+
+/// Timer F at the sender ends after 32 seconds; the answer must be there before.
+const NON_INVITE_TIME: Duration = Duration::from_secs(24);
+/// An INVITE got its 100 from us, so that timer C is what ends it.
+const INVITE_TIME: Duration = Duration::from_secs(120);
+/// Domains that other workers wait to hear from.
+const WATCHED_DOMAINS_MAX: usize = 4096;

@@ -1,0 +1,215 @@
+//! How a connection to a partner comes up: SRV, one server after the other, one address after the other, and the ladder
+//! before the first byte. What failed lately is tried last.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use federation::decision::Connection;
+use federation::discovery::SrvResult;
+use federation::flow::{FlowFacts, FlowKind};
+use federation::partner::{PartnerKind, Standing};
+use federation::refusal;
+use federation::route::{RoutePlan, plan};
+use federation::verification::{Role, Rung, Verdict, judge};
+use sip::Refusal;
+
+use super::{Attempt, LinkKey, Rest, Stage, Waiter, check_standing};
+use crate::acceptor::{no_answer, overloaded};
+use crate::core::{Asker, Core};
+use crate::{Answer, Question};
+
+impl Core {
+    /// From the partner entry or the SRV records to a list of targets.
+    pub(super) fn start_link(&mut self, now: Instant, key: LinkKey) {
+        let srv = self.discovery.lookup(now, &key.domain).cloned();
+        let mut draw = self.draw();
+        match plan(&key.domain, self.partners.standing(&key.domain), srv.as_ref(), &mut draw) {
+            RoutePlan::Refused(refusal) => self.fail_link(now, key, refusal),
+            RoutePlan::Targets(targets) => {
+                let is_only = targets.len() == 1;
+                let targets = self.failover.health.order_targets(now, &key.domain, targets);
+                let deadline = now + self.limits.link_time();
+                self.try_next_target(now, key, Rest { targets: targets.into(), is_only, deadline });
+            }
+            RoutePlan::Needs => {
+                let domain = key.domain.clone();
+                self.ask_for_link(now, key, Question::Srv { domain }, Stage::ExpectSrv);
+            }
+        }
+    }
+
+    fn try_next_target(&mut self, now: Instant, key: LinkKey, rest: Rest) {
+        let Rest { mut targets, is_only, deadline } = rest;
+        let Some(target) = targets.pop_front().filter(|_| now < deadline) else {
+            let known = self.links.links.get(&key).and_then(|link| link.last_failure.clone());
+            let refusal = known.unwrap_or_else(|| refusal::partner_unreachable("no target is left to try"));
+            return self.fail_link(now, key, refusal);
+        };
+        let host = target.host.clone();
+        let attempt = Attempt { target, address: None, addresses: VecDeque::new(), rest: targets, is_only, deadline };
+        self.ask_for_link(now, key, Question::Addresses { host }, Stage::ExpectAddresses { attempt });
+    }
+
+    fn try_next_address(&mut self, now: Instant, key: LinkKey, mut attempt: Attempt) {
+        let Some(address) = attempt.addresses.pop_front().filter(|_| now < attempt.deadline) else {
+            // As a whole: of its addresses each failed, or none was found.
+            let why = "none of its addresses works";
+            self.place_failed(now, &key.domain, &attempt.target, None, why);
+            return self.try_next_target(now, key, attempt.into_rest());
+        };
+        attempt.address = Some(address);
+        let question = Question::Connect {
+            remote: SocketAddr::new(address, attempt.target.port),
+            server_name: attempt.target.host.clone(),
+        };
+        self.ask_for_link(now, key, question, Stage::ExpectConnect { attempt });
+    }
+
+    fn ask_for_link(&mut self, now: Instant, key: LinkKey, question: Question, stage: Stage) {
+        self.links.stage(&key, stage);
+        if self.ask(now, question, Asker::Link(key.clone())).is_err() {
+            self.fail_link(now, key, overloaded("too many requests wait for an answer"));
+        }
+    }
+
+    /// The answer that this connection waits for; `None` where it did not come.
+    pub(crate) fn resume_link(&mut self, now: Instant, key: LinkKey, answer: Option<Answer>) {
+        let Some(link) = self.links.links.get_mut(&key) else { return };
+        match (std::mem::replace(&mut link.stage, Stage::Idle), answer) {
+            (Stage::ExpectSrv, Some(Answer::Srv(result))) => {
+                self.discovery.insert(now, &key.domain, result);
+                self.start_link(now, key);
+            }
+            (Stage::ExpectAddresses { mut attempt }, Some(Answer::Addresses(Ok(addresses)))) => {
+                attempt.is_only &= addresses.len() == 1;
+                let target = &attempt.target;
+                let addresses = self.failover.health.order_addresses(now, &key.domain, target, addresses);
+                attempt.addresses = addresses.into_iter().take(ADDRESSES_PER_TARGET_MAX).collect();
+                self.try_next_address(now, key, attempt);
+            }
+            (Stage::ExpectAddresses { attempt }, Some(Answer::Addresses(Err(error)))) => {
+                self.address_failed(now, key, attempt, refusal::partner_unreachable(error));
+            }
+            (Stage::ExpectAddresses { attempt } | Stage::ExpectConnect { attempt }, None) => {
+                self.address_failed(now, key, attempt, refusal::partner_unreachable("no answer came in time"));
+            }
+            (Stage::ExpectConnect { attempt }, Some(Answer::Connected(Ok(facts)))) => {
+                self.judge_link(now, key, attempt, facts);
+            }
+            (Stage::ExpectConnect { attempt }, Some(Answer::Connected(Err(error)))) => {
+                self.address_failed(now, key, attempt, refusal::partner_unreachable(error));
+            }
+            (Stage::ExpectVerdict { attempt, facts }, Some(Answer::Srv(result))) => {
+                self.discovery.insert(now, &key.domain, result);
+                self.judge_link(now, key, attempt, *facts);
+            }
+            (Stage::ExpectVerdict { facts, .. }, None) => {
+                self.drop_unproven(&facts);
+                self.fail_link(now, key, no_answer());
+            }
+            _ => self.fail_link(now, key, no_answer()),
+        }
+    }
+
+    /// Before the first byte: does the certificate prove the domain?
+    fn judge_link(&mut self, now: Instant, key: LinkKey, attempt: Attempt, facts: FlowFacts) {
+        // The table may have changed while we connected.
+        if let Some(refusal) = check_standing(&key.domain, self.partners.standing(&key.domain)) {
+            self.drop_unproven(&facts);
+            return self.fail_link(now, key, refusal);
+        }
+        let edge = match self.partners.standing(&key.domain) {
+            Standing::Allowed(partner) => match &partner.kind {
+                PartnerKind::AllowedServer { edge } => Some(edge.clone()),
+                PartnerKind::AllowedDomain | PartnerKind::Blocked => None,
+            },
+            _ => None,
+        };
+        let srv: Option<SrvResult> = self.discovery.lookup(now, &key.domain).cloned();
+        let verdict = match facts.secure_certificate() {
+            Some(certificate) => judge(certificate, Role::Server, &key.domain, edge.as_deref(), srv.as_ref()),
+            None => Verdict::Failed(refusal::partner_certificate("the partner showed no certificate")),
+        };
+        match verdict {
+            Verdict::Proven(rung) => self.link_up(now, key, facts, attempt, rung),
+            Verdict::Needs => {
+                let domain = key.domain.clone();
+                let stage = Stage::ExpectVerdict { attempt, facts: Box::new(facts) };
+                self.ask_for_link(now, key, Question::Srv { domain }, stage);
+            }
+            Verdict::Failed(why) => {
+                self.drop_unproven(&facts);
+                let why = refusal::partner_certificate(format!("{}: {}", why.word, why.reason));
+                self.address_failed(now, key, attempt, why);
+            }
+        }
+    }
+
+    /// This address will not do, or the target has none: the next one.
+    fn address_failed(&mut self, now: Instant, key: LinkKey, attempt: Attempt, why: Refusal) {
+        let Attempt { target, address, .. } = &attempt;
+        let reason = match address {
+            Some(address) => format!("{target} ({address}): {}", why.reason),
+            None => format!("{target}: {}", why.reason),
+        };
+        self.place_failed(now, &key.domain, target, *address, &why.reason);
+        if let Some(link) = self.links.links.get_mut(&key) {
+            link.last_failure = Some(Refusal { reason, ..why });
+        }
+        match address {
+            Some(_) => self.try_next_address(now, key, attempt),
+            None => self.try_next_target(now, key, attempt.into_rest()),
+        }
+    }
+
+    fn link_up(&mut self, now: Instant, key: LinkKey, facts: FlowFacts, attempt: Attempt, rung: Rung) {
+        let flow = facts.id;
+        let address = facts.remote.ip();
+        let srv = self.discovery.lookup(now, &key.domain).and_then(|srv| srv.as_ref().ok());
+        let connection = Arc::new(Connection {
+            host: attempt.target.to_string(),
+            address,
+            rung,
+            srv: srv.filter(|_| !self.is_edge_named(&key.domain)).map(|answer| answer.name.clone()),
+            certificate: facts.secure_certificate().map(Into::into),
+        });
+        self.flows.open(facts);
+        self.flows.admitted(flow, FlowKind::Partner, None, 0);
+        self.links.keys_by_flow.insert(flow, key.clone());
+        let Some(link) = self.links.links.get_mut(&key) else { return };
+        let Attempt { target, is_only, .. } = attempt;
+        link.last_place = Some((flow, target.clone(), address));
+        link.stage = Stage::Up { flow, connection: connection.clone(), target, address, is_only, since: now };
+        link.last_failure = None;
+        for waiter in std::mem::take(&mut link.waiting) {
+            match waiter {
+                Waiter::Ack(request) => {
+                    let target = self.partner_target(flow, &key.domain);
+                    self.send_single(now, *request, target);
+                }
+                Waiter::Context(context) => self.send_waiting(now, flow, &key.domain, &connection, context),
+            }
+        }
+    }
+
+    /// Every way was tried: all that wait get the same answer, and the next request starts anew.
+    fn fail_link(&mut self, now: Instant, key: LinkKey, refusal: Refusal) {
+        let Some(link) = self.links.links.get_mut(&key) else { return };
+        link.stage = Stage::Idle;
+        link.last_failure = Some(refusal.clone());
+        for waiter in std::mem::take(&mut link.waiting) {
+            if let Waiter::Context(context) = waiter {
+                self.abandon_context(now, context, &refusal);
+            }
+        }
+    }
+
+    fn drop_unproven(&mut self, facts: &FlowFacts) {
+        self.put(crate::Output::CloseFlow { flow: facts.id });
+    }
+}
+
+/// A name with more addresses than this has them for other reasons than to be reached.
+const ADDRESSES_PER_TARGET_MAX: usize = 4;

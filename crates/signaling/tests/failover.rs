@@ -1,0 +1,292 @@
+//! A partner with several servers, some of which fail: what is tried, in which order, and what is remembered.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+#[path = "world/phone.rs"]
+mod phone;
+mod world;
+
+use std::time::Duration;
+
+use federation::decision::Outcome;
+use sip::{HeaderName, Message};
+use world::{Condition, Line, World, allowed, certificate, first_line};
+
+const ALICE: &str = "alice@contoso.example";
+const BOB: &str = "bob@fabrikam.example";
+const FIRST: &str = "192.0.2.71";
+const SECOND: &str = "192.0.2.72";
+
+/// Alice is at Contoso; Bob is at Fabrikam, which has two servers: `one` at FIRST, and `two` at SECOND.
+struct Play {
+    world: World,
+    contoso: usize,
+    fabrikam: usize,
+    alice: Line,
+    bob: Line,
+}
+
+fn play(workers: u16, seed: u64) -> Play {
+    let mut world = World::new(seed);
+    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
+    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    world.server(fabrikam, 10, "one.fabrikam.example", &[FIRST]);
+    world.server(fabrikam, 20, "two.fabrikam.example", &[SECOND]);
+    world.user(contoso, ALICE);
+    world.user(fabrikam, BOB);
+    let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
+    let alice = phone::register(&mut world, contoso, by_seed(0), ALICE);
+    let bob = phone::register(&mut world, fabrikam, by_seed(1), BOB);
+    Play { world, contoso, fabrikam, alice, bob }
+}
+
+/// Each play runs with one worker and with three, over several orders of handoffs.
+fn everywhere(act: impl Fn(Play)) {
+    for workers in [1, 3] {
+        for seed in 0..6 {
+            println!("workers {workers}, seed {seed}");
+            act(play(workers, seed));
+        }
+    }
+}
+
+impl Play {
+    /// Alice writes to Bob, who answers.
+    fn deliver(&mut self, call_id: &str) {
+        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, BOB, call_id));
+        let arrived = self.world.only(self.bob);
+        self.world.send(self.bob, &phone::answer(&arrived, "200 OK", "bob"));
+        assert_eq!(self.world.only(self.alice).status(), Some(200));
+    }
+
+    /// What Alice's message is answered with.
+    fn refused(&mut self, call_id: &str) -> (u16, String) {
+        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, BOB, call_id));
+        told(&self.world.only(self.alice))
+    }
+
+    /// The addresses that were tried since the last look.
+    fn dialled(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.world.dialled).iter().map(ToString::to_string).collect()
+    }
+
+    /// Ends the connections between the two, and lets the next request connect anew.
+    fn reconnect(&mut self, call_id: &str) -> Vec<String> {
+        self.world.cut(self.contoso);
+        self.dialled();
+        self.deliver(call_id);
+        self.dialled()
+    }
+}
+
+/// The status, and the public word.
+fn told(answer: &Message) -> (u16, String) {
+    let warning = answer.header_text(HeaderName::Warning).unwrap_or_default();
+    (answer.status().unwrap(), warning.split('"').nth(1).unwrap_or_default().to_owned())
+}
+
+#[test]
+fn the_second_server_is_tried_where_the_first_is_dead() {
+    everywhere(|mut play| {
+        play.world.set_condition(FIRST, Condition::Dead);
+        play.deliver("dead");
+        assert_eq!(play.dialled(), [FIRST, SECOND]);
+        play.world.assert_quiet();
+    });
+}
+
+#[test]
+fn every_address_of_a_server_is_tried_before_the_next_server() {
+    everywhere(|mut play| {
+        play.world.server(play.fabrikam, 5, "zero.fabrikam.example", &["2001:db8::70", "192.0.2.70"]);
+        play.world.set_condition("2001:db8::70", Condition::Dead);
+        play.deliver("x");
+        assert_eq!(play.dialled(), ["2001:db8::70", "192.0.2.70"]);
+        assert_eq!(play.reconnect("x"), ["192.0.2.70"], "the address failed, the server did not");
+        play.world.set_condition("192.0.2.70", Condition::Dead);
+        assert_eq!(play.reconnect("x"), ["192.0.2.70", "2001:db8::70", FIRST]);
+    });
+}
+
+#[test]
+fn a_server_with_a_wrong_certificate_gets_no_byte_and_the_next_is_tried() {
+    everywhere(|mut play| {
+        play.world.set_certificate(FIRST, certificate(&["sip.mallory.example"]));
+        play.deliver("impostor");
+        assert_eq!(play.dialled(), [FIRST, SECOND]);
+        play.world.set_certificate(SECOND, certificate(&["sip.mallory.example"]));
+        play.world.cut(play.contoso);
+        assert_eq!(play.refused("impostor"), (502, "partner-certificate".into()));
+    });
+}
+
+#[test]
+fn with_all_dead_the_caller_hears_so() {
+    everywhere(|mut play| {
+        play.world.set_condition(FIRST, Condition::Dead);
+        play.world.set_condition(SECOND, Condition::Dead);
+        assert_eq!(play.refused("nobody"), (504, "partner-unreachable".into()));
+        assert_eq!(play.dialled(), [FIRST, SECOND], "each once");
+        assert_eq!(play.refused("nobody2").0, 504, "tried last is not never");
+        assert_eq!(play.dialled().len(), 2);
+    });
+}
+
+#[test]
+fn what_failed_is_tried_last_for_longer_and_longer() {
+    everywhere(|mut play| {
+        play.world.set_condition(FIRST, Condition::Dead);
+        play.deliver("x");
+        assert_eq!(play.dialled(), [FIRST, SECOND]);
+        // A second after the first failure, two after the second.
+        for (secs, expected) in
+            [(0, vec![SECOND]), (1, vec![FIRST, SECOND]), (1, vec![SECOND]), (1, vec![FIRST, SECOND])]
+        {
+            play.world.pass(Duration::from_secs(secs));
+            assert_eq!(play.reconnect("x"), expected, "after {secs} s more");
+        }
+    });
+}
+
+#[test]
+fn a_request_of_the_partner_makes_all_that_failed_well_again_on_every_worker() {
+    everywhere(|mut play| {
+        play.world.set_condition(FIRST, Condition::Dead);
+        play.deliver("x");
+        play.world.set_condition(FIRST, Condition::Well);
+        assert_eq!(play.reconnect("x"), [SECOND], "still avoided");
+        for worker in 0..play.world.workers(play.contoso) {
+            play.world.set_condition(FIRST, Condition::Dead);
+            play.world.pass(Duration::from_secs(400));
+            play.world.cut(play.contoso);
+            play.deliver("x");
+            play.world.set_condition(FIRST, Condition::Well);
+            // Whichever worker hears it.
+            let partner = play.world.connect(play.contoso, worker, Some(certificate(&["two.fabrikam.example"])));
+            play.world.send(partner, &phone::request("OPTIONS", BOB, ALICE, &format!("hello{worker}")));
+            play.world.take(play.alice);
+            assert_eq!(play.reconnect("x"), [FIRST], "heard by worker {worker}");
+        }
+    });
+}
+
+#[test]
+fn a_reset_forgets_what_failed_and_where_the_domain_is() {
+    everywhere(|mut play| {
+        play.world.set_condition(FIRST, Condition::Dead);
+        play.deliver("x");
+        play.world.set_condition(FIRST, Condition::Well);
+        assert_eq!(play.reconnect("x"), [SECOND]);
+        let forgotten = play.world.reset_partner(play.contoso, "fabrikam.example");
+        assert_eq!((forgotten.discovery, forgotten.failures), (1, 2), "the target, and its address");
+        assert_eq!(play.reconnect("x"), [FIRST]);
+        assert_eq!(play.world.reset_partner(play.contoso, "fabrikam.example").failures, 0);
+    });
+}
+
+#[test]
+fn a_request_whose_connection_ends_is_sent_once_more_to_the_next_server() {
+    everywhere(|mut play| {
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "cut"));
+        play.world.only(play.bob);
+        assert_eq!(play.dialled(), [FIRST]);
+        play.world.cut(play.contoso);
+        let again = play.world.only(play.bob);
+        assert_eq!(play.dialled(), [SECOND]);
+        play.world.send(play.bob, &phone::answer(&again, "200 OK", "bob"));
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "twice"));
+        play.world.only(play.bob);
+        play.world.cut(play.contoso);
+        play.world.only(play.bob);
+        play.world.cut(play.contoso);
+        assert_eq!(told(&play.world.only(play.alice)), (504, "partner-unreachable".into()));
+        assert!(play.world.take(play.bob).is_empty(), "once, not for ever");
+    });
+}
+
+#[test]
+fn a_request_that_was_heard_of_is_not_sent_twice() {
+    everywhere(|mut play| {
+        play.world.send(play.alice, &phone::request("INVITE", ALICE, BOB, "ringing"));
+        let invite = play.world.only(play.bob);
+        play.world.send(play.bob, &phone::answer(&invite, "180 Ringing", "bob"));
+        assert_eq!(play.world.only(play.alice).status(), Some(180));
+        play.world.cut(play.contoso);
+        assert_eq!(told(&play.world.only(play.alice)).0, 504);
+        let at_bob: Vec<String> = play.world.take(play.bob).iter().map(first_line).collect();
+        assert!(at_bob.iter().all(|line| line.starts_with("CANCEL")), "{at_bob:?}");
+    });
+}
+
+#[test]
+fn a_server_that_says_503_is_left_for_the_next() {
+    everywhere(|mut play| {
+        // Another Fabrikam, which is about to end, has the first server.
+        let workers = play.world.workers(play.fabrikam);
+        let ending = play.world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+        play.world.drain_site(ending);
+        play.world.server(ending, 5, "zero.fabrikam.example", &["192.0.2.70"]);
+        play.deliver("draining");
+        assert_eq!(play.dialled(), ["192.0.2.70", FIRST]);
+        play.deliver("draining2");
+        let worker = (0..workers)
+            .find(|worker| play.world.core(play.contoso, *worker).decisions().by_call_id("draining").count() > 1);
+        let decisions = play.world.core(play.contoso, worker.unwrap()).decisions();
+        let outcomes: Vec<&Outcome> = decisions.by_call_id("draining").map(|found| &found.record.outcome).collect();
+        let sent =
+            |outcome: &Outcome, host: &str| matches!(outcome, Outcome::Routed { next_hop, .. } if next_hop == host);
+        let at = outcomes.iter().position(|outcome| sent(outcome, "zero.fabrikam.example:5061")).unwrap();
+        assert!(matches!(outcomes[at + 1], Outcome::Retried { .. }), "{outcomes:?}");
+        assert!(sent(outcomes[at + 2], "one.fabrikam.example:5061"), "{outcomes:?}");
+        assert!(matches!(outcomes[at + 3], Outcome::Answered { status: 200, .. }), "{outcomes:?}");
+    });
+}
+
+#[test]
+fn a_503_of_the_only_server_is_the_answer() {
+    for workers in [1, 3] {
+        let mut world = World::new(3);
+        let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
+        let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+        world.user(contoso, ALICE);
+        let alice = phone::register(&mut world, contoso, 0, ALICE);
+        world.drain_site(fabrikam);
+        world.send(alice, &phone::request("MESSAGE", ALICE, BOB, "only"));
+        assert_eq!(told(&world.only(alice)), (500, "partner-overloaded".into()));
+        assert_eq!(world.dialled.len(), 1);
+    }
+}
+
+#[test]
+fn a_server_that_swallows_a_call_is_left_for_the_next() {
+    everywhere(|mut play| {
+        play.world.set_condition(FIRST, Condition::Mute);
+        play.world.send(play.alice, &phone::request("INVITE", ALICE, BOB, "mute"));
+        assert!(play.world.take(play.bob).is_empty());
+        play.world.pass(Duration::from_secs(33));
+        let invite = play.world.only(play.bob);
+        assert_eq!(play.dialled(), [FIRST, SECOND]);
+        play.world.send(play.bob, &phone::answer(&invite, "200 OK", "bob"));
+        let answers: Vec<_> = play.world.take(play.alice).iter().filter_map(Message::status).collect();
+        assert_eq!(answers, [100, 200]);
+    });
+}
+
+#[test]
+fn a_caller_who_gives_up_while_the_next_server_is_tried_is_answered() {
+    everywhere(|mut play| {
+        play.world.set_condition(FIRST, Condition::Mute);
+        play.world.set_condition(SECOND, Condition::Mute);
+        let invite = phone::request("INVITE", ALICE, BOB, "gone");
+        play.world.send(play.alice, &invite);
+        let cancel = invite.replacen("INVITE sip:", "CANCEL sip:", 1).replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL");
+        play.world.send(play.alice, &cancel);
+        play.world.pass(Duration::from_secs(70));
+        let answers: Vec<_> = play.world.take(play.alice).iter().filter_map(Message::status).collect();
+        assert!(answers.contains(&487), "{answers:?}");
+        assert_eq!(play.dialled(), [FIRST], "nothing is begun for a caller who is gone");
+    });
+}
