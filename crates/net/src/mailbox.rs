@@ -114,6 +114,8 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
     let WorkerMessage::Handoff(handoff) = message else { return None };
     match handoff {
         Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
+        // What is remembered of a partner's servers fades by itself.
+        Handoff::WatchPartner { .. } | Handoff::PartnerHeard { .. } => Some(handoffs_max),
         // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
         Handoff::Respond { status: ..200, .. } => Some(handoffs_max),
         Handoff::Respond { status: 200..300, .. } => Some(handoffs_max.saturating_mul(SUCCESS_ROOM_FACTOR)),
