@@ -324,7 +324,8 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-const LINGER_TIME: Duration = Duration::from_secs(1);
+/// How long an ended flow waits for its peer to have read everything.
+pub(crate) const LINGER_TIME: Duration = Duration::from_secs(1);
 const KEEPALIVE_TIME: Duration = Duration::from_secs(120);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// Bytes that the peer's host does not acknowledge for this long: it is gone.

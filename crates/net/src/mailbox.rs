@@ -32,6 +32,8 @@ pub enum WorkerMessage {
     /// Runs on the worker's thread; what it makes the core put out is performed.
     Inspect(Inspection),
     Counters(Box<dyn FnOnce(Counters) + Send>),
+    /// Accepts no more connections, and tells the core.
+    Drain,
     /// Ends all flows and makes [`run`](crate::run) return.
     Stop,
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::Limits;
 
@@ -45,6 +46,13 @@ impl Occupancy {
         Ok(self.enter(ip))
     }
 
+    /// Returns when there is no connection left.
+    pub(crate) async fn emptied(&self) {
+        while self.counts.borrow().total > 0 {
+            tokio::time::sleep(EMPTIED_PAUSE).await;
+        }
+    }
+
     /// Whatever the limits: for connections that we made, or that another worker admitted.
     pub(crate) fn enter(&self, ip: IpAddr) -> Permit {
         let mut counts = self.counts.borrow_mut();
@@ -66,6 +74,8 @@ impl Drop for Permit {
         }
     }
 }
+
+const EMPTIED_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {

@@ -14,9 +14,9 @@ use signaling::{Answer, Core, Handoff, Input, QuestionId, WorkerId};
 use sip::{FlowId, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
-use tokio::task::LocalSet;
+use tokio::task::{AbortHandle, LocalSet};
 
-use crate::flow::{Fate, StreamFlow};
+use crate::flow::{Fate, LINGER_TIME, StreamFlow};
 use crate::handshakes::Handshakes;
 use crate::limits::Alarm;
 use crate::occupancy::Occupancy;
@@ -81,6 +81,9 @@ pub(crate) struct Worker {
     sleeps_until: Option<Instant>,
     rearm: Rc<Notify>,
     is_stopping: bool,
+    /// The tasks that accept; none once the worker drains.
+    acceptors: Vec<AbortHandle>,
+    is_draining: bool,
     me: Weak<RefCell<Worker>>,
 }
 
@@ -145,6 +148,8 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
             sleeps_until: None,
             rearm: Rc::new(Notify::new()),
             is_stopping: false,
+            acceptors: Vec::new(),
+            is_draining: false,
             me: me.clone(),
         })
     });
@@ -188,7 +193,8 @@ async fn serve(worker: Shared, mut inbox: Inbox, listeners: Vec<Listening>) {
             }
             ListeningKind::Stream { socket, transport, tls } => {
                 let acceptor = tcp::Acceptor { worker: worker.clone(), transport, tls, handshakes: handshakes.clone() };
-                tokio::task::spawn_local(acceptor.accept(socket));
+                let task = tokio::task::spawn_local(acceptor.accept(socket));
+                worker.borrow_mut().acceptors.push(task.abort_handle());
             }
         }
     }
@@ -211,6 +217,11 @@ async fn serve(worker: Shared, mut inbox: Inbox, listeners: Vec<Listening>) {
         }
     }
     worker.borrow_mut().end_all();
+    let occupancy = worker.borrow().occupancy.clone();
+    if worker.borrow().is_drained() {
+        // Our last bytes are lost with sockets that are closed before the peers have read them.
+        tokio::time::timeout(LINGER_TIME, occupancy.emptied()).await.ok();
+    }
     // The tasks hold the worker; it goes with them when the caller drops the set.
 }
 
@@ -345,6 +356,7 @@ impl Worker {
             WorkerMessage::Answer { id, answer } => self.core.handle_input(self.now, Input::Answer { id, answer }),
             WorkerMessage::Inspect(look) => look(&mut self.core, self.now),
             WorkerMessage::Counters(reply) => reply(self.counters()),
+            WorkerMessage::Drain => self.drain(),
             WorkerMessage::Stop => self.is_stopping = true,
         }
     }
@@ -395,6 +407,19 @@ impl Worker {
 
     fn flows_where(&self, condition: impl Fn(&StreamFlow) -> bool) -> impl Iterator<Item = FlowId> {
         self.flows.iter().filter(move |(_, flow)| condition(flow)).map(|(id, _)| *id)
+    }
+
+    fn drain(&mut self) {
+        self.is_draining = true;
+        for task in self.acceptors.drain(..) {
+            task.abort();
+        }
+        self.core.handle_input(self.now, Input::Drain);
+    }
+
+    /// Whether it was let finish; else whoever ends it is in a hurry.
+    fn is_drained(&self) -> bool {
+        self.is_draining && self.core.is_idle()
     }
 
     fn end_all(&mut self) {

@@ -261,7 +261,8 @@ fn read_binding(
     expires_secs: u32,
 ) -> Result<Binding, Refusal> {
     // As written, quotes and all: it is repeated in the 200, and compared, but never read.
-    let raw = |name: &str| contact.params().find(|param| param.name.eq_ignore_ascii_case(name)).and_then(|param| param.value);
+    let raw =
+        |name: &str| contact.params().find(|param| param.name.eq_ignore_ascii_case(name)).and_then(|param| param.value);
     let instance = raw("+sip.instance").map(str::to_owned);
     let uri = contact.uri();
     if !uri.is_sip() {

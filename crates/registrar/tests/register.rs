@@ -91,7 +91,8 @@ fn a_device_that_registers_again_takes_its_own_place() {
 fn a_contact_is_a_sip_uri_and_its_instance_is_repeated_as_written() {
     let mut registry = Registry::new();
     assert_eq!(registry.register(1, "Contact: <javascript:alert(1)>\r\n").unwrap_err().status, 400);
-    let quoted = "Contact: <sip:a@one.invalid?Subject=x>;+sip.instance=\"<urn:uuid:1>, <sip:b@evil.invalid>\";reg-id=1\r\n";
+    let quoted =
+        "Contact: <sip:a@one.invalid?Subject=x>;+sip.instance=\"<urn:uuid:1>, <sip:b@evil.invalid>\";reg-id=1\r\n";
     let registered = registry.register(1, quoted).unwrap();
     assert_eq!(
         registered.contacts,

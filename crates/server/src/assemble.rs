@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use certificates::{LoadError, Roots, ServedIdentity};
 use federation::admission::Organisation;
@@ -64,6 +64,7 @@ pub struct Running {
     refusals: RefusalLogTask,
     certificate: CertificateTask,
     store: StoreThread,
+    drain_time: Duration,
     /// Released when the file is closed.
     _lock: File,
 }
@@ -97,8 +98,9 @@ impl Server {
         tokio::spawn(message_expiry::run(store.handle()));
         let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle()));
         let certificate = certificate.start();
+        let drain_time = Duration::from_secs(config.drain_secs_max);
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
-        Ok(Running { control, workers, threads, ended, refusals, certificate, store, _lock: lock })
+        Ok(Running { control, workers, threads, ended, refusals, certificate, store, drain_time, _lock: lock })
     }
 }
 
@@ -109,6 +111,20 @@ impl Running {
             Some(worker) => worker,
             // Every sender is held by a thread, and each sends before it ends.
             None => std::future::pending().await,
+        }
+    }
+
+    /// Takes nothing new, and returns when nothing is under way any more, or when the configured time has passed.
+    pub async fn drain(&self) {
+        tracing::info!(drain_secs_max = self.drain_time.as_secs(), "draining");
+        self.workers.drain();
+        let quiet = async {
+            while !self.workers.are_idle().await {
+                tokio::time::sleep(DRAIN_PAUSE).await;
+            }
+        };
+        if tokio::time::timeout(self.drain_time, quiet).await.is_err() {
+            tracing::warn!("requests that are still under way are given up");
         }
     }
 
@@ -300,5 +316,6 @@ impl RefusalLogTask {
     }
 }
 
+const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 /// Handoffs that may wait for one worker.
 const MAILBOX_HANDOFFS_MAX: usize = 65_536;

@@ -41,6 +41,17 @@ impl Workers {
         self.tell(|| WorkerMessage::ForgetNames);
     }
 
+    /// Makes every worker refuse what is new.
+    pub fn drain(&self) {
+        self.tell(|| WorkerMessage::Drain);
+    }
+
+    /// Whether every worker says that nothing is under way.
+    pub async fn are_idle(&self) -> bool {
+        let answers = self.ask(|core, _| core.is_idle()).await;
+        answers.len() == self.mailboxes.len() && answers.into_iter().all(|idle| idle)
+    }
+
     /// Makes every worker end.
     pub fn stop(&self) {
         self.tell(|| WorkerMessage::Stop);

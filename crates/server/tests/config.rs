@@ -70,7 +70,9 @@ fn a_key_far_from_all_others_lists_them() {
     let text = GOOD.replace("workers = 3", "colour = 3");
     assert_eq!(
         problems(&text),
-        [":3: unknown key \"colour\" at the top of the file; the keys there are: domains, edge, data, workers"]
+        [
+            ":3: unknown key \"colour\" at the top of the file; the keys there are: domains, edge, data, workers, drain_secs_max"
+        ]
     );
 }
 

@@ -84,12 +84,3 @@ fn a_caller_may_still_give_up() {
         assert!(world.is_idle(0));
     });
 }
-
-#[test]
-fn what_only_absorbs_repeats_holds_nobody_up() {
-    let (mut world, _, _) = home(1, 1);
-    let line = world.datagrams(0, 0);
-    phone::register_on(&mut world, line, ALICE);
-    assert_eq!(world.core(0, 0).status().server_transactions, 1, "until timer J");
-    assert!(world.is_idle(0));
-}

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use server::Server;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Global;
 use crate::configuration;
@@ -15,24 +15,50 @@ Examples:
   comity serve --config /etc/comity/comity.toml
   COMITY_LOG=debug comity serve            more in the log, which goes to standard error";
 
-/// Serves until a signal ends it.
+/// Serves until a signal ends it: the first lets what is under way finish, the second does not wait for it.
 pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     let config = configuration::load(global.config_file())?;
     server::logging::start();
     let no_signals = |error: std::io::Error| Failure::told(format!("cannot listen for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut signals = EndSignals::new().map_err(no_signals)?;
     let mut running = Server::start(config).await.map_err(Failure::told)?;
     let lost = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
+        () = signals.next() => None,
         worker = running.worker_lost() => Some(worker),
     };
-    running.stop().await;
+    if lost.is_none() {
+        tokio::select! {
+            () = running.drain() => {}
+            () = signals.next() => {}
+        }
+    }
+    tokio::select! {
+        () = running.stop() => {}
+        () = signals.next() => {}
+    }
     match lost {
         None => Ok(ExitCode::SUCCESS),
         Some(worker) => {
             Err(Failure::new(format!("worker {worker} ended by itself"), "report it with the log, and start again"))
+        }
+    }
+}
+
+/// SIGTERM and SIGINT: of a service manager, and of a terminal.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    fn new() -> std::io::Result<EndSignals> {
+        Ok(EndSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -18,10 +18,18 @@ pub struct Served {
 
 impl Served {
     pub fn start() -> Served {
+        Served::start_with("", "127.0.0.1:9")
+    }
+
+    /// With these lines at the top of the configuration, and this name server.
+    pub fn start_with(lines: &str, dns: &str) -> Served {
         let (tls_port, tcp_port) = (free_port(), free_port());
         let place = Place::new(&format!(
             "tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]\nudp = [\"127.0.0.1:{tcp_port}\"]"
         ));
+        let file = place.path().join("comity.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{lines}\n{}", text.replace("127.0.0.1:9", dns))).unwrap();
         place.certify(&["sip.contoso.example", "contoso.example"]);
         let log = std::fs::File::create(place.path().join("log")).unwrap();
         let server = place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();

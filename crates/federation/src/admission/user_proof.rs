@@ -128,12 +128,7 @@ impl Challenger<'_, '_> {
 
     fn challenge(&mut self, word: &'static str, reason: &str, stale: bool) -> Refusal {
         let nonce = self.rules.nonces.issue(self.rules.now);
-        refusal::challenge(
-            word,
-            reason,
-            self.registrar,
-            challenges(self.realm, &nonce, stale, &self.algorithms),
-        )
+        refusal::challenge(word, reason, self.registrar, challenges(self.realm, &nonce, stale, &self.algorithms))
     }
 }
 

@@ -102,6 +102,14 @@ pub static WORKERS: Key = Key {
     example: "4",
     doc: "the number of threads that serve SIP",
 };
+pub static DRAIN_SECS_MAX: Key = Key {
+    section: "",
+    name: "drain_secs_max",
+    kind: Kind::Count,
+    need: Need::Default("10"),
+    example: "10",
+    doc: "how long a server that is to end waits for what is under way, in seconds",
+};
 pub static CERTIFICATE_CHAIN: Key = Key {
     section: "certificate",
     name: "chain",
@@ -189,6 +197,7 @@ pub static ALL: &[&Key] = &[
     &EDGE,
     &DATA,
     &WORKERS,
+    &DRAIN_SECS_MAX,
     &CERTIFICATE_CHAIN,
     &CERTIFICATE_KEY,
     &CERTIFICATE_ROOTS,

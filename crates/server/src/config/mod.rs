@@ -36,6 +36,8 @@ pub struct Config {
     /// The folder of the store and the control socket.
     pub data: PathBuf,
     pub workers: u16,
+    /// How long a server that is to end waits for what is under way.
+    pub drain_secs_max: u64,
     pub certificate: CertificateFiles,
     pub listen: Listen,
     pub federation: FederationSwitches,
@@ -97,6 +99,7 @@ impl Config {
             edge: builder.edge(),
             data: builder.path(&key::DATA).map_or_else(|| builder.folder.join("data"), |path| path.value),
             workers: builder.workers(),
+            drain_secs_max: builder.drain_secs_max(),
             certificate: CertificateFiles {
                 chain: builder.readable(&key::CERTIFICATE_CHAIN).unwrap_or_default(),
                 key: builder.readable(&key::CERTIFICATE_KEY).unwrap_or_default(),
@@ -159,7 +162,8 @@ impl fmt::Display for Config {
             servers => format!("servers = {}", list(servers)),
         };
         writeln!(formatter, "domains = {:?}\nedge = {:?}", self.domains, self.edge)?;
-        writeln!(formatter, "data = {}\nworkers = {}\n", path(&self.data), self.workers)?;
+        writeln!(formatter, "data = {}\nworkers = {}", path(&self.data), self.workers)?;
+        writeln!(formatter, "drain_secs_max = {}\n", self.drain_secs_max)?;
         let CertificateFiles { chain, key, .. } = &self.certificate;
         writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}\n", path(chain), path(key))?;
         let Listen { tls, tcp, udp } = &self.listen;
@@ -258,6 +262,18 @@ impl Builder<'_> {
         }
     }
 
+    fn drain_secs_max(&mut self) -> u64 {
+        match self.raw.count(&key::DRAIN_SECS_MAX) {
+            None => DRAIN_SECS_DEFAULT,
+            Some(Located { value, .. }) if value <= DRAIN_SECS_LIMIT => value,
+            Some(Located { value, line }) => {
+                let text = format!("drain_secs_max: expected a number from 0 to {DRAIN_SECS_LIMIT}, found {value}");
+                self.problems.at(line, text);
+                DRAIN_SECS_DEFAULT
+            }
+        }
+    }
+
     fn listen(&mut self) -> Listen {
         let [tls, tcp, udp] = [(&key::LISTEN_TLS, 5061), (&key::LISTEN_TCP, 5060), (&key::LISTEN_UDP, 5060)]
             .map(|(key, port)| self.addresses(key, port));
@@ -326,6 +342,9 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, String> {
 }
 
 const WORKERS_MAX: u16 = 256;
+const DRAIN_SECS_DEFAULT: u64 = 10;
+/// Nobody means to wait for longer than an hour.
+const DRAIN_SECS_LIMIT: u64 = 3600;
 
 /// Of one kind. A datagram flow names its listener by one byte, so that all kinds together have to stay below 256.
 const LISTENERS_MAX: usize = 64;

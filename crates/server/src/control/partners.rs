@@ -8,9 +8,7 @@ use serde::Deserialize;
 use signaling::Forgotten;
 use store::{PartnerRemoval, now_unix};
 
-use super::answers::{
-    LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset, PartnerWord,
-};
+use super::answers::{LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset, PartnerWord};
 use super::decisions::{DecisionQuery, decisions};
 use super::error::ControlError;
 use super::{Body, Control, Parameters};

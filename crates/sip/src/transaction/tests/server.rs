@@ -55,6 +55,19 @@ fn refused_invite_is_retransmitted_until_the_ack() {
 }
 
 #[test]
+fn what_has_its_final_response_is_owed_none() {
+    for method in [Method::Invite, Method::Options] {
+        let mut talk = Conversation::new();
+        let request = request(method, "z9hG4bKa");
+        let id = talk.receive_new(udp(), &request);
+        assert!(talk.layer.owes_final());
+        assert_eq!(talk.respond(id, &request, 486), Ok(()));
+        assert!(!talk.layer.owes_final());
+        assert_eq!(talk.layer.counts(), (1, 0), "it absorbs repeats for a while");
+    }
+}
+
+#[test]
 fn refused_invite_that_is_never_acknowledged() {
     let mut talk = Conversation::new();
     let invite = request(Method::Invite, "z9hG4bKa");
