@@ -20,23 +20,10 @@ pub struct DemoArguments {
     /// Keep the folder with configurations, certificates, stores and logs when the demo ends
     #[arg(long)]
     pub keep: bool,
-    /// Offer phones these digest algorithms only, such as MD5, the most wanted first
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide = true)]
+    /// Digest algorithms to offer to phones, the most wanted first
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = ["SHA-256", "MD5"], hide = true)]
     pub digest: Vec<String>,
     /// Run no checks; write what test programs need into this folder, and serve until standard input closes
     #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "address", "keep"])]
     pub hold_for_tests: Option<PathBuf>,
-}
-
-impl DemoArguments {
-    /// The digest algorithms to offer. COMPAT(baresip 1.0): it gives up at a challenge that is not MD5, even beside one
-    /// that is (RFC 8760 section 2.4 wants it passed over); where real phones may come, MD5 is all there is.
-    pub fn digest(&self) -> Vec<String> {
-        let names: &[&str] = match (&self.digest[..], self.check || self.hold_for_tests.is_some()) {
-            ([], true) => &["SHA-256", "MD5"],
-            ([], false) => &["MD5"],
-            (typed, _) => return typed.to_vec(),
-        };
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
 }

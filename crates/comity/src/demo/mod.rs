@@ -52,7 +52,7 @@ pub fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let _clear = ClearOnDrop(stage.clone());
     let Addresses { dns, dns_udp, dns_tcp, places } = Addresses::choose(arguments.address, ORGANISATIONS.len() as u8)?;
     let folder = create_folder(&arguments, &stage)?;
-    let world = World::new(folder, dns, &places, arguments.digest())?;
+    let world = World::new(folder, dns, &places, arguments.digest.clone())?;
     let resting = Arc::new(AtomicBool::new(false));
     serve_dns(world.zones(), (dns_udp, dns_tcp), stage.clone(), resting.clone())?;
     world.start(&arguments, &stage)?;

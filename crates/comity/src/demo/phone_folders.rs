@@ -29,7 +29,6 @@ pub fn write_and_print(world: &World) -> anyhow::Result<()> {
             )?;
         }
     }
-    writeln!(text, "\nThe servers offer the digest {}, which every phone knows.", world.digest.join(", "))?;
     text += IN_THE_PHONES;
     text += "\nAny other phone: transport TLS, the authority in ";
     writeln!(text, "{}, names by the DNS server {}, and", world.authority.file.display(), world.dns)?;
