@@ -15,7 +15,9 @@ fn place() -> Place {
 #[test]
 fn help_names_every_command_and_shows_examples() {
     let help = place().run(&["--help"]).ok().stdout;
-    for word in ["serve", "check", "status", "user", "partner", "demo", "--config", "--json", "Examples:"] {
+    for word in
+        ["serve", "check", "status", "user", "partner", "route", "why", "demo", "--config", "--json", "Examples:"]
+    {
         assert!(help.contains(word), "{word} is missing in:\n{help}");
     }
     for command in [["user", "add"], ["partner", "add"], ["partner", "show"], ["user", "list"]] {
@@ -192,6 +194,35 @@ fn a_folder_without_a_configuration_is_told_where_one_is_looked_for() {
         );
         assert!(answer.stderr.contains("\nnext: name the file with --config FILE"), "{}", answer.stderr);
     }
+}
+
+#[test]
+fn why_answers_from_what_is_stored_and_by_a_dry_run() {
+    let place = place();
+    place.run(&["user", "add", "alice@contoso.example", "--generate"]).ok();
+    place.run(&["partner", "block", "adatum.example"]).ok();
+    let try_it = |from: &str, to: &str| place.run(&["why", "--from", from, "--to", to, "--dry-run"]).ok().stdout;
+    assert_eq!(
+        try_it("alice@contoso.example", "eve@adatum.example"),
+        "nothing is sent; it would go like this\n\n\
+         alice@contoso.example is a user here, and would be let through with the right password\n\
+         refused by us: 403 domain-blocked\n    adatum.example is blocked in the partner list\n\n\
+         verdict:    adatum.example is blocked in our partner list\n\
+         next:       if it should not be, lift the block: comity partner unblock adatum.example\n\
+         whose side: ours\n"
+    );
+    assert!(try_it("bob@contoso.example", "eve@adatum.example").contains("bob@contoso.example is no user here"));
+    assert!(try_it("eve@adatum.example", "alice@contoso.example").ends_with("whose side: ours\n"));
+    assert!(
+        try_it("eve@adatum.example", "bob@fabrikam.example").contains("neither adatum.example nor fabrikam.example")
+    );
+    assert!(try_it("alice@contoso.example", "alice@contoso.example").contains("no server runs"));
+    place.run(&["why", "nothing-like-it"]).fails(&[
+        "error: nothing was decided here about the Call-ID nothing-like-it, as far as is remembered",
+        "next: check the Call-ID; admitted requests are remembered until the server restarts or thousands more have come, \
+         refused ones for 30 days; if it never came here, ask the sender, or: comity why --from A --to B --dry-run",
+    ]);
+    assert_eq!(place.run(&["why"]).code, Some(2), "a Call-ID, or both addresses");
 }
 
 #[test]

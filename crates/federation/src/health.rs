@@ -105,6 +105,11 @@ impl Health {
         before - self.troubles_by_place.len()
     }
 
+    /// Keeps what is known of these domains alone.
+    pub fn retain_domains(&mut self, keep: impl Fn(&str) -> bool) {
+        self.troubles_by_place.retain(|place, _| keep(&place.domain));
+    }
+
     pub fn of_domain(&self, domain: &str) -> impl Iterator<Item = (&Place, &Trouble)> {
         let domain = domain_name::canonical(domain);
         self.troubles_by_place.iter().filter(move |(place, _)| place.domain == domain)
@@ -205,12 +210,12 @@ mod tests {
     fn an_old_failure_does_not_count_towards_the_next() {
         let start = Instant::now();
         let mut health = Health::default();
-        let failures = |health: &Health| health.of_domain(DOMAIN).next().unwrap().1.failures;
+        let failures = |health: &Health| health.of_domain(DOMAIN).next().map(|(_, trouble)| trouble.failures);
         health.failed(start, place("a", None), "refused");
         health.failed(start + secs(60), place("a", None), "refused");
-        assert_eq!(failures(&health), 2);
+        assert_eq!(failures(&health), Some(2));
         health.failed(start + secs(60 + 2 + 300), place("a", None), "refused");
-        assert_eq!(failures(&health), 1);
+        assert_eq!(failures(&health), Some(1));
     }
 
     #[test]
@@ -226,8 +231,12 @@ mod tests {
         assert_eq!(hosts(&health, start), ["a", "c", "b"]);
         assert_eq!(health.len(), 2);
         assert_eq!(health.forget("adatum.example"), 0);
+        health.retain_domains(|domain| domain == DOMAIN);
         assert_eq!(health.forget("Fabrikam.Example."), 2);
         assert!(health.is_empty() && !health.is_troubled(DOMAIN));
+        health.failed(start, place("a", None), "refused");
+        health.retain_domains(|domain| domain != DOMAIN);
+        assert!(health.is_empty());
     }
 
     #[test]

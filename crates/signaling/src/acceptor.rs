@@ -171,6 +171,7 @@ impl Core {
         self.flows.admitted(flow, admitted.kind(), admitted.signs_in(), self.limits.users_per_flow_max);
         self.record_admitted(now, &arrival.message, &admitted);
         if let Origin::Partner { domain, .. } = admitted.origin() {
+            self.flows.speaks_for(flow, domain);
             self.partner_heard(domain);
         }
         let organisation = &self.organisation;

@@ -26,6 +26,7 @@ use crate::flow_table::{FlowTable, Whereabouts};
 use crate::handoff::Responder;
 use crate::links::Links;
 use crate::owner::Owner;
+use crate::partner_status::PartnerCounts;
 use crate::schedule::{Machine, Schedule};
 use crate::token::Mint;
 use crate::{Answer, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, WorkerId, links};
@@ -73,6 +74,7 @@ pub struct Core {
     pub(crate) owner: Owner,
     pub(crate) links: Links,
     pub(crate) failover: Failover,
+    pub(crate) counts_by_partner: BTreeMap<String, PartnerCounts>,
     pub(crate) location: LocationService,
     pub(crate) pager: Pager,
     pub(crate) store_and_forward: StoreAndForward,
@@ -139,6 +141,7 @@ impl Core {
             owner: Owner::new(config.incarnation),
             links: Links::default(),
             failover: Failover::default(),
+            counts_by_partner: BTreeMap::new(),
             location: LocationService::new(limits.registrar.clone()),
             pager: Pager::new(limits.pager.clone()),
             store_and_forward: StoreAndForward::new(limits.store_and_forward.clone()),
@@ -403,7 +406,11 @@ impl Core {
 
     fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {
         let old = std::mem::replace(&mut self.partners, partners);
+        let new = &self.partners;
+        let stands_alike = |domain: &str| links::stand_alike(old.standing(domain), new.standing(domain));
+        self.failover.health.retain_domains(stands_alike);
         for flow in self.links.outdated(&old, &self.partners) {
+            self.links.let_go(flow);
             self.put(Output::CloseFlow { flow });
             self.flow_closed(now, flow);
         }

@@ -67,6 +67,7 @@ impl Core {
             outcome,
             spent_ms: u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX),
         };
+        self.count(&record);
         self.decisions.record(self.unix_ms(now), record.clone());
         self.put(Output::Decided(record));
     }

@@ -135,6 +135,7 @@ impl Core {
 
     /// A response came over a connection to a partner: that server works. One that is overloaded says so itself.
     pub(crate) fn target_answered(&mut self, flow: FlowId, response: &Message) {
+        self.links.heard(flow);
         if self.failover.health.is_empty() || response.status() == Some(503) {
             return;
         }

@@ -14,6 +14,8 @@ pub(crate) struct FlowState {
     pub kind: FlowKind,
     /// Users who proved themselves on it with a digest; on TLS only, where nobody can slip in later.
     pub users: Vec<Aor>,
+    /// The domain whose request was admitted on it last.
+    pub partner: Option<String>,
 }
 
 /// Flows by id, and the whereabouts of those that moved.
@@ -33,7 +35,7 @@ pub(crate) enum Whereabouts {
 
 impl FlowTable {
     pub(crate) fn open(&mut self, facts: FlowFacts) {
-        let state = FlowState { kind: FlowKind::Undecided, users: Vec::new(), facts };
+        let state = FlowState { kind: FlowKind::Undecided, users: Vec::new(), partner: None, facts };
         self.flows.insert(state.facts.id, state);
     }
 
@@ -89,6 +91,15 @@ impl FlowTable {
             && !state.users.contains(user)
         {
             state.users.push(user.clone());
+        }
+    }
+
+    /// Remembers whose connection it is.
+    pub(crate) fn speaks_for(&mut self, flow: FlowId, domain: &str) {
+        if let Some(state) = self.flows.get_mut(&flow)
+            && state.partner.as_deref() != Some(domain)
+        {
+            state.partner = Some(domain.to_owned());
         }
     }
 

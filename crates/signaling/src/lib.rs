@@ -16,6 +16,7 @@ mod links;
 mod output;
 mod owner;
 mod ownership;
+mod partner_status;
 mod question;
 mod registration;
 pub mod route;
@@ -30,6 +31,7 @@ pub use crate::input::Input;
 pub use crate::limits::Limits;
 pub use crate::output::Output;
 pub use crate::ownership::Ownership;
+pub use crate::partner_status::{CertificateSeen, PartnerCounts, PartnerStatus, Trouble};
 pub use crate::question::{Answer, Question, QuestionId};
 pub use crate::status::{CoreStatus, Forgotten, LinkStatus};
 

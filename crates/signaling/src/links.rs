@@ -69,6 +69,8 @@ enum Stage {
         /// No other server could be tried instead.
         is_only: bool,
         since: Instant,
+        /// A response came over it.
+        is_heard: bool,
     },
 }
 
@@ -96,11 +98,11 @@ impl Links {
     /// certificate after we are through with the handshake, and can only hang up.
     pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) {
         let Some(link) = self.keys_by_flow.remove(&flow).and_then(|key| self.links.get_mut(&key)) else { return };
-        let Stage::Up { flow: used, connection, since, .. } = &link.stage else { return };
+        let Stage::Up { flow: used, connection, since, is_heard, .. } = &link.stage else { return };
         if *used != flow {
             return;
         }
-        if now.saturating_duration_since(*since) < REFUSED_WITHIN {
+        if !is_heard && now.saturating_duration_since(*since) < REFUSED_WITHIN {
             let reason = format!(
                 "{} ended the connection as soon as it was up: its side most likely does not accept our certificate \
                  (the purpose clientAuth is often asked for), and its log says why",
@@ -109,6 +111,23 @@ impl Links {
             link.last_failure = Some(refusal::partner_unreachable(reason));
         }
         link.stage = Stage::Idle;
+    }
+
+    /// We end this flow ourselves: its end says nothing about the partner.
+    pub(crate) fn let_go(&mut self, flow: FlowId) {
+        if let Some(key) = self.keys_by_flow.remove(&flow) {
+            self.turn_from(&key, flow);
+        }
+    }
+
+    /// A response came over this flow.
+    pub(crate) fn heard(&mut self, flow: FlowId) {
+        if let Some(link) = self.keys_by_flow.get(&flow).and_then(|key| self.links.get_mut(key))
+            && let Stage::Up { flow: used, is_heard, .. } = &mut link.stage
+            && *used == flow
+        {
+            *is_heard = true;
+        }
     }
 
     /// Why the partner could not be reached last, over any connection of ours to it.
@@ -337,7 +356,7 @@ impl Core {
 }
 
 /// Whether a connection judged by the one would be judged alike by the other; a comment makes no difference.
-fn stand_alike(old: Standing<'_>, new: Standing<'_>) -> bool {
+pub(crate) fn stand_alike(old: Standing<'_>, new: Standing<'_>) -> bool {
     match (old, new) {
         (Standing::Allowed(old), Standing::Allowed(new)) => old.kind == new.kind,
         (Standing::Discovered, Standing::Discovered) => true,

@@ -144,7 +144,7 @@ impl Core {
     /// A branch to each of these.
     pub(crate) fn fork(&mut self, now: Instant, request: AdmittedRequest, targets: Vec<Target>) {
         let Some(upstream) = request.upstream else { return };
-        self.record_routed(now, &request.message, &format!("{} devices of the user", targets.len()));
+        self.record_routed(now, &request.message, &devices_named(targets.len()));
         let context = self.open_context(now, upstream, request);
         for target in targets {
             self.send_branch(now, context, target);
@@ -481,6 +481,11 @@ fn response_context(request: &AdmittedRequest) -> ResponseContext {
     let method = request.message.method().unwrap_or(Method::Options);
     let wait_for_all = method != Method::Invite;
     ResponseContext::new(method, wait_for_all)
+}
+
+/// As a decision names them.
+pub(crate) fn devices_named(count: usize) -> String {
+    if count == 1 { "the user's one device".to_owned() } else { format!("{count} devices of the user") }
 }
 
 /// Whether the request comes from or goes to another organisation.

@@ -15,7 +15,7 @@ use sip::{Aor, Message, Method, Refusal};
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::{Asker, Core};
 use crate::forward::{self, Hop};
-use crate::owner::{Target, crosses_border};
+use crate::owner::{Target, crosses_border, devices_named};
 use crate::route::Destination;
 use crate::{AdmittedRequest, Answer, Question};
 
@@ -141,7 +141,7 @@ impl Core {
         let mut branches = BTreeSet::new();
         let mut unsent = targets.is_empty().then_some(Outcome::NotNow);
         if let Ok(message) = Message::parse(stored.request) {
-            self.record_routed(now, &message, &format!("{} devices of the user, from the store", targets.len()));
+            self.record_routed(now, &message, &format!("{}, from the store", devices_named(targets.len())));
             for target in targets {
                 match self.send_stored_branch(now, &message, target) {
                     Ok(branch) => drop(branches.insert(branch)),

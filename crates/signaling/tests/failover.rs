@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use federation::decision::Outcome;
 use sip::{HeaderName, Message};
-use world::{Condition, Line, World, allowed, certificate, first_line};
+use world::{Condition, Line, World, allowed, blocked, certificate, first_line};
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";
@@ -182,6 +182,22 @@ fn a_reset_forgets_what_failed_and_where_the_domain_is() {
         assert_eq!((forgotten.discovery, forgotten.failures), (1, 2), "the target, and its address");
         assert_eq!(play.reconnect("x"), [FIRST]);
         assert_eq!(play.world.reset_partner(play.contoso, "fabrikam.example").failures, 0);
+    });
+}
+
+#[test]
+fn a_changed_entry_forgets_what_failed_and_blames_nobody_for_the_connection_that_we_end() {
+    everywhere(|mut play| {
+        play.world.set_condition(FIRST, Condition::Dead);
+        play.deliver("x");
+        play.world.replace_partners(play.contoso, vec![blocked("fabrikam.example")]);
+        let workers = 0..play.world.workers(play.contoso);
+        let links: Vec<_> = workers.flat_map(|worker| play.world.core(play.contoso, worker).status().links).collect();
+        assert!(links.iter().all(|link| link.state == "idle" && link.last_failure.is_none()), "{links:?}");
+        play.world.replace_partners(play.contoso, vec![allowed("fabrikam.example")]);
+        play.dialled();
+        play.deliver("x");
+        assert_eq!(play.dialled(), [FIRST, SECOND], "what failed is forgotten");
     });
 }
 

@@ -8,6 +8,7 @@ mod route;
 mod serve;
 mod status;
 mod user;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,6 +66,9 @@ enum Command {
     /// Walk the way to a partner now, step by step, and say what is wrong and whose side it is
     #[command(after_help = route::EXAMPLES)]
     Route(route::RouteArguments),
+    /// Say what was decided about a call or message, why, and what to do next
+    #[command(after_help = why::EXAMPLES)]
+    Why(why::WhyArguments),
     /// Run several federated organisations on this machine, to look at
     Demo(DemoArguments),
 }
@@ -87,6 +91,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::User(command) => user::run(&global, command).await,
             Command::Partner(command) => partner::run(&global, command).await,
             Command::Route(arguments) => route::run(&global, &arguments).await,
+            Command::Why(arguments) => why::run(&global, &arguments).await,
             Command::Demo(_) => Ok(ExitCode::SUCCESS),
         }
     });
@@ -123,5 +128,6 @@ Examples:
   comity partner add fabrikam.example      federate with fabrikam.example
   comity partner show fabrikam.example     how that goes
   comity route fabrikam.example            why it does not go, or which way it goes
+  comity why CALL-ID                       what became of a call or message
 
 Every command but init, plan, serve and check works on a running server, or else on its store.";

@@ -7,11 +7,13 @@ use federation::admission::Origin;
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
 use server::control::answers::{
-    DecisionAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset, PartnerWord,
+    DecisionAnswer, DiscoveryAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset,
+    PartnerWord, SeenAnswer, TroubleAnswer, rung_sentence,
 };
 use server::{domain, moment};
 
 use super::Global;
+use super::route::{print_advice, print_certificate};
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
@@ -155,16 +157,74 @@ fn print_reset(PartnerReset { domain, workers, forgotten }: &PartnerReset) {
     );
 }
 
-fn print_detail(PartnerDetail { domain, entry, meaning, links, decisions }: &PartnerDetail) {
-    println!("{domain}\n  {meaning}");
-    if let Some(entry) = entry {
+fn print_detail(detail: &PartnerDetail) {
+    println!("{}\n  {}", detail.domain, detail.meaning);
+    if let Some(entry) = &detail.entry {
         println!("  entry of {}", moment::date(entry.added_unix));
         if !entry.comment.is_empty() {
             println!("  comment: {}", entry.comment);
         }
     }
-    print_links(links);
-    print_decisions(decisions);
+    for way in &detail.ways {
+        println!("  messages go to {} ({}): {}", way.target, way.address, rung_sentence(&way.rung));
+    }
+    if let Some(counts) = &detail.counts {
+        println!(
+            "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken",
+            counts.admitted, counts.refused, counts.sent, counts.succeeded
+        );
+    }
+    detail.discovery.as_ref().map(print_discovery);
+    print_links(&detail.links);
+    print_troubles(&detail.troubles);
+    print_certificates(&detail.certificates);
+    print_decisions(&detail.decisions);
+    print_advice(&detail.advice);
+}
+
+fn print_discovery(discovery: &DiscoveryAnswer) {
+    let believed = moment::duration(discovery.believed_secs);
+    match (&discovery.name, &discovery.failure) {
+        (Some(name), _) => println!("\nits servers by DNS ({name}, believed for {believed} more)"),
+        (None, failure) => println!("\nDNS: {} (believed for {believed} more)", failure.as_deref().unwrap_or_default()),
+    }
+    for record in &discovery.records {
+        println!("  {}:{}, priority {}, weight {}", record.host, record.port, record.priority, record.weight);
+    }
+}
+
+fn print_troubles(troubles: &[TroubleAnswer]) {
+    if troubles.is_empty() {
+        return;
+    }
+    println!("\nservers that failed lately");
+    let mut table = Columns::new(&["SERVER", "WORKER", "FAILURES", "TRIED LAST FOR", "REASON"]);
+    for trouble in troubles {
+        table.row([
+            trouble.place.clone(),
+            trouble.worker.to_string(),
+            trouble.failures.to_string(),
+            match trouble.avoided_secs {
+                0 => "-".to_owned(),
+                secs => moment::duration(secs),
+            },
+            trouble.reason.clone(),
+        ]);
+    }
+    table.print_indented();
+}
+
+fn print_certificates(certificates: &[SeenAnswer]) {
+    if certificates.is_empty() {
+        return;
+    }
+    println!("\ncertificates on connections that stand");
+    for seen in certificates {
+        let way = if seen.inbound { "from" } else { "to" };
+        let connections = count(seen.connections, "connection", "connections");
+        println!("  {connections} {way} {}", seen.remote);
+        print_certificate(&seen.certificate, "    ");
+    }
 }
 
 fn print_links(links: &[LinkAnswer]) {
@@ -213,7 +273,9 @@ fn print_decisions(decisions: &[DecisionAnswer]) {
 
 fn outcome_text(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Admitted { origin: Origin::Partner { rung, .. }, .. } => format!("admitted, proven by {rung:?}"),
+        Outcome::Admitted { origin: Origin::Partner { rung, .. }, .. } => {
+            format!("admitted, proven by {}", rung.as_str())
+        }
         Outcome::Admitted { origin: Origin::User { .. }, .. } => "admitted, one of our users".to_owned(),
         Outcome::Refused { status, word, reason } => format!("refused {status} {word}: {reason}"),
         Outcome::Routed { next_hop, .. } => format!("sent to {next_hop}"),

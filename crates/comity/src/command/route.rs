@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use server::control::answers::{AddressStep, Advice, CertificateAnswer, QueryStep, RouteAnswer, TargetStep};
+use server::control::answers::{
+    AddressStep, Advice, CertificateAnswer, QueryStep, RouteAnswer, TargetStep, rung_sentence,
+};
 use server::{domain, moment};
 
 use super::Global;
@@ -122,19 +124,6 @@ pub fn print_certificate(certificate: &CertificateAnswer, indent: &str) {
 /// The last lines of every explanation.
 pub fn print_advice(advice: &Advice) {
     println!("\nverdict:    {}\nnext:       {}\nwhose side: {}", advice.verdict, advice.next, advice.side.as_str());
-}
-
-/// What a rung means, for whoever has not read about the ladder.
-pub fn rung_sentence(rung: &str) -> String {
-    match rung {
-        "edge-fqdn" => "the certificate names the edge of the partner entry (edge-fqdn)".to_owned(),
-        "domain" => "the certificate names the SIP domain itself (domain)".to_owned(),
-        "edge-in-domain" => {
-            "the certificate names an edge directly below the domain, to which its SRV record leads (edge-in-domain)"
-                .to_owned()
-        }
-        other => other.to_owned(),
-    }
 }
 
 fn or_nothing(text: &str) -> &str {

@@ -11,11 +11,14 @@ pub(super) enum Refuser {
     UsToPartner,
     /// We refused what one of our own users sent, or could not carry it on.
     UsToUser,
+    /// The partner refused what we sent.
+    Partner,
 }
 
 /// The advice for a refusal's public word; `partner` is the other organisation's domain.
 pub(super) fn for_refusal(word: &str, status: u16, refuser: Refuser, partner: &str) -> Advice {
     let (side, verdict, next) = match refuser {
+        Refuser::Partner => by_partner(word, status, partner),
         Refuser::UsToPartner => about_certificate(word, partner)
             .or_else(|| about_policy(word, partner))
             .unwrap_or_else(|| about_request(word, status)),
@@ -120,6 +123,11 @@ fn about_way(word: &str, partner: &str) -> Option<Words> {
             format!("no server of {partner} could be reached"),
             format!("see which step fails: comity route {partner}"),
         ),
+        "partner-overloaded" | "partner-silent" => words(
+            Side::Partner,
+            format!("{partner}'s server was reached, but did not do its work ({word})"),
+            format!("try again; if it lasts, ask {partner}'s administrator, who needs the Call-ID and the time"),
+        ),
         "partner-certificate" => words(
             Side::Partner,
             format!("the server that answered for {partner} could not prove that it is {partner}'s"),
@@ -179,6 +187,11 @@ fn about_request(word: &str, status: u16) -> Words {
             "what had to be looked up first (the DNS, or an account) did not come in time",
             "see how busy the server is: comity status; and whether the name servers under [dns] answer",
         ),
+        "draining" => words(
+            Side::Ours,
+            "the server was about to end, and took nothing new",
+            "try again once it runs: comity status",
+        ),
         "flow-failed" => words(
             Side::Nobody,
             "the connection that this call or conversation ran over has ended",
@@ -199,13 +212,68 @@ fn about_request(word: &str, status: u16) -> Words {
             "the user has more devices signed in than are allowed",
             "sign out on devices that are not used any more",
         ),
-        "malformed-request" | "scheme-unsupported" | "method-not-allowed" | "interval-too-brief" | "out-of-order" => {
-            words(
-                Side::Sender,
-                format!("the sender's software sent something that is not allowed here ({word})"),
-                "the reason above says what; it is for whoever makes or configures that software",
-            )
-        }
+        "malformed-request" | "event-unknown" | "scheme-unsupported" | "method-not-allowed" | "interval-too-brief"
+        | "out-of-order" => words(
+            Side::Sender,
+            format!("the sender's software sent something that is not allowed here ({word})"),
+            "the reason above says what; it is for whoever makes or configures that software",
+        ),
         _ => words(Side::Sender, format!("the request was refused with {status} {word}"), "the reason above says why"),
+    }
+}
+
+/// The partner's own answer. Another Comity says the same words as we do.
+fn by_partner(word: &str, status: u16, partner: &str) -> Words {
+    match (word, status) {
+        ("domain-not-allowed" | "domain-blocked" | "federation-off", _) => words(
+            Side::Partner,
+            format!("{partner} does not federate with us ({word})"),
+            format!("ask {partner}'s administrator to allow our domain"),
+        ),
+        (
+            "certificate-name"
+            | "certificate-untrusted"
+            | "certificate-expired"
+            | "certificate-purpose"
+            | "certificate-missing",
+            _,
+        ) => words(
+            Side::Ours,
+            format!("{partner} does not accept our certificate ({word})"),
+            "see what ours proves and what it does not: comity check; tell the partner the name of our edge",
+        ),
+        ("user-unknown", _) | (_, 404 | 604) => {
+            words(Side::Sender, format!("{partner} has no such user"), "check the address")
+        }
+        ("user-offline", _) | (_, 480) => {
+            words(Side::Nobody, format!("{partner} has the user, but they are not signed in"), "try again later")
+        }
+        (_, 486 | 600 | 603) => words(Side::Nobody, "the other user is busy or declined", "try again later"),
+        (_, 487) => words(Side::Nobody, "the caller gave up before the other user answered", "nothing is to be done"),
+        (_, 401 | 407) => words(
+            Side::Partner,
+            format!("{partner} asks for a password, which federation does not have"),
+            format!("ask {partner}'s administrator to accept our edge by its certificate"),
+        ),
+        (_, 403) => words(
+            Side::Partner,
+            format!("{partner} forbids it"),
+            format!("ask {partner}'s administrator why; they need the Call-ID and the time"),
+        ),
+        (_, 408 | 504) => words(
+            Side::Partner,
+            format!("within {partner} nobody answered in time"),
+            format!("ask {partner}'s administrator; they need the Call-ID and the time"),
+        ),
+        (_, 500..=599) => words(
+            Side::Partner,
+            format!("{partner}'s server failed ({status})"),
+            format!("try again; if it lasts, ask {partner}'s administrator, who needs the Call-ID and the time"),
+        ),
+        _ => words(
+            Side::Partner,
+            format!("{partner} refused with {status}"),
+            format!("ask {partner}'s administrator; they need the Call-ID and the time"),
+        ),
     }
 }

@@ -12,7 +12,8 @@ use store::StoredPartner;
 
 use crate::certificate::ServedCertificate;
 pub use diagnosis::{
-    AddressStep, Advice, CertificateAnswer, QueryStep, RefusalAnswer, RouteAnswer, Side, TargetStep, WayAnswer,
+    AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
+    SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
 };
 
 /// `GET /api/status`
@@ -131,8 +132,18 @@ pub struct PartnerDetail {
     pub meaning: String,
     /// Our connections to it.
     pub links: Vec<LinkAnswer>,
+    /// The ways that are up, one for each server and rung.
+    pub ways: Vec<WayAnswer>,
+    /// What the DNS said, where a worker remembers it.
+    pub discovery: Option<DiscoveryAnswer>,
+    /// What failed lately.
+    pub troubles: Vec<TroubleAnswer>,
+    pub certificates: Vec<SeenAnswer>,
+    /// Absent where no server runs.
+    pub counts: Option<CountsAnswer>,
     /// The last decisions about it, the newest first.
     pub decisions: Vec<DecisionAnswer>,
+    pub advice: Advice,
 }
 
 /// The answer to `POST /api/partners/{domain}/reset`

@@ -13,6 +13,7 @@ mod route;
 mod socket;
 mod status;
 mod users;
+mod why;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -64,6 +65,7 @@ impl Control {
             .route("/api/partners/{domain}", get(partners::show).put(partners::put).delete(partners::remove))
             .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
             .route("/api/route/{domain}", get(route::show))
+            .route("/api/why", get(why::show))
             .route("/api/decisions", get(decisions::list))
             .fallback(no_such_path)
             .method_not_allowed_fallback(no_such_method)

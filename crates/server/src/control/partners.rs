@@ -1,5 +1,7 @@
 //! `/api/partners`: a change is stored, then in force in every worker, then answered.
 
+mod detail;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -28,13 +30,14 @@ pub(super) async fn show(
     let wanted = domain.clone();
     let entry = control.0.store.read(move |store| store.partner(&wanted)).await?.map(PartnerAnswer::from);
     let query = DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN) };
-    Ok(Json(PartnerDetail {
-        meaning: meaning(entry.as_ref(), control.0.config.federation),
+    let switches = control.0.config.federation;
+    let detail = PartnerDetail {
+        meaning: meaning(entry.as_ref(), switches),
         links: links(&control, &domain).await,
         decisions: decisions(&control, query).await?,
-        domain,
-        entry,
-    }))
+        ..detail::gather(&control, domain, entry).await
+    };
+    Ok(Json(detail::conclude(detail, switches)))
 }
 
 pub(super) async fn put(

@@ -69,7 +69,7 @@ pub(super) async fn remove(
 }
 
 /// Registered devices by address of record; `None` where no server runs.
-async fn registrations(control: &Control) -> Option<BTreeMap<String, u64>> {
+pub(super) async fn registrations(control: &Control) -> Option<BTreeMap<String, u64>> {
     if !control.0.workers.are_running() {
         return None;
     }

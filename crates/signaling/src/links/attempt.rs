@@ -177,11 +177,13 @@ impl Core {
         });
         self.flows.open(facts);
         self.flows.admitted(flow, FlowKind::Partner, None, 0);
+        self.flows.speaks_for(flow, &key.domain);
         self.links.keys_by_flow.insert(flow, key.clone());
         let Some(link) = self.links.links.get_mut(&key) else { return };
         let Attempt { target, is_only, .. } = attempt;
         link.last_place = Some((flow, target.clone(), address));
-        link.stage = Stage::Up { flow, connection: connection.clone(), target, address, is_only, since: now };
+        link.stage =
+            Stage::Up { flow, connection: connection.clone(), target, address, is_only, since: now, is_heard: false };
         link.last_failure = None;
         for waiter in std::mem::take(&mut link.waiting) {
             match waiter {

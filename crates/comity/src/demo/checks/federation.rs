@@ -40,6 +40,41 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         ensure!(reset["forgotten"]["discovery"].as_u64() > Some(0), "{reset}");
         deliver(alice, carol)
     });
+    report.check("why: a message that arrived, with the server and the rung, and what the partner answered", || {
+        deliver(alice, bob)?;
+        let told = why(contoso, &["--from", "alice@contoso.example", "--to", "bob@fabrikam.example"], "nobody")?;
+        ensure!(told.contains("certificate names the edge of the partner entry"), "{told}");
+        ensure!(told.contains("fabrikam.example answered the MESSAGE with 200"), "{told}");
+        Ok(())
+    });
+    report.check("why: a message that the partner refused, and whose side that is on either side", || {
+        refused(bob, "carol@litware.example", 403, "domain-not-allowed")?;
+        why(fabrikam, &["--from", "fabrikam.example", "--to", "litware.example"], "ours")?;
+        refused(alice, "nobody@fabrikam.example", 404, "user-unknown")?;
+        let told = why(contoso, &["--from", "contoso.example", "--to", "fabrikam.example"], "sender")?;
+        ensure!(told.contains("404 user-unknown"), "{told}");
+        Ok(())
+    });
+    report.check("why --dry-run: what would happen, and nothing is sent", || {
+        let try_it = |from: &str, to: &str, side: &str| why(contoso, &["--from", from, "--to", to, "--dry-run"], side);
+        try_it("alice@contoso.example", "bob@fabrikam.example", "nobody")?;
+        try_it("alice@contoso.example", "someone@northwind.example", "ours")?;
+        try_it("carol@litware.example", "nobody@contoso.example", "sender")?;
+        let told = try_it("carol@litware.example", "alice@contoso.example", "nobody")?;
+        ensure!(told.contains("sip.litware.example (named by _sipfederationtls._tcp.litware.example"), "{told}");
+        Ok(())
+    });
+    report.check("partner show: the way, the certificate, the counts and the last words", || {
+        deliver(alice, bob)?;
+        let shown = contoso.comity_json(&["partner", "show", "fabrikam.example"])?;
+        let way = &shown["ways"][0];
+        ensure!(way["target"] == fabrikam.edge() && way["rung"] == "edge-fqdn", "{shown}");
+        let seen = shown["certificates"].as_array().context("no certificates")?;
+        ensure!(seen.iter().any(|seen| seen["certificate"]["subject"] == "CN=edge.fabrikam.example"), "{shown}");
+        ensure!(shown["counts"]["succeeded"].as_u64() > Some(0), "{shown}");
+        ensure!(shown["advice"]["side"] == "nobody", "{shown}");
+        Ok(())
+    });
     report.check("a blocked domain is not written to", || {
         refused(alice, "someone@northwind.example", 403, "domain-blocked")
     });
@@ -71,6 +106,13 @@ fn proven_link(organisation: &Organisation, partner: &Organisation, rung: &str) 
     let fits = |link: &Value| link["state"] == "up" && link["rung"] == rung && link["host"] == edge;
     ensure!(links.iter().any(fits), "expected {rung} and {edge}, it shows {}", shown["links"]);
     Ok(())
+}
+
+/// What `comity why` says, once it says whose side it is.
+fn why(organisation: &Organisation, arguments: &[&str], side: &str) -> anyhow::Result<String> {
+    let told = organisation.comity_json(&[&["why"], arguments].concat())?;
+    ensure!(told["advice"]["side"] == side, "expected {side}, it says {told}");
+    Ok(told.to_string())
 }
 
 /// What `comity route` says of a domain: how it is proven, and whose side it is.

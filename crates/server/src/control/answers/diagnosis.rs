@@ -96,6 +96,82 @@ pub struct CertificateAnswer {
     pub fingerprint: String,
 }
 
+/// `GET /api/why`: what was decided about a request, or would be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WhyAnswer {
+    /// Absent where nothing was sent.
+    pub call_id: Option<String>,
+    /// How the call was chosen, where it was not named.
+    pub note: Option<String>,
+    /// In the order of time.
+    pub steps: Vec<WhyStep>,
+    /// Other Call-IDs between the same domains, the newest first.
+    pub others: Vec<String>,
+    pub advice: Advice,
+}
+
+/// One decision, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyStep {
+    /// Absent where nothing was sent.
+    pub at_unix_ms: Option<i64>,
+    pub sentence: String,
+    pub details: Vec<String>,
+}
+
+/// What the DNS said about a partner, as a worker remembers it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DiscoveryAnswer {
+    /// The SRV name that answered.
+    pub name: Option<String>,
+    pub records: Vec<SrvTarget>,
+    pub failure: Option<String>,
+    pub believed_secs: u64,
+}
+
+/// A server, or one of its addresses, that failed lately.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TroubleAnswer {
+    pub worker: u16,
+    pub place: String,
+    pub failures: u32,
+    pub reason: String,
+    /// How much longer it is tried last.
+    pub avoided_secs: u64,
+}
+
+/// A certificate that the partner shows on connections that stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenAnswer {
+    /// Whether the partner opened the connections.
+    pub inbound: bool,
+    pub connections: u64,
+    pub remote: IpAddr,
+    pub certificate: CertificateAnswer,
+}
+
+/// Requests since the server started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountsAnswer {
+    pub admitted: u64,
+    pub refused: u64,
+    pub sent: u64,
+    pub succeeded: u64,
+}
+
+/// What a rung of the ladder means, for whoever has not read about it.
+pub fn rung_sentence(rung: &str) -> String {
+    match rung {
+        "edge-fqdn" => "the certificate names the edge of the partner entry (edge-fqdn)".to_owned(),
+        "domain" => "the certificate names the SIP domain itself (domain)".to_owned(),
+        "edge-in-domain" => {
+            "the certificate names an edge directly below the domain, to which its SRV record leads (edge-in-domain)"
+                .to_owned()
+        }
+        other => other.to_owned(),
+    }
+}
+
 /// The public word and the private reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusalAnswer {
@@ -108,7 +184,7 @@ pub struct RefusalAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
-    /// All is well.
+    /// Nothing is wrong.
     Nobody,
     Ours,
     Partner,
@@ -132,7 +208,7 @@ impl Side {
     /// Ends "whose side: ".
     pub fn as_str(self) -> &'static str {
         match self {
-            Side::Nobody => "nobody's, all is well",
+            Side::Nobody => "nobody's",
             Side::Ours => "ours",
             Side::Partner => "the partner's",
             Side::Network => "the network between, or the DNS",

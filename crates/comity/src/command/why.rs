@@ -1,0 +1,87 @@
+//! `comity why`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use server::control::answers::{WhyAnswer, WhyStep};
+use server::moment;
+
+use super::Global;
+use super::route::print_advice;
+use crate::client::{Client, segment};
+use crate::configuration;
+use crate::failure::Failure;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  comity why 8d1f0c2e@phone.contoso.example
+  comity why --from alice@contoso.example --to bob@fabrikam.example
+  comity why --from alice@contoso.example --to bob@fabrikam.example --dry-run
+  comity why 8d1f0c2e --json | jq .advice
+
+Without a server only refusals are remembered.";
+
+#[derive(Debug, Args)]
+pub struct WhyArguments {
+    /// The Call-ID of the call or message, as phones and logs show it
+    #[arg(required_unless_present = "from", conflicts_with_all = ["from", "to"])]
+    call_id: Option<String>,
+    /// Who wrote or called; without --dry-run the newest of that domain is shown
+    #[arg(long, value_name = "ADDRESS", requires = "to")]
+    from: Option<String>,
+    /// Who was written to or called
+    #[arg(long, value_name = "ADDRESS", requires = "from")]
+    to: Option<String>,
+    /// Say what would happen to a message, and send nothing
+    #[arg(long, requires = "from")]
+    dry_run: bool,
+}
+
+/// Prints the chain of decisions and what it comes down to.
+pub async fn run(global: &Global, arguments: &WhyArguments) -> Result<ExitCode, Failure> {
+    let config = configuration::load_settings(global.config_file())?;
+    let mut client = Client::to_server_or_store(config).await?;
+    let answer: WhyAnswer = client.get(&path(arguments)).await?;
+    global.print(&answer, || print(&answer))
+}
+
+fn path(arguments: &WhyArguments) -> String {
+    match arguments {
+        WhyArguments { from: Some(from), to: Some(to), dry_run, .. } => {
+            format!("/api/why?from={}&to={}&dry_run={dry_run}", segment(from), segment(to))
+        }
+        WhyArguments { call_id, .. } => {
+            format!("/api/why?call_id={}", segment(call_id.as_deref().unwrap_or_default()))
+        }
+    }
+}
+
+fn print(answer: &WhyAnswer) {
+    match &answer.call_id {
+        Some(call_id) => println!("Call-ID {call_id}\n"),
+        None => println!("nothing is sent; it would go like this\n"),
+    }
+    if let Some(note) = &answer.note {
+        println!("{note}\n");
+    }
+    for WhyStep { at_unix_ms, sentence, details } in &answer.steps {
+        match at_unix_ms {
+            Some(at) => println!("{} {sentence}", moment::date_and_time(at.div_euclid(1000))),
+            None => println!("{sentence}"),
+        }
+        details.iter().for_each(|detail| println!("    {detail}"));
+    }
+    print_advice(&answer.advice);
+    if !answer.others.is_empty() {
+        println!("\nothers between the same domains, the newest first");
+        answer.others.iter().for_each(|call_id| println!("  comity why {}", quoted(call_id)));
+    }
+}
+
+/// For a shell: whoever sends a request chooses its Call-ID.
+fn quoted(call_id: &str) -> String {
+    match call_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@._-".contains(&byte)) {
+        true => call_id.to_owned(),
+        false => format!("'{}'", call_id.replace('\'', "'\\''")),
+    }
+}

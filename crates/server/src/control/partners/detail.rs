@@ -1,0 +1,261 @@
+//! What the workers know of one partner, put together, and what it comes down to.
+
+use std::collections::BTreeMap;
+
+use federation::admission::Origin;
+use federation::decision::{Outcome, Recorded};
+use federation::discovery::SrvResult;
+use federation::flow::Direction;
+use signaling::{PartnerCounts, PartnerStatus};
+
+use super::super::Control;
+use super::super::advice::{self, Refuser};
+use super::super::answers::{
+    Advice, CertificateAnswer, CountsAnswer, DecisionAnswer, DiscoveryAnswer, PartnerAnswer, PartnerDetail,
+    PartnerWord, SeenAnswer, Side, TroubleAnswer, WayAnswer,
+};
+use crate::config::FederationSwitches;
+
+/// Everything but the connections, the decisions and the advice.
+pub(super) async fn gather(control: &Control, domain: String, entry: Option<PartnerAnswer>) -> PartnerDetail {
+    let wanted = domain.clone();
+    let look = move |core: &mut signaling::Core, now| {
+        let ways: Vec<WayAnswer> = core.decisions().by_domain(&wanted).filter_map(way).collect();
+        (core.status().worker, core.partner_status(now, &wanted), ways)
+    };
+    let mut statuses = control.0.workers.ask(look).await;
+    statuses.sort_by_key(|(worker, ..)| *worker);
+    let mut ways: Vec<WayAnswer> = Vec::new();
+    let mut counts = PartnerCounts::default();
+    for (_, status, seen) in &statuses {
+        counts += status.counts;
+        for way in seen {
+            if !ways.contains(way) {
+                ways.push(way.clone());
+            }
+        }
+    }
+    PartnerDetail {
+        meaning: String::new(),
+        links: Vec::new(),
+        ways,
+        discovery: statuses.iter().find_map(|(_, status, _)| discovery(status)),
+        troubles: statuses.iter().flat_map(|(worker, status, _)| troubles(*worker, status)).collect(),
+        certificates: certificates(statuses.iter().map(|(_, status, _)| status)),
+        counts: (!statuses.is_empty()).then_some(CountsAnswer {
+            admitted: counts.admitted,
+            refused: counts.refused,
+            sent: counts.sent,
+            succeeded: counts.succeeded,
+        }),
+        decisions: Vec::new(),
+        advice: Advice { verdict: String::new(), next: String::new(), side: Side::Nobody },
+        domain,
+        entry,
+    }
+}
+
+/// Where a remembered request went; the connection may have ended since.
+fn way(recorded: &Recorded) -> Option<WayAnswer> {
+    let Outcome::Routed { next_hop, connection: Some(connection) } = &recorded.record.outcome else { return None };
+    let rung = connection.rung.as_str().to_owned();
+    Some(WayAnswer { target: next_hop.clone(), address: connection.address, rung })
+}
+
+fn discovery(status: &PartnerStatus) -> Option<DiscoveryAnswer> {
+    let (result, rest): &(SrvResult, _) = status.discovery.as_ref()?;
+    let (name, records, failure) = match result {
+        Ok(answer) => (Some(answer.name.clone()), answer.targets.clone(), None),
+        Err(failure) => (None, Vec::new(), Some(failure.to_string())),
+    };
+    Some(DiscoveryAnswer { name, records, failure, believed_secs: rest.as_secs() })
+}
+
+fn troubles(worker: u16, status: &PartnerStatus) -> impl Iterator<Item = TroubleAnswer> + '_ {
+    status.troubles.iter().map(move |trouble| TroubleAnswer {
+        worker,
+        place: trouble.place.clone(),
+        failures: trouble.failures,
+        reason: trouble.reason.clone(),
+        avoided_secs: trouble.avoided_for.as_secs(),
+    })
+}
+
+/// One line for each certificate, way and host.
+fn certificates<'a>(statuses: impl Iterator<Item = &'a PartnerStatus>) -> Vec<SeenAnswer> {
+    let mut seen_by_identity = BTreeMap::new();
+    for seen in statuses.flat_map(|status| &status.certificates) {
+        let inbound = seen.direction == Direction::Inbound;
+        let identity = (inbound, seen.remote.ip(), seen.certificate.fingerprint);
+        let answer = seen_by_identity.entry(identity).or_insert_with(|| SeenAnswer {
+            inbound,
+            connections: 0,
+            remote: seen.remote.ip(),
+            certificate: CertificateAnswer::from(&*seen.certificate),
+        });
+        answer.connections += 1;
+    }
+    seen_by_identity.into_values().take(CERTIFICATES_MAX).collect()
+}
+
+/// Adds the last words.
+pub(super) fn conclude(mut detail: PartnerDetail, switches: FederationSwitches) -> PartnerDetail {
+    let up: Vec<String> = detail
+        .links
+        .iter()
+        .filter(|found| found.link.state == "up")
+        .filter_map(|found| found.link.host.clone())
+        .collect();
+    detail.ways.retain(|way| up.contains(&way.target));
+    let domain = &detail.domain;
+    let word = match &detail.entry {
+        _ if !switches.enabled => Some("federation-off"),
+        Some(PartnerAnswer { kind: PartnerWord::Blocked, .. }) => Some("domain-blocked"),
+        None if !switches.discovery => Some("domain-not-allowed"),
+        _ => None,
+    };
+    // Anybody can send in the partner's name: what we refused counts only where nothing proven speaks against it.
+    let (ours, theirs): (Vec<_>, Vec<_>) = detail.decisions.iter().partition(|decision| !is_unproven(decision));
+    let told = ours.into_iter().chain(theirs).find_map(|decision| told_by(decision, domain));
+    detail.advice = match (word, told) {
+        (Some(word), _) => advice::for_refusal(word, 403, Refuser::UsToUser, domain),
+        (None, Some(told)) => told,
+        (None, None) if up.is_empty() => Advice {
+            verdict: format!("nothing has passed between {domain} and us lately"),
+            next: format!("try the way there: comity route {domain}"),
+            side: Side::Nobody,
+        },
+        (None, None) => well(domain),
+    };
+    if detail.advice.side == Side::Nobody && !detail.troubles.is_empty() {
+        detail.advice = Advice {
+            verdict: format!("{domain} is reached, but not every server of it works"),
+            next: format!("see which: comity route {domain}; once it is put right: comity partner reset {domain}"),
+            side: Side::Partner,
+        };
+    }
+    detail
+}
+
+fn is_unproven(decision: &DecisionAnswer) -> bool {
+    let record = &decision.record;
+    record.direction == Direction::Inbound && matches!(record.outcome, Outcome::Refused { .. })
+}
+
+/// What one decision says about how it goes with the partner; one about a single user says nothing.
+fn told_by(decision: &DecisionAnswer, domain: &str) -> Option<Advice> {
+    let inbound = decision.record.direction == Direction::Inbound;
+    match &decision.record.outcome {
+        Outcome::Admitted { origin: Origin::Partner { .. }, .. } | Outcome::Answered { status: ..=299, .. } => {
+            Some(well(domain))
+        }
+        Outcome::Refused { status, word, .. } if !USERS_WORDS.contains(&word.as_str()) => {
+            let refuser = if inbound { Refuser::UsToPartner } else { Refuser::UsToUser };
+            Some(advice::for_refusal(word, *status, refuser, domain))
+        }
+        Outcome::Answered { status, word: Some(word) } if !USERS_WORDS.contains(&word.as_str()) => {
+            Some(advice::for_refusal(word, *status, Refuser::Partner, domain))
+        }
+        _ => None,
+    }
+}
+
+fn well(domain: &str) -> Advice {
+    Advice {
+        verdict: format!("it goes well with {domain}"),
+        next: "nothing is to be done".to_owned(),
+        side: Side::Nobody,
+    }
+}
+
+/// They are about whoever writes or is written to, not about the two organisations.
+const USERS_WORDS: [&str; 6] =
+    ["user-unknown", "user-offline", "mailbox-full", "message-too-large", "malformed-request", "identity-mismatch"];
+const CERTIFICATES_MAX: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use federation::decision::DecisionRecord;
+
+    use super::*;
+
+    const ON: FederationSwitches = FederationSwitches { enabled: true, discovery: true };
+
+    fn detail(decisions: Vec<(Direction, Outcome)>) -> PartnerDetail {
+        let decision = |(direction, outcome)| DecisionAnswer {
+            at_unix_ms: 0,
+            record: DecisionRecord {
+                call_id: "a".into(),
+                method: "MESSAGE".into(),
+                from_domain: String::new(),
+                to_domain: String::new(),
+                direction,
+                outcome,
+                spent_ms: 0,
+            },
+        };
+        PartnerDetail {
+            domain: "fabrikam.example".into(),
+            entry: None,
+            meaning: String::new(),
+            links: Vec::new(),
+            ways: Vec::new(),
+            discovery: None,
+            troubles: Vec::new(),
+            certificates: Vec::new(),
+            counts: None,
+            decisions: decisions.into_iter().map(decision).collect(),
+            advice: well(""),
+        }
+    }
+
+    fn refused(word: &str) -> Outcome {
+        Outcome::Refused { status: 403, word: word.into(), reason: String::new() }
+    }
+
+    fn answered(status: u16, word: Option<&str>) -> Outcome {
+        Outcome::Answered { status, word: word.map(str::to_owned) }
+    }
+
+    fn side(decisions: Vec<(Direction, Outcome)>) -> Side {
+        conclude(detail(decisions), ON).advice.side
+    }
+
+    #[test]
+    fn an_impostor_does_not_speak_for_the_partner_where_anything_proven_does() {
+        let impostor = || (Direction::Inbound, refused("certificate-name"));
+        assert_eq!(side(vec![impostor(), (Direction::Outbound, answered(200, None))]), Side::Nobody);
+        assert_eq!(side(vec![impostor()]), Side::Partner);
+        let unreachable = (Direction::Outbound, refused("partner-unreachable"));
+        assert_eq!(side(vec![impostor(), unreachable]), Side::Network);
+    }
+
+    #[test]
+    fn what_concerns_one_user_does_not_concern_the_partner() {
+        let unknown = || (Direction::Outbound, answered(404, Some("user-unknown")));
+        assert_eq!(
+            conclude(detail(vec![unknown()]), ON).advice.verdict,
+            "nothing has passed between fabrikam.example and us lately"
+        );
+        assert_eq!(
+            side(vec![unknown(), (Direction::Outbound, answered(403, Some("domain-not-allowed")))]),
+            Side::Partner
+        );
+    }
+
+    #[test]
+    fn our_own_rules_and_a_server_that_fails_come_before_what_went_well() {
+        let went_well = || vec![(Direction::Outbound, answered(200, None))];
+        let off = FederationSwitches { enabled: true, discovery: false };
+        assert_eq!(conclude(detail(went_well()), off).advice.side, Side::Ours);
+        let mut troubled = detail(went_well());
+        troubled.troubles.push(TroubleAnswer {
+            worker: 0,
+            place: "one.fabrikam.example:5061".into(),
+            failures: 1,
+            reason: "refused".into(),
+            avoided_secs: 1,
+        });
+        assert_eq!(conclude(troubled, ON).advice.side, Side::Partner);
+    }
+}

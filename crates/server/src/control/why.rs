@@ -1,0 +1,131 @@
+//! `GET /api/why`: the decisions about a request in the order of time, or what would be decided about one.
+//!
+//! Here they are gathered. How they read is `story`; what would happen without sending anything is `dry_run`.
+
+mod dry_run;
+mod story;
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use federation::decision::{Outcome, Recorded};
+use serde::Deserialize;
+use store::RefusalQuery;
+
+use super::answers::{DecisionAnswer, WhyAnswer};
+use super::error::ControlError;
+use super::{Control, Parameters};
+use crate::domain;
+
+/// One call, or the newest between two domains.
+#[derive(Clone, Deserialize)]
+pub(super) struct WhyQuery {
+    call_id: Option<String>,
+    /// A user's address, or a domain.
+    from: Option<String>,
+    to: Option<String>,
+    /// Decide about a message from one to the other, and send nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(super) async fn show(
+    State(control): State<Control>,
+    Parameters(query): Parameters<WhyQuery>,
+) -> Result<Json<WhyAnswer>, ControlError> {
+    match query {
+        WhyQuery { call_id: Some(call_id), .. } => Ok(Json(of_call(&control, call_id).await?)),
+        WhyQuery { from: Some(from), to: Some(to), dry_run: true, .. } => {
+            Ok(Json(dry_run::decide(&control, &from, &to).await?))
+        }
+        WhyQuery { from: Some(from), to: Some(to), .. } => {
+            Ok(Json(between(&control, &domain_of(&from)?, &domain_of(&to)?).await?))
+        }
+        _ => Err(ControlError::unprocessable("nothing is asked for", "name a Call-ID, or both --from and --to")),
+    }
+}
+
+async fn of_call(control: &Control, call_id: String) -> Result<WhyAnswer, ControlError> {
+    let wanted = call_id.clone();
+    let decisions = gather(control, Some(call_id.clone()), move |found| found.record.call_id == wanted).await?;
+    if decisions.is_empty() {
+        let error = format!("nothing was decided here about the Call-ID {call_id}, as far as is remembered");
+        let hint = "check the Call-ID; admitted requests are remembered until the server restarts or thousands more have \
+            come, refused ones for 30 days; if it never came here, ask the sender, or: comity why --from A --to B --dry-run";
+        return Err(ControlError::new(StatusCode::NOT_FOUND, error, hint));
+    }
+    Ok(story::tell(call_id, &decisions))
+}
+
+/// The newest call from one domain to another, and which others there are.
+async fn between(control: &Control, from: &str, to: &str) -> Result<WhyAnswer, ControlError> {
+    let (wanted_from, wanted_to) = (from.to_owned(), to.to_owned());
+    let fits =
+        move |found: &DecisionAnswer| found.record.from_domain == wanted_from && found.record.to_domain == wanted_to;
+    let mut call_ids: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for found in gather(control, None, fits).await?.into_iter().rev() {
+        if call_ids.len() <= OTHERS_MAX && seen.insert(found.record.call_id.clone()) {
+            call_ids.push(found.record.call_id);
+        }
+    }
+    if call_ids.is_empty() {
+        let error = format!("nothing from {from} to {to} was decided here, as far as is remembered");
+        let hint =
+            format!("it may never have come here; see what would happen: comity why --from {from} --to {to} --dry-run");
+        return Err(ControlError::new(StatusCode::NOT_FOUND, error, hint));
+    }
+    let newest = call_ids.remove(0);
+    let note = format!(
+        "the newest from {from} to {to}, whoever wrote: what is remembered names domains, not users. For another, name \
+         its Call-ID"
+    );
+    Ok(WhyAnswer { note: Some(note), others: call_ids, ..of_call(control, newest).await? })
+}
+
+/// What all workers and the store remember, the oldest first. Of one moment, what a worker decided first comes first,
+/// and an admission before what followed from it on another worker.
+async fn gather(
+    control: &Control,
+    call_id: Option<String>,
+    fits: impl Fn(&DecisionAnswer) -> bool + Clone + Send + 'static,
+) -> Result<Vec<DecisionAnswer>, ControlError> {
+    let stored = RefusalQuery { call_id, domain: None, limit: STORED_MAX };
+    let stored = control.0.store.read(move |store| store.refusals(&stored)).await?;
+    let matching = fits.clone();
+    let remembered =
+        control.0.workers.ask(move |core, _| core.decisions().iter().map(answer).filter(&matching).collect::<Vec<_>>());
+    let mut all: Vec<DecisionAnswer> = remembered.await.into_iter().flatten().collect();
+    // A refusal may be in memory and in the store.
+    let stored = stored.into_iter().map(|found| DecisionAnswer { at_unix_ms: found.at_unix_ms, record: found.record });
+    let stored: Vec<_> = stored.filter(|found| fits(found) && !all.iter().any(|known| is_same(known, found))).collect();
+    all.extend(stored);
+    all.sort_by_key(|found| (found.at_unix_ms, !matches!(found.record.outcome, Outcome::Admitted { .. })));
+    Ok(all)
+}
+
+fn answer(recorded: &Recorded) -> DecisionAnswer {
+    let at_unix_ms = i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX);
+    DecisionAnswer { at_unix_ms, record: recorded.record.clone() }
+}
+
+fn is_same(one: &DecisionAnswer, other: &DecisionAnswer) -> bool {
+    one.at_unix_ms == other.at_unix_ms && one.record == other.record
+}
+
+fn domain_of(typed: &str) -> Result<String, ControlError> {
+    let name = typed.trim_start_matches("sip:");
+    let name = name.rsplit_once('@').map_or(name, |(_, domain)| domain);
+    domain::parse(name).map_err(|error| {
+        ControlError::unprocessable(
+            error.to_string(),
+            "write a user's address, such as alice@contoso.example, or a domain",
+        )
+    })
+}
+
+const OTHERS_MAX: usize = 5;
+/// Stored refusals that are looked through.
+const STORED_MAX: u32 = 5_000;

@@ -1,0 +1,179 @@
+//! What would happen to a message from one address to another: the same entries, SRV records and users, and nothing sent.
+
+use std::time::Duration;
+
+use federation::discovery::{SrvResult, order};
+use federation::partner::{Edge, Standing};
+use federation::route::{RoutePlan, plan};
+use net::Resolver;
+use sip::Aor;
+
+use super::super::advice::{self, Refuser};
+use super::super::answers::{Advice, Side, WhyAnswer, WhyStep};
+use super::super::error::ControlError;
+use super::super::users::registrations;
+use super::super::{Control, partners_of};
+use federation::partner::Partners;
+
+pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<WhyAnswer, ControlError> {
+    let (from, to) = (address(from)?, address(to)?);
+    let domains = &control.0.config.domains;
+    let [from_is_ours, to_is_ours] = [&from, &to].map(|aor| domains.iter().any(|ours| ours == aor.domain()));
+    let mut trial = DryRun { control, steps: Vec::new() };
+    let advice = match (from_is_ours, to_is_ours) {
+        (true, true) => trial.within(&from, &to).await?,
+        (true, false) => trial.outbound(&from, &to).await?,
+        (false, true) => trial.inbound(&from, &to).await?,
+        (false, false) => Advice {
+            verdict: format!("neither {} nor {} is a domain of this server", from.domain(), to.domain()),
+            next: format!("the domains served here are: {}", domains.join(", ")),
+            side: Side::Sender,
+        },
+    };
+    Ok(WhyAnswer { call_id: None, note: None, steps: trial.steps, others: Vec::new(), advice })
+}
+
+struct DryRun<'a> {
+    control: &'a Control,
+    steps: Vec<WhyStep>,
+}
+
+impl DryRun<'_> {
+    fn say(&mut self, sentence: impl Into<String>, details: Vec<String>) {
+        self.steps.push(WhyStep { at_unix_ms: None, sentence: sentence.into(), details });
+    }
+
+    async fn within(&mut self, from: &Aor, to: &Aor) -> Result<Advice, ControlError> {
+        match self.sender(from).await? {
+            Some(advice) => Ok(advice),
+            None => self.recipient(to, Refuser::UsToUser).await,
+        }
+    }
+
+    async fn outbound(&mut self, from: &Aor, to: &Aor) -> Result<Advice, ControlError> {
+        if let Some(advice) = self.sender(from).await? {
+            return Ok(advice);
+        }
+        let domain = to.domain();
+        let partners = self.partners().await?;
+        let mut srv = None;
+        loop {
+            match plan(domain, partners.standing(domain), srv.as_ref(), &mut |_| 0) {
+                RoutePlan::Needs => srv = Some(self.look_up(domain).await?),
+                RoutePlan::Refused(refusal) => {
+                    self.say(format!("refused by us: {} {}", refusal.status, refusal.word), vec![refusal.reason]);
+                    return Ok(advice::for_refusal(&refusal.word, refusal.status, Refuser::UsToUser, domain));
+                }
+                RoutePlan::Targets(targets) => {
+                    let details = targets.iter().map(ToString::to_string).collect();
+                    self.say(format!("it would go to {domain}, to the first of these that works"), details);
+                    return Ok(Advice {
+                        verdict: format!("our side lets it out; {domain} decides about the rest"),
+                        next: format!("see whether its servers answer and prove themselves: comity route {domain}"),
+                        side: Side::Nobody,
+                    });
+                }
+            }
+        }
+    }
+
+    async fn inbound(&mut self, from: &Aor, to: &Aor) -> Result<Advice, ControlError> {
+        let domain = from.domain();
+        let partners = self.partners().await?;
+        let (word, refused) = match partners.standing(domain) {
+            Standing::FederationOff => ("federation-off", true),
+            Standing::Blocked(_) => ("domain-blocked", true),
+            Standing::Unknown => ("domain-not-allowed", true),
+            Standing::Allowed(_) | Standing::Discovered => ("", false),
+        };
+        if refused {
+            self.say(format!("refused by us: 403 {word}"), Vec::new());
+            return Ok(advice::for_refusal(word, 403, Refuser::UsToPartner, domain));
+        }
+        let edge = match partners.standing(domain) {
+            Standing::Allowed(partner) => partner.edge().and_then(Result::ok),
+            _ => None,
+        };
+        self.proofs(domain, edge).await?;
+        self.recipient(to, Refuser::UsToPartner).await
+    }
+
+    /// What a server that speaks for the domain would have to show.
+    async fn proofs(&mut self, domain: &str, edge: Option<Edge>) -> Result<(), ControlError> {
+        let mut proofs: Vec<String> =
+            edge.iter().map(|edge| format!("{} (the partner entry's edge)", edge.host)).collect();
+        proofs.push(format!("{domain} itself, as a sip: URI or a DNS name"));
+        match self.look_up(domain).await? {
+            Ok(answer) => {
+                let below = |host: &&str| host.split_once('.').is_some_and(|(_, parent)| parent == domain);
+                let targets = order(&answer.targets, &mut |_| 0);
+                let hosts = targets.iter().map(|target| target.host.as_str()).filter(below);
+                proofs.extend(hosts.map(|host| format!("{host} (named by {}, directly below {domain})", answer.name)));
+            }
+            Err(failure) => proofs.push(format!("an edge directly below {domain}, if SRV named one: {failure}")),
+        }
+        self.say("the server that sends it must show a trusted certificate that names one of these", proofs);
+        Ok(())
+    }
+
+    async fn sender(&mut self, from: &Aor) -> Result<Option<Advice>, ControlError> {
+        if self.exists(from).await? {
+            self.say(format!("{from} is a user here, and would be let through with the right password"), Vec::new());
+            return Ok(None);
+        }
+        self.say(format!("{from} is no user here, so that nobody can sign in as this"), Vec::new());
+        Ok(Some(advice::for_refusal("user-unknown", 404, Refuser::UsToUser, from.domain())))
+    }
+
+    async fn recipient(&mut self, to: &Aor, refuser: Refuser) -> Result<Advice, ControlError> {
+        if !self.exists(to).await? {
+            self.say(format!("{to} is no user here: refused with 404 user-unknown"), Vec::new());
+            return Ok(advice::for_refusal("user-unknown", 404, refuser, to.domain()));
+        }
+        let devices = registrations(self.control).await.map(|all| all.get(&to.to_string()).copied().unwrap_or(0));
+        let (sentence, verdict) = match devices {
+            Some(0) => {
+                let away = "no device of theirs is signed in: a message is kept until one is, a call is refused (480)";
+                (away, "the user is away; messages wait for them")
+            }
+            Some(_) => ("it would be handed to every device of theirs", "it would be delivered"),
+            None => ("no server runs, so that nobody is signed in", "it would be delivered once the server runs"),
+        };
+        self.say(format!("{to} is a user here; {sentence}"), Vec::new());
+        Ok(Advice { verdict: verdict.to_owned(), next: "nothing is to be done".to_owned(), side: Side::Nobody })
+    }
+
+    async fn exists(&self, aor: &Aor) -> Result<bool, ControlError> {
+        let aor = aor.clone();
+        Ok(self.control.0.store.read(move |store| store.user_exists(&aor)).await?)
+    }
+
+    async fn partners(&self) -> Result<Partners, ControlError> {
+        let switches = self.control.0.config.federation;
+        let read = move |store: &store::Store| partners_of(store, switches.enabled, switches.discovery);
+        Ok(self.control.0.store.read(read).await?)
+    }
+
+    /// Asks the DNS now, and says what it said.
+    async fn look_up(&mut self, domain: &str) -> Result<SrvResult, ControlError> {
+        let resolver = Resolver::new(&self.control.0.config.dns_servers).map_err(|error| {
+            ControlError::unprocessable(error.to_string(), "see the name servers under [dns] in comity.toml")
+        })?;
+        let answered = tokio::time::timeout(RESOLVE_TIME, resolver.srv(domain)).await;
+        let result = answered.unwrap_or(Err(federation::discovery::SrvFailure::Timeout));
+        match &result {
+            Ok(answer) => self.say(format!("the DNS names the servers of {domain}: {}", answer.name), Vec::new()),
+            Err(failure) => self.say(format!("the DNS names no server of {domain}: {failure}"), Vec::new()),
+        }
+        Ok(result)
+    }
+}
+
+fn address(typed: &str) -> Result<Aor, ControlError> {
+    typed.parse().map_err(|_| {
+        let error = format!("{typed:?} is no user's address");
+        ControlError::unprocessable(error, "write it as NAME@DOMAIN, such as alice@contoso.example")
+    })
+}
+
+const RESOLVE_TIME: Duration = Duration::from_secs(10);

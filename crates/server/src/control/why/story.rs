@@ -1,0 +1,220 @@
+//! Decisions as plain sentences, and what they come down to.
+//!
+//! Pure.
+
+use federation::admission::{Origin, Tier};
+use federation::decision::{Connection, DecisionRecord, Outcome};
+use federation::flow::Direction;
+
+use super::super::advice::{self, Refuser};
+use super::super::answers::{Advice, DecisionAnswer, Side, WhyAnswer, WhyStep, rung_sentence};
+
+/// `decisions` in the order of time; at least one.
+pub(super) fn tell(call_id: String, decisions: &[DecisionAnswer]) -> WhyAnswer {
+    WhyAnswer {
+        call_id: Some(call_id),
+        note: None,
+        steps: decisions.iter().map(step).collect(),
+        others: Vec::new(),
+        advice: sum_up(decisions),
+    }
+}
+
+fn step(decision: &DecisionAnswer) -> WhyStep {
+    let DecisionRecord { method, from_domain, to_domain, outcome, spent_ms, .. } = &decision.record;
+    let mut details = Vec::new();
+    let sentence = match outcome {
+        Outcome::Admitted { origin: Origin::Partner { domain, rung, standing }, .. } => {
+            let standing = match standing {
+                Tier::Allowed => "it has an entry in our partner list",
+                Tier::Discovered => "it has no entry in our partner list, and discovery is on",
+            };
+            details.push(rung_sentence(rung.as_str()));
+            details.push(standing.to_owned());
+            format!("{method} of {domain} for {to_domain} admitted: it comes from {domain} indeed")
+        }
+        Outcome::Admitted { origin: Origin::User { aor }, .. } => {
+            format!("{method} of our user {aor} for {to_domain} admitted")
+        }
+        Outcome::Refused { status, word, reason } => {
+            details.push(reason.clone());
+            format!("{method} from {from_domain} for {to_domain} refused by us: {status} {word}")
+        }
+        Outcome::Routed { next_hop, connection: None } => format!("{method} handed to {next_hop}"),
+        Outcome::Routed { next_hop, connection: Some(connection) } => {
+            details.extend(connection_details(connection, *spent_ms));
+            format!("{method} sent to {next_hop} ({})", connection.address)
+        }
+        Outcome::Retried { reason } => format!("the server failed the {method}: {reason}; the next one is tried"),
+        Outcome::Answered { status, word } => {
+            let word = word.as_ref().map(|word| format!(" {word}")).unwrap_or_default();
+            format!("{to_domain} answered the {method} with {status}{word}, {spent_ms} ms after it set out")
+        }
+    };
+    WhyStep { at_unix_ms: Some(decision.at_unix_ms), sentence, details }
+}
+
+fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
+    let mut details = vec![match &connection.srv {
+        Some(name) => format!("the server is named by {name} (SRV)"),
+        None => "the server is named by the partner entry".to_owned(),
+    }];
+    details.push(rung_sentence(connection.rung.as_str()));
+    if let Some(shown) = &connection.certificate {
+        details.push(format!("certificate of {}, issued by {}, serial {}", shown.subject, shown.issuer, shown.serial));
+    }
+    if spent_ms > 0 {
+        details.push(format!("it waited {spent_ms} ms for the connection"));
+    }
+    details
+}
+
+/// By the last decision that is more than an admission.
+fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
+    let told = decisions.iter().rev().find(|found| !matches!(found.record.outcome, Outcome::Admitted { .. }));
+    let Some(DecisionAnswer { record, .. }) = told else { return only_admitted() };
+    let partner = match record.direction {
+        Direction::Outbound => &record.to_domain,
+        Direction::Inbound => &record.from_domain,
+    };
+    let method = &record.method;
+    match &record.outcome {
+        Outcome::Answered { status: ..=299, .. } => well(format!("{partner} took the {method}")),
+        Outcome::Answered { status, word } => {
+            advice::for_refusal(word.as_deref().unwrap_or_default(), *status, Refuser::Partner, partner)
+        }
+        Outcome::Refused { status, word, .. } => {
+            let refuser = match record.direction {
+                Direction::Inbound => Refuser::UsToPartner,
+                Direction::Outbound => Refuser::UsToUser,
+            };
+            advice::for_refusal(word, *status, refuser, partner)
+        }
+        Outcome::Routed { next_hop, connection: None } => Advice {
+            verdict: format!("the {method} was handed to {next_hop}"),
+            next: "if it did not arrive, look at the user's phone or client".to_owned(),
+            side: Side::Nobody,
+        },
+        Outcome::Routed { .. } | Outcome::Retried { .. } => Advice {
+            verdict: format!("the {method} went to {partner}, and no final answer of theirs is known"),
+            next: format!(
+                "wait a moment and ask again; then ask {partner}'s administrator, who needs the Call-ID and the time"
+            ),
+            side: Side::Partner,
+        },
+        Outcome::Admitted { .. } => only_admitted(),
+    }
+}
+
+fn only_admitted() -> Advice {
+    well("the request was admitted, and answered by this server itself".to_owned())
+}
+
+fn well(verdict: String) -> Advice {
+    Advice { verdict, next: "nothing is to be done".to_owned(), side: Side::Nobody }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use federation::decision::CertificateName;
+    use federation::verification::Rung;
+
+    use super::*;
+
+    fn decision(direction: Direction, outcome: Outcome, spent_ms: u64) -> DecisionAnswer {
+        let (from_domain, to_domain) = match direction {
+            Direction::Outbound => ("contoso.example", "fabrikam.example"),
+            Direction::Inbound => ("fabrikam.example", "contoso.example"),
+        };
+        let record = DecisionRecord {
+            call_id: "a".into(),
+            method: "MESSAGE".into(),
+            from_domain: from_domain.into(),
+            to_domain: to_domain.into(),
+            direction,
+            outcome,
+            spent_ms,
+        };
+        DecisionAnswer { at_unix_ms: 1, record }
+    }
+
+    fn outbound(outcome: Outcome, spent_ms: u64) -> DecisionAnswer {
+        decision(Direction::Outbound, outcome, spent_ms)
+    }
+
+    fn admitted() -> DecisionAnswer {
+        let origin = Origin::User { aor: "alice@contoso.example".parse().unwrap() };
+        outbound(Outcome::Admitted { origin, rung: None }, 0)
+    }
+
+    fn sent(host: &str) -> Outcome {
+        let certificate =
+            CertificateName { subject: format!("CN={host}"), issuer: "CN=Test CA".into(), serial: "01".into() };
+        let connection = Connection {
+            host: host.into(),
+            address: [192, 0, 2, 1].into(),
+            rung: Rung::Domain,
+            srv: Some("_sipfederationtls._tcp.fabrikam.example".into()),
+            certificate: Some(certificate),
+        };
+        Outcome::Routed { next_hop: host.into(), connection: Some(Arc::new(connection)) }
+    }
+
+    #[test]
+    fn a_message_that_was_taken_by_the_second_server_reads_as_what_happened() {
+        let decisions = [
+            admitted(),
+            outbound(sent("one.fabrikam.example:5061"), 12),
+            outbound(Outcome::Retried { reason: "the connection ended before an answer came".into() }, 20),
+            outbound(sent("two.fabrikam.example:5061"), 0),
+            outbound(Outcome::Answered { status: 200, word: None }, 35),
+        ];
+        let told = tell("a".into(), &decisions);
+        let sentences: Vec<&str> = told.steps.iter().map(|step| step.sentence.as_str()).collect();
+        assert_eq!(
+            sentences,
+            [
+                "MESSAGE of our user alice@contoso.example for fabrikam.example admitted",
+                "MESSAGE sent to one.fabrikam.example:5061 (192.0.2.1)",
+                "the server failed the MESSAGE: the connection ended before an answer came; the next one is tried",
+                "MESSAGE sent to two.fabrikam.example:5061 (192.0.2.1)",
+                "fabrikam.example answered the MESSAGE with 200, 35 ms after it set out",
+            ]
+        );
+        assert_eq!(
+            told.steps[1].details,
+            [
+                "the server is named by _sipfederationtls._tcp.fabrikam.example (SRV)",
+                "the certificate names the SIP domain itself (domain)",
+                "certificate of CN=one.fabrikam.example:5061, issued by CN=Test CA, serial 01",
+                "it waited 12 ms for the connection",
+            ]
+        );
+        assert_eq!(
+            (told.advice.side, told.advice.verdict.as_str()),
+            (Side::Nobody, "fabrikam.example took the MESSAGE")
+        );
+    }
+
+    #[test]
+    fn whose_side_it_is_follows_from_who_refused_whom() {
+        let refused = |word: &str| Outcome::Refused { status: 403, word: word.into(), reason: "why".into() };
+        let answered = |word: &str| Outcome::Answered { status: 403, word: Some(word.into()) };
+        let cases = [
+            (Direction::Inbound, refused("certificate-name"), Side::Partner, "does not prove fabrikam.example"),
+            (Direction::Inbound, refused("domain-not-allowed"), Side::Ours, "not in our partner list"),
+            (Direction::Outbound, refused("partner-unreachable"), Side::Network, "no server of fabrikam.example"),
+            (Direction::Outbound, answered("domain-not-allowed"), Side::Partner, "does not federate with us"),
+            (Direction::Outbound, answered("certificate-name"), Side::Ours, "does not accept our certificate"),
+            (Direction::Outbound, sent("edge.fabrikam.example:5061"), Side::Partner, "no final answer"),
+        ];
+        for (direction, outcome, side, words) in cases {
+            let told = tell("a".into(), &[admitted(), decision(direction, outcome, 0)]);
+            assert_eq!(told.advice.side, side, "{told:?}");
+            assert!(told.advice.verdict.contains(words), "{told:?} has no {words:?}");
+        }
+        assert_eq!(tell("a".into(), &[admitted()]).advice.side, Side::Nobody);
+    }
+}

@@ -1,0 +1,124 @@
+//! What one worker knows of one partner: what the DNS said, what failed, which certificates it shows, and counts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use federation::decision::{DecisionRecord, Outcome};
+use federation::discovery::SrvResult;
+use federation::flow::Direction;
+use federation::partner::Standing;
+use federation::trust::PeerCertificate;
+
+use crate::core::Core;
+
+/// One worker's view of a partner.
+#[derive(Debug, Clone)]
+pub struct PartnerStatus {
+    /// What the DNS said, and for how long that is believed.
+    pub discovery: Option<(SrvResult, Duration)>,
+    pub troubles: Vec<Trouble>,
+    /// Of the connections that stand, both ways.
+    pub certificates: Vec<CertificateSeen>,
+    pub counts: PartnerCounts,
+}
+
+/// A server, or one of its addresses, that failed lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// `edge.fabrikam.example:5061`, with the address where it is one of several.
+    pub place: String,
+    pub failures: u32,
+    pub reason: String,
+    /// How much longer it is tried last.
+    pub avoided_for: Duration,
+}
+
+/// A certificate on a connection that stands.
+#[derive(Debug, Clone)]
+pub struct CertificateSeen {
+    pub direction: Direction,
+    pub remote: SocketAddr,
+    pub certificate: Arc<PeerCertificate>,
+}
+
+/// Requests since the server started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PartnerCounts {
+    /// Of the partner.
+    pub admitted: u64,
+    /// Of the partner, or of our users for it.
+    pub refused: u64,
+    /// To the partner.
+    pub sent: u64,
+    /// Of those sent, answered with a success.
+    pub succeeded: u64,
+}
+
+impl Core {
+    pub fn partner_status(&self, now: Instant, domain: &str) -> PartnerStatus {
+        let known = self.discovery.iter().find(|(known, ..)| *known == domain);
+        let discovery = known.map(|(_, result, expires)| (result.clone(), expires.saturating_duration_since(now)));
+        let seen = self.flows.iter().filter(|flow| flow.partner.as_deref() == Some(domain));
+        PartnerStatus {
+            discovery: discovery.filter(|(_, rest)| !rest.is_zero()),
+            troubles: self.troubles(now, domain),
+            certificates: seen
+                .filter_map(|flow| {
+                    let (direction, remote) = (flow.facts.direction, flow.facts.remote);
+                    Some(CertificateSeen { direction, remote, certificate: flow.facts.certificate.clone()? })
+                })
+                .collect(),
+            counts: self.counts_by_partner.get(domain).copied().unwrap_or_default(),
+        }
+    }
+
+    fn troubles(&self, now: Instant, domain: &str) -> Vec<Trouble> {
+        let troubles = self.failover.health.of_domain(domain).map(|(place, trouble)| Trouble {
+            place: match place.address {
+                Some(address) => format!("{} ({address})", place.target),
+                None => place.target.to_string(),
+            },
+            failures: trouble.failures,
+            reason: trouble.reason.clone(),
+            avoided_for: trouble.avoided_until.saturating_duration_since(now),
+        });
+        troubles.collect()
+    }
+
+    /// Counts a decision for the domain on the other side. Names that nobody has proven, or entered in the partner
+    /// list, are not counted: anybody can make up as many as he likes.
+    pub(crate) fn count(&mut self, record: &DecisionRecord) {
+        let domain = match record.direction {
+            Direction::Outbound => &record.to_domain,
+            Direction::Inbound => &record.from_domain,
+        };
+        let count: fn(&mut PartnerCounts) = match &record.outcome {
+            Outcome::Admitted { .. } if record.direction == Direction::Inbound => |counts| counts.admitted += 1,
+            Outcome::Refused { .. } => |counts| counts.refused += 1,
+            Outcome::Routed { connection: Some(_), .. } => |counts| counts.sent += 1,
+            Outcome::Answered { status: 200..=299, .. } => |counts| counts.succeeded += 1,
+            _ => return,
+        };
+        if let Some(counts) = self.counts_by_partner.get_mut(domain) {
+            return count(counts);
+        }
+        let is_listed = matches!(self.partners.standing(domain), Standing::Allowed(_) | Standing::Blocked(_));
+        let is_proven = !matches!(record.outcome, Outcome::Refused { .. });
+        if (is_listed || is_proven) && self.counts_by_partner.len() < PARTNERS_COUNTED_MAX {
+            count(self.counts_by_partner.entry(domain.clone()).or_default());
+        }
+    }
+}
+
+impl std::ops::AddAssign for PartnerCounts {
+    fn add_assign(&mut self, other: PartnerCounts) {
+        self.admitted += other.admitted;
+        self.refused += other.refused;
+        self.sent += other.sent;
+        self.succeeded += other.succeeded;
+    }
+}
+
+/// Partners beyond these are not counted.
+const PARTNERS_COUNTED_MAX: usize = 4096;
