@@ -137,7 +137,7 @@ fn a_response_on_another_connection_finds_its_owner() {
         let top = answer.lines().find(|line| line.starts_with("Via:")).unwrap().to_owned();
         let answer = answer.replacen(&format!("{top}\n"), "", 1);
         let last = pair.world.workers(pair.contoso) - 1;
-        pair.world.misdeliver(pair.alice, pair.contoso, last, &answer);
+        pair.world.misdeliver(pair.contoso, last, &answer);
         assert_eq!(pair.world.only(pair.alice).status(), Some(200));
     });
 }
@@ -503,7 +503,7 @@ fn a_partner_that_hangs_up_at_once_is_named_as_what_failed() {
 }
 
 #[test]
-fn a_partner_blocked_while_we_connect_gets_nothing() {
+fn a_partner_that_was_blocked_gets_nothing_any_more() {
     everywhere(|mut pair| {
         pair.world.cut(pair.contoso);
         pair.world.replace_partners(pair.contoso, vec![blocked("fabrikam.example")]);

@@ -345,9 +345,8 @@ impl World {
     }
 
     /// Gives this worker a response that another worker is waiting for.
-    pub fn misdeliver(&mut self, line: Line, site: usize, worker: u16, text: &str) {
+    pub fn misdeliver(&mut self, site: usize, worker: u16, text: &str) {
         let message = Message::parse(text.replace('\n', "\r\n").into_bytes().into()).unwrap();
-        let _ = line;
         let flow = self.accept(site, worker, Some(Arc::new(certificate(&["sip.fabrikam.example"]))));
         self.arrive(flow, message);
         self.settle();
@@ -356,17 +355,22 @@ impl World {
     fn accept(&mut self, site: usize, worker: u16, certificate: Option<Arc<PeerCertificate>>) -> End {
         self.serial += 1;
         let flow = FlowId::Stream { worker, serial: self.serial };
-        let facts = FlowFacts {
+        let facts = self.accepted(site, flow, certificate);
+        self.sites[site].streams.insert(flow, worker);
+        self.input(site, worker, Input::FlowOpened(facts));
+        End { site, flow }
+    }
+
+    /// The facts of a stream that somebody opened to an organisation.
+    fn accepted(&self, site: usize, flow: FlowId, certificate: Option<Arc<PeerCertificate>>) -> FlowFacts {
+        FlowFacts {
             id: flow,
             transport: Transport::Tls,
             local: self.sites[site].address,
             remote: SocketAddr::from(([198, 51, 100, 7], 40_000)),
             direction: Direction::Inbound,
             certificate,
-        };
-        self.sites[site].streams.insert(flow, worker);
-        self.input(site, worker, Input::FlowOpened(facts));
-        End { site, flow }
+        }
     }
 
     fn arrive(&mut self, end: End, message: Message) {
@@ -422,14 +426,7 @@ impl World {
 
     fn move_flow(&mut self, site: usize, flow: FlowId, to: u16) {
         self.sites[site].streams.insert(flow, to);
-        let facts = FlowFacts {
-            id: flow,
-            transport: Transport::Tls,
-            local: self.sites[site].address,
-            remote: SocketAddr::from(([198, 51, 100, 7], 40_000)),
-            direction: Direction::Inbound,
-            certificate: None,
-        };
+        let facts = self.accepted(site, flow, None);
         self.input(site, to, Input::FlowOpened(facts));
     }
 
