@@ -10,13 +10,9 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use command::Arguments;
-
 fn main() -> ExitCode {
     end_quietly_when_nobody_reads();
-    match command::run(Arguments::parse()) {
+    match command::run(command::typed()) {
         Ok(code) => code,
         Err(failure) => {
             failure.print();

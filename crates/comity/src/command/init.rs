@@ -26,32 +26,34 @@ Examples:
   comity init                              ask everything
   comity init --domain contoso.example --yes
   comity init --domain contoso.example --edge sip.contoso.example --listen 192.0.2.1 --request --yes
-  comity init --directory /etc/comity      write there instead of here";
+  comity init --directory /etc/comity      write there instead of here
+
+Nothing that exists is overwritten. It ends with what to publish in the DNS and to open in the firewall.";
 
 #[derive(Debug, Args)]
 pub struct InitArguments {
-    /// A SIP domain to serve: the part after the @ of your users' addresses; several times for several
+    /// A SIP domain to serve: the part after the @ of your users' addresses; give it again for more
     #[arg(long = "domain", value_name = "DOMAIN", value_parser = server::domain::parse)]
     domains: Vec<String>,
     /// The name of this server in the DNS and its certificate [default: sip.DOMAIN]
     #[arg(long, value_name = "NAME", value_parser = server::domain::parse)]
     edge: Option<String>,
-    /// An address to listen on by TLS, port 5061 unless given; several times for several [default: 0.0.0.0:5061]
+    /// An address to listen on by TLS, port 5061 unless given; give it again for more [default: 0.0.0.0:5061]
     #[arg(long, value_name = "ADDRESS", value_parser = answers::parse_address)]
     listen: Vec<std::net::SocketAddr>,
     /// Whether domains without a partner entry are found by DNS and allowed [default: no]
     #[arg(long, value_name = "YES|NO", value_parser = answers::parse_yes, num_args = 0..=1, default_missing_value = "yes")]
     discovery: Option<bool>,
-    /// Make a self-signed certificate to start with, beside the request; this is the default
+    /// Make a self-signed certificate to start with, beside the request [default]
     #[arg(long, conflicts_with = "request")]
     self_signed: bool,
-    /// Make a certificate request only, for a certificate authority to answer
+    /// Make a certificate request only; the server starts once an authority has answered it
     #[arg(long)]
     request: bool,
     /// The folder to write to [default: that of --config, else this one]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Ask nothing: take the default for whatever is not given
+    /// Ask nothing; take the default for what is not given
     #[arg(long)]
     yes: bool,
 }

@@ -1,7 +1,10 @@
 //! The command line: what can be typed, and which file does it.
 
 mod check;
+mod completions;
+mod definition;
 mod init;
+mod man;
 mod partner;
 mod plan;
 mod route;
@@ -13,7 +16,8 @@ mod why;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
+use definition::{definition, with_subcommands};
 use serde::Serialize;
 
 use crate::demo::{self, DemoArguments};
@@ -33,44 +37,64 @@ pub struct Arguments {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
     /// The configuration file [default: ./comity.toml, then /etc/comity/comity.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "COMITY_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "COMITY_CONFIG",
+        hide_env_values = true,
+        display_order = 900
+    )]
     config: Option<PathBuf>,
     /// Answer in JSON, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 901)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set up a new server: asks, then writes comity.toml, a key, and a certificate or a request for one
+    /// Set up a new server: ask, then write comity.toml, a key and a certificate
     #[command(after_help = init::EXAMPLES)]
     Init(init::InitArguments),
     /// Run the server in the foreground, until SIGTERM or Ctrl-C
     #[command(after_help = serve::EXAMPLES)]
     Serve,
-    /// Check the configuration and the certificate, without starting anything
+    /// Check the configuration and the certificate; start nothing
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
-    /// Say which certificate, DNS records and open ports the configuration needs, in Markdown
+    /// Show which certificate, DNS records and open ports the server needs, in Markdown
     #[command(after_help = plan::EXAMPLES)]
     Plan,
-    /// Show what the running server is and does
+    /// Show what the running server is doing
     #[command(after_help = status::EXAMPLES)]
     Status,
-    /// Add, list and remove users
+    /// Add, list and remove users; change their passwords
     #[command(subcommand, after_help = user::EXAMPLES)]
     User(user::UserCommand),
-    /// Say whom to federate with, and see how that goes
+    /// Allow, block, list and show the domains to federate with
     #[command(subcommand, after_help = partner::EXAMPLES)]
     Partner(partner::PartnerCommand),
-    /// Walk the way to a partner now, step by step, and say what is wrong and whose side it is
+    /// Walk the way to a partner now, step by step; show what is wrong and whose side it is
     #[command(after_help = route::EXAMPLES)]
     Route(route::RouteArguments),
-    /// Say what was decided about a call or message, why, and what to do next
+    /// Show what was decided about a call or message, why, and what to do next
     #[command(after_help = why::EXAMPLES)]
     Why(why::WhyArguments),
-    /// Run several federated organisations on this machine, to look at
+    /// Run three federated organisations on this machine, to look at
+    #[command(after_help = demo::EXAMPLES)]
     Demo(DemoArguments),
+    /// Print the script that makes the Tab key complete commands and options in your shell
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page comity(1), or write the page of every command
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::ManArguments),
+}
+
+/// What was typed; what cannot be understood ends the program with a word on how it is meant.
+pub fn typed() -> Arguments {
+    let matches = definition().get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Does what was typed.
@@ -92,6 +116,8 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Partner(command) => partner::run(&global, command).await,
             Command::Route(arguments) => route::run(&global, &arguments).await,
             Command::Why(arguments) => why::run(&global, &arguments).await,
+            Command::Completions(arguments) => completions::run(&global, &arguments),
+            Command::Man(arguments) => man::run(&global, &arguments),
             Command::Demo(_) => Ok(ExitCode::SUCCESS),
         }
     });
@@ -121,13 +147,16 @@ const EXAMPLES: &str = "\
 Examples:
   comity demo                              three organisations on this machine
   comity init                              set up a new server
-  comity plan                              what it needs of DNS, firewall and certificate authority
+  comity plan                              what to publish in the DNS and open in the firewall
   comity check                             is comity.toml right?
   comity serve                             run the server
   comity user add alice@contoso.example    a first user
   comity partner add fabrikam.example      federate with fabrikam.example
   comity partner show fabrikam.example     how that goes
-  comity route fabrikam.example            why it does not go, or which way it goes
+  comity route fabrikam.example            which way it goes, or why it does not go
   comity why CALL-ID                       what became of a call or message
 
-Every command but init, plan, serve and check works on a running server, or else on its store.";
+comity COMMAND --help says more about a command.
+
+status needs a running server. user, partner, route and why speak with the running server; if none
+runs, they work on its store directly.";

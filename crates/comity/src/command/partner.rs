@@ -28,13 +28,13 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub enum PartnerCommand {
-    /// Allow a domain, or change its entry
+    /// Allow a domain, or change its entry; a block is lifted first: partner unblock
     #[command(after_help = "Example:\n  comity partner add fabrikam.example --edge sip.fabrikam.example")]
     Add {
         /// The partner's SIP domain: the part after the @
         #[arg(value_parser = domain::parse)]
         domain: String,
-        /// The partner's edge; without it the edge is found by DNS
+        /// The name of the partner's edge, port 5061 unless given [default: the edge is found by DNS]
         #[arg(long, value_name = "HOST[:PORT]", value_parser = domain::parse_edge)]
         edge: Option<String>,
         /// A note for whoever reads the list
@@ -44,36 +44,41 @@ pub enum PartnerCommand {
     /// Block a domain: nothing from it or to it passes, whatever else is set
     #[command(after_help = "Example:\n  comity partner block adatum.example --comment 'spam, ticket 42'")]
     Block {
+        /// The SIP domain: the part after the @
         #[arg(value_parser = domain::parse)]
         domain: String,
         /// A note for whoever reads the list
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         comment: String,
     },
-    /// Lift a block; the domain has no entry then
+    /// Lift the block of a domain; it has no entry then
     #[command(after_help = "Example:\n  comity partner unblock adatum.example")]
     Unblock {
+        /// The SIP domain: the part after the @
         #[arg(value_parser = domain::parse)]
         domain: String,
     },
-    /// Remove the entry of an allowed domain
+    /// Remove the entry of an allowed domain; without discovery it may not reach you then
     #[command(after_help = "Example:\n  comity partner remove fabrikam.example")]
     Remove {
+        /// The SIP domain: the part after the @
         #[arg(value_parser = domain::parse)]
         domain: String,
     },
-    /// Forget what was learnt about a domain: answers of the DNS, servers that failed, connections that are down
+    /// Forget what was learnt about a domain: DNS answers, servers that failed, lost connections
     #[command(after_help = "Example:\n  comity partner reset fabrikam.example      after its DNS was corrected")]
     Reset {
+        /// The SIP domain: the part after the @
         #[arg(value_parser = domain::parse)]
         domain: String,
     },
-    /// List all entries
+    /// List all entries, allowed and blocked
     #[command(after_help = "Example:\n  comity partner list --json | jq '.[].domain'")]
     List,
-    /// Show what holds for a domain, the connections to it and the last decisions about it
+    /// Show what holds for a domain, the way to it, its connections and the last decisions
     #[command(after_help = "Example:\n  comity partner show fabrikam.example")]
     Show {
+        /// The SIP domain: the part after the @
         #[arg(value_parser = domain::parse)]
         domain: String,
     },

@@ -13,7 +13,10 @@ pub const EXAMPLES: &str = "\
 Examples:
   comity serve
   comity serve --config /etc/comity/comity.toml
-  COMITY_LOG=debug comity serve            more in the log, which goes to standard error";
+  COMITY_LOG=debug comity serve            more in the log, which goes to standard error
+
+COMITY_LOG is error, warn, info, debug or trace [default: info], or names parts: info,net=trace.
+The first SIGTERM or Ctrl-C lets what is under way finish (drain_secs_max); the second does not wait.";
 
 /// Serves until a signal ends it: the first lets what is under way finish, the second does not wait for it.
 pub async fn run(global: &Global) -> Result<ExitCode, Failure> {

@@ -17,7 +17,7 @@ Examples:
   comity status
   comity status --json | jq .registrations
 
-Fails where no server is running.";
+Fails if no server is running.";
 
 /// Shows the running server.
 pub async fn run(global: &Global) -> Result<ExitCode, Failure> {

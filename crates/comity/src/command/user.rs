@@ -25,7 +25,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
-    /// Add a user; asks for the password unless told otherwise
+    /// Add a user; the password is asked for, unless an option says otherwise
     #[command(after_help = "Example:\n  comity user add alice@contoso.example --generate")]
     Add {
         /// The user's SIP address, in a domain of this server
@@ -34,20 +34,22 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// List all users, how many devices each has registered, and how many messages wait
+    /// List all users, with how many devices are signed in and how many messages wait
     #[command(after_help = "Example:\n  comity user list --json | jq '.[].aor'")]
     List,
-    /// Change a user's password
+    /// Change a user's password; it is asked for, unless an option says otherwise
     #[command(after_help = "Example:\n  comity user passwd alice@contoso.example")]
     Passwd {
+        /// The user's SIP address
         #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
         aor: Aor,
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Remove a user; ends what its devices are doing, and removes the messages that wait
+    /// Remove a user, with the messages that wait; what the devices are doing ends
     #[command(after_help = "Example:\n  comity user remove bob@contoso.example")]
     Remove {
+        /// The user's SIP address
         #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
         aor: Aor,
     },

@@ -19,14 +19,14 @@ Examples:
   comity why --from alice@contoso.example --to bob@fabrikam.example --dry-run
   comity why 8d1f0c2e --json | jq .advice
 
-Without a server only refusals are remembered.";
+If no server runs, only refusals are known.";
 
 #[derive(Debug, Args)]
 pub struct WhyArguments {
     /// The Call-ID of the call or message, as phones and logs show it
-    #[arg(required_unless_present = "from", conflicts_with_all = ["from", "to"])]
+    #[arg(value_name = "CALL-ID", required_unless_present = "from", conflicts_with_all = ["from", "to"])]
     call_id: Option<String>,
-    /// Who wrote or called; without --dry-run the newest of that domain is shown
+    /// Who wrote or called; without --dry-run the newest between the two domains is shown
     #[arg(long, value_name = "ADDRESS", requires = "to")]
     from: Option<String>,
     /// Who was written to or called

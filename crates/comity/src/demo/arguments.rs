@@ -5,6 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+pub const EXAMPLES: &str = "\
+Examples:
+  comity demo                              look around, register a phone; Ctrl-C ends it
+  comity demo --check                      check that the three federate, then end
+  comity demo --address 192.0.2.10         for phones on the network, too
+
+It needs no configuration and no root, and writes to a temporary folder of its own.";
+
 /// Three organisations, their DNS and their certificates, in one command.
 #[derive(Debug, Args)]
 pub struct DemoArguments {

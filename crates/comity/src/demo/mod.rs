@@ -26,7 +26,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use self::arguments::DemoArguments;
+pub use self::arguments::{DemoArguments, EXAMPLES};
 
 use self::addresses::{Addresses, Place};
 use self::organisation::{ORGANISATIONS, Organisation};
