@@ -5,16 +5,44 @@ use std::path::{Path, PathBuf};
 use server::config::{Config, ConfigError};
 
 use crate::failure::Failure;
+use crate::owner::ServerUser;
 
-/// Reads the file and everything that it names.
+/// Reads the file and everything that it names. A root's command goes on as the server's user, see [`ServerUser`]: what
+/// can be read and written is then what the server can.
 pub fn load(typed: Option<&Path>) -> Result<Config, Failure> {
     let file = file(typed)?;
-    Config::load(&file).map_err(|error| awaited_certificate(&file).unwrap_or_else(|| failure(error)))
+    let user = become_server_user(&Config::load_settings(&file).map_err(failure)?)?;
+    Config::load(&file).map_err(|error| awaited_certificate(&file).unwrap_or_else(|| refused(error, user.as_ref())))
 }
 
-/// Reads the file alone: the certificate may be yet to come.
+/// As [`load`], but the file alone: the certificate may be yet to come.
 pub fn load_settings(typed: Option<&Path>) -> Result<Config, Failure> {
-    Config::load_settings(&file(typed)?).map_err(failure)
+    let config = Config::load_settings(&file(typed)?).map_err(failure)?;
+    become_server_user(&config)?;
+    Ok(config)
+}
+
+/// Whether this is the file of the server that the system starts.
+pub fn is_the_systems(file: &Path) -> bool {
+    file == Path::new(SYSTEM)
+}
+
+/// What starts the server of this file: the service where the package brought one, else a command.
+pub fn start_command(file: &Path) -> String {
+    match file {
+        file if is_the_systems(file) && Path::new(UNIT).exists() => "systemctl enable --now comity".to_owned(),
+        file if file == Path::new(HERE) => "comity serve".to_owned(),
+        file => format!("comity serve --config {}", file.display()),
+    }
+}
+
+/// Where the system's server has what it keeps.
+pub const SYSTEM_DATA: &str = "/var/lib/comity";
+
+fn become_server_user(config: &Config) -> Result<Option<ServerUser>, Failure> {
+    let user = ServerUser::of(&config.data);
+    user.as_ref().map_or(Ok(()), ServerUser::become_it)?;
+    Ok(user)
 }
 
 fn file(typed: Option<&Path>) -> Result<PathBuf, Failure> {
@@ -47,9 +75,19 @@ fn awaited_certificate(file: &Path) -> Option<Failure> {
     Some(Failure::new(error, hint))
 }
 
-fn failure(error: ConfigError) -> Failure {
-    Failure::new(error.to_string(), "correct it, then look again: comity check; every key: comity check --keys")
+/// The file itself was read by root: what failed now is something that the server's user may not do.
+fn refused(error: ConfigError, user: Option<&ServerUser>) -> Failure {
+    match user {
+        Some(user) => Failure::new(error.to_string(), format!("{HINT}; {}", user.hint())),
+        None => failure(error),
+    }
 }
 
+fn failure(error: ConfigError) -> Failure {
+    Failure::new(error.to_string(), HINT)
+}
+
+const HINT: &str = "correct it, then look again: comity check; every key: comity check --keys";
 const HERE: &str = "comity.toml";
+const UNIT: &str = "/lib/systemd/system/comity.service";
 const SYSTEM: &str = "/etc/comity/comity.toml";

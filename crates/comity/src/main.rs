@@ -5,6 +5,7 @@ mod command;
 mod configuration;
 mod demo;
 mod failure;
+mod owner;
 mod password;
 mod table;
 

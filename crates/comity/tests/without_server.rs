@@ -128,9 +128,7 @@ fn what_is_mistyped_is_a_usage_error() {
 
 #[test]
 fn status_says_that_no_server_runs_and_how_to_start_one() {
-    place()
-        .run(&["status"])
-        .fails(&["error: no server is running with comity.toml", "next: start it: comity serve --config comity.toml"]);
+    place().run(&["status"]).fails(&["error: no server is running with comity.toml", "next: start it: comity serve"]);
 }
 
 #[test]

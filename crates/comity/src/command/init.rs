@@ -16,7 +16,9 @@ use serde::Serialize;
 use server::config::Config;
 
 use super::Global;
+use crate::configuration::{is_the_systems, start_command};
 use crate::failure::Failure;
+use crate::owner::ServerUser;
 use answers::{Answers, CertificateChoice};
 use files::{File, Files};
 use questions::{Asking, Terminal};
@@ -26,7 +28,7 @@ Examples:
   comity init                              ask everything
   comity init --domain contoso.example --yes
   comity init --domain contoso.example --edge sip.contoso.example --listen 192.0.2.1 --request --yes
-  comity init --directory /etc/comity      write there instead of here
+  sudo comity init --directory /etc/comity where the packaged server looks for it
 
 Nothing that exists is overwritten. It ends with what to publish in the DNS and to open in the firewall.";
 
@@ -53,6 +55,9 @@ pub struct InitArguments {
     /// The folder to write to [default: that of --config, else this one]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Keep database and control socket there [default: data beside comity.toml; /var/lib/comity for /etc/comity]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Ask nothing; take the default for what is not given
     #[arg(long)]
     yes: bool,
@@ -82,7 +87,10 @@ pub fn run(global: &Global, arguments: &InitArguments) -> Result<ExitCode, Failu
 
     let (text, plan) = settings_and_plan(&files, &answers)?;
     let identity = identity::make(&plan, answers.certificate).map_err(Failure::told)?;
-    let mut contents = vec![File::private(&files.key, identity.key), File::public(&files.request, identity.request)];
+    let mut contents = vec![
+        File::private(&files.key, identity.key, files.server_user.as_ref()),
+        File::public(&files.request, identity.request),
+    ];
     contents.extend(identity.certificate.map(|certificate| File::public(&files.certificate, certificate)));
     contents.push(File::public(&files.config, text));
     files::write(&contents)?;
@@ -95,7 +103,7 @@ pub fn run(global: &Global, arguments: &InitArguments) -> Result<ExitCode, Failu
         certificate_is_self_signed: answers.certificate == CertificateChoice::SelfSigned,
         plan,
     };
-    global.print(&written, || print(&written, &answers))
+    global.print(&written, || print(&written, &answers, files.server_user.as_ref()))
 }
 
 impl InitArguments {
@@ -116,10 +124,10 @@ fn settings_and_plan(files: &Files, answers: &Answers) -> Result<(String, Plan),
     Ok((text, plan))
 }
 
-fn print(written: &Written<'_>, answers: &Answers) {
+fn print(written: &Written<'_>, answers: &Answers, server_user: Option<&ServerUser>) {
     let Written { config, key, request, certificate, plan, .. } = written;
     println!("{}: the configuration, every key explained", config.display());
-    println!("{}: the private key, readable by its owner only", key.display());
+    println!("{}: the private key, readable by {}", key.display(), readers(server_user));
     println!("{}: the certificate request, for a certificate authority", request.display());
     if written.certificate_is_self_signed {
         println!("{}: a self-signed certificate, to start with", certificate.display());
@@ -145,20 +153,26 @@ fn print(written: &Written<'_>, answers: &Answers) {
     println!("Next:\n{}", next_commands(config, &answers.domains));
 }
 
+fn readers(server_user: Option<&ServerUser>) -> String {
+    match server_user {
+        Some(user) => format!("root and the group {}, which the server runs as", user.group_name()),
+        None => "its owner only".to_owned(),
+    }
+}
+
 fn next_commands(config: &Path, domains: &[String]) -> String {
-    let option =
-        if config == Path::new(CONFIG_FILE) { String::new() } else { format!(" --config {}", config.display()) };
-    let user = format!("user add NAME@{}", domains.first().map_or("DOMAIN", String::as_str));
+    let is_found = config == Path::new(CONFIG_FILE) || is_the_systems(config);
+    let option = if is_found { String::new() } else { format!(" --config {}", config.display()) };
+    let domain = domains.first().map_or("DOMAIN", String::as_str);
     let rows = [
-        ("check", "is everything in place?"),
-        ("plan", "all of the plan, to hand on"),
-        ("serve", "run the server"),
-        (user.as_str(), "a first user, with a password"),
-        ("partner add DOMAIN", "a first partner"),
+        (format!("comity check{option}"), "is everything in place?"),
+        (format!("comity plan{option}"), "all of the plan, to hand on"),
+        (start_command(config), "run the server"),
+        (format!("comity user add NAME@{domain}{option}"), "a first user, with a password"),
+        (format!("comity partner add DOMAIN{option}"), "a first partner"),
     ];
-    let commands = rows.map(|(command, _)| format!("comity {command}{option}"));
-    let width = commands.iter().map(String::len).max().unwrap_or(0);
-    let lines = commands.iter().zip(rows).map(|(command, (_, purpose))| format!("  {command:width$}   {purpose}"));
+    let width = rows.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let lines = rows.iter().map(|(command, purpose)| format!("  {command:width$}   {purpose}"));
     lines.collect::<Vec<_>>().join("\n")
 }
 

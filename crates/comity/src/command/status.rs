@@ -24,7 +24,7 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     let config = configuration::load_settings(global.config_file())?;
     let Some(mut client) = Client::to_server(&config).await? else {
         let error = format!("no server is running with {}", config.file.display());
-        return Err(Failure::new(error, format!("start it: comity serve --config {}", config.file.display())));
+        return Err(Failure::new(error, format!("start it: {}", configuration::start_command(&config.file))));
     };
     let status: StatusAnswer = client.get("/api/status").await?;
     global.print(&status, || print(&status))

@@ -1,6 +1,7 @@
 //! What has to be known to set up a server: from flags, else from questions, else by default.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use server::domain;
 
@@ -18,6 +19,8 @@ pub struct Answers {
     pub listen: Vec<SocketAddr>,
     pub discovery: bool,
     pub certificate: CertificateChoice,
+    /// `None`: as the configuration has it by default.
+    pub data: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl Answers {
             (_, true) => CertificateChoice::Request,
             (false, false) => asking.ask(&CERTIFICATE, Some("self-signed"), parse_choice)?,
         };
-        Ok(Answers { domains, edge, listen, discovery, certificate })
+        Ok(Answers { domains, edge, listen, discovery, certificate, data: arguments.data.clone() })
     }
 }
 

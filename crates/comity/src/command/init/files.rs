@@ -2,14 +2,20 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::answers::{Answers, CertificateChoice};
+use crate::configuration::{SYSTEM_DATA, is_the_systems};
 use crate::failure::Failure;
+use crate::owner::ServerUser;
 
 /// Where they are, all in one folder, named for the edge.
 pub struct Files {
+    /// The folder for what the server keeps, where it is not the usual one. It is not made here.
+    pub data: Option<PathBuf>,
+    /// Who runs the server, if not who types this.
+    pub server_user: Option<ServerUser>,
     pub config: PathBuf,
     pub key: PathBuf,
     pub request: PathBuf,
@@ -21,12 +27,15 @@ pub struct File<'a> {
     path: &'a Path,
     text: String,
     mode: u32,
+    group: Option<u32>,
 }
 
 impl Files {
     pub fn new(config: PathBuf, answers: &Answers) -> Files {
         let beside = |ending: &str| config.with_file_name(format!("{}.{ending}", answers.edge));
-        Files { key: beside("key"), request: beside("csr"), certificate: beside("pem"), config }
+        let data = answers.data.clone().or_else(|| is_the_systems(&config).then(|| PathBuf::from(SYSTEM_DATA)));
+        let server_user = data.as_ref().and_then(|data| ServerUser::of(&config.with_file_name(data)));
+        Files { key: beside("key"), request: beside("csr"), certificate: beside("pem"), config, data, server_user }
     }
 
     /// None of them may be there. A certificate that is could only belong to another key.
@@ -43,17 +52,24 @@ impl Files {
 
 impl File<'_> {
     pub fn public(path: &Path, text: String) -> File<'_> {
-        File { path, text, mode: 0o644 }
+        File { path, text, mode: 0o644, group: None }
     }
 
-    /// For its owner alone.
-    pub fn private(path: &Path, text: String) -> File<'_> {
-        File { path, text, mode: 0o600 }
+    /// For its owner alone, and for whom the server runs as, through that user's group.
+    pub fn private<'a>(path: &'a Path, text: String, server_user: Option<&ServerUser>) -> File<'a> {
+        File { path, text, mode: 0o600, group: server_user.map(ServerUser::gid) }
     }
 
     /// Fails if there is one, whatever came between the check and now.
     fn create(&self) -> io::Result<fs::File> {
         OpenOptions::new().write(true).create_new(true).mode(self.mode).open(self.path)
+    }
+
+    /// The group first: at no moment may another group read it.
+    fn open_to_group(&self, file: &fs::File) -> io::Result<()> {
+        let Some(group) = self.group else { return Ok(()) };
+        fchown(file, None, Some(group))?;
+        file.set_permissions(fs::Permissions::from_mode(self.mode | 0o040))
     }
 }
 
@@ -93,7 +109,8 @@ fn write_one(file: &File<'_>) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let mut created = file.create()?;
-    let written = created.write_all(file.text.as_bytes()).and_then(|()| created.sync_all());
+    let written = created.write_all(file.text.as_bytes()).and_then(|()| file.open_to_group(&created));
+    let written = written.and_then(|()| created.sync_all());
     if written.is_err() {
         let _ = fs::remove_file(file.path);
     }
@@ -111,7 +128,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (key, config) = (folder.path().join("edge.key"), folder.path().join("comity.toml"));
         fs::write(&config, "mine").unwrap();
-        let files = [File::private(&key, "key".to_owned()), File::public(&config, "theirs".to_owned())];
+        let files = [File::private(&key, "key".to_owned(), None), File::public(&config, "theirs".to_owned())];
         assert!(write(&files).is_err());
         assert!(!key.exists());
         assert_eq!(fs::read_to_string(&config).unwrap(), "mine");

@@ -33,6 +33,7 @@ fn value(key: &Key, files: &Files, answers: &Answers) -> Option<String> {
     match (key.section, key.name) {
         ("", "domains") => Some(format!("{:?}", answers.domains)),
         ("", "edge") => Some(format!("{:?}", answers.edge)),
+        ("", "data") => files.data.as_ref().map(|data| format!("{:?}", data.display().to_string())),
         ("certificate", "chain") => Some(file_name(&files.certificate)),
         ("certificate", "key") => Some(file_name(&files.key)),
         ("listen", "tls") => {
