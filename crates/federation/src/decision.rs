@@ -95,11 +95,7 @@ impl From<&Admitted> for Outcome {
 
 impl From<&Refusal> for Outcome {
     fn from(refusal: &Refusal) -> Outcome {
-        Outcome::Refused {
-            status: refusal.status,
-            word: refusal.word.clone().into_owned(),
-            reason: refusal.reason.clone(),
-        }
+        Outcome::Refused { status: refusal.status, word: refusal.word.to_string(), reason: refusal.reason.clone() }
     }
 }
 

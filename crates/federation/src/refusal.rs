@@ -2,68 +2,68 @@
 //! with the operator; so a reason may name rules and certificates, and a word never does.
 
 use sip::header_name::HeaderName;
-use sip::refusal::Refusal;
+use sip::refusal::{Refusal, Word};
 
 pub fn malformed_request(reason: impl Into<String>) -> Refusal {
-    Refusal::new(400, "malformed-request", reason)
+    Refusal::new(400, Word::MalformedRequest, reason)
 }
 
 pub fn too_many_hops() -> Refusal {
-    Refusal::new(483, "too-many-hops", "Max-Forwards reached 0")
+    Refusal::new(483, Word::TooManyHops, "Max-Forwards reached 0")
 }
 
 /// A flow carries one kind of traffic for life.
 pub fn mixed_traffic(reason: impl Into<String>) -> Refusal {
-    Refusal::new(403, "mixed-traffic", reason)
+    Refusal::new(403, Word::MixedTraffic, reason)
 }
 
 pub fn federation_off() -> Refusal {
-    Refusal::new(403, "federation-off", "federation is switched off")
+    Refusal::new(403, Word::FederationOff, "federation is switched off")
 }
 
 pub fn domain_blocked(domain: &str) -> Refusal {
-    Refusal::new(403, "domain-blocked", format!("{domain} is blocked in the partner list"))
+    Refusal::new(403, Word::DomainBlocked, format!("{domain} is blocked in the partner list"))
 }
 
 pub fn domain_not_allowed(domain: &str) -> Refusal {
     let reason = format!("{domain} is not in the partner list, and partner discovery is off");
-    Refusal::new(403, "domain-not-allowed", reason)
+    Refusal::new(403, Word::DomainNotAllowed, reason)
 }
 
 /// The claimed domain cannot be any partner's.
 pub fn no_such_domain(domain: &str) -> Refusal {
-    Refusal::new(403, "domain-not-allowed", format!("\"{domain}\" is not a DNS name"))
+    Refusal::new(403, Word::DomainNotAllowed, format!("\"{domain}\" is not a DNS name"))
 }
 
 pub fn certificate_missing(domain: &str) -> Refusal {
     let reason = format!("a request from {domain} came on a connection without a certificate to prove it");
-    Refusal::new(403, "certificate-missing", reason)
+    Refusal::new(403, Word::CertificateMissing, reason)
 }
 
 pub fn certificate_untrusted(reason: impl Into<String>) -> Refusal {
-    Refusal::new(403, "certificate-untrusted", reason)
+    Refusal::new(403, Word::CertificateUntrusted, reason)
 }
 
 pub fn certificate_expired(reason: impl Into<String>) -> Refusal {
-    Refusal::new(403, "certificate-expired", reason)
+    Refusal::new(403, Word::CertificateExpired, reason)
 }
 
 pub fn certificate_purpose(reason: impl Into<String>) -> Refusal {
-    Refusal::new(403, "certificate-purpose", reason)
+    Refusal::new(403, Word::CertificatePurpose, reason)
 }
 
 /// The certificate's names do not prove the domain.
 pub fn certificate_name(reason: impl Into<String>) -> Refusal {
-    Refusal::new(403, "certificate-name", reason)
+    Refusal::new(403, Word::CertificateName, reason)
 }
 
 pub fn relay_denied(reason: impl Into<String>) -> Refusal {
-    Refusal::new(403, "relay-denied", reason)
+    Refusal::new(403, Word::RelayDenied, reason)
 }
 
 /// A challenge: 401 with `WWW-Authenticate` for a registrar, 407 with `Proxy-Authenticate` otherwise
 /// (RFC 3261 22.2, 22.3). The challenges stand in the order of our preference (RFC 8760 2.3).
-pub fn challenge(word: &'static str, reason: &str, registrar: bool, challenges: Vec<String>) -> Refusal {
+pub fn challenge(word: Word, reason: &str, registrar: bool, challenges: Vec<String>) -> Refusal {
     let (status, header) = match registrar {
         true => (401, HeaderName::WwwAuthenticate),
         false => (407, HeaderName::ProxyAuthenticate),
@@ -76,39 +76,39 @@ pub fn challenge(word: &'static str, reason: &str, registrar: bool, challenges: 
 pub fn unproven_ack() -> Refusal {
     Refusal::new(
         403,
-        "authentication-required",
+        Word::AuthenticationRequired,
         "nothing proves the sender of this ACK, and an ACK cannot be challenged",
     )
 }
 
 pub fn identity_mismatch(reason: impl Into<String>) -> Refusal {
-    Refusal::new(403, "identity-mismatch", reason)
+    Refusal::new(403, Word::IdentityMismatch, reason)
 }
 
 pub fn user_unknown(reason: impl Into<String>) -> Refusal {
-    Refusal::new(404, "user-unknown", reason)
+    Refusal::new(404, Word::UserUnknown, reason)
 }
 
 /// The domain has nothing to send to: final, asking again is of no use.
 pub fn no_route(reason: impl Into<String>) -> Refusal {
-    Refusal::new(404, "no-route", reason)
+    Refusal::new(404, Word::NoRoute, reason)
 }
 
 /// Where the domain is reached could not be found out this time.
 pub fn no_route_now(reason: impl Into<String>) -> Refusal {
-    Refusal::new(504, "no-route", reason)
+    Refusal::new(504, Word::NoRoute, reason)
 }
 
 /// Every target was tried, none answered.
 pub fn partner_unreachable(reason: impl Into<String>) -> Refusal {
-    Refusal::new(504, "partner-unreachable", reason)
+    Refusal::new(504, Word::PartnerUnreachable, reason)
 }
 
 /// The partner's edge answered with a certificate that does not prove its domain.
 pub fn partner_certificate(reason: impl Into<String>) -> Refusal {
-    Refusal::new(502, "partner-certificate", reason)
+    Refusal::new(502, Word::PartnerCertificate, reason)
 }
 
 pub fn overloaded(reason: impl Into<String>, retry_after_secs: u32) -> Refusal {
-    Refusal::new(503, "overloaded", reason).with_header(HeaderName::RetryAfter, retry_after_secs.to_string())
+    Refusal::new(503, Word::Overloaded, reason).with_header(HeaderName::RetryAfter, retry_after_secs.to_string())
 }

@@ -119,7 +119,7 @@ mod tests {
 
     fn refused(plan: RoutePlan) -> (u16, String) {
         match plan {
-            RoutePlan::Refused(refusal) => (refusal.status, refusal.word.into_owned()),
+            RoutePlan::Refused(refusal) => (refusal.status, refusal.word.to_string()),
             other => panic!("{other:?}"),
         }
     }

@@ -3,7 +3,7 @@
 
 use sip::message::Message;
 use sip::method::Method;
-use sip::refusal::Refusal;
+use sip::refusal::{Refusal, Word};
 
 use crate::refusal;
 
@@ -43,7 +43,7 @@ fn check_shape(request: &Message) -> Result<(), Refusal> {
 fn check_sizes(request: &Message) -> Result<(), Refusal> {
     if request.request_uri().is_some_and(|uri| uri.len() > REQUEST_URI_BYTES_MAX) {
         let reason = format!("the Request-URI is longer than {REQUEST_URI_BYTES_MAX} bytes");
-        return Err(Refusal::new(414, "malformed-request", reason));
+        return Err(Refusal::new(414, Word::MalformedRequest, reason));
     }
     if request.call_id().is_ok_and(|call_id| call_id.len() > CALL_ID_BYTES_MAX) {
         return Err(refusal::malformed_request(format!("the Call-ID is longer than {CALL_ID_BYTES_MAX} bytes")));
@@ -51,7 +51,7 @@ fn check_sizes(request: &Message) -> Result<(), Refusal> {
     let header_block = request.as_bytes().len() - request.body().len();
     if header_block > HEADER_BLOCK_BYTES_MAX {
         let reason = format!("{header_block} bytes of headers; at most {HEADER_BLOCK_BYTES_MAX}");
-        return Err(Refusal::new(513, "message-too-large", reason));
+        return Err(Refusal::new(513, Word::MessageTooLarge, reason));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Page-mode messages (RFC 3428): what a MESSAGE must be before it is delivered, and to which devices it goes.
 
 use federation::Admitted;
+use sip::refusal::Word;
 use sip::{HeaderName, Message, Refusal};
 
 /// The rules for messages of one organisation.
@@ -43,7 +44,7 @@ impl Pager {
         let size = request.body().len();
         if size > self.limits.body_bytes_max {
             let reason = format!("{size} bytes of message; at most {}", self.limits.body_bytes_max);
-            return Err(Refusal::new(413, "message-too-large", reason));
+            return Err(Refusal::new(413, Word::MessageTooLarge, reason));
         }
         Ok(())
     }
@@ -57,7 +58,7 @@ impl Default for PagerLimits {
 
 fn check_content_type(request: &Message) -> Result<(), Refusal> {
     if !request.body().is_empty() && request.header(HeaderName::ContentType).is_none() {
-        return Err(Refusal::new(400, "malformed-request", "a body without a Content-Type"));
+        return Err(Refusal::new(400, Word::MalformedRequest, "a body without a Content-Type"));
     }
     Ok(())
 }

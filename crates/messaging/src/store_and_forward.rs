@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use federation::Admitted;
+use sip::refusal::Word;
 use sip::{Aor, HeaderName, Message, Refusal};
 
 /// The rules for keeping messages, of one organisation.
@@ -82,7 +83,8 @@ impl StoreAndForward {
     /// # Errors
     /// 400 for an Expires that is no number of seconds.
     pub fn terms(&self, request: &Message, _: &Admitted, accepted_unix_ms: u64) -> Result<Option<Terms>, Refusal> {
-        let expires = request.expires().map_err(|error| Refusal::new(400, "malformed-request", error.to_string()))?;
+        let expires =
+            request.expires().map_err(|error| Refusal::new(400, Word::MalformedRequest, error.to_string()))?;
         let secs = expires.unwrap_or(self.limits.expires_secs_default).min(self.limits.expires_secs_max);
         if secs == 0 || is_transient(request) {
             return Ok(None);
@@ -111,10 +113,12 @@ impl Default for StoreAndForwardLimits {
 impl From<NotStored> for Refusal {
     fn from(why: NotStored) -> Refusal {
         match why {
-            NotStored::UserUnknown => Refusal::new(404, "user-unknown", "there is no such account"),
+            NotStored::UserUnknown => Refusal::new(404, Word::UserUnknown, "there is no such account"),
             // Not 503: it is this user who can take no more, and a 503 would turn the sender away from the whole server.
-            NotStored::Full => Refusal::new(486, "mailbox-full", "the user is away and has as much stored as he may"),
-            NotStored::Failed(reason) => Refusal::new(503, "not-stored", format!("the store: {reason}"))
+            NotStored::Full => {
+                Refusal::new(486, Word::MailboxFull, "the user is away and has as much stored as he may")
+            }
+            NotStored::Failed(reason) => Refusal::new(503, Word::NotStored, format!("the store: {reason}"))
                 .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string()),
         }
     }

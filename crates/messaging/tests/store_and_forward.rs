@@ -47,11 +47,11 @@ fn what_means_nothing_later_is_not_kept() {
 fn each_reason_has_its_answer() {
     let answer = |why: NotStored| {
         let refusal = Refusal::from(why);
-        (refusal.status, refusal.word)
+        (refusal.status, refusal.word.as_str())
     };
-    assert_eq!(answer(NotStored::UserUnknown), (404, "user-unknown".into()));
-    assert_eq!(answer(NotStored::Full), (486, "mailbox-full".into()));
-    assert_eq!(answer(NotStored::Failed("disk full".into())), (503, "not-stored".into()));
+    assert_eq!(answer(NotStored::UserUnknown), (404, "user-unknown"));
+    assert_eq!(answer(NotStored::Full), (486, "mailbox-full"));
+    assert_eq!(answer(NotStored::Failed("disk full".into())), (503, "not-stored"));
 }
 
 fn queues() -> Queues {

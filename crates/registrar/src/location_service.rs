@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use federation::Admitted;
+use sip::refusal::Word;
 use sip::{Aor, ContactValue, FlowId, HeaderName, Message, NameAddr, ParseError, Refusal};
 
 use crate::{Binding, BindingSummary, ClientFlow};
@@ -62,7 +63,7 @@ impl LocationService {
         admitted: &Admitted,
         flow: ClientFlow,
     ) -> Result<Registered, Refusal> {
-        let aor = admitted.aor().ok_or_else(|| Refusal::new(403, "identity-mismatch", "only a user registers"))?;
+        let aor = admitted.aor().ok_or_else(|| Refusal::new(403, Word::IdentityMismatch, "only a user registers"))?;
         let wish = self.read_wish(now, request, flow)?;
         self.expire(now);
         let path = match &wish {
@@ -153,7 +154,7 @@ impl LocationService {
         if contacts.contains(&ContactValue::Star) {
             let only = contacts.len() == 1 && request.expires().map_err(malformed)? == Some(0);
             return only.then_some(Wish::RemoveAll).ok_or_else(|| {
-                Refusal::new(400, "malformed-request", "Contact * needs Expires: 0 and no other Contact")
+                Refusal::new(400, Word::MalformedRequest, "Contact * needs Expires: 0 and no other Contact")
             });
         }
         let mut updates = Vec::new();
@@ -175,7 +176,7 @@ impl LocationService {
     fn grant(&self, asked_secs: u32) -> Result<u32, Refusal> {
         if asked_secs != 0 && asked_secs < self.limits.expires_secs_min {
             let reason = format!("asked for {asked_secs} s");
-            return Err(Refusal::new(423, "interval-too-brief", reason)
+            return Err(Refusal::new(423, Word::IntervalTooBrief, reason)
                 .with_header(HeaderName::MinExpires, self.limits.expires_secs_min.to_string()));
         }
         Ok(asked_secs.min(self.limits.expires_secs_max))
@@ -238,7 +239,7 @@ impl LocationService {
 
     fn too_many(&self) -> Refusal {
         let reason = format!("more than {} bindings of one user", self.limits.bindings_per_aor_max);
-        Refusal::new(503, "too-many-bindings", reason)
+        Refusal::new(503, Word::TooManyBindings, reason)
     }
 }
 
@@ -266,7 +267,11 @@ fn read_binding(
     let instance = raw("+sip.instance").map(str::to_owned);
     let uri = contact.uri();
     if !uri.is_sip() {
-        return Err(Refusal::new(400, "malformed-request", format!("a Contact that is no SIP URI: {}", uri.scheme())));
+        return Err(Refusal::new(
+            400,
+            Word::MalformedRequest,
+            format!("a Contact that is no SIP URI: {}", uri.scheme()),
+        ));
     }
     let path = request.paths().map(|path| path.map(|path| path.as_str().to_owned())).collect::<Result<_, _>>();
     Ok(Binding {
@@ -289,7 +294,7 @@ fn read_binding(
 fn check_order(old: &Binding, call_id: &str, cseq: u32) -> Result<(), Refusal> {
     if old.call_id == call_id && cseq <= old.cseq {
         let reason = format!("CSeq {cseq} after {}", old.cseq);
-        return Err(Refusal::new(500, "out-of-order", reason));
+        return Err(Refusal::new(500, Word::OutOfOrder, reason));
     }
     Ok(())
 }
@@ -314,5 +319,5 @@ fn thousandths(text: &str) -> u16 {
 }
 
 fn malformed(error: ParseError) -> Refusal {
-    Refusal::new(400, "malformed-request", error.to_string())
+    Refusal::new(400, Word::MalformedRequest, error.to_string())
 }

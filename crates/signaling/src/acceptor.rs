@@ -10,6 +10,7 @@ use federation::admission::{self, Admitted, Decision, Evidence, Flow, Origin, Ru
 use federation::flow::{FlowFacts, FlowKind};
 use federation::screen::screen;
 use sip::proxy::forward::received_via;
+use sip::refusal::Word;
 use sip::transaction::{RequestOutcome, ServerTransactionId};
 use sip::{Aor, Edits, HeaderName, Message, MessageLimits, Method, Refusal, build};
 
@@ -63,7 +64,7 @@ impl Core {
             }
             RequestOutcome::Absorbed => {}
             RequestOutcome::Malformed(error) => {
-                let refusal = Refusal::new(400, "malformed-request", error.to_string());
+                let refusal = Refusal::new(400, Word::MalformedRequest, error.to_string());
                 self.refuse_stateless(facts, message, &refusal);
             }
             RequestOutcome::Full => {
@@ -297,7 +298,7 @@ impl Core {
     pub(crate) fn answer_ourselves(&mut self, now: Instant, request: &AdmittedRequest) {
         let Some(upstream) = request.upstream else { return };
         if request.message.method() != Some(Method::Options) {
-            let refusal = Refusal::new(405, "method-not-allowed", "this server itself answers OPTIONS only")
+            let refusal = Refusal::new(405, Word::MethodNotAllowed, "this server itself answers OPTIONS only")
                 .with_header(HeaderName::Allow, "OPTIONS".into());
             return self.refuse(now, upstream, &request.message, &refusal);
         }
@@ -328,16 +329,16 @@ fn refusal_response(request: &Message, refusal: &Refusal, tag: &str, host: &str)
 }
 
 pub(crate) fn overloaded(reason: &str) -> Refusal {
-    Refusal::new(503, "overloaded", reason).with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
+    Refusal::new(503, Word::Overloaded, reason).with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
 }
 
 fn draining() -> Refusal {
-    Refusal::new(503, "draining", "this server is about to end, and takes nothing new")
+    Refusal::new(503, Word::Draining, "this server is about to end, and takes nothing new")
         .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
 }
 
 pub(crate) fn no_answer() -> Refusal {
-    Refusal::new(504, "no-answer", "what the decision needed did not come in time")
+    Refusal::new(504, Word::NoAnswer, "what the decision needed did not come in time")
 }
 
 fn from_domain(request: &Message) -> Option<String> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use federation::admission::Admitted;
 use federation::decision::{Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
+use sip::refusal::Word;
 use sip::{HeaderName, Message, Refusal, Uri};
 
 use crate::Output;
@@ -18,7 +19,7 @@ impl Core {
 
     /// A challenge is no refusal yet: the answer to it is what counts.
     pub(crate) fn record_refused(&mut self, now: Instant, request: &Message, refusal: &Refusal) {
-        if refusal.word != "authentication-required" {
+        if refusal.word != Word::AuthenticationRequired {
             self.record(now, request, Outcome::from(refusal));
         }
     }

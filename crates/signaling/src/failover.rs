@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use federation::health::{Health, Place};
 use federation::refusal;
 use federation::route::NextHopTarget;
+use sip::refusal::Word;
 use sip::transaction::{ClientTransactionId, Failure};
 use sip::{FlowId, Message, Method, Refusal};
 
@@ -192,9 +193,9 @@ impl Core {
             })),
             // RFC 3261 section 16.7: a 503 is not passed on.
             500 if trial.heard == Some(503) => {
-                Some(Refusal::new(500, "partner-overloaded", format!("a server of {domain} answered 503")))
+                Some(Refusal::new(500, Word::PartnerOverloaded, format!("a server of {domain} answered 503")))
             }
-            408 => Some(Refusal::new(408, "partner-silent", format!("{domain} did not answer in time"))),
+            408 => Some(Refusal::new(408, Word::PartnerSilent, format!("{domain} did not answer in time"))),
             _ => None,
         }
     }

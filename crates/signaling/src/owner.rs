@@ -8,6 +8,7 @@ use federation::admission::Origin;
 use federation::flow::FlowKind;
 use sip::proxy::forward::{record_route_value, via_value};
 use sip::proxy::response_context::{ContextOutput, ResponseContext};
+use sip::refusal::Word;
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
 use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
 
@@ -184,8 +185,8 @@ impl Core {
     pub(crate) fn resume_recipient(&mut self, now: Instant, request: AdmittedRequest, answer: Option<Answer>) {
         let Some(upstream) = request.upstream else { return };
         let refusal = match answer {
-            Some(Answer::User(true)) => Refusal::new(480, "user-offline", "no device of the user is registered"),
-            Some(Answer::User(false)) => Refusal::new(404, "user-unknown", "there is no such account"),
+            Some(Answer::User(true)) => Refusal::new(480, Word::UserOffline, "no device of the user is registered"),
+            Some(Answer::User(false)) => Refusal::new(404, Word::UserUnknown, "there is no such account"),
             _ => no_answer(),
         };
         self.refuse_owned(now, upstream, &request.message, &refusal);
@@ -437,7 +438,7 @@ impl Core {
         };
         let bytes = forward::request(&request.message, request.routes_taken, &request.admitted, &hop);
         Message::parse(bytes)
-            .map_err(|error| Refusal::new(513, "message-too-large", format!("with our own headers added: {error}")))
+            .map_err(|error| Refusal::new(513, Word::MessageTooLarge, format!("with our own headers added: {error}")))
     }
 
     /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use federation::admission::{Admitted, Organisation, Origin};
 use serde::{Deserialize, Serialize};
+use sip::refusal::Word;
 use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
 
 use crate::WorkerId;
@@ -127,7 +128,7 @@ pub fn route(
     let is_ours = organisation.domains.iter().any(|ours| *ours == domain);
     if is_ours && request.method() == Some(Method::Publish) {
         // Devices have no use for it, and nobody here composes event state (RFC 3903 section 6).
-        return Err(Refusal::new(489, "event-unknown", "no event package is served here"));
+        return Err(Refusal::new(489, Word::EventUnknown, "no event package is served here"));
     }
     if is_ours {
         return match uri.user() {
@@ -137,7 +138,9 @@ pub fn route(
     }
     if domain == organisation.edge {
         return match uri.user() {
-            Some(_) => Err(Refusal::new(404, "user-unknown", "users are addressed by a SIP domain, not by the edge")),
+            Some(_) => {
+                Err(Refusal::new(404, Word::UserUnknown, "users are addressed by a SIP domain, not by the edge"))
+            }
             None => Ok(Destination::Ourselves),
         };
     }
@@ -169,7 +172,7 @@ fn in_dialog(leg: &Leg, admitted: &Admitted, call_id: &str, connections: u16) ->
 /// The flow that our token names is gone: 481 within a dialog, 430 else (RFC 5626 section 5.3.1).
 pub(crate) fn flow_failed(request: &Message, reason: &str) -> Refusal {
     let within_dialog = request.to().is_ok_and(|to| to.tag().is_some());
-    Refusal::new(if within_dialog { 481 } else { 430 }, "flow-failed", reason)
+    Refusal::new(if within_dialog { 481 } else { 430 }, Word::FlowFailed, reason)
 }
 
 fn partner(domain: &str, call_id: &str, connections: u16) -> Destination {
@@ -186,17 +189,17 @@ fn names_us(uri: &Uri<'_>, organisation: &Organisation, local: IpAddr) -> bool {
 fn request_uri<'a>(request: &'a Message) -> Result<Uri<'a>, Refusal> {
     let text = request.request_uri().unwrap_or_default();
     let uri = Uri::parse(text)
-        .map_err(|error| Refusal::new(400, "malformed-request", format!("Request-URI {text:?}: {error}")))?;
+        .map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Request-URI {text:?}: {error}")))?;
     match uri.scheme() {
         "sip" | "sips" => Ok(uri),
-        other => Err(Refusal::new(416, "scheme-unsupported", format!("Request-URI scheme {other:?}"))),
+        other => Err(Refusal::new(416, Word::SchemeUnsupported, format!("Request-URI scheme {other:?}"))),
     }
 }
 
 fn aor(uri: &Uri<'_>) -> Result<Aor, Refusal> {
-    Aor::from_uri(uri).map_err(|error| Refusal::new(400, "malformed-request", format!("Request-URI: {error}")))
+    Aor::from_uri(uri).map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Request-URI: {error}")))
 }
 
 fn relay_denied(reason: &str) -> Refusal {
-    Refusal::new(403, "relay-denied", reason)
+    Refusal::new(403, Word::RelayDenied, reason)
 }

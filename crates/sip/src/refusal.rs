@@ -1,17 +1,20 @@
 //! Our policy said no: what the wire is told and what the operator reads are two different texts.
 
-use std::{borrow::Cow, fmt};
+mod word;
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::HeaderName;
+pub use word::{Told, Word};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// SIP status of the answer.
     pub status: u16,
-    /// Public, for the peer: one generic word such as `domain-not-allowed`.
-    pub word: Cow<'static, str>,
+    /// Public, for the peer.
+    pub word: Word,
     /// Private, for the operator: never on the wire.
     pub reason: String,
     /// Further headers of the answer (Retry-After, WWW-Authenticate ...).
@@ -19,8 +22,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(status: u16, word: &'static str, reason: impl Into<String>) -> Self {
-        Refusal { status, word: Cow::Borrowed(word), reason: reason.into(), headers: Vec::new() }
+    /// The status is one that the table has for the word.
+    pub fn new(status: u16, word: Word, reason: impl Into<String>) -> Self {
+        debug_assert!(word.statuses().contains(&status), "{word} never comes with {status}: add it to the table");
+        Refusal { status, word, reason: reason.into(), headers: Vec::new() }
     }
 
     #[must_use]

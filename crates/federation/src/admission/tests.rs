@@ -121,7 +121,7 @@ impl Edge {
     /// Status and word.
     fn refused(&mut self, request: &str) -> (u16, String) {
         let refusal = self.refusal(request);
-        (refusal.status, refusal.word.into_owned())
+        (refusal.status, refusal.word.to_string())
     }
 
     fn question(&mut self, request: &str) -> Question {

@@ -6,7 +6,7 @@ use sip::flow::Transport;
 use sip::header_name::HeaderName;
 use sip::message::Message;
 use sip::method::Method;
-use sip::refusal::Refusal;
+use sip::refusal::{Refusal, Word};
 
 use super::{Claim, Evidence, Flow, Question, Rules, Stop};
 use crate::refusal;
@@ -115,18 +115,18 @@ struct Challenger<'r, 'a> {
 
 impl Challenger<'_, '_> {
     fn required(&mut self, reason: &str) -> Refusal {
-        self.challenge("authentication-required", reason, false)
+        self.challenge(Word::AuthenticationRequired, reason, false)
     }
 
     fn stale(&mut self, reason: &str) -> Refusal {
-        self.challenge("authentication-required", reason, true)
+        self.challenge(Word::AuthenticationRequired, reason, true)
     }
 
     fn failed(&mut self, reason: &str) -> Refusal {
-        self.challenge("authentication-failed", reason, false)
+        self.challenge(Word::AuthenticationFailed, reason, false)
     }
 
-    fn challenge(&mut self, word: &'static str, reason: &str, stale: bool) -> Refusal {
+    fn challenge(&mut self, word: Word, reason: &str, stale: bool) -> Refusal {
         let nonce = self.rules.nonces.issue(self.rules.now);
         refusal::challenge(word, reason, self.registrar, challenges(self.realm, &nonce, stale, &self.algorithms))
     }

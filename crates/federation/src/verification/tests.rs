@@ -139,7 +139,7 @@ fn a_bad_chain_fails_whatever_it_names() {
         let mut certificate = certificate(&[FABRIKAM], &["edge.fabrikam.com"]);
         certificate.chain = Err(why);
         let refused = refusal(judge_client(&certificate, Some("edge.fabrikam.com"), None));
-        assert_eq!((refused.status, &*refused.word), (403, word));
+        assert_eq!((refused.status, refused.word.as_str()), (403, word));
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Pure. The word of a refusal says what happened; who refused whom says what can be done about it.
 
+use sip::refusal::{Told, Word};
+
 use super::answers::{Advice, Side};
 
 /// Whose refusal, of which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refuser {
+pub enum Refuser {
     /// We refused what a partner sent.
     UsToPartner,
     /// We refused what one of our own users sent, or could not carry it on.
@@ -17,17 +19,46 @@ pub(super) enum Refuser {
 
 /// The advice for a refusal's public word; `partner` is the other organisation's domain.
 pub(super) fn for_refusal(word: &str, status: u16, refuser: Refuser, partner: &str) -> Advice {
+    let known = Word::named(word);
     let (side, verdict, next) = match refuser {
-        Refuser::Partner => by_partner(word, status, partner),
-        Refuser::UsToPartner => about_certificate(word, partner)
-            .or_else(|| about_policy(word, partner))
-            .unwrap_or_else(|| about_request(word, status)),
-        Refuser::UsToUser => about_policy(word, partner)
-            .or_else(|| about_way(word, partner))
-            .unwrap_or_else(|| about_request(word, status)),
+        Refuser::Partner => by_partner(known, status, partner),
+        // The store may remember a word of an older version.
+        _ => known.and_then(|word| by_us(word, refuser, partner)).unwrap_or_else(|| {
+            let verdict = format!("the request was refused with {status} {word}");
+            words(Side::Sender, verdict, "the reason above says why")
+        }),
     };
     Advice { verdict, next, side }
 }
+
+/// Everything that a word can mean: who refused whom, and the advice for that.
+pub fn cases(word: Word, partner: &str) -> Vec<(Refuser, Advice)> {
+    let ours: &[Refuser] = match word.told() {
+        Told::Partners => &[Refuser::UsToPartner],
+        Told::Users => &[Refuser::UsToUser],
+        Told::Both => &[Refuser::UsToPartner, Refuser::UsToUser],
+    };
+    let status = word.statuses().first().copied().unwrap_or_default();
+    let refusers = ours.iter().copied().chain([Refuser::Partner]);
+    refusers.map(|refuser| (refuser, for_refusal(word.as_str(), status, refuser, partner))).collect()
+}
+
+/// The answers of a partner that says no word of ours: the statuses as they are named, and the advice.
+pub fn wordless(partner: &str) -> Vec<(&'static str, Advice)> {
+    let advice = |status| for_refusal("", status, Refuser::Partner, partner);
+    WORDLESS.iter().map(|(name, status)| (*name, advice(*status))).collect()
+}
+
+const WORDLESS: [(&str, u16); 8] = [
+    ("401, 407", 401),
+    ("403", 403),
+    ("404, 604", 404),
+    ("408, 504", 408),
+    ("480", 480),
+    ("486, 600, 603", 486),
+    ("487", 487),
+    ("500 to 599", 500),
+];
 
 type Words = (Side, String, String);
 
@@ -35,20 +66,28 @@ fn words(side: Side, verdict: impl Into<String>, next: impl Into<String>) -> Wor
     (side, verdict.into(), next.into())
 }
 
+fn by_us(word: Word, refuser: Refuser, partner: &str) -> Option<Words> {
+    let special = match refuser {
+        Refuser::UsToPartner => about_certificate(word, partner),
+        _ => about_way(word, partner),
+    };
+    special.or_else(|| about_policy(word, partner)).or_else(|| about_request(word))
+}
+
 /// Our own partner list and switches.
-fn about_policy(word: &str, partner: &str) -> Option<Words> {
+fn about_policy(word: Word, partner: &str) -> Option<Words> {
     Some(match word {
-        "federation-off" => words(
+        Word::FederationOff => words(
             Side::Ours,
             "federation is switched off here, so nothing passes to or from any partner",
             "set enabled = true under [federation] in comity.toml, then start the server again",
         ),
-        "domain-blocked" => words(
+        Word::DomainBlocked => words(
             Side::Ours,
             format!("{partner} is blocked in our partner list"),
             format!("if it should not be, lift the block: comity partner unblock {partner}"),
         ),
-        "domain-not-allowed" => words(
+        Word::DomainNotAllowed => words(
             Side::Ours,
             format!("{partner} is not in our partner list, and we do not accept domains that are not in it"),
             format!("if you want to federate with it: comity partner add {partner}"),
@@ -58,16 +97,16 @@ fn about_policy(word: &str, partner: &str) -> Option<Words> {
 }
 
 /// What a partner's server showed us when it connected.
-fn about_certificate(word: &str, partner: &str) -> Option<Words> {
+fn about_certificate(word: Word, partner: &str) -> Option<Words> {
     Some(match word {
-        "certificate-missing" => words(
+        Word::CertificateMissing => words(
             Side::Partner,
             format!("a server that speaks for {partner} connected without showing a certificate"),
             format!(
                 "ask {partner}'s administrator to let its edge show its certificate when it connects to us (mutual TLS)"
             ),
         ),
-        "certificate-untrusted" => words(
+        Word::CertificateUntrusted => words(
             Side::Partner,
             format!("the certificate that {partner}'s server shows comes from an authority that we do not trust"),
             format!(
@@ -75,17 +114,17 @@ fn about_certificate(word: &str, partner: &str) -> Option<Words> {
                  authority, add that to the roots in comity.toml"
             ),
         ),
-        "certificate-expired" => words(
+        Word::CertificateExpired => words(
             Side::Partner,
             format!("the certificate of {partner}'s server has expired"),
             format!("ask {partner}'s administrator to renew it"),
         ),
-        "certificate-purpose" => words(
+        Word::CertificatePurpose => words(
             Side::Partner,
             format!("the certificate of {partner}'s server is not made for servers"),
             format!("ask {partner} for one whose extended key usage has serverAuth"),
         ),
-        "certificate-name" => words(
+        Word::CertificateName => words(
             Side::Partner,
             format!("the certificate that was shown does not prove {partner}"),
             format!(
@@ -93,12 +132,12 @@ fn about_certificate(word: &str, partner: &str) -> Option<Words> {
                  else ask {partner} for a certificate that names {partner}, or somebody else uses its name"
             ),
         ),
-        "mixed-traffic" => words(
+        Word::MixedTraffic => words(
             Side::Partner,
             "one connection carried requests of a partner and of users, or of two kinds of sender",
             format!("ask {partner}'s administrator to keep a connection to our edge for federation alone"),
         ),
-        "relay-denied" => words(
+        Word::RelayDenied => words(
             Side::Partner,
             format!("{partner} asked us to carry a request on to somebody who is not our user"),
             "nothing is to be done here: only our own domains are served",
@@ -108,9 +147,9 @@ fn about_certificate(word: &str, partner: &str) -> Option<Words> {
 }
 
 /// The way from us to the partner.
-fn about_way(word: &str, partner: &str) -> Option<Words> {
+fn about_way(word: Word, partner: &str) -> Option<Words> {
     Some(match word {
-        "no-route" => words(
+        Word::NoRoute => words(
             Side::Partner,
             format!("the DNS does not say where {partner} is reached"),
             format!(
@@ -118,22 +157,22 @@ fn about_way(word: &str, partner: &str) -> Option<Words> {
                  comity partner add {partner} --edge HOST; to see each step: comity route {partner}"
             ),
         ),
-        "partner-unreachable" => words(
+        Word::PartnerUnreachable => words(
             Side::Network,
             format!("no server of {partner} could be reached"),
             format!("see which step fails: comity route {partner}"),
         ),
-        "partner-overloaded" | "partner-silent" => words(
+        Word::PartnerOverloaded | Word::PartnerSilent => words(
             Side::Partner,
             format!("{partner}'s server was reached, but did not do its work ({word})"),
             format!("try again; if it lasts, ask {partner}'s administrator, who needs the Call-ID and the time"),
         ),
-        "partner-certificate" => words(
+        Word::PartnerCertificate => words(
             Side::Partner,
             format!("the server that answered for {partner} could not prove that it is {partner}'s"),
             format!("see its certificate and what is missing: comity route {partner}"),
         ),
-        "no-answer" => words(
+        Word::NoAnswer => words(
             Side::Network,
             "what had to be looked up first (the DNS, or an account) did not come in time",
             format!(
@@ -145,107 +184,130 @@ fn about_way(word: &str, partner: &str) -> Option<Words> {
 }
 
 /// The request itself, whoever sent it.
-fn about_request(word: &str, status: u16) -> Words {
-    match word {
-        "user-unknown" => words(
+fn about_request(word: Word) -> Option<Words> {
+    Some(match word {
+        Word::UserUnknown => words(
             Side::Sender,
             "there is no such user here",
             "check the address; to see the users: comity user list; to add one: comity user add NAME@DOMAIN",
         ),
-        "user-offline" => words(
+        Word::UserOffline => words(
             Side::Nobody,
             "the user exists, but no phone or client of theirs is signed in",
             "ask the user to sign in; to see who is: comity user list",
         ),
-        "mailbox-full" => words(
+        Word::MailboxFull => words(
             Side::Nobody,
             "the user is away, and as many messages wait as may",
             "ask the user to sign in: what waits is delivered then; to see how much it is: comity user list",
         ),
-        "not-stored" => words(
+        Word::NotStored => words(
             Side::Ours,
             "the user is away, and the message could not be written to the store",
             "the reason above says what the store said; check the disk's space and health",
         ),
-        "authentication-required" => words(
+        Word::AuthenticationRequired => words(
             Side::Sender,
             "the sender did not prove who they are",
             "check the name and the password in the phone; to set a new one: comity user passwd NAME@DOMAIN",
         ),
-        "identity-mismatch" => words(
+        Word::AuthenticationFailed => words(
+            Side::Sender,
+            "the name or the password was wrong",
+            "check both in the phone; to see the users: comity user list; to set a new password: comity user passwd \
+             NAME@DOMAIN",
+        ),
+        Word::MixedTraffic => words(
+            Side::Sender,
+            "a request in our own domain's name came on a partner's connection",
+            "see which phone or server sends it: a user of ours signs in here, over a connection of their own",
+        ),
+        Word::RelayDenied => words(
+            Side::Sender,
+            "the request asks for what its sender may not have carried on: a registration elsewhere, or somebody else's call",
+            "see that the phone's server and domain are ours, and begin the call anew",
+        ),
+        Word::IdentityMismatch => words(
             Side::Sender,
             "the phone signed in as one user and wrote as another",
             "give the phone the same user as its account and as its sender's address",
         ),
-        "overloaded" => words(
+        Word::Overloaded => words(
             Side::Ours,
             "the server was at one of its limits",
             "see how busy it is: comity status; if it lasts, look for the limit in the log",
         ),
-        "no-answer" => words(
+        Word::NoAnswer => words(
             Side::Ours,
             "what had to be looked up first (the DNS, or an account) did not come in time",
             "see how busy the server is: comity status; and whether the name servers under [dns] answer",
         ),
-        "draining" => words(
+        Word::Draining => words(
             Side::Ours,
             "the server was about to end, and took nothing new",
             "try again once it runs: comity status",
         ),
-        "flow-failed" => words(
+        Word::FlowFailed => words(
             Side::Nobody,
             "the connection that this call or conversation ran over has ended",
             "begin it anew; a phone signs in again by itself",
         ),
-        "too-many-hops" => words(
+        Word::TooManyHops => words(
             Side::Sender,
             "the request passed through too many servers, most likely in a circle",
             "look for a forwarding that leads back to where it came from",
         ),
-        "message-too-large" => words(
+        Word::MessageTooLarge => words(
             Side::Sender,
             "the request is larger than a SIP message may be here",
             "send less at once, such as a link instead of a file",
         ),
-        "too-many-bindings" => words(
+        Word::TooManyBindings => words(
             Side::Sender,
             "the user has more devices signed in than are allowed",
             "sign out on devices that are not used any more",
         ),
-        "malformed-request" | "event-unknown" | "scheme-unsupported" | "method-not-allowed" | "interval-too-brief"
-        | "out-of-order" => words(
+        Word::MalformedRequest
+        | Word::EventUnknown
+        | Word::SchemeUnsupported
+        | Word::MethodNotAllowed
+        | Word::IntervalTooBrief
+        | Word::OutOfOrder => words(
             Side::Sender,
             format!("the sender's software sent something that is not allowed here ({word})"),
             "the reason above says what; it is for whoever makes or configures that software",
         ),
-        _ => words(Side::Sender, format!("the request was refused with {status} {word}"), "the reason above says why"),
-    }
+        _ => return None,
+    })
 }
 
 /// The partner's own answer. Another Comity says the same words as we do.
-fn by_partner(word: &str, status: u16, partner: &str) -> Words {
+fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Words {
+    let named = word.map_or_else(String::new, |word| format!(" ({word})"));
     match (word, status) {
-        ("domain-not-allowed" | "domain-blocked" | "federation-off", _) => words(
+        (Some(Word::DomainNotAllowed | Word::DomainBlocked | Word::FederationOff), _) => words(
             Side::Partner,
-            format!("{partner} does not federate with us ({word})"),
+            format!("{partner} does not federate with us{named}"),
             format!("ask {partner}'s administrator to allow our domain"),
         ),
         (
-            "certificate-name"
-            | "certificate-untrusted"
-            | "certificate-expired"
-            | "certificate-purpose"
-            | "certificate-missing",
+            Some(
+                Word::CertificateName
+                | Word::CertificateUntrusted
+                | Word::CertificateExpired
+                | Word::CertificatePurpose
+                | Word::CertificateMissing,
+            ),
             _,
         ) => words(
             Side::Ours,
-            format!("{partner} does not accept our certificate ({word})"),
+            format!("{partner} does not accept our certificate{named}"),
             "see what ours proves and what it does not: comity check; tell the partner the name of our edge",
         ),
-        ("user-unknown", _) | (_, 404 | 604) => {
+        (Some(Word::UserUnknown), _) | (_, 404 | 604) => {
             words(Side::Sender, format!("{partner} has no such user"), "check the address")
         }
-        ("user-offline", _) | (_, 480) => {
+        (Some(Word::UserOffline), _) | (_, 480) => {
             words(Side::Nobody, format!("{partner} has the user, but they are not signed in"), "try again later")
         }
         (_, 486 | 600 | 603) => words(Side::Nobody, "the other user is busy or declined", "try again later"),
@@ -275,5 +337,28 @@ fn by_partner(word: &str, status: u16, partner: &str) -> Words {
             format!("{partner} refused with {status}"),
             format!("ask {partner}'s administrator; they need the Call-ID and the time"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_has_its_advice_for_whomever_it_is_told() {
+        for word in Word::ALL {
+            for (refuser, Advice { verdict, .. }) in cases(*word, "fabrikam.example") {
+                assert!(
+                    !verdict.starts_with("the request was refused with"),
+                    "{word} says nothing, refused by {refuser:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_is_told_with_its_status() {
+        let advice = for_refusal("no-such-word", 499, Refuser::UsToUser, "fabrikam.example");
+        assert_eq!(advice.verdict, "the request was refused with 499 no-such-word");
     }
 }

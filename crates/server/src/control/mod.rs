@@ -4,7 +4,7 @@
 //! that a command means the same in both cases. Whoever may open the socket may do everything; [`socket`] sees to it
 //! that this is the server's own user or root.
 
-mod advice;
+pub mod advice;
 pub mod answers;
 mod decisions;
 mod error;

@@ -41,7 +41,7 @@ fn is_stale(refusal: &Refusal) -> bool {
 #[test]
 fn a_registration_is_challenged_as_a_registrar_does_with_sha256_first() {
     let refusal = Edge::new().refusal(&register(ALICE, ""));
-    assert_eq!((refusal.status, &*refusal.word), (401, "authentication-required"));
+    assert_eq!((refusal.status, refusal.word.as_str()), (401, "authentication-required"));
     let names: Vec<HeaderName> = refusal.headers.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, [HeaderName::WwwAuthenticate, HeaderName::WwwAuthenticate]);
     assert!(refusal.headers[0].1.contains("SHA-256") && refusal.headers[1].1.contains("MD5"));
@@ -52,7 +52,7 @@ fn a_registration_is_challenged_as_a_registrar_does_with_sha256_first() {
 #[test]
 fn anything_else_is_challenged_as_a_proxy_does() {
     let refusal = Edge::new().refusal(&message(""));
-    assert_eq!((refusal.status, &*refusal.word), (407, "authentication-required"));
+    assert_eq!((refusal.status, refusal.word.as_str()), (407, "authentication-required"));
     assert!(refusal.headers.iter().all(|(name, _)| *name == HeaderName::ProxyAuthenticate));
 }
 
@@ -90,10 +90,10 @@ fn an_unknown_user_gets_the_answer_of_a_wrong_password() {
     let unknown = edge.refusal(&request);
     let public = |refusal: &Refusal| {
         let lengths: Vec<usize> = refusal.headers.iter().map(|(_, value)| value.len()).collect();
-        (refusal.status, refusal.word.clone(), lengths, is_stale(refusal))
+        (refusal.status, refusal.word, lengths, is_stale(refusal))
     };
     assert_eq!(public(&wrong), public(&unknown));
-    assert_eq!((wrong.status, &*wrong.word), (407, "authentication-failed"));
+    assert_eq!((wrong.status, wrong.word.as_str()), (407, "authentication-failed"));
     assert_ne!(wrong.reason, unknown.reason);
 }
 
@@ -153,7 +153,7 @@ fn an_old_nonce_and_one_from_before_a_restart_are_stale() {
     edge.now += Duration::from_secs(301);
     let refusal = edge.refusal(&request);
     edge.evidence = known(Some(ha1()));
-    assert_eq!((refusal.status, &*refusal.word, is_stale(&refusal)), (407, "authentication-required", true));
+    assert_eq!((refusal.status, refusal.word.as_str(), is_stale(&refusal)), (407, "authentication-required", true));
     edge.now -= Duration::from_secs(301);
     edge.nonces = NonceBook::new([8; 32], edge.now, Duration::from_secs(300), 100);
     assert!(is_stale(&edge.refusal(&request)));

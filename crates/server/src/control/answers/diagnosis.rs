@@ -241,11 +241,7 @@ impl From<&PeerCertificate> for CertificateAnswer {
 
 impl From<&sip::Refusal> for RefusalAnswer {
     fn from(refusal: &sip::Refusal) -> RefusalAnswer {
-        RefusalAnswer {
-            status: refusal.status,
-            word: refusal.word.clone().into_owned(),
-            reason: refusal.reason.clone(),
-        }
+        RefusalAnswer { status: refusal.status, word: refusal.word.to_string(), reason: refusal.reason.clone() }
     }
 }
 

@@ -7,6 +7,7 @@ use federation::decision::{Outcome, Recorded};
 use federation::discovery::SrvResult;
 use federation::flow::Direction;
 use signaling::{PartnerCounts, PartnerStatus};
+use sip::refusal::Word;
 
 use super::super::Control;
 use super::super::advice::{self, Refuser};
@@ -109,16 +110,16 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: FederationSwitches) 
     detail.ways.retain(|way| up.contains(&way.target));
     let domain = &detail.domain;
     let word = match &detail.entry {
-        _ if !switches.enabled => Some("federation-off"),
-        Some(PartnerAnswer { kind: PartnerWord::Blocked, .. }) => Some("domain-blocked"),
-        None if !switches.discovery => Some("domain-not-allowed"),
+        _ if !switches.enabled => Some(Word::FederationOff),
+        Some(PartnerAnswer { kind: PartnerWord::Blocked, .. }) => Some(Word::DomainBlocked),
+        None if !switches.discovery => Some(Word::DomainNotAllowed),
         _ => None,
     };
     // Anybody can send in the partner's name: what we refused counts only where nothing proven speaks against it.
     let (ours, theirs): (Vec<_>, Vec<_>) = detail.decisions.iter().partition(|decision| !is_unproven(decision));
     let told = ours.into_iter().chain(theirs).find_map(|decision| told_by(decision, domain));
     detail.advice = match (word, told) {
-        (Some(word), _) => advice::for_refusal(word, 403, Refuser::UsToUser, domain),
+        (Some(word), _) => advice::for_refusal(word.as_str(), 403, Refuser::UsToUser, domain),
         (None, Some(told)) => told,
         (None, None) if up.is_empty() => Advice {
             verdict: format!("nothing has passed between {domain} and us lately"),
@@ -149,11 +150,11 @@ fn told_by(decision: &DecisionAnswer, domain: &str) -> Option<Advice> {
         Outcome::Admitted { origin: Origin::Partner { .. }, .. } | Outcome::Answered { status: ..=299, .. } => {
             Some(well(domain))
         }
-        Outcome::Refused { status, word, .. } if !USERS_WORDS.contains(&word.as_str()) => {
+        Outcome::Refused { status, word, .. } if !is_about_a_user(word) => {
             let refuser = if inbound { Refuser::UsToPartner } else { Refuser::UsToUser };
             Some(advice::for_refusal(word, *status, refuser, domain))
         }
-        Outcome::Answered { status, word: Some(word) } if !USERS_WORDS.contains(&word.as_str()) => {
+        Outcome::Answered { status, word: Some(word) } if !is_about_a_user(word) => {
             Some(advice::for_refusal(word, *status, Refuser::Partner, domain))
         }
         _ => None,
@@ -168,9 +169,15 @@ fn well(domain: &str) -> Advice {
     }
 }
 
-/// They are about whoever writes or is written to, not about the two organisations.
-const USERS_WORDS: [&str; 6] =
-    ["user-unknown", "user-offline", "mailbox-full", "message-too-large", "malformed-request", "identity-mismatch"];
+/// About whoever writes or is written to, not about the two organisations.
+fn is_about_a_user(word: &str) -> bool {
+    use Word::{IdentityMismatch, MailboxFull, MalformedRequest, MessageTooLarge, UserOffline, UserUnknown};
+    let known = Word::named(word);
+    known.is_some_and(|word| {
+        matches!(word, UserUnknown | UserOffline | MailboxFull | MessageTooLarge | MalformedRequest | IdentityMismatch)
+    })
+}
+
 const CERTIFICATES_MAX: usize = 50;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use federation::partner::Standing;
 use federation::refusal;
+use sip::refusal::Word;
 
 use super::super::advice::{self, Refuser};
 use super::super::answers::{
@@ -77,13 +78,13 @@ fn holds(answer: &RouteAnswer, way: &WayAnswer) -> Advice {
 
 fn unlisted(answer: &RouteAnswer, found: Option<&RefusalAnswer>) -> Advice {
     let domain = &answer.domain;
-    let refused = advice::for_refusal("domain-not-allowed", 403, Refuser::UsToUser, domain);
+    let refused = advice::for_refusal(Word::DomainNotAllowed.as_str(), 403, Refuser::UsToUser, domain);
     match (&answer.way, found) {
         (Some(_), _) => Advice {
             verdict: format!("{}; the way itself is there and its certificate proves {domain}", refused.verdict),
             ..refused
         },
-        (None, Some(found)) if found.word == "no-route" => Advice {
+        (None, Some(found)) if Word::NoRoute == found.word.as_str() => Advice {
             verdict: format!("{}; nor does the DNS say where it is reached", refused.verdict),
             next: format!("if you want to federate with it, enter its edge: comity partner add {domain} --edge HOST"),
             ..refused
@@ -100,15 +101,15 @@ fn unlisted(answer: &RouteAnswer, found: Option<&RefusalAnswer>) -> Advice {
 fn no_plan(answer: &RouteAnswer, refusal: &RefusalAnswer) -> Advice {
     let advice = advice::for_refusal(&refusal.word, refusal.status, Refuser::UsToUser, &answer.domain);
     let domain = &answer.domain;
-    match (refusal.word.as_str(), refusal.status) {
+    match (Word::named(&refusal.word), refusal.status) {
         // The DNS did not say no, it did not answer.
-        ("no-route", 504) => Advice {
+        (Some(Word::NoRoute), 504) => Advice {
             verdict: format!("the DNS gave no usable answer about {domain}"),
             next: "see whether the name servers under [dns] in comity.toml can be reached and answer; then try again"
                 .to_owned(),
             side: Side::Network,
         },
-        ("no-route", _) => Advice {
+        (Some(Word::NoRoute), _) => Advice {
             next: format!(
                 "ask {domain} to publish _sipfederationtls._tcp.{domain} (SRV), or enter its edge here: \
                  comity partner add {domain} --edge HOST"

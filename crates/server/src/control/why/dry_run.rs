@@ -7,6 +7,7 @@ use federation::partner::{Edge, Standing};
 use federation::route::{RoutePlan, plan};
 use net::Resolver;
 use sip::Aor;
+use sip::refusal::Word;
 
 use super::super::advice::{self, Refuser};
 use super::super::answers::{Advice, Side, WhyAnswer, WhyStep};
@@ -62,7 +63,7 @@ impl DryRun<'_> {
                 RoutePlan::Needs => srv = Some(self.look_up(domain).await?),
                 RoutePlan::Refused(refusal) => {
                     self.say(format!("refused by us: {} {}", refusal.status, refusal.word), vec![refusal.reason]);
-                    return Ok(advice::for_refusal(&refusal.word, refusal.status, Refuser::UsToUser, domain));
+                    return Ok(advice::for_refusal(refusal.word.as_str(), refusal.status, Refuser::UsToUser, domain));
                 }
                 RoutePlan::Targets(targets) => {
                     let details = targets.iter().map(ToString::to_string).collect();
@@ -80,15 +81,15 @@ impl DryRun<'_> {
     async fn inbound(&mut self, from: &Aor, to: &Aor) -> Result<Advice, ControlError> {
         let domain = from.domain();
         let partners = self.partners().await?;
-        let (word, refused) = match partners.standing(domain) {
-            Standing::FederationOff => ("federation-off", true),
-            Standing::Blocked(_) => ("domain-blocked", true),
-            Standing::Unknown => ("domain-not-allowed", true),
-            Standing::Allowed(_) | Standing::Discovered => ("", false),
+        let word = match partners.standing(domain) {
+            Standing::FederationOff => Some(Word::FederationOff),
+            Standing::Blocked(_) => Some(Word::DomainBlocked),
+            Standing::Unknown => Some(Word::DomainNotAllowed),
+            Standing::Allowed(_) | Standing::Discovered => None,
         };
-        if refused {
+        if let Some(word) = word {
             self.say(format!("refused by us: 403 {word}"), Vec::new());
-            return Ok(advice::for_refusal(word, 403, Refuser::UsToPartner, domain));
+            return Ok(advice::for_refusal(word.as_str(), 403, Refuser::UsToPartner, domain));
         }
         let edge = match partners.standing(domain) {
             Standing::Allowed(partner) => partner.edge().and_then(Result::ok),
@@ -122,13 +123,13 @@ impl DryRun<'_> {
             return Ok(None);
         }
         self.say(format!("{from} is no user here, so that nobody can sign in as this"), Vec::new());
-        Ok(Some(advice::for_refusal("user-unknown", 404, Refuser::UsToUser, from.domain())))
+        Ok(Some(advice::for_refusal(Word::UserUnknown.as_str(), 404, Refuser::UsToUser, from.domain())))
     }
 
     async fn recipient(&mut self, to: &Aor, refuser: Refuser) -> Result<Advice, ControlError> {
         if !self.exists(to).await? {
             self.say(format!("{to} is no user here: refused with 404 user-unknown"), Vec::new());
-            return Ok(advice::for_refusal("user-unknown", 404, refuser, to.domain()));
+            return Ok(advice::for_refusal(Word::UserUnknown.as_str(), 404, refuser, to.domain()));
         }
         let devices = registrations(self.control).await.map(|all| all.get(&to.to_string()).copied().unwrap_or(0));
         let (sentence, verdict) = match devices {

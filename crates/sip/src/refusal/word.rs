@@ -1,0 +1,122 @@
+//! The public words of refusals: one table for the whole house, since a peer reads the same word whichever room said no.
+//!
+//! A word that is not here cannot be said. The reference page is written from this table.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Whose requests a word answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    Partners,
+    /// Our own, and whoever says to be one.
+    Users,
+    Both,
+}
+
+macro_rules! words {
+    ($($name:ident $text:literal $statuses:expr, $told:ident, $room:literal;)+) => {
+        /// One generic word such as `domain-not-allowed`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Word {
+            $(#[serde(rename = $text)] $name,)+
+        }
+
+        impl Word {
+            /// Every word, in the order of a request's way.
+            pub const ALL: &[Word] = &[$(Word::$name,)+];
+
+            /// As it stands on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Word::$name => $text,)+ }
+            }
+
+            /// The SIP statuses that it comes with.
+            pub const fn statuses(self) -> &'static [u16] {
+                match self { $(Word::$name => &$statuses,)+ }
+            }
+
+            pub const fn told(self) -> Told {
+                match self { $(Word::$name => Told::$told,)+ }
+            }
+
+            /// Which part of the work says it, as the rest of "comes from".
+            pub const fn room(self) -> &'static str {
+                match self { $(Word::$name => $room,)+ }
+            }
+        }
+    };
+}
+
+words! {
+    MalformedRequest       "malformed-request"       [400, 414],      Both,     "reading the request";
+    MessageTooLarge        "message-too-large"       [413, 513],      Both,     "reading the request";
+    TooManyHops            "too-many-hops"           [483],           Both,     "reading the request";
+    Overloaded             "overloaded"              [503],           Both,     "the server's limits";
+    Draining               "draining"                [503],           Both,     "the server's end";
+    NoAnswer               "no-answer"               [504],           Both,     "what a decision waits for";
+    MixedTraffic           "mixed-traffic"           [403],           Both,     "admission";
+    CertificateMissing     "certificate-missing"     [403],           Partners, "admission";
+    CertificateUntrusted   "certificate-untrusted"   [403],           Partners, "admission";
+    CertificateExpired     "certificate-expired"     [403],           Partners, "admission";
+    CertificatePurpose     "certificate-purpose"     [403],           Partners, "admission";
+    CertificateName        "certificate-name"        [403],           Partners, "admission";
+    FederationOff          "federation-off"          [403],           Both,     "the partner list";
+    DomainBlocked          "domain-blocked"          [403],           Both,     "the partner list";
+    DomainNotAllowed       "domain-not-allowed"      [403],           Both,     "the partner list";
+    AuthenticationRequired "authentication-required" [401, 403, 407], Users,    "admission";
+    AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
+    IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";
+    RelayDenied            "relay-denied"            [403],           Both,     "admission and routing";
+    MethodNotAllowed       "method-not-allowed"      [405],           Both,     "routing";
+    SchemeUnsupported      "scheme-unsupported"      [416],           Both,     "routing";
+    EventUnknown           "event-unknown"           [489],           Both,     "routing";
+    FlowFailed             "flow-failed"             [430, 481],      Both,     "routing";
+    UserUnknown            "user-unknown"            [404],           Both,     "finding the user";
+    UserOffline            "user-offline"            [480],           Both,     "finding the user";
+    MailboxFull            "mailbox-full"            [486],           Both,     "storing a message";
+    NotStored              "not-stored"              [503],           Both,     "storing a message";
+    IntervalTooBrief       "interval-too-brief"      [423],           Users,    "the registrar";
+    TooManyBindings        "too-many-bindings"       [503],           Users,    "the registrar";
+    OutOfOrder             "out-of-order"            [500],           Users,    "the registrar";
+    NoRoute                "no-route"                [404, 504],      Users,    "the way to the partner";
+    PartnerUnreachable     "partner-unreachable"     [504],           Users,    "the way to the partner";
+    PartnerCertificate     "partner-certificate"     [502],           Users,    "the way to the partner";
+    PartnerOverloaded      "partner-overloaded"      [500],           Users,    "the way to the partner";
+    PartnerSilent          "partner-silent"          [408],           Users,    "the way to the partner";
+}
+
+impl Word {
+    /// The word with this text, if it is one of ours.
+    pub fn named(text: &str) -> Option<Word> {
+        Word::ALL.iter().copied().find(|word| word.as_str() == text)
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl PartialEq<&str> for Word {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_has_one_text_that_leads_back_to_it() {
+        for word in Word::ALL {
+            assert_eq!(Word::named(word.as_str()), Some(*word));
+            assert!(word.as_str().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{word}");
+            assert!(word.statuses().iter().all(|status| (400..700).contains(status)), "{word}");
+        }
+        assert_eq!(Word::named("no-such-word"), None);
+    }
+}
