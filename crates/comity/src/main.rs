@@ -7,6 +7,7 @@ mod demo;
 mod failure;
 mod owner;
 mod password;
+mod reference;
 mod table;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ mod init;
 mod man;
 mod partner;
 mod plan;
+mod reference;
 mod route;
 mod serve;
 mod status;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
-use definition::{definition, with_subcommands};
+pub use definition::{definition, with_subcommands};
 use serde::Serialize;
 
 use crate::demo::{self, DemoArguments};
@@ -89,6 +90,9 @@ enum Command {
     /// Print the manual page comity(1), or write the page of every command
     #[command(after_help = man::EXAMPLES)]
     Man(man::ManArguments),
+    /// Write the pages of docs/reference
+    #[command(hide = true)]
+    Reference(reference::ReferenceArguments),
 }
 
 /// What was typed; what cannot be understood ends the program with a word on how it is meant.
@@ -118,6 +122,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Why(arguments) => why::run(&global, &arguments).await,
             Command::Completions(arguments) => completions::run(&global, &arguments),
             Command::Man(arguments) => man::run(&global, &arguments),
+            Command::Reference(arguments) => reference::run(&arguments),
             Command::Demo(_) => Ok(ExitCode::SUCCESS),
         }
     });

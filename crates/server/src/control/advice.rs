@@ -39,8 +39,11 @@ pub fn cases(word: Word, partner: &str) -> Vec<(Refuser, Advice)> {
         Told::Both => &[Refuser::UsToPartner, Refuser::UsToUser],
     };
     let status = word.statuses().first().copied().unwrap_or_default();
-    let refusers = ours.iter().copied().chain([Refuser::Partner]);
-    refusers.map(|refuser| (refuser, for_refusal(word.as_str(), status, refuser, partner))).collect()
+    let advice = |refuser| (refuser, for_refusal(word.as_str(), status, refuser, partner));
+    // Where the partner's word adds nothing to its status, the status speaks.
+    let theirs = advice(Refuser::Partner);
+    let adds = theirs.1 != for_refusal("", status, Refuser::Partner, partner);
+    ours.iter().copied().map(advice).chain(adds.then_some(theirs)).collect()
 }
 
 /// The answers of a partner that says no word of ours: the statuses as they are named, and the advice.
