@@ -37,7 +37,7 @@ impl FlowFacts {
 }
 
 /// Who opened the flow, or which way a message crosses the border.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Direction {
     Inbound,
     Outbound,

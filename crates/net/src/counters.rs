@@ -15,6 +15,10 @@ pub struct Counters {
     pub flows_ended: u64,
     pub flows_idle_ended: u64,
     pub connects_failed: u64,
+    /// Questions to the DNS that a worker asked: SRV records, or addresses.
+    pub dns_questions: u64,
+    /// Of these, those without an answer, and names that an SRV record or a partner entry gave and that have no address.
+    pub dns_failures: u64,
     pub handshakes_completed: u64,
     pub handshakes_resumed: u64,
     pub handshakes_failed: u64,

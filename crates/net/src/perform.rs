@@ -1,6 +1,7 @@
 //! Doing what the core asks for, one output at a time and in order.
 
 use bytes::Bytes;
+use federation::discovery::SrvFailure;
 use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, WorkerId};
 use sip::FlowId;
 use tokio::task::spawn_local;
@@ -116,6 +117,11 @@ impl Worker {
         }
     }
 
+    fn name_looked_up(&mut self, has_failed: bool) {
+        self.counters.dns_questions += 1;
+        self.counters.dns_failures += u64::from(has_failed);
+    }
+
     /// Every question gets exactly one answer: the tasks below end by answering, whatever happens to them.
     fn ask(&mut self, id: QuestionId, question: Question) {
         let worker = self.shared();
@@ -136,15 +142,19 @@ impl Worker {
             Question::Srv { domain } => {
                 spawn_local(async move {
                     let result = tokio::time::timeout(resolve_time, resolver.srv(&domain)).await;
-                    let result = result.unwrap_or(Err(federation::discovery::SrvFailure::Timeout));
-                    worker.borrow_mut().answer(id, Answer::Srv(result));
+                    let result = result.unwrap_or(Err(SrvFailure::Timeout));
+                    let mut worker = worker.borrow_mut();
+                    worker.name_looked_up(result.as_ref().is_err_and(SrvFailure::is_temporary));
+                    worker.answer(id, Answer::Srv(result));
                 });
             }
             Question::Addresses { host } => {
                 spawn_local(async move {
                     let result = tokio::time::timeout(resolve_time, resolver.addresses(&host)).await;
                     let result = result.unwrap_or_else(|_| Err(format!("the lookup of {host} timed out")));
-                    worker.borrow_mut().answer(id, Answer::Addresses(result));
+                    let mut worker = worker.borrow_mut();
+                    worker.name_looked_up(result.is_err());
+                    worker.answer(id, Answer::Addresses(result));
                 });
             }
             Question::Connect { remote, server_name } => {

@@ -44,6 +44,7 @@ impl Core {
     /// A request from outside.
     pub(crate) fn accept(&mut self, now: Instant, facts: &FlowFacts, message: Message) {
         if let Err(refusal) = screen(&message) {
+            self.count_refused(&message, &refusal);
             return self.refuse_stateless(facts, &message, &refusal);
         }
         let arrival = self.arrival(facts, stamp_received(message, facts.remote));
@@ -65,10 +66,14 @@ impl Core {
             RequestOutcome::Absorbed => {}
             RequestOutcome::Malformed(error) => {
                 let refusal = Refusal::new(400, Word::MalformedRequest, error.to_string());
+                self.count_refused(message, &refusal);
                 self.refuse_stateless(facts, message, &refusal);
             }
             RequestOutcome::Full => {
-                self.refuse_stateless(facts, message, &overloaded("too many server transactions"));
+                self.counts.hit("server_transactions_max");
+                let refusal = overloaded("too many server transactions");
+                self.count_refused(message, &refusal);
+                self.refuse_stateless(facts, message, &refusal);
             }
         }
     }
@@ -95,7 +100,10 @@ impl Core {
         }
         let kind = self.flows.get(arrival.facts.id).map_or(FlowKind::Undecided, |state| state.kind);
         if kind == FlowKind::Undecided && self.transactions.counts().0 >= self.limits.server_transactions_unproven_max {
-            return Some(overloaded("too many server transactions"));
+            self.counts.hit("server_transactions_unproven_max");
+            let refusal = overloaded("too many server transactions");
+            self.count_refused(&arrival.message, &refusal);
+            return Some(refusal);
         }
         if is_stream {
             return None;
@@ -300,6 +308,7 @@ impl Core {
         if request.message.method() != Some(Method::Options) {
             let refusal = Refusal::new(405, Word::MethodNotAllowed, "this server itself answers OPTIONS only")
                 .with_header(HeaderName::Allow, "OPTIONS".into());
+            self.count_refused(&request.message, &refusal);
             return self.refuse(now, upstream, &request.message, &refusal);
         }
         let tag = self.mint.tag(upstream.transaction.0);

@@ -21,6 +21,7 @@ use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionO
 use sip::{Aor, FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
+use crate::counts::CoreCounts;
 use crate::failover::Failover;
 use crate::flow_table::{FlowTable, Whereabouts};
 use crate::handoff::Responder;
@@ -74,6 +75,7 @@ pub struct Core {
     pub(crate) owner: Owner,
     pub(crate) links: Links,
     pub(crate) failover: Failover,
+    pub(crate) counts: CoreCounts,
     pub(crate) counts_by_partner: BTreeMap<String, PartnerCounts>,
     pub(crate) location: LocationService,
     pub(crate) pager: Pager,
@@ -141,6 +143,7 @@ impl Core {
             owner: Owner::new(config.incarnation),
             links: Links::default(),
             failover: Failover::default(),
+            counts: CoreCounts::default(),
             counts_by_partner: BTreeMap::new(),
             location: LocationService::new(limits.registrar.clone()),
             pager: Pager::new(limits.pager.clone()),
@@ -214,7 +217,17 @@ impl Core {
         self.location.summaries(now)
     }
 
+    /// What was done since the start.
+    pub fn counts(&self) -> &CoreCounts {
+        &self.counts
+    }
+
     pub fn status(&self) -> CoreStatus {
+        CoreStatus { links: self.links.statuses(), ..self.load() }
+    }
+
+    /// The status without the connections to partners, of which there may be many.
+    pub fn load(&self) -> CoreStatus {
         let (server_transactions, client_transactions) = self.transactions.counts();
         let of_kind = |kind| self.flows.iter().filter(|flow| flow.kind == kind).count();
         CoreStatus {
@@ -231,7 +244,10 @@ impl Core {
             stored_repeats: self.stored_repeats,
             timers: self.schedule.len(),
             undeliverable: self.undeliverable,
-            links: self.links.statuses(),
+            links_by_state: self.links.counts_by_state(),
+            partner_servers_failed: self.failover.health.len(),
+            is_draining: self.is_draining,
+            links: Vec::new(),
         }
     }
 
@@ -325,6 +341,7 @@ impl Core {
     /// Gives the asker back when too many wait already.
     pub(crate) fn ask(&mut self, now: Instant, question: Question, asker: Asker) -> Result<(), Asker> {
         if self.waiting.len() >= self.limits.waiting_max {
+            self.counts.hit("waiting_max");
             return Err(asker);
         }
         self.question_serial += 1;
@@ -400,6 +417,7 @@ impl Core {
 
     fn close_undecided(&mut self, flow: FlowId) {
         if self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Undecided) {
+            self.counts.hit("undecided_secs_max");
             self.put(Output::CloseFlow { flow });
         }
     }

@@ -19,8 +19,22 @@ impl Core {
 
     /// A challenge is no refusal yet: the answer to it is what counts.
     pub(crate) fn record_refused(&mut self, now: Instant, request: &Message, refusal: &Refusal) {
-        if refusal.word != Word::AuthenticationRequired {
-            self.record(now, request, Outcome::from(refusal));
+        match refusal.word {
+            Word::AuthenticationRequired => self.counts.challenged += 1,
+            _ => self.record(now, request, Outcome::from(refusal)),
+        }
+    }
+
+    /// Where a record would cost more than the request did its sender.
+    pub(crate) fn count_refused(&mut self, request: &Message, refusal: &Refusal) {
+        let direction = self.direction(&from_domain(request));
+        self.counts.refused(direction, refusal.word);
+    }
+
+    fn direction(&self, from_domain: &str) -> Direction {
+        match self.organisation.domains.iter().any(|domain| domain == from_domain) {
+            true => Direction::Outbound,
+            false => Direction::Inbound,
         }
     }
 
@@ -52,26 +66,30 @@ impl Core {
     }
 
     fn record_after(&mut self, now: Instant, request: &Message, since: Instant, outcome: Outcome) {
-        let from_domain = request.from().map(|from| from.uri().host_lowercase().to_string()).unwrap_or_default();
+        let from_domain = from_domain(request);
         let to_domain = request
             .request_uri()
             .and_then(|uri| Uri::parse(uri).ok())
             .map(|uri| uri.host_lowercase().to_string())
             .unwrap_or_default();
-        let outbound = self.organisation.domains.contains(&from_domain);
         let record = DecisionRecord {
             call_id: request.call_id().unwrap_or_default().to_owned(),
             method: request.method().map(|method| method.as_str().to_owned()).unwrap_or_default(),
+            direction: self.direction(&from_domain),
             from_domain,
             to_domain,
-            direction: if outbound { Direction::Outbound } else { Direction::Inbound },
             outcome,
             spent_ms: u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX),
         };
+        self.counts.decided(&record);
         self.count(&record);
         self.decisions.record(self.unix_ms(now), record.clone());
         self.put(Output::Decided(record));
     }
+}
+
+fn from_domain(request: &Message) -> String {
+    request.from().map(|from| from.uri().host_lowercase().to_string()).unwrap_or_default()
 }
 
 /// As our own refusals are worded: what a stranger writes there is not repeated.

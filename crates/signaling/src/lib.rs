@@ -5,6 +5,7 @@
 
 mod acceptor;
 mod core;
+mod counts;
 mod decisions;
 mod failover;
 mod flow_table;
@@ -26,6 +27,7 @@ mod store_and_forward;
 mod token;
 
 pub use crate::core::{Core, CoreConfig, Listener};
+pub use crate::counts::{COUNTED_LIMITS, CoreCounts};
 pub use crate::handoff::{AdmittedRequest, Handoff, Upstream};
 pub use crate::input::Input;
 pub use crate::limits::Limits;
@@ -33,7 +35,7 @@ pub use crate::output::Output;
 pub use crate::ownership::Ownership;
 pub use crate::partner_status::{CertificateSeen, PartnerCounts, PartnerStatus, Trouble};
 pub use crate::question::{Answer, Question, QuestionId};
-pub use crate::status::{CoreStatus, Forgotten, LinkStatus};
+pub use crate::status::{CoreStatus, Forgotten, LinkCounts, LinkStatus};
 
 /// A worker thread of this process, by number from 0.
 pub type WorkerId = u16;

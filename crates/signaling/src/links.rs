@@ -21,7 +21,7 @@ use crate::acceptor::overloaded;
 use crate::core::Core;
 use crate::owner::{ContextId, Target};
 use crate::token::Leg;
-use crate::{AdmittedRequest, Forgotten, LinkStatus};
+use crate::{AdmittedRequest, Forgotten, LinkCounts, LinkStatus};
 
 /// Names a connection to a partner: the domain, and its number among the domain's connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,6 +196,19 @@ impl Links {
         all
     }
 
+    pub(crate) fn counts_by_state(&self) -> LinkCounts {
+        let mut counts = LinkCounts::default();
+        for link in self.links.values() {
+            match &link.stage {
+                Stage::Idle => counts.idle += 1,
+                Stage::ExpectSrv | Stage::ExpectAddresses { .. } => counts.resolving += 1,
+                Stage::ExpectConnect { .. } | Stage::ExpectVerdict { .. } => counts.connecting += 1,
+                Stage::Up { .. } => counts.up += 1,
+            }
+        }
+        counts
+    }
+
     /// Forgets the connections to a domain that are down, and why; answers how many.
     fn forget_idle(&mut self, domain: &str) -> usize {
         let before = self.links.len();
@@ -293,6 +306,7 @@ impl Core {
         self.links.make_room();
         let waiting_max = self.limits.waiting_per_link_max;
         if self.links.is_full(&key, waiting_max) {
+            self.counts.hit("waiting_per_link_max");
             if let Some(upstream) = request.upstream {
                 let refusal = overloaded("too many requests wait for the connection to this partner");
                 self.refuse_owned(now, upstream, &request.message, &refusal);

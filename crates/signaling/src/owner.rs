@@ -248,6 +248,7 @@ impl Core {
         self.owner.contexts_by_branch.insert(id, context);
         if self.transactions.send_request(now, id, target.flow, &method, bytes).is_err() {
             // Our own limit: another target would not help.
+            self.counts.hit("client_transactions_max");
             self.branch_ended(now, id, Failure::TransportFailed);
         }
     }
@@ -385,7 +386,9 @@ impl Core {
                 }
                 Some(ContextOutput::SendCancel { id, flow, cancel }) => {
                     // Beyond the limit the branch rings until timer C: nothing better can be done.
-                    let _ = self.transactions.send_request(now, id, flow, &Method::Cancel, cancel);
+                    if self.transactions.send_request(now, id, flow, &Method::Cancel, cancel).is_err() {
+                        self.counts.hit("client_transactions_max");
+                    }
                 }
                 Some(ContextOutput::Ended) => {
                     self.owner.remove(id);

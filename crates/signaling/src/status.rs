@@ -21,7 +21,24 @@ pub struct CoreStatus {
     pub timers: usize,
     /// Bytes for a flow that had gone.
     pub undeliverable: u64,
+    /// Connections to partners that are up, coming up, or remembered for why they are down.
+    #[serde(default)]
+    pub links_by_state: LinkCounts,
+    /// Servers of partners, and addresses of theirs, that failed lately.
+    #[serde(default)]
+    pub partner_servers_failed: usize,
+    #[serde(default)]
+    pub is_draining: bool,
     pub links: Vec<LinkStatus>,
+}
+
+/// How many connections to partners are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkCounts {
+    pub idle: usize,
+    pub resolving: usize,
+    pub connecting: usize,
+    pub up: usize,
 }
 
 /// One connection to a partner, as its owner sees it.

@@ -81,6 +81,7 @@ impl Core {
         let why = match answer {
             Some(Answer::Stored(Ok(()))) => {
                 self.queues.stored(&aor);
+                self.counts.stored += 1;
                 self.record_routed(now, &request.message, "the store, until a device of the user registers");
                 self.respond_generated(now, upstream, &request.message, 202);
                 // A device may have registered between the request and its commit.
@@ -175,7 +176,10 @@ impl Core {
         let bytes = sent.as_bytes().clone();
         match self.transactions.send_request(now, id, target.flow, &Method::Message, bytes) {
             Ok(()) => Ok(id),
-            Err(_) => Err(Outcome::NotNow),
+            Err(_) => {
+                self.counts.hit("client_transactions_max");
+                Err(Outcome::NotNow)
+            }
         }
     }
 
@@ -197,7 +201,10 @@ impl Core {
     fn settle_stored(&mut self, now: Instant, settled: Option<Settled>) {
         let Some(Settled { aor, id, outcome }) = settled else { return };
         match outcome {
-            Outcome::Delivered => self.record_settled(now, id, true),
+            Outcome::Delivered => {
+                self.counts.stored_delivered += 1;
+                self.record_settled(now, id, true);
+            }
             Outcome::Refused | Outcome::NotNow => self.record_settled(now, id, false),
             // The store goes on believing that a device may have it.
             Outcome::Unanswered => {}

@@ -1,0 +1,75 @@
+//! What one worker has done since it started, counted without anybody's name: by words and limits of our own alone, so that
+//! no peer can make it grow.
+
+use std::collections::BTreeMap;
+
+use federation::admission::{Origin, Tier};
+use federation::decision::{DecisionRecord, Outcome};
+use federation::flow::Direction;
+use sip::refusal::Word;
+
+/// The limits that are counted here.
+pub const COUNTED_LIMITS: [&str; 6] = [
+    "client_transactions_max",
+    "server_transactions_max",
+    "server_transactions_unproven_max",
+    "undecided_secs_max",
+    "waiting_max",
+    "waiting_per_link_max",
+];
+
+/// Counts of one worker. They only ever rise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CoreCounts {
+    pub admitted_of_users: u64,
+    pub admitted_of_allowed_partners: u64,
+    pub admitted_of_discovered_partners: u64,
+    /// Requests that were asked for a password; most of them come again with it.
+    pub challenged: u64,
+    pub refused: BTreeMap<(Direction, Word), u64>,
+    /// Over a connection to a partner.
+    pub sent_to_partners: u64,
+    /// A partner's server failed them, and the next one was tried.
+    pub retried: u64,
+    /// Final answers of partners, by the first digit of their status: 2 to 6.
+    pub answered_by_class: BTreeMap<u16, u64>,
+    /// Messages that were stored for users who were away.
+    pub stored: u64,
+    /// Stored messages that a device took.
+    pub stored_delivered: u64,
+    /// How often each of [`COUNTED_LIMITS`] was hit, by its name in [`Limits`](crate::Limits).
+    pub limits_hit: BTreeMap<&'static str, u64>,
+}
+
+impl CoreCounts {
+    /// Counts a decision that is kept.
+    pub(crate) fn decided(&mut self, record: &DecisionRecord) {
+        match &record.outcome {
+            Outcome::Admitted { origin: Origin::User { .. }, .. } => self.admitted_of_users += 1,
+            Outcome::Admitted { origin: Origin::Partner { standing, .. }, .. } => match standing {
+                Tier::Allowed => self.admitted_of_allowed_partners += 1,
+                Tier::Discovered => self.admitted_of_discovered_partners += 1,
+            },
+            Outcome::Refused { word, .. } => {
+                if let Some(word) = Word::named(word) {
+                    self.refused(record.direction, word);
+                }
+            }
+            Outcome::Routed { connection: Some(_), .. } => self.sent_to_partners += 1,
+            Outcome::Routed { connection: None, .. } => {}
+            Outcome::Retried { .. } => self.retried += 1,
+            Outcome::Answered { status, .. } => {
+                *self.answered_by_class.entry((status / 100).clamp(2, 6)).or_default() += 1
+            }
+        }
+    }
+
+    pub(crate) fn refused(&mut self, direction: Direction, word: Word) {
+        *self.refused.entry((direction, word)).or_default() += 1;
+    }
+
+    pub(crate) fn hit(&mut self, limit: &'static str) {
+        debug_assert!(COUNTED_LIMITS.contains(&limit), "{limit} is in no list");
+        *self.limits_hit.entry(limit).or_default() += 1;
+    }
+}
