@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +14,7 @@ use server::control::{self, answers::ErrorAnswer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
+use crate::configuration;
 use crate::failure::Failure;
 
 /// A connection to the control API.
@@ -38,6 +39,18 @@ impl Client {
         }
     }
 
+    /// Connects to the running server.
+    ///
+    /// # Errors
+    /// Where none is running.
+    pub async fn to_running_server(config: &Config) -> Result<Client, Failure> {
+        let not_running = || {
+            let error = format!("no server is running with {}", config.file.display());
+            Failure::new(error, format!("start it: {}", configuration::start_command(&config.file)))
+        };
+        Client::to_server(config).await?.ok_or_else(not_running)
+    }
+
     /// Connects to the running server; without one, works on the store directly and says so.
     pub async fn to_server_or_store(config: Config) -> Result<Client, Failure> {
         if let Some(client) = Client::to_server(&config).await? {
@@ -49,6 +62,12 @@ impl Client {
 
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
         self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    /// What is not JSON.
+    pub async fn get_text(&mut self, path: &str) -> Result<String, Failure> {
+        let body = self.send(Method::GET, path, Bytes::new()).await?;
+        String::from_utf8(body.into()).map_err(broken)
     }
 
     pub async fn post<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
@@ -72,6 +91,16 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Bytes) -> Result<T, Failure> {
+        let body = self.send(method, path, body).await?;
+        let body = if body.is_empty() { &b"null"[..] } else { &body };
+        serde_json::from_slice(body).map_err(|error| {
+            let error = format!("the server's answer is not understood: {error}");
+            Failure::new(error, "command and server may be of different versions")
+        })
+    }
+
+    /// The body of the answer; empty where there is none.
+    async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -86,11 +115,7 @@ impl Client {
             let unexplained = |_| ErrorAnswer { error: format!("the server answered {status}"), hint: None };
             return Err(serde_json::from_slice(&body).unwrap_or_else(unexplained).into());
         }
-        let body = if status == StatusCode::NO_CONTENT { &b"null"[..] } else { &body };
-        serde_json::from_slice(body).map_err(|error| {
-            let error = format!("the server's answer is not understood: {error}");
-            Failure::new(error, "command and server may be of different versions")
-        })
+        Ok(body)
     }
 }
 

@@ -80,7 +80,7 @@ fn what_a_crash_leaves_behind_is_no_hindrance() {
     served
         .place
         .run(&["status"])
-        .fails(&["error: no server is running with comity.toml", "next: start it: comity serve --config comity.toml"]);
+        .fails(&["error: no server is running with comity.toml", "next: start it: comity serve"]);
     assert!(served.place.run(&["partner", "list"]).ok().stdout.contains("adatum.example"));
     served.server = served.place.command(&["serve"]).stderr(Stdio::null()).spawn().unwrap();
     served.wait_until("the server is back", |served| served.place.run(&["status"]).code == Some(0));

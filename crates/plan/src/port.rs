@@ -45,6 +45,7 @@ pub fn summary(topology: &Topology) -> Vec<Port> {
     let mut ports: Vec<Port> = by(Transport::Tls).map(|address| tls(topology, address)).collect();
     ports.extend(by(Transport::Tcp).map(|address| plain("TCP", address)));
     ports.extend(by(Transport::Udp).map(|address| plain("UDP", address)));
+    ports.extend(topology.metrics.iter().filter(|address| !address.ip().is_loopback()).map(metrics));
     if topology.federation {
         ports.push(to_partners());
         ports.extend(to_dns(topology));
@@ -107,16 +108,28 @@ fn tls(topology: &Topology, address: SocketAddr) -> Port {
 }
 
 fn plain(protocol: &'static str, address: SocketAddr) -> Port {
-    let destination = if address.ip().is_unspecified() { "this server".to_owned() } else { address.ip().to_string() };
     Port {
         direction: Direction::In,
         address: local(address.ip()),
         protocol,
         port: address.port(),
         source: "the networks of your phones".to_owned(),
-        destination,
+        destination: this_server(address.ip()),
         purpose: format!("SIP over {protocol}, without encryption"),
         needed_by: "phones".to_owned(),
+    }
+}
+
+fn metrics(address: &SocketAddr) -> Port {
+    Port {
+        direction: Direction::In,
+        address: local(address.ip()),
+        protocol: "TCP",
+        port: address.port(),
+        source: "your monitoring".to_owned(),
+        destination: this_server(address.ip()),
+        purpose: "metrics by HTTP, without encryption: keep it inside".to_owned(),
+        needed_by: "Prometheus".to_owned(),
     }
 }
 
@@ -155,6 +168,11 @@ fn to_dns(topology: &Topology) -> Vec<Port> {
         })
     });
     rows.collect()
+}
+
+/// As a destination inside.
+fn this_server(address: IpAddr) -> String {
+    if address.is_unspecified() { "this server".to_owned() } else { address.to_string() }
 }
 
 fn local(address: IpAddr) -> String {

@@ -13,6 +13,8 @@ pub struct Topology {
     pub edge: String,
     /// Where it listens; at least one by TLS.
     pub listeners: Vec<Listener>,
+    /// Where scrapers get the metrics by HTTP.
+    pub metrics: Vec<SocketAddr>,
     /// Whether other domains are spoken with at all.
     pub federation: bool,
     /// Whether domains without a partner entry are found by DNS and allowed.
@@ -107,6 +109,7 @@ mod tests {
             domains: vec!["contoso.example".to_owned()],
             edge: "sip.contoso.example".to_owned(),
             listeners: vec![listener("192.0.2.1:443"), listener("192.0.2.1:5061")],
+            metrics: Vec::new(),
             federation: true,
             discovery: false,
             dns_servers: Vec::new(),

@@ -30,7 +30,8 @@ fn edge_outside_its_domain() {
 fn plain_listeners() {
     let listeners = vec![listener(Tls, "10.0.0.5:5061"), listener(Tcp, "10.0.0.5:5060"), listener(Udp, "0.0.0.0:5060")];
     let dns_servers = vec!["10.0.0.53:53".parse().unwrap(), "[fd00::53]:5300".parse().unwrap()];
-    compare("plain_listeners", &Topology { listeners, dns_servers, ..contoso() });
+    let metrics = vec!["10.0.0.5:9464".parse().unwrap(), "127.0.0.1:9464".parse().unwrap()];
+    compare("plain_listeners", &Topology { listeners, dns_servers, metrics, ..contoso() });
 }
 
 #[test]
@@ -57,6 +58,7 @@ fn contoso() -> Topology {
         domains: vec!["contoso.example".to_owned()],
         edge: "sip.contoso.example".to_owned(),
         listeners: vec![listener(Tls, "192.0.2.1:5061")],
+        metrics: Vec::new(),
         federation: true,
         discovery: false,
         dns_servers: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::certificate_service::{CertificateService, CertificateTask};
 use crate::config::Config;
 use crate::control::{Control, ControlSocket, SocketError, partners_of};
 use crate::message_expiry;
+use crate::metrics::{MetricsListeners, ServerCounts};
 use crate::refusal_log::RefusalLog;
 use crate::workers::Workers;
 
@@ -43,6 +45,10 @@ pub enum StartError {
     Tls(#[from] rustls::Error),
     #[error(transparent)]
     Net(#[from] NetError),
+    #[error(
+        "cannot listen on {address} for scrapers ([listen] metrics): {source}. Choose a free address of this machine"
+    )]
+    Metrics { address: SocketAddr, source: io::Error },
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
     #[error("worker {0} ended while it started")]
@@ -57,6 +63,7 @@ pub struct Server;
 /// A server that serves. Stop it with [`Running::stop`]; dropping it leaves its threads behind.
 pub struct Running {
     control: ControlSocket,
+    metrics: MetricsListeners,
     workers: Workers,
     threads: Vec<JoinHandle<()>>,
     /// Hears from each worker as its thread ends.
@@ -79,7 +86,7 @@ impl Server {
         let lock = lock(&config)?;
         let roots = certificate::roots(&config)?;
         let certificate = CertificateService::load(&config, roots.clone())?;
-        for (transport, address) in config.listeners() {
+        for (transport, address) in config.sockets() {
             net::check_free(transport, address)?;
         }
         let start = Start::from_store(&config, certificate.served(), roots)?;
@@ -87,20 +94,16 @@ impl Server {
         let accounts: Arc<dyn Accounts> = Arc::new(StoreAccounts(store.handle()));
 
         let (workers, threads, ended) = start_workers(&start, &config, &accounts).await?;
-        let control = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state());
-        let control = match ControlSocket::open(&config.control_path(), control) {
-            Ok(control) => control,
-            Err(error) => {
-                workers.stop();
-                return Err(error.into());
-            }
-        };
-        tokio::spawn(message_expiry::run(store.handle()));
+        let counts = ServerCounts::default();
+        let api = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state(), counts.clone());
+        let opened = open_control(&config, api).await;
+        let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
+        tokio::spawn(message_expiry::run(store.handle(), counts));
         let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle()));
         let certificate = certificate.start();
         let drain_time = Duration::from_secs(config.drain_secs_max);
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
-        Ok(Running { control, workers, threads, ended, refusals, certificate, store, drain_time, _lock: lock })
+        Ok(Running { control, metrics, workers, threads, ended, refusals, certificate, store, drain_time, _lock: lock })
     }
 }
 
@@ -130,6 +133,7 @@ impl Running {
 
     /// Ends everything in order. What was answered is on disk.
     pub async fn stop(self) {
+        drop(self.metrics);
         self.control.stop().await;
         self.refusals.finish().await;
         self.certificate.finish().await;
@@ -150,7 +154,29 @@ impl Running {
 /// The addresses that somebody else listens on already, or that cannot be listened on at all; one sentence each.
 pub fn taken_addresses(config: &Config) -> Vec<String> {
     let taken = |(transport, address)| net::check_free(transport, address).err();
-    config.listeners().filter_map(taken).map(|error| error.to_string()).collect()
+    config.sockets().filter_map(taken).map(|error| error.to_string()).collect()
+}
+
+/// What an administrator is to know of the addresses: whom they let see what.
+pub fn listen_warnings(config: &Config) -> Vec<String> {
+    let open = config.listen.metrics.iter().filter(|address| !address.ip().is_loopback());
+    let warning = |address| {
+        format!(
+            "[listen] metrics {address} tells anybody who reaches it how busy this server is, without encryption. Open it \
+             to your monitoring alone, or listen on 127.0.0.1"
+        )
+    };
+    open.map(warning).collect()
+}
+
+/// The control API on its socket, and the metrics where the configuration wants them on the network.
+async fn open_control(config: &Config, api: Control) -> Result<(ControlSocket, MetricsListeners), StartError> {
+    for warning in listen_warnings(config) {
+        tracing::warn!("{warning}");
+    }
+    let metrics = MetricsListeners::open(&config.listen.metrics, &api).await;
+    let metrics = metrics.map_err(|(address, source)| StartError::Metrics { address, source })?;
+    Ok((ControlSocket::open(&config.control_path(), api)?, metrics))
 }
 
 /// The folder of the store and the control socket, for the server's user alone where it is new.

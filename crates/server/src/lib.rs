@@ -9,8 +9,9 @@ pub mod control;
 pub mod domain;
 pub mod logging;
 mod message_expiry;
+pub mod metrics;
 pub mod moment;
 mod refusal_log;
 mod workers;
 
-pub use assemble::{Running, Server, StartError, taken_addresses};
+pub use assemble::{Running, Server, StartError, listen_warnings, taken_addresses};

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use store::{StoreError, StoreHandle, now_unix};
 
+use crate::metrics::ServerCounts;
+
 /// Sweeps now and then, until the store is closed.
-pub async fn run(store: StoreHandle) {
+pub(crate) async fn run(store: StoreHandle, counts: ServerCounts) {
     loop {
         let now_unix_ms = now_unix().unsigned_abs() * 1000;
         match store.write(move |store| store.expire_messages(now_unix_ms)).await {
             Ok(0) => {}
-            Ok(expired) => tracing::info!(expired, "stored messages expired undelivered"),
+            Ok(expired) => {
+                counts.messages_expired(expired as u64);
+                tracing::info!(expired, "stored messages expired undelivered");
+            }
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(%error, "expired messages cannot be removed"),
         }

@@ -141,6 +141,7 @@ tcp = [
   "127.0.2.1:5061",
 ]
 udp = ["127.0.2.1:0"]
+metrics = ["127.0.2.1:5061", "9464"]
 [dns]
 servers = ["[::1]"]
 "#;
@@ -156,7 +157,9 @@ servers = ["[::1]"]
             ":10: [listen] tcp: \"sip.contoso.example:5060\" is no address; expected an IP address and a port, such as \"192.0.2.1:5060\"",
             ":11: [listen] tcp: 127.0.2.1:5061 is in tls already; give each its own port",
             ":13: [listen] udp: \"127.0.2.1:0\" has port 0; write a real one",
-            ":15: [dns] servers: \"[::1]\" has no port; write \"[::1]:53\"",
+            ":14: [listen] metrics: \"9464\" is no address; expected an IP address and a port, such as \"192.0.2.1:9464\"",
+            ":14: [listen] metrics: 127.0.2.1:5061 is in tls already; give each its own port",
+            ":16: [dns] servers: \"[::1]\" has no port; write \"[::1]:53\"",
         ]
     );
 }

@@ -43,6 +43,7 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
     let (identity, roots) = certificate::load(&config).map_err(Failure::told)?;
     let certificate = certificate::report(&identity, &roots, &config);
     let mut warnings = certificate.warnings.clone();
+    warnings.extend(server::listen_warnings(&config));
     // A running server holds these addresses itself.
     if Client::to_server(&config).await?.is_none() {
         warnings.extend(server::taken_addresses(&config));

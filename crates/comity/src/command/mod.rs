@@ -5,6 +5,7 @@ mod completions;
 mod definition;
 mod init;
 mod man;
+mod metrics;
 mod partner;
 mod plan;
 mod reference;
@@ -69,6 +70,9 @@ enum Command {
     /// Show what the running server is doing
     #[command(after_help = status::EXAMPLES)]
     Status,
+    /// Print the running server's metrics, as Prometheus gets them
+    #[command(after_help = metrics::EXAMPLES)]
+    Metrics,
     /// Add, list and remove users; change their passwords
     #[command(subcommand, after_help = user::EXAMPLES)]
     User(user::UserCommand),
@@ -116,6 +120,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Check(arguments) => check::run(&global, &arguments).await,
             Command::Plan => plan::run(&global),
             Command::Status => status::run(&global).await,
+            Command::Metrics => metrics::run(&global).await,
             Command::User(command) => user::run(&global, command).await,
             Command::Partner(command) => partner::run(&global, command).await,
             Command::Route(arguments) => route::run(&global, &arguments).await,

@@ -22,10 +22,7 @@ Fails if no server is running.";
 /// Shows the running server.
 pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     let config = configuration::load_settings(global.config_file())?;
-    let Some(mut client) = Client::to_server(&config).await? else {
-        let error = format!("no server is running with {}", config.file.display());
-        return Err(Failure::new(error, format!("start it: {}", configuration::start_command(&config.file))));
-    };
+    let mut client = Client::to_running_server(&config).await?;
     let status: StatusAnswer = client.get("/api/status").await?;
     global.print(&status, || print(&status))
 }

@@ -23,9 +23,18 @@ impl Served {
 
     /// With these lines at the top of the configuration, and this name server.
     pub fn start_with(lines: &str, dns: &str) -> Served {
+        Served::start_as(lines, "", dns)
+    }
+
+    /// With these lines under `[listen]`.
+    pub fn start_listening(listen: &str) -> Served {
+        Served::start_as("", listen, "127.0.0.1:9")
+    }
+
+    fn start_as(lines: &str, listen: &str, dns: &str) -> Served {
         let (tls_port, tcp_port) = (free_port(), free_port());
         let place = Place::new(&format!(
-            "tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]\nudp = [\"127.0.0.1:{tcp_port}\"]"
+            "tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]\nudp = [\"127.0.0.1:{tcp_port}\"]\n{listen}"
         ));
         let file = place.path().join("comity.toml");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -69,6 +78,6 @@ impl Drop for Served {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -158,6 +158,14 @@ pub static LISTEN_UDP: Key = Key {
     example: r#"["192.0.2.1:5060"]"#,
     doc: "the addresses for phones by UDP, without encryption",
 };
+pub static LISTEN_METRICS: Key = Key {
+    section: "listen",
+    name: "metrics",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["127.0.0.1:9464"]"#,
+    doc: "the addresses where Prometheus gets the metrics by HTTP, without encryption",
+};
 pub static FEDERATION_ENABLED: Key = Key {
     section: "federation",
     name: "enabled",
@@ -204,6 +212,7 @@ pub static ALL: &[&Key] = &[
     &LISTEN_TLS,
     &LISTEN_TCP,
     &LISTEN_UDP,
+    &LISTEN_METRICS,
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
     &USERS_DIGEST,

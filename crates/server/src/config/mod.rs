@@ -3,6 +3,7 @@
 //! All problems of a file are reported together, each with its line. Paths in the file are relative to its folder.
 
 mod key;
+mod listen;
 mod nearest;
 mod problem;
 mod raw;
@@ -60,6 +61,8 @@ pub struct Listen {
     pub tls: Vec<SocketAddr>,
     pub tcp: Vec<SocketAddr>,
     pub udp: Vec<SocketAddr>,
+    /// Not SIP: where scrapers get the metrics.
+    pub metrics: Vec<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -123,9 +126,14 @@ impl Config {
     /// Every socket to listen on; the order is the one in which the workers count them.
     pub fn listeners(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
         let with = |transport| move |address: &SocketAddr| (transport, *address);
-        let Listen { tls, tcp, udp } = &self.listen;
+        let Listen { tls, tcp, udp, .. } = &self.listen;
         let streams = tls.iter().map(with(Transport::Tls)).chain(tcp.iter().map(with(Transport::Tcp)));
         streams.chain(udp.iter().map(with(Transport::Udp)))
+    }
+
+    /// Every socket on the network, those that speak no SIP included.
+    pub fn sockets(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
+        self.listeners().chain(self.listen.metrics.iter().map(|address| (Transport::Tcp, *address)))
     }
 
     /// What the workers need to know of us.
@@ -166,8 +174,9 @@ impl fmt::Display for Config {
         writeln!(formatter, "drain_secs_max = {}\n", self.drain_secs_max)?;
         let CertificateFiles { chain, key, .. } = &self.certificate;
         writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}\n", path(chain), path(key))?;
-        let Listen { tls, tcp, udp } = &self.listen;
-        writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}\n", list(tls), list(tcp), list(udp))?;
+        let Listen { tls, tcp, udp, metrics } = &self.listen;
+        writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
+        writeln!(formatter, "metrics = {}\n", list(metrics))?;
         let FederationSwitches { enabled, discovery } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
         let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
@@ -274,44 +283,6 @@ impl Builder<'_> {
         }
     }
 
-    fn listen(&mut self) -> Listen {
-        let [tls, tcp, udp] = [(&key::LISTEN_TLS, 5061), (&key::LISTEN_TCP, 5060), (&key::LISTEN_UDP, 5060)]
-            .map(|(key, port)| self.addresses(key, port));
-        if let Some(Located { value, line }) = self.raw.texts(&key::LISTEN_TLS)
-            && value.is_empty()
-        {
-            self.problems.at(line, "[listen] tls: the list is empty; federation needs at least one TLS address");
-        }
-        for address in &tcp {
-            if tls.iter().any(|other| other.value == address.value) {
-                let text = format!("[listen] tcp: {} is in tls already; give each its own port", address.value);
-                self.problems.at(address.line, text);
-            }
-        }
-        let addresses = |located: Vec<Located<SocketAddr>>| located.into_iter().map(|found| found.value).collect();
-        Listen { tls: addresses(tls), tcp: addresses(tcp), udp: addresses(udp) }
-    }
-
-    fn addresses(&mut self, key: &Key, port: u16) -> Vec<Located<SocketAddr>> {
-        let typed = self.raw.texts(key).map(|typed| typed.value).unwrap_or_default();
-        if typed.len() > LISTENERS_MAX
-            && let Some(beyond) = typed.get(LISTENERS_MAX)
-        {
-            self.problems.at(beyond.line, format!("{}: more than {LISTENERS_MAX} addresses", key.place()));
-        }
-        let mut found: Vec<Located<SocketAddr>> = Vec::new();
-        for Located { value, line } in typed {
-            match address(&value, port) {
-                Ok(address) if found.iter().any(|other| other.value == address) => {
-                    self.problems.at(line, format!("{}: {address} is listed twice", key.place()));
-                }
-                Ok(value) => found.push(Located { value, line }),
-                Err(why) => self.problems.at(line, format!("{}: {why}", key.place())),
-            }
-        }
-        found
-    }
-
     fn path(&mut self, key: &Key) -> Option<Located<PathBuf>> {
         let Located { value, line } = self.raw.text(key)?;
         if value.is_empty() {
@@ -329,22 +300,7 @@ impl Builder<'_> {
     }
 }
 
-/// Reads `ADDRESS:PORT`; `port` is what an example shows.
-fn address(text: &str, port: u16) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return if address.port() == 0 { Err(format!("{text:?} has port 0; write a real one")) } else { Ok(address) };
-    }
-    let bare = text.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(ip) = bare.parse() {
-        return Err(format!("{text:?} has no port; write {:?}", SocketAddr::new(ip, port).to_string()));
-    }
-    Err(format!("{text:?} is no address; expected an IP address and a port, such as \"192.0.2.1:{port}\""))
-}
-
 const WORKERS_MAX: u16 = 256;
 const DRAIN_SECS_DEFAULT: u64 = 10;
 /// Nobody means to wait for longer than an hour.
 const DRAIN_SECS_LIMIT: u64 = 3600;
-
-/// Of one kind. A datagram flow names its listener by one byte, so that all kinds together have to stay below 256.
-const LISTENERS_MAX: usize = 64;

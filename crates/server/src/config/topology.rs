@@ -10,6 +10,7 @@ impl From<&Config> for Topology {
             domains: config.domains.clone(),
             edge: config.edge.clone(),
             listeners: config.listeners().map(|(transport, address)| Listener { transport, address }).collect(),
+            metrics: config.listen.metrics.clone(),
             federation: config.federation.enabled,
             discovery: config.federation.discovery,
             dns_servers: config.dns_servers.clone(),

@@ -8,6 +8,7 @@ pub mod advice;
 pub mod answers;
 mod decisions;
 mod error;
+mod metrics;
 mod partners;
 mod route;
 mod socket;
@@ -31,6 +32,7 @@ use tokio::sync::Mutex;
 
 use crate::certificate_service::CertificateState;
 use crate::config::Config;
+use crate::metrics::{LastAnswers, ServerCounts};
 use crate::workers::Workers;
 use error::ControlError;
 pub use socket::{ControlSocket, SocketError};
@@ -45,18 +47,29 @@ struct State {
     workers: Workers,
     started: Instant,
     certificate: CertificateState,
+    counts: ServerCounts,
+    /// Held while the metrics of one moment are gathered.
+    last_answers: Mutex<LastAnswers>,
     /// Held from reading the table until the workers have it, so that an older table never follows a newer one.
     publishing: Mutex<()>,
 }
 
 impl Control {
-    pub fn new(config: Config, store: StoreHandle, workers: Workers, certificate: CertificateState) -> Control {
-        let (started, publishing) = (Instant::now(), Mutex::new(()));
-        Control(Arc::new(State { config, store, workers, started, certificate, publishing }))
+    pub(crate) fn new(
+        config: Config,
+        store: StoreHandle,
+        workers: Workers,
+        certificate: CertificateState,
+        counts: ServerCounts,
+    ) -> Control {
+        let (last_answers, publishing) = (Mutex::default(), Mutex::new(()));
+        let started = Instant::now();
+        Control(Arc::new(State { config, store, workers, started, certificate, counts, last_answers, publishing }))
     }
 
     fn router(self) -> Router {
         Router::new()
+            .route("/metrics", get(metrics::show))
             .route("/api/status", get(status::show))
             .route("/api/users", get(users::list).post(users::add))
             .route("/api/users/{aor}", axum::routing::delete(users::remove))
@@ -99,7 +112,7 @@ pub fn direct(config: Config) -> Result<tokio::io::DuplexStream, StoreError> {
     crate::assemble::create_folder(&config.data)
         .map_err(|source| StoreError::Unwritable { path: config.data.clone(), source })?;
     let store = StoreThread::start(&path)?.handle();
-    let control = Control::new(config, store, Workers::default(), CertificateState::default());
+    let control = Control::new(config, store, Workers::default(), CertificateState::default(), ServerCounts::default());
     Ok(socket::serve_one(control.router()))
 }
 

@@ -1,0 +1,56 @@
+//! `GET /metrics`: the server at one moment, in the text of Prometheus.
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use federation::partner::PartnerKind;
+use store::now_unix;
+
+use super::{Control, State as ControlState};
+use crate::metrics::{self, ServerSnapshot, Snapshot, StoredSnapshot};
+
+pub(super) async fn show(State(control): State<Control>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], control.metrics().await)
+}
+
+impl Control {
+    /// The text of all metrics. One moment at a time: an older answer of a worker must never follow a newer one.
+    pub(crate) async fn metrics(&self) -> String {
+        let ControlState { config, workers, last_answers, .. } = &*self.0;
+        let mut last_answers = last_answers.lock().await;
+        let cores = workers.ask(|core, _| (core.load(), core.counts().clone()));
+        let (cores, sockets, server) = tokio::join!(cores, workers.counters(), self.server_snapshot());
+        let workers = last_answers.update(config.workers, cores, sockets);
+        metrics::render(&Snapshot { workers, server })
+    }
+
+    async fn server_snapshot(&self) -> ServerSnapshot {
+        let ControlState { store, started, certificate, counts, .. } = &*self.0;
+        let read = store.read(|store| Ok((store.users_count()?, store.partners()?, store.waiting_messages()?))).await;
+        let stored = read.map(|(users, partners, messages)| {
+            let mut stored = StoredSnapshot { users, messages, ..StoredSnapshot::default() };
+            for entry in partners {
+                *stored.partners_by_kind.entry(kind(&entry.partner.kind)).or_default() += 1;
+            }
+            stored
+        });
+        if let Err(error) = &stored {
+            tracing::warn!(%error, "the store cannot be read for the metrics");
+        }
+        ServerSnapshot {
+            uptime_secs: started.elapsed().as_secs(),
+            now_unix: now_unix(),
+            certificate: certificate.get(),
+            stored: stored.ok(),
+            messages_expired: counts.messages_expired_total(),
+        }
+    }
+}
+
+fn kind(kind: &PartnerKind) -> &'static str {
+    match kind {
+        PartnerKind::AllowedServer { .. } => "allowed-server",
+        PartnerKind::AllowedDomain => "allowed-domain",
+        PartnerKind::Blocked => "blocked",
+    }
+}

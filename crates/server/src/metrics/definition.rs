@@ -1,0 +1,98 @@
+//! What a metric is: everything that its definition says, and how its samples are read.
+
+use super::snapshot::Snapshot;
+
+/// One metric, defined once: the text for a scraper and the reference page come from here.
+#[derive(Debug)]
+pub struct Metric {
+    /// With the prefix `comity_` and the unit or `_total` at its end, as Prometheus has it.
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static Label],
+    /// What it says, as one sentence without its full stop.
+    pub help: &'static str,
+    pub(super) read: fn(&Snapshot) -> Vec<Sample>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises, until the server starts again.
+    Counter,
+    Gauge,
+}
+
+/// A label with all values that it can have: there is one series for each combination, and never another one.
+#[derive(Debug)]
+pub struct Label {
+    pub name: &'static str,
+    pub values: Values,
+}
+
+/// A closed set. What a peer sends, or an administrator enters, is in none of them.
+#[derive(Clone, Copy, Debug)]
+pub enum Values {
+    Words(&'static [&'static str]),
+    /// The numbers of the workers, from 0.
+    Workers,
+    /// The version of this program alone.
+    Version,
+}
+
+/// One value of a metric.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sample {
+    /// The values of the labels, in their order.
+    pub labels: Vec<String>,
+    pub value: f64,
+}
+
+impl Kind {
+    /// As the text format spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        }
+    }
+}
+
+impl Sample {
+    /// Counts beyond 2^53 lose their last digits, as they do in Prometheus.
+    pub(super) fn labelled<const N: usize>(labels: [&str; N], value: impl Number) -> Sample {
+        Sample { labels: labels.map(str::to_owned).into(), value: value.value() }
+    }
+}
+
+/// The one sample of a metric without labels.
+pub(super) fn one(value: impl Number) -> Vec<Sample> {
+    vec![Sample::labelled([], value)]
+}
+
+/// What is counted or measured.
+pub(super) trait Number {
+    fn value(self) -> f64;
+}
+
+impl Number for u64 {
+    fn value(self) -> f64 {
+        self as f64
+    }
+}
+
+impl Number for usize {
+    fn value(self) -> f64 {
+        self as f64
+    }
+}
+
+impl Number for i64 {
+    fn value(self) -> f64 {
+        self as f64
+    }
+}
+
+impl Number for bool {
+    fn value(self) -> f64 {
+        f64::from(u8::from(self))
+    }
+}

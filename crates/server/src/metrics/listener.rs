@@ -1,0 +1,116 @@
+//! `GET /metrics` over plain HTTP for a scraper on the network, and nothing else: the control API stays on its Unix socket.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::control::Control;
+
+/// The listeners at work; they end when this is dropped.
+pub(crate) struct MetricsListeners(Vec<AbortHandle>);
+
+impl MetricsListeners {
+    /// Binds all of them, then serves.
+    ///
+    /// # Errors
+    /// The first address that cannot be listened on.
+    pub(crate) async fn open(
+        addresses: &[SocketAddr],
+        control: &Control,
+    ) -> Result<MetricsListeners, (SocketAddr, io::Error)> {
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let listener = TcpListener::bind(address).await.map_err(|error| (*address, error))?;
+            listeners.push((*address, listener));
+        }
+        let serve = |(address, listener)| {
+            tracing::info!(%address, "listening for scrapers");
+            tokio::spawn(accept(listener, control.clone())).abort_handle()
+        };
+        Ok(MetricsListeners(listeners.into_iter().map(serve).collect()))
+    }
+}
+
+impl Drop for MetricsListeners {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// The set ends its connections with this task.
+async fn accept(listener: TcpListener, control: Control) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        let place = places.clone().acquire_owned().await.expect("nobody closes it");
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let served = serve(stream, control.clone());
+                connections.spawn(async move {
+                    let _ = timeout(CONNECTION_TIME, served).await;
+                    drop(place);
+                });
+            }
+            // Out of descriptors, most likely: they come back.
+            Err(error) => {
+                tracing::warn!(%error, "scrapers cannot be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One request a connection. A scraper that hangs up early is its own concern.
+async fn serve(stream: TcpStream, control: Control) {
+    let service = service_fn(|request| answer(request, control.clone()));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).keep_alive(false).max_buf_size(REQUEST_BYTES_MAX);
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(request: Request<Incoming>, control: Control) -> Result<Response<Body>, Infallible> {
+    let plain = |status, text: &str| {
+        let mut response = Response::new(Body::from(format!("{text}\n")));
+        *response.status_mut() = status;
+        response
+    };
+    Ok(match (request.uri().path(), request.method()) {
+        ("/metrics", &Method::GET) => {
+            let mut response = Response::new(Body::from(control.metrics().await));
+            let value = super::CONTENT_TYPE.parse().expect("a header's value");
+            response.headers_mut().insert(CONTENT_TYPE, value);
+            response
+        }
+        ("/metrics", _) => {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
+            response.headers_mut().insert(ALLOW, "GET".parse().expect("a header's value"));
+            response
+        }
+        _ => plain(StatusCode::NOT_FOUND, "only /metrics is here"),
+    })
+}
+
+/// At one address; whoever comes then waits in the system's queue.
+const CONNECTIONS_MAX: usize = 16;
+/// For the whole of a connection: a request that trickles in must not keep the others out.
+const CONNECTION_TIME: Duration = Duration::from_secs(5);
+/// hyper's least.
+const REQUEST_BYTES_MAX: usize = 8192;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

@@ -1,0 +1,70 @@
+//! Metrics for Prometheus: each defined once, in [`ALL`], from which the text for a scraper and the reference page come.
+//!
+//! The number of series is fixed by the number of workers: every label has a closed set of values, and no name, address or
+//! Call-ID of anybody is ever one. What is to be known of one partner is told by `comity partner show`.
+
+mod definition;
+mod listener;
+mod snapshot;
+mod table;
+mod text;
+
+pub use definition::{Kind, Label, Metric, Values};
+pub(crate) use listener::MetricsListeners;
+pub(crate) use snapshot::{LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
+use table::{partners, requests, server, transport};
+pub use text::CONTENT_TYPE;
+pub(crate) use text::render;
+
+/// All metrics, in the order of the text and of the reference.
+pub static ALL: &[&Metric] = &[
+    &server::BUILD_INFO,
+    &server::UPTIME,
+    &server::WORKER_UP,
+    &server::DRAINING,
+    &server::CERTIFICATE_NOT_AFTER,
+    &server::CERTIFICATE_WARNINGS,
+    &server::CERTIFICATE_REFUSED,
+    &server::USERS,
+    &requests::REGISTRATIONS,
+    &server::STORED_MESSAGES,
+    &server::STORED_OLDEST_AGE,
+    &server::MESSAGES_STORED,
+    &server::MESSAGES_DELIVERED,
+    &server::MESSAGES_REPEATED,
+    &server::MESSAGES_EXPIRED,
+    &server::QUEUES_DRAINING,
+    &requests::ADMITTED,
+    &requests::REFUSED,
+    &requests::CHALLENGED,
+    &requests::TRANSACTIONS,
+    &requests::RESPONSE_CONTEXTS,
+    &requests::WAITING,
+    &requests::TIMERS,
+    &partners::ENTRIES,
+    &partners::CONNECTIONS,
+    &partners::CONNECTS_FAILED,
+    &partners::SERVERS_FAILED,
+    &partners::REQUESTS_SENT,
+    &partners::REQUESTS_RETRIED,
+    &partners::RESPONSES,
+    &partners::DNS_QUESTIONS,
+    &partners::DNS_FAILURES,
+    &transport::FLOWS,
+    &transport::FLOWS_OPENED,
+    &transport::FLOWS_ENDED,
+    &transport::FLOWS_MOVED,
+    &transport::HANDSHAKES,
+    &transport::HANDSHAKES_RESUMED,
+    &transport::ACCEPTS_FAILED,
+    &transport::MESSAGES_RECEIVED,
+    &transport::MESSAGES_SENT,
+    &transport::MESSAGES_UNREADABLE,
+    &transport::MESSAGES_UNREADABLE_ANSWERED,
+    &transport::DATAGRAMS_IGNORED,
+    &transport::MESSAGES_LOST,
+    &transport::LIMIT_HITS,
+];
+
+#[cfg(test)]
+mod tests;

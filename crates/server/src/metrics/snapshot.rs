@@ -1,0 +1,107 @@
+//! What the metrics are read from: the whole server at one moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use signaling::{CoreCounts, CoreStatus};
+
+/// One moment of the server. A worker that does not answer is shown as it was last: its counts must not fall.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    pub workers: Vec<WorkerSnapshot>,
+    pub server: ServerSnapshot,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WorkerSnapshot {
+    pub worker: u16,
+    /// This time, and in time.
+    pub has_answered: bool,
+    pub core: CoreStatus,
+    pub counts: CoreCounts,
+    pub sockets: net::Counters,
+}
+
+/// What is not a worker's.
+#[derive(Debug, Default)]
+pub(crate) struct ServerSnapshot {
+    pub uptime_secs: u64,
+    pub now_unix: i64,
+    pub certificate: crate::certificate::ServedCertificate,
+    /// What the store says; absent while it cannot be read.
+    pub stored: Option<StoredSnapshot>,
+    pub messages_expired: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct StoredSnapshot {
+    pub users: u64,
+    pub partners_by_kind: BTreeMap<&'static str, u64>,
+    pub messages: store::WaitingMessages,
+}
+
+/// The last answers of the workers, by number.
+#[derive(Debug, Default)]
+pub(crate) struct LastAnswers(BTreeMap<u16, WorkerSnapshot>);
+
+/// What of a worker one answer tells.
+pub(crate) type CoreAnswer = (CoreStatus, CoreCounts);
+
+impl LastAnswers {
+    /// Puts in what came, and shows every worker.
+    pub(crate) fn update(
+        &mut self,
+        workers: u16,
+        cores: Vec<CoreAnswer>,
+        sockets: Vec<net::Counters>,
+    ) -> Vec<WorkerSnapshot> {
+        for worker in 0..workers {
+            let known = self.0.entry(worker).or_default();
+            known.worker = worker;
+            known.has_answered = false;
+        }
+        for (core, counts) in cores {
+            if let Some(known) = self.0.get_mut(&core.worker) {
+                (known.core, known.counts, known.has_answered) = (core, counts, true);
+            }
+        }
+        for counters in sockets {
+            if let Some(known) = self.0.get_mut(&counters.worker) {
+                known.sockets = counters;
+            }
+        }
+        self.0.values().cloned().collect()
+    }
+}
+
+/// Counts of the server itself, for whoever does the work. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerCounts {
+    messages_expired: Arc<AtomicU64>,
+}
+
+impl ServerCounts {
+    pub(crate) fn messages_expired(&self, count: u64) {
+        self.messages_expired.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn messages_expired_total(&self) -> u64 {
+        self.messages_expired.load(Ordering::Relaxed)
+    }
+}
+
+impl Snapshot {
+    /// Summed over the workers.
+    pub(super) fn sum_core(&self, number: impl Fn(&CoreStatus) -> usize) -> u64 {
+        self.workers.iter().map(|worker| number(&worker.core) as u64).sum()
+    }
+
+    pub(super) fn sum_counts(&self, number: impl Fn(&CoreCounts) -> u64) -> u64 {
+        self.workers.iter().map(|worker| number(&worker.counts)).sum()
+    }
+
+    pub(super) fn sum_sockets(&self, number: impl Fn(&net::Counters) -> u64) -> u64 {
+        self.workers.iter().map(|worker| number(&worker.sockets)).sum()
+    }
+}

@@ -1,0 +1,94 @@
+//! The way to partners and back. By partner there is `comity partner show`: a label with a domain would have no bound.
+
+use super::super::definition::{Kind, Label, Metric, Sample, Values, one};
+use super::by_word;
+
+static STATE: Label = Label { name: "state", values: Values::Words(&["idle", "resolving", "connecting", "up"]) };
+static CLASS: Label = Label { name: "class", values: Values::Words(&["2xx", "3xx", "4xx", "5xx", "6xx"]) };
+static KIND: Label = Label { name: "kind", values: Values::Words(&["allowed-server", "allowed-domain", "blocked"]) };
+
+pub(crate) static ENTRIES: Metric = Metric {
+    name: "comity_partner_entries",
+    kind: Kind::Gauge,
+    labels: &[&KIND],
+    help: "Entries in the partner list; absent while the store cannot be read",
+    read: |all| {
+        let Some(stored) = &all.server.stored else { return Vec::new() };
+        let count = |kind| (kind, stored.partners_by_kind.get(kind).copied().unwrap_or(0));
+        by_word(["allowed-server", "allowed-domain", "blocked"].map(count))
+    },
+};
+
+pub(crate) static CONNECTIONS: Metric = Metric {
+    name: "comity_partner_connections",
+    kind: Kind::Gauge,
+    labels: &[&STATE],
+    help: "Our connections to partners; idle ones are down and remembered for the reason",
+    read: |all| {
+        by_word([
+            ("idle", all.sum_core(|core| core.links_by_state.idle)),
+            ("resolving", all.sum_core(|core| core.links_by_state.resolving)),
+            ("connecting", all.sum_core(|core| core.links_by_state.connecting)),
+            ("up", all.sum_core(|core| core.links_by_state.up)),
+        ])
+    },
+};
+
+pub(crate) static CONNECTS_FAILED: Metric = Metric {
+    name: "comity_partner_connects_failed_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Connections to a partner's server that did not come up: TCP or TLS failed",
+    read: |all| one(all.sum_sockets(|sockets| sockets.connects_failed)),
+};
+
+pub(crate) static SERVERS_FAILED: Metric = Metric {
+    name: "comity_partner_servers_failed",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Servers of partners, and addresses of them, that failed and were not heard from since, as each worker knows them",
+    read: |all| one(all.sum_core(|core| core.partner_servers_failed)),
+};
+
+pub(crate) static REQUESTS_SENT: Metric = Metric {
+    name: "comity_partner_requests_sent_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Requests that went out over a connection to a partner, a second try at another server included",
+    read: |all| one(all.sum_counts(|counts| counts.sent_to_partners)),
+};
+
+pub(crate) static REQUESTS_RETRIED: Metric = Metric {
+    name: "comity_partner_requests_retried_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Requests that one server of a partner failed, so that another was tried",
+    read: |all| one(all.sum_counts(|counts| counts.retried)),
+};
+
+pub(crate) static RESPONSES: Metric = Metric {
+    name: "comity_partner_responses_total",
+    kind: Kind::Counter,
+    labels: &[&CLASS],
+    help: "Final answers of partners, by the first digit of their status",
+    read: |all| {
+        let count = |class| all.sum_counts(|counts| counts.answered_by_class.get(&class).copied().unwrap_or(0));
+        (2..=6).map(|class| Sample::labelled([&format!("{class}xx")], count(class))).collect()
+    },
+};
+
+pub(crate) static DNS_QUESTIONS: Metric = Metric {
+    name: "comity_dns_questions_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Questions to the DNS for a partner's SRV records or addresses",
+    read: |all| one(all.sum_sockets(|sockets| sockets.dns_questions)),
+};
+
+pub(crate) static DNS_FAILURES: Metric = Metric {
+    name: "comity_dns_failures_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Questions to the DNS that got no answer, and hosts of partners that have no address",
+    read: |all| one(all.sum_sockets(|sockets| sockets.dns_failures)),
+};
