@@ -47,13 +47,22 @@ fn become_server_user(config: &Config) -> Result<Option<ServerUser>, Failure> {
 
 fn file(typed: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(file) = typed {
-        return Ok(file.to_owned());
+        return if file.try_exists().unwrap_or(true) { Ok(file.to_owned()) } else { Err(absent(file)) };
     }
     let usual = [HERE, SYSTEM].map(Path::new);
     usual.into_iter().find(|file| file.exists()).map(Path::to_owned).ok_or_else(|| {
         let error = format!("there is no configuration: neither {HERE} in this folder nor {SYSTEM}");
         Failure::new(error, "name the file with --config FILE, or make one: comity init")
     })
+}
+
+fn absent(file: &Path) -> Failure {
+    let hint = match file.parent().filter(|_| file.file_name().is_some_and(|name| name == HERE)) {
+        Some(folder) if folder.as_os_str().is_empty() => "make one: comity init".to_owned(),
+        Some(folder) => format!("make one: comity init --directory {}", folder.display()),
+        None => format!("make one: comity init --config {}", file.display()),
+    };
+    Failure::new(format!("there is no {}", file.display()), hint)
 }
 
 /// The time between `comity init --request` and the authority's answer. Without the request beside it, the path in the

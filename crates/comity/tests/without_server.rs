@@ -127,6 +127,17 @@ fn what_is_mistyped_is_a_usage_error() {
 }
 
 #[test]
+fn a_configuration_that_is_absent_can_be_made() {
+    let place = place();
+    for (file, hint) in [
+        ("new/comity.toml", "next: make one: comity init --directory new"),
+        ("other.toml", "next: make one: comity init --config other.toml"),
+    ] {
+        place.run(&["serve", "--config", file]).fails(&[&format!("error: there is no {file}"), hint]);
+    }
+}
+
+#[test]
 fn status_says_that_no_server_runs_and_how_to_start_one() {
     place().run(&["status"]).fails(&["error: no server is running with comity.toml", "next: start it: comity serve"]);
 }

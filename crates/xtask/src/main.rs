@@ -1,5 +1,6 @@
-//! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`.
+//! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`, `cargo xtask dist`.
 
+mod dist;
 mod docs;
 mod tidy;
 
@@ -7,11 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let mut typed = std::env::args().skip(1);
-    let (task, option) = (typed.next(), typed.next());
-    match task.as_deref() {
+    let typed: Vec<String> = std::env::args().skip(1).collect();
+    let (task, options) = typed.split_first().map_or((None, &[][..]), |(task, options)| (Some(task), options));
+    match task.map(String::as_str) {
         Some("tidy") => tidy::run(&root()),
-        Some("docs") => docs::run(&root(), option.as_deref()),
+        Some("docs") => docs::run(&root(), options.first().map(String::as_str)),
+        Some("dist") => dist::run(&root(), options),
         Some(other) => {
             eprintln!("xtask: there is no task {other:?}");
             eprintln!("{USAGE}");
@@ -31,5 +33,6 @@ fn root() -> PathBuf {
 }
 
 const USAGE: &str = "\
-usage: cargo xtask tidy            check floors, names, files and documents
-       cargo xtask docs [--check]  write the pages of docs/reference, or check that they are fresh";
+usage: cargo xtask tidy                        check floors, names, files and documents
+       cargo xtask docs [--check]              write the pages of docs/reference, or check that they are fresh
+       cargo xtask dist [--profile PROFILE]    make the Debian package, of a release or of a cheaper build";
