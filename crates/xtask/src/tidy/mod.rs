@@ -3,6 +3,7 @@
 mod documents;
 mod files;
 mod floors;
+mod links;
 mod words;
 
 use std::path::Path;
@@ -33,6 +34,7 @@ pub fn run(root: &Path) -> anyhow::Result<ExitCode> {
     findings.extend(words::check(&sources));
     findings.extend(files::check(&sources));
     findings.extend(documents::check(&sources));
+    findings.extend(links::check(&sources));
     findings.sort();
     for Finding { place, what } in &findings {
         println!("{place}: {what}");
