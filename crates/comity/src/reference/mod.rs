@@ -3,6 +3,7 @@
 mod commands;
 mod configuration;
 mod markdown;
+mod metrics;
 mod refusals;
 
 use std::io;
@@ -15,6 +16,7 @@ pub fn pages() -> Vec<Page> {
     vec![
         ("commands.md", commands::page()),
         ("configuration.md", configuration::page()),
+        ("metrics.md", metrics::page()),
         ("refusals.md", refusals::page()),
     ]
 }
@@ -34,6 +36,7 @@ mod tests {
         let wanted = [
             ("commands.md", "## comity partner add\n"),
             ("configuration.md", "| `tls` |"),
+            ("metrics.md", "`comity_uptime_seconds`"),
             ("refusals.md", "## certificate-name\n"),
         ];
         let pages = pages();
