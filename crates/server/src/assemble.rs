@@ -72,6 +72,7 @@ pub struct Running {
     certificate: CertificateTask,
     store: StoreThread,
     drain_time: Duration,
+    summary: String,
     /// Released when the file is closed.
     _lock: File,
 }
@@ -102,12 +103,34 @@ impl Server {
         let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle()));
         let certificate = certificate.start();
         let drain_time = Duration::from_secs(config.drain_secs_max);
+        let summary = format!("{} as {}, {} workers", config.domains.join(", "), config.edge, config.workers);
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
-        Ok(Running { control, metrics, workers, threads, ended, refusals, certificate, store, drain_time, _lock: lock })
+        Ok(Running {
+            control,
+            metrics,
+            workers,
+            threads,
+            ended,
+            refusals,
+            certificate,
+            store,
+            drain_time,
+            summary,
+            _lock: lock,
+        })
     }
 }
 
 impl Running {
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// What is served, as one line.
+    pub(crate) fn summary(&self) -> &str {
+        &self.summary
+    }
+
     /// Waits until a worker ends of itself, which is a bug of ours: the rest cannot serve without it.
     pub async fn worker_lost(&mut self) -> WorkerId {
         match self.ended.recv().await {

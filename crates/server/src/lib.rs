@@ -12,6 +12,8 @@ mod message_expiry;
 pub mod metrics;
 pub mod moment;
 mod refusal_log;
+mod supervision;
 mod workers;
 
 pub use assemble::{Running, Server, StartError, listen_warnings, taken_addresses};
+pub use supervision::Supervision;

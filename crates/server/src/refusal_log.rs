@@ -33,7 +33,7 @@ impl RefusalLog {
     async fn copy(&mut self) {
         let known = self.serials_by_worker.clone();
         let news = move |core: &mut signaling::Core, _| {
-            let worker = core.status().worker;
+            let worker = core.worker();
             let last = known.get(&worker).copied().unwrap_or(0);
             let new: Vec<_> = core.decisions().iter().filter(|recorded| recorded.serial > last).collect();
             let serial = new.last().map_or(last, |recorded| recorded.serial);

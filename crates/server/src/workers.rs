@@ -76,6 +76,12 @@ impl Workers {
         collect(asked).await
     }
 
+    /// The workers that do not answer in time.
+    pub async fn silent(&self) -> Vec<u16> {
+        let answered = self.ask(|core, _| core.worker()).await;
+        (0_u16..).take(self.mailboxes.len()).filter(|worker| !answered.contains(worker)).collect()
+    }
+
     /// What each worker's sockets have seen.
     pub async fn counters(&self) -> Vec<net::Counters> {
         let asked: Vec<_> = self
@@ -111,4 +117,4 @@ async fn collect<T>(asked: Vec<oneshot::Receiver<T>>) -> Vec<T> {
 }
 
 /// A worker answers between two messages; one that takes longer is stuck, and status must still come.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(2);

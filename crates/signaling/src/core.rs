@@ -217,6 +217,10 @@ impl Core {
         self.location.summaries(now)
     }
 
+    pub fn worker(&self) -> WorkerId {
+        self.ownership.worker
+    }
+
     /// What was done since the start.
     pub fn counts(&self) -> &CoreCounts {
         &self.counts

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use server::Server;
+use server::{Server, Supervision};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Global;
@@ -25,10 +25,12 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     let no_signals = |error: std::io::Error| Failure::told(format!("cannot listen for signals: {error}"));
     let mut signals = EndSignals::new().map_err(no_signals)?;
     let mut running = Server::start(config).await.map_err(Failure::told)?;
+    let supervision = Supervision::ready(&running);
     let lost = tokio::select! {
         () = signals.next() => None,
         worker = running.worker_lost() => Some(worker),
     };
+    supervision.stopping();
     if lost.is_none() {
         tokio::select! {
             () = running.drain() => {}

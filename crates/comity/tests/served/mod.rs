@@ -32,6 +32,13 @@ impl Served {
     }
 
     fn start_as(lines: &str, listen: &str, dns: &str) -> Served {
+        let mut served = Served::spawn(lines, listen, dns, &[]);
+        served.wait_until("the server is ready", |served| served.place.run(&["status"]).code == Some(0));
+        served
+    }
+
+    /// Without waiting for it, and with these variables in its environment.
+    pub fn spawn(lines: &str, listen: &str, dns: &str, environment: &[(&str, &str)]) -> Served {
         let (tls_port, tcp_port) = (free_port(), free_port());
         let place = Place::new(&format!(
             "tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]\nudp = [\"127.0.0.1:{tcp_port}\"]\n{listen}"
@@ -41,10 +48,14 @@ impl Served {
         std::fs::write(&file, format!("{lines}\n{}", text.replace("127.0.0.1:9", dns))).unwrap();
         place.certify(&["sip.contoso.example", "contoso.example"]);
         let log = std::fs::File::create(place.path().join("log")).unwrap();
-        let server = place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
-        let mut served = Served { place, server, tls_port, tcp_port };
-        served.wait_until("the server is ready", |served| served.place.run(&["status"]).code == Some(0));
-        served
+        let server = place
+            .command(&["serve"])
+            .envs(environment.iter().copied())
+            .stderr(log)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Served { place, server, tls_port, tcp_port }
     }
 
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&mut Served) -> bool) {
