@@ -60,10 +60,11 @@ need_rust() {
   rust_is_there || { say "Rust $rust_needed or newer is still missing; see https://rustup.rs"; return 1; }
 }
 
-# need_cargo_tool COMMAND CRATE VERSION: into this repository's target folder, in debug form: building it is what takes time
+# need_cargo_tool COMMAND CRATE VERSION [OPTION ...]: into this repository's target folder, in debug form: building it is what takes
+# time. The options are for cargo install.
 need_cargo_tool() {
   command -v "$1" >/dev/null 2>&1 && return 0
   [ -x "target/tools/bin/$1" ] && return 0
   may_install "$2" "cargo install $2 (into target/tools)" || return 1
-  CARGO_TARGET_DIR=target/tools/build cargo install "$2" --version "$3" --locked --debug --quiet --root target/tools >&2
+  CARGO_TARGET_DIR=target/tools/build cargo install "$2" --version "$3" "${@:4}" --locked --debug --quiet --root target/tools >&2
 }

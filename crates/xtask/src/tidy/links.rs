@@ -88,7 +88,7 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 const BOOK: &str = "docs/";
-const CONTENTS: &str = "docs/SUMMARY.md";
+pub const CONTENTS: &str = "docs/SUMMARY.md";
 
 #[cfg(test)]
 mod tests {
