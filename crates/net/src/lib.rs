@@ -21,6 +21,7 @@ mod turn;
 mod udp;
 mod unreadable;
 mod wire;
+mod wire_log;
 pub mod worker;
 
 pub use accounts::{Accounts, Reply};

@@ -7,6 +7,7 @@ use sip::FlowId;
 use tokio::task::spawn_local;
 
 use crate::flow::{Fate, MovedFlow, StreamFlow};
+use crate::wire_log::{self, Way};
 use crate::worker::Worker;
 use crate::{WorkerMessage, accounts, connect};
 
@@ -37,6 +38,7 @@ impl Worker {
             self.counters.transmits_without_flow += 1;
             return;
         };
+        wire_log::message(Way::Out, flow.facts(), &bytes);
         flow.queue(self.now, bytes);
         if flow.queued_bytes() > self.limits.output_bytes_max {
             self.relieve(id);

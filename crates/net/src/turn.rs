@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::flow::{Fate, Signal, linger};
 use crate::occupancy::Permit;
 use crate::unreadable;
+use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 
 /// What a flow's task does next.
@@ -41,6 +42,9 @@ pub(crate) async fn run(worker: Shared, id: FlowId, stream: Rc<TcpStream>, signa
 impl Worker {
     pub(crate) fn turn(&mut self, id: FlowId) -> Next {
         self.enter();
+        // Evaluated only where debug is on.
+        let span = tracing::debug_span!("flow", id = ?id, partner = self.core.partner_of(id));
+        let _within = span.enter();
         let Some(flow) = self.flows.get_mut(&id) else { return Next::Over };
         let received = flow.receive(self.now, &mut self.scratch);
         let has_output = flow.queued_bytes() > 0;
@@ -85,6 +89,7 @@ impl Worker {
 
     fn take_stream_message(&mut self, id: FlowId, bytes: Bytes) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
+        wire_log::message(Way::In, flow.facts(), &bytes);
         match Message::parse_within(bytes.clone(), self.limits.message) {
             Ok(message) => {
                 self.counters.messages_received += 1;

@@ -10,6 +10,7 @@ use signaling::Input;
 use sip::{FlowId, Message, Transport, framing};
 use tokio::net::UdpSocket;
 
+use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 
 /// The task of one datagram socket.
@@ -53,6 +54,7 @@ impl Worker {
             self.counters.datagrams_ignored += 1;
             return;
         }
+        wire_log::message(Way::In, &facts, bytes);
         let framed = framing::check_datagram(Bytes::copy_from_slice(bytes));
         let framed = framed.inspect_err(|_| self.counters.framing_errors += 1).map_err(sip::ParseError::from);
         let parsed = framed.and_then(|bytes| {
@@ -78,6 +80,7 @@ impl Worker {
             self.counters.datagrams_unsent += 1;
             return;
         };
+        wire_log::datagram_out(remote, bytes);
         match socket.try_send_to(bytes, remote) {
             Ok(_) => self.counters.datagrams_sent += 1,
             // The socket is full, or the address cannot be reached: lost like any datagram, and retransmitted.

@@ -1,20 +1,89 @@
 //! Log lines on standard error.
+//!
+//! From info up, lines carry no address and no URI of a person; who needs them turns debug on. What libraries say is not shown
+//! unless the filter names them: they know nothing of this promise.
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::Metadata;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
-/// Starts logging. `COMITY_LOG`, else `RUST_LOG`, says what is logged, as in `debug` or `net=debug,info`.
-///
-/// From info up, lines carry no address and no URI of a person; who needs them turns debug on.
+/// Starts logging. `COMITY_LOG`, else `RUST_LOG`, says what is logged, as in `debug` or `info,net=debug`; with `wire=trace`
+/// in it, every message is.
 pub fn start() {
-    let filter = |name| std::env::var(name).ok().and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter("COMITY_LOG").or_else(|| filter("RUST_LOG")).unwrap_or_else(|| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(filter)
-        .with_target(false);
+    let Filter { filter, text } = Filter::of_environment();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    let is_wanted = filter_fn(move |metadata| is_wanted(metadata, &text));
     // A second call finds logging started already, which is as good.
-    let _ = subscriber.try_init();
+    let _ = registry().with(filter).with(is_wanted).with(lines).try_init();
+}
+
+struct Filter {
+    filter: EnvFilter,
+    text: String,
+}
+
+impl Filter {
+    fn of_environment() -> Filter {
+        let read = |name| {
+            let text = std::env::var(name).ok()?;
+            let filter = EnvFilter::try_new(&text).ok()?;
+            Some(Filter { filter, text })
+        };
+        let usual = || Filter { filter: EnvFilter::new(USUAL), text: USUAL.to_owned() };
+        read("COMITY_LOG").or_else(|| read("RUST_LOG")).unwrap_or_else(usual)
+    }
+}
+
+/// Ours always, subject to the filter's levels; the rest where the filter names it.
+fn is_wanted(metadata: &Metadata<'_>, text: &str) -> bool {
+    let source = metadata.target().split("::").next().unwrap_or_default();
+    OURS.contains(&source) || names(text).any(|name| name == source)
+}
+
+/// The crates and targets that a filter's text names, as in `info,net=debug`.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(|directive| directive.trim().split(['=', ':', '[']).next().unwrap_or_default())
+}
+
+const USUAL: &str = "info";
+/// Our crates that can be in the program. The target `wire` is not among them: whole messages are shown only to who asks.
+const OURS: [&str; 11] = [
+    "certificates",
+    "comity",
+    "federation",
+    "messaging",
+    "net",
+    "plan",
+    "registrar",
+    "server",
+    "signaling",
+    "sip",
+    "store",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_crate_that_is_shipped_is_ours() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = std::fs::read_dir(crates).unwrap().map(name).collect();
+        names.retain(|name| !["bench", "sim", "xtask"].contains(&name.as_str()));
+        names.sort();
+        assert_eq!(names, OURS);
+    }
+
+    #[test]
+    fn a_filter_names_what_it_asks_for() {
+        let named: Vec<&str> = names("info, hickory_net=debug,wire[flow]=trace,net::udp=off").collect();
+        assert_eq!(named, ["info", "hickory_net", "wire", "net"]);
+    }
 }

@@ -221,6 +221,11 @@ impl Core {
         self.ownership.worker
     }
 
+    /// The domain of a partner that a flow of this worker speaks for, once a request on it was admitted.
+    pub fn partner_of(&self, flow: FlowId) -> Option<&str> {
+        self.flows.get(flow)?.partner.as_deref()
+    }
+
     /// What was done since the start.
     pub fn counts(&self) -> &CoreCounts {
         &self.counts

@@ -15,7 +15,8 @@ Examples:
   comity serve --config /etc/comity/comity.toml
   COMITY_LOG=debug comity serve            more in the log, which goes to standard error
 
-COMITY_LOG is error, warn, info, debug or trace [default: info], or names parts: info,net=trace.
+COMITY_LOG is error, warn, info, debug or trace [default: info], or names parts: info,net=debug.
+With info,wire=trace in it, every message is shown, with all that it says of people.
 The first SIGTERM or Ctrl-C lets what is under way finish (drain_secs_max); the second does not wait.";
 
 /// Serves until a signal ends it: the first lets what is under way finish, the second does not wait for it.

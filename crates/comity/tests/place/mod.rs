@@ -36,21 +36,11 @@ impl Place {
     }
 
     /// Issues the certificate for these names, together with its authority.
-    pub fn certify(&self, names: &[&str]) {
-        let mut authority = rcgen::CertificateParams::default();
-        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let authority_key = rcgen::KeyPair::generate().unwrap();
-        let authority_certificate = authority.self_signed(&authority_key).unwrap();
-        let issuer = rcgen::Issuer::new(authority, authority_key);
-        let key = rcgen::KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = rcgen::CertificateParams::new(names).unwrap();
-        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        let write = |name: &str, text: String| std::fs::write(self.path().join(name), text).unwrap();
-        write("ca.pem", authority_certificate.pem());
-        write("contoso.pem", certificate.pem());
-        write("contoso.key", key.serialize_pem());
+    pub fn certify(&self, names: &[&str]) -> Authority {
+        let authority = Authority::new();
+        std::fs::write(self.path().join("ca.pem"), &authority.pem).unwrap();
+        authority.issue(names, &self.path().join("contoso.pem"), &self.path().join("contoso.key"));
+        authority
     }
 
     /// Runs `comity` in the folder.
@@ -76,6 +66,32 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_comity"));
         command.args(arguments).current_dir(self.path()).env_remove("COMITY_CONFIG").env_remove("COMITY_LOG");
         command
+    }
+}
+
+/// Issues certificates.
+pub struct Authority {
+    pem: String,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+}
+
+impl Authority {
+    pub fn new() -> Authority {
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { pem, issuer: rcgen::Issuer::new(params, key) }
+    }
+
+    /// A certificate for these names in one file, its key in the other.
+    pub fn issue(&self, names: &[&str], chain: &Path, key_file: &Path) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        std::fs::write(chain, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
+        std::fs::write(key_file, key.serialize_pem()).unwrap();
     }
 }
 

@@ -6,11 +6,12 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::place::{Answer, Place};
+use crate::place::{Answer, Authority, Place};
 
 /// Killed when dropped.
 pub struct Served {
     pub place: Place,
+    pub authority: Authority,
     pub server: Child,
     pub tls_port: u16,
     pub tcp_port: u16,
@@ -32,9 +33,12 @@ impl Served {
     }
 
     fn start_as(lines: &str, listen: &str, dns: &str) -> Served {
-        let mut served = Served::spawn(lines, listen, dns, &[]);
-        served.wait_until("the server is ready", |served| served.place.run(&["status"]).code == Some(0));
-        served
+        Served::spawn(lines, listen, dns, &[]).when_ready()
+    }
+
+    pub fn when_ready(mut self) -> Served {
+        self.wait_until("the server is ready", |served| served.place.run(&["status"]).code == Some(0));
+        self
     }
 
     /// Without waiting for it, and with these variables in its environment.
@@ -46,7 +50,7 @@ impl Served {
         let file = place.path().join("comity.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, format!("{lines}\n{}", text.replace("127.0.0.1:9", dns))).unwrap();
-        place.certify(&["sip.contoso.example", "contoso.example"]);
+        let authority = place.certify(&["sip.contoso.example", "contoso.example"]);
         let log = std::fs::File::create(place.path().join("log")).unwrap();
         let server = place
             .command(&["serve"])
@@ -55,7 +59,7 @@ impl Served {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Served { place, server, tls_port, tcp_port }
+        Served { place, authority, server, tls_port, tcp_port }
     }
 
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&mut Served) -> bool) {
