@@ -31,11 +31,23 @@ pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let version = env!("CARGO_PKG_VERSION");
     contents::place(&tree, root, &program)?;
     contents::describe(&tree, root, version)?;
+    remove_packages(&target)?;
     let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
     let package = target.join(format!("comity_{version}_{}.deb", architecture.trim()));
     pack(tree.path(), &package, profile)?;
     println!("{}", package.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Of earlier versions: whoever takes "the package" from there means the one that is made now.
+fn remove_packages(folder: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Cargo says where the program is.
