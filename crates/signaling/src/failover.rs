@@ -185,10 +185,11 @@ impl Core {
 
     /// What the caller and the operator are told of a request for a partner that has no answer of the partner's.
     pub(crate) fn partner_refusal(&self, request: &AdmittedRequest, status: u16, trial: Trial) -> Option<Refusal> {
-        let Destination::Partner { domain, .. } = &request.destination else { return None };
+        let Destination::Partner { domain, connection } = &request.destination else { return None };
+        let key = LinkKey { domain: domain.clone(), connection: *connection };
         match status {
             487 => None,
-            _ if trial.lost_connection => Some(self.links.last_failure(domain).cloned().unwrap_or_else(|| {
+            _ if trial.lost_connection => Some(self.links.last_failure(&key).cloned().unwrap_or_else(|| {
                 refusal::partner_unreachable(format!("the connection to {domain} ended before an answer came"))
             })),
             // RFC 3261 section 16.7: a 503 is not passed on.

@@ -130,10 +130,10 @@ impl Links {
         }
     }
 
-    /// Why the partner could not be reached last, over any connection of ours to it.
-    pub(crate) fn last_failure(&self, domain: &str) -> Option<&Refusal> {
-        let of_domain = self.links.iter().filter(|(key, _)| key.domain == domain);
-        of_domain.filter_map(|(_, link)| link.last_failure.as_ref()).next_back()
+    /// Why this connection could not be brought up last, or was lost. The domain's other connections may have failed
+    /// for other reasons, long ago.
+    pub(crate) fn last_failure(&self, key: &LinkKey) -> Option<&Refusal> {
+        self.links.get(key)?.last_failure.as_ref()
     }
 
     /// The server that a flow leads to, while it is used for new requests.
@@ -393,3 +393,19 @@ const LINKS_REMEMBERED_MAX: usize = 10_000;
 
 /// How soon after the handshake a server hangs up that does not accept our certificate.
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_connection_has_a_failure_of_its_own() {
+        let key = |connection| LinkKey { domain: "fabrikam.example".to_owned(), connection };
+        let failed = |reason: &str| Link { last_failure: Some(refusal::partner_unreachable(reason)), ..Link::new() };
+        let mut links = Links::default();
+        links.links.insert(key(0), failed("it hung up"));
+        links.links.insert(key(3), failed("an older trouble"));
+        assert_eq!(links.last_failure(&key(0)).map(|refusal| refusal.reason.as_str()), Some("it hung up"));
+        assert_eq!(links.last_failure(&key(1)), None);
+    }
+}

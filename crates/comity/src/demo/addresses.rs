@@ -22,21 +22,21 @@ pub struct Place {
 }
 
 impl Addresses {
-    /// Places for `count` organisations: on loopback addresses of their own, or, where one address has to do,
+    /// Places for `count` servers: on loopback addresses of their own, or, where one address has to do,
     /// on ports of their own.
     ///
     /// # Errors
     /// When something else listens there; on loopback, when it does so in every range tried.
-    pub fn choose(address: Option<IpAddr>, count: u8) -> anyhow::Result<Addresses> {
+    pub fn choose(address: Option<IpAddr>, dns_port: u16, count: u8) -> anyhow::Result<Addresses> {
         if let Some(address) = address {
             let places = (0..count).map(|number| Place::on_port(address, number)).collect();
-            return Addresses::claim(address, places);
+            return Addresses::claim(SocketAddr::new(address, dns_port), places);
         }
         let mut last = None;
         for range in LOOPBACK_RANGES {
             let place = |host: u8| Ipv4Addr::new(127, 0, range, host);
             let places = (1..=count).map(|host| Place::on_host(place(host).into())).collect();
-            match Addresses::claim(place(DNS_HOST).into(), places) {
+            match Addresses::claim(SocketAddr::new(place(DNS_HOST).into(), dns_port), places) {
                 Ok(addresses) => return Ok(addresses),
                 Err(error) => last = Some(error),
             }
@@ -44,8 +44,7 @@ impl Addresses {
         bail!("no free loopback addresses: {:#}", last.expect("there are ranges"))
     }
 
-    fn claim(dns: IpAddr, places: Vec<Place>) -> anyhow::Result<Addresses> {
-        let dns = SocketAddr::new(dns, DNS_PORT);
+    fn claim(dns: SocketAddr, places: Vec<Place>) -> anyhow::Result<Addresses> {
         let taken = |address: SocketAddr| move |error| anyhow::anyhow!("cannot listen on {address}: {error}");
         let (dns_udp, dns_tcp) =
             (UdpSocket::bind(dns).map_err(taken(dns))?, TcpListener::bind(dns).map_err(taken(dns))?);
@@ -71,8 +70,6 @@ impl Place {
 
 const LOOPBACK_RANGES: std::ops::RangeInclusive<u8> = 2..=30;
 const DNS_HOST: u8 = 53;
-/// No root needed.
-const DNS_PORT: u16 = 5300;
 const TLS_PORT: u16 = 5061;
 const PLAIN_PORT: u16 = 5060;
 /// The first of several on one address, clear of the TLS ports.
@@ -84,8 +81,8 @@ mod tests {
 
     #[test]
     fn a_second_demo_gets_a_range_of_its_own() {
-        let first = Addresses::choose(None, 3).unwrap();
-        let second = Addresses::choose(None, 3).unwrap();
+        let first = Addresses::choose(None, 5300, 3).unwrap();
+        let second = Addresses::choose(None, 5300, 3).unwrap();
         assert_ne!(first.dns, second.dns);
         assert_eq!(first.places.len(), 3);
         assert!(first.places.iter().all(|place| !second.places.contains(place)));

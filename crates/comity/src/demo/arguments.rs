@@ -31,6 +31,9 @@ pub struct DemoArguments {
     /// Digest algorithms to offer to phones, the most wanted first
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = ["SHA-256", "MD5"], hide = true)]
     pub digest: Vec<String>,
+    /// Where the demo's DNS listens: test programs whose resolvers know one port ask for 53
+    #[arg(long, value_name = "PORT", default_value_t = 5300, hide = true)]
+    pub dns_port: u16,
     /// Run no checks; write what test programs need into this folder, and serve until standard input closes
     #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "address", "keep"])]
     pub hold_for_tests: Option<PathBuf>,

@@ -6,6 +6,7 @@ mod addresses;
 mod arguments;
 mod checks;
 mod organisation;
+mod peer;
 mod phone;
 mod phone_folders;
 mod pki;
@@ -30,6 +31,7 @@ pub use self::arguments::{DemoArguments, EXAMPLES};
 
 use self::addresses::{Addresses, Place};
 use self::organisation::{ORGANISATIONS, Organisation};
+use self::peer::Peer;
 use self::pki::Authority;
 use self::stage::{ClearOnDrop, Stage};
 use self::zones::Zone;
@@ -42,6 +44,8 @@ pub struct World {
     pub dns: SocketAddr,
     pub authority: Authority,
     pub organisations: Vec<Organisation>,
+    /// Somebody else's server, where a test program brings one.
+    pub peer: Option<Peer>,
     /// The digest algorithms that all of them offer, the most wanted first.
     pub digest: Vec<String>,
 }
@@ -50,7 +54,9 @@ pub struct World {
 pub fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let stage = Stage::default();
     let _clear = ClearOnDrop(stage.clone());
-    let Addresses { dns, dns_udp, dns_tcp, places } = Addresses::choose(arguments.address, ORGANISATIONS.len() as u8)?;
+    let count = ORGANISATIONS.len() + usize::from(arguments.hold_for_tests.is_some());
+    let Addresses { dns, dns_udp, dns_tcp, places } =
+        Addresses::choose(arguments.address, arguments.dns_port, count as u8)?;
     let folder = create_folder(&arguments, &stage)?;
     let world = World::new(folder, dns, &places, arguments.digest.clone())?;
     let resting = Arc::new(AtomicBool::new(false));
@@ -77,9 +83,12 @@ impl World {
         let program = std::env::current_exe().context("cannot find this program")?;
         let pairs = ORGANISATIONS.iter().zip(places);
         let organisation = |(definition, place): (_, &Place)| Organisation::new(definition, *place, &folder, &program);
+        let authority = Authority::create(&folder)?;
+        let peer = places.get(ORGANISATIONS.len()).map(|place| Peer::create(*place, &authority, &folder));
         Ok(World {
             dns,
-            authority: Authority::create(&folder)?,
+            peer: peer.transpose()?,
+            authority,
             organisations: pairs.map(organisation).collect(),
             digest,
             program,
@@ -95,6 +104,7 @@ impl World {
     /// The zones of the organisations, and of those whom nobody should trust.
     fn zones(&self) -> Vec<Zone> {
         let mut zones: Vec<_> = self.organisations.iter().map(Organisation::zone).collect();
+        zones.extend(self.peer.as_ref().map(Peer::zone));
         let contoso = self.organisation("contoso.example").place.tls;
         for (domain, edge) in OUTSIDERS {
             zones.push(Zone {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::World;
+use super::peer::Peer;
 use super::stage::Stage;
 
 /// Writes `demo.env`, lines of NAME=value for a shell, when everything is ready; then waits.
@@ -35,5 +36,5 @@ fn environment(world: &World) -> String {
             lines += &format!("{user}_PASSWORD={}\n", account.password);
         }
     }
-    lines
+    lines + &world.peer.as_ref().map(Peer::environment).unwrap_or_default()
 }

@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
 
 /// Where one test's organisation lives.
 pub struct Place {
@@ -86,10 +87,15 @@ impl Authority {
 
     /// A certificate for these names in one file, its key in the other.
     pub fn issue(&self, names: &[&str], chain: &Path, key_file: &Path) {
+        self.issue_until(names, chain, key_file, SystemTime::now() + Duration::from_secs(365 * 86_400));
+    }
+
+    pub fn issue_until(&self, names: &[&str], chain: &Path, key_file: &Path, end: SystemTime) {
         let key = rcgen::KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = rcgen::CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_after = end.into();
         std::fs::write(chain, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
         std::fs::write(key_file, key.serialize_pem()).unwrap();
     }

@@ -1,0 +1,59 @@
+//! A place in the world that no server of ours fills: what a test program needs to run somebody else's server there.
+//!
+//! Only while the demo is held for tests.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::addresses::Place;
+use super::pki::{Authority, CertificateNames};
+use super::zones::Zone;
+
+/// Where that server is to listen, and the certificates to try with it, and with ours.
+#[derive(Debug)]
+pub struct Peer {
+    pub place: Place,
+    /// A folder for each certificate: who vouches for it, then whom it names.
+    pub certificates: PathBuf,
+}
+
+impl Peer {
+    /// Writes the certificates into a folder of its own below `folder`.
+    pub fn create(place: Place, authority: &Authority, folder: &Path) -> anyhow::Result<Peer> {
+        let certificates = folder.join("certificates");
+        let unknown = Authority::unknown()?;
+        for (issuer, authority) in [("trusted", authority), ("unknown", &unknown)] {
+            for (label, names) in CERTIFICATES {
+                let folder = certificates.join(issuer).join(label);
+                fs::create_dir_all(&folder)?;
+                authority.certify(names)?.write(&folder)?;
+            }
+        }
+        Ok(Peer { place, certificates })
+    }
+
+    pub fn zone(&self) -> Zone {
+        let address = self.place.tls.ip();
+        let hosts = BTreeMap::from([(DOMAIN, address), (EDGE, address)]);
+        Zone { domain: DOMAIN, hosts, edge: Some((EDGE, self.place.tls.port())) }
+    }
+
+    /// Lines of NAME=value.
+    pub fn environment(&self) -> String {
+        let Place { tls, plain } = self.place;
+        let certificates = self.certificates.display();
+        format!("PEER_EDGE={EDGE}\nPEER_TLS={tls}\nPEER_PLAIN={plain}\nCERTIFICATES={certificates}\n")
+    }
+}
+
+const DOMAIN: &str = "wingtip.example";
+const EDGE: &str = "sip.wingtip.example";
+
+/// Of the peer; of nobody whom it could be; and of two organisations, for those who claim to be them.
+const CERTIFICATES: [(&str, CertificateNames); 4] = [
+    ("wingtip", CertificateNames { dns: &[EDGE, DOMAIN], uris: &["sip:wingtip.example"] }),
+    ("mallory", CertificateNames { dns: &["sip.mallory.example"], uris: &[] }),
+    ("contoso", CertificateNames { dns: &["sip.contoso.example", "contoso.example"], uris: &[] }),
+    ("fabrikam", CertificateNames { dns: &["edge.fabrikam.example", "fabrikam.example"], uris: &[] }),
+];
