@@ -14,11 +14,14 @@ use tracing_subscriber::{EnvFilter, fmt, registry};
 /// Starts logging. `COMITY_LOG`, else `RUST_LOG`, says what is logged, as in `debug` or `info,net=debug`; with `wire=trace`
 /// in it, every message is.
 pub fn start() {
-    let Filter { filter, text } = Filter::of_environment();
+    let (Filter { filter, text }, unreadable) = Filter::of_environment();
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
     let is_wanted = filter_fn(move |metadata| is_wanted(metadata, &text));
     // A second call finds logging started already, which is as good.
     let _ = registry().with(filter).with(is_wanted).with(lines).try_init();
+    for problem in unreadable {
+        tracing::warn!("{problem}");
+    }
 }
 
 struct Filter {
@@ -27,14 +30,19 @@ struct Filter {
 }
 
 impl Filter {
-    fn of_environment() -> Filter {
-        let read = |name| {
-            let text = std::env::var(name).ok()?;
-            let filter = EnvFilter::try_new(&text).ok()?;
-            Some(Filter { filter, text })
-        };
-        let usual = || Filter { filter: EnvFilter::new(USUAL), text: USUAL.to_owned() };
-        read("COMITY_LOG").or_else(|| read("RUST_LOG")).unwrap_or_else(usual)
+    /// And what could not be read, in words for the administrator.
+    fn of_environment() -> (Filter, Vec<String>) {
+        let mut unreadable = Vec::new();
+        for name in ["COMITY_LOG", "RUST_LOG"] {
+            let Ok(text) = std::env::var(name) else { continue };
+            match EnvFilter::try_new(&text) {
+                Ok(filter) => return (Filter { filter, text }, unreadable),
+                Err(error) => unreadable.push(format!(
+                    "{name} is not understood ({error}): write a level, or parts with a level each, as in info,net=debug"
+                )),
+            }
+        }
+        (Filter { filter: EnvFilter::new(USUAL), text: USUAL.to_owned() }, unreadable)
     }
 }
 
