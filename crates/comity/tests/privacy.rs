@@ -165,6 +165,8 @@ fn a_store_that_fails(served: &Served) {
     database.execute_batch("DROP TABLE stored_messages").unwrap();
     let mut quillon = Phone::connect(served, "quillon@contoso.example", PHONE_ONE);
     assert_eq!(quillon.message("vortigern@contoso.example").status(), Some(503));
+    let metrics = served.run(&["metrics"]).ok().stdout;
+    assert!(!metrics.contains("comity_store_failures_total 0\n") && !metrics.contains("\ncomity_users "), "{metrics}");
 }
 
 fn is_above_debug(line: &str) -> bool {
@@ -196,6 +198,13 @@ fn who_asks_for_every_message_sees_them_all() {
     for line in log.lines().filter(|line| is_above_debug(line)) {
         assert!(!needles.iter().any(|needle| line.contains(needle)), "{line}");
     }
+}
+
+#[test]
+fn a_filter_that_is_not_understood_is_told_and_the_usual_one_holds() {
+    let served = Served::spawn("", "", "127.0.0.1:9", &[("COMITY_LOG", "net=loud")]).when_ready();
+    let log = served.log();
+    assert!(log.contains("WARN COMITY_LOG is not understood (") && log.contains("INFO serving"), "{log}");
 }
 
 #[test]

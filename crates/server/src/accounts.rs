@@ -6,35 +6,49 @@ use sip::Aor;
 use sip::auth::Ha1;
 use store::{Store, StoreError, StoreHandle};
 
+use crate::metrics::ServerCounts;
+
 /// Users are read on the store's reading thread. All about messages goes through its writing thread, which keeps the
 /// order.
-pub struct StoreAccounts(pub StoreHandle);
+pub struct StoreAccounts {
+    store: StoreHandle,
+    counts: ServerCounts,
+}
+
+impl StoreAccounts {
+    pub(crate) fn new(store: StoreHandle, counts: ServerCounts) -> StoreAccounts {
+        StoreAccounts { store, counts }
+    }
+}
 
 impl Accounts for StoreAccounts {
     fn credentials(&self, aor: Aor, reply: Reply<Option<Ha1>>) {
-        self.0.read_then(
+        let counts = self.counts.clone();
+        self.store.read_then(
             move |store| store.ha1(&aor),
             // A reply that is dropped counts as "no such user": nobody is let in unproven.
-            |found| match found {
+            move |found| match found {
                 Ok(found) => reply(found),
-                Err(error) => tracing::warn!(%error, "credentials cannot be read"),
+                Err(error) => failed(&counts, &error, "credentials cannot be read"),
             },
         );
     }
 
     fn exists(&self, aor: Aor, reply: Reply<bool>) {
-        self.0.read_then(
+        let counts = self.counts.clone();
+        self.store.read_then(
             move |store| store.user_exists(&aor),
-            |found| match found {
+            move |found| match found {
                 Ok(found) => reply(found),
-                Err(error) => tracing::warn!(%error, "users cannot be read"),
+                Err(error) => failed(&counts, &error, "users cannot be read"),
             },
         );
     }
 
     fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>) {
+        let counts = self.counts.clone();
         let change = move |store: &Store| store.add_message(&new);
-        self.0.write_then(change, |stored| reply(stored.map_err(not_stored)));
+        self.store.write_then(change, move |stored| reply(stored.map_err(|error| not_stored(&counts, error))));
     }
 
     fn next_stored(
@@ -44,11 +58,12 @@ impl Accounts for StoreAccounts {
         now_unix_ms: u64,
         reply: Reply<Result<Option<StoredMessage>, String>>,
     ) {
-        self.0.write_then(
+        let counts = self.counts.clone();
+        self.store.write_then(
             move |store| store.next_message(&aor, after, now_unix_ms),
-            |found| {
+            move |found| {
                 if let Err(error) = &found {
-                    tracing::warn!(%error, "stored messages cannot be read");
+                    failed(&counts, error, "stored messages cannot be read");
                 }
                 reply(found.map_err(|error| error.to_string()));
             },
@@ -56,11 +71,12 @@ impl Accounts for StoreAccounts {
     }
 
     fn settle(&self, id: MessageId, is_delivered: bool, reply: Reply<Result<(), String>>) {
-        self.0.write_then(
+        let counts = self.counts.clone();
+        self.store.write_then(
             move |store| if is_delivered { store.remove_message(id) } else { store.keep_message(id) },
-            |settled| {
+            move |settled| {
                 if let Err(error) = &settled {
-                    tracing::warn!(%error, "what became of a stored message cannot be recorded: it is sent again");
+                    failed(&counts, error, "what became of a stored message cannot be recorded: it is sent again");
                 }
                 reply(settled.map_err(|error| error.to_string()));
             },
@@ -69,13 +85,19 @@ impl Accounts for StoreAccounts {
 }
 
 /// A full mailbox and an unknown user are the sender's concern; anything else is the administrator's.
-fn not_stored(error: StoreError) -> NotStored {
+fn not_stored(counts: &ServerCounts, error: StoreError) -> NotStored {
     match error {
         StoreError::UserUnknown(_) => NotStored::UserUnknown,
         StoreError::MailboxFull(_) => NotStored::Full,
         other => {
-            tracing::warn!(error = %other, "a message cannot be stored");
+            failed(counts, &other, "a message cannot be stored");
             NotStored::Failed(other.to_string())
         }
     }
+}
+
+/// What comes here is about the store as a whole: it names no user.
+fn failed(counts: &ServerCounts, error: &StoreError, what: &str) {
+    counts.store_failed();
+    tracing::warn!(%error, "{what}");
 }

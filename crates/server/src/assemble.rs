@@ -92,15 +92,15 @@ impl Server {
         }
         let start = Start::from_store(&config, certificate.served(), roots)?;
         let store = StoreThread::start(&config.store_path())?;
-        let accounts: Arc<dyn Accounts> = Arc::new(StoreAccounts(store.handle()));
+        let counts = ServerCounts::default();
+        let accounts: Arc<dyn Accounts> = Arc::new(StoreAccounts::new(store.handle(), counts.clone()));
 
         let (workers, threads, ended) = start_workers(&start, &config, &accounts).await?;
-        let counts = ServerCounts::default();
         let api = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state(), counts.clone());
         let opened = open_control(&config, api).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
-        tokio::spawn(message_expiry::run(store.handle(), counts));
-        let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle()));
+        tokio::spawn(message_expiry::run(store.handle(), counts.clone()));
+        let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle(), counts));
         let certificate = certificate.start();
         let drain_time = Duration::from_secs(config.drain_secs_max);
         let summary = format!("{} as {}, {} workers", config.domains.join(", "), config.edge, config.workers);

@@ -17,7 +17,10 @@ pub(crate) async fn run(store: StoreHandle, counts: ServerCounts) {
                 tracing::info!(expired, "stored messages expired undelivered");
             }
             Err(StoreError::Closed) => return,
-            Err(error) => tracing::warn!(%error, "expired messages cannot be removed"),
+            Err(error) => {
+                counts.store_failed();
+                tracing::warn!(%error, "expired messages cannot be removed");
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }

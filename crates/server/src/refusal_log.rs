@@ -7,18 +7,20 @@ use federation::decision::Outcome;
 use store::{StoreHandle, StoredRefusal, now_unix};
 use tokio::sync::oneshot;
 
+use crate::metrics::ServerCounts;
 use crate::workers::Workers;
 
 /// Remembers how far each worker's decisions were read.
 pub struct RefusalLog {
     workers: Workers,
     store: StoreHandle,
+    counts: ServerCounts,
     serials_by_worker: BTreeMap<u16, u64>,
 }
 
 impl RefusalLog {
-    pub fn new(workers: Workers, store: StoreHandle) -> RefusalLog {
-        RefusalLog { workers, store, serials_by_worker: BTreeMap::new() }
+    pub(crate) fn new(workers: Workers, store: StoreHandle, counts: ServerCounts) -> RefusalLog {
+        RefusalLog { workers, store, counts, serials_by_worker: BTreeMap::new() }
     }
 
     /// Copies now and then, and a last time once told to stop.
@@ -52,6 +54,7 @@ impl RefusalLog {
         if !refusals.is_empty() {
             let stored = self.store.write(move |store| store.add_refusals(&refusals, now_unix() * 1000)).await;
             if let Err(error) = stored {
+                self.counts.store_failed();
                 tracing::warn!(%error, "refusals cannot be stored");
             }
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use federation::admission::{Origin, Tier};
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
+use sip::Method;
 use sip::refusal::Word;
 
 /// The limits that are counted here.
@@ -33,6 +34,8 @@ pub struct CoreCounts {
     pub retried: u64,
     /// Final answers of partners, by the first digit of their status: 2 to 6.
     pub answered_by_class: BTreeMap<u16, u64>,
+    /// How long those answers took, but for those to INVITE, which waits for a person.
+    pub answer_times: AnswerTimes,
     /// Messages that were stored for users who were away.
     pub stored: u64,
     /// Stored messages that a device took.
@@ -58,9 +61,14 @@ impl CoreCounts {
             Outcome::Routed { connection: Some(_), .. } => self.sent_to_partners += 1,
             Outcome::Routed { connection: None, .. } => {}
             Outcome::Retried { .. } => self.retried += 1,
-            Outcome::Answered { status, .. } => {
-                *self.answered_by_class.entry((status / 100).clamp(2, 6)).or_default() += 1
-            }
+            Outcome::Answered { status, .. } => self.answered(*status, record),
+        }
+    }
+
+    fn answered(&mut self, status: u16, record: &DecisionRecord) {
+        *self.answered_by_class.entry((status / 100).clamp(2, 6)).or_default() += 1;
+        if record.method != Method::Invite.as_str() {
+            self.answer_times.add(record.spent_ms);
         }
     }
 
@@ -71,5 +79,40 @@ impl CoreCounts {
     pub(crate) fn hit(&mut self, limit: &'static str) {
         debug_assert!(COUNTED_LIMITS.contains(&limit), "{limit} is in no list");
         *self.limits_hit.entry(limit).or_default() += 1;
+    }
+}
+
+/// How often something took how long: a histogram.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AnswerTimes {
+    /// By the first of [`ANSWER_MS_STEPS`] that it did not exceed; the last is for what exceeded all.
+    pub counts: [u64; ANSWER_MS_STEPS.len() + 1],
+    pub sum_ms: u64,
+}
+
+impl AnswerTimes {
+    fn add(&mut self, spent_ms: u64) {
+        let step = ANSWER_MS_STEPS.partition_point(|step| *step < spent_ms);
+        if let Some(count) = self.counts.get_mut(step) {
+            *count += 1;
+        }
+        self.sum_ms = self.sum_ms.saturating_add(spent_ms);
+    }
+}
+
+pub const ANSWER_MS_STEPS: [u64; 8] = [20, 50, 100, 250, 1_000, 2_500, 10_000, 30_000];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_counted_at_the_first_step_that_it_does_not_exceed() {
+        let mut times = AnswerTimes::default();
+        for spent_ms in [0, 20, 21, 30_000, 30_001] {
+            times.add(spent_ms);
+        }
+        assert_eq!(times.counts, [2, 1, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(times.sum_ms, 60_042);
     }
 }

@@ -27,7 +27,7 @@ mod store_and_forward;
 mod token;
 
 pub use crate::core::{Core, CoreConfig, Listener};
-pub use crate::counts::{COUNTED_LIMITS, CoreCounts};
+pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts};
 pub use crate::handoff::{AdmittedRequest, Handoff, Upstream};
 pub use crate::input::Input;
 pub use crate::limits::Limits;

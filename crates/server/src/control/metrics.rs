@@ -35,6 +35,7 @@ impl Control {
             stored
         });
         if let Err(error) = &stored {
+            counts.store_failed();
             tracing::warn!(%error, "the store cannot be read for the metrics");
         }
         ServerSnapshot {
@@ -43,6 +44,7 @@ impl Control {
             certificate: certificate.get(),
             stored: stored.ok(),
             messages_expired: counts.messages_expired_total(),
+            store_failures: counts.store_failures_total(),
         }
     }
 }

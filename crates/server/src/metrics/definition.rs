@@ -19,6 +19,8 @@ pub enum Kind {
     /// Only rises, until the server starts again.
     Counter,
     Gauge,
+    /// Several series: one for each step that a value did not exceed, all values' sum, and their count.
+    Histogram,
 }
 
 /// A label with all values that it can have: there is one series for each combination, and never another one.
@@ -41,7 +43,9 @@ pub enum Values {
 /// One value of a metric.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sample {
-    /// The values of the labels, in their order.
+    /// Of a histogram's series, what comes after the metric's name.
+    pub suffix: &'static str,
+    /// The values of the labels, in their order; for a histogram's step, its end after them.
     pub labels: Vec<String>,
     pub value: f64,
 }
@@ -52,6 +56,7 @@ impl Kind {
         match self {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
         }
     }
 }
@@ -59,13 +64,27 @@ impl Kind {
 impl Sample {
     /// Counts beyond 2^53 lose their last digits, as they do in Prometheus.
     pub(super) fn labelled<const N: usize>(labels: [&str; N], value: impl Number) -> Sample {
-        Sample { labels: labels.map(str::to_owned).into(), value: value.value() }
+        Sample { suffix: "", labels: labels.map(str::to_owned).into(), value: value.value() }
     }
 }
 
 /// The one sample of a metric without labels.
 pub(super) fn one(value: impl Number) -> Vec<Sample> {
     vec![Sample::labelled([], value)]
+}
+
+/// A histogram's samples, from the counts of its steps, each with its end in seconds, and those beyond all of them.
+pub(super) fn histogram(steps: &[(f64, u64)], beyond: u64, sum_secs: f64) -> Vec<Sample> {
+    let mut total = 0;
+    let mut bucket = |end: String, count: u64| {
+        total += count;
+        Sample { suffix: "_bucket", labels: vec![end], value: total.value() }
+    };
+    let mut samples: Vec<Sample> = steps.iter().map(|(end, count)| bucket(end.to_string(), *count)).collect();
+    samples.push(bucket("+Inf".to_owned(), beyond));
+    let of_all = |suffix, value| Sample { suffix, labels: Vec::new(), value };
+    samples.extend([of_all("_sum", sum_secs), of_all("_count", total.value())]);
+    samples
 }
 
 /// What is counted or measured.

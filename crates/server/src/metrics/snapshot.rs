@@ -32,6 +32,7 @@ pub(crate) struct ServerSnapshot {
     /// What the store says; absent while it cannot be read.
     pub stored: Option<StoredSnapshot>,
     pub messages_expired: u64,
+    pub store_failures: u64,
 }
 
 #[derive(Debug, Default)]
@@ -79,11 +80,20 @@ impl LastAnswers {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ServerCounts {
     messages_expired: Arc<AtomicU64>,
+    store_failures: Arc<AtomicU64>,
 }
 
 impl ServerCounts {
     pub(crate) fn messages_expired(&self, count: u64) {
         self.messages_expired.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn store_failed(&self) {
+        self.store_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn store_failures_total(&self) -> u64 {
+        self.store_failures.load(Ordering::Relaxed)
     }
 
     pub(crate) fn messages_expired_total(&self) -> u64 {

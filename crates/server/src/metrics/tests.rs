@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use federation::flow::Direction;
-use signaling::{COUNTED_LIMITS, CoreCounts, CoreStatus, LinkCounts, LinkStatus};
+use signaling::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts, CoreStatus, LinkCounts, LinkStatus};
 use sip::refusal::Word;
 
 use super::snapshot::WorkerSnapshot;
@@ -43,6 +43,7 @@ fn worker(worker: u16) -> WorkerSnapshot {
         sent_to_partners: 122,
         retried: 123,
         answered_by_class: BTreeMap::from([(2, 124), (3, 125), (4, 126), (5, 127), (6, 128)]),
+        answer_times: AnswerTimes { counts: [150, 1, 1, 1, 1, 1, 1, 1, 1], sum_ms: 159_000 },
         stored: 129,
         stored_delivered: 130,
         limits_hit,
@@ -98,6 +99,7 @@ fn snapshot(workers: u16) -> Snapshot {
         now_unix: 2_000,
         stored: Some(stored),
         messages_expired: 303,
+        store_failures: 304,
         ..ServerSnapshot::default()
     };
     Snapshot { workers: (0..workers).map(worker).collect(), server }
@@ -112,7 +114,7 @@ fn series(text: &str) -> BTreeMap<&str, f64> {
 fn every_number_of_a_worker_is_in_the_text() {
     let text = render(&snapshot(1));
     let values: BTreeSet<u64> = series(&text).into_values().map(|value| value as u64).collect();
-    let expected = (101..=130).chain(140..=145).chain(201..=231).chain(301..=303);
+    let expected = (101..=130).chain(140..=145).chain(201..=231).chain(150..=159).chain(301..=304);
     let missing: Vec<u64> = expected.filter(|number| !values.contains(number)).collect();
     assert_eq!(missing, [] as [u64; 0], "{text}");
 }
@@ -139,6 +141,10 @@ fn names_follow_the_conventions_and_samples_their_definitions() {
         assert!(help.starts_with(|first: char| first.is_ascii_uppercase() || first == '1'), "{name}: {help}");
         assert!(!help.ends_with('.') && !help.contains(['\\', '\n', '"']) && !help.contains("  "), "{name}: {help}");
         let samples = read(&snapshot);
+        if *kind == Kind::Histogram {
+            check_histogram(name, &samples);
+            continue;
+        }
         let possible: usize = labels.iter().map(|label| values(label).len()).product();
         assert_eq!(samples.len(), possible, "{name}: a series for each combination of labels");
         let distinct: BTreeSet<&Vec<String>> = samples.iter().map(|sample| &sample.labels).collect();
@@ -150,6 +156,15 @@ fn names_follow_the_conventions_and_samples_their_definitions() {
             }
         }
     }
+}
+
+/// Steps that rise, each with what lies below it too, and at the end what all come to.
+fn check_histogram(name: &str, samples: &[definition::Sample]) {
+    let buckets: Vec<_> = samples.iter().filter(|sample| sample.suffix == "_bucket").collect();
+    assert_eq!(buckets.len(), ANSWER_MS_STEPS.len() + 1, "{name}");
+    assert!(buckets.is_sorted_by(|a, b| a.value <= b.value), "{name}");
+    let count = samples.iter().find(|sample| sample.suffix == "_count").unwrap();
+    assert_eq!(buckets.last().map(|last| (last.labels[0].as_str(), last.value)), Some(("+Inf", count.value)), "{name}");
 }
 
 /// Of a server with two workers.

@@ -20,11 +20,12 @@ fn write_metric(text: &mut String, metric: &Metric, samples: &[Sample]) -> std::
     let Metric { name, kind, labels, help, .. } = metric;
     writeln!(text, "# HELP {name} {help}.\n# TYPE {name} {}", kind.as_str())?;
     for sample in samples {
-        let pairs: Vec<String> =
-            labels.iter().zip(&sample.labels).map(|(label, value)| format!("{}=\"{value}\"", label.name)).collect();
+        let Sample { suffix, labels: values, value } = sample;
+        let names = labels.iter().map(|label| label.name).chain(["le"]);
+        let pairs: Vec<String> = names.zip(values).map(|(label, value)| format!("{label}=\"{value}\"")).collect();
         match pairs.is_empty() {
-            true => writeln!(text, "{name} {}", sample.value)?,
-            false => writeln!(text, "{name}{{{}}} {}", pairs.join(","), sample.value)?,
+            true => writeln!(text, "{name}{suffix} {value}")?,
+            false => writeln!(text, "{name}{suffix}{{{}}} {value}", pairs.join(","))?,
         }
     }
     Ok(())

@@ -1,6 +1,9 @@
 //! The way to partners and back. By partner there is `comity partner show`: a label with a domain would have no bound.
 
-use super::super::definition::{Kind, Label, Metric, Sample, Values, one};
+use signaling::ANSWER_MS_STEPS;
+
+use super::super::definition::{Kind, Label, Metric, Sample, Values, histogram, one};
+use super::super::snapshot::Snapshot;
 use super::by_word;
 
 static STATE: Label = Label { name: "state", values: Values::Words(&["idle", "resolving", "connecting", "up"]) };
@@ -77,6 +80,15 @@ pub(crate) static RESPONSES: Metric = Metric {
     },
 };
 
+pub(crate) static ANSWER_SECONDS: Metric = Metric {
+    name: "comity_partner_answer_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: "How long requests to partners waited for their final answer, the way there included; without INVITE, which waits \
+        for a person",
+    read: answer_seconds,
+};
+
 pub(crate) static DNS_QUESTIONS: Metric = Metric {
     name: "comity_dns_questions_total",
     kind: Kind::Counter,
@@ -92,3 +104,11 @@ pub(crate) static DNS_FAILURES: Metric = Metric {
     help: "Questions to the DNS that got no answer, and hosts of partners that have no address",
     read: |all| one(all.sum_sockets(|sockets| sockets.dns_failures)),
 };
+
+fn answer_seconds(all: &Snapshot) -> Vec<Sample> {
+    let count = |step: usize| all.sum_counts(|counts| counts.answer_times.counts.get(step).copied().unwrap_or(0));
+    let steps: Vec<(f64, u64)> =
+        ANSWER_MS_STEPS.iter().enumerate().map(|(step, end_ms)| (*end_ms as f64 / 1000.0, count(step))).collect();
+    let sum_secs = all.sum_counts(|counts| counts.answer_times.sum_ms) as f64 / 1000.0;
+    histogram(&steps, count(ANSWER_MS_STEPS.len()), sum_secs)
+}

@@ -70,6 +70,14 @@ pub(crate) static USERS: Metric = Metric {
     read: |all| of_store(all, |stored| stored.users),
 };
 
+pub(crate) static STORE_FAILURES: Metric = Metric {
+    name: "comity_store_failures_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Reads and writes of the store that failed: the log says how, and the disk most likely why",
+    read: |all| one(all.server.store_failures),
+};
+
 pub(crate) static STORED_MESSAGES: Metric = Metric {
     name: "comity_stored_messages",
     kind: Kind::Gauge,
