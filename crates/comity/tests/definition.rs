@@ -35,6 +35,9 @@ fn bash_completes_commands_and_options() {
     assert_eq!(completed(&script, &["comity", "pa"]), ["partner"]);
     assert_eq!(completed(&script, &["comity", "why", "--dr"]), ["--dry-run"]);
     assert_eq!(completed(&script, &["comity", "nothing-such", "--dr"]), [""]);
+    // Hidden: for our own tests and documents.
+    assert_eq!(completed(&script, &["comity", "ref"]), [""]);
+    assert_eq!(completed(&script, &["comity", "demo", "--hold"]), [""]);
 }
 
 #[test]
