@@ -25,10 +25,10 @@ use questions::{Asking, Terminal};
 
 pub const EXAMPLES: &str = "\
 Examples:
-  comity init                              ask everything
+  comity init                                ask everything
   comity init --domain contoso.example --yes
   comity init --domain contoso.example --edge sip.contoso.example --listen 192.0.2.1 --request --yes
-  sudo comity init --directory /etc/comity where the packaged server looks for it
+  sudo comity init --directory /etc/comity   where the packaged server looks for it
 
 Nothing that exists is overwritten. It ends with what to publish in the DNS and to open in the firewall.";
 
