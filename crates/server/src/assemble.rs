@@ -1,4 +1,4 @@
-//! The parts put together, started in the order in which they need each other, and ended in reverse.
+//! The parts put together, and started in the order in which they need each other.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use certificates::{LoadError, Roots, ServedIdentity};
 use federation::admission::Organisation;
@@ -20,12 +20,13 @@ use tokio::sync::mpsc;
 
 use crate::accounts::StoreAccounts;
 use crate::certificate;
-use crate::certificate_service::{CertificateService, CertificateTask};
+use crate::certificate_service::CertificateService;
 use crate::config::Config;
 use crate::control::{Control, ControlSocket, SocketError, partners_of};
 use crate::message_expiry;
 use crate::metrics::{MetricsListeners, ServerCounts};
 use crate::refusal_log::RefusalLog;
+use crate::running::Running;
 use crate::workers::Workers;
 
 /// Why a server does not start; one line, with what to do.
@@ -60,23 +61,6 @@ pub enum StartError {
 /// Where servers come from.
 pub struct Server;
 
-/// A server that serves. Stop it with [`Running::stop`]; dropping it leaves its threads behind.
-pub struct Running {
-    control: ControlSocket,
-    metrics: MetricsListeners,
-    workers: Workers,
-    threads: Vec<JoinHandle<()>>,
-    /// Hears from each worker as its thread ends.
-    ended: mpsc::UnboundedReceiver<WorkerId>,
-    refusals: RefusalLogTask,
-    certificate: CertificateTask,
-    store: StoreThread,
-    drain_time: Duration,
-    summary: String,
-    /// Released when the file is closed.
-    _lock: File,
-}
-
 impl Server {
     /// Starts everything and returns when all of it is ready: every worker listens, and the control socket answers.
     ///
@@ -100,77 +84,10 @@ impl Server {
         let opened = open_control(&config, api).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
         tokio::spawn(message_expiry::run(store.handle(), counts.clone()));
-        let refusals = RefusalLogTask::start(RefusalLog::new(workers.clone(), store.handle(), counts));
+        let refusals = RefusalLog::new(workers.clone(), store.handle(), counts).start();
         let certificate = certificate.start();
-        let drain_time = Duration::from_secs(config.drain_secs_max);
-        let summary = format!("{} as {}, {} workers", config.domains.join(", "), config.edge, config.workers);
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
-        Ok(Running {
-            control,
-            metrics,
-            workers,
-            threads,
-            ended,
-            refusals,
-            certificate,
-            store,
-            drain_time,
-            summary,
-            _lock: lock,
-        })
-    }
-}
-
-impl Running {
-    pub(crate) fn workers(&self) -> &Workers {
-        &self.workers
-    }
-
-    /// What is served, as one line.
-    pub(crate) fn summary(&self) -> &str {
-        &self.summary
-    }
-
-    /// Waits until a worker ends of itself, which is a bug of ours: the rest cannot serve without it.
-    pub async fn worker_lost(&mut self) -> WorkerId {
-        match self.ended.recv().await {
-            Some(worker) => worker,
-            // Every sender is held by a thread, and each sends before it ends.
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Takes nothing new, and returns when nothing is under way any more, or when the configured time has passed.
-    pub async fn drain(&self) {
-        tracing::info!(drain_secs_max = self.drain_time.as_secs(), "draining");
-        self.workers.drain();
-        let quiet = async {
-            while !self.workers.are_idle().await {
-                tokio::time::sleep(DRAIN_PAUSE).await;
-            }
-        };
-        if tokio::time::timeout(self.drain_time, quiet).await.is_err() {
-            tracing::warn!("requests that are still under way are given up");
-        }
-    }
-
-    /// Ends everything in order. What was answered is on disk.
-    pub async fn stop(self) {
-        drop(self.metrics);
-        self.control.stop().await;
-        self.refusals.finish().await;
-        self.certificate.finish().await;
-        self.workers.stop();
-        let (threads, store) = (self.threads, self.store);
-        let ending = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                // A panic was reported when it happened.
-                let _ = thread.join();
-            }
-            store.stop();
-        });
-        let _ = ending.await;
-        tracing::info!("stopped");
+        Ok(Running { control, metrics, workers, threads, ended, refusals, certificate, store, config, _lock: lock })
     }
 }
 
@@ -347,24 +264,5 @@ impl Drop for EndReport {
     }
 }
 
-/// The copying of refusals in the background, and once more at the end.
-struct RefusalLogTask {
-    stop: tokio::sync::oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl RefusalLogTask {
-    fn start(log: RefusalLog) -> RefusalLogTask {
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        RefusalLogTask { stop, task: tokio::spawn(log.run(stopped)) }
-    }
-
-    async fn finish(self) {
-        let _ = self.stop.send(());
-        let _ = self.task.await;
-    }
-}
-
-const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 /// Handoffs that may wait for one worker.
 const MAILBOX_HANDOFFS_MAX: usize = 65_536;

@@ -12,8 +12,10 @@ mod message_expiry;
 pub mod metrics;
 pub mod moment;
 mod refusal_log;
+mod running;
 mod supervision;
 mod workers;
 
-pub use assemble::{Running, Server, StartError, listen_warnings, taken_addresses};
+pub use assemble::{Server, StartError, listen_warnings, taken_addresses};
+pub use running::Running;
 pub use supervision::Supervision;

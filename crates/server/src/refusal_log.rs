@@ -6,6 +6,7 @@ use std::time::Duration;
 use federation::decision::Outcome;
 use store::{StoreHandle, StoredRefusal, now_unix};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::metrics::ServerCounts;
 use crate::workers::Workers;
@@ -23,8 +24,14 @@ impl RefusalLog {
         RefusalLog { workers, store, counts, serials_by_worker: BTreeMap::new() }
     }
 
+    /// In the background until told to finish.
+    pub(crate) fn start(self) -> RefusalLogTask {
+        let (stop, stopped) = oneshot::channel();
+        RefusalLogTask { stop, task: tokio::spawn(self.run(stopped)) }
+    }
+
     /// Copies now and then, and a last time once told to stop.
-    pub async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         while tokio::time::timeout(PAUSE, &mut stopped).await.is_err() {
             self.copy().await;
         }
@@ -58,6 +65,19 @@ impl RefusalLog {
                 tracing::warn!(%error, "refusals cannot be stored");
             }
         }
+    }
+}
+
+/// The copying at work.
+pub(crate) struct RefusalLogTask {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl RefusalLogTask {
+    pub(crate) async fn finish(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::task::AbortHandle;
 
-use crate::assemble::Running;
+use crate::running::Running;
 use crate::workers::Workers;
 
 /// Tells about one running server. The watchdog is fed until this is dropped.

@@ -1,0 +1,93 @@
+//! A server that serves: looked into, drained, and ended in the order in which its parts need each other.
+
+use std::fs::File;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use signaling::WorkerId;
+use store::StoreThread;
+use tokio::sync::mpsc;
+
+use crate::certificate_service::CertificateTask;
+use crate::config::Config;
+use crate::control::ControlSocket;
+use crate::metrics::MetricsListeners;
+use crate::refusal_log::RefusalLogTask;
+use crate::workers::Workers;
+
+/// A server that serves. Stop it with [`Running::stop`]; dropping it leaves its threads behind.
+pub struct Running {
+    pub(crate) control: ControlSocket,
+    pub(crate) metrics: MetricsListeners,
+    pub(crate) workers: Workers,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// Hears from each worker as its thread ends.
+    pub(crate) ended: mpsc::UnboundedReceiver<WorkerId>,
+    pub(crate) refusals: RefusalLogTask,
+    pub(crate) certificate: CertificateTask,
+    pub(crate) store: StoreThread,
+    pub(crate) config: Config,
+    /// Released when the file is closed.
+    pub(crate) _lock: File,
+}
+
+impl Running {
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// What is served, as one line.
+    pub(crate) fn summary(&self) -> String {
+        let Config { domains, edge, workers, .. } = &self.config;
+        format!("{} as {edge}, {workers} workers", domains.join(", "))
+    }
+
+    /// How long [`Running::drain`] takes at most.
+    pub(crate) fn drain_time(&self) -> Duration {
+        Duration::from_secs(self.config.drain_secs_max)
+    }
+
+    /// Waits until a worker ends of itself, which is a bug of ours: the rest cannot serve without it.
+    pub async fn worker_lost(&mut self) -> WorkerId {
+        match self.ended.recv().await {
+            Some(worker) => worker,
+            // Every sender is held by a thread, and each sends before it ends.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes nothing new, and returns when nothing is under way any more, or when the configured time has passed.
+    pub async fn drain(&self) {
+        tracing::info!(drain_secs_max = self.config.drain_secs_max, "draining");
+        self.workers.drain();
+        let quiet = async {
+            while !self.workers.are_idle().await {
+                tokio::time::sleep(DRAIN_PAUSE).await;
+            }
+        };
+        if tokio::time::timeout(self.drain_time(), quiet).await.is_err() {
+            tracing::warn!("requests that are still under way are given up");
+        }
+    }
+
+    /// Ends everything in order. What was answered is on disk.
+    pub async fn stop(self) {
+        drop(self.metrics);
+        self.control.stop().await;
+        self.refusals.finish().await;
+        self.certificate.finish().await;
+        self.workers.stop();
+        let (threads, store) = (self.threads, self.store);
+        let ending = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A panic was reported when it happened.
+                let _ = thread.join();
+            }
+            store.stop();
+        });
+        let _ = ending.await;
+        tracing::info!("stopped");
+    }
+}
+
+const DRAIN_PAUSE: Duration = Duration::from_millis(50);
