@@ -41,7 +41,8 @@ impl Supervisor {
     }
 }
 
-const STOPPING: [&str; 2] = ["STOPPING=1", "STATUS=finishing what is under way"];
+/// The ten seconds that draining may take, and some for the end.
+const STOPPING: [&str; 3] = ["STOPPING=1", "EXTEND_TIMEOUT_USEC=30000000", "STATUS=finishing what is under way"];
 
 #[test]
 fn ready_means_that_it_answers_and_stopping_comes_before_the_end() {

@@ -28,9 +28,12 @@ impl Supervision {
         Supervision { watchdog: time.map(feed) }
     }
 
-    /// The server takes nothing new any more.
-    pub fn stopping(&self) {
-        tell(&[NotifyState::Stopping, NotifyState::Status("finishing what is under way")]);
+    /// The server takes nothing new any more. What is under way may take as long as the configuration grants, whatever the
+    /// service manager's own patience is.
+    pub fn stopping(&self, running: &Running) {
+        let time = (running.drain_time() + END_TIME).as_micros();
+        let extend = NotifyState::ExtendTimeoutUsec(u32::try_from(time).unwrap_or(u32::MAX));
+        tell(&[NotifyState::Stopping, extend, NotifyState::Status("finishing what is under way")]);
     }
 }
 
@@ -62,6 +65,9 @@ fn tell(states: &[NotifyState<'_>]) {
         tracing::warn!(%error, "the service manager cannot be told how the server is");
     }
 }
+
+/// For the rest after draining: last bytes, and the store.
+const END_TIME: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {

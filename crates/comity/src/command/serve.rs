@@ -31,7 +31,7 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
         () = signals.next() => None,
         worker = running.worker_lost() => Some(worker),
     };
-    supervision.stopping();
+    supervision.stopping(&running);
     if lost.is_none() {
         tokio::select! {
             () = running.drain() => {}
