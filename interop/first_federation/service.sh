@@ -75,10 +75,13 @@ files_are_private() {
 }
 
 is_refused_to_others() {
-    local told
-    told=$(fails admin comity status 2>&1)
-    echo "$told"
-    grep -F "run this as the server's user, or as root" <<<"$told"
+    local command told
+    for command in status check 'user list'; do
+        # shellcheck disable=SC2086
+        told=$(fails admin comity $command 2>&1)
+        echo "$told"
+        grep -F "run this as the server's user, or as root" <<<"$told"
+    done
 }
 
 survives_a_kill() {

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use server::config::{Config, ConfigError};
 
 use crate::failure::Failure;
-use crate::owner::ServerUser;
+use crate::owner::{self, ServerUser};
 
 /// Reads the file and everything that it names. A root's command goes on as the server's user, see [`ServerUser`]: what
 /// can be read and written is then what the server can.
 pub fn load(typed: Option<&Path>) -> Result<Config, Failure> {
     let file = file(typed)?;
-    let user = become_server_user(&Config::load_settings(&file).map_err(failure)?)?;
-    Config::load(&file).map_err(|error| awaited_certificate(&file).unwrap_or_else(|| refused(error, user.as_ref())))
+    let settings = Config::load_settings(&file).map_err(failure)?;
+    become_server_user(&settings)?;
+    Config::load(&file).map_err(|error| awaited_certificate(&file).unwrap_or_else(|| refused(error, &settings.data)))
 }
 
 /// As [`load`], but the file alone: the certificate may be yet to come.
@@ -39,10 +40,8 @@ pub fn start_command(file: &Path) -> String {
 /// Where the system's server has what it keeps.
 pub const SYSTEM_DATA: &str = "/var/lib/comity";
 
-fn become_server_user(config: &Config) -> Result<Option<ServerUser>, Failure> {
-    let user = ServerUser::of(&config.data);
-    user.as_ref().map_or(Ok(()), ServerUser::become_it)?;
-    Ok(user)
+fn become_server_user(config: &Config) -> Result<(), Failure> {
+    ServerUser::of(&config.data).map_or(Ok(()), |user| user.become_it())
 }
 
 fn file(typed: Option<&Path>) -> Result<PathBuf, Failure> {
@@ -84,16 +83,13 @@ fn awaited_certificate(file: &Path) -> Option<Failure> {
     Some(Failure::new(error, hint))
 }
 
-/// The file itself was read by root: what failed now is something that the server's user may not do.
-fn refused(error: ConfigError, user: Option<&ServerUser>) -> Failure {
-    match user {
-        Some(user) => Failure::new(error.to_string(), format!("{HINT}; {}", user.hint())),
-        None => failure(error),
-    }
+fn refused(error: ConfigError, data: &Path) -> Failure {
+    if error.is_denied() { Failure::new(error.to_string(), owner::denied_hint(data)) } else { failure(error) }
 }
 
 fn failure(error: ConfigError) -> Failure {
-    Failure::new(error.to_string(), HINT)
+    let hint = if error.is_denied() { "let the user that this runs as read it, or run it as root" } else { HINT };
+    Failure::new(error.to_string(), hint)
 }
 
 const HINT: &str = "correct it, then look again: comity check; every key: comity check --keys";

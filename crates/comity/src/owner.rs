@@ -50,12 +50,17 @@ impl ServerUser {
     pub fn group_name(&self) -> String {
         Group::from_gid(self.gid).ok().flatten().map_or_else(|| self.gid.to_string(), |group| group.name)
     }
+}
 
-    /// What to know when this user may not do what root may.
-    pub fn hint(&self) -> String {
-        let (name, group) = (self.name(), self.group_name());
-        format!(
-            "the server runs as {name}: what {name} may not read, let its group read: chgrp {group} FILE; chmod g+r FILE"
-        )
+/// What to do about a file that may not be read: by whom, and is that the server's user?
+pub fn denied_hint(data: &Path) -> String {
+    let owner = std::fs::metadata(data).ok().map(|folder| (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid())));
+    match owner {
+        Some((uid, gid)) if uid == Uid::effective() => {
+            let user = ServerUser { uid, gid, data: data.to_owned() };
+            let (name, group) = (user.name(), user.group_name());
+            format!("the server runs as {name}: let the group {group} read it: chgrp {group} FILE; chmod g+r FILE")
+        }
+        _ => "run this as the server's user, or as root".to_owned(),
     }
 }

@@ -50,6 +50,17 @@ fn the_key_is_for_root_and_for_the_server() {
 }
 
 #[test]
+fn a_server_says_whose_its_folder_has_to_be() {
+    let Some((place, data)) = place() else { return };
+    place.certify(&["sip.contoso.example"]);
+    fs::set_permissions(place.path().join("contoso.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(data.join("comity.lock"), "").unwrap();
+    fs::set_permissions(data.join("comity.lock"), fs::Permissions::from_mode(0o600)).unwrap();
+    let told = place.run(&["serve"]).stderr;
+    assert!(told.contains("all in it have to belong to the user that the server runs as"), "{told}");
+}
+
+#[test]
 fn check_finds_the_key_that_only_root_can_read() {
     let Some((place, _)) = place() else { return };
     place.certify(&["sip.contoso.example"]);

@@ -32,11 +32,11 @@ use crate::workers::Workers;
 /// Why a server does not start; one line, with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot make the folder {}: {source}", path.display())]
+    #[error("cannot make the folder {}: {source}; {}", path.display(), hint(source))]
     Folder { path: PathBuf, source: io::Error },
     #[error("a server already runs in {}; to see it: comity status", path.display())]
     AlreadyRunning { path: PathBuf },
-    #[error("cannot lock {}: {source}", path.display())]
+    #[error("cannot lock {}: {source}; {}", path.display(), hint(source))]
     Lock { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,6 +56,19 @@ pub enum StartError {
     WorkerLost(WorkerId),
     #[error(transparent)]
     Socket(#[from] SocketError),
+}
+
+/// What to do when the server's own folder cannot be written to.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "this folder and all in it have to belong to the user that the server runs as"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "a service of systemd may write there only if its ReadWritePaths say so: systemctl edit comity"
+        }
+        _ => "name another folder as data in comity.toml, or make room for this one",
+    }
 }
 
 /// Where servers come from.

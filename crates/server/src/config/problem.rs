@@ -17,6 +17,14 @@ pub struct Problem {
     pub text: String,
 }
 
+impl ConfigError {
+    /// Whether a file may not be read by who tried: another user could.
+    pub fn is_denied(&self) -> bool {
+        let denied = std::io::Error::from_raw_os_error(ACCESS_DENIED).to_string();
+        self.problems.iter().any(|problem| problem.text.ends_with(&denied))
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {
@@ -58,3 +66,6 @@ impl Problems {
         self.0
     }
 }
+
+/// EACCES of Linux.
+const ACCESS_DENIED: i32 = 13;
