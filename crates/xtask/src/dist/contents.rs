@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::output;
 use super::tree::Tree;
+use super::{licences, output};
 
 /// Everything that will be on the system.
 pub fn place(tree: &Tree, root: &Path, program: &Path) -> anyhow::Result<()> {
@@ -23,6 +23,7 @@ pub fn place(tree: &Tree, root: &Path, program: &Path) -> anyhow::Result<()> {
     manual(tree, program)?;
     tree.file("usr/share/doc/comity/copyright", read("deploy/debian/copyright")?)?;
     tree.file("usr/share/doc/comity/README.Debian", read("deploy/debian/README.Debian")?)?;
+    tree.compressed("usr/share/doc/comity/third-party-licences.gz", licences::of_dependencies(root)?)?;
     tree.compressed("usr/share/doc/comity/README.md.gz", read("README.md")?)?;
     tree.compressed("usr/share/doc/comity/CHANGELOG.md.gz", read("CHANGELOG.md")?)
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: the Debian package, in target/dist. What is in it: `contents`; where that lies: `tree`.
 
 mod contents;
+mod licences;
 mod tree;
 
 use std::path::{Path, PathBuf};
