@@ -20,7 +20,7 @@ enter_namespace() {
     exec unshare --net --mount "${as_root[@]}" "$@"
 }
 
-# The namespace ends with its last process.
+# The namespace ends with its last process. Nothing else listens in it, so that the demo takes its first addresses.
 furnish_namespace() {
     ip link set lo up
     ip link add phones type veth peer name wire
@@ -28,10 +28,14 @@ furnish_namespace() {
     ip link set phones up
     ip link set wire up
     ip route add default via 10.99.0.254 dev phones
+    local names
+    names=$(mktemp)
+    echo "nameserver 127.0.2.53" >"$names"
+    mount --bind "$names" /etc/resolv.conf
+    rm "$names"
 }
 
-# resolve_by ADDRESS: from now on programs ask this server for names.
-resolve_by() {
-    echo "nameserver $1" >"$work/resolv.conf"
-    mountpoint -q /etc/resolv.conf || mount --bind "$work/resolv.conf" /etc/resolv.conf
+# act SCRIPT: a conversation in Python, with what those in the folder above share.
+act() {
+    PYTHONPATH=$(dirname "${BASH_SOURCE[0]}") exec python3 -B "$1" "$COMITY"
 }

@@ -1,62 +1,18 @@
 """Two baresips in a conversation across two organisations; one line for each check, and the sum.
 
-phone.py steers one baresip, sound.py makes and measures the tones.
+phone.py steers one baresip; stage.py and sound.py in the folder above are for every such run.
 """
 
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from phone import Baresip
 from sound import dominant_hertz, write_tone
+from stage import play
 
 WAIT_SECS = 8
 WHOLE_RUN_SECS = 110
 ALICE_HERTZ, BOB_HERTZ = 440, 880
-
-
-class Report:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, name, work):
-        begin = time.monotonic()
-        try:
-            work()
-            mark, reason = "ok  ", ""
-            self.passed += 1
-        except Exception as error:  # whatever went wrong is this check's failure
-            mark, reason = "FAIL", f": {error}"
-            self.failed += 1
-        print(f"{mark} {(time.monotonic() - begin) * 1000:5.0f} ms  {name}{reason}", flush=True)
-
-
-class Servers:
-    """The demo's servers; they end when their standard input is closed."""
-
-    def __init__(self, comity, folder, *arguments):
-        folder.mkdir()
-        self.log = folder / "demo.log"
-        command = [comity, "demo", "--hold-for-tests", str(folder), *arguments]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
-        facts = folder / "demo.env"
-        deadline = time.monotonic() + 20
-        while not facts.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.end()
-                raise RuntimeError(f"the servers did not start: {self.log.read_text()}")
-            time.sleep(0.05)
-        self.facts = dict(line.split("=", 1) for line in facts.read_text().splitlines())
-
-    def end(self):
-        self.process.stdin.close()
-        if self.process.wait(10) != 0:
-            raise RuntimeError(f"the servers did not end well: {self.log.read_text()}")
 
 
 def converse(report, servers, folder):
@@ -123,30 +79,5 @@ def check_all(report, alice, bob):
     report.check("bob writes to alice", lambda: message(bob, alice))
 
 
-def main():
-    def too_long(*_):
-        sys.exit("the run took too long")  # no failure of one check
-
-    signal.signal(signal.SIGALRM, too_long)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
-    signal.alarm(WHOLE_RUN_SECS)
-    report = Report()
-    folder = Path(tempfile.mkdtemp(prefix="comity-baresip-"))
-    try:
-        # With the digest algorithms that are offered unless somebody says otherwise.
-        for workers in ["1", "3"]:
-            print(f"with {workers} workers an organisation", flush=True)
-            stage = folder / workers
-            stage.mkdir()
-            servers = Servers(sys.argv[1], stage / "servers", "--workers", workers)
-            try:
-                converse(report, servers, stage)
-            finally:
-                report.check("the servers end", servers.end)
-    finally:
-        shutil.rmtree(folder)
-    print(f"{report.passed} passed, {report.failed} failed")
-    return 0 if report.passed and not report.failed else 1
-
-
-sys.exit(main())
+# With the digest algorithms that are offered unless somebody says otherwise.
+sys.exit(play("baresip", WHOLE_RUN_SECS, converse))

@@ -19,8 +19,11 @@ def write_tone(path, hertz, seconds=30):
 def dominant_hertz(path):
     """By zero crossings in the middle half; fails when there is nothing loud enough to measure."""
     with wave.open(str(path), "rb") as file:
-        rate, channels, count = file.getframerate(), file.getnchannels(), file.getnframes()
-        samples = struct.unpack(f"<{count * channels}h", file.readframes(count))[::channels]
+        rate, channels = file.getframerate(), file.getnchannels()
+        # Some phones end before they have written how much there is.
+        sound = file.readframes(file.getnframes())
+        samples = struct.unpack(f"<{len(sound) // 2}h", sound)[::channels]
+        count = len(samples)
     middle = samples[count // 4 : 3 * count // 4]
     if len(middle) < rate // 2:
         raise RuntimeError(f"the recording has only {count / rate:.1f} s")

@@ -1,0 +1,121 @@
+"""Two linphones in a conversation across two organisations, and one that is shown, or shows, a bad certificate.
+
+phone.py steers one linphone; stage.py and sound.py in the folder above are for every such run.
+"""
+
+import sys
+import time
+
+from phone import Linphone
+from sound import dominant_hertz, write_tone
+from stage import play
+
+WAIT_SECS = 8
+WHOLE_RUN_SECS = 170
+ALICE_HERTZ, BOB_HERTZ = 440, 880
+ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+
+
+def phone_of(servers, folder, aor, rtp, hertz, certificate=None):
+    name = aor.split("@")[0]
+    facts = servers.facts
+    shown = f"{facts['CERTIFICATES']}/{certificate}" if certificate else None
+    phone = Linphone(
+        folder / name, aor=aor, password=facts[name.upper() + "_PASSWORD"], ca=facts["CA"], rtp=rtp, certificate=shown
+    )
+    write_tone(phone.home / "tone.wav", hertz)
+    return phone
+
+
+def converse(report, servers, folder):
+    alice = phone_of(servers, folder, ALICE, 17078, ALICE_HERTZ)
+    bob = phone_of(servers, folder, BOB, 18078, BOB_HERTZ)
+    try:
+        for phone in (alice, bob):
+            report.check(f"{phone.aor} registers over TLS", lambda phone=phone: registers(phone))
+        talk(report, alice, bob)
+        alice.end()
+        strangers(report, servers, folder, bob)
+    finally:
+        alice.end()
+        bob.end()
+
+
+def registers(phone):
+    phone.start()
+    if not phone.registered:
+        raise RuntimeError("the registration failed")
+
+
+def talk(report, alice, bob):
+    def call(caller, callee, seconds):
+        caller.command(f"call sip:{callee.aor}")
+        callee.expect("Media streams established", WAIT_SECS)
+        caller.expect("Media streams established", WAIT_SECS)
+        time.sleep(seconds)
+
+    def hang_up(ender, other):
+        ender.command("terminate")
+        other.expect("ended (No error)", WAIT_SECS)
+        ender.expect("ended (No error)", WAIT_SECS)
+
+    def hears(phone, hertz):
+        heard = dominant_hertz(phone.heard)
+        if abs(heard - hertz) > 5:
+            raise RuntimeError(f"expected {hertz} Hz, heard {heard:.0f} Hz")
+
+    report.check("alice@contoso calls bob@fabrikam", lambda: call(alice, bob, 3))
+    report.check("alice hangs up, and bob's phone hears of it", lambda: hang_up(alice, bob))
+    report.check(f"bob heard alice's {ALICE_HERTZ} Hz", lambda: hears(bob, ALICE_HERTZ))
+    report.check(f"alice heard bob's {BOB_HERTZ} Hz", lambda: hears(alice, BOB_HERTZ))
+    report.check("bob@fabrikam calls alice@contoso", lambda: call(bob, alice, 0.5))
+    report.check("alice hangs up as the callee", lambda: hang_up(alice, bob))
+    report.check("alice writes to bob", lambda: message(alice, bob))
+    report.check("bob writes to alice", lambda: message(bob, alice))
+
+
+def message(sender, recipient):
+    text = f"good morning from {sender.aor} at {time.monotonic()}"
+    sender.command(f"chat sip:{recipient.aor} {text}")
+    recipient.expect(f"Message received from sip:{sender.aor}: {text}", WAIT_SECS)
+
+
+def strangers(report, servers, folder, bob):
+    """Each time another start of alice's phone, which looks at its server's certificate anew."""
+
+    def shows(certificate):
+        """Her phone shows it: that of a partner, from an authority that nobody trusts."""
+        phone = phone_of(servers, folder, ALICE, 17078, ALICE_HERTZ, certificate)
+        try:
+            registers(phone)
+            if "Password for" in phone.said():
+                raise RuntimeError("it did not show its certificate")
+            message(phone, bob)
+            message(bob, phone)
+            seen = servers.comity("CONTOSO", "partner", "show", "fabrikam.example")
+            if "Somebody else" in str(seen):
+                raise RuntimeError(f"the phone passes for a partner: {seen}")
+        finally:
+            phone.end()
+
+    def is_shown(certificate, refused_for):
+        """The server shows it."""
+        servers.show_certificate("CONTOSO", certificate)
+        phone = phone_of(servers, folder, ALICE, 17078, ALICE_HERTZ)
+        try:
+            phone.start()
+            if phone.registered != (refused_for is None):
+                raise RuntimeError(f"registered: {phone.registered}")
+            if refused_for and not phone.logged(refused_for):
+                raise RuntimeError(f"its log does not say: {refused_for}")
+        finally:
+            phone.end()
+
+    report.check("a partner's certificate that nobody vouches for makes no partner of alice's phone",
+                 lambda: shows("unknown/fabrikam"))  # fmt: skip
+    report.check("alice's phone refuses a server of another name", lambda: is_shown("trusted/mallory", "CN-mismatch"))
+    report.check("alice's phone refuses a server of an unknown authority", lambda: is_shown("unknown/contoso", "not-trusted"))
+    report.check("alice's phone takes the server's own certificate", lambda: is_shown("trusted/contoso", None))
+
+
+sys.exit(play("linphone", WHOLE_RUN_SECS, converse))
