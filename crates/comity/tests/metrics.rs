@@ -73,6 +73,9 @@ fn what_happens_is_counted() {
     ] {
         assert_eq!(all[name], value, "{name}");
     }
+    for name in ["open_files", "open_files_max", "resident_memory_bytes"] {
+        assert!(all[&format!("comity_process_{name}")] > 10.0, "{name}");
+    }
     let not_after = served.run(&["status", "--json"]).ok().json()["certificate"]["not_after_unix"].as_f64();
     assert_eq!(Some(all["comity_certificate_not_after_timestamp_seconds"]), not_after);
     let clients = |all: &BTreeMap<String, f64>| -> f64 {

@@ -7,7 +7,7 @@ use federation::partner::PartnerKind;
 use store::now_unix;
 
 use super::{Control, State as ControlState};
-use crate::metrics::{self, ServerSnapshot, Snapshot, StoredSnapshot};
+use crate::metrics::{self, Resources, ServerSnapshot, Snapshot, StoredSnapshot};
 
 pub(super) async fn show(State(control): State<Control>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], control.metrics().await)
@@ -45,6 +45,7 @@ impl Control {
             stored: stored.ok(),
             messages_expired: counts.messages_expired_total(),
             store_failures: counts.store_failures_total(),
+            resources: tokio::task::spawn_blocking(Resources::of_this_program).await.ok().flatten(),
         }
     }
 }

@@ -104,6 +104,12 @@ impl Number for usize {
     }
 }
 
+impl Number for f64 {
+    fn value(self) -> f64 {
+        self
+    }
+}
+
 impl Number for i64 {
     fn value(self) -> f64 {
         self as f64

@@ -5,14 +5,16 @@
 
 mod definition;
 mod listener;
+mod resources;
 mod snapshot;
 mod table;
 mod text;
 
 pub use definition::{Kind, Label, Metric, Values};
 pub(crate) use listener::MetricsListeners;
+pub(crate) use resources::Resources;
 pub(crate) use snapshot::{LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
-use table::{partners, requests, server, transport};
+use table::{partners, requests, resources as used, server, transport};
 pub use text::CONTENT_TYPE;
 pub(crate) use text::render;
 
@@ -22,6 +24,10 @@ pub static ALL: &[&Metric] = &[
     &server::UPTIME,
     &server::WORKER_UP,
     &server::DRAINING,
+    &used::OPEN_FILES,
+    &used::OPEN_FILES_MAX,
+    &used::RESIDENT_MEMORY,
+    &used::CPU,
     &server::CERTIFICATE_NOT_AFTER,
     &server::CERTIFICATE_WARNINGS,
     &server::CERTIFICATE_REFUSED,

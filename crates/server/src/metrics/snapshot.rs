@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use signaling::{CoreCounts, CoreStatus};
 
+use super::resources::Resources;
+
 /// One moment of the server. A worker that does not answer is shown as it was last: its counts must not fall.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
@@ -33,6 +35,8 @@ pub(crate) struct ServerSnapshot {
     pub stored: Option<StoredSnapshot>,
     pub messages_expired: u64,
     pub store_failures: u64,
+    /// Absent where the system does not tell.
+    pub resources: Option<Resources>,
 }
 
 #[derive(Debug, Default)]

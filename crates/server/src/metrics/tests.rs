@@ -100,6 +100,12 @@ fn snapshot(workers: u16) -> Snapshot {
         stored: Some(stored),
         messages_expired: 303,
         store_failures: 304,
+        resources: Some(Resources {
+            open_files: 305,
+            open_files_max: 306,
+            resident_memory_bytes: 307,
+            cpu_secs: 308.5,
+        }),
         ..ServerSnapshot::default()
     };
     Snapshot { workers: (0..workers).map(worker).collect(), server }
@@ -114,7 +120,7 @@ fn series(text: &str) -> BTreeMap<&str, f64> {
 fn every_number_of_a_worker_is_in_the_text() {
     let text = render(&snapshot(1));
     let values: BTreeSet<u64> = series(&text).into_values().map(|value| value as u64).collect();
-    let expected = (101..=130).chain(140..=145).chain(201..=231).chain(150..=159).chain(301..=304);
+    let expected = (101..=130).chain(140..=145).chain(201..=231).chain(150..=159).chain(301..=308);
     let missing: Vec<u64> = expected.filter(|number| !values.contains(number)).collect();
     assert_eq!(missing, [] as [u64; 0], "{text}");
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod partners;
 pub(super) mod requests;
+pub(super) mod resources;
 pub(super) mod server;
 pub(super) mod transport;
 
