@@ -11,8 +11,8 @@ use crate::{Mailbox, WorkerMessage};
 /// The accounts of this server. Called on a worker's thread: must not block, and calls `reply` from any thread.
 pub trait Accounts: Send + Sync {
     /// `None`: there is no such user.
-    fn credentials(&self, aor: Aor, reply: Reply<Option<Ha1>>);
-    fn exists(&self, aor: Aor, reply: Reply<bool>);
+    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<Ha1>, String>>);
+    fn exists(&self, aor: Aor, reply: Reply<Result<bool, String>>);
 
     /// Replies once the message is on disk. The questions about messages are worked on in the order of their calls.
     fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>);
@@ -33,13 +33,13 @@ pub type Reply<T> = Box<dyn FnOnce(T) + Send>;
 
 /// Asks for the stored credentials; the answer comes by the worker's own mailbox.
 pub(crate) fn ask_credentials(accounts: &dyn Accounts, aor: Aor, id: QuestionId, mailbox: Mailbox) {
-    let pending = PendingAnswer::new(id, Answer::Credentials(None), mailbox);
+    let pending = PendingAnswer::new(id, Answer::Credentials(Err(BROKEN.to_owned())), mailbox);
     accounts.credentials(aor, Box::new(move |found| pending.give(Answer::Credentials(found))));
 }
 
 /// Asks whether the user exists; the answer comes by the worker's own mailbox.
 pub(crate) fn ask_exists(accounts: &dyn Accounts, aor: Aor, id: QuestionId, mailbox: Mailbox) {
-    let pending = PendingAnswer::new(id, Answer::User(false), mailbox);
+    let pending = PendingAnswer::new(id, Answer::User(Err(BROKEN.to_owned())), mailbox);
     accounts.exists(aor, Box::new(move |found| pending.give(Answer::User(found))));
 }
 
@@ -73,8 +73,8 @@ pub(crate) fn ask_to_settle(
     accounts.settle(message, is_delivered, Box::new(move |settled| pending.give(Answer::Settled(settled))));
 }
 
-/// Gives exactly one answer, also when the reply is dropped unused (the store broke down): then it is as if there
-/// were no such user, since nobody may be let in unproven, and nothing was stored.
+/// Gives exactly one answer, also when the reply is dropped unused (the store broke down): then nothing is known and
+/// nothing was stored.
 struct PendingAnswer {
     id: QuestionId,
     answer: Option<Answer>,
@@ -112,12 +112,12 @@ mod tests {
     struct Flaky;
 
     impl Accounts for Flaky {
-        fn credentials(&self, _: Aor, reply: Reply<Option<Ha1>>) {
+        fn credentials(&self, _: Aor, reply: Reply<Result<Option<Ha1>, String>>) {
             drop(reply);
         }
 
-        fn exists(&self, _: Aor, reply: Reply<bool>) {
-            reply(true);
+        fn exists(&self, _: Aor, reply: Reply<Result<bool, String>>) {
+            reply(Ok(true));
         }
 
         fn store(&self, _: NewMessage, reply: Reply<Result<(), NotStored>>) {
@@ -147,8 +147,8 @@ mod tests {
         let mut answers = Vec::new();
         inbox.receive(&mut answers, 10).await;
         assert_eq!(answers.len(), 5);
-        assert!(matches!(answers[0], WorkerMessage::Answer { id: QuestionId(1), answer: Answer::Credentials(None) }));
-        assert!(matches!(answers[1], WorkerMessage::Answer { id: QuestionId(2), answer: Answer::User(true) }));
+        assert!(matches!(answers[0], WorkerMessage::Answer { id: QuestionId(1), answer: Answer::Credentials(Err(_)) }));
+        assert!(matches!(answers[1], WorkerMessage::Answer { id: QuestionId(2), answer: Answer::User(Ok(true)) }));
         assert!(matches!(
             answers[2],
             WorkerMessage::Answer { id: QuestionId(3), answer: Answer::Stored(Err(NotStored::Failed(_))) }

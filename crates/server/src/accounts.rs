@@ -22,27 +22,16 @@ impl StoreAccounts {
 }
 
 impl Accounts for StoreAccounts {
-    fn credentials(&self, aor: Aor, reply: Reply<Option<Ha1>>) {
+    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<Ha1>, String>>) {
         let counts = self.counts.clone();
-        self.store.read_then(
-            move |store| store.ha1(&aor),
-            // A reply that is dropped counts as "no such user": nobody is let in unproven.
-            move |found| match found {
-                Ok(found) => reply(found),
-                Err(error) => failed(&counts, &error, "credentials cannot be read"),
-            },
-        );
+        let told = move |found| reply(told(&counts, found, "credentials cannot be read"));
+        self.store.read_then(move |store| store.ha1(&aor), told);
     }
 
-    fn exists(&self, aor: Aor, reply: Reply<bool>) {
+    fn exists(&self, aor: Aor, reply: Reply<Result<bool, String>>) {
         let counts = self.counts.clone();
-        self.store.read_then(
-            move |store| store.user_exists(&aor),
-            move |found| match found {
-                Ok(found) => reply(found),
-                Err(error) => failed(&counts, &error, "users cannot be read"),
-            },
-        );
+        let told = move |found| reply(told(&counts, found, "users cannot be read"));
+        self.store.read_then(move |store| store.user_exists(&aor), told);
     }
 
     fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>) {
@@ -61,12 +50,7 @@ impl Accounts for StoreAccounts {
         let counts = self.counts.clone();
         self.store.write_then(
             move |store| store.next_message(&aor, after, now_unix_ms),
-            move |found| {
-                if let Err(error) = &found {
-                    failed(&counts, error, "stored messages cannot be read");
-                }
-                reply(found.map_err(|error| error.to_string()));
-            },
+            move |found| reply(told(&counts, found, "stored messages cannot be read")),
         );
     }
 
@@ -74,14 +58,17 @@ impl Accounts for StoreAccounts {
         let counts = self.counts.clone();
         self.store.write_then(
             move |store| if is_delivered { store.remove_message(id) } else { store.keep_message(id) },
-            move |settled| {
-                if let Err(error) = &settled {
-                    failed(&counts, error, "what became of a stored message cannot be recorded: it is sent again");
-                }
-                reply(settled.map_err(|error| error.to_string()));
-            },
+            move |settled| reply(told(&counts, settled, "what became of a stored message cannot be recorded yet")),
         );
     }
+}
+
+/// The administrator is told what failed; who asked, that it did.
+fn told<T>(counts: &ServerCounts, found: Result<T, StoreError>, what: &'static str) -> Result<T, String> {
+    found.map_err(|error| {
+        failed(counts, &error, what);
+        error.to_string()
+    })
 }
 
 /// A full mailbox and an unknown user are the sender's concern; anything else is the administrator's.

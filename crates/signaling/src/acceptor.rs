@@ -162,7 +162,8 @@ impl Core {
     /// The answer has come, or will not come: the same list again, with more evidence.
     pub(crate) fn resume_admission(&mut self, now: Instant, mut arrival: Arrival, answer: Option<Answer>) {
         match answer {
-            Some(Answer::Credentials(found)) => arrival.evidence.credentials = Some(found),
+            Some(Answer::Credentials(Ok(found))) => arrival.evidence.credentials = Some(found),
+            Some(Answer::Credentials(Err(why))) => return self.refuse_arrival(now, arrival, &store_failed(&why)),
             Some(Answer::Srv(result)) => {
                 if let Some(domain) = from_domain(&arrival.message) {
                     self.discovery.insert(now, &domain, result.clone());
@@ -348,6 +349,11 @@ fn draining() -> Refusal {
 
 pub(crate) fn no_answer() -> Refusal {
     Refusal::new(504, Word::NoAnswer, "what the decision needed did not come in time")
+}
+
+/// Nobody is let in unproven, and nobody is told that he does not exist.
+pub(crate) fn store_failed(why: &str) -> Refusal {
+    Refusal::new(504, Word::NoAnswer, format!("the store: {why}"))
 }
 
 fn from_domain(request: &Message) -> Option<String> {

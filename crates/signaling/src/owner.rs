@@ -12,7 +12,7 @@ use sip::refusal::Word;
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
 use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
 
-use crate::acceptor::{no_answer, overloaded};
+use crate::acceptor::{no_answer, overloaded, store_failed};
 use crate::core::{Asker, Core};
 use crate::failover::Trial;
 use crate::flow_table::Whereabouts;
@@ -185,8 +185,9 @@ impl Core {
     pub(crate) fn resume_recipient(&mut self, now: Instant, request: AdmittedRequest, answer: Option<Answer>) {
         let Some(upstream) = request.upstream else { return };
         let refusal = match answer {
-            Some(Answer::User(true)) => Refusal::new(480, Word::UserOffline, "no device of the user is registered"),
-            Some(Answer::User(false)) => Refusal::new(404, Word::UserUnknown, "there is no such account"),
+            Some(Answer::User(Ok(true))) => Refusal::new(480, Word::UserOffline, "no device of the user is registered"),
+            Some(Answer::User(Err(why))) => store_failed(&why),
+            Some(Answer::User(Ok(false))) => Refusal::new(404, Word::UserUnknown, "there is no such account"),
             _ => no_answer(),
         };
         self.refuse_owned(now, upstream, &request.message, &refusal);

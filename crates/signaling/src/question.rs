@@ -37,9 +37,10 @@ pub enum Question {
 /// The answers, one kind for each kind of question.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// `None`: there is no such user.
-    Credentials(Option<Ha1>),
-    User(bool),
+    /// `None`: there is no such user. The error says why the store cannot tell.
+    Credentials(Result<Option<Ha1>, String>),
+    /// The error says why the store cannot tell.
+    User(Result<bool, String>),
     Stored(Result<(), NotStored>),
     /// `None`: nothing is left. The error says why the store cannot tell.
     NextStored(Result<Option<StoredMessage>, String>),

@@ -44,13 +44,13 @@ struct TestAccounts {
 }
 
 impl Accounts for TestAccounts {
-    fn credentials(&self, aor: Aor, reply: Box<dyn FnOnce(Option<Ha1>) + Send>) {
+    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<Ha1>, String>>) {
         let exists = !aor.user().starts_with("no");
-        reply(exists.then(|| Ha1::new(aor.user(), self.realm, PASSWORD)));
+        reply(Ok(exists.then(|| Ha1::new(aor.user(), self.realm, PASSWORD))));
     }
 
-    fn exists(&self, aor: Aor, reply: Box<dyn FnOnce(bool) + Send>) {
-        reply(!aor.user().starts_with("no"));
+    fn exists(&self, aor: Aor, reply: Reply<Result<bool, String>>) {
+        reply(Ok(!aor.user().starts_with("no")));
     }
 
     fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>) {

@@ -461,8 +461,8 @@ impl World {
 
     fn answer(&mut self, site: usize, worker: u16, question: Question) -> Answer {
         match question {
-            Question::Credentials(aor) => Answer::Credentials(self.sites[site].users.get(&aor).cloned()),
-            Question::User(aor) => Answer::User(self.sites[site].users.contains_key(&aor)),
+            Question::Credentials(aor) => Answer::Credentials(Ok(self.sites[site].users.get(&aor).cloned())),
+            Question::User(aor) => Answer::User(Ok(self.sites[site].users.contains_key(&aor))),
             Question::Store(new) => {
                 let is_user = self.sites[site].users.contains_key(&new.aor);
                 self.sites[site].messages.store(*new, is_user)
