@@ -18,6 +18,8 @@ pub struct Limits {
     pub waiting_max: usize,
     /// How long a request waits for one answer.
     pub answer_secs_max: u64,
+    /// How long a user's devices may take to answer a MESSAGE before it is kept for him.
+    pub message_answer_secs_max: u64,
     /// Requests that wait for one partner connection to come up; beyond it 503.
     pub waiting_per_link_max: usize,
     /// How long all ways to a partner together may be tried before those that wait are told.
@@ -45,6 +47,10 @@ impl Limits {
         Duration::from_secs(self.answer_secs_max)
     }
 
+    pub(crate) fn message_answer_time(&self) -> Duration {
+        Duration::from_secs(self.message_answer_secs_max)
+    }
+
     pub(crate) fn link_time(&self) -> Duration {
         Duration::from_secs(self.link_secs_max)
     }
@@ -62,6 +68,7 @@ impl Default for Limits {
             client_transactions_max: 100_000,
             waiting_max: 20_000,
             answer_secs_max: 20,
+            message_answer_secs_max: 20,
             waiting_per_link_max: 1_000,
             link_secs_max: 25,
             partner_connections: 4,

@@ -226,7 +226,10 @@ impl Core {
     pub(crate) fn open_context(&mut self, now: Instant, upstream: Upstream, request: AdmittedRequest) -> ContextId {
         self.owner.context_serial += 1;
         let id = ContextId(self.owner.context_serial);
-        let (machine, trial) = (response_context(&request), Trial::new(now));
+        let (mut machine, trial) = (response_context(&request), Trial::new(now));
+        if is_kept_unless_answered(&request) {
+            machine = machine.giving_up_at(now + self.limits.message_answer_time());
+        }
         self.owner.contexts_by_upstream.insert(upstream, id);
         self.owner.contexts.insert(id, Context { request, upstream, machine, trial, wakes_at: None });
         id
@@ -486,6 +489,11 @@ fn response_context(request: &AdmittedRequest) -> ResponseContext {
     let method = request.message.method().unwrap_or(Method::Options);
     let wait_for_all = method != Method::Invite;
     ResponseContext::new(method, wait_for_all)
+}
+
+/// A MESSAGE for a user of ours whose devices are silent is kept, while its sender still waits to hear so.
+fn is_kept_unless_answered(request: &AdmittedRequest) -> bool {
+    request.message.method() == Some(Method::Message) && matches!(request.destination, Destination::User(_))
 }
 
 /// As a decision names them.

@@ -23,6 +23,8 @@ pub struct ResponseContext {
     wait_for_all: bool,
     is_open: bool,
     is_cancelled: bool,
+    /// When those that have not answered a request other than INVITE are no longer waited for.
+    gives_up_at: Option<Instant>,
     progress: Progress,
     branches: Vec<Branch>,
     outputs: VecDeque<ContextOutput>,
@@ -98,10 +100,19 @@ impl ResponseContext {
             wait_for_all,
             is_open: true,
             is_cancelled: false,
+            gives_up_at: None,
             progress: Progress::ExpectFinal,
             branches: Vec::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Waits until then for answers, and not for as long as the client transactions do: whoever sent a request other
+    /// than INVITE has no use for an answer that comes after its own timer F (RFC 4320 section 3).
+    #[must_use]
+    pub fn giving_up_at(mut self, at: Instant) -> ResponseContext {
+        self.gives_up_at = Some(at).filter(|_| !self.is_invite);
+        self
     }
 
     /// A request was sent as client transaction `id`. To try another target for a branch that failed, add the new
@@ -177,11 +188,17 @@ impl ResponseContext {
     }
 
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.branches.iter().filter_map(|branch| branch.state.next_timeout()).min()
+        let gives_up_at = self.gives_up_at.filter(|_| self.progress == Progress::ExpectFinal);
+        self.branches.iter().filter_map(|branch| branch.state.next_timeout()).chain(gives_up_at).min()
     }
 
-    /// Timer C, and the end of 2xx retransmissions.
+    /// Timer C, the end of patience, and the end of 2xx retransmissions.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.gives_up_at.is_some_and(|at| at <= now) {
+            for branch in self.branches.iter_mut().filter(|branch| branch.state.is_pending()) {
+                branch.state = BranchState::Unanswered(Ending::Status(408));
+            }
+        }
         for branch in &mut self.branches {
             if branch.state.next_timeout().is_none_or(|at| now < at) {
                 continue;

@@ -422,3 +422,29 @@ fn cancel_has_the_headers_of_rfc_3261_9_1() {
         ]
     );
 }
+
+#[test]
+fn what_is_not_answered_in_time_counts_as_unanswered_and_what_comes_later_is_not_forwarded() {
+    let mut fork = Fork::open(Method::Message, true);
+    fork.context = fork.context.giving_up_at(fork.now + Duration::from_secs(15));
+    (1..=2).for_each(|serial| fork.add(serial));
+    fork.context.close_target_set();
+    fork.wait(Duration::from_secs(14));
+    fork.expect(&[]);
+    fork.wait(Duration::from_secs(1));
+    fork.expect(&["generate 408", "ended"]);
+    fork.answer(2, 200);
+    fork.expect(&[]);
+}
+
+#[test]
+fn a_device_that_refused_in_time_answers_for_one_that_is_silent() {
+    let mut fork = Fork::open(Method::Message, true);
+    fork.context = fork.context.giving_up_at(fork.now + Duration::from_secs(15));
+    (1..=2).for_each(|serial| fork.add(serial));
+    fork.context.close_target_set();
+    fork.answer(1, 486);
+    fork.expect(&[]);
+    fork.wait(Duration::from_secs(15));
+    fork.expect(&["forward 486 of 1", "ended"]);
+}
