@@ -115,6 +115,8 @@ impl Gauge {
 fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
     let WorkerMessage::Handoff(handoff) = message else { return None };
     match handoff {
+        // What anybody can send as much of as he likes must not take the room of what was admitted.
+        Handoff::Datagram { .. } => Some(handoffs_max / 4),
         Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
         // What is remembered of a partner's servers fades by itself.
         Handoff::WatchPartner { .. } | Handoff::PartnerHeard { .. } => Some(handoffs_max),

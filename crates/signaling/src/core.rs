@@ -175,7 +175,7 @@ impl Core {
                     self.handle_message(now, facts, message);
                 }
             }
-            Input::Datagram { facts, message } => self.handle_message(now, facts, message),
+            Input::Datagram { facts, message } => self.handle_datagram(now, facts, message),
             Input::Answer { id, answer } => self.handle_answer(now, id, Some(answer)),
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
@@ -277,8 +277,20 @@ impl Core {
         }
     }
 
+    /// A datagram may have reached any worker; responses find their owner by their branch.
+    fn handle_datagram(&mut self, now: Instant, facts: FlowFacts, message: Message) {
+        let owner = message.call_id().map(|call_id| self.ownership.of_datagrams(call_id));
+        match owner {
+            Ok(owner) if message.is_request() && !self.ownership.is_ours(owner) => {
+                self.hand(owner, Handoff::Datagram { facts, message: Box::new(message) });
+            }
+            _ => self.handle_message(now, facts, message),
+        }
+    }
+
     fn handle_handoff(&mut self, now: Instant, handoff: Handoff) {
         match handoff {
+            Handoff::Datagram { facts, message } => self.handle_message(now, facts, *message),
             Handoff::Request(request) => self.own(now, *request),
             Handoff::Cancel { upstream } => self.cancel_owned(now, upstream),
             Handoff::Respond { to, status, response } => self.respond_here(now, to, status, response),

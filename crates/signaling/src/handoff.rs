@@ -13,6 +13,8 @@ use crate::route::Destination;
 /// What one worker asks of another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Handoff {
+    /// A request that came as a datagram, for the worker that owns its transaction.
+    Datagram { facts: FlowFacts, message: Box<Message> },
     /// An admitted request for the worker that owns its target.
     Request(Box<AdmittedRequest>),
     /// The caller gave up: cancel what the request of this server transaction started.

@@ -22,6 +22,12 @@ impl Ownership {
         self.pick(hash(&[domain.as_bytes(), b"#", &index.to_be_bytes()]))
     }
 
+    /// The owner of the server transactions of requests that come as datagrams: whichever worker the kernel gives a
+    /// retransmission to, it meets the transaction that it repeats, and the nonce that it answers.
+    pub fn of_datagrams(&self, call_id: &str) -> WorkerId {
+        self.pick(hash(&[b"datagram", call_id.as_bytes()]))
+    }
+
     pub fn is_ours(&self, worker: WorkerId) -> bool {
         worker == self.worker
     }
