@@ -238,7 +238,7 @@ impl Core {
             Asker::Admission(arrival) => arrival.upstream == Some(upstream),
             Asker::Recipient(request) => request.upstream == Some(upstream),
             // What is on its way into the store cannot be taken back.
-            Asker::Link(_) | Asker::Keep(_) | Asker::Queue(_) | Asker::Settlement => false,
+            Asker::Link(_) | Asker::Keep(_) | Asker::Queue(_) | Asker::Settlement(_) => false,
         };
         match self.stop_waiting(waits) {
             Some(Asker::Admission(arrival)) => {

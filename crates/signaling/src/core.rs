@@ -29,6 +29,7 @@ use crate::links::Links;
 use crate::owner::Owner;
 use crate::partner_status::PartnerCounts;
 use crate::schedule::{Machine, Schedule};
+use crate::store_and_forward::Settlement;
 use crate::token::Mint;
 use crate::{Answer, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, WorkerId, links};
 
@@ -114,8 +115,8 @@ pub(crate) enum Asker {
     Keep(Box<crate::store_and_forward::Keeping>),
     /// A user's queue, for its next message.
     Queue(Aor),
-    /// Nobody: what became of a stored message is only to be recorded.
-    Settlement,
+    /// What became of a stored message, to be recorded.
+    Settlement(Settlement),
     /// A connection to a partner on its way up.
     Link(links::LinkKey),
 }
@@ -194,6 +195,7 @@ impl Core {
                 Machine::Waiting(id) => self.give_up_waiting(now, id),
                 Machine::Undecided(flow) => self.close_undecided(flow),
                 Machine::Registrar => self.location.expire(now),
+                Machine::Settlement(settlement) => self.record_settled(now, settlement),
             }
             self.settle(now);
         }
@@ -384,7 +386,7 @@ impl Core {
             Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
             Asker::Keep(keeping) => self.resume_keep(now, *keeping, answer),
             Asker::Queue(aor) => self.resume_queue(now, &aor, answer),
-            Asker::Settlement => {}
+            Asker::Settlement(settlement) => self.resume_settlement(now, settlement, answer),
             Asker::Link(key) => self.resume_link(now, key, answer),
         }
     }

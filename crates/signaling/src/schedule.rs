@@ -9,6 +9,7 @@ use sip::transaction::TransactionKey;
 
 use crate::QuestionId;
 use crate::owner::ContextId;
+use crate::store_and_forward::Settlement;
 
 /// Whom to wake. The machine itself knows whether something is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,7 @@ pub(crate) enum Machine {
     Waiting(QuestionId),
     Undecided(FlowId),
     Registrar,
+    Settlement(Settlement),
 }
 
 /// Lazily deleted: waking a machine that no longer exists, or too early, does nothing.

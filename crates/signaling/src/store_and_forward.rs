@@ -4,7 +4,7 @@
 //! go out as client transactions of ours: nobody waits upstream for what a device answers.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use messaging::{Delivery, MessageId, NewMessage, NotStored, Outcome, Settled, StoredMessage, Terms};
 use sip::header::date::sip_date;
@@ -17,6 +17,7 @@ use crate::core::{Asker, Core};
 use crate::forward::{self, Hop};
 use crate::owner::{Target, crosses_border, devices_named};
 use crate::route::Destination;
+use crate::schedule::Machine;
 use crate::{AdmittedRequest, Answer, Question};
 
 /// A MESSAGE that the store is asked to keep.
@@ -25,6 +26,13 @@ pub(crate) struct Keeping {
     pub aor: Aor,
     /// The devices got it, and none of them answered.
     pub was_sent: bool,
+}
+
+/// What became of a stored message that went out. As many are under way as messages were when the store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Settlement {
+    pub id: MessageId,
+    pub is_delivered: bool,
 }
 
 impl Core {
@@ -203,17 +211,29 @@ impl Core {
         match outcome {
             Outcome::Delivered => {
                 self.counts.stored_delivered += 1;
-                self.record_settled(now, id, true);
+                self.record_settled(now, Settlement { id, is_delivered: true });
             }
-            Outcome::Refused | Outcome::NotNow => self.record_settled(now, id, false),
+            Outcome::Refused | Outcome::NotNow => self.record_settled(now, Settlement { id, is_delivered: false }),
             // The store goes on believing that a device may have it.
             Outcome::Unanswered => {}
         }
         self.ask_for_next(now, &aor);
     }
 
-    /// Where too many wait already it stays unrecorded, and the message is sent again: better twice than never.
-    fn record_settled(&mut self, now: Instant, id: MessageId, is_delivered: bool) {
-        let _ = self.ask(now, Question::Settle { id, is_delivered }, Asker::Settlement);
+    /// Until it is recorded: what a device has must not come to it again after the next start.
+    pub(crate) fn record_settled(&mut self, now: Instant, settlement: Settlement) {
+        let Settlement { id, is_delivered } = settlement;
+        if self.ask(now, Question::Settle { id, is_delivered }, Asker::Settlement(settlement)).is_err() {
+            self.schedule.push(now + SETTLE_PAUSE, Machine::Settlement(settlement));
+        }
+    }
+
+    pub(crate) fn resume_settlement(&mut self, now: Instant, settlement: Settlement, answer: Option<Answer>) {
+        if !matches!(answer, Some(Answer::Settled(Ok(())))) {
+            self.schedule.push(now + SETTLE_PAUSE, Machine::Settlement(settlement));
+        }
     }
 }
+
+/// Before a store that failed is asked again to record what became of a message.
+const SETTLE_PAUSE: Duration = Duration::from_secs(30);
