@@ -3,12 +3,10 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-#[path = "world/phone.rs"]
 mod phone;
-mod world;
 
+use sim::{Line, World, first_line};
 use sip::HeaderName;
-use world::{Line, World, first_line};
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";

@@ -3,15 +3,13 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-#[path = "world/phone.rs"]
 mod phone;
-mod world;
 
 use std::time::Duration;
 
 use federation::decision::Outcome;
+use sim::{Condition, Line, World, allowed, blocked, certificate, first_line};
 use sip::{HeaderName, Message};
-use world::{Condition, Line, World, allowed, blocked, certificate, first_line};
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

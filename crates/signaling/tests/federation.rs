@@ -3,15 +3,13 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-#[path = "world/phone.rs"]
 mod phone;
-mod world;
 
 use std::time::Duration;
 
 use federation::decision::Outcome;
+use sim::{Line, World, allowed, blocked, certificate, first_line};
 use sip::{HeaderName, Message};
-use world::{Line, World, allowed, blocked, certificate, first_line};
 
 /// Contoso and Fabrikam allow each other; Alice and Bob are signed in at home.
 struct Pair {
@@ -137,7 +135,7 @@ fn a_response_on_another_connection_finds_its_owner() {
         let top = answer.lines().find(|line| line.starts_with("Via:")).unwrap().to_owned();
         let answer = answer.replacen(&format!("{top}\n"), "", 1);
         let last = pair.world.workers(pair.contoso) - 1;
-        pair.world.misdeliver(pair.contoso, last, &answer);
+        pair.world.misdeliver(pair.contoso, last, certificate(&["sip.fabrikam.example"]), &answer);
         assert_eq!(pair.world.only(pair.alice).status(), Some(200));
     });
 }

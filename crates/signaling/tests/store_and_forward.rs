@@ -3,14 +3,12 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-#[path = "world/phone.rs"]
 mod phone;
-mod world;
 
 use std::time::Duration;
 
+use sim::{Line, World, allowed, first_line};
 use sip::{HeaderName, Message};
-use world::{Line, World, allowed, first_line};
 
 /// Alice of Contoso and Erin of Fabrikam are there, Bob of Fabrikam is away.
 struct Play {

@@ -35,6 +35,6 @@ pub struct DemoArguments {
     #[arg(long, value_name = "PORT", default_value_t = 5300, hide = true)]
     pub dns_port: u16,
     /// Run no checks; write what test programs need into this folder, and serve until standard input closes
-    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "address", "keep"])]
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "keep"])]
     pub hold_for_tests: Option<PathBuf>,
 }

@@ -2,9 +2,8 @@
 
 #![allow(dead_code, reason = "each file of plays needs other words")]
 
+use sim::{Line, PASSWORD, World, first_line};
 use sip::{HeaderName, Message, Method, auth};
-
-use super::world::{Line, PASSWORD, World, first_line};
 
 /// Registers over a new stream that this worker accepts; leaves the line quiet.
 pub fn register(world: &mut World, site: usize, worker: u16, aor: &str) -> Line {

@@ -23,10 +23,29 @@ impl MessageStore {
     /// The Call-IDs of what waits, in order.
     pub fn call_ids(&self) -> Vec<String> {
         let call_id = |(new, _): &(NewMessage, bool)| {
-            let message = sip::Message::parse(new.request.clone()).unwrap();
-            message.call_id().unwrap().to_owned()
+            let message = sip::Message::parse(new.request.clone()).expect("what is stored is a message");
+            message.call_id().expect("of one with a Call-ID").to_owned()
         };
         self.messages.values().map(call_id).collect()
+    }
+
+    /// As no disk should.
+    pub fn lose_all(&mut self) {
+        self.messages.clear();
+    }
+
+    /// Whose each is, and its Call-ID.
+    pub fn kept(&self) -> impl Iterator<Item = (String, String)> {
+        let aors = self.messages.values().map(|(new, _)| format!("{}@{}", new.aor.user(), new.aor.domain()));
+        aors.zip(self.call_ids())
+    }
+
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
     }
 
     pub fn store(&mut self, new: NewMessage, is_user: bool) -> Answer {
@@ -63,10 +82,17 @@ impl MessageStore {
 
     pub fn settle(&mut self, id: MessageId, is_delivered: bool) -> Answer {
         self.asked.push("settle");
+        if self.is_broken {
+            return Answer::Settled(Err("it is broken".into()));
+        }
         match (self.is_forgetful, is_delivered) {
             (true, _) => {}
             (_, true) => drop(self.messages.remove(&id)),
-            (_, false) => self.messages.get_mut(&id).unwrap().1 = false,
+            (_, false) => {
+                if let Some((_, was_sent)) = self.messages.get_mut(&id) {
+                    *was_sent = false;
+                }
+            }
         }
         Answer::Settled(Ok(()))
     }

@@ -1,0 +1,220 @@
+//! What the shell would be asked: the store, the DNS, and connections.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use federation::flow::{Direction, FlowFacts};
+use signaling::{Answer, Input, Output, Question, QuestionId};
+use sip::{FlowId, Transport};
+
+use crate::fault::FaultKind;
+use crate::lanes::{Asker, End, Parcel};
+use crate::network::Place;
+use crate::organisation::Stream;
+use crate::world::{Condition, World, shared};
+
+impl World {
+    pub(crate) fn ask(&mut self, site: usize, worker: u16, id: QuestionId, question: Question) {
+        let asker = Asker { site, worker, incarnation: self.sites[site].incarnation(), id };
+        if let Question::Connect { remote, .. } = question {
+            self.dialled.push(remote.ip());
+            // One round trip for TCP and one for TLS.
+            let travel = self.draw_travel() * 4;
+            return self.lanes.put_single(self.now + travel, Parcel::Dial { asker, remote });
+        }
+        let late = self.lateness(&question);
+        let answer = self.answer(site, question);
+        match &mut self.sites[site].messages.held {
+            Some(held) if matches!(answer, Answer::Stored(_)) => held.push((worker, id, answer)),
+            _ => self.lanes.put_single(self.now + late, Parcel::Answer { asker, answer }),
+        }
+    }
+
+    /// An answer reaches whoever asked, if he still lives.
+    pub(crate) fn answered(&mut self, asker: Asker, answer: Answer) {
+        let Asker { site, worker, incarnation, id } = asker;
+        if self.sites[site].incarnation() == incarnation {
+            self.input(site, worker, Input::Answer { id, answer });
+        } else if let Answer::Connected(Ok(facts)) = answer {
+            self.close(site, facts.id);
+        }
+    }
+
+    pub(crate) fn dial(&mut self, asker: Asker, remote: SocketAddr) {
+        match self.reach(asker.site, remote) {
+            Ok((far, condition)) => {
+                let facts = self.connect_sites(asker, remote, far, condition);
+                self.answered(asker, Answer::Connected(Ok(facts)));
+            }
+            Err(Unreached { why, late }) => {
+                let answer = Answer::Connected(Err(why.to_owned()));
+                self.lanes.put_single(self.now + late, Parcel::Answer { asker, answer });
+            }
+        }
+    }
+
+    /// The organisation at an address.
+    fn reach(&self, from: usize, remote: SocketAddr) -> Result<(usize, Condition), Unreached> {
+        const REFUSED: Unreached = Unreached { why: "connection refused", late: Duration::ZERO };
+        let server = self.servers.get(&remote.ip());
+        let condition = server.map_or(Condition::Well, |server| server.condition);
+        let by_address = || self.sites.iter().position(|site| site.address == remote);
+        let far = server.map(|server| server.site).or_else(by_address).ok_or(REFUSED)?;
+        let ways = [(Place::Site(from), Place::Site(far)), (Place::Site(far), Place::Site(from))];
+        if ways.iter().any(|(from, to)| self.network.is_cut(*from, *to)) {
+            return Err(Unreached { why: "the connection timed out", late: CONNECT_TIME });
+        }
+        match condition {
+            Condition::Dead => Err(REFUSED),
+            _ if !self.sites[far].is_up(self.now) => Err(REFUSED),
+            _ => Ok((far, condition)),
+        }
+    }
+
+    fn connect_sites(&mut self, asker: Asker, remote: SocketAddr, far: usize, condition: Condition) -> FlowFacts {
+        let Asker { site, worker, .. } = asker;
+        let now_unix = self.unix_secs();
+        let ours = self.sites[site].identity.seen_at(now_unix);
+        let theirs = match self.servers.get(&remote.ip()) {
+            Some(server) => server.identity.seen_at(now_unix),
+            None => self.sites[far].identity.seen_at(now_unix),
+        };
+        let workers = self.workers(far);
+        let acceptor = self.draw_worker(workers);
+        let accepted = self.accept(far, acceptor, Some(ours), Place::Site(site));
+        let facts = FlowFacts {
+            id: FlowId::Stream { worker, serial: self.next_serial() },
+            transport: Transport::Tls,
+            local: SocketAddr::from(([192, 0, 2, 99], 50_000)),
+            remote,
+            direction: Direction::Outbound,
+            certificate: shared(Some(theirs)),
+        };
+        self.sites[site].streams.insert(facts.id, Stream::new(worker, facts.clone(), Place::Site(far)));
+        if condition != Condition::Mute {
+            self.join_ends(End::Site { site, flow: facts.id }, accepted);
+        }
+        facts
+    }
+
+    fn draw_travel(&mut self) -> Duration {
+        let (shortest, longest) = self.weather.travel;
+        self.random.duration(shortest, longest)
+    }
+
+    fn lateness(&mut self, question: &Question) -> Duration {
+        let (lookup, commit) = (self.weather.lookup, self.weather.commit);
+        match question {
+            Question::Srv { domain: name } | Question::Addresses { host: name } => {
+                self.random.duration(lookup.0, lookup.1) + self.zones.lateness(name)
+            }
+            _ => self.random.duration(commit.0, commit.1),
+        }
+    }
+
+    fn answer(&mut self, site: usize, question: Question) -> Answer {
+        let home = &mut self.sites[site];
+        match question {
+            Question::Credentials(aor) => Answer::Credentials(home.look_up(|users| users.get(&aor).cloned())),
+            Question::User(aor) => Answer::User(home.look_up(|users| users.contains_key(&aor))),
+            Question::Store(new) => {
+                let is_user = home.users.contains_key(&new.aor);
+                home.messages.store(*new, is_user)
+            }
+            Question::NextStored { aor, after, now_unix_ms } => home.messages.next(&aor, after, now_unix_ms),
+            Question::Settle { id, is_delivered } => home.messages.settle(id, is_delivered),
+            Question::Srv { domain } => {
+                let edge = self.sites.iter().find(|site| site.domain() == domain);
+                Answer::Srv(self.zones.srv(&domain, edge.map(|site| site.organisation.edge.as_str())))
+            }
+            Question::Addresses { host } => Answer::Addresses(self.zones.addresses(&host).unwrap_or_else(|| {
+                let site = self.sites.iter().find(|site| site.organisation.edge == host);
+                site.map(|site| vec![site.address.ip()]).ok_or_else(|| "no address".into())
+            })),
+            Question::Connect { .. } => unreachable!("it is dialled, not answered"),
+        }
+    }
+
+    /// One output goes wrong, as its kind of fault says.
+    pub(crate) fn perform_faultily(&mut self, site: usize, worker: u16, output: Output, kind: FaultKind) {
+        let is_silent = kind == FaultKind::Silent;
+        self.note(format!("FAULT {} at {}: {}", kind.as_str(), self.sites[site].domain(), in_short(&output)));
+        match output {
+            Output::Transmit { flow: FlowId::Datagram { .. }, .. } => {}
+            Output::Transmit { flow, .. } if is_silent => {
+                if let Some(stream) = self.sites[site].streams.get_mut(&flow) {
+                    stream.is_mute = true;
+                    self.break_stream(End::Site { site, flow }, GIVE_UP);
+                }
+            }
+            Output::Transmit { flow, .. } => self.break_stream(End::Site { site, flow }, Duration::ZERO),
+            Output::MoveFlow { flow, .. } => {
+                self.break_stream(End::Site { site, flow }, Duration::ZERO);
+                self.perform(site, worker, output);
+            }
+            Output::Handoff { to, handoff } => {
+                let late = if is_silent { STALL_LONG } else { STALL };
+                self.hand_off((site, worker), to, handoff, late);
+            }
+            Output::Ask { .. } if is_silent => {}
+            Output::Ask { id, question } => {
+                let asker = Asker { site, worker, incarnation: self.sites[site].incarnation(), id };
+                let answer = failed(&question);
+                self.lanes.put_single(self.now, Parcel::Answer { asker, answer });
+            }
+            Output::CloseFlow { .. } | Output::Decided(_) => self.perform(site, worker, output),
+        }
+    }
+}
+
+/// Why there is no connection, and how long it takes to find out.
+struct Unreached {
+    why: &'static str,
+    late: Duration,
+}
+
+/// The worst answer to a question.
+fn failed(question: &Question) -> Answer {
+    let why = "it failed".to_owned();
+    match question {
+        Question::Credentials(_) => Answer::Credentials(Err(why)),
+        Question::User(_) => Answer::User(Err(why)),
+        Question::Store(_) => Answer::Stored(Err(messaging::NotStored::Failed(why))),
+        Question::NextStored { .. } => Answer::NextStored(Err(why)),
+        Question::Settle { .. } => Answer::Settled(Err(why)),
+        Question::Srv { .. } => Answer::Srv(Err(federation::discovery::SrvFailure::Timeout)),
+        Question::Addresses { .. } => Answer::Addresses(Err(why)),
+        Question::Connect { .. } => Answer::Connected(Err("connection refused".into())),
+    }
+}
+
+/// An output as the trace has it.
+fn in_short(output: &Output) -> String {
+    match output {
+        Output::Transmit { flow, bytes } => {
+            let text = String::from_utf8_lossy(bytes);
+            format!("transmit on {flow:?}: {}", text.lines().next().unwrap_or_default())
+        }
+        Output::CloseFlow { flow } => format!("close {flow:?}"),
+        Output::MoveFlow { flow, to } => format!("move {flow:?} to worker {to}"),
+        Output::Handoff { to, handoff } => {
+            let text = format!("{handoff:?}");
+            let name: String = text.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+            format!("handoff to worker {to}: {name}")
+        }
+        Output::Ask { question, .. } => {
+            let text = format!("{question:?}");
+            let name: String = text.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+            format!("ask: {name}")
+        }
+        Output::Decided(_) => "decided".into(),
+    }
+}
+
+/// How long the shell tries to connect to somebody who does not answer.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a worker that is busy with something else lets a handoff wait.
+const STALL: Duration = Duration::from_secs(2);
+const STALL_LONG: Duration = Duration::from_secs(45);
+/// After which the kernel gives up on a peer that acknowledges nothing.
+const GIVE_UP: Duration = Duration::from_secs(60);

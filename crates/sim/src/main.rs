@@ -1,0 +1,142 @@
+//! `cargo run -p sim`: performs plays, again and again, and says how to see again what went wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use sim::Fault;
+use sim::performance::{Programme, Tally};
+use sim::scenario::{self, Play, ScenarioFile, Setting};
+
+/// Performs scenarios in the simulated world.
+#[derive(Parser)]
+#[command(after_help = EXAMPLES)]
+struct Arguments {
+    /// Files of plays [default: all in scenarios/]
+    files: Vec<PathBuf>,
+    /// The one play of this title
+    #[arg(long, value_name = "TITLE")]
+    play: Option<String>,
+    /// The one performance with this seed
+    #[arg(long, value_name = "SEED", conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Performances with so many seeds, from 1 on
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    seeds: u64,
+    /// Workers of each organisation [default: 1, then 3]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: Option<u16>,
+    /// Let one output fail, such as fails:17, silent:17 or crash:17
+    #[arg(long, value_name = "KIND:OUTPUT")]
+    fault: Option<Fault>,
+    /// Perform each play again with every COUNT-th output failing, in every way
+    #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1", conflicts_with = "fault")]
+    faults: Option<u64>,
+    /// Print everything that happens
+    #[arg(long)]
+    trace: bool,
+    /// Print every sentence that a play can say
+    #[arg(long)]
+    sentences: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.sentences {
+        scenario::forms().for_each(|form| println!("{}", form.pattern));
+        return ExitCode::SUCCESS;
+    }
+    match perform(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(arguments: &Arguments) -> Result<ExitCode, String> {
+    let files = arguments.files()?;
+    let mut tally = Tally::default();
+    for file in &files {
+        let plays: Vec<&Play> = match &arguments.play {
+            Some(title) => vec![file.play(title)?],
+            None => file.plays.iter().collect(),
+        };
+        for play in plays {
+            arguments.perform(file, play, &mut tally);
+        }
+    }
+    tally.failures.iter().for_each(|failure| println!("{failure}\n"));
+    let passed = tally.performances + tally.faults - tally.failures.len() as u64;
+    println!("{passed} passed, {} failed", tally.failures.len());
+    Ok(if tally.failures.is_empty() && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Arguments {
+    fn files(&self) -> Result<Vec<ScenarioFile>, String> {
+        let paths = if self.files.is_empty() { scenario::all(Path::new("scenarios"))? } else { self.files.clone() };
+        paths.iter().map(|path| ScenarioFile::load(path)).collect()
+    }
+
+    fn perform(&self, file: &ScenarioFile, play: &Play, tally: &mut Tally) {
+        let (begun, before) = (Instant::now(), tally.failures.len());
+        let count = (tally.performances, tally.faults);
+        let workers = self.workers.map_or_else(|| vec![1, 3], |workers| vec![workers]);
+        match self.fault {
+            Some(fault) => self.perform_with(file, play, &workers, fault, tally),
+            None if self.trace => self.perform_aloud(file, play, &workers, None, tally),
+            None => {
+                let seeds = self.seed.map_or(1..self.seeds + 1, |seed| seed..seed + 1);
+                Programme { seeds, workers, fault_step: self.faults.unwrap_or(0) }.give(file, play, tally);
+            }
+        }
+        let mark = if tally.failures.len() == before { "ok  " } else { "FAIL" };
+        let (performances, faults) = (tally.performances - count.0, tally.faults - count.1);
+        let millis = begun.elapsed().as_millis();
+        println!(
+            "{mark} {millis:>6} ms {performances:>4} performances {faults:>6} faults  {}: {}",
+            file.path, play.title
+        );
+    }
+
+    fn perform_with(&self, file: &ScenarioFile, play: &Play, workers: &[u16], fault: Fault, tally: &mut Tally) {
+        self.perform_aloud(file, play, workers, Some(fault), tally);
+    }
+
+    /// One performance for each number of workers, with all that happens printed if that is wanted.
+    fn perform_aloud(
+        &self,
+        file: &ScenarioFile,
+        play: &Play,
+        workers: &[u16],
+        fault: Option<Fault>,
+        tally: &mut Tally,
+    ) {
+        for workers in workers.iter().copied() {
+            let setting = Setting { seed: self.seed.unwrap_or(1), workers, fault, keeps_trace: self.trace };
+            tally.performances += 1;
+            match scenario::run(file, play, setting) {
+                Ok(run) if self.trace => {
+                    run.world.trace.lines().for_each(|line| println!("{line}"));
+                    println!(
+                        "{} things happened, their sum is {:016x}",
+                        run.world.trace.count(),
+                        run.world.trace.sum()
+                    );
+                }
+                Ok(_) => {}
+                Err(failure) => tally.failures.push(*failure),
+            }
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo run -p sim                                     every play, a few times
+  cargo run -p sim -- --seeds 1000                     more often
+  cargo run -p sim -- --faults                         with each output of each play failing in turn
+  cargo run -p sim -- scenarios/messages.play --seed 7 --workers 3 --trace
+  cargo run -p sim -- --sentences                      what a play can say";

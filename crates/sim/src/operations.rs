@@ -1,0 +1,171 @@
+//! What administrators do, and what happens to their servers.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use federation::decision::DecisionRecord;
+use federation::discovery::SrvTarget;
+use federation::partner::Partner;
+use federation::trust::PeerCertificate;
+use signaling::{Core, CoreStatus, Forgotten, Input};
+
+use crate::identity::Identity;
+use crate::lanes::{End, LaneKey};
+use crate::message_store::MessageStore;
+use crate::organisation::Site;
+use crate::world::{Condition, Server, World};
+
+impl World {
+    /// Adds a server `host` of an organisation's domain, by SRV, with these addresses and a certificate of its name.
+    pub fn server(&mut self, site: usize, priority: u16, host: &str, addresses: &[&str]) {
+        let domain = self.sites[site].domain().to_owned();
+        self.zones.add_target(&domain, SrvTarget { priority, weight: 0, port: 5061, host: host.to_owned() });
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().expect("an address")).collect();
+        for address in &addresses {
+            let server = Server { site, identity: Identity::new(&[host]), condition: Condition::Well };
+            self.servers.insert(*address, server);
+        }
+        self.zones.set_addresses(host, addresses);
+    }
+
+    pub fn set_condition(&mut self, address: &str, condition: Condition) {
+        self.server_at(address).condition = condition;
+    }
+
+    pub fn set_certificate(&mut self, address: &str, shown: PeerCertificate) {
+        self.server_at(address).identity = shown.into();
+    }
+
+    fn server_at(&mut self, address: &str) -> &mut Server {
+        let address: IpAddr = address.parse().expect("an address");
+        self.servers.get_mut(&address).expect("a server is at this address")
+    }
+
+    /// What an administrator does by `partner reset`, in every worker.
+    pub fn reset_partner(&mut self, site: usize, domain: &str) -> Forgotten {
+        let forgotten = self.sites[site].cores.iter_mut().map(|core| core.reset_partner(domain));
+        forgotten.fold(Forgotten::default(), |sum, one| sum + one)
+    }
+
+    /// The administrator changes whom this organisation federates with.
+    pub fn replace_partners(&mut self, site: usize, partners: Vec<Partner>) {
+        self.sites[site].partners = partners;
+        let table = self.sites[site].table();
+        for worker in 0..self.workers(site) {
+            self.input(site, worker, Input::Partners(table.clone()));
+        }
+        self.settle();
+    }
+
+    /// Every connection between this organisation and others ends.
+    pub fn cut(&mut self, site: usize) {
+        for end in self.partner_ends(site).into_keys() {
+            self.break_stream(end, Duration::ZERO);
+        }
+        self.settle();
+    }
+
+    /// Kills an organisation's server and starts it again: its streams end, what it knew in memory is gone.
+    pub fn restart(&mut self, site: usize) {
+        self.kill(site);
+        self.settle();
+    }
+
+    /// As a server dies in the middle of its work. It is back after a moment.
+    pub(crate) fn crash(&mut self, site: usize) {
+        self.note(format!("CRASH of {}", self.sites[site].domain()));
+        self.has_crashed = true;
+        self.kill(site);
+        self.sites[site].down_until = Some(self.now + STARTING);
+    }
+
+    fn kill(&mut self, site: usize) {
+        for end in self.ends_of(site) {
+            let End::Site { flow, .. } = end else { continue };
+            self.sites[site].streams.remove(&flow);
+            self.lanes.clear(LaneKey::Stream(end));
+            if let Some(far) = self.far.get(&end).copied() {
+                self.break_stream(far, Duration::ZERO);
+            }
+        }
+        self.lanes.clear_mail(site);
+        self.sites[site].start_again();
+    }
+
+    /// Tells every worker of an organisation that its server is about to end.
+    pub fn drain_site(&mut self, site: usize) {
+        self.sites[site].is_draining = true;
+        for worker in 0..self.workers(site) {
+            self.input(site, worker, Input::Drain);
+        }
+    }
+
+    /// Nothing can be read from an organisation's store or written to it, or everything can again.
+    pub fn break_store(&mut self, site: usize, is_broken: bool) {
+        let site = &mut self.sites[site];
+        (site.is_unreadable, site.messages.is_broken) = (is_broken, is_broken);
+        site.messages.is_forgetful &= is_broken;
+    }
+
+    /// The stored messages of an organisation.
+    pub fn messages(&mut self, site: usize) -> &mut MessageStore {
+        &mut self.sites[site].messages
+    }
+
+    /// How many messages an organisation keeps for users who are away.
+    pub fn kept(&self, site: usize) -> usize {
+        self.sites[site].messages.len()
+    }
+
+    /// What all organisations keep: whose, and its Call-ID.
+    pub fn all_kept(&self) -> Vec<(String, String)> {
+        self.sites.iter().flat_map(|site| site.messages.kept()).collect()
+    }
+
+    pub fn partners(&self, site: usize) -> &[Partner] {
+        &self.sites[site].partners
+    }
+
+    pub fn identity_mut(&mut self, site: usize) -> &mut Identity {
+        &mut self.sites[site].identity
+    }
+
+    /// Of each worker.
+    pub fn statuses(&self, site: usize) -> Vec<CoreStatus> {
+        self.sites[site].cores.iter().map(Core::status).collect()
+    }
+
+    /// Of all workers everywhere, each with its domain.
+    pub fn all_statuses(&self) -> Vec<(&str, CoreStatus)> {
+        let of = |site: &'_ Site| site.cores.iter().map(Core::status).collect::<Vec<_>>();
+        self.sites.iter().flat_map(|site| of(site).into_iter().map(|status| (site.domain(), status))).collect()
+    }
+
+    /// What an organisation's workers have on record.
+    pub fn decisions(&self, site: usize) -> impl Iterator<Item = &DecisionRecord> {
+        self.sites[site].cores.iter().flat_map(|core| core.decisions().iter()).map(|recorded| &recorded.record)
+    }
+
+    /// Everything that was wrong with the world is well again, but for servers and identities.
+    pub fn calm(&mut self) {
+        self.network.mend();
+        self.zones.calm();
+        for site in 0..self.sites.len() {
+            self.break_store(site, false);
+            if std::mem::take(&mut self.sites[site].is_draining) {
+                self.crash(site);
+            }
+        }
+    }
+
+    /// Lets the answers come that the store kept back.
+    pub fn release(&mut self, site: usize) {
+        for (worker, id, answer) in self.sites[site].messages.held.take().unwrap_or_default() {
+            self.input(site, worker, Input::Answer { id, answer });
+        }
+        self.settle();
+    }
+}
+
+/// From the death of a server until it listens again.
+const STARTING: Duration = Duration::from_millis(300);

@@ -1,0 +1,55 @@
+//! Many performances: every play with several seeds and numbers of workers, and with each of its outputs failing.
+
+use crate::fault::{Fault, FaultKind};
+use crate::scenario::{Failure, Play, Run, ScenarioFile, Setting, run};
+
+/// Which performances of a play to give.
+#[derive(Debug, Clone)]
+pub struct Programme {
+    pub seeds: std::ops::Range<u64>,
+    pub workers: Vec<u16>,
+    /// Every so many outputs one fails, in a performance of its own; 0: none does.
+    pub fault_step: u64,
+}
+
+/// What came of them.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub performances: u64,
+    /// Those in which an output failed.
+    pub faults: u64,
+    pub failures: Vec<Failure>,
+}
+
+impl Programme {
+    pub fn give(&self, file: &ScenarioFile, play: &Play, tally: &mut Tally) {
+        for workers in &self.workers {
+            for seed in self.seeds.clone() {
+                let setting = Setting { seed, workers: *workers, fault: None, keeps_trace: false };
+                tally.performances += 1;
+                match run(file, play, setting) {
+                    Ok(run) => self.fail_each(file, play, setting, &run, tally),
+                    Err(failure) => tally.failures.push(*failure),
+                }
+            }
+        }
+    }
+
+    /// The same performance again with one output failing, for one output after the other.
+    fn fail_each(&self, file: &ScenarioFile, play: &Play, setting: Setting, whole: &Run, tally: &mut Tally) {
+        if self.fault_step == 0 {
+            return;
+        }
+        // Which outputs are left out differs from play to play and from seed to seed.
+        let first = 1 + (whole.world.trace.sum() % self.fault_step);
+        for output in (first..=whole.play_outputs).step_by(usize::try_from(self.fault_step).unwrap_or(1)) {
+            for kind in FaultKind::ALL {
+                tally.faults += 1;
+                let setting = Setting { fault: Some(Fault { output, kind }), ..setting };
+                if let Err(failure) = run(file, play, setting) {
+                    tally.failures.push(*failure);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Calls of a phone, on both sides, over the route set alone (RFC 3261 sections 12 to 15).
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use sip::dialog::Dialog;
+use sip::transaction::{ClientTransactionId, ServerTransactionId, build_cancel};
+use sip::{HeaderName, Message, Method, build};
+
+use super::requests::{Sent, sender};
+use super::{Draft, Event, Phone, Task};
+
+pub(super) struct Call {
+    /// Names it in the schedule.
+    number: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Our INVITE is on its way, in the transaction with this number.
+    ExpectAnswer {
+        transaction: Option<u64>,
+        is_given_up: bool,
+        hears_ringing: bool,
+    },
+    /// Theirs rings here.
+    ExpectUser {
+        transaction: ServerTransactionId,
+        invite: Message,
+    },
+    /// We answered, and say so again until the ACK is here.
+    ExpectAck {
+        transaction: ServerTransactionId,
+        answer: Bytes,
+        dialog: Dialog,
+        pause: Duration,
+        until: Instant,
+    },
+    Talking {
+        dialog: Dialog,
+        ack: Option<Bytes>,
+    },
+}
+
+/// What a user does.
+impl Phone {
+    pub fn call(&mut self, now: Instant, to: &str) {
+        let number = self.next_serial();
+        let call_id = format!("c{number}-{}", self.word());
+        let draft = Draft::new(Method::Invite, &self.aor, to, call_id.clone())
+            .header(HeaderName::Contact, self.contact())
+            .body("application/sdp", OFFER);
+        let stage = Stage::ExpectAnswer { transaction: None, is_given_up: false, hears_ringing: false };
+        self.calls.insert(call_id.clone(), Call { number, stage });
+        self.schedule.insert((now + RINGS_FOR, Task::EndRinging(number)));
+        let transaction = self.send_draft(now, draft, false);
+        self.call_sent_again(&call_id, transaction);
+        self.settle(now);
+    }
+
+    /// Takes the call that rings; `false`: none does.
+    pub fn answer(&mut self, now: Instant) -> bool {
+        let Some((transaction, invite)) = self.ringing() else { return false };
+        let call_id = invite.call_id().unwrap_or_default().to_owned();
+        let tag = self.word();
+        let answer = build::response(&invite, 200, None, Some(&tag))
+            .header(HeaderName::Contact, self.contact())
+            .body("application/sdp", OFFER)
+            .build();
+        let Ok(mut dialog) = Dialog::uas(&invite, &tag) else { return false };
+        dialog.confirm();
+        // Where the transaction is over, the caller has given up.
+        let _ = self.transactions.respond(now, transaction, 200, answer.clone());
+        if let Some(call) = self.calls.get_mut(&call_id) {
+            let (pause, until) = (FIRST_PAUSE, now + ACK_WITHIN);
+            self.schedule.insert((now + pause, Task::Repeat2xx(call.number)));
+            call.stage = Stage::ExpectAck { transaction, answer, dialog, pause, until };
+        }
+        self.settle(now);
+        true
+    }
+
+    /// Refuses the call that rings; `false`: none does.
+    pub fn decline(&mut self, now: Instant, status: u16) -> bool {
+        let Some((transaction, invite)) = self.ringing() else { return false };
+        self.calls.remove(invite.call_id().unwrap_or_default());
+        self.respond(now, transaction, &invite, status);
+        self.settle(now);
+        true
+    }
+
+    /// Cancels the call that was not answered; `false`: there is none, or nothing was heard of it yet.
+    pub fn give_up(&mut self, now: Instant) -> bool {
+        let waits = |call: &&mut Call| matches!(call.stage, Stage::ExpectAnswer { is_given_up: false, .. });
+        let Some(call) = self.calls.values_mut().find(waits) else { return false };
+        let Stage::ExpectAnswer { transaction: Some(serial), is_given_up, .. } = &mut call.stage else { return false };
+        let (serial, Some((_, flow))) = (*serial, self.line) else { return false };
+        let Some(sent) = self.sent.get(&serial) else { return false };
+        let Ok(cancel) = build_cancel(&sent.request, None) else { return false };
+        *is_given_up = true;
+        let id = ClientTransactionId { serial, cancel: true };
+        self.transactions.send_request(now, id, flow, &Method::Cancel, cancel).expect("a CANCEL has room");
+        self.settle(now);
+        true
+    }
+
+    /// Ends the call that stands; `false`: none does.
+    pub fn hang_up(&mut self, now: Instant) -> bool {
+        let Some(call_id) = self.talking() else { return false };
+        let sent = self.send_within(now, &call_id, Method::Bye);
+        self.calls.remove(&call_id);
+        sent
+    }
+
+    /// Sends a request within the call that stands; `false`: none does.
+    pub fn send_inside(&mut self, now: Instant, method: Method) -> bool {
+        self.talking().is_some_and(|call_id| self.send_within(now, &call_id, method))
+    }
+
+    fn send_within(&mut self, now: Instant, call_id: &str, method: Method) -> bool {
+        let serial = self.next_serial();
+        let (via, contact) = (self.via(serial), self.contact());
+        let Some(Call { stage: Stage::Talking { dialog, .. } | Stage::ExpectAck { dialog, .. }, .. }) =
+            self.calls.get_mut(call_id)
+        else {
+            return false;
+        };
+        let request = dialog.request(&method).header(HeaderName::Via, via).header(HeaderName::Contact, contact);
+        let request = request.message().expect("a dialog's request is a message");
+        let mut draft = Draft::new(method, &self.aor, &self.aor, call_id.to_owned());
+        draft.sequence = dialog.local_sequence();
+        self.send(now, serial, Sent { draft, request, is_second: true });
+        self.settle(now);
+        true
+    }
+
+    pub(super) fn end_ringing(&mut self, now: Instant, number: u64) {
+        if self.calls.values().any(|call| call.number == number) {
+            self.give_up(now);
+        }
+    }
+
+    fn ringing(&self) -> Option<(ServerTransactionId, Message)> {
+        self.calls.values().find_map(|call| match &call.stage {
+            Stage::ExpectUser { transaction, invite } => Some((*transaction, invite.clone())),
+            _ => None,
+        })
+    }
+
+    fn talking(&self) -> Option<String> {
+        let stands = |call: &Call| matches!(call.stage, Stage::Talking { .. });
+        self.calls.iter().find(|(_, call)| stands(call)).map(|(call_id, _)| call_id.clone())
+    }
+}
+
+/// What the network brings.
+impl Phone {
+    pub(super) fn call_sent_again(&mut self, call_id: &str, serial: Option<u64>) {
+        if let Some(Call { stage: Stage::ExpectAnswer { transaction, .. }, .. }) = self.calls.get_mut(call_id) {
+            *transaction = serial;
+        }
+    }
+
+    pub(super) fn heard_ringing(&mut self, serial: u64, status: u16) {
+        let of = |call: &&mut Call| matches!(&call.stage, Stage::ExpectAnswer { transaction, .. } if *transaction == Some(serial));
+        let Some(call) = self.calls.values_mut().find(of) else { return };
+        if let Stage::ExpectAnswer { hears_ringing, .. } = &mut call.stage
+            && status > 100
+            && !self.is_deaf_to_ringing
+            && !std::mem::replace(hears_ringing, true)
+        {
+            self.events.push_back(Event::HearsRinging);
+        }
+    }
+
+    /// A 2xx to our INVITE: the first makes the call, its repeats want the ACK again, those of other devices are not
+    /// wanted any more.
+    pub(super) fn call_answered(&mut self, now: Instant, serial: u64, response: &Message) {
+        let call_id = response.call_id().unwrap_or_default().to_owned();
+        let tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned));
+        if let Some(Call { stage: Stage::Talking { dialog, ack: Some(ack) }, .. }) = self.calls.get(&call_id)
+            && Some(&dialog.id().remote_tag) == tag.as_ref()
+        {
+            let ack = ack.clone();
+            return self.transmit(ack);
+        }
+        let is_first = matches!(self.calls.get(&call_id), Some(Call { stage: Stage::ExpectAnswer { .. }, .. }));
+        let Some(sent) = self.sent.remove(&serial) else { return };
+        let Ok(dialog) = Dialog::uac(&sent.request, response) else { return };
+        let ack = dialog.ack(sent.draft.sequence).header(HeaderName::Via, self.via(self.serial + 1)).build();
+        self.serial += 1;
+        self.transmit(ack.clone());
+        let with = dialog_peer(response);
+        if let Some(call) = self.calls.get_mut(&call_id).filter(|_| is_first) {
+            let is_given_up = matches!(call.stage, Stage::ExpectAnswer { is_given_up: true, .. });
+            call.stage = Stage::Talking { dialog, ack: Some(ack) };
+            self.events.push_back(Event::Talks { with });
+            // The answer crossed the CANCEL (RFC 3261 section 9.1).
+            if is_given_up {
+                self.hang_up(now);
+            }
+        }
+    }
+
+    pub(super) fn call_comes(&mut self, now: Instant, id: ServerTransactionId, invite: Message) {
+        let number = self.next_serial();
+        self.events.push_back(Event::Rings { from: sender(&invite) });
+        self.respond(now, id, &invite, 180);
+        let call_id = invite.call_id().unwrap_or_default().to_owned();
+        self.calls.insert(call_id, Call { number, stage: Stage::ExpectUser { transaction: id, invite } });
+    }
+
+    pub(super) fn acknowledged_call(&mut self, ack: &Message) {
+        let Some(call) = self.calls.get_mut(ack.call_id().unwrap_or_default()) else { return };
+        if let Stage::ExpectAck { dialog, .. } = &call.stage {
+            let with = sender(ack);
+            call.stage = Stage::Talking { dialog: dialog.clone(), ack: None };
+            self.events.push_back(Event::Talks { with });
+        }
+    }
+
+    pub(super) fn call_cancelled(&mut self, now: Instant, id: ServerTransactionId) {
+        let of = |call: &Call| matches!(&call.stage, Stage::ExpectUser { transaction, .. } if *transaction == id);
+        let Some(call_id) = self.calls.iter().find(|(_, call)| of(call)).map(|(call_id, _)| call_id.clone()) else {
+            return;
+        };
+        if let Some(Call { stage: Stage::ExpectUser { invite, .. }, .. }) = self.calls.remove(&call_id) {
+            self.respond(now, id, &invite, 487);
+            self.events.push_back(Event::Ends);
+        }
+    }
+
+    pub(super) fn call_ended(&mut self, now: Instant, id: ServerTransactionId, bye: &Message) {
+        let is_known = self.calls.remove(bye.call_id().unwrap_or_default()).is_some();
+        if is_known {
+            self.events.push_back(Event::Ends);
+        }
+        self.respond(now, id, bye, if is_known { 200 } else { 481 });
+    }
+
+    /// RFC 3261 section 13.3.1.4: over any transport, until the ACK is here or 64 T1 have passed.
+    pub(super) fn repeat_2xx(&mut self, now: Instant, number: u64) {
+        let Some((call_id, call)) = self.calls.iter_mut().find(|(_, call)| call.number == number) else { return };
+        let Stage::ExpectAck { transaction, answer, pause, until, .. } = &mut call.stage else { return };
+        if now >= *until {
+            let call_id = call_id.clone();
+            self.send_within(now, &call_id, Method::Bye);
+            self.calls.remove(&call_id);
+            self.events.push_back(Event::Ends);
+            return;
+        }
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
+        let (transaction, answer, next) = (*transaction, answer.clone(), now + *pause);
+        let _ = self.transactions.respond(now, transaction, 200, answer);
+        self.schedule.insert((next, Task::Repeat2xx(number)));
+    }
+}
+
+fn dialog_peer(response: &Message) -> String {
+    let uri = response.to().map(|to| to.uri().as_str().to_owned()).unwrap_or_default();
+    uri.trim_start_matches("sip:").to_owned()
+}
+
+/// T1, T2 and 64 T1.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+const ACK_WITHIN: Duration = Duration::from_secs(32);
+/// How long people wait for somebody to answer.
+const RINGS_FOR: Duration = Duration::from_secs(120);
+/// A description that no phone would refuse: one audio stream, G.711.
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+    m=audio 40000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n";

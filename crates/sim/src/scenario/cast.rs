@@ -1,0 +1,96 @@
+//! Who takes part: organisations, their partners and servers, users, phones and strangers.
+
+use federation::partner::{Partner, PartnerKind};
+
+use super::form::{Form, Words};
+use super::run::Run;
+use crate::identity::{Identity, certificate};
+use crate::world::{allowed, blocked};
+
+pub static FORMS: &[Form] = &[
+    Form { pattern: "organisation DOMAIN", act: |run, words| organisation(run, words, false) },
+    Form { pattern: "organisation DOMAIN with discovery", act: |run, words| organisation(run, words, true) },
+    Form { pattern: "DOMAIN allows DOMAIN", act: |run, words| partner(run, words, allowed(words.text(1))) },
+    Form { pattern: "DOMAIN allows DOMAIN at HOST", act: allows_at },
+    Form { pattern: "DOMAIN blocks DOMAIN", act: |run, words| partner(run, words, blocked(words.text(1))) },
+    Form { pattern: "DOMAIN removes DOMAIN", act: removes },
+    Form { pattern: "DOMAIN has the server HOST at ADDRESS with priority COUNT", act: server },
+    Form { pattern: "USER is a user", act: user },
+    Form { pattern: "PHONE has a phone", act: |run, words| phone(run, words, false) },
+    Form { pattern: "PHONE has a phone by UDP", act: |run, words| phone(run, words, true) },
+    Form { pattern: "PHONE is a stranger at DOMAIN", act: stranger },
+    Form { pattern: "PHONE is a stranger at DOMAIN with the certificate of HOST", act: certified_stranger },
+    Form { pattern: "PHONE is a stranger at DOMAIN with a forged certificate of HOST", act: forger },
+];
+
+fn organisation(run: &mut Run, words: &Words, discovery: bool) -> Result<(), String> {
+    run.add_site(words.text(0), discovery);
+    Ok(())
+}
+
+fn partner(run: &mut Run, words: &Words, partner: Partner) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    let mut partners = run.world.partners(site).to_vec();
+    partners.retain(|other| other.domain != partner.domain);
+    partners.push(partner);
+    run.world.replace_partners(site, partners);
+    Ok(())
+}
+
+fn allows_at(run: &mut Run, words: &Words) -> Result<(), String> {
+    let kind = PartnerKind::AllowedServer { edge: words.text(2).to_owned() };
+    partner(run, words, Partner { kind, ..allowed(words.text(1)) })
+}
+
+fn removes(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    let mut partners = run.world.partners(site).to_vec();
+    partners.retain(|other| other.domain != words.text(1));
+    run.world.replace_partners(site, partners);
+    Ok(())
+}
+
+fn server(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.server(site, words.number(3), words.text(1), &[words.text(2)]);
+    // What it shows where it is the client names all its servers.
+    run.world.identity_mut(site).add_name(words.text(1));
+    Ok(())
+}
+
+fn user(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.user(site, words.text(0));
+    Ok(())
+}
+
+fn phone(run: &mut Run, words: &Words, is_datagram: bool) -> Result<(), String> {
+    let name = words.text(0);
+    let site = run.site(name)?;
+    run.world.user(site, name.split('/').next().unwrap_or(name));
+    let phone = run.world.phone(site, name, is_datagram);
+    run.add_phone(name, phone);
+    Ok(())
+}
+
+/// Somebody who connects to an organisation that is not his.
+fn outsider(run: &mut Run, words: &Words, shown: Option<Identity>) -> Result<(), String> {
+    let site = run.site(words.text(1))?;
+    let phone = run.world.phone(site, words.text(0), false);
+    run.world.phone_mut(phone).shows = shown;
+    run.add_phone(words.text(0), phone);
+    run.world.use_phone(phone, |phone, _| phone.connect());
+    Ok(())
+}
+
+fn stranger(run: &mut Run, words: &Words) -> Result<(), String> {
+    outsider(run, words, None)
+}
+
+fn certified_stranger(run: &mut Run, words: &Words) -> Result<(), String> {
+    outsider(run, words, Some(certificate(&[words.text(2)]).into()))
+}
+
+fn forger(run: &mut Run, words: &Words) -> Result<(), String> {
+    outsider(run, words, Some(Identity::untrusted(&[words.text(2)])))
+}

@@ -1,0 +1,235 @@
+//! Connections: how they come to be, carry bytes in pieces, move between workers, and end or break.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use federation::flow::{Direction, FlowFacts};
+use federation::trust::PeerCertificate;
+use signaling::{Handoff, Input};
+use sip::{FlowId, Frame, Message, Transport};
+
+use crate::lanes::{End, LaneKey, Mail, Parcel};
+use crate::network::Place;
+use crate::organisation::{Stream, UDP_LISTENER};
+use crate::world::{Line, OURS, World, shared};
+
+impl World {
+    /// A stream is accepted by this worker. It has no far end yet.
+    pub(crate) fn accept(
+        &mut self,
+        site: usize,
+        worker: u16,
+        certificate: Option<PeerCertificate>,
+        far_place: Place,
+    ) -> End {
+        let flow = FlowId::Stream { worker, serial: self.next_serial() };
+        let facts = FlowFacts {
+            id: flow,
+            transport: Transport::Tls,
+            local: self.sites[site].address,
+            remote: SocketAddr::from(([198, 51, 100, 7], 40_000)),
+            direction: Direction::Inbound,
+            certificate: shared(certificate),
+        };
+        self.sites[site].streams.insert(flow, Stream::new(worker, facts.clone(), far_place));
+        self.input(site, worker, Input::FlowOpened(facts));
+        End::Site { site, flow }
+    }
+
+    pub(crate) fn join_ends(&mut self, one: End, other: End) {
+        self.far.insert(one, other);
+        self.far.insert(other, one);
+    }
+
+    pub(crate) fn transmit(&mut self, site: usize, worker: u16, flow: FlowId, bytes: Bytes) {
+        if let FlowId::Datagram { remote, listener } = flow {
+            assert_eq!(listener, UDP_LISTENER, "the only one for datagrams");
+            return self.send_packet(site, remote, bytes);
+        }
+        Message::parse(bytes.clone()).expect(OURS);
+        let Some(stream) = self.sites[site].streams.get(&flow) else { return };
+        assert_eq!(stream.worker, worker, "only its owner writes on a flow");
+        let (is_mute, far_place) = (stream.is_mute, stream.far_place);
+        if let Some(far) = self.far.get(&End::Site { site, flow }).copied().filter(|_| !is_mute) {
+            self.send_pieces(far, bytes, (Place::Site(site), far_place));
+        }
+    }
+
+    /// Puts bytes on their way to one end of a stream, in pieces of any size.
+    pub(crate) fn send_pieces(&mut self, to: End, mut bytes: Bytes, way: (Place, Place)) {
+        while !bytes.is_empty() {
+            let length = match self.weather.piece_bytes_max {
+                0 => bytes.len(),
+                most => (1 + self.random.below(most)).min(bytes.len()),
+            };
+            let piece = bytes.split_to(length);
+            let due = self.now + self.network.piece(&mut self.random, &self.weather, way);
+            self.lanes.put(LaneKey::Stream(to), due, Parcel::Bytes { to, bytes: piece });
+        }
+    }
+
+    pub(crate) fn bytes_arrived(&mut self, to: End, bytes: &[u8]) {
+        match to {
+            End::Site { site, flow } => {
+                if let Some(stream) = self.sites[site].streams.get_mut(&flow) {
+                    stream.buffer.extend_from_slice(bytes);
+                    self.read(site, flow);
+                }
+            }
+            End::Line(line) => {
+                self.lines[line.0].buffer.extend_from_slice(bytes);
+                self.read_line(line);
+            }
+        }
+    }
+
+    /// Cuts messages out of what has arrived; a message may move or end the stream it came on.
+    fn read(&mut self, site: usize, flow: FlowId) {
+        while let Some(stream) = self.sites[site].streams.get_mut(&flow).filter(|stream| !stream.is_moving) {
+            let worker = stream.worker;
+            match stream.framer.cut(&mut stream.buffer).expect(OURS) {
+                Some(Frame::Message(bytes)) => {
+                    let message = Message::parse(bytes).expect(OURS);
+                    self.input(site, worker, Input::Message { flow, message });
+                }
+                Some(Frame::Ping | Frame::Pong) => {}
+                None => break,
+            }
+        }
+    }
+
+    fn read_line(&mut self, line: Line) {
+        loop {
+            let state = &mut self.lines[line.0];
+            match state.framer.cut(&mut state.buffer).expect(OURS) {
+                Some(Frame::Message(bytes)) => self.received(line, Message::parse(bytes).expect(OURS)),
+                Some(Frame::Ping | Frame::Pong) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// An organisation ends a stream of its own, after what was written on it.
+    pub(crate) fn close(&mut self, site: usize, flow: FlowId) {
+        let Some(stream) = self.sites[site].streams.remove(&flow) else { return };
+        let worker = usize::from(stream.worker);
+        self.sites[site].ended[worker].push_back(flow);
+        let end = End::Site { site, flow };
+        self.lanes.clear(LaneKey::Stream(end));
+        if let Some(far) = self.far.remove(&end) {
+            self.send_fin(far, (Place::Site(site), stream.far_place));
+        }
+    }
+
+    pub(crate) fn send_fin(&mut self, to: End, way: (Place, Place)) {
+        let due = self.now + self.network.piece(&mut self.random, &self.weather, way);
+        self.lanes.put(LaneKey::Stream(to), due, Parcel::Fin { to });
+    }
+
+    /// The far end is gone, or so it seems.
+    pub(crate) fn fin_arrived(&mut self, to: End) {
+        if let Some(far) = self.far.remove(&to) {
+            self.far.remove(&far);
+        }
+        match to {
+            End::Site { site, flow } => {
+                // Of one that is being moved its new worker will find out.
+                if let Some(stream) = self.sites[site].streams.remove(&flow).filter(|stream| !stream.is_moving) {
+                    self.input(site, stream.worker, Input::FlowClosed(flow));
+                }
+            }
+            End::Line(line) => self.line_ended(line),
+        }
+    }
+
+    /// The connection breaks: what is on its way is lost, and each end learns of it after `late`.
+    pub(crate) fn break_stream(&mut self, end: End, late: Duration) {
+        let ends = [Some(end), self.far.remove(&end)];
+        for end in ends.into_iter().flatten() {
+            self.far.remove(&end);
+            self.lanes.clear(LaneKey::Stream(end));
+            self.lanes.put_single(self.now + late, Parcel::Fin { to: end });
+        }
+    }
+
+    /// The stream leaves its worker; nothing is read from it until the other one has it.
+    pub(crate) fn begin_move(&mut self, site: usize, worker: u16, flow: FlowId) {
+        match self.sites[site].streams.get_mut(&flow) {
+            Some(stream) => {
+                stream.is_moving = true;
+                self.sites[site].moving[usize::from(worker)] = Some(flow);
+            }
+            None => self.not_moved(site, worker, flow),
+        }
+    }
+
+    /// The core believes the flow with the other worker, which will never say that it has ended.
+    pub(crate) fn not_moved(&mut self, site: usize, worker: u16, flow: FlowId) {
+        self.sites[site].ended[usize::from(worker)].push_back(flow);
+        let now = self.now;
+        let ended = Input::Handoff(Handoff::FlowEnded { flow });
+        self.sites[site].cores[usize::from(worker)].handle_input(now, ended);
+    }
+
+    pub(crate) fn adopt(&mut self, site: usize, to: u16, facts: FlowFacts, known: Handoff) {
+        let flow = facts.id;
+        self.input(site, to, Input::FlowOpened(facts));
+        self.input(site, to, Input::Handoff(known));
+        match self.sites[site].streams.get_mut(&flow) {
+            Some(stream) => {
+                (stream.worker, stream.is_moving) = (to, false);
+                self.read(site, flow);
+            }
+            None => self.input(site, to, Input::FlowClosed(flow)),
+        }
+    }
+
+    /// In order between two workers. What goes is what would go to another node: bytes.
+    pub(crate) fn hand_off(&mut self, (site, from): (usize, u16), to: u16, handoff: Handoff, late: Duration) {
+        let text = serde_json::to_vec(&handoff).expect("a handoff is serialisable");
+        let handoff = Box::new(serde_json::from_slice(&text).expect("and comes back"));
+        let mail = match &*handoff {
+            Handoff::FlowMoved { flow, .. } if self.sites[site].moving[usize::from(from)].as_ref() == Some(flow) => {
+                let flow = *flow;
+                self.sites[site].moving[usize::from(from)] = None;
+                match self.sites[site].streams.get(&flow) {
+                    Some(stream) => Mail::Adopt { facts: Box::new(stream.facts.clone()), known: handoff },
+                    None => return self.not_moved(site, from, flow),
+                }
+            }
+            _ => Mail::Handoff(handoff),
+        };
+        let weather = &self.weather;
+        let mut travel = self.random.duration(weather.handoff.0, weather.handoff.1) + late;
+        if self.random.percent(weather.stall.0) {
+            travel += weather.stall.1;
+        }
+        self.lanes.put(LaneKey::Mail { site, from, to }, self.now + travel, Parcel::Mail { site, to, mail });
+    }
+
+    fn send_packet(&mut self, site: usize, remote: SocketAddr, bytes: Bytes) {
+        let flow = FlowId::Datagram { listener: UDP_LISTENER, remote };
+        let Some(line) = self.lines.iter().position(|line| line.site == site && line.flow == flow) else { return };
+        let way = (Place::Site(site), Place::Line(line));
+        if let Some(travel) = self.network.datagram(&mut self.random, &self.weather, way) {
+            self.lanes.put_single(self.now + travel, Parcel::PacketToLine { line: Line(line), bytes });
+        }
+    }
+
+    /// Every stream of an organisation, in order.
+    pub(crate) fn ends_of(&self, site: usize) -> Vec<End> {
+        self.sites[site].streams.keys().map(|flow| End::Site { site, flow: *flow }).collect()
+    }
+
+    /// The far ends that are organisations, by theirs.
+    pub(crate) fn partner_ends(&self, site: usize) -> BTreeMap<End, usize> {
+        let ends = self.ends_of(site).into_iter();
+        ends.filter_map(|end| match self.far.get(&end) {
+            Some(End::Site { site: other, .. }) => Some((end, *other)),
+            _ => None,
+        })
+        .collect()
+    }
+}
