@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Parser;
 use sim::Fault;
 use sim::performance::{Programme, Tally};
-use sim::scenario::{self, Play, ScenarioFile, Setting};
+use sim::scenario::{self, Failure, Play, ScenarioFile, Setting};
 
 /// Performs scenarios in the simulated world.
 #[derive(Parser)]
@@ -68,10 +68,24 @@ fn perform(arguments: &Arguments) -> Result<ExitCode, String> {
             arguments.perform(file, play, &mut tally);
         }
     }
-    tally.failures.iter().for_each(|failure| println!("{failure}\n"));
+    print_failures(&tally.failures);
     let passed = tally.performances + tally.faults - tally.failures.len() as u64;
     println!("{passed} passed, {} failed", tally.failures.len());
     Ok(if tally.failures.is_empty() && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The first of each play in full, of the others how to see them.
+fn print_failures(failures: &[Failure]) {
+    let mut last = None;
+    for failure in failures {
+        let play = (&failure.title, &failure.what);
+        if last != Some(play) {
+            println!("\n{failure}");
+        } else {
+            println!("  and: {}", failure.again());
+        }
+        last = Some(play);
+    }
 }
 
 impl Arguments {

@@ -155,21 +155,25 @@ impl Run {
     }
 }
 
+impl Failure {
+    /// The command that shows it again.
+    pub fn again(&self) -> String {
+        let Setting { seed, workers, fault, .. } = self.setting;
+        let fault = fault.map(|fault| format!(" --fault {fault}")).unwrap_or_default();
+        let (path, title) = (&self.path, &self.title);
+        format!("cargo run -p sim -- {path} --play {title:?} --seed {seed} --workers {workers}{fault} --trace")
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Setting { seed, workers, fault, .. } = self.setting;
         writeln!(f, "{}: {}", self.place, self.title)?;
         writeln!(f, "  {}", self.what)?;
-        let fault = fault.map(|fault| format!(" --fault {fault}")).unwrap_or_default();
         writeln!(f, "  the last of what happened:")?;
         for line in &self.trace {
             writeln!(f, "    {line}")?;
         }
-        write!(
-            f,
-            "  to see it again: cargo run -p sim -- {} --play {:?} --seed {seed} --workers {workers}{fault} --trace",
-            self.path, self.title
-        )
+        write!(f, "  to see it again: {}", self.again())
     }
 }
 
