@@ -231,6 +231,11 @@ fn why_answers_from_what_is_stored_and_by_a_dry_run() {
         "next: check the Call-ID; admitted requests are remembered until the server restarts or thousands more have come, \
          refused ones for 30 days; if it never came here, ask the sender, or: comity why --from A --to B --dry-run",
     ]);
+    place.run(&["why", "--from", "alice@contoso.example", "--to", "bob@fabrikam.example"]).fails(&[
+        "error: nothing from contoso.example to fabrikam.example was decided here, as far as is remembered",
+        "next: a phone may have gone its own way: it has to have this server as its outbound proxy; see what would happen: \
+         comity why --from contoso.example --to fabrikam.example --dry-run",
+    ]);
     assert_eq!(place.run(&["why"]).code, Some(2), "a Call-ID, or both addresses");
 }
 

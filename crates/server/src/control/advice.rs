@@ -104,9 +104,10 @@ fn about_certificate(word: Word, partner: &str) -> Option<Words> {
     Some(match word {
         Word::CertificateMissing => words(
             Side::Partner,
-            format!("a server that speaks for {partner} connected without showing a certificate"),
+            format!("a server or phone that speaks for {partner} connected without showing a certificate"),
             format!(
-                "ask {partner}'s administrator to let its edge show its certificate when it connects to us (mutual TLS)"
+                "ask {partner}'s administrator whether its edge shows its certificate when it connects to us (mutual TLS), \
+                 and whether its phones have that edge as their outbound proxy"
             ),
         ),
         Word::CertificateUntrusted => words(

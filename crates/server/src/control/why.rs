@@ -73,8 +73,12 @@ async fn between(control: &Control, from: &str, to: &str) -> Result<WhyAnswer, C
     }
     if call_ids.is_empty() {
         let error = format!("nothing from {from} to {to} was decided here, as far as is remembered");
-        let hint =
-            format!("it may never have come here; see what would happen: comity why --from {from} --to {to} --dry-run");
+        let dry_run = format!("see what would happen: comity why --from {from} --to {to} --dry-run");
+        let hint = if control.0.config.domains.iter().any(|domain| domain == from) {
+            format!("a phone may have gone its own way: it has to have this server as its outbound proxy; {dry_run}")
+        } else {
+            format!("it may never have come here; {dry_run}")
+        };
         return Err(ControlError::new(StatusCode::NOT_FOUND, error, hint));
     }
     let newest = call_ids.remove(0);
