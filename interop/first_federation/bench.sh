@@ -31,7 +31,6 @@ make_base() {
 
 # connect_networks: one wire on which both organisations and the DNS server are.
 connect_networks() {
-    mount -t tmpfs tmpfs /run/netns 2>/dev/null || { mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns; }
     ip link set lo up
     ip link add internet type bridge
     ip link set internet up

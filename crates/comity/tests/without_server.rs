@@ -234,7 +234,7 @@ fn why_answers_from_what_is_stored_and_by_a_dry_run() {
     place.run(&["why", "--from", "alice@contoso.example", "--to", "bob@fabrikam.example"]).fails(&[
         "error: nothing from contoso.example to fabrikam.example was decided here, as far as is remembered",
         "next: a phone may have gone its own way: it has to have this server as its outbound proxy; see what would happen: \
-         comity why --from contoso.example --to fabrikam.example --dry-run",
+         comity why --from NAME@contoso.example --to NAME@fabrikam.example --dry-run",
     ]);
     assert_eq!(place.run(&["why"]).code, Some(2), "a Call-ID, or both addresses");
 }

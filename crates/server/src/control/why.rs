@@ -73,7 +73,7 @@ async fn between(control: &Control, from: &str, to: &str) -> Result<WhyAnswer, C
     }
     if call_ids.is_empty() {
         let error = format!("nothing from {from} to {to} was decided here, as far as is remembered");
-        let dry_run = format!("see what would happen: comity why --from {from} --to {to} --dry-run");
+        let dry_run = format!("see what would happen: comity why --from NAME@{from} --to NAME@{to} --dry-run");
         let hint = if control.0.config.domains.iter().any(|domain| domain == from) {
             format!("a phone may have gone its own way: it has to have this server as its outbound proxy; {dry_run}")
         } else {
