@@ -14,8 +14,8 @@ pub trait Accounts: Send + Sync {
     fn credentials(&self, aor: Aor, reply: Reply<Result<Option<Ha1>, String>>);
     fn exists(&self, aor: Aor, reply: Reply<Result<bool, String>>);
 
-    /// Replies once the message is on disk. The questions about messages are worked on in the order of their calls.
-    fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>);
+    /// Replies once the message is on disk, with its name. The questions about messages are worked on in the order of their calls.
+    fn store(&self, new: NewMessage, reply: Reply<Result<MessageId, NotStored>>);
     /// The first message of the user after that one, to be sent now.
     fn next_stored(
         &self,
@@ -120,7 +120,7 @@ mod tests {
             reply(Ok(true));
         }
 
-        fn store(&self, _: NewMessage, reply: Reply<Result<(), NotStored>>) {
+        fn store(&self, _: NewMessage, reply: Reply<Result<MessageId, NotStored>>) {
             drop(reply);
         }
 

@@ -34,7 +34,7 @@ impl Accounts for StoreAccounts {
         self.store.read_then(move |store| store.user_exists(&aor), told);
     }
 
-    fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>) {
+    fn store(&self, new: NewMessage, reply: Reply<Result<MessageId, NotStored>>) {
         let counts = self.counts.clone();
         let change = move |store: &Store| store.add_message(&new);
         self.store.write_then(change, move |stored| reply(stored.map_err(|error| not_stored(&counts, error))));

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use federation::admission::Origin;
 use federation::flow::FlowKind;
+use messaging::MessageId;
 use sip::proxy::forward::{record_route_value, via_value};
 use sip::proxy::response_context::{ContextOutput, ResponseContext};
 use sip::refusal::Word;
@@ -34,6 +35,8 @@ pub(crate) struct Owner {
     contexts: BTreeMap<ContextId, Context>,
     contexts_by_upstream: BTreeMap<Upstream, ContextId>,
     contexts_by_branch: BTreeMap<ClientTransactionId, ContextId>,
+    /// Branches that were given up, and the message that was kept since nobody answered; while their transactions last.
+    kept_by_branch: BTreeMap<ClientTransactionId, MessageId>,
     context_serial: u64,
     branch_serial: u64,
 }
@@ -72,6 +75,13 @@ impl Owner {
 
     pub(crate) fn forget_branch(&mut self, id: ClientTransactionId) {
         self.contexts_by_branch.remove(&id);
+        self.kept_by_branch.remove(&id);
+    }
+
+    /// An answer may come yet over those of these branches that have not ended.
+    pub(crate) fn expect_late(&mut self, branches: &[ClientTransactionId], kept: MessageId) {
+        let live = branches.iter().filter(|branch| self.contexts_by_branch.contains_key(branch));
+        self.kept_by_branch.extend(live.map(|branch| (*branch, kept)));
     }
 
     /// The request of a context, while it has one.
@@ -131,7 +141,11 @@ impl Core {
             match self.terms_if_kept(now, aor, &request, targets.len()) {
                 Ok(None) => {}
                 Ok(Some(terms)) => {
-                    return self.keep(now, Keeping { request, aor: aor.clone(), was_sent: false }, terms);
+                    return self.keep(
+                        now,
+                        Keeping { request, aor: aor.clone(), was_sent: false, branches: Vec::new() },
+                        terms,
+                    );
                 }
                 Err(refusal) => return self.refuse_owned(now, upstream, message, &refusal),
             }
@@ -290,6 +304,9 @@ impl Core {
         let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
             return self.stored_answered(now, id, &message);
         };
+        if let Some(kept) = self.owner.kept_by_branch.remove(&id) {
+            return self.answered_late(now, kept, &message);
+        }
         if self.responded(now, id, &message) {
             return;
         }
@@ -383,9 +400,10 @@ impl Core {
                 Some(ContextOutput::Generate { status }) => {
                     let request = context.request.clone();
                     let trial = context.trial;
+                    let unanswered = context.machine.unanswered().collect();
                     match self.partner_refusal(&request, status, trial) {
                         Some(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
-                        None => self.answer_for_devices(now, request, status),
+                        None => self.answer_for_devices(now, request, status, unanswered),
                     }
                 }
                 Some(ContextOutput::SendCancel { id, flow, cancel }) => {
@@ -410,11 +428,17 @@ impl Core {
     }
 
     /// None of the targets answered. A MESSAGE for a user of ours is kept: his device may only have lost its connection.
-    fn answer_for_devices(&mut self, now: Instant, request: AdmittedRequest, status: u16) {
+    fn answer_for_devices(
+        &mut self,
+        now: Instant,
+        request: AdmittedRequest,
+        status: u16,
+        branches: Vec<ClientTransactionId>,
+    ) {
         let Some(upstream) = request.upstream else { return };
         match (self.terms(now, &request), request.destination.clone()) {
             (Ok(Some(terms)), Destination::User(aor)) => {
-                self.keep(now, Keeping { request, aor, was_sent: true }, terms);
+                self.keep(now, Keeping { request, aor, was_sent: true, branches }, terms);
             }
             _ => self.respond_generated(now, upstream, &request.message, status),
         }

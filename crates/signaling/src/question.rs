@@ -41,7 +41,7 @@ pub enum Answer {
     Credentials(Result<Option<Ha1>, String>),
     /// The error says why the store cannot tell.
     User(Result<bool, String>),
-    Stored(Result<(), NotStored>),
+    Stored(Result<MessageId, NotStored>),
     /// `None`: nothing is left. The error says why the store cannot tell.
     NextStored(Result<Option<StoredMessage>, String>),
     Settled(Result<(), String>),

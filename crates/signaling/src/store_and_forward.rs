@@ -26,6 +26,8 @@ pub(crate) struct Keeping {
     pub aor: Aor,
     /// The devices got it, and none of them answered.
     pub was_sent: bool,
+    /// Over which an answer may come yet.
+    pub branches: Vec<ClientTransactionId>,
 }
 
 /// What became of a stored message that went out. As many are under way as messages were when the store failed.
@@ -84,11 +86,12 @@ impl Core {
     }
 
     pub(crate) fn resume_keep(&mut self, now: Instant, keeping: Keeping, answer: Option<Answer>) {
-        let Keeping { request, aor, was_sent } = keeping;
+        let Keeping { request, aor, was_sent, branches } = keeping;
         let Some(upstream) = request.upstream else { return };
         let why = match answer {
-            Some(Answer::Stored(Ok(()))) => {
+            Some(Answer::Stored(Ok(id))) => {
                 self.queues.stored(&aor);
+                self.owner.expect_late(&branches, id);
                 self.counts.stored += 1;
                 self.record_routed(now, &request.message, "the store, until a device of the user registers");
                 self.respond_generated(now, upstream, &request.message, 202);
@@ -196,6 +199,14 @@ impl Core {
         if let Some(status) = response.status().filter(|status| *status >= 200) {
             let settled = self.queues.answered(id, Outcome::of_status(status));
             self.settle_stored(now, settled);
+        }
+    }
+
+    /// A device answers after all to what was kept because it did not.
+    pub(crate) fn answered_late(&mut self, now: Instant, id: MessageId, response: &Message) {
+        if matches!(response.status(), Some(200..=299)) {
+            self.counts.stored_delivered += 1;
+            self.record_settled(now, Settlement { id, is_delivered: true });
         }
     }
 

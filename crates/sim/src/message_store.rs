@@ -61,7 +61,7 @@ impl MessageStore {
                 self.serial += 1;
                 let was_sent = new.was_sent;
                 self.messages.insert(MessageId(self.serial), (new, was_sent));
-                Ok(())
+                Ok(MessageId(self.serial))
             }
         })
     }

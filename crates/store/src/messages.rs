@@ -21,7 +21,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UserUnknown`], and [`StoreError::MailboxFull`] beyond the room that the message's terms name.
-    pub fn add_message(&self, new: &NewMessage) -> Result<(), StoreError> {
+    pub fn add_message(&self, new: &NewMessage) -> Result<MessageId, StoreError> {
         let (aor, terms) = (new.aor.to_string(), new.terms);
         if !self.user_exists(&new.aor)? {
             return Err(StoreError::UserUnknown(new.aor.clone()));
@@ -43,7 +43,7 @@ impl Store {
                 "INSERT INTO stored_messages (aor, accepted, expires, was_sent, request) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![aor, now, integer(terms.expires_unix_ms), new.was_sent, &new.request[..]])?;
-        Ok(())
+        Ok(MessageId(connection.last_insert_rowid()))
     }
 
     /// The first message of a user after this one that is still valid, marked as sent: it is about to be.

@@ -53,7 +53,7 @@ impl Accounts for TestAccounts {
         reply(Ok(!aor.user().starts_with("no")));
     }
 
-    fn store(&self, new: NewMessage, reply: Reply<Result<(), NotStored>>) {
+    fn store(&self, new: NewMessage, reply: Reply<Result<MessageId, NotStored>>) {
         let exists = !new.aor.user().starts_with("no");
         reply(if exists { Err(NotStored::Full) } else { Err(NotStored::UserUnknown) });
     }

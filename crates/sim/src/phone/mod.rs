@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sip::transaction::{Timers, TransactionKey, TransactionLayer, TransactionLimits, TransactionOutput};
+use sip::transaction::{
+    ServerTransactionId, Timers, TransactionKey, TransactionLayer, TransactionLimits, TransactionOutput,
+};
 use sip::{FlowId, Message, Method};
 
 use crate::identity::Identity;
@@ -38,6 +40,9 @@ pub struct Phone {
     registration: Registration,
     /// What it answers to the next message, instead of 200.
     pub answers: Option<u16>,
+    /// How long it takes to answer messages.
+    pub ponders: Duration,
+    pondered: BTreeMap<ServerTransactionId, (u16, Message)>,
     /// The certificate that it shows when it connects.
     pub shows: Option<Identity>,
     /// Ringing at the other end is no event.
@@ -66,6 +71,8 @@ pub(crate) enum PhoneOutput {
 enum Task {
     Transaction(TransactionKey),
     Connect,
+    /// It answers a message that it has had for a while.
+    Answer(ServerTransactionId),
     /// Its user does not let it ring any longer.
     EndRinging(u64),
     /// A 2xx to an INVITE goes again until its ACK is here, by the number of the call.
@@ -104,6 +111,8 @@ impl Phone {
             calls: BTreeMap::new(),
             registration,
             answers: None,
+            ponders: Duration::ZERO,
+            pondered: BTreeMap::new(),
             shows: None,
             is_deaf_to_ringing: false,
             is_gone: false,
@@ -147,6 +156,7 @@ impl Phone {
             match task {
                 Task::Transaction(key) => self.transactions.handle_timeout(now, key),
                 Task::Connect => self.keep_registered(now),
+                Task::Answer(id) => self.answer_pondered(now, id),
                 Task::EndRinging(number) => self.end_ringing(now, number),
                 Task::Repeat2xx(number) => self.repeat_2xx(now, number),
             }

@@ -1,11 +1,11 @@
 //! Requests that a phone sends, with one answer to a challenge; and what it does with those that come.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sip::transaction::{ClientTransactionId, Failure, RequestOutcome, ResponseOutcome, ServerTransactionId};
 use sip::{HeaderName, Message, Method, build};
 
-use super::{Draft, Event, Outcome, Phone};
+use super::{Draft, Event, Outcome, Phone, Task};
 
 /// A request under way.
 pub(super) struct Sent {
@@ -179,7 +179,17 @@ impl Phone {
         } else {
             self.refused.insert(call_id);
         }
-        self.respond(now, id, request, status);
+        self.pondered.insert(id, (status, request.clone()));
+        match self.ponders {
+            Duration::ZERO => self.answer_pondered(now, id),
+            time => drop(self.schedule.insert((now + time, Task::Answer(id)))),
+        }
+    }
+
+    pub(super) fn answer_pondered(&mut self, now: Instant, id: ServerTransactionId) {
+        if let Some((status, request)) = self.pondered.remove(&id) {
+            self.respond(now, id, &request, status);
+        }
     }
 
     pub(super) fn respond(&mut self, now: Instant, id: ServerTransactionId, request: &Message, status: u16) {

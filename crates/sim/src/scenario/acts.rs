@@ -26,6 +26,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE hangs up", act: |run, words| can(run, words, Phone::hang_up, "no call stands") },
     Form { pattern: "PHONE sends METHOD within the call", act: sends_inside },
     Form { pattern: "PHONE will answer the next message with STATUS", act: will_answer },
+    Form { pattern: "PHONE takes TIME to answer a message", act: ponders },
     Form { pattern: "PHONE does not mind ringing", act: minds_no_ringing },
     Form { pattern: "PHONE vanishes", act: vanishes },
     Form { pattern: "PHONE comes back", act: comes_back },
@@ -109,6 +110,12 @@ fn sends_inside(run: &mut Run, words: &Words) -> Result<(), String> {
 fn will_answer(run: &mut Run, words: &Words) -> Result<(), String> {
     let phone = run.phone(words.text(0))?;
     run.world.phone_mut(phone).answers = Some(words.number(1));
+    Ok(())
+}
+
+fn ponders(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    run.world.phone_mut(phone).ponders = words.time(1);
     Ok(())
 }
 

@@ -138,6 +138,12 @@ impl ResponseContext {
         self.is_open
     }
 
+    /// The branches that were given up without an answer: one may come yet.
+    pub fn unanswered(&self) -> impl Iterator<Item = ClientTransactionId> {
+        let is_unanswered = |branch: &&Branch| matches!(branch.state, BranchState::Unanswered(Ending::Status(408)));
+        self.branches.iter().filter(is_unanswered).map(|branch| branch.id)
+    }
+
     /// A response that the client transaction delivered. Those to CANCEL mean nothing here.
     pub fn handle_response(&mut self, now: Instant, id: ClientTransactionId, response: Message) {
         let (Some(index), Some(status)) = (self.index_of(id), response.status()) else { return };
