@@ -99,9 +99,8 @@ impl Arguments {
         let count = (tally.performances, tally.faults);
         let workers = self.workers.map_or_else(|| vec![1, 3], |workers| vec![workers]);
         match self.fault {
-            Some(fault) => self.perform_with(file, play, &workers, fault, tally),
-            None if self.trace => self.perform_aloud(file, play, &workers, None, tally),
-            None => {
+            fault if fault.is_some() || self.trace => self.perform_aloud(file, play, &workers, tally),
+            _ => {
                 let seeds = self.seed.map_or(1..self.seeds + 1, |seed| seed..seed + 1);
                 Programme { seeds, workers, fault_step: self.faults.unwrap_or(0) }.give(file, play, tally);
             }
@@ -115,21 +114,11 @@ impl Arguments {
         );
     }
 
-    fn perform_with(&self, file: &ScenarioFile, play: &Play, workers: &[u16], fault: Fault, tally: &mut Tally) {
-        self.perform_aloud(file, play, workers, Some(fault), tally);
-    }
-
     /// One performance for each number of workers, with all that happens printed if that is wanted.
-    fn perform_aloud(
-        &self,
-        file: &ScenarioFile,
-        play: &Play,
-        workers: &[u16],
-        fault: Option<Fault>,
-        tally: &mut Tally,
-    ) {
+    fn perform_aloud(&self, file: &ScenarioFile, play: &Play, workers: &[u16], tally: &mut Tally) {
         for workers in workers.iter().copied() {
-            let setting = Setting { seed: self.seed.unwrap_or(1), workers, fault, keeps_trace: self.trace };
+            let (seed, fault) = (self.seed.unwrap_or(1), self.fault);
+            let setting = Setting { seed, workers, fault, keeps_trace: self.trace };
             tally.performances += 1;
             match scenario::run(file, play, setting) {
                 Ok(run) if self.trace => {

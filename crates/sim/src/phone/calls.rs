@@ -187,8 +187,8 @@ impl Phone {
         let is_first = matches!(self.calls.get(&call_id), Some(Call { stage: Stage::ExpectAnswer { .. }, .. }));
         let Some(sent) = self.sent.remove(&serial) else { return };
         let Ok(dialog) = Dialog::uac(&sent.request, response) else { return };
-        let ack = dialog.ack(sent.draft.sequence).header(HeaderName::Via, self.via(self.serial + 1)).build();
-        self.serial += 1;
+        let serial = self.next_serial();
+        let ack = dialog.ack(sent.draft.sequence).header(HeaderName::Via, self.via(serial)).build();
         self.transmit(ack.clone());
         let with = dialog_peer(response);
         if let Some(call) = self.calls.get_mut(&call_id).filter(|_| is_first) {
@@ -231,7 +231,12 @@ impl Phone {
     }
 
     pub(super) fn call_ended(&mut self, now: Instant, id: ServerTransactionId, bye: &Message) {
-        let is_known = self.calls.remove(bye.call_id().unwrap_or_default()).is_some();
+        let call_id = bye.call_id().unwrap_or_default();
+        if let Some(Call { stage: Stage::ExpectAnswer { .. }, .. }) = self.calls.get(call_id) {
+            // The answer was lost, and the callee has given up. What becomes of the INVITE is another matter.
+            return self.respond(now, id, bye, 200);
+        }
+        let is_known = self.calls.remove(call_id).is_some();
         if is_known {
             self.events.push_back(Event::Ends);
         }

@@ -30,6 +30,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "the DNS of DOMAIN is empty", act: dns_is_empty },
     Form { pattern: "the DNS of DOMAIN is well", act: dns_is_well },
     Form { pattern: "the DNS of DOMAIN forgets its servers", act: dns_forgets },
+    Form { pattern: "the DNS says that HOST is at ADDRESS", act: dns_says },
     Form {
         pattern: "the certificate of DOMAIN expires",
         act: |run, words| identity(run, words, |it, now| it.expire(now - 1)),
@@ -145,6 +146,11 @@ fn dns_is_well(run: &mut Run, words: &Words) -> Result<(), String> {
 
 fn dns_forgets(run: &mut Run, words: &Words) -> Result<(), String> {
     run.world.zones.remove_targets(words.text(0));
+    Ok(())
+}
+
+fn dns_says(run: &mut Run, words: &Words) -> Result<(), String> {
+    run.world.zones.set_addresses(words.text(0), vec![words.number(1)]);
     Ok(())
 }
 
