@@ -38,6 +38,12 @@ need_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}" >&2
 }
 
+# need_compiler: of C, with what it links against. Debian's gcc recommends that only, and recommendations are not installed.
+need_compiler() {
+  echo '#include <stdio.h>
+    int main(void) { return puts("") < 0; }' | cc -x c -o /dev/null - >/dev/null 2>&1 || need_packages cc=gcc stdio.h=libc6-dev
+}
+
 rust_is_there() {
   command -v cargo >/dev/null 2>&1 || return 1
   local found
