@@ -6,7 +6,7 @@
 use std::io::IsTerminal;
 
 use tracing::Metadata;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
@@ -34,8 +34,8 @@ impl Filter {
     fn of_environment() -> (Filter, Vec<String>) {
         let mut unreadable = Vec::new();
         for name in ["COMITY_LOG", "RUST_LOG"] {
-            let Ok(text) = std::env::var(name) else { continue };
-            match EnvFilter::try_new(&text) {
+            let Some(text) = std::env::var(name).ok().filter(|text| !text.trim().is_empty()) else { continue };
+            match read(&text) {
                 Ok(filter) => return (Filter { filter, text }, unreadable),
                 Err(error) => unreadable.push(format!(
                     "{name} is not understood ({error}): write a level, or parts with a level each, as in info,net=debug"
@@ -43,6 +43,17 @@ impl Filter {
             }
         }
         (Filter { filter: EnvFilter::new(USUAL), text: USUAL.to_owned() }, unreadable)
+    }
+}
+
+/// To the library a word alone that is no level is the name of a part, and all other parts are off: a misspelt level would
+/// end the log.
+fn read(text: &str) -> Result<EnvFilter, String> {
+    let is_known = |word: &str| word.is_empty() || word.parse::<LevelFilter>().is_ok() || OURS.contains(&word);
+    let mut words = text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
+    match words.find(|word| !is_known(word)) {
+        Some(word) => Err(format!("{word} is no level")),
+        None => EnvFilter::try_new(text).map_err(|error| error.to_string()),
     }
 }
 
@@ -87,6 +98,18 @@ mod tests {
         names.retain(|name| !["bench", "sim", "xtask"].contains(&name.as_str()));
         names.sort();
         assert_eq!(names, OURS);
+    }
+
+    #[test]
+    fn a_misspelt_level_is_told_and_does_not_end_the_log() {
+        for text in ["inof", "verbose", "info,nett", "net=loud", "info, net=debug"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        for text in
+            ["info", "DEBUG", "off", "info,net=debug", "net", "trace,wire=trace", "hickory_net=debug", "[flow]=debug"]
+        {
+            assert!(read(text).is_ok(), "{text}");
+        }
     }
 
     #[test]
