@@ -29,7 +29,9 @@ struct Package {
 pub fn of_dependencies(root: &Path) -> anyhow::Result<String> {
     let linked = linked(root)?;
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["metadata", "--format-version", "1", "--locked", "--offline"]).current_dir(root);
+    // Of other platforms, a machine that only ever built this has no sources.
+    cargo.args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &host(root)?]);
+    cargo.current_dir(root);
     let metadata: Metadata = serde_json::from_str(&output(&mut cargo)?)?;
     let mut list = String::new();
     let mut names_by_text = BTreeMap::<String, Vec<String>>::new();
@@ -53,6 +55,13 @@ fn linked(root: &Path) -> anyhow::Result<BTreeSet<String>> {
     cargo.args(["tree", "--package", "comity", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
     let printed = output(cargo.args(["--locked", "--offline"]).current_dir(root))?;
     Ok(printed.lines().filter_map(name_and_version).collect())
+}
+
+/// The platform that the program is built for, as Rust names it.
+fn host(root: &Path) -> anyhow::Result<String> {
+    let printed = output(Command::new("rustc").args(["--version", "--verbose"]).current_dir(root))?;
+    let host = printed.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc names no host")?.to_owned())
 }
 
 /// From `serde v1.0.1 (proc-macro)`.
