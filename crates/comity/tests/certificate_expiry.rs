@@ -25,7 +25,8 @@ fn metric(served: &Served, name: &str) -> f64 {
 
 #[test]
 fn check_warns_before_the_server_is_started() {
-    let place = Place::new(&format!("tls = [\"127.0.0.1:{}\"]", served::free_port()));
+    let [port] = served::free_ports();
+    let place = Place::new(&format!("tls = [\"127.0.0.1:{port}\"]"));
     let authority = place.certify(&NAMES);
     assert!(!place.run(&["check"]).ok().stdout.contains("warning: "));
     renew(&place, &authority, SystemTime::now() + 10 * DAY + DAY / 2);
@@ -40,7 +41,8 @@ fn log_status_and_metrics_tell_it_again_as_each_step_is_passed_and_not_after_a_r
     let mut served = Served::start();
     assert_eq!(metric(&served, "comity_certificate_warnings"), 0.0);
 
-    let end = SystemTime::now() + 7 * DAY + Duration::from_secs(12);
+    // Time enough for the new certificate to be seen before the step is passed.
+    let end = SystemTime::now() + 7 * DAY + Duration::from_secs(20);
     renew(&served.place, &served.authority, end);
     served.wait_until("the log says it", |served| served.log().contains("WARN the certificate expires in 7 days on 2"));
     let not_after = metric(&served, "comity_certificate_not_after_timestamp_seconds");

@@ -16,14 +16,17 @@ use phone::Phone;
 use served::Served;
 use sip::Method;
 
+/// Not where the server's other ports are: they are chosen on their own.
+const SCRAPED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 fn serve_with_metrics() -> (Served, u16) {
-    let port = served::free_port();
-    (Served::start_listening(&format!("metrics = [\"127.0.0.1:{port}\"]")), port)
+    let [port] = served::free_ports();
+    (Served::start_listening(&format!("metrics = [\"{SCRAPED}:{port}\"]")), port)
 }
 
 /// The whole answer to one HTTP request.
 fn http(port: u16, request: &str) -> String {
-    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let mut socket = TcpStream::connect((SCRAPED, port)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     write!(socket, "{request} HTTP/1.1\r\nHost: comity\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -107,7 +110,7 @@ fn a_scraper_gets_the_metrics_and_nothing_else() {
 #[test]
 fn silent_scrapers_keep_the_others_out_for_a_bounded_time_only() {
     let (_served, port) = serve_with_metrics();
-    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()).collect();
+    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect((SCRAPED, port)).unwrap()).collect();
     assert!(http(port, "GET /metrics").starts_with("HTTP/1.1 200 "));
     drop(silent);
 }
@@ -137,12 +140,9 @@ fn without_a_server_there_are_none() {
 
 #[test]
 fn an_address_that_others_reach_is_warned_of() {
-    let port = served::free_port();
-    let place = place::Place::new(&format!(
-        "tls = [\"127.0.0.1:{}\"]\nmetrics = [\"0.0.0.0:{port}\", \"127.0.0.1:{}\"]",
-        served::free_port(),
-        served::free_port()
-    ));
+    let [port, tls, inside] = served::free_ports();
+    let listen = format!("tls = [\"127.0.0.1:{tls}\"]\nmetrics = [\"0.0.0.0:{port}\", \"127.0.0.1:{inside}\"]");
+    let place = place::Place::new(&listen);
     place.certify(&["sip.contoso.example", "contoso.example"]);
     let warnings = place.run(&["check", "--json"]).ok().json()["warnings"].clone();
     let warning = warnings.as_array().unwrap().iter().find(|text| text.as_str().unwrap().contains("[listen] metrics"));

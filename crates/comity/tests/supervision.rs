@@ -67,7 +67,12 @@ fn a_watchdog_is_fed_until_the_end() {
     served.signal("-TERM");
     let mut rest = std::iter::repeat_with(|| supervisor.told()).take_while(|told| *told == ["WATCHDOG=1"]);
     assert!(rest.by_ref().count() < 50);
-    served.wait_until("the server ends", |served| served.server.try_wait().unwrap().is_some());
+    // Read on: the server waits for a supervisor whose socket is full.
+    supervisor.socket.set_nonblocking(true).unwrap();
+    served.wait_until("the server ends", |served| {
+        while supervisor.socket.recv(&mut [0; 64]).is_ok() {}
+        served.server.try_wait().unwrap().is_some()
+    });
     assert_eq!(served.server.wait().unwrap().code(), Some(0), "{}", served.log());
 }
 

@@ -43,7 +43,7 @@ impl Served {
 
     /// Without waiting for it, and with these variables in its environment.
     pub fn spawn(lines: &str, listen: &str, dns: &str, environment: &[(&str, &str)]) -> Served {
-        let (tls_port, tcp_port) = (free_port(), free_port());
+        let [tls_port, tcp_port] = free_ports();
         let place = Place::new(&format!(
             "tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]\nudp = [\"127.0.0.1:{tcp_port}\"]\n{listen}"
         ));
@@ -63,7 +63,7 @@ impl Served {
     }
 
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&mut Served) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !condition(self) {
             assert!(Instant::now() < deadline, "waited too long until {what}; log:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
@@ -93,6 +93,8 @@ impl Drop for Served {
     }
 }
 
-pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+/// All held before the first is let go: the system may give a port that is free again to the next who asks.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
 }
