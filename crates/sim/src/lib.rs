@@ -27,7 +27,7 @@ pub use identity::{Identity, certificate};
 pub use message_store::MessageStore;
 pub use names::{Trouble, Zones};
 pub use network::{Network, Place, Weather};
-pub use phone::{Draft, Event, Outcome, Phone};
+pub use phone::{Event, Outcome, Phone};
 pub use random::Random;
 pub use trace::Trace;
 pub use world::{BEGUN_UNIX_SECS, Condition, Line, PASSWORD, World, allowed, blocked, first_line};

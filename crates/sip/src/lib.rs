@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod refusal;
 pub mod status;
 pub mod transaction;
+pub mod uac;
 pub mod uri;
 
 pub use aor::Aor;

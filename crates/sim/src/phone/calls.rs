@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sip::dialog::Dialog;
 use sip::transaction::{ClientTransactionId, ServerTransactionId, build_cancel};
+use sip::uac::Draft;
 use sip::{HeaderName, Message, Method, build};
 
 use super::requests::{Sent, sender};
-use super::{Draft, Event, Phone, Task};
+use super::{Event, Phone, Task};
 
 pub(super) struct Call {
     /// Names it in the schedule.
@@ -47,7 +48,8 @@ impl Phone {
     pub fn call(&mut self, now: Instant, to: &str) {
         let number = self.next_serial();
         let call_id = format!("c{number}-{}", self.word());
-        let draft = Draft::new(Method::Invite, &self.aor, to, call_id.clone())
+        let draft = self
+            .draft(Method::Invite, to, call_id.clone())
             .header(HeaderName::Contact, self.contact())
             .body("application/sdp", OFFER);
         let stage = Stage::ExpectAnswer { transaction: None, is_given_up: false, hears_ringing: false };
@@ -127,7 +129,7 @@ impl Phone {
         };
         let request = dialog.request(&method).header(HeaderName::Via, via).header(HeaderName::Contact, contact);
         let request = request.message().expect("a dialog's request is a message");
-        let mut draft = Draft::new(method, &self.aor, &self.aor, call_id.to_owned());
+        let mut draft = Draft::new(method, &self.aor, &self.aor, call_id, call_id.to_owned());
         draft.sequence = dialog.local_sequence();
         self.send(now, serial, Sent { draft, request, is_second: true });
         self.settle(now);

@@ -4,7 +4,6 @@
 //! hear is a list of [`Event`]s.
 
 mod calls;
-mod draft;
 mod event;
 mod requests;
 
@@ -20,7 +19,6 @@ use sip::{FlowId, Message, Method};
 use crate::identity::Identity;
 use crate::world::Line;
 use calls::Call;
-pub use draft::Draft;
 pub use event::{Event, Outcome};
 use requests::Sent;
 

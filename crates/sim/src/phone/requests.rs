@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use sip::transaction::{ClientTransactionId, Failure, RequestOutcome, ResponseOutcome, ServerTransactionId};
+use sip::uac::Draft;
 use sip::{HeaderName, Message, Method, build};
 
-use super::{Draft, Event, Outcome, Phone, Task};
+use super::{Event, Outcome, Phone, Task};
 
 /// A request under way.
 pub(super) struct Sent {
@@ -18,7 +19,7 @@ pub(super) struct Sent {
 impl Phone {
     pub fn send_message(&mut self, now: Instant, to: &str, text: &str) {
         let call_id = format!("m{}-{}", self.next_serial(), self.word());
-        let draft = Draft::new(Method::Message, &self.aor, to, call_id);
+        let draft = self.draft(Method::Message, to, call_id);
         self.send_draft(now, draft.body("text/plain;charset=UTF-8", text), false);
         self.settle(now);
     }
@@ -26,14 +27,14 @@ impl Phone {
     /// Sends any request without a body, from any address.
     pub fn send_as(&mut self, now: Instant, method: Method, from: &str, to: &str) {
         let call_id = format!("x{}-{}", self.next_serial(), self.word());
-        let draft = Draft::new(method, from, to, call_id).header(HeaderName::Contact, self.contact());
+        let draft = Draft::new(method, from, to, &call_id.clone(), call_id).header(HeaderName::Contact, self.contact());
         self.send_draft(now, draft, false);
         self.settle(now);
     }
 
     pub(super) fn send_registration(&mut self, now: Instant, expires_secs: u32) {
         let domain = self.aor.split('@').nth(1).unwrap_or_default().to_owned();
-        let mut draft = Draft::new(Method::Register, &self.aor, &self.aor, self.registration.call_id.clone());
+        let mut draft = self.draft(Method::Register, &self.aor, self.registration.call_id.clone());
         draft.uri = format!("sip:{domain}");
         draft.sequence = self.registration.sequence + 1;
         let contact = format!("{};+sip.instance=\"<urn:x-device:{}>\"", self.contact(), self.word());
@@ -41,10 +42,15 @@ impl Phone {
         self.send_draft(now, draft, false);
     }
 
+    /// From its own address; `call_id` is the tag too.
+    pub(super) fn draft(&self, method: Method, to: &str, call_id: String) -> Draft {
+        Draft::new(method, &self.aor, to, &call_id.clone(), call_id)
+    }
+
     /// Returns the number of its transaction; `None` without a line.
     pub(super) fn send_draft(&mut self, now: Instant, draft: Draft, is_second: bool) -> Option<u64> {
         let serial = self.next_serial();
-        let request = draft.message(&self.via(serial));
+        let request = draft.message(&self.via(serial)).expect("a phone's request is a message");
         if draft.method == Method::Register {
             self.registration.sequence = draft.sequence;
         }
@@ -84,7 +90,7 @@ impl Phone {
         }
         let Some(sent) = self.sent.remove(&id.serial) else { return };
         let user = self.aor.split('@').next().unwrap_or_default();
-        match sent.draft.answering(response, user, &self.password) {
+        match sent.draft.answering(response, user, &self.password, &sent.draft.call_id) {
             // A nonce that has become stale says nothing about the password.
             Some(again) if !sent.is_second || (is_stale(response) && sent.draft.sequence < TRIES_MAX) => {
                 let serial = self.send_draft(now, again, true);

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use sip::{HeaderName, Method};
 
-use super::super::phone::{Draft, Phone, check_refused, check_status};
+use super::super::phone::{Phone, check_refused, check_status, draft};
 use super::{Report, Scene};
 
 pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
@@ -36,13 +36,13 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         check_refused(&response, 401, "authentication-failed")
     });
     report.check("a user of another domain cannot register here", || {
-        let draft = Draft::new(Method::Register, "bob@fabrikam.example", "bob@fabrikam.example");
+        let draft = draft(Method::Register, "bob@fabrikam.example", "bob@fabrikam.example");
         let response = scene.stranger("contoso.example", "bob@fabrikam.example", None)?.transact(draft)?;
         check_refused(&response, 403, "certificate-missing")
     });
     report.check("a keep-alive is answered", || scene.alice.ping());
     report.check("the server answers OPTIONS", || {
-        let draft = Draft::new(Method::Options, "alice@contoso.example", "contoso.example");
+        let draft = draft(Method::Options, "alice@contoso.example", "contoso.example");
         check_status(&scene.alice.transact(draft)?, 200)
     });
     report.check("comity status counts the registered devices", || registered_devices(scene));
@@ -60,7 +60,7 @@ pub fn check_end(report: &mut Report, scene: &mut Scene<'_>) {
 
 fn challenge_order(scene: &Scene<'_>) -> anyhow::Result<()> {
     let mut phone: Phone = scene.guesser("contoso.example", "alice@contoso.example")?;
-    let draft = Draft::new(Method::Register, "alice@contoso.example", "alice@contoso.example");
+    let draft = draft(Method::Register, "alice@contoso.example", "alice@contoso.example");
     let sent = phone.send(draft)?;
     let response = phone.expect_response(&sent, |status| status >= 200)?;
     check_status(&response, 401)?;

@@ -2,8 +2,9 @@
 
 use anyhow::{Context, ensure};
 use sip::Method;
+use sip::uac::Draft;
 
-use super::super::phone::{Draft, check_refused, check_status};
+use super::super::phone::{check_refused, check_status, draft};
 use super::super::pki::{Authority, CertificateNames, Certified};
 use super::federation::decisions;
 use super::registration::EXPIRES_SECS;
@@ -90,7 +91,7 @@ fn reason_names(scene: &Scene<'_>, word: &str, name: &str) -> anyhow::Result<()>
 }
 
 fn message(from: &str, to: &str) -> Draft {
-    Draft::new(Method::Message, from, to).body("text/plain", "Hello")
+    draft(Method::Message, from, to).body("text/plain", "Hello")
 }
 
 const NORTHWIND: CertificateNames =

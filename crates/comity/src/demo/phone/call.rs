@@ -4,7 +4,7 @@ use anyhow::Context;
 use sip::dialog::Dialog;
 use sip::{HeaderName, Message, Method, RequestBuilder, build};
 
-use super::draft::{Draft, via};
+use super::draft::{draft, via};
 use super::{Phone, Sent, random_word};
 
 /// A call that both sides have agreed on.
@@ -15,7 +15,7 @@ pub struct Call {
 impl Phone {
     /// Sends an INVITE with an offer.
     pub fn invite(&mut self, to: &str) -> anyhow::Result<Sent> {
-        let draft = Draft::new(Method::Invite, &self.account.aor, to)
+        let draft = draft(Method::Invite, &self.account.aor, to)
             .header(HeaderName::Contact, self.contact())
             .body(SDP, self.session("0"));
         self.send(draft)
@@ -80,7 +80,7 @@ impl Phone {
         let local = self.line()?.local();
         let request = call.dialog.request(&method).header(HeaderName::Via, via(local)).message()?;
         self.line()?.send(request.as_bytes())?;
-        let mut draft = Draft::new(method, &self.account.aor, &self.account.aor);
+        let mut draft = draft(method, &self.account.aor, &self.account.aor);
         draft.call_id = call.dialog.id().call_id.clone();
         draft.sequence = call.dialog.local_sequence();
         Ok(Sent { request, draft, is_second: true })

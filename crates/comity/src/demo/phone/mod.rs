@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rand::RngExt;
+use sip::uac::Draft;
 use sip::{HeaderName, Message, Method, build};
 
 pub use self::call::Call;
-pub use self::draft::Draft;
+pub use self::draft::draft;
 pub use self::line::Door;
 use self::line::Line;
 
@@ -45,7 +46,7 @@ impl Phone {
     /// Not connected yet.
     pub fn new(account: Account, door: Door) -> Phone {
         let (_, domain) = account.aor.split_once('@').unwrap_or(("", &account.aor));
-        let mut registration = Draft::new(Method::Register, &account.aor, &account.aor);
+        let mut registration = draft(Method::Register, &account.aor, &account.aor);
         registration.uri = format!("sip:{domain}");
         Phone { account, door, line: None, tag: random_word(), registration }
     }
@@ -83,14 +84,14 @@ impl Phone {
     }
 
     pub fn send_message(&mut self, to: &str, text: &str) -> anyhow::Result<Sent> {
-        let draft = Draft::new(Method::Message, &self.account.aor, to).body("text/plain;charset=UTF-8", text);
+        let draft = draft(Method::Message, &self.account.aor, to).body("text/plain;charset=UTF-8", text);
         self.send(draft)
     }
 
     /// Sends a request of any kind.
     pub fn send(&mut self, draft: Draft) -> anyhow::Result<Sent> {
         let line = self.line()?;
-        let request = draft.message(line.local())?;
+        let request = draft.message(&draft::via(line.local()))?;
         line.send(request.as_bytes())?;
         Ok(Sent { request, draft, is_second: false })
     }
@@ -109,7 +110,7 @@ impl Phone {
                 self.acknowledge_failure(sent, &response)?;
             }
             let (user, _) = self.account.aor.split_once('@').unwrap_or_default();
-            match sent.draft.answering(&response, user, &self.account.password) {
+            match sent.draft.answering(&response, user, &self.account.password, &random_word()) {
                 Some(again) if !sent.is_second => *sent = Sent { is_second: true, ..self.send(again)? },
                 _ => return Ok(response),
             }
