@@ -80,7 +80,7 @@ impl Limits {
     }
 }
 
-/// Says once a minute that a limit is being hit: a flood must not become a flood of log lines.
+/// Says once a minute that something goes on, such as a limit that is being hit: a flood must not become a flood of log lines.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
     rung_at: Cell<Option<Instant>>,
@@ -88,12 +88,31 @@ pub(crate) struct Alarm {
 
 impl Alarm {
     pub(crate) fn ring(&self, now: Instant, limit: &'static str, limit_max: usize) {
-        let quiet = self.rung_at.get().is_some_and(|at| now.duration_since(at) < ALARM_PAUSE);
-        if !quiet {
-            self.rung_at.set(Some(now));
+        if self.is_due(now) {
             tracing::warn!(limit, limit_max, "a limit is being hit");
         }
+    }
+
+    /// Whether it may be said now; if so, it is taken for said.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let is_due = self.rung_at.get().is_none_or(|at| now.duration_since(at) >= ALARM_PAUSE);
+        if is_due {
+            self.rung_at.set(Some(now));
+        }
+        is_due
     }
 }
 
 const ALARM_PAUSE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_rings_once_a_minute() {
+        let (alarm, begun) = (Alarm::default(), Instant::now());
+        let rings = [0, 1, 59, 60, 61, 119, 120].map(|secs| alarm.is_due(begun + Duration::from_secs(secs)));
+        assert_eq!(rings, [true, false, false, true, false, false, true]);
+    }
+}

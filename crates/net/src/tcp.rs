@@ -141,12 +141,17 @@ impl Acceptor {
     }
 
     async fn accept_failed(&self, error: &io::Error) {
-        self.worker.borrow_mut().counters.accepts_failed += 1;
-        // One connection that was gone before we took it is nothing; a lack of descriptors lasts.
-        let is_passing = matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
-        if !is_passing {
-            tracing::warn!(%error, "accepting fails");
+        self.count_failed_accept(error);
+        if !is_passing(error) {
             tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+
+    fn count_failed_accept(&self, error: &io::Error) {
+        let mut worker = self.worker.borrow_mut();
+        worker.counters.accepts_failed += 1;
+        if !is_passing(error) && worker.alarms.accepts.is_due(std::time::Instant::now()) {
+            tracing::warn!(%error, "accepting fails");
         }
     }
 }
@@ -213,6 +218,11 @@ impl Worker {
         tracing::debug!(flow = ?id, %transport, %remote, "accepted");
         self.open(StreamFlow::new(facts, stream, wire, unread, self.limits.message), permit);
     }
+}
+
+/// One connection that was gone before we took it is nothing; a lack of descriptors lasts.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

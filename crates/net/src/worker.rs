@@ -89,6 +89,7 @@ pub(crate) struct Worker {
 
 #[derive(Default)]
 pub(crate) struct Alarms {
+    pub(crate) accepts: Alarm,
     pub(crate) connections: Alarm,
     pub(crate) connections_per_ip: Alarm,
     pub(crate) handshakes: Alarm,

@@ -68,9 +68,9 @@ async fn accept(listener: TcpListener, control: Control) {
                     drop(place);
                 });
             }
-            // Out of descriptors, most likely: they come back.
+            // Out of descriptors, most likely: they come back. The workers say so, and count it.
             Err(error) => {
-                tracing::warn!(%error, "scrapers cannot be accepted");
+                tracing::debug!(%error, "scrapers cannot be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
