@@ -44,7 +44,7 @@ pub enum LoadError {
         key.display(), certificate.display()
     )]
     KeyMismatch { certificate: PathBuf, key: PathBuf },
-    #[error("the certificate in {} expired on {not_after}. Renew it", file.display())]
+    #[error("the certificate in {} expired on {not_after}. Renew it; if that day is still to come, check the clock of this machine", file.display())]
     Expired { file: PathBuf, not_after: String },
     #[error("the certificate in {} is not valid before {not_before}. Check the clock of this machine", file.display())]
     NotYetValid { file: PathBuf, not_before: String },

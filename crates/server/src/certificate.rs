@@ -58,7 +58,7 @@ pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> Certificat
     let now_unix = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let names =
         facts.names.dns.iter().cloned().chain(facts.names.sip_uris.iter().map(|domain| format!("sip:{domain}")));
-    let mut warnings = warnings(&facts, config);
+    let mut warnings = doubts_about(&facts, config);
     warnings.extend(expiry_warning(facts.not_after_unix, now_unix));
     CertificateReport {
         names: names.collect(),
@@ -69,7 +69,12 @@ pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> Certificat
     }
 }
 
-fn warnings(facts: &PeerCertificate, config: &Config) -> Vec<String> {
+/// Why partners and phones may refuse our certificate, whatever the day; one sentence each.
+pub fn doubts(identity: &Identity, roots: &Roots, config: &Config) -> Vec<String> {
+    doubts_about(&certificates::facts(&identity.chain, roots, UnixTime::now()), config)
+}
+
+fn doubts_about(facts: &PeerCertificate, config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     if !facts.names.dns.contains(&config.edge) {
         warnings.push(format!(
@@ -169,14 +174,14 @@ mod tests {
     #[test]
     fn a_certificate_with_every_name_has_no_warning() {
         let complete = facts(&["sip.contoso.example", "contoso.test"], &[]);
-        assert_eq!(warnings(&complete, &config()), [] as [&str; 0]);
+        assert_eq!(doubts_about(&complete, &config()), [] as [&str; 0]);
         let by_uri = facts(&["sip.contoso.example"], &["contoso.example", "contoso.test"]);
-        assert_eq!(warnings(&by_uri, &config()), [] as [&str; 0]);
+        assert_eq!(doubts_about(&by_uri, &config()), [] as [&str; 0]);
     }
 
     #[test]
     fn missing_names_are_told_by_what_will_fail() {
-        let found = warnings(&facts(&["www.contoso.example"], &[]), &config());
+        let found = doubts_about(&facts(&["www.contoso.example"], &[]), &config());
         assert_eq!(found.len(), 3);
         assert!(found[0].contains("does not name the edge sip.contoso.example"));
         assert!(found[1].contains("does not prove contoso.example"));
@@ -188,7 +193,7 @@ mod tests {
         let mut soon = facts(&["sip.contoso.example", "contoso.test"], &[]);
         soon.purposes.server_auth = false;
         soon.chain = Err(Why::UnknownIssuer);
-        let found = warnings(&soon, &config());
+        let found = doubts_about(&soon, &config());
         assert_eq!(found.len(), 2);
         assert!(found[0].contains("no serverAuth"));
         assert!(found[1].contains("do not vouch"));

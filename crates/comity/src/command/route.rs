@@ -33,13 +33,17 @@ pub async fn run(global: &Global, arguments: &RouteArguments) -> Result<ExitCode
     let mut client = Client::to_server_or_store(config).await?;
     let answer: RouteAnswer = client.get(&format!("/api/route/{}", segment(&arguments.domain))).await?;
     global.print(&answer, || print(&answer))?;
-    Ok(if answer.way.is_some() && answer.refusal.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let holds = answer.way.is_some() && answer.refusal.is_none() && answer.own_certificate_problem.is_none();
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(answer: &RouteAnswer) {
     println!("{}\n\n1. the partner list\n  {}", answer.domain, answer.meaning);
     if let Some(problem) = &answer.own_certificate_problem {
         println!("  our own certificate cannot be shown: {problem}");
+    }
+    for warning in &answer.own_certificate_warnings {
+        println!("  warning: {warning}");
     }
     println!("\n2. the DNS");
     match (answer.queries.is_empty(), &answer.entry) {

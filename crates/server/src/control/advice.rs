@@ -2,8 +2,11 @@
 //!
 //! Pure. The word of a refusal says what happened; who refused whom says what can be done about it.
 
+mod reason;
+
 use sip::refusal::{Told, Word};
 
+pub(super) use self::reason::for_reason;
 use super::answers::{Advice, Side};
 
 /// Whose refusal, of which way.
@@ -121,7 +124,10 @@ fn about_certificate(word: Word, partner: &str) -> Option<Words> {
         Word::CertificateExpired => words(
             Side::Partner,
             format!("the certificate of {partner}'s server has expired"),
-            format!("ask {partner}'s administrator to renew it"),
+            format!(
+                "ask {partner}'s administrator to renew it; if it ends on a day that is still to come, it is the clock of \
+                 this machine that is wrong"
+            ),
         ),
         Word::CertificatePurpose => words(
             Side::Partner,
@@ -288,25 +294,14 @@ fn about_request(word: Word) -> Option<Words> {
 /// The partner's own answer. Another Comity says the same words as we do.
 fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Words {
     let named = word.map_or_else(String::new, |word| format!(" ({word})"));
+    if let Some(next) = word.and_then(not_accepted) {
+        return words(Side::Ours, format!("{partner} does not accept our certificate{named}"), next);
+    }
     match (word, status) {
         (Some(Word::DomainNotAllowed | Word::DomainBlocked | Word::FederationOff), _) => words(
             Side::Partner,
             format!("{partner} does not federate with us{named}"),
             format!("ask {partner}'s administrator to allow our domain"),
-        ),
-        (
-            Some(
-                Word::CertificateName
-                | Word::CertificateUntrusted
-                | Word::CertificateExpired
-                | Word::CertificatePurpose
-                | Word::CertificateMissing,
-            ),
-            _,
-        ) => words(
-            Side::Ours,
-            format!("{partner} does not accept our certificate{named}"),
-            "see what ours proves and what it does not: comity check; tell the partner the name of our edge",
         ),
         (Some(Word::UserUnknown), _) | (_, 404 | 604) => {
             words(Side::Sender, format!("{partner} has no such user"), "check the address")
@@ -342,6 +337,25 @@ fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Words {
             format!("ask {partner}'s administrator; they need the Call-ID and the time"),
         ),
     }
+}
+
+/// What to do about our own certificate, where the partner does not accept it.
+fn not_accepted(word: Word) -> Option<&'static str> {
+    Some(match word {
+        Word::CertificateExpired => {
+            "see when it ends: comity check; renew it, or if it is still good, tell the partner to look at the clock there"
+        }
+        Word::CertificateUntrusted => {
+            "see who issued it and whether its chain is whole: comity check; get one of an authority that the partner \
+             trusts, too; if it is new, the clock may be wrong there"
+        }
+        Word::CertificateName => {
+            "see what ours proves and what it does not: comity check; tell the partner the name of our edge"
+        }
+        Word::CertificatePurpose => "see what comity check says of it; get one that is made for servers (serverAuth)",
+        Word::CertificateMissing => "see whether it can be shown: comity check, comity status",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

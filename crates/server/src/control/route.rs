@@ -53,7 +53,14 @@ struct Tools {
     roots: Roots,
     tls: Arc<rustls::ClientConfig>,
     limits: net::Limits,
-    own_certificate_problem: Option<String>,
+    own_certificate: OwnCertificate,
+}
+
+/// What is wrong with the certificate that we show.
+#[derive(Default)]
+struct OwnCertificate {
+    problem: Option<String>,
+    warnings: Vec<String>,
 }
 
 /// A target with the certificates that its addresses showed, in the order of its addresses.
@@ -65,16 +72,20 @@ impl Tools {
             ControlError::new(StatusCode::INTERNAL_SERVER_ERROR, error, "see what is wrong: comity check")
         };
         let resolver = Resolver::new(&config.dns_servers).map_err(|error| refuse(error.to_string()))?;
-        let (served, roots, own_certificate_problem) = match certificate::load(config) {
+        let (served, roots, own_certificate) = match certificate::load(config) {
             Ok((identity, roots)) => {
                 let served = ServedIdentity::new(&identity).map_err(|error| refuse(error.to_string()))?;
-                (Some(served), roots, None)
+                let warnings = certificate::doubts(&identity, &roots, config);
+                (Some(served), roots, OwnCertificate { warnings, problem: None })
             }
-            Err(error) => (None, roots_alone(config), Some(error.to_string())),
+            Err(error) => {
+                let own = OwnCertificate { problem: Some(error.to_string()), ..OwnCertificate::default() };
+                (None, roots_alone(config), own)
+            }
         };
         let tls =
             certificates::tls::recording_client_config(served.as_ref()).map_err(|error| refuse(error.to_string()))?;
-        Ok(Tools { resolver, roots, tls: Arc::new(tls), limits: net::Limits::default(), own_certificate_problem })
+        Ok(Tools { resolver, roots, tls: Arc::new(tls), limits: net::Limits::default(), own_certificate })
     }
 }
 
@@ -89,7 +100,8 @@ fn roots_alone(config: &Config) -> Roots {
 
 async fn walk(tools: &Tools, partners: &Partners, mut answer: RouteAnswer) -> RouteAnswer {
     let domain = answer.domain.clone();
-    answer.own_certificate_problem.clone_from(&tools.own_certificate_problem);
+    answer.own_certificate_problem.clone_from(&tools.own_certificate.problem);
+    answer.own_certificate_warnings.clone_from(&tools.own_certificate.warnings);
     // A domain that is not in the list is looked at all the same: so an administrator sees before adding it.
     let standing = match partners.standing(&domain) {
         Standing::Unknown => Standing::Discovered,

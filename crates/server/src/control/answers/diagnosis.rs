@@ -17,6 +17,8 @@ pub struct RouteAnswer {
     pub meaning: String,
     /// What keeps our own certificate from being shown to partners, if anything does.
     pub own_certificate_problem: Option<String>,
+    /// Why a partner may refuse it, one sentence each.
+    pub own_certificate_warnings: Vec<String>,
     /// The names that the DNS was asked for, in order.
     pub queries: Vec<QueryStep>,
     /// In the order in which they are tried.

@@ -150,9 +150,9 @@ fn told_by(decision: &DecisionAnswer, domain: &str) -> Option<Advice> {
         Outcome::Admitted { origin: Origin::Partner { .. }, .. } | Outcome::Answered { status: ..=299, .. } => {
             Some(well(domain))
         }
-        Outcome::Refused { status, word, .. } if !is_about_a_user(word) => {
+        Outcome::Refused { status, word, reason } if !is_about_a_user(word) => {
             let refuser = if inbound { Refuser::UsToPartner } else { Refuser::UsToUser };
-            Some(advice::for_refusal(word, *status, refuser, domain))
+            Some(advice::for_reason(word, *status, reason, refuser, domain))
         }
         Outcome::Answered { status, word: Some(word) } if !is_about_a_user(word) => {
             Some(advice::for_refusal(word, *status, Refuser::Partner, domain))

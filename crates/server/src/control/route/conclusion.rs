@@ -20,6 +20,7 @@ impl RouteAnswer {
             entry,
             meaning,
             own_certificate_problem: None,
+            own_certificate_warnings: Vec::new(),
             queries: Vec::new(),
             targets: Vec::new(),
             way: None,
@@ -64,6 +65,13 @@ fn holds(answer: &RouteAnswer, way: &WayAnswer) -> Advice {
             side: Side::Ours,
         };
     }
+    if let Some(warning) = answer.own_certificate_warnings.first() {
+        return Advice {
+            verdict: format!("{verdict}, but {} may refuse us: {warning}", answer.domain),
+            next: "see what our own certificate proves and what it does not: comity check".to_owned(),
+            side: Side::Ours,
+        };
+    }
     match answer.targets.iter().flat_map(|target| &target.addresses).any(|step| !step.is_good())
         || answer.targets.iter().any(|target| target.failure.is_some())
     {
@@ -72,7 +80,11 @@ fn holds(answer: &RouteAnswer, way: &WayAnswer) -> Advice {
             next: format!("nothing has to be done here; tell {}'s administrator what fails above", answer.domain),
             side: Side::Partner,
         },
-        false => Advice { verdict, next: "nothing is to be done".to_owned(), side: Side::Nobody },
+        false => {
+            // Whom they let in shows only when something is sent, and a walk sends nothing.
+            let next = format!("nothing is to be done here; {} has to allow us, too", answer.domain);
+            Advice { verdict, next, side: Side::Nobody }
+        }
     }
 }
 
@@ -129,7 +141,7 @@ fn none_holds(answer: &RouteAnswer) -> Advice {
         return not_accepted(answer, target, how);
     }
     if let Some((_, refusal)) = steps().find_map(|(target, step)| Some((target, step.refusal.as_ref()?))) {
-        return advice::for_refusal(&refusal.word, refusal.status, Refuser::UsToPartner, domain);
+        return advice::for_reason(&refusal.word, refusal.status, &refusal.reason, Refuser::UsToPartner, domain);
     }
     if let Some((target, step)) = steps().find(|(_, step)| step.tls_ms.is_some()) {
         let how = step.hung_up.as_deref().unwrap_or("it showed no certificate");
@@ -146,8 +158,9 @@ fn none_holds(answer: &RouteAnswer) -> Advice {
             side: Side::Partner,
         };
     }
-    let advice = match steps().next() {
-        Some((target, _)) => not_reached(domain, target, steps().any(|(_, step)| step.is_refused())),
+    let refused = steps().find(|(_, step)| step.is_refused());
+    let advice = match refused.or_else(|| steps().next()) {
+        Some((target, step)) => not_reached(domain, target, step),
         None => Advice {
             verdict: format!("the servers that {domain} names have no address"),
             next: format!("ask {domain}'s administrator to publish A or AAAA records for them"),
@@ -163,19 +176,25 @@ fn none_holds(answer: &RouteAnswer) -> Advice {
     }
 }
 
-fn not_reached(domain: &str, target: &TargetStep, refused: bool) -> Advice {
-    let port = target.port;
-    match refused {
+/// No errno tells a machine on which nothing listens from a firewall that rejects, theirs or ours.
+fn not_reached(domain: &str, target: &TargetStep, step: &AddressStep) -> Advice {
+    let (port, address) = (target.port, step.address);
+    match step.is_refused() {
         true => Advice {
-            verdict: format!("{domain}'s server was reached, but nothing listens on port {port}"),
-            next: format!("ask {domain}'s administrator whether the edge runs; then: comity route {domain}"),
+            verdict: format!(
+                "connections to {domain}'s server are refused: nothing listens on port {port} of {address}, or a firewall rejects them"
+            ),
+            next: format!(
+                "ask {domain}'s administrator whether the edge runs and the firewall there lets port {port} in; if so, see \
+                 whether ours lets it out; then: comity route {domain}"
+            ),
             side: Side::Partner,
         },
         false => Advice {
             verdict: format!("{domain}'s server does not answer on port {port}"),
             next: format!(
                 "see whether our firewall lets connections to port {port} out; if it does, ask {domain}'s administrator \
-                 whether theirs lets them in"
+                 whether theirs lets them in, and whether {address} is the right address"
             ),
             side: Side::Network,
         },
@@ -265,7 +284,11 @@ mod tests {
             (vec![good()], Side::Nobody, "messages to fabrikam.example go to edge0"),
             (vec![failed("timed out"), good()], Side::Partner, "but not every server"),
             (vec![failed("192.0.2.1:5061 did not accept within 5 s")], Side::Network, "does not answer on port 5061"),
-            (vec![failed("Connection refused (os error 111)")], Side::Partner, "nothing listens on port 5061"),
+            (
+                vec![failed("Connection refused (os error 111)")],
+                Side::Partner,
+                "nothing listens on port 5061 of 192.0.2.1, or a fire",
+            ),
             (vec![AddressStep { tcp_ms: Some(1), ..failed("corrupt message") }], Side::Partner, "does not speak TLS"),
             (vec![AddressStep { tcp_ms: Some(1), ..failed("alert: UnknownCA") }], Side::Ours, "accept our certificate"),
             (vec![AddressStep { hung_up: Some("reset".into()), ..good() }], Side::Ours, "accept our certificate"),
@@ -303,5 +326,18 @@ mod tests {
         let advice = conclude(answer, Standing::Discovered).advice;
         assert_eq!(advice.side, Side::Ours);
         assert!(advice.verdict.ends_with("our own certificate is of no use: it has expired"), "{advice:?}");
+    }
+
+    #[test]
+    fn a_way_that_holds_is_not_all_where_our_own_certificate_may_be_refused() {
+        let mut answer = RouteAnswer::begin("fabrikam.example".into(), None, String::new());
+        answer.own_certificate_warnings = vec!["it does not prove contoso.example".into()];
+        answer.targets = concluded(vec![vec![good()]], Standing::Discovered).targets;
+        let advice = conclude(answer, Standing::Discovered).advice;
+        assert_eq!(advice.side, Side::Ours);
+        assert!(
+            advice.verdict.ends_with("fabrikam.example may refuse us: it does not prove contoso.example"),
+            "{advice:?}"
+        );
     }
 }

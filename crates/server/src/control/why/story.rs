@@ -83,12 +83,12 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
         Outcome::Answered { status, word } => {
             advice::for_refusal(word.as_deref().unwrap_or_default(), *status, Refuser::Partner, partner)
         }
-        Outcome::Refused { status, word, .. } => {
+        Outcome::Refused { status, word, reason } => {
             let refuser = match record.direction {
                 Direction::Inbound => Refuser::UsToPartner,
                 Direction::Outbound => Refuser::UsToUser,
             };
-            advice::for_refusal(word, *status, refuser, partner)
+            advice::for_reason(word, *status, reason, refuser, partner)
         }
         Outcome::Routed { next_hop, connection: None } => Advice {
             verdict: format!("the {method} was handed to {next_hop}"),

@@ -1,0 +1,77 @@
+//! Where a refusal's reason says more than its word: the certificate that a server showed, and this machine's clock.
+//!
+//! Pure. Refusals of older days are known by their text alone, so the text is what is read.
+
+use federation::trust::Why;
+use sip::refusal::Word;
+
+use super::super::answers::{Advice, Side};
+use super::{Refuser, for_refusal};
+
+/// The advice for a refusal of ours, by its word and by the reason that stayed with us.
+pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuser: Refuser, partner: &str) -> Advice {
+    let advice = match (Word::named(word), refuser) {
+        (Some(Word::PartnerCertificate), Refuser::UsToUser) => shown_to_us(reason, partner),
+        _ => None,
+    };
+    let advice = advice.unwrap_or_else(|| for_refusal(word, status, refuser, partner));
+    match reason.contains(&Why::NotYetValid.to_string()) {
+        true => not_yet_valid(partner),
+        false => advice,
+    }
+}
+
+/// What is wrong with the certificate that the partner's server showed when we connected to it.
+fn shown_to_us(reason: &str, partner: &str) -> Option<Advice> {
+    const WORDS: [Word; 4] =
+        [Word::CertificateUntrusted, Word::CertificateExpired, Word::CertificatePurpose, Word::CertificateName];
+    let word = WORDS.into_iter().find(|word| reason.contains(word.as_str()))?;
+    let advice = for_refusal(word.as_str(), 403, Refuser::UsToPartner, partner);
+    Some(Advice { next: format!("{}; to see it: comity route {partner}", advice.next), ..advice })
+}
+
+/// Certificates are issued with a beginning in the past: far more often it is the clock.
+fn not_yet_valid(partner: &str) -> Advice {
+    Advice {
+        verdict: format!("by the clock of this machine, the certificate of {partner}'s server is not valid yet"),
+        next: format!(
+            "see whether date shows the right time here; if it does, ask {partner} for a certificate that is valid today"
+        ),
+        side: Side::Ours,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(word: &str, reason: &str, refuser: Refuser) -> Advice {
+        for_reason(word, 403, reason, refuser, "fabrikam.example")
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_is_not_the_partners_fault() {
+        let reason = format!("certificate-untrusted: the certificate of CN=a is not accepted: {}", Why::NotYetValid);
+        for (word, refuser) in [
+            ("certificate-untrusted", Refuser::UsToPartner),
+            ("certificate-untrusted", Refuser::UsToUser),
+            ("partner-certificate", Refuser::UsToUser),
+        ] {
+            let Advice { verdict, side, .. } = told(word, &reason, refuser);
+            assert!(verdict.contains("the clock of this machine"), "{word}: {verdict}");
+            assert_eq!(side, Side::Ours);
+        }
+        let stranger = told("certificate-untrusted", &Why::UnknownIssuer.to_string(), Refuser::UsToPartner);
+        assert!(stranger.verdict.contains("an authority that we do not trust"), "{stranger:?}");
+    }
+
+    #[test]
+    fn what_a_server_showed_is_told_as_precisely_as_what_a_client_shows() {
+        let reason = "sip.fabrikam.example:5061 (192.0.2.1): certificate-expired: it has expired";
+        let advice = told("partner-certificate", reason, Refuser::UsToUser);
+        assert_eq!(advice.verdict, "the certificate of fabrikam.example's server has expired");
+        assert!(advice.next.ends_with("; to see it: comity route fabrikam.example"), "{advice:?}");
+        let unknown = told("partner-certificate", "", Refuser::UsToUser);
+        assert!(unknown.verdict.contains("could not prove"), "{unknown:?}");
+    }
+}
