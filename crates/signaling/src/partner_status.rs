@@ -47,8 +47,10 @@ pub struct CertificateSeen {
 pub struct PartnerCounts {
     /// Of the partner.
     pub admitted: u64,
-    /// Of the partner, or of our users for it.
+    /// Of the partner.
     pub refused: u64,
+    /// Of our users for the partner.
+    pub refused_ours: u64,
     /// To the partner.
     pub sent: u64,
     /// Of those sent, answered with a success.
@@ -95,7 +97,8 @@ impl Core {
         };
         let count: fn(&mut PartnerCounts) = match &record.outcome {
             Outcome::Admitted { .. } if record.direction == Direction::Inbound => |counts| counts.admitted += 1,
-            Outcome::Refused { .. } => |counts| counts.refused += 1,
+            Outcome::Refused { .. } if record.direction == Direction::Inbound => |counts| counts.refused += 1,
+            Outcome::Refused { .. } => |counts| counts.refused_ours += 1,
             Outcome::Routed { connection: Some(_), .. } => |counts| counts.sent += 1,
             Outcome::Answered { status: 200..=299, .. } => |counts| counts.succeeded += 1,
             _ => return,
@@ -115,6 +118,7 @@ impl std::ops::AddAssign for PartnerCounts {
     fn add_assign(&mut self, other: PartnerCounts) {
         self.admitted += other.admitted;
         self.refused += other.refused;
+        self.refused_ours += other.refused_ours;
         self.sent += other.sent;
         self.succeeded += other.succeeded;
     }

@@ -8,6 +8,7 @@ mod phone;
 use std::time::Duration;
 
 use federation::decision::Outcome;
+use signaling::PartnerCounts;
 use sim::{Condition, Line, World, allowed, blocked, certificate, first_line};
 use sip::{HeaderName, Message};
 
@@ -19,6 +20,7 @@ const SECOND: &str = "192.0.2.72";
 /// Alice is at Contoso; Bob is at Fabrikam, which has two servers: `one` at FIRST, and `two` at SECOND.
 struct Play {
     world: World,
+    workers: u16,
     contoso: usize,
     fabrikam: usize,
     alice: Line,
@@ -36,7 +38,7 @@ fn play(workers: u16, seed: u64) -> Play {
     let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
     let alice = phone::register(&mut world, contoso, by_seed(0), ALICE);
     let bob = phone::register(&mut world, fabrikam, by_seed(1), BOB);
-    Play { world, contoso, fabrikam, alice, bob }
+    Play { world, workers, contoso, fabrikam, alice, bob }
 }
 
 /// Each play runs with one worker and with three, over several orders of handoffs.
@@ -62,6 +64,16 @@ impl Play {
     fn refused(&mut self, call_id: &str) -> (u16, String) {
         self.world.send(self.alice, &phone::request("MESSAGE", ALICE, BOB, call_id));
         told(&self.world.only(self.alice))
+    }
+
+    /// What Contoso's workers counted of Fabrikam.
+    fn counts(&self) -> PartnerCounts {
+        let mut counts = PartnerCounts::default();
+        for worker in 0..self.workers {
+            let core = self.world.core(self.contoso, worker);
+            counts += core.partner_status(self.world.now, "fabrikam.example").counts;
+        }
+        counts
     }
 
     /// The addresses that were tried since the last look.
@@ -128,6 +140,8 @@ fn with_all_dead_the_caller_hears_so() {
         assert_eq!(play.dialled(), [FIRST, SECOND], "each once");
         assert_eq!(play.refused("nobody2").0, 504, "tried last is not never");
         assert_eq!(play.dialled().len(), 2);
+        let counts = play.counts();
+        assert_eq!((counts.refused, counts.refused_ours), (0, 2), "the partner is not blamed for them");
     });
 }
 

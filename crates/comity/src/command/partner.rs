@@ -175,8 +175,8 @@ fn print_detail(detail: &PartnerDetail) {
     }
     if let Some(counts) = &detail.counts {
         println!(
-            "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken",
-            counts.admitted, counts.refused, counts.sent, counts.succeeded
+            "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken, {} refused here",
+            counts.admitted, counts.refused, counts.sent, counts.succeeded, counts.refused_ours
         );
     }
     detail.discovery.as_ref().map(print_discovery);

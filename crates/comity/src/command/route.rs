@@ -33,8 +33,7 @@ pub async fn run(global: &Global, arguments: &RouteArguments) -> Result<ExitCode
     let mut client = Client::to_server_or_store(config).await?;
     let answer: RouteAnswer = client.get(&format!("/api/route/{}", segment(&arguments.domain))).await?;
     global.print(&answer, || print(&answer))?;
-    let holds = answer.way.is_some() && answer.refusal.is_none() && answer.own_certificate_problem.is_none();
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if answer.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(answer: &RouteAnswer) {

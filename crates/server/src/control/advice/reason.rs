@@ -35,7 +35,7 @@ fn not_yet_valid(partner: &str) -> Advice {
     Advice {
         verdict: format!("by the clock of this machine, the certificate of {partner}'s server is not valid yet"),
         next: format!(
-            "see whether date shows the right time here; if it does, ask {partner} for a certificate that is valid today"
+            "see whether the command date shows the right time here; if it does, ask {partner} for a certificate that is valid today"
         ),
         side: Side::Ours,
     }

@@ -30,6 +30,13 @@ pub struct RouteAnswer {
     pub advice: Advice,
 }
 
+impl RouteAnswer {
+    /// Whether a message would get to the partner, as far as that can be seen without sending one.
+    pub fn holds(&self) -> bool {
+        self.way.is_some() && self.refusal.is_none() && self.own_certificate_problem.is_none()
+    }
+}
+
 /// One SRV query.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct QueryStep {
@@ -155,8 +162,12 @@ pub struct SeenAnswer {
 /// Requests since the server started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountsAnswer {
+    /// Of the partner.
     pub admitted: u64,
+    /// Of the partner.
     pub refused: u64,
+    /// Of our users, by us.
+    pub refused_ours: u64,
     pub sent: u64,
     pub succeeded: u64,
 }

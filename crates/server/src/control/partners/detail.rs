@@ -46,6 +46,7 @@ pub(super) async fn gather(control: &Control, domain: String, entry: Option<Part
         counts: (!statuses.is_empty()).then_some(CountsAnswer {
             admitted: counts.admitted,
             refused: counts.refused,
+            refused_ours: counts.refused_ours,
             sent: counts.sent,
             succeeded: counts.succeeded,
         }),
@@ -115,10 +116,7 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: FederationSwitches) 
         None if !switches.discovery => Some(Word::DomainNotAllowed),
         _ => None,
     };
-    // Anybody can send in the partner's name: what we refused counts only where nothing proven speaks against it.
-    let (ours, theirs): (Vec<_>, Vec<_>) = detail.decisions.iter().partition(|decision| !is_unproven(decision));
-    let told = ours.into_iter().chain(theirs).find_map(|decision| told_by(decision, domain));
-    detail.advice = match (word, told) {
+    detail.advice = match (word, told(&detail.decisions, domain)) {
         (Some(word), _) => advice::for_refusal(word.as_str(), 403, Refuser::UsToUser, domain),
         (None, Some(told)) => told,
         (None, None) if up.is_empty() => Advice {
@@ -136,6 +134,23 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: FederationSwitches) 
         };
     }
     detail
+}
+
+/// What the newest decisions come down to. A partner may reach us while we do not reach it, so each way counts alone.
+fn told(decisions: &[DecisionAnswer], domain: &str) -> Option<Advice> {
+    // Anybody can send in the partner's name: what we refused counts only where nothing proven speaks against it.
+    let (proven, unproven): (Vec<_>, Vec<_>) = decisions.iter().partition(|decision| !is_unproven(decision));
+    let newest = |way| {
+        let mut of_way = proven.iter().filter(move |decision| decision.record.direction == way);
+        of_way.find_map(|decision| told_by(decision, domain))
+    };
+    match (newest(Direction::Outbound), newest(Direction::Inbound)) {
+        (Some(sent), Some(_)) if sent != well(domain) => {
+            Some(Advice { verdict: format!("{}; what {domain} sends to us is admitted", sent.verdict), ..sent })
+        }
+        (Some(advice), _) | (None, Some(advice)) => Some(advice),
+        (None, None) => unproven.into_iter().find_map(|decision| told_by(decision, domain)),
+    }
 }
 
 fn is_unproven(decision: &DecisionAnswer) -> bool {
@@ -235,6 +250,24 @@ mod tests {
         assert_eq!(side(vec![impostor()]), Side::Partner);
         let unreachable = (Direction::Outbound, refused("partner-unreachable"));
         assert_eq!(side(vec![impostor(), unreachable]), Side::Network);
+    }
+
+    #[test]
+    fn what_the_partner_sends_does_not_hide_that_nothing_reaches_it() {
+        let origin = Origin::Partner {
+            domain: "fabrikam.example".into(),
+            rung: federation::verification::Rung::Domain,
+            standing: federation::admission::Tier::Allowed,
+        };
+        let admitted = (Direction::Inbound, Outcome::Admitted { origin, rung: None });
+        let unreachable = (Direction::Outbound, refused("partner-unreachable"));
+        let advice = conclude(detail(vec![admitted.clone(), unreachable]), ON).advice;
+        assert_eq!(advice.side, Side::Network);
+        assert!(
+            advice.verdict.ends_with("could be reached; what fabrikam.example sends to us is admitted"),
+            "{advice:?}"
+        );
+        assert_eq!(side(vec![admitted, (Direction::Outbound, answered(200, None))]), Side::Nobody);
     }
 
     #[test]
