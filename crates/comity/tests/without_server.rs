@@ -59,6 +59,8 @@ fn what_cannot_be_done_with_a_user_says_what_to_do() {
         "error: fabrikam.example is not a domain of this server",
         "next: the domains served here are: contoso.example",
     ]);
+    let unspeakable = place.run(&["user", "add", "Bob Jones@contoso.example", "--generate"]);
+    assert!(unspeakable.stderr.contains("\"Bob Jones\" cannot be the name of a user; letters from a to z, digits, "));
     place.run_with_input(&["user", "add", "bob@contoso.example", "--password-stdin"], "short\n").fails(&[
         "error: the password has 5 characters",
         "next: a password has 8 to 256 characters; --generate makes a good one",
@@ -236,7 +238,9 @@ fn why_answers_from_what_is_stored_and_by_a_dry_run() {
         "next: a phone may have gone its own way: it has to have this server as its outbound proxy; see what would happen: \
          comity why --from NAME@contoso.example --to NAME@fabrikam.example --dry-run",
     ]);
-    assert_eq!(place.run(&["why"]).code, Some(2), "a Call-ID, or both addresses");
+    let neither = place.run(&["why"]);
+    assert_eq!(neither.code, Some(2), "a Call-ID, or both addresses");
+    assert!(neither.stderr.contains("<CALL-ID | --from <ADDRESS> --to <ADDRESS>>\n"), "{}", neither.stderr);
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn seconds(now: UnixTime) -> i64 {
 
 /// A file is acted on after the second look at which it is the same.
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
-const EXPIRY_STEPS_DAYS: [i64; 4] = [certificate::EXPIRY_WARNING_DAYS, 14, 7, 1];
+const EXPIRY_STEPS_DAYS: [i64; 5] = [certificate::EXPIRY_WARNING_DAYS, 14, 7, 1, 0];
 const DAY_SECS: i64 = 86_400;
 
 #[cfg(test)]
@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn the_end_is_told_daily_and_as_each_step_is_passed() {
         let mut reminder = ExpiryReminder::default();
-        let due = [29.9, 29.5, 28.9, 14.2, 13.9, 13.5, 7.1, 6.9, 1.01, 0.99, 0.5, -0.1, -0.5, -1.2];
+        let due = [29.9, 29.5, 28.9, 14.2, 13.9, 13.5, 7.1, 6.9, 1.01, 0.99, 0.5, -0.001, -0.5, -1.2];
         let told: Vec<f64> = due.into_iter().filter(|days| reminder.is_due(END, days_left(*days))).collect();
-        assert_eq!(told, [29.9, 28.9, 14.2, 13.9, 7.1, 6.9, 1.01, 0.99, -0.1, -1.2]);
+        assert_eq!(told, [29.9, 28.9, 14.2, 13.9, 7.1, 6.9, 1.01, 0.99, -0.001, -1.2]);
     }
 }

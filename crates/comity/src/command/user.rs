@@ -126,5 +126,7 @@ fn parse_aor(text: &str) -> Result<Aor, String> {
         return Err("write NAME@DOMAIN, such as alice@contoso.example".to_owned());
     };
     let domain = server::domain::parse(domain).map_err(|error| error.to_string())?;
-    format!("{name}@{domain}").parse().map_err(|_| format!("{name:?} cannot be the name of a user"))
+    format!("{name}@{domain}").parse().map_err(|_| {
+        format!("{name:?} cannot be the name of a user; letters from a to z, digits, dots, dashes and underscores can")
+    })
 }

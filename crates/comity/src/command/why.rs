@@ -22,6 +22,7 @@ Examples:
 If no server runs, only refusals are known.";
 
 #[derive(Debug, Args)]
+#[command(override_usage = "comity why [OPTIONS] <CALL-ID | --from <ADDRESS> --to <ADDRESS>>")]
 pub struct WhyArguments {
     /// The Call-ID of the call or message, as phones and logs show it
     #[arg(value_name = "CALL-ID", required_unless_present = "from", conflicts_with_all = ["from", "to"])]
