@@ -16,6 +16,13 @@ def write_tone(path, hertz, seconds=30):
         file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
 
 
+def expect_tone(path, hertz, hertz_off_max=5):
+    """Fails unless that is what was recorded."""
+    heard = dominant_hertz(path)
+    if abs(heard - hertz) > hertz_off_max:
+        raise RuntimeError(f"expected {hertz} Hz, heard {heard:.0f} Hz")
+
+
 def dominant_hertz(path):
     """By zero crossings in the middle half; fails when there is nothing loud enough to measure."""
     with wave.open(str(path), "rb") as file:
