@@ -59,7 +59,8 @@ class Phone:
                     raise RuntimeError(f"{self.aor} said: {lines[0].strip()}")
                 return lines[0].strip()
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.aor} did not say '{beginning}...'; its log: {self.logged()[-1500:]}")
+                ended = self.process.poll()
+                raise RuntimeError(f"{self.aor} did not say '{beginning}...' (ended: {ended}); its log: {self.logged()[-1500:]}")
             time.sleep(0.02)
 
     def expect_log(self, words):
