@@ -17,7 +17,7 @@ sipp_of() {
     # One socket for all calls, as a phone has it.
     sipp=(sipp "$edge" -t "${transport}1" -i "${edge%:*}" -p "$port" -sf "$scenario"
         -key user "$user" -key domain "$domain" -au "$user" -ap "${PASSWORD:-${!password}}"
-        -nostdin -trace_err -error_file "$work/errors-$port" -timeout_error -recv_timeout 5000)
+        -nostdin -trace_err -error_file "$work/errors-$port" -timeout_error -recv_timeout 15000)
 }
 
 # send USER SCENARIO [sipp's arguments]: to its end; shows sipp's own words when that is no success.
