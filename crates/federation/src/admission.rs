@@ -97,7 +97,7 @@ pub enum Decision {
     Needs(Question),
 }
 
-/// The proof that a request passed admission; only [`admit`] makes one.
+/// The proof that a request passed admission; only [`admit`] makes one, and [`vouch`] for requests of our own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admitted {
     origin: Origin,
@@ -154,6 +154,11 @@ impl Admitted {
             Origin::User { aor } => aor.domain(),
         }
     }
+}
+
+/// A request that this server makes itself in the name of a user of ours, such as a NOTIFY about him.
+pub fn vouch(aor: &Aor) -> Admitted {
+    Admitted { origin: Origin::User { aor: aor.clone() }, by_digest: false }
 }
 
 /// Decides about one request. ACK is decided like any other method, but is never challenged; CANCEL

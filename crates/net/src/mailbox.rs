@@ -119,7 +119,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         Handoff::Datagram { .. } => Some(handoffs_max / 4),
         Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
         // What is remembered of a partner's servers fades by itself.
-        Handoff::WatchPartner { .. } | Handoff::PartnerHeard { .. } => Some(handoffs_max),
+        Handoff::WatchPartner { .. } | Handoff::PartnerHeard { .. } | Handoff::Call { .. } => Some(handoffs_max),
         // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
         Handoff::Respond { status: ..200, .. } => Some(handoffs_max),
         Handoff::Respond { status: 200..300, .. } => Some(handoffs_max.saturating_mul(SUCCESS_ROOM_FACTOR)),
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use federation::flow::FlowKind;
-    use signaling::Upstream;
+    use signaling::{Requester, Upstream};
     use sip::FlowId;
     use sip::transaction::ServerTransactionId;
 
@@ -150,14 +150,18 @@ mod tests {
     }
 
     fn respond(status: u16) -> WorkerMessage {
-        WorkerMessage::Handoff(Handoff::Respond { to: ServerTransactionId(1), status, response: Bytes::new() })
+        WorkerMessage::Handoff(Handoff::Respond {
+            to: Requester::Outside(ServerTransactionId(1)),
+            status,
+            response: Bytes::new(),
+        })
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_nobody_would_say_again_enters_a_full_queue() {
         let (mailbox, mut inbox) = mailbox(1);
         assert!(mailbox.send(handoff(1)));
-        let upstream = Upstream { worker: 0, transaction: ServerTransactionId(1) };
+        let upstream = Upstream { worker: 0, requester: Requester::Outside(ServerTransactionId(1)) };
         for handoff in [
             Handoff::FlowMoved { flow: FLOW, kind: FlowKind::Client, users: Vec::new() },
             Handoff::FlowEnded { flow: FLOW },

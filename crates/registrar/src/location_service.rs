@@ -1,6 +1,6 @@
 //! The bindings by address-of-record, and what a REGISTER does to them (RFC 3261 section 10.3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use federation::Admitted;
@@ -16,6 +16,8 @@ pub struct LocationService {
     aors_by_flow: BTreeMap<FlowId, BTreeSet<Aor>>,
     /// Each binding once, soonest to end first.
     endings: BTreeSet<(Instant, Aor)>,
+    /// Users who have become reachable or unreachable, in order; to be polled after every input.
+    changes: VecDeque<(Aor, bool)>,
     limits: RegistrarLimits,
 }
 
@@ -124,6 +126,11 @@ impl LocationService {
         self.endings.first().map(|(at, _)| *at)
     }
 
+    /// The next user whose first device came, or whose last one went: whether there is one now.
+    pub fn poll_change(&mut self) -> Option<(Aor, bool)> {
+        self.changes.pop_front()
+    }
+
     /// Bindings held, over all users.
     pub fn len(&self) -> usize {
         self.bindings_by_aor.values().map(Vec::len).sum()
@@ -230,10 +237,13 @@ impl LocationService {
             self.aors_by_flow.entry(binding.flow.id).or_default().insert(aor.clone());
             self.endings.insert((binding.expires_at, aor.clone()));
         }
-        if bindings.is_empty() {
-            self.bindings_by_aor.remove(aor);
-        } else {
-            self.bindings_by_aor.insert(aor.clone(), bindings);
+        let is_there = !bindings.is_empty();
+        let was_there = match is_there {
+            false => self.bindings_by_aor.remove(aor).is_some(),
+            true => self.bindings_by_aor.insert(aor.clone(), bindings).is_some(),
+        };
+        if is_there != was_there {
+            self.changes.push_back((aor.clone(), is_there));
         }
     }
 

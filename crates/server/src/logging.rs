@@ -70,13 +70,15 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 
 const USUAL: &str = "info";
 /// Our crates that can be in the program. The target `wire` is not among them: whole messages are shown only to who asks.
-const OURS: [&str; 11] = [
+const OURS: [&str; 13] = [
     "certificates",
     "comity",
+    "documents",
     "federation",
     "messaging",
     "net",
     "plan",
+    "presence",
     "registrar",
     "server",
     "signaling",

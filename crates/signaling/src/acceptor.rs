@@ -16,7 +16,7 @@ use sip::{Aor, Edits, HeaderName, Message, MessageLimits, Method, Refusal, build
 
 use crate::core::{Asker, Core};
 use crate::route::{Destination, OwnRoutes, route};
-use crate::{AdmittedRequest, Answer, Handoff, Output, Question, Upstream, WorkerId};
+use crate::{AdmittedRequest, Answer, Handoff, Output, Question, Requester, Upstream, WorkerId};
 
 /// The server transactions of this worker, and which owner each was handed to.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl Core {
         let message = &arrival.message;
         match self.transactions.handle_request(now, facts.id, message) {
             RequestOutcome::New(transaction) => {
-                let upstream = Upstream { worker: self.ownership.worker, transaction };
+                let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Outside(transaction) };
                 self.begin(now, Arrival { upstream: Some(upstream), ..arrival });
             }
             RequestOutcome::AckFor2xx => self.decide(now, arrival),
@@ -180,6 +180,9 @@ impl Core {
         let flow = arrival.facts.id;
         self.flows.admitted(flow, admitted.kind(), admitted.signs_in(), self.limits.users_per_flow_max);
         self.record_admitted(now, &arrival.message, &admitted);
+        if arrival.message.method() == Some(Method::Bye) {
+            self.call_ended(now, &arrival.message);
+        }
         if let Origin::Partner { domain, .. } = admitted.origin() {
             self.flows.speaks_for(flow, domain);
             self.partner_heard(domain);
@@ -202,7 +205,7 @@ impl Core {
         }
     }
 
-    fn give_to_owner(&mut self, now: Instant, request: AdmittedRequest) {
+    pub(crate) fn give_to_owner(&mut self, now: Instant, request: AdmittedRequest) {
         let owner = request.destination.owner(&self.ownership).unwrap_or(self.ownership.worker);
         if self.ownership.is_ours(owner) {
             return self.own(now, request);
@@ -210,8 +213,8 @@ impl Core {
         if matches!(request.destination, Destination::Registrar(_)) {
             self.move_flow(request.flow.id, owner);
         }
-        if let Some(upstream) = request.upstream {
-            self.acceptor.owners_by_server.insert(upstream.transaction, owner);
+        if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = request.upstream {
+            self.acceptor.owners_by_server.insert(transaction, owner);
         }
         self.hand(owner, Handoff::Request(Box::new(request)));
     }
@@ -233,7 +236,7 @@ impl Core {
 
     /// The caller gave up (RFC 3261 section 16.10): whoever works on the request stops, and answers for it.
     pub(crate) fn cancel(&mut self, now: Instant, transaction: ServerTransactionId) {
-        let upstream = Upstream { worker: self.ownership.worker, transaction };
+        let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Outside(transaction) };
         let waits = |asker: &Asker| match asker {
             Asker::Admission(arrival) => arrival.upstream == Some(upstream),
             Asker::Recipient(request) => request.upstream == Some(upstream),
@@ -263,14 +266,14 @@ impl Core {
 
     /// Refuses a request of ours or of another worker, with the public word and nothing more.
     pub(crate) fn refuse(&mut self, now: Instant, upstream: Upstream, request: &Message, refusal: &Refusal) {
-        let tag = self.mint.tag(upstream.transaction.0);
+        let tag = self.mint.tag(upstream.requester.serial());
         let response = refusal_response(request, refusal, &tag, &self.organisation.edge);
         self.respond(now, upstream, refusal.status, response);
     }
 
     /// A final response without a word: the request ended in the ordinary way.
     pub(crate) fn respond_generated(&mut self, now: Instant, upstream: Upstream, request: &Message, status: u16) {
-        let tag = self.mint.tag(upstream.transaction.0);
+        let tag = self.mint.tag(upstream.requester.serial());
         let response = build::response(request, status, None, Some(&tag)).build();
         self.respond(now, upstream, status, response);
     }
@@ -278,16 +281,19 @@ impl Core {
     /// Sends a response up the server transaction, on whichever worker that is.
     pub(crate) fn respond(&mut self, now: Instant, upstream: Upstream, status: u16, response: Bytes) {
         if self.ownership.is_ours(upstream.worker) {
-            self.respond_here(now, upstream.transaction, status, response);
+            self.respond_here(now, upstream.requester, status, response);
         } else {
-            let handoff = Handoff::Respond { to: upstream.transaction, status, response };
+            let handoff = Handoff::Respond { to: upstream.requester, status, response };
             self.hand(upstream.worker, handoff);
         }
     }
 
     /// The transaction may have ended meanwhile: then there is nobody to tell.
-    pub(crate) fn respond_here(&mut self, now: Instant, id: ServerTransactionId, status: u16, response: Bytes) {
-        let _ = self.transactions.respond(now, id, status, response);
+    pub(crate) fn respond_here(&mut self, now: Instant, to: Requester, status: u16, response: Bytes) {
+        match to {
+            Requester::Outside(id) => drop(self.transactions.respond(now, id, status, response)),
+            Requester::Notifier(subscription) => self.notified(now, subscription, status, response),
+        }
     }
 
     /// Before any transaction: nothing is kept, and a repeat gets the same answer (RFC 3261 section 8.2.7).
@@ -312,7 +318,7 @@ impl Core {
             self.count_refused(&request.message, &refusal);
             return self.refuse(now, upstream, &request.message, &refusal);
         }
-        let tag = self.mint.tag(upstream.transaction.0);
+        let tag = self.mint.tag(upstream.requester.serial());
         let response = build::response(&request.message, 200, None, Some(&tag))
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Accept, "*/*")

@@ -15,12 +15,14 @@ use federation::discovery::DiscoveryCache;
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::partner::Partners;
 use messaging::{Pager, Queues, StoreAndForward};
+use presence::PresenceAgent;
 use registrar::{BindingSummary, LocationService};
 use sip::auth::NonceBook;
 use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionOutput};
 use sip::{Aor, FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
+use crate::calls::Calls;
 use crate::counts::CoreCounts;
 use crate::failover::Failover;
 use crate::flow_table::{FlowTable, Whereabouts};
@@ -28,6 +30,7 @@ use crate::handoff::Responder;
 use crate::links::Links;
 use crate::owner::Owner;
 use crate::partner_status::PartnerCounts;
+use crate::presence::Watcher;
 use crate::schedule::{Machine, Schedule};
 use crate::store_and_forward::Settlement;
 use crate::token::Mint;
@@ -82,12 +85,16 @@ pub struct Core {
     pub(crate) pager: Pager,
     pub(crate) store_and_forward: StoreAndForward,
     pub(crate) queues: Queues,
+    pub(crate) presence: PresenceAgent<Watcher>,
+    pub(crate) calls: Calls,
     /// Stored messages sent again because it was never recorded what became of them.
     pub(crate) stored_repeats: u64,
     pub(crate) decisions: Decisions,
     pub(crate) schedule: Schedule,
     /// The registrar's entry in the schedule, so that not every REGISTER adds one.
     registrar_wakes_at: Option<Instant>,
+    /// The presence agent's, likewise.
+    presence_wakes_at: Option<Instant>,
     waiting: BTreeMap<QuestionId, Waiting>,
     outputs: VecDeque<Output>,
     question_serial: u64,
@@ -150,10 +157,13 @@ impl Core {
             pager: Pager::new(limits.pager.clone()),
             store_and_forward: StoreAndForward::new(limits.store_and_forward.clone()),
             queues: Queues::new(limits.store_and_forward.empty_queues_max),
+            calls: Calls::default(),
+            presence: PresenceAgent::new(limits.presence.clone(), config.incarnation),
             stored_repeats: 0,
             decisions: Decisions::new(limits.decisions_max),
             schedule: Schedule::default(),
             registrar_wakes_at: None,
+            presence_wakes_at: None,
             waiting: BTreeMap::new(),
             outputs: VecDeque::new(),
             question_serial: 0,
@@ -180,7 +190,7 @@ impl Core {
             Input::Answer { id, answer } => self.handle_answer(now, id, Some(answer)),
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
-            Input::UserRemoved(aor) => self.user_removed(&aor),
+            Input::UserRemoved(aor) => self.user_removed(now, &aor),
             Input::Drain => self.is_draining = true,
         }
         self.settle(now);
@@ -195,6 +205,7 @@ impl Core {
                 Machine::Waiting(id) => self.give_up_waiting(now, id),
                 Machine::Undecided(flow) => self.close_undecided(flow),
                 Machine::Registrar => self.location.expire(now),
+                Machine::Presence => self.presence.handle_timeout(now),
                 Machine::Settlement(settlement) => self.record_settled(now, settlement),
             }
             self.settle(now);
@@ -251,6 +262,8 @@ impl Core {
             response_contexts: self.owner.contexts(),
             waiting: self.waiting.len(),
             bindings: self.location.len(),
+            watchers: self.presence.watchers(),
+            publications: self.presence.publications(),
             queues_draining: self.queues.drains(),
             stored_repeats: self.stored_repeats,
             timers: self.schedule.len(),
@@ -305,6 +318,7 @@ impl Core {
                 }
             }
             Handoff::FlowEnded { flow } => self.flow_ended_elsewhere(now, flow),
+            Handoff::Call { aor, call_id, is_under_way } => self.change_calls(now, &aor, call_id, is_under_way),
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);
@@ -314,6 +328,7 @@ impl Core {
 
     /// Moves what the machines put out to where it belongs, until all are quiet.
     fn settle(&mut self, now: Instant) {
+        self.settle_presence(now);
         while let Some(output) = self.transactions.poll_output() {
             match output {
                 TransactionOutput::Transmit { flow, bytes } => self.transmit(flow, bytes),
@@ -328,6 +343,12 @@ impl Core {
         {
             self.registrar_wakes_at = Some(at);
             self.schedule.push(at, Machine::Registrar);
+        }
+        if let Some(at) = self.presence.poll_timeout()
+            && self.presence_wakes_at.is_none_or(|set| at < set || set <= now)
+        {
+            self.presence_wakes_at = Some(at);
+            self.schedule.push(at, Machine::Presence);
         }
     }
 
@@ -457,11 +478,12 @@ impl Core {
         }
     }
 
-    fn user_removed(&mut self, aor: &Aor) {
+    fn user_removed(&mut self, now: Instant, aor: &Aor) {
         let mut theirs = self.location.remove_user(aor);
         theirs.retain(|flow| self.flows.get(*flow).is_some());
         theirs.extend(self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id));
         self.queues.remove_user(aor);
+        self.presence.remove_user(now, aor);
         for flow in theirs {
             self.put(Output::CloseFlow { flow });
         }

@@ -19,8 +19,8 @@ pub enum Handoff {
     Request(Box<AdmittedRequest>),
     /// The caller gave up: cancel what the request of this server transaction started.
     Cancel { upstream: Upstream },
-    /// A response for a server transaction of the receiving worker, its own Via already stripped.
-    Respond { to: ServerTransactionId, status: u16, response: Bytes },
+    /// A response for a requester of the receiving worker, its own Via already stripped.
+    Respond { to: Requester, status: u16, response: Bytes },
     /// A response that reached another worker than the one whose branch it carries.
     Response { from: Responder, message: Box<Message> },
     /// Bytes for a flow that the receiving worker owns, or knows the owner of.
@@ -29,6 +29,8 @@ pub enum Handoff {
     FlowMoved { flow: FlowId, kind: FlowKind, users: Vec<Aor> },
     /// A flow that the receiving worker accepted and gave away has ended.
     FlowEnded { flow: FlowId },
+    /// A call of a user whom the receiving worker owns was answered, or is over.
+    Call { aor: Aor, call_id: String, is_under_way: bool },
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.
     WatchPartner { domain: String, watcher: WorkerId },
     /// The partner was heard from: what failed may work again.
@@ -47,7 +49,26 @@ pub struct Responder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Upstream {
     pub worker: WorkerId,
-    pub transaction: ServerTransactionId,
+    pub requester: Requester,
+}
+
+/// Who made a request, and waits for its response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Requester {
+    /// Somebody outside, in this server transaction.
+    Outside(ServerTransactionId),
+    /// Our own presence agent: a NOTIFY of this subscription.
+    Notifier(u64),
+}
+
+impl Requester {
+    /// Tells it from all others of its worker and kind.
+    pub(crate) fn serial(self) -> u64 {
+        match self {
+            Requester::Outside(transaction) => transaction.0,
+            Requester::Notifier(subscription) => subscription,
+        }
+    }
 }
 
 /// A request after admission, on its way to its target's owner.

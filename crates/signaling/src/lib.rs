@@ -4,6 +4,7 @@
 //! [`Core::poll_timeout`]. It is the only crate that knows all machines; they do not know each other.
 
 mod acceptor;
+mod calls;
 mod core;
 mod counts;
 mod decisions;
@@ -18,6 +19,7 @@ mod output;
 mod owner;
 mod ownership;
 mod partner_status;
+mod presence;
 mod question;
 mod registration;
 pub mod route;
@@ -28,7 +30,7 @@ mod token;
 
 pub use crate::core::{Core, CoreConfig, Listener};
 pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts};
-pub use crate::handoff::{AdmittedRequest, Handoff, Upstream};
+pub use crate::handoff::{AdmittedRequest, Handoff, Requester, Upstream};
 pub use crate::input::Input;
 pub use crate::limits::Limits;
 pub use crate::output::Output;

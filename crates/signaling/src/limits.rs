@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use messaging::{PagerLimits, StoreAndForwardLimits};
+use presence::PresenceLimits;
 use registrar::RegistrarLimits;
 
 /// The limits of one worker.
@@ -40,6 +41,7 @@ pub struct Limits {
     pub registrar: RegistrarLimits,
     pub pager: PagerLimits,
     pub store_and_forward: StoreAndForwardLimits,
+    pub presence: PresenceLimits,
 }
 
 impl Limits {
@@ -81,6 +83,7 @@ impl Default for Limits {
             registrar: RegistrarLimits::default(),
             pager: PagerLimits::default(),
             store_and_forward: StoreAndForwardLimits::default(),
+            presence: PresenceLimits::default(),
         }
     }
 }

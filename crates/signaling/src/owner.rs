@@ -14,6 +14,7 @@ use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
 use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
 
 use crate::acceptor::{no_answer, overloaded, store_failed};
+use crate::calls;
 use crate::core::{Asker, Core};
 use crate::failover::Trial;
 use crate::flow_table::Whereabouts;
@@ -135,6 +136,9 @@ impl Core {
     /// To every device of a user of ours.
     fn deliver(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
         let Some(upstream) = request.upstream else { return };
+        if Core::is_for_presence(&request.message) {
+            return self.handle_presence(now, aor, request);
+        }
         let targets = self.devices(now, aor);
         let message = &request.message;
         if message.method() == Some(Method::Message) {
@@ -198,6 +202,11 @@ impl Core {
 
     pub(crate) fn resume_recipient(&mut self, now: Instant, request: AdmittedRequest, answer: Option<Answer>) {
         let Some(upstream) = request.upstream else { return };
+        if let (Some(Answer::User(Ok(true))), Destination::User(aor)) = (&answer, request.destination.clone())
+            && Core::is_for_presence(&request.message)
+        {
+            return self.serve_presence(now, &aor, &request);
+        }
         let refusal = match answer {
             Some(Answer::User(Ok(true))) => Refusal::new(480, Word::UserOffline, "no device of the user is registered"),
             Some(Answer::User(Err(why))) => store_failed(&why),
@@ -386,17 +395,7 @@ impl Core {
         while let Some(context) = self.owner.contexts.get_mut(&id) {
             let upstream = context.upstream;
             match context.machine.poll_output() {
-                Some(ContextOutput::Forward(message)) => {
-                    let border = crosses_border(&context.request);
-                    let bytes = forward::response(&message, border);
-                    if border && Message::parse(bytes.clone()).is_err() {
-                        // In our own framing it is larger than a message may be.
-                        let request = context.request.message.clone();
-                        self.respond_generated(now, upstream, &request, 502);
-                    } else {
-                        self.respond(now, upstream, message.status().unwrap_or(500), bytes);
-                    }
-                }
+                Some(ContextOutput::Forward(message)) => self.forward_up(now, id, &message),
                 Some(ContextOutput::Generate { status }) => {
                     let request = context.request.clone();
                     let trial = context.trial;
@@ -424,6 +423,24 @@ impl Core {
                     return;
                 }
             }
+        }
+    }
+
+    /// A response goes on towards whoever sent the request.
+    fn forward_up(&mut self, now: Instant, id: ContextId, message: &Message) {
+        let Some(context) = self.owner.contexts.get(&id) else { return };
+        let (upstream, border) = (context.upstream, crosses_border(&context.request));
+        let in_call = calls::parties(&context.request, message);
+        let bytes = forward::response(message, border);
+        if border && Message::parse(bytes.clone()).is_err() {
+            // In our own framing it is larger than a message may be.
+            let request = context.request.message.clone();
+            self.respond_generated(now, upstream, &request, 502);
+        } else {
+            self.respond(now, upstream, message.status().unwrap_or(500), bytes);
+        }
+        for aor in in_call {
+            self.call_changed(now, aor, message, true);
         }
     }
 

@@ -21,7 +21,7 @@ impl Core {
         match self.location.handle_register(now, &request.message, &request.admitted, flow) {
             Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
             Ok(registered) => {
-                let tag = self.mint.tag(upstream.transaction.0);
+                let tag = self.mint.tag(upstream.requester.serial());
                 let mut response = build::response(&request.message, 200, None, Some(&tag));
                 for contact in &registered.contacts {
                     response = response.header(HeaderName::Contact, contact);

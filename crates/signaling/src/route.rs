@@ -125,12 +125,7 @@ pub fn route(
             Origin::Partner { .. } => Err(relay_denied("a partner cannot register with us")),
         };
     }
-    let is_ours = organisation.domains.iter().any(|ours| *ours == domain);
-    if is_ours && request.method() == Some(Method::Publish) {
-        // Devices have no use for it, and nobody here composes event state (RFC 3903 section 6).
-        return Err(Refusal::new(489, Word::EventUnknown, "no event package is served here"));
-    }
-    if is_ours {
+    if organisation.domains.iter().any(|ours| *ours == domain) {
         return match uri.user() {
             Some(_) => Ok(Destination::User(aor(&uri)?)),
             None => Ok(Destination::Ourselves),

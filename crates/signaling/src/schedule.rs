@@ -19,6 +19,7 @@ pub(crate) enum Machine {
     Waiting(QuestionId),
     Undecided(FlowId),
     Registrar,
+    Presence,
     Settlement(Settlement),
 }
 

@@ -14,6 +14,10 @@ pub struct CoreStatus {
     pub response_contexts: usize,
     pub waiting: usize,
     pub bindings: usize,
+    /// Subscriptions to the presence of users owned here.
+    pub watchers: usize,
+    /// What devices have published of them.
+    pub publications: usize,
     /// Users whose stored messages are going out.
     pub queues_draining: usize,
     /// Stored messages sent again because it was never recorded what became of them.

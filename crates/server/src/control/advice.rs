@@ -277,8 +277,29 @@ fn about_request(word: Word) -> Option<Words> {
             "the user has more devices signed in than are allowed",
             "sign out on devices that are not used any more",
         ),
+        Word::PresenceDenied => words(
+            Side::Nobody,
+            "the sender may not see whether this user is there",
+            "nothing is to be done, unless the user wants to be seen by the sender",
+        ),
+        Word::TooManyPublications => words(
+            Side::Sender,
+            "more devices of the user publish their presence than are allowed",
+            "sign out on devices that are not used any more; what they published ends by itself",
+        ),
+        Word::TooManyWatchers => words(
+            Side::Nobody,
+            "as many as may already watch whether this user is there",
+            "try again later: subscriptions that are not refreshed end by themselves",
+        ),
+        Word::PublicationUnknown | Word::SubscriptionUnknown => words(
+            Side::Nobody,
+            format!("what the sender wanted to renew has ended here, by its time or with a restart ({word})"),
+            "nothing is to be done: the sender's software begins anew by itself",
+        ),
         Word::MalformedRequest
         | Word::EventUnknown
+        | Word::MediaTypeUnsupported
         | Word::SchemeUnsupported
         | Word::MethodNotAllowed
         | Word::IntervalTooBrief

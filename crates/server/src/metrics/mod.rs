@@ -33,6 +33,8 @@ pub static ALL: &[&Metric] = &[
     &server::CERTIFICATE_REFUSED,
     &server::USERS,
     &requests::REGISTRATIONS,
+    &requests::WATCHERS,
+    &requests::PUBLICATIONS,
     &server::STORE_FAILURES,
     &server::STORED_MESSAGES,
     &server::STORED_OLDEST_AGE,

@@ -21,6 +21,8 @@ fn worker(worker: u16) -> WorkerSnapshot {
         response_contexts: 105,
         waiting: 106,
         bindings: 107,
+        watchers: 151,
+        publications: 152,
         queues_draining: 108,
         stored_repeats: 109,
         timers: 110,

@@ -18,6 +18,8 @@ pub enum Event {
     Talks { with: String },
     /// A call is over: the other side hung up, or stopped ringing, or nobody acknowledged it.
     Ends,
+    /// What he watches of a user, in one word.
+    Sees { user: String, state: String },
     /// A request within a call.
     Inside { method: Method },
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Event {
             Event::HearsRinging => f.write_str("hears ringing"),
             Event::Talks { with } => write!(f, "talks with {with}"),
             Event::Ends => f.write_str("has its call ended"),
+            Event::Sees { user, state } => write!(f, "sees {user} {state}"),
             Event::Inside { method } => write!(f, "receives {method} within its call"),
         }
     }

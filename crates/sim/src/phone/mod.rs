@@ -5,12 +5,14 @@
 
 mod calls;
 mod event;
+mod presence;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use sip::dialog::Dialog;
 use sip::transaction::{
     ServerTransactionId, Timers, TransactionKey, TransactionLayer, TransactionLimits, TransactionOutput,
 };
@@ -36,6 +38,10 @@ pub struct Phone {
     sent: BTreeMap<u64, Sent>,
     calls: BTreeMap<String, Call>,
     registration: Registration,
+    /// Subscriptions by the user watched, each with its Call-ID.
+    watched: BTreeMap<String, (Dialog, String)>,
+    /// Names what it has published (RFC 3903).
+    etag: Option<String>,
     /// What it answers to the next message, instead of 200.
     pub answers: Option<u16>,
     /// How long it takes to answer messages.
@@ -108,6 +114,8 @@ impl Phone {
             sent: BTreeMap::new(),
             calls: BTreeMap::new(),
             registration,
+            watched: BTreeMap::new(),
+            etag: None,
             answers: None,
             ponders: Duration::ZERO,
             pondered: BTreeMap::new(),

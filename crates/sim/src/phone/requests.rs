@@ -16,6 +16,13 @@ pub(super) struct Sent {
     pub is_second: bool,
 }
 
+impl Sent {
+    /// Whether it is in a dialog that was there before.
+    pub(super) fn is_within(&self) -> bool {
+        self.request.to().is_ok_and(|to| to.tag().is_some())
+    }
+}
+
 impl Phone {
     pub fn send_message(&mut self, now: Instant, to: &str, text: &str) {
         let call_id = format!("m{}-{}", self.next_serial(), self.word());
@@ -96,7 +103,14 @@ impl Phone {
                 let serial = self.send_draft(now, again, true);
                 self.call_sent_again(&sent.draft.call_id, serial);
             }
-            _ => self.finished(now, &sent, Outcome::of(response)),
+            _ => {
+                match sent.draft.method {
+                    Method::Publish => self.published(response),
+                    Method::Subscribe if status < 300 => self.subscribed(&sent, response),
+                    _ => {}
+                }
+                self.finished(now, &sent, Outcome::of(response));
+            }
         }
     }
 
@@ -154,6 +168,7 @@ impl Phone {
         let is_within = request.to().is_ok_and(|to| to.tag().is_some());
         match request.method() {
             Some(Method::Invite) if !is_within => self.call_comes(now, id, request),
+            Some(Method::Notify) => self.notify_comes(now, id, &request),
             Some(Method::Bye) => self.call_ended(now, id, &request),
             Some(Method::Message) if !is_within => self.text_comes(now, id, &request),
             Some(method) if is_within => {

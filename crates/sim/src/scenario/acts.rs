@@ -25,6 +25,9 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE gives up", act: |run, words| can(run, words, Phone::give_up, "no call of its own rings") },
     Form { pattern: "PHONE hangs up", act: |run, words| can(run, words, Phone::hang_up, "no call stands") },
     Form { pattern: "PHONE sends METHOD within the call", act: sends_inside },
+    Form { pattern: "PHONE watches USER", act: watches },
+    Form { pattern: "PHONE stops watching USER", act: stops_watching },
+    Form { pattern: "PHONE publishes STATE", act: publishes },
     Form { pattern: "PHONE will answer the next message with STATUS", act: will_answer },
     Form { pattern: "PHONE takes TIME to answer a message", act: ponders },
     Form { pattern: "PHONE does not mind ringing", act: minds_no_ringing },
@@ -105,6 +108,24 @@ fn sends_inside(run: &mut Run, words: &Words) -> Result<(), String> {
     let method = method(words.text(1));
     let sent = run.world.use_phone(phone, |phone, now| phone.send_inside(now, method));
     if sent { Ok(()) } else { Err("no call stands".to_owned()) }
+}
+
+fn watches(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    run.world.use_phone(phone, |phone, now| phone.watch(now, words.text(1)));
+    Ok(())
+}
+
+fn stops_watching(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    let stopped = run.world.use_phone(phone, |phone, now| phone.stop_watching(now, words.text(1)));
+    if stopped { Ok(()) } else { Err("it watches nobody of that name".to_owned()) }
+}
+
+fn publishes(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    run.world.use_phone(phone, |phone, now| phone.publish(now, words.text(1)));
+    Ok(())
 }
 
 fn will_answer(run: &mut Run, words: &Words) -> Result<(), String> {

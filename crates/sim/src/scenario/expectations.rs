@@ -19,6 +19,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE talks", act: |run, words| event(run, words, |event| matches!(event, Event::Talks { .. })) },
     Form { pattern: "the call of PHONE ends", act: |run, words| event(run, words, |event| *event == Event::Ends) },
     Form { pattern: "PHONE receives METHOD within the call", act: receives_inside },
+    Form { pattern: "PHONE sees USER STATE", act: sees },
     Form { pattern: "PHONE hears nothing for TIME", act: hears_nothing },
     Form { pattern: "PHONE is signed in", act: is_signed_in },
     Form { pattern: "DOMAIN proves DOMAIN by RUNG", act: proves },
@@ -66,6 +67,12 @@ fn is_called(run: &mut Run, words: &Words) -> Result<(), String> {
 fn receives_inside(run: &mut Run, words: &Words) -> Result<(), String> {
     let method = words.text(1);
     let fits = |event: &Event| matches!(event, Event::Inside { method: received } if received.as_str() == method);
+    run.expect(words.text(0), words.within, fits).map(drop)
+}
+
+fn sees(run: &mut Run, words: &Words) -> Result<(), String> {
+    let (user, state) = (words.text(1), words.text(2));
+    let fits = |event: &Event| matches!(event, Event::Sees { user: u, state: s } if u == user && s == state);
     run.expect(words.text(0), words.within, fits).map(drop)
 }
 

@@ -121,7 +121,7 @@ fn check_shape(place: &str, word: &str) -> bool {
 type Shape = fn(&str) -> bool;
 
 /// The places that a form can have, and what can stand in each.
-const PLACES: [(&str, Shape); 13] = [
+const PLACES: [(&str, Shape); 14] = [
     ("PHONE", |word| word.contains('@')),
     ("USER", |word| word.contains('@')),
     ("DOMAIN", is_domain),
@@ -135,6 +135,7 @@ const PLACES: [(&str, Shape); 13] = [
     ("METHOD", |word| word.bytes().all(|byte| byte.is_ascii_uppercase())),
     ("WORD", is_lower_case),
     ("RUNG", is_lower_case),
+    ("STATE", is_lower_case),
 ];
 
 fn is_domain(word: &str) -> bool {

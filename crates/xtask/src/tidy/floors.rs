@@ -116,7 +116,7 @@ const MIDDLE: usize = 1;
 const SIGNALING: usize = 2;
 const PROOF_CRATE: &str = "federation";
 const PROOF: [&str; 2] = ["federation::Admitted", "federation::admission::Admitted"];
-const LATERAL: [&str; 2] = ["crates/registrar/src/", "crates/messaging/src/"];
+const LATERAL: [&str; 3] = ["crates/registrar/src/", "crates/messaging/src/", "crates/presence/src/"];
 const BANNED: [&str; 8] = [
     "std::time::Instant::now",
     "std::time::SystemTime::now",

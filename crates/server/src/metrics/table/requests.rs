@@ -89,6 +89,22 @@ pub(crate) static REGISTRATIONS: Metric = Metric {
     read: |all| one(all.sum_core(|core| core.bindings)),
 };
 
+pub(crate) static WATCHERS: Metric = Metric {
+    name: "comity_presence_watchers",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Subscriptions to the presence of our users",
+    read: |all| one(all.sum_core(|core| core.watchers)),
+};
+
+pub(crate) static PUBLICATIONS: Metric = Metric {
+    name: "comity_presence_publications",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "What devices have published of their users' presence",
+    read: |all| one(all.sum_core(|core| core.publications)),
+};
+
 fn refused(all: &Snapshot) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (name, direction) in [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)] {

@@ -1,0 +1,173 @@
+//! Presence (RFC 3856): PUBLISH and SUBSCRIBE for users of ours, and the NOTIFYs that tell their watchers.
+//!
+//! What is published, who watches and what he is told is `presence`'s. Here policy is asked, and NOTIFYs go out: along the
+//! flow of a watcher of our own, or to the partner whose user he is.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use federation::admission::{Admitted, Origin, Tier, vouch};
+use federation::flow::FlowFacts;
+use presence::{Notify, Subscribe, SubscriptionId};
+use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, build};
+
+use crate::core::{Asker, Core};
+use crate::ownership::partner_connection;
+use crate::route::Destination;
+use crate::{AdmittedRequest, Question, Requester, Upstream, WorkerId};
+
+/// Whom somebody watches, and how he is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Watcher {
+    presentity: Aor,
+    /// What his SUBSCRIBE came on.
+    flow: FlowFacts,
+    /// The partner whose user he is; `None`: he is ours.
+    domain: Option<String>,
+}
+
+impl Core {
+    /// Whether a request for a user is for his presence agent, and not for his devices.
+    pub(crate) fn is_for_presence(request: &Message) -> bool {
+        let package = request.header_text(HeaderName::Event).unwrap_or_default();
+        let package = package.split(';').next().unwrap_or_default().trim();
+        match request.method() {
+            Some(Method::Publish) => true,
+            Some(Method::Subscribe) => package.eq_ignore_ascii_case("presence"),
+            _ => false,
+        }
+    }
+
+    /// A PUBLISH or SUBSCRIBE about a user of ours who may not exist.
+    pub(crate) fn handle_presence(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
+        let Some(upstream) = request.upstream else { return };
+        let is_within = request.message.to().is_ok_and(|to| to.tag().is_some());
+        let is_known = is_within || !self.location.lookup(now, aor).is_empty();
+        if is_known || request.message.method() == Some(Method::Publish) {
+            return self.serve_presence(now, aor, &request);
+        }
+        let asker = Asker::Recipient(Box::new(request));
+        if let Err(Asker::Recipient(request)) = self.ask(now, Question::User(aor.clone()), asker) {
+            let refusal = crate::acceptor::overloaded("too many requests wait for an answer");
+            self.refuse_owned(now, upstream, &request.message, &refusal);
+        }
+    }
+
+    pub(crate) fn serve_presence(&mut self, now: Instant, aor: &Aor, request: &AdmittedRequest) {
+        let Some(upstream) = request.upstream else { return };
+        let served = match request.message.method() {
+            Some(Method::Publish) => self.publish(now, aor, request),
+            _ => self.subscribe(now, aor, request, upstream),
+        };
+        match served {
+            Ok(response) => {
+                self.respond(now, upstream, 200, response);
+                self.notify_watchers(now);
+            }
+            Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
+        }
+    }
+
+    fn publish(&mut self, now: Instant, aor: &Aor, request: &AdmittedRequest) -> Result<Bytes, Refusal> {
+        let published = self.presence.handle_publish(now, aor, &request.message, &request.admitted)?;
+        let response = build::response(&request.message, 200, None, Some(&self.mint.tag(0)))
+            .header(HeaderName::SipETag, published.etag)
+            .header(HeaderName::Expires, published.expires_secs);
+        Ok(response.build())
+    }
+
+    fn subscribe(
+        &mut self,
+        now: Instant,
+        aor: &Aor,
+        request: &AdmittedRequest,
+        upstream: Upstream,
+    ) -> Result<Bytes, Refusal> {
+        let tag = self.mint.tag(upstream.requester.serial());
+        let domain = match request.admitted.origin() {
+            Origin::Partner { domain, .. } => Some(domain.clone()),
+            Origin::User { .. } => None,
+        };
+        let message = &request.message;
+        let subscribe = Subscribe {
+            aor,
+            request: message,
+            admitted: &request.admitted,
+            is_allowed: may_watch(&request.admitted),
+            local_tag: &tag,
+            way: Watcher { presentity: aor.clone(), flow: request.flow.clone(), domain },
+        };
+        let subscribed = self.presence.handle_subscribe(now, subscribe)?;
+        // Whoever refreshes the subscription asks for the user again, and finds the same agent.
+        let response = build::response(message, 200, None, Some(&tag))
+            .header(HeaderName::Contact, format_args!("<{}>", aor.uri()))
+            .header(HeaderName::Expires, subscribed.expires_secs);
+        Ok(response.build())
+    }
+
+    /// Sends what the presence agent has to tell.
+    pub(crate) fn notify_watchers(&mut self, now: Instant) {
+        while let Some(notify) = self.presence.poll_output() {
+            self.notify(now, notify);
+        }
+    }
+
+    fn notify(&mut self, now: Instant, notify: Notify<Watcher>) {
+        let Notify { id, way, request } = notify;
+        let contact = format!("<{}>", way.presentity.uri());
+        let Ok(message) = request.header(HeaderName::Contact, contact).message() else {
+            return self.presence.handle_notified(now, id, None, None);
+        };
+        let destination = match way.domain {
+            Some(domain) => {
+                let call_id = message.call_id().unwrap_or_default();
+                let connection = partner_connection(call_id, self.limits.partner_connections);
+                Destination::Partner { domain, connection }
+            }
+            None => Destination::Flow { worker: self.worker_of(way.flow.id), flow: way.flow.id },
+        };
+        let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Notifier(id.0) };
+        let admitted = vouch(&way.presentity);
+        let (flow, upstream) = (way.flow, Some(upstream));
+        self.give_to_owner(now, AdmittedRequest { message, admitted, flow, destination, routes_taken: 0, upstream });
+    }
+
+    /// A stream is found by way of the worker that accepted it; a datagram goes out from any.
+    fn worker_of(&self, flow: FlowId) -> WorkerId {
+        match flow {
+            FlowId::Stream { worker, .. } => worker,
+            FlowId::Datagram { .. } => self.ownership.worker,
+        }
+    }
+
+    /// An answer to a NOTIFY, from the watcher or of our own where none came.
+    pub(crate) fn notified(&mut self, now: Instant, subscription: u64, status: u16, response: Bytes) {
+        if status < 200 {
+            return;
+        }
+        let response = Message::parse(response).ok();
+        let retry_after = response.and_then(|response| response.seconds(HeaderName::RetryAfter).ok().flatten());
+        let status = Some(status).filter(|status| !NO_ANSWER.contains(status));
+        self.presence.handle_notified(now, SubscriptionId(subscription), status, retry_after);
+        self.notify_watchers(now);
+    }
+
+    /// Tells the agent who can be reached and who cannot any more.
+    pub(crate) fn settle_presence(&mut self, now: Instant) {
+        while let Some((aor, is_reachable)) = self.location.poll_change() {
+            if !is_reachable {
+                self.calls.forget(&aor);
+            }
+            self.presence.set_registered(now, &aor, is_reachable);
+        }
+        self.notify_watchers(now);
+    }
+}
+
+/// Our own users see each other, and partners who have an entry see our users. Whoever else found us does not.
+fn may_watch(admitted: &Admitted) -> bool {
+    !matches!(admitted.origin(), Origin::Partner { standing: Tier::Discovered, .. })
+}
+
+/// What our side says for a watcher who said nothing, or who could not be reached.
+const NO_ANSWER: [u16; 3] = [408, 480, 504];
