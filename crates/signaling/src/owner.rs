@@ -313,7 +313,9 @@ impl Core {
         let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
             return self.stored_answered(now, id, &message);
         };
-        if let Some(kept) = self.owner.kept_by_branch.remove(&id) {
+        if message.status() >= Some(200)
+            && let Some(kept) = self.owner.kept_by_branch.remove(&id)
+        {
             return self.answered_late(now, kept, &message);
         }
         if self.responded(now, id, &message) {

@@ -1,7 +1,7 @@
 //! Organisations of several workers in one thread: no sockets, a clock that jumps, and one seed for all that is drawn.
 //!
 //! What lives here is the clock and the order of things. Streams are `streams`', questions `answers`', what a test says
-//! by hand `hand`'s, what administrators and their servers do `operations`'.
+//! by hand `line`'s, what administrators and their servers do `operations`'.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

@@ -12,6 +12,7 @@ use super::{Refuser, for_refusal};
 pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuser: Refuser, partner: &str) -> Advice {
     let advice = match (Word::named(word), refuser) {
         (Some(Word::PartnerCertificate), Refuser::UsToUser) => shown_to_us(reason, partner),
+        (Some(Word::PartnerUnreachable), Refuser::UsToUser) => unreachable(reason, partner),
         _ => None,
     };
     let advice = advice.unwrap_or_else(|| for_refusal(word, status, refuser, partner));
@@ -28,6 +29,35 @@ fn shown_to_us(reason: &str, partner: &str) -> Option<Advice> {
     let word = WORDS.into_iter().find(|word| reason.contains(word.as_str()))?;
     let advice = for_refusal(word.as_str(), 403, Refuser::UsToPartner, partner);
     Some(Advice { next: format!("{}; to see it: comity route {partner}", advice.next), ..advice })
+}
+
+/// At which step the way to the partner's server ended.
+fn unreachable(reason: &str, partner: &str) -> Option<Advice> {
+    let says = |part: &str| reason.contains(part);
+    let (side, verdict, next) = match () {
+        () if says("does not accept our certificate") => (
+            Side::Ours,
+            format!("{partner}'s server most likely does not accept our certificate"),
+            "see that it names our edge, and that a public authority issued it: comity check; the partner's log says why",
+        ),
+        () if says("no address") => (
+            Side::Partner,
+            format!("the servers that {partner} names have no address"),
+            "ask the partner to publish an address of the name that its SRV record leads to",
+        ),
+        () if says("Connection refused") => (
+            Side::Partner,
+            format!("{partner}'s server was reached, but nothing listens there, or a firewall rejects us"),
+            "ask the partner whether the edge runs, and see that no firewall here rejects what goes out",
+        ),
+        () if says("did not accept within") => (
+            Side::Network,
+            format!("{partner}'s server does not answer"),
+            "see that our firewall lets us out to that port; then ask the partner about theirs, and whether the address is right",
+        ),
+        () => return None,
+    };
+    Some(Advice { verdict, next: format!("{next}; to see each step: comity route {partner}"), side })
 }
 
 /// Certificates are issued with a beginning in the past: far more often it is the clock.
@@ -63,6 +93,33 @@ mod tests {
         }
         let stranger = told("certificate-untrusted", &Why::UnknownIssuer.to_string(), Refuser::UsToPartner);
         assert!(stranger.verdict.contains("an authority that we do not trust"), "{stranger:?}");
+    }
+
+    #[test]
+    fn where_the_way_ended_tells_whose_side_it_is() {
+        for (reason, side, verdict) in [
+            (
+                "sip.fabrikam.example:5061 (192.0.2.1): 192.0.2.1:5061 cannot be reached: Connection refused (os error 111)",
+                Side::Partner,
+                "nothing listens there",
+            ),
+            (
+                "sip.fabrikam.example:5061 (192.0.2.1): 192.0.2.1:5061 did not accept within 5 s",
+                Side::Network,
+                "does not answer",
+            ),
+            ("sip.fabrikam.example:5061: sip.fabrikam.example has no address", Side::Partner, "have no address"),
+            (
+                "sip.fabrikam.example:5061 ended the connection as soon as it was up: its side most likely does not accept our certificate",
+                Side::Ours,
+                "does not accept our certificate",
+            ),
+            ("no target is left to try", Side::Network, "no server of fabrikam.example could be reached"),
+        ] {
+            let advice = told("partner-unreachable", reason, Refuser::UsToUser);
+            assert!(advice.side == side && advice.verdict.contains(verdict), "{reason}: {advice:?}");
+            assert!(advice.next.ends_with("comity route fabrikam.example"), "{advice:?}");
+        }
     }
 
     #[test]
