@@ -215,7 +215,10 @@ impl Answer {
             (Some(404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604), None) => Answer::Ends,
             // What says that there is no such subscription means it, whenever we ask again.
             (Some(481 | 489), Some(_)) => Answer::Ends,
-            (Some(300..), Some(secs)) => Answer::Later(Duration::from_secs(u64::from(secs.min(RETRY_AFTER_SECS_MAX)))),
+            (Some(300..), Some(secs)) => {
+                let secs = secs.clamp(RETRY_AFTER_SECS_MIN, RETRY_AFTER_SECS_MAX);
+                Answer::Later(Duration::from_secs(u64::from(secs)))
+            }
             _ => Answer::Goes,
         }
     }
@@ -227,5 +230,7 @@ impl Subscriber {
     }
 }
 
+/// A watcher that always says "in 0 seconds" would be sent NOTIFYs as fast as it answers.
+const RETRY_AFTER_SECS_MIN: u32 = 5;
 /// Longer than any subscription lasts; also keeps the sum of two times one.
 const RETRY_AFTER_SECS_MAX: u32 = 86_400;

@@ -97,6 +97,7 @@ impl House {
         let mut lines = Vec::new();
         while let Some(notify) = self.agent.poll_output() {
             lines.push(line(&notify));
+            assert!(lines.len() < 100, "each answer is followed by another NOTIFY: {lines:?}");
             self.answer(notify.id, 200);
         }
         lines

@@ -122,6 +122,38 @@ fn a_watcher_that_asks_to_be_left_alone_is() {
 }
 
 #[test]
+fn what_a_watcher_did_not_take_is_sent_again_though_nothing_changed() {
+    let mut house = House::new();
+    let id = house.subscribe("c1", &with("Expires: 600\r\n")).unwrap().id;
+    assert_eq!(house.sent().len(), 1);
+    house.agent.handle_notified(house.now, id, Some(503), Some(10));
+    house.later(10);
+    assert_eq!(house.settle(), ["c1 2 NOTIFY presence active;expires=590: registration closed"]);
+}
+
+#[test]
+fn a_watcher_cannot_ask_for_notifies_without_a_pause() {
+    let mut house = House::new();
+    let id = house.subscribe("c1", EVENT).unwrap().id;
+    assert_eq!(house.sent().len(), 1);
+    house.agent.handle_notified(house.now, id, Some(503), Some(0));
+    house.later(4);
+    assert_eq!(house.sent(), [""; 0]);
+    house.later(1);
+    assert_eq!(house.settle().len(), 1);
+}
+
+#[test]
+fn an_end_is_not_kept_for_a_watcher_that_asks_to_be_left_alone() {
+    let mut house = House::new();
+    let id = house.subscribe("c1", EVENT).unwrap().id;
+    assert_eq!(house.sent().len(), 1);
+    house.agent.remove_user(house.now, &aor("alice"));
+    house.agent.handle_notified(house.now, id, Some(503), Some(9999));
+    assert_eq!((house.agent.watchers(), house.agent.poll_timeout()), (0, None));
+}
+
+#[test]
 fn another_failure_leaves_the_subscription() {
     let mut house = House::new();
     let id = house.subscribe("c1", &with("Expires: 600\r\n")).unwrap().id;
