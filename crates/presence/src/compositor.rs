@@ -1,5 +1,5 @@
 //! One document for a user out of all that is known of him (RFC 3856 section 6.4): what his devices publish, else whether
-//! one is registered, and his calls beside either.
+//! one is registered, and his calls beside either. Who has no device cannot be reached, whatever one left published.
 
 use documents::pidf::{ACTIVITIES_MAX, Activity, Basic, Contact, NOTES_MAX, Person, Pidf, TUPLES_MAX, Tuple};
 use sip::Aor;
@@ -14,7 +14,8 @@ pub(crate) struct BaseState {
 /// The document, printed. The oldest publications are left out where all of them would be longer than a message should be,
 /// and beyond what a document may hold, so that every reader of ours can read it.
 pub(crate) fn compose(aor: &Aor, published: &[&Pidf], base: BaseState) -> String {
-    let mut rest = published;
+    // COMPAT(baresip 1.0): publishes twice when it starts, and takes back only the second when it ends.
+    let mut rest = if base.is_registered { published } else { &[] };
     loop {
         let document = merge(aor, rest, base).print();
         if document.len() <= COMPOSED_BYTES_MAX || rest.is_empty() {
@@ -39,8 +40,8 @@ fn merge(aor: &Aor, published: &[&Pidf], base: BaseState) -> Pidf {
             extend_once(&mut person.notes, &other.notes, NOTES_MAX);
         }
     }
-    if published.is_empty() {
-        pidf.tuples.push(registration_tuple(aor, base.is_registered));
+    if pidf.tuples.iter().all(|tuple| tuple.basic.is_none()) {
+        pidf.tuples.insert(0, registration_tuple(aor, base.is_registered));
     }
     pidf.tuples.truncate(TUPLES_MAX);
     make_ids_unique(&mut pidf.tuples);
@@ -90,6 +91,8 @@ const COMPOSED_BYTES_MAX: usize = 32 << 10;
 mod tests {
     use super::*;
 
+    const REGISTERED: BaseState = BaseState { is_registered: true, calls: 0 };
+
     fn aor() -> Aor {
         "alice@contoso.example".parse().unwrap()
     }
@@ -123,6 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_published_makes_nobody_reachable() {
+        let pidf = composed(&[&published("t", vec![Activity::Busy])], BaseState::default());
+        assert_eq!((ids(&pidf), pidf.tuples[0].basic), (vec!["registration"], Some(Basic::Closed)));
+        assert_eq!(pidf.person, None);
+    }
+
+    #[test]
+    fn the_registration_speaks_where_publications_leave_it_open() {
+        let mut silent = published("t", vec![Activity::Away]);
+        silent.tuples[0].basic = None;
+        let pidf = composed(&[&silent], REGISTERED);
+        assert_eq!((ids(&pidf), pidf.tuples[0].basic), (vec!["registration", "t"], Some(Basic::Open)));
+        assert_eq!(pidf.person.unwrap().activities, [Activity::Away]);
+        assert_eq!(ids(&composed(&[&silent, &published("u", vec![])], REGISTERED)), ["u", "t"]);
+    }
+
+    #[test]
     fn publications_are_united_under_the_users_own_name() {
         let (one, two) = (published("t", vec![Activity::Away]), published("t", vec![Activity::Busy, Activity::Away]));
         let pidf = composed(&[&one, &two], BaseState { is_registered: true, calls: 2 });
@@ -135,9 +155,9 @@ mod tests {
     #[test]
     fn ids_stay_unique_where_a_new_one_is_taken_too() {
         let (one, two, three) = (published("t-2", vec![]), published("t", vec![]), published("t", vec![]));
-        assert_eq!(ids(&composed(&[&one, &two, &three], BaseState::default())), ["t", "t-2", "t-2-2"]);
+        assert_eq!(ids(&composed(&[&one, &two, &three], REGISTERED)), ["t", "t-2", "t-2-2"]);
         let person = published("person", vec![Activity::Away]);
-        assert_eq!(composed(&[&person], BaseState::default()).person.unwrap().id, "person-2");
+        assert_eq!(composed(&[&person], REGISTERED).person.unwrap().id, "person-2");
     }
 
     #[test]
@@ -145,9 +165,9 @@ mod tests {
         let mut old = published("old", vec![]);
         old.tuples[0].notes = vec!["&".repeat(1000); 10];
         let new = published("new", vec![]);
-        assert!(compose(&aor(), &[&old, &new], BaseState::default()).len() <= COMPOSED_BYTES_MAX);
-        assert_eq!(ids(&composed(&[&old, &new], BaseState::default())), ["new"]);
+        assert!(compose(&aor(), &[&old, &new], REGISTERED).len() <= COMPOSED_BYTES_MAX);
+        assert_eq!(ids(&composed(&[&old, &new], REGISTERED)), ["new"]);
         let many = Pidf { tuples: vec![new.tuples[0].clone(); TUPLES_MAX], ..new.clone() };
-        assert_eq!(composed(&[&many, &new], BaseState::default()).tuples.len(), TUPLES_MAX);
+        assert_eq!(composed(&[&many, &new], REGISTERED).tuples.len(), TUPLES_MAX);
     }
 }

@@ -8,11 +8,12 @@ fn with(lines: &str) -> String {
     format!("{EVENT}Content-Type: application/pidf+xml\r\n{lines}")
 }
 
-/// A house in which somebody watches alice and has been told that she is not there.
+/// A house in which somebody watches alice and has been told that she is there.
 fn watched() -> House {
     let mut house = House::new();
+    house.agent.set_registered(house.now, &aor("alice"), true);
     house.subscribe("c1", EVENT).unwrap();
-    assert_eq!(house.settle(), ["c1 1 NOTIFY presence active;expires=3600: registration closed"]);
+    assert_eq!(house.settle(), ["c1 1 NOTIFY presence active;expires=3600: registration open"]);
     house
 }
 
@@ -32,7 +33,7 @@ fn a_publication_is_made_refreshed_modified_and_removed() {
     // The refused one used up a tag, too.
     let removed = house.publish(&format!("{EVENT}SIP-If-Match: 00000007-4\r\nExpires: 0\r\n"), "").unwrap();
     assert_eq!((removed.expires_secs, house.agent.publications()), (0, 0));
-    assert_eq!(house.settle(), ["c1 4 NOTIFY presence active;expires=3600: registration closed"]);
+    assert_eq!(house.settle(), ["c1 4 NOTIFY presence active;expires=3600: registration open"]);
 }
 
 #[test]
@@ -52,8 +53,19 @@ fn what_two_devices_publish_is_united() {
     house.later(60);
     assert_eq!(house.settle(), ["c1 4 NOTIFY presence active;expires=3540: t open, on-the-phone, away"]);
     house.later(540);
-    assert_eq!(house.settle(), ["c1 5 NOTIFY presence active;expires=3000: registration closed, on-the-phone"]);
+    assert_eq!(house.settle(), ["c1 5 NOTIFY presence active;expires=3000: registration open, on-the-phone"]);
     assert_eq!(house.agent.publications(), 0);
+}
+
+#[test]
+fn what_was_published_counts_while_a_device_is_there() {
+    let mut house = watched();
+    house.publish(&with(""), &pidf("t", "away")).unwrap();
+    assert_eq!(house.settle(), ["c1 2 NOTIFY presence active;expires=3600: t open, away"]);
+    house.agent.set_registered(house.now, &aor("alice"), false);
+    assert_eq!(house.settle(), ["c1 3 NOTIFY presence active;expires=3600: registration closed"]);
+    house.agent.set_registered(house.now, &aor("alice"), true);
+    assert_eq!(house.settle(), ["c1 4 NOTIFY presence active;expires=3600: t open, away"]);
 }
 
 #[test]
