@@ -1,12 +1,13 @@
 """One headless baresip, steered over its control socket (netstrings of JSON)."""
 
 import json
+import re
 import socket
 import subprocess
 import time
 
 MODULES = ["g711", "aufile", "sndfile", "uuid", "srtp"]
-APPLICATIONS = ["contact", "menu", "ctrl_tcp"]
+APPLICATIONS = ["contact", "menu", "ctrl_tcp", "presence"]
 CONFIG = """\
 poll_method epoll
 sip_listen 10.99.0.1:{port}
@@ -33,7 +34,7 @@ class Baresip:
         self.home, self.aor, self.control = home, aor, port + 5
         self.edge_to_us = f"TLS {place} -> "
         self.process = self.socket = None
-        self.unread, self.events = b"", []
+        self.unread, self.events, self.asked = b"", [], 0
         (home / "recordings").mkdir()
         config = CONFIG.format(home=home, ca=ca, dns=dns, port=port, control=self.control,
                                rtp_first=port + 1000, rtp_last=port + 1009)  # fmt: skip
@@ -44,10 +45,10 @@ class Baresip:
         user = aor.split("@")[0]
         (home / "accounts").write_text(
             f'<sip:{aor}>;auth_user={user};auth_pass={password};outbound="sip:{edge};transport=tls";'
-            f"regint=600;audio_codecs=PCMU/8000/1,PCMA/8000/1;mediaenc=srtp;answermode=auto\n"
+            f"regint=600;audio_codecs=PCMU/8000/1,PCMA/8000/1;mediaenc=srtp;answermode=auto;pubint=300\n"
         )
-        # The current contact is whom the command "message" writes to.
-        (home / "contacts").write_text(f'"peer" <sip:{peer}>\n')
+        # The current contact is whom the command "message" writes to, and who is watched.
+        (home / "contacts").write_text(f'"peer" <sip:{peer}>;presence=p2p\n')
 
     def start(self):
         log = (self.home / "log").open("w")
@@ -64,8 +65,9 @@ class Baresip:
                     raise RuntimeError(f"baresip did not start: {self.printed()[-500:]}") from None
                 time.sleep(0.02)
 
-    def command(self, name, parameters=""):
-        text = json.dumps({"command": name, "params": parameters}).encode()
+    def command(self, name, parameters="", token=""):
+        """What answers it bears the token."""
+        text = json.dumps({"command": name, "params": parameters, "token": token}).encode()
         self.socket.sendall(b"%d:%s," % (len(text), text))
 
     def expect(self, kind, seconds):
@@ -77,6 +79,34 @@ class Baresip:
                     self.events.remove(event)
                     return event
             self.read(deadline, kind)
+
+    def expect_registered(self, seconds):
+        """By asking: its own word for it may come before there is anybody on the control socket."""
+        self.expect_answer("reginfo", r"(OK) ", "OK", seconds)
+
+    def expect_contact(self, state, seconds):
+        """Waits until it shows its contact as that: Online, Offline, Busy, or Unknown where it was told nothing."""
+        self.expect_answer("contacts", r"m(\w+)\x1b\[;m peer", state, seconds)
+
+    def expect_answer(self, command, pattern, wanted, seconds):
+        """Asks until the group of the pattern is as wanted."""
+        deadline, seen = time.monotonic() + seconds, None
+        while seen != wanted:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.aor}: {command} says {seen}, not {wanted}")
+            found = re.search(pattern, self.ask(command, deadline))
+            seen = found and found[1]
+            time.sleep(0 if seen == wanted else 0.05)
+
+    def ask(self, command, deadline):
+        self.asked += 1
+        self.command(command, token=str(self.asked))
+        while True:
+            for event in self.events:
+                if event.get("token") == str(self.asked):
+                    self.events.remove(event)
+                    return event["data"]
+            self.read(deadline, f"answer to {command}")
 
     def expect_message(self, text, seconds):
         """Waits until its trace shows the message on the way in: a baresip without a terminal prints it nowhere."""
@@ -123,6 +153,7 @@ class Baresip:
     def end(self):
         if self.socket:
             self.socket.close()
+            self.socket = None
         if self.process:
             self.process.terminate()
             try:

@@ -21,8 +21,11 @@ def phone_of(servers, folder, aor, rtp, hertz, certificate=None):
     facts = servers.facts
     shown = f"{facts['CERTIFICATES']}/{certificate}" if certificate else None
     phone = Linphone(
-        folder / name, aor=aor, password=facts[name.upper() + "_PASSWORD"], ca=facts["CA"], rtp=rtp, certificate=shown
-    )
+        folder / name, aor=aor, password=facts[name.upper() + "_PASSWORD"], ca=facts["CA"], rtp=rtp, certificate=shown,
+        friend=BOB if aor == ALICE else ALICE,
+        # Of alice her server tells what it knows itself.
+        publishes=aor == BOB,
+    )  # fmt: skip
     write_tone(phone.home / "tone.wav", hertz)
     return phone
 
@@ -31,10 +34,12 @@ def converse(report, servers, folder):
     alice = phone_of(servers, folder, ALICE, 17078, ALICE_HERTZ)
     bob = phone_of(servers, folder, BOB, 18078, BOB_HERTZ)
     try:
-        for phone in (alice, bob):
-            report.check(f"{phone.aor} registers over TLS", lambda phone=phone: registers(phone))
+        report.check(f"{ALICE} registers over TLS", lambda: registers(alice))
+        report.check("alice sees that bob is not there", lambda: alice.expect_friend("Offline", WAIT_SECS))
+        report.check(f"{BOB} registers over TLS", lambda: registers(bob))
+        report.check("each sees the other there", lambda: both_see(alice, bob, "Online"))
         talk(report, alice, bob)
-        alice.end()
+        withdraw(report, alice, bob)
         strangers(report, servers, folder, bob)
     finally:
         alice.end()
@@ -45,6 +50,11 @@ def registers(phone):
     phone.start()
     if not phone.registered:
         raise RuntimeError("the registration failed")
+
+
+def both_see(alice, bob, state):
+    for phone in (alice, bob):
+        phone.expect_friend(state, WAIT_SECS)
 
 
 def talk(report, alice, bob):
@@ -60,11 +70,15 @@ def talk(report, alice, bob):
         ender.expect("ended (No error)", WAIT_SECS)
 
     report.check("alice@contoso calls bob@fabrikam", lambda: call(alice, bob, 3))
+    report.check("each sees the other on the phone", lambda: both_see(alice, bob, "On the phone"))
     report.check("alice hangs up, and bob's phone hears of it", lambda: hang_up(alice, bob))
+    report.check("each sees the other free again", lambda: both_see(alice, bob, "Online"))
     report.check(f"bob heard alice's {ALICE_HERTZ} Hz", lambda: expect_tone(bob.heard, ALICE_HERTZ))
     report.check(f"alice heard bob's {BOB_HERTZ} Hz", lambda: expect_tone(alice.heard, BOB_HERTZ))
     report.check("bob@fabrikam calls alice@contoso", lambda: call(bob, alice, 0.5))
+    report.check("each sees the other on the phone again", lambda: both_see(alice, bob, "On the phone"))
     report.check("alice hangs up as the callee", lambda: hang_up(alice, bob))
+    report.check("each sees the other free once more", lambda: both_see(alice, bob, "Online"))
     report.check("alice writes to bob", lambda: message(alice, bob))
     report.check("bob writes to alice", lambda: message(bob, alice))
 
@@ -73,6 +87,20 @@ def message(sender, recipient):
     text = f"good morning from {sender.aor} at {time.monotonic()}"
     sender.command(f"chat sip:{recipient.aor} {text}")
     recipient.expect(f"Message received from sip:{sender.aor}: {text}", WAIT_SECS)
+
+
+def withdraw(report, alice, bob):
+    def ends(phone, watcher):
+        phone.end()
+        watcher.expect_friend("Offline", WAIT_SECS)
+
+    def returns(phone, watcher):
+        registers(phone)
+        both_see(phone, watcher, "Online")
+
+    report.check("alice sees bob's phone go", lambda: ends(bob, alice))
+    report.check("alice sees bob's phone come back", lambda: returns(bob, alice))
+    report.check("bob sees alice's phone go", lambda: ends(alice, bob))
 
 
 def strangers(report, servers, folder, bob):

@@ -1,6 +1,7 @@
 """One linphonec, steered over its standard input; what it says is read from its output."""
 
 import os
+import re
 import subprocess
 import time
 
@@ -25,13 +26,18 @@ reg_route=<sip:{edge};transport=tls;lr>
 reg_identity=sip:{aor}
 reg_expires=600
 reg_sendregister=1
-publish=0
+publish={publish}
 
 [auth_info_0]
 username={user}
 passwd={password}
 realm={domain}
 domain={domain}
+
+[friend_0]
+url=<sip:{friend}>
+pol=accept
+subscribe=1
 
 [rtp]
 audio_rtp_port={rtp}
@@ -51,14 +57,14 @@ enabled=0
 
 
 class Linphone:
-    def __init__(self, home, *, aor, password, ca, rtp, edge=None, certificate=None):
-        """`certificate`: a folder with the one that it shows when it is asked for one."""
+    def __init__(self, home, *, aor, password, ca, rtp, friend, publishes=False, edge=None, certificate=None):
+        """`friend`: whom it watches. `certificate`: a folder with the one that it shows when it is asked for one."""
         home.mkdir(exist_ok=True)
         user, domain = aor.split("@")
         shown = f"client_cert_chain={certificate}/certificate.pem\nclient_cert_key={certificate}/certificate.key\n"
         config = CONFIG.format(
             ca=ca, aor=aor, user=user, domain=domain, password=password, rtp=rtp, edge=edge or domain,
-            certificate=shown if certificate else "",
+            certificate=shown if certificate else "", friend=friend, publish=int(publishes),
         )  # fmt: skip
         (home / "rc").write_text(config)
         # Its database wants the folder.
@@ -117,6 +123,18 @@ class Linphone:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.aor} did not say '{words}' but: {said[self.read_from:][-400:]!r}")
             time.sleep(0.05)
+
+    def expect_friend(self, state, seconds):
+        """Waits until the last that it said of its friend is this: Online, Offline or On the phone."""
+        deadline = time.monotonic() + seconds
+        while (seen := self.friend()) != state:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.aor} sees its friend as {seen}, not {state}")
+            time.sleep(0.05)
+
+    def friend(self):
+        states = re.findall(r'Friend "\w+" <sip:\S+> is (.+)', self.said())
+        return states[-1].strip() if states else None
 
     def logged(self, words):
         log = self.home / "log"
