@@ -264,8 +264,7 @@ fn a_way_is_walked_without_a_server_and_without_a_certificate() {
     assert!(shown.ends_with("whose side: ours\n"), "{shown}");
     let reset = place.run(&["partner", "reset", "fabrikam.example"]).ok().stdout;
     assert_eq!(reset, "nothing is remembered of fabrikam.example where no server runs\n");
-    place.run(&["route", "contoso.example"]).fails(&[
-        "error: contoso.example is a domain of this server",
-        "next: partners are other organisations' domains; ours are under domains in comity.toml",
-    ]);
+    let shown = told(&["route", "contoso.example"]);
+    assert!(shown.contains("contoso.example is our own: this is the way on which partners come"), "{shown}");
+    assert!(shown.contains("verdict:    the DNS gave no usable answer about contoso.example\n"), "{shown}");
 }

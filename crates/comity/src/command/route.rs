@@ -17,12 +17,13 @@ pub const EXAMPLES: &str = "\
 Examples:
   comity route fabrikam.example            each step of the way there, done now
   comity route fabrikam.example --json | jq .advice
+  comity route contoso.example             our own domain: the way on which partners find us
 
 Succeeds if a way holds. Nothing is sent to the partner but the greeting of TLS.";
 
 #[derive(Debug, Args)]
 pub struct RouteArguments {
-    /// The partner's SIP domain: the part after the @
+    /// The partner's SIP domain, or one of our own: the part after the @
     #[arg(value_parser = domain::parse)]
     domain: String,
 }

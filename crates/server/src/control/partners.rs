@@ -156,10 +156,13 @@ fn kind(new: &NewPartner) -> Result<PartnerKind, ControlError> {
     }
 }
 
+pub(super) fn sip_domain(text: &str) -> Result<String, ControlError> {
+    domain::parse(text)
+        .map_err(|error| ControlError::unprocessable(error.to_string(), "write a SIP domain, such as fabrikam.example"))
+}
+
 pub(super) fn foreign_domain(control: &Control, text: &str) -> Result<String, ControlError> {
-    let domain = domain::parse(text).map_err(|error| {
-        ControlError::unprocessable(error.to_string(), "write the partner's SIP domain, such as fabrikam.example")
-    })?;
+    let domain = sip_domain(text)?;
     if control.0.config.domains.contains(&domain) {
         let hint = "partners are other organisations' domains; ours are under domains in comity.toml";
         return Err(ControlError::unprocessable(format!("{domain} is a domain of this server"), hint));

@@ -2,9 +2,10 @@
 //!
 //! It walks as a worker would (the same entry, resolver settings, certificate and ladder), but remembers nothing and
 //! uses nothing that a worker remembers. Nothing is sent over the connections that it makes. What it comes down to is
-//! said by [`conclusion`].
+//! said by [`conclusion`], and of a domain of ours by [`own`].
 
 mod conclusion;
+mod own;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use certificates::{Roots, ServedIdentity};
 use federation::discovery::{SrvFailure, SrvResult, srv_names};
-use federation::partner::{PartnerKind, Partners, Standing};
+use federation::partner::{PartnerKind, Standing};
 use federation::route::{NextHopTarget, RoutePlan, plan};
 use federation::trust::PeerCertificate;
 use federation::verification::{Role, Verdict, judge};
@@ -25,7 +26,7 @@ use super::answers::{
     AddressStep, CertificateAnswer, PartnerAnswer, QueryStep, RefusalAnswer, RouteAnswer, TargetStep,
 };
 use super::error::ControlError;
-use super::partners::{foreign_domain, meaning};
+use super::partners::{meaning, sip_domain};
 use super::{Control, partners_of};
 use crate::certificate;
 use crate::config::Config;
@@ -34,7 +35,8 @@ pub(super) async fn show(
     State(control): State<Control>,
     Path(domain): Path<String>,
 ) -> Result<Json<RouteAnswer>, ControlError> {
-    let domain = foreign_domain(&control, &domain)?;
+    let domain = sip_domain(&domain)?;
+    let is_ours = control.0.config.domains.contains(&domain);
     let switches = control.0.config.federation;
     let wanted = domain.clone();
     let read = move |store: &store::Store| {
@@ -43,8 +45,19 @@ pub(super) async fn show(
     };
     let (entry, partners) = control.0.store.read(read).await?;
     let tools = Tools::new(&control.0.config)?;
+    if is_ours {
+        let meaning = own::meaning(&domain);
+        let walked = walk(&tools, Standing::Discovered, RouteAnswer::begin(domain, entry, meaning)).await;
+        return Ok(Json(own::conclude(walked)));
+    }
     let meaning = meaning(entry.as_ref(), switches);
-    Ok(Json(walk(&tools, &partners, RouteAnswer::begin(domain, entry, meaning)).await))
+    // A domain that is not in the list is looked at all the same: so an administrator sees before adding it.
+    let standing = match partners.standing(&domain) {
+        Standing::Unknown => Standing::Discovered,
+        standing => standing,
+    };
+    let walked = walk(&tools, standing, RouteAnswer::begin(domain.clone(), entry, meaning)).await;
+    Ok(Json(conclusion::conclude(walked, partners.standing(&domain))))
 }
 
 /// What one walk needs: made for it alone, so that nothing in it is old.
@@ -98,15 +111,10 @@ fn roots_alone(config: &Config) -> Roots {
     loaded.unwrap_or_default()
 }
 
-async fn walk(tools: &Tools, partners: &Partners, mut answer: RouteAnswer) -> RouteAnswer {
+async fn walk(tools: &Tools, standing: Standing<'_>, mut answer: RouteAnswer) -> RouteAnswer {
     let domain = answer.domain.clone();
     answer.own_certificate_problem.clone_from(&tools.own_certificate.problem);
     answer.own_certificate_warnings.clone_from(&tools.own_certificate.warnings);
-    // A domain that is not in the list is looked at all the same: so an administrator sees before adding it.
-    let standing = match partners.standing(&domain) {
-        Standing::Unknown => Standing::Discovered,
-        standing => standing,
-    };
     let edge = match standing {
         Standing::Allowed(partner) => match &partner.kind {
             PartnerKind::AllowedServer { edge } => Some(edge.as_str()),
@@ -132,7 +140,7 @@ async fn walk(tools: &Tools, partners: &Partners, mut answer: RouteAnswer) -> Ro
     }
     Judgement { domain: &domain, edge, srv: srv.as_ref() }.write(&mut seen);
     answer.targets = seen.into_iter().map(|(step, _)| step).collect();
-    conclusion::conclude(answer, partners.standing(&domain))
+    answer
 }
 
 /// Asks the DNS by the one discovery rule, one name after the other.

@@ -29,6 +29,10 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         routed(contoso, "litware.example", Some("edge-in-domain"), "nobody")?;
         routed(fabrikam, "contoso.example", Some("domain"), "nobody")
     });
+    report.check("route: our own domain, as partners find it", || {
+        routed(contoso, "contoso.example", Some("domain"), "nobody")?;
+        routed(litware, "litware.example", Some("edge-in-domain"), "nobody")
+    });
     report.check("route: whose side it is that there is no way", || {
         routed(contoso, "northwind.example", None, "ours")?;
         routed(contoso, "nobody.litware.example", None, "partner")?;

@@ -47,7 +47,7 @@ pub(super) fn conclude(mut answer: RouteAnswer, standing: Standing<'_>) -> Route
 }
 
 /// The first address, in the order of trying, whose certificate proves the domain.
-fn way(targets: &[TargetStep]) -> Option<WayAnswer> {
+pub(super) fn way(targets: &[TargetStep]) -> Option<WayAnswer> {
     targets.iter().find_map(|target| {
         let holding = |step: &&AddressStep| step.hung_up.is_none() && step.rung.is_some();
         let step = target.addresses.iter().find(holding)?;
@@ -236,7 +236,7 @@ impl AddressStep {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn step() -> AddressStep {
@@ -252,28 +252,23 @@ mod tests {
         }
     }
 
-    fn good() -> AddressStep {
+    pub(in super::super) fn good() -> AddressStep {
         AddressStep { tcp_ms: Some(1), tls_ms: Some(2), rung: Some("domain".into()), ..step() }
     }
 
-    fn failed(failure: &str) -> AddressStep {
+    pub(in super::super) fn failed(failure: &str) -> AddressStep {
         AddressStep { failure: Some(failure.into()), ..step() }
+    }
+
+    pub(in super::super) fn target(number: usize, addresses: Vec<AddressStep>) -> TargetStep {
+        let host = format!("edge{number}.fabrikam.example");
+        TargetStep { host, port: 5061, lookup_ms: 0, addresses, failure: None }
     }
 
     /// One target for each list of addresses.
     fn concluded(targets: Vec<Vec<AddressStep>>, standing: Standing<'_>) -> RouteAnswer {
         let mut answer = RouteAnswer::begin("fabrikam.example".into(), None, String::new());
-        answer.targets = targets
-            .into_iter()
-            .enumerate()
-            .map(|(number, addresses)| TargetStep {
-                host: format!("edge{number}.fabrikam.example"),
-                port: 5061,
-                lookup_ms: 0,
-                addresses,
-                failure: None,
-            })
-            .collect();
+        answer.targets = targets.into_iter().enumerate().map(|(number, addresses)| target(number, addresses)).collect();
         conclude(answer, standing)
     }
 
