@@ -101,6 +101,10 @@ def withdraw(report, alice, bob):
         phone.end()
         watcher.expect_contact("Offline", WAIT_SECS)
 
+    def dies(phone, watcher):
+        phone.process.kill()
+        watcher.expect_contact("Offline", WAIT_SECS)
+
     def returns(phone, watcher):
         registers(phone)
         both_see(phone, watcher, "Online")
@@ -111,7 +115,7 @@ def withdraw(report, alice, bob):
         report.check(f"{names} say that he is there", lambda: says(phone, "online", watcher, "Online"))
     report.check("alice sees bob's phone go", lambda: ends(bob, alice))
     report.check("alice sees bob's phone come back", lambda: returns(bob, alice))
-    report.check("bob sees alice's phone go", lambda: ends(alice, bob))
+    report.check("bob sees alice's phone go, which says nothing any more", lambda: dies(alice, bob))
 
 
 # With the digest algorithms that are offered unless somebody says otherwise.
