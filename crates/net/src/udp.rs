@@ -10,6 +10,7 @@ use signaling::Input;
 use sip::{FlowId, Message, Transport, framing};
 use tokio::net::UdpSocket;
 
+use crate::unreadable;
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 
@@ -67,7 +68,19 @@ impl Worker {
                 self.core.handle_input(self.now, Input::Datagram { facts, message });
                 self.settle();
             }
-            Err(error) => tracing::debug!(remote = %facts.remote, %error, "no message"),
+            Err(error) => {
+                tracing::debug!(remote = %facts.remote, %error, "no message");
+                self.refuse_datagram(facts.id, length);
+            }
+        }
+    }
+
+    /// The first `length` bytes of the scratch buffer are no message that can be read.
+    fn refuse_datagram(&mut self, flow: FlowId, length: usize) {
+        let response = unreadable::datagram_refusal(&self.scratch[..length], self.limits.message);
+        if let (FlowId::Datagram { listener, remote }, Some(response)) = (flow, response) {
+            self.counters.parse_errors_answered += 1;
+            self.send_datagram(listener, remote, &response);
         }
     }
 

@@ -1,5 +1,5 @@
-//! The 400 to a message that has sound borders and cannot be read (RFC 3261 8.2.6, 18.3): on a stream only, where its
-//! sender alone can get it.
+//! The answer to a request that cannot be read (RFC 3261 8.2.6, 18.3): 400, or 505 where it is of another version of SIP
+//! (21.5.6). On a stream its borders have to be sound; a datagram has its own.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -10,8 +10,9 @@ use sip::{HeaderName, Message, MessageLimits, Method, build};
 /// Nothing of the message is trusted: its start line and what a response repeats are taken over line by line, and make a
 /// message again, which must be readable by itself. `None`: it is not (a Call-ID is there twice, perhaps), or the message
 /// is one that nobody may answer.
-pub(crate) fn bad_request(bytes: &Bytes, limits: MessageLimits) -> Option<Bytes> {
-    let request = Message::parse_within(essence(bytes)?, limits).ok()?;
+pub(crate) fn refusal(bytes: &[u8], limits: MessageLimits) -> Option<Bytes> {
+    let (status, essence) = essence(bytes)?;
+    let request = Message::parse_within(essence, limits).ok()?;
     if request.method()? == Method::Ack || screen(&request).is_err() {
         return None;
     }
@@ -19,14 +20,20 @@ pub(crate) fn bad_request(bytes: &Bytes, limits: MessageLimits) -> Option<Bytes>
     let mut hasher = DefaultHasher::new();
     request.as_bytes().hash(&mut hasher);
     let tag = format!("{:016x}", hasher.finish());
-    let response = build::response(&request, 400, None, Some(&tag)).build();
+    let response = build::response(&request, status, None, Some(&tag)).build();
     (response.len() <= limits.bytes_max).then_some(response)
 }
 
-/// A message of the start line and the headers that a response repeats.
-fn essence(bytes: &[u8]) -> Option<Bytes> {
+/// A refusal for the same request over UDP. Its sender is only a claim: whoever else gets it is to get little more than
+/// was sent in his name.
+pub(crate) fn datagram_refusal(bytes: &[u8], limits: MessageLimits) -> Option<Bytes> {
+    refusal(bytes, limits).filter(|response| response.len() <= bytes.len() + SURPLUS_BYTES_MAX)
+}
+
+/// A message of the start line and the headers that a response repeats, and the status of that response.
+fn essence(bytes: &[u8]) -> Option<(u16, Bytes)> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let mut essence = BytesMut::from(lines.next()?);
+    let (status, mut essence) = start_line(lines.next()?);
     let mut is_repeated = false;
     for line in lines.take_while(|line| *line != b"\r\n") {
         // A continuation belongs to the line before it (RFC 3261 7.3.1).
@@ -38,7 +45,18 @@ fn essence(bytes: &[u8]) -> Option<Bytes> {
         }
     }
     essence.put_slice(b"Content-Length: 0\r\n\r\n");
-    Some(essence.freeze())
+    Some((status, essence.freeze()))
+}
+
+/// The start line as if it were of our version. A response has its version in front, and gets no answer.
+fn start_line(line: &[u8]) -> (u16, BytesMut) {
+    let at = line.iter().rposition(|byte| *byte == b' ').map_or(0, |space| space + 1);
+    let (rest, version) = (&line[..at], line[at..].trim_ascii_end());
+    let is_other = version.len() > 4 && version[..4].eq_ignore_ascii_case(b"SIP/") && !version[4..].eq(b"2.0");
+    match is_other {
+        true => (505, BytesMut::from([rest, b"SIP/2.0\r\n"].concat().as_slice())),
+        false => (400, BytesMut::from(line)),
+    }
 }
 
 fn name(line: &[u8]) -> HeaderName {
@@ -50,6 +68,9 @@ fn name(line: &[u8]) -> HeaderName {
 const REPEATED: [HeaderName; 5] =
     [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
 
+/// Our tag and Content-Length.
+const SURPLUS_BYTES_MAX: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +79,7 @@ mod tests {
         let text = format!("{headers}\nContent-Length: 0\n\n").replace('\n', "\r\n");
         let bytes = Bytes::from(text);
         assert!(Message::parse(bytes.clone()).is_err(), "{headers}");
-        let response = bad_request(&bytes, MessageLimits::default())?;
+        let response = refusal(&bytes, MessageLimits::default())?;
         assert!(Message::parse(response.clone()).is_ok(), "{response:?}");
         Some(String::from_utf8(response.to_vec()).expect("ASCII"))
     }
@@ -88,6 +109,25 @@ Content-Length: 0
 
 ";
         assert_eq!(response.replace("\r\n", "\n").replace(",  ", ", "), expected);
+    }
+
+    #[test]
+    fn another_version_is_named_as_what_is_wrong() {
+        for version in ["SIP/3.0", "SIP/1.0", "sip/2.1"] {
+            let response = answered(&REQUEST.replacen("SIP/2.0", version, 1)).expect("an answer");
+            assert!(response.starts_with("SIP/2.0 505 Version Not Supported\r\nVia:"), "{response}");
+        }
+        assert_eq!(answered(&REQUEST.replacen("SIP/2.0", "HTTP/1.1", 1)), None);
+    }
+
+    #[test]
+    fn a_datagram_is_not_answered_with_much_more_than_it_was() {
+        let long = format!("{REQUEST}\no: two\nContent-Length: 0\n\n").replace('\n', "\r\n");
+        assert!(datagram_refusal(long.as_bytes(), MessageLimits::default()).is_some());
+        let many = "v: SIP/2.0/UDP a.example\r\n".repeat(100);
+        let short = long.replacen("v: ", &format!("{many}v: "), 1);
+        assert!(refusal(short.as_bytes(), MessageLimits::default()).is_some());
+        assert_eq!(datagram_refusal(short.as_bytes(), MessageLimits::default()), None, "each v is a Via in the answer");
     }
 
     #[test]

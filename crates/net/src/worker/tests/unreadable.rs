@@ -48,28 +48,33 @@ fn a_flow_that_brings_little_else_ends() {
 }
 
 #[test]
-fn a_datagram_that_cannot_be_read_is_never_answered() {
+fn a_datagram_that_cannot_be_read_is_answered_where_it_says_whom_to_answer() {
     let (contoso, _fabrikam, _name_server) = two_organisations();
     let udp = StdUdpSocket::bind("127.0.0.1:0").expect("a free port");
     udp.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
     let good = String::from_utf8(unproven_register("UDP").to_vec()).expect("ASCII");
     let marked = |mark: &str| good.replace("Call-ID: unproven", mark);
-    for bad in [
-        marked("Call-ID: bad\r\nMax-Forwards: 5"),
-        marked("Call-ID: bad\r\nCall-ID: worse"),
-        marked("Call-ID: bad\r\nContent-Length: 3"),
-        marked("Call-ID: bad\r\nno header"),
-        good.replace("SIP/2.0\r\n", "SIP/3.0\r\n"),
+    let receive = || {
+        let mut bytes = [0; 65_536];
+        let count = udp.recv(&mut bytes).expect("a response");
+        let response = Message::parse(Bytes::copy_from_slice(&bytes[..count])).expect("a message");
+        (response.status(), response.call_id().map(str::to_owned))
+    };
+    for (bad, status) in [
+        (marked("Call-ID: bad\r\nMax-Forwards: 5"), 400),
+        (marked("Call-ID: bad\r\nContent-Length: 3"), 400),
+        (marked("Call-ID: bad\r\nno header"), 400),
+        (marked("Call-ID: bad").replace("SIP/2.0\r\n", "SIP/3.0\r\n"), 505),
     ] {
-        assert_ne!(bad, good);
         udp.send_to(bad.as_bytes(), contoso.udp).expect("a socket");
+        assert_eq!(receive(), (Some(status), Ok("bad".to_owned())), "{bad}");
     }
+    // Of two Call-IDs neither is the one to answer; the next response is to the next request.
+    udp.send_to(marked("Call-ID: bad\r\nCall-ID: worse").as_bytes(), contoso.udp).expect("a socket");
     udp.send_to(good.as_bytes(), contoso.udp).expect("a socket");
-    let mut bytes = [0; 65_536];
-    let count = udp.recv(&mut bytes).expect("a response");
-    let response = Message::parse(Bytes::copy_from_slice(&bytes[..count])).expect("a message");
-    assert_eq!((response.status(), response.call_id()), (Some(401), Ok("unproven")));
-    // Both counts: of one socket, so of one worker, in order.
+    assert_eq!(receive(), (Some(401), Ok("unproven".to_owned())));
+    // All counts: of one socket, so of one worker, in order.
     assert_eq!(contoso.sum(|seen| seen.parse_errors + seen.framing_errors), 5);
-    assert_eq!(contoso.sum(|seen| seen.datagrams_sent), 1);
+    assert_eq!(contoso.sum(|seen| seen.parse_errors_answered), 4);
+    assert_eq!(contoso.sum(|seen| seen.datagrams_sent), 5);
 }

@@ -131,7 +131,7 @@ pub(crate) static MESSAGES_UNREADABLE_ANSWERED: Metric = Metric {
     name: "comity_messages_unreadable_answered_total",
     kind: Kind::Counter,
     labels: &[],
-    help: "Of those not to be parsed, the ones that said whom to answer and got 400",
+    help: "Of those not to be parsed, the ones that said whom to answer, and got 400 or 505",
     read: |all| one(all.sum_sockets(|sockets| sockets.parse_errors_answered)),
 };
 
