@@ -114,7 +114,7 @@ impl Worker {
     /// else.
     fn refuse_unreadable(&mut self, id: FlowId, bytes: &Bytes) {
         self.counters.parse_errors += 1;
-        if let Some(response) = unreadable::refusal(bytes, self.limits.message) {
+        if let Some(response) = unreadable::refusal(bytes, self.limits.message, self.core.edge()) {
             self.counters.parse_errors_answered += 1;
             self.transmit(id, response);
         }

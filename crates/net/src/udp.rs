@@ -77,7 +77,7 @@ impl Worker {
 
     /// The first `length` bytes of the scratch buffer are no message that can be read.
     fn refuse_datagram(&mut self, flow: FlowId, length: usize) {
-        let response = unreadable::datagram_refusal(&self.scratch[..length], self.limits.message);
+        let response = unreadable::datagram_refusal(&self.scratch[..length], self.limits.message, self.core.edge());
         if let (FlowId::Datagram { listener, remote }, Some(response)) = (flow, response) {
             self.counters.parse_errors_answered += 1;
             self.send_datagram(listener, remote, &response);

@@ -5,12 +5,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use federation::screen::screen;
+use sip::refusal::Word;
 use sip::{HeaderName, Message, MessageLimits, Method, build};
 
 /// Nothing of the message is trusted: its start line and what a response repeats are taken over line by line, and make a
 /// message again, which must be readable by itself. `None`: it is not (a Call-ID is there twice, perhaps), or the message
 /// is one that nobody may answer.
-pub(crate) fn refusal(bytes: &[u8], limits: MessageLimits) -> Option<Bytes> {
+pub(crate) fn refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes> {
     let (status, essence) = essence(bytes)?;
     let request = Message::parse_within(essence, limits).ok()?;
     if request.method()? == Method::Ack || screen(&request).is_err() {
@@ -20,14 +21,16 @@ pub(crate) fn refusal(bytes: &[u8], limits: MessageLimits) -> Option<Bytes> {
     let mut hasher = DefaultHasher::new();
     request.as_bytes().hash(&mut hasher);
     let tag = format!("{:016x}", hasher.finish());
-    let response = build::response(&request, status, None, Some(&tag)).build();
+    let response = build::response(&request, status, None, Some(&tag))
+        .header(HeaderName::Warning, format_args!("399 {edge} \"{}\"", Word::MalformedRequest))
+        .build();
     (response.len() <= limits.bytes_max).then_some(response)
 }
 
 /// A refusal for the same request over UDP. Its sender is only a claim: whoever else gets it is to get little more than
 /// was sent in his name.
-pub(crate) fn datagram_refusal(bytes: &[u8], limits: MessageLimits) -> Option<Bytes> {
-    refusal(bytes, limits).filter(|response| response.len() <= bytes.len() + SURPLUS_BYTES_MAX)
+pub(crate) fn datagram_refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes> {
+    refusal(bytes, limits, edge).filter(|response| response.len() <= bytes.len() + SURPLUS_BYTES_MAX)
 }
 
 /// A message of the start line and the headers that a response repeats, and the status of that response.
@@ -68,8 +71,8 @@ fn name(line: &[u8]) -> HeaderName {
 const REPEATED: [HeaderName; 5] =
     [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
 
-/// Our tag and Content-Length.
-const SURPLUS_BYTES_MAX: usize = 64;
+/// Our tag, Content-Length and the word.
+const SURPLUS_BYTES_MAX: usize = 160;
 
 #[cfg(test)]
 mod tests {
@@ -79,7 +82,7 @@ mod tests {
         let text = format!("{headers}\nContent-Length: 0\n\n").replace('\n', "\r\n");
         let bytes = Bytes::from(text);
         assert!(Message::parse(bytes.clone()).is_err(), "{headers}");
-        let response = refusal(&bytes, MessageLimits::default())?;
+        let response = refusal(&bytes, MessageLimits::default(), "sip.contoso.example")?;
         assert!(Message::parse(response.clone()).is_ok(), "{response:?}");
         Some(String::from_utf8(response.to_vec()).expect("ASCII"))
     }
@@ -105,6 +108,7 @@ From: <sip:alice@contoso.example>;tag=1
 To: <sip:bob@fabrikam.example>;tag=2
 Call-ID: unreadable
 CSeq: 1 MESSAGE
+Warning: 399 sip.contoso.example \"malformed-request\"
 Content-Length: 0
 
 ";
@@ -123,11 +127,15 @@ Content-Length: 0
     #[test]
     fn a_datagram_is_not_answered_with_much_more_than_it_was() {
         let long = format!("{REQUEST}\no: two\nContent-Length: 0\n\n").replace('\n', "\r\n");
-        assert!(datagram_refusal(long.as_bytes(), MessageLimits::default()).is_some());
-        let many = "v: SIP/2.0/UDP a.example\r\n".repeat(100);
+        assert!(datagram_refusal(long.as_bytes(), MessageLimits::default(), "sip.contoso.example").is_some());
+        let many = "v: SIP/2.0/UDP a.example\r\n".repeat(120);
         let short = long.replacen("v: ", &format!("{many}v: "), 1);
-        assert!(refusal(short.as_bytes(), MessageLimits::default()).is_some());
-        assert_eq!(datagram_refusal(short.as_bytes(), MessageLimits::default()), None, "each v is a Via in the answer");
+        assert!(refusal(short.as_bytes(), MessageLimits::default(), "sip.contoso.example").is_some());
+        assert_eq!(
+            datagram_refusal(short.as_bytes(), MessageLimits::default(), "sip.contoso.example"),
+            None,
+            "each v is a Via in the answer"
+        );
     }
 
     #[test]

@@ -222,6 +222,11 @@ impl Core {
         self.outputs.pop_front()
     }
 
+    /// The certified name of this server, as refusals say it.
+    pub fn edge(&self) -> &str {
+        &self.organisation.edge
+    }
+
     pub fn decisions(&self) -> &Decisions {
         &self.decisions
     }

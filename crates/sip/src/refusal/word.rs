@@ -50,7 +50,7 @@ macro_rules! words {
 }
 
 words! {
-    MalformedRequest       "malformed-request"       [400, 414],      Both,     "reading the request";
+    MalformedRequest       "malformed-request"       [400, 414, 505], Both,     "reading the request";
     MessageTooLarge        "message-too-large"       [413, 513],      Both,     "reading the request";
     TooManyHops            "too-many-hops"           [483],           Both,     "reading the request";
     Overloaded             "overloaded"              [503],           Both,     "the server's limits";
