@@ -168,5 +168,5 @@ Examples:
 
 comity COMMAND --help says more about a command.
 
-status and metrics need a running server. user, partner, route and why speak with the running server;
-if none runs, they work on its store directly.";
+status and metrics need a running server. user, partner, route and why speak with it too; where
+none runs, they work on its store directly.";
