@@ -1,0 +1,6 @@
+//! Meetings: the focus of each (RFC 4353, 4579), who may come in and what he may do there, and what the others are told of
+//! him (RFC 4575).
+
+pub mod id;
+
+pub use id::ConferenceId;
