@@ -23,6 +23,7 @@ pub mod status;
 pub mod transaction;
 pub mod uac;
 pub mod uri;
+pub mod usage;
 
 pub use aor::Aor;
 pub use build::{RequestBuilder, ResponseBuilder};
