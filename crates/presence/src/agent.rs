@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use documents::pidf::CONTENT_TYPE;
 use federation::Admitted;
+use sip::deadlines::Deadlines;
 use sip::dialog::DialogId;
 use sip::refusal::Word;
 use sip::{Aor, EventHeader, HeaderName, Message, ParseError, Refusal, TerminationReason};
 
 use crate::PresenceLimits;
-use crate::deadlines::{Deadlines, Due};
 use crate::event_state::{Publish, Published};
 use crate::presentity::Presentity;
 use crate::subscription::{Answer, Notify, Subscribe, Subscribed, Subscription, SubscriptionId};
@@ -25,12 +25,23 @@ pub struct PresenceAgent<W> {
     subscriptions_by_id: BTreeMap<SubscriptionId, Subscription<W>>,
     /// Of those that have not ended.
     ids_by_dialog: BTreeMap<DialogId, SubscriptionId>,
-    deadlines: Deadlines,
+    deadlines: Deadlines<Due>,
     outputs: VecDeque<Notify<W>>,
     limits: PresenceLimits,
     life: u32,
     last_etag: u64,
     last_id: u64,
+}
+
+/// What happens at a deadline.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// The soonest publication of the user runs out.
+    Publications(Aor),
+    /// A subscription runs out.
+    Subscription(SubscriptionId),
+    /// A watcher that said when may be notified again.
+    Retry(SubscriptionId),
 }
 
 impl<W: Clone> PresenceAgent<W> {

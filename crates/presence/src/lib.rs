@@ -5,7 +5,6 @@
 
 mod agent;
 mod compositor;
-mod deadlines;
 mod event_state;
 mod limits;
 mod presentity;

@@ -6,6 +6,7 @@
 pub mod aor;
 pub mod auth;
 pub mod build;
+pub mod deadlines;
 pub mod dialog;
 pub mod edit;
 pub mod error;

@@ -3,30 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use sip::Aor;
-
-use crate::SubscriptionId;
-
-/// What happens at a deadline.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Due {
-    /// The soonest publication of the user runs out.
-    Publications(Aor),
-    /// A subscription runs out.
-    Subscription(SubscriptionId),
-    /// A watcher that said when may be notified again.
-    Retry(SubscriptionId),
+/// Deadlines by what happens at them. Two of the same time are reached in the order of `D`.
+#[derive(Debug, Clone)]
+pub struct Deadlines<D> {
+    at_by_due: BTreeMap<D, Instant>,
+    order: BTreeSet<(Instant, D)>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Deadlines {
-    at_by_due: BTreeMap<Due, Instant>,
-    order: BTreeSet<(Instant, Due)>,
+impl<D> Default for Deadlines<D> {
+    fn default() -> Deadlines<D> {
+        Deadlines { at_by_due: BTreeMap::new(), order: BTreeSet::new() }
+    }
 }
 
-impl Deadlines {
+impl<D: Clone + Ord> Deadlines<D> {
     /// Replaces the one that was set; `None` clears it.
-    pub fn set(&mut self, due: Due, at: Option<Instant>) {
+    pub fn set(&mut self, due: D, at: Option<Instant>) {
         if let Some(old) = self.at_by_due.remove(&due) {
             self.order.remove(&(old, due.clone()));
         }
@@ -41,7 +33,7 @@ impl Deadlines {
     }
 
     /// The next that is reached, which is thereby cleared.
-    pub fn pop(&mut self, now: Instant) -> Option<Due> {
+    pub fn pop(&mut self, now: Instant) -> Option<D> {
         self.next().filter(|at| *at <= now)?;
         let (_, due) = self.order.pop_first()?;
         self.at_by_due.remove(&due);
