@@ -1,19 +1,21 @@
 //! The presence agent (RFC 3856): publications and registrations in, notifications out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use documents::pidf::CONTENT_TYPE;
 use federation::Admitted;
 use sip::deadlines::Deadlines;
-use sip::dialog::DialogId;
 use sip::refusal::Word;
-use sip::{Aor, EventHeader, HeaderName, Message, ParseError, Refusal, TerminationReason};
+use sip::{Aor, Message, ParseError, Refusal, TerminationReason};
 
 use crate::PresenceLimits;
 use crate::event_state::{Publish, Published};
+use crate::notifier::{
+    self, EventPackage, Notifier, NotifierOutput, Notify, Occasion, Subscribed, Subscriber, SubscriptionId, Told,
+};
 use crate::presentity::Presentity;
-use crate::subscription::{Answer, Notify, Subscribe, Subscribed, Subscription, SubscriptionId};
 
 /// The presence agent (RFC 3856) and event state compositor (RFC 3903) of the users that one worker owns.
 ///
@@ -22,26 +24,27 @@ use crate::subscription::{Answer, Notify, Subscribe, Subscribed, Subscription, S
 #[derive(Debug)]
 pub struct PresenceAgent<W> {
     presentities_by_aor: BTreeMap<Aor, Presentity>,
-    subscriptions_by_id: BTreeMap<SubscriptionId, Subscription<W>>,
-    /// Of those that have not ended.
-    ids_by_dialog: BTreeMap<DialogId, SubscriptionId>,
-    deadlines: Deadlines<Due>,
-    outputs: VecDeque<Notify<W>>,
+    /// A watcher is remembered by the document that he was sent last.
+    notifier: Notifier<Aor, W, Arc<str>>,
+    /// When the soonest publication of a user runs out.
+    publication_deadlines: Deadlines<Aor>,
     limits: PresenceLimits,
     life: u32,
     last_etag: u64,
-    last_id: u64,
 }
 
-/// What happens at a deadline.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
-    /// The soonest publication of the user runs out.
-    Publications(Aor),
-    /// A subscription runs out.
-    Subscription(SubscriptionId),
-    /// A watcher that said when may be notified again.
-    Retry(SubscriptionId),
+/// A SUBSCRIBE, and what is known of it.
+pub struct Subscribe<'a, W> {
+    /// Whom it asks about.
+    pub aor: &'a Aor,
+    pub request: &'a Message,
+    pub admitted: &'a Admitted,
+    /// Whether the sender may watch the user, by policy.
+    pub is_allowed: bool,
+    /// For the To of our answer, where the request has no tag there: unique, and not to be guessed.
+    pub local_tag: &'a str,
+    /// How NOTIFYs get to the watcher from now on; kept as it is.
+    pub way: W,
 }
 
 impl<W: Clone> PresenceAgent<W> {
@@ -49,14 +52,11 @@ impl<W: Clone> PresenceAgent<W> {
     pub fn new(limits: PresenceLimits, life: u32) -> PresenceAgent<W> {
         PresenceAgent {
             presentities_by_aor: BTreeMap::new(),
-            subscriptions_by_id: BTreeMap::new(),
-            ids_by_dialog: BTreeMap::new(),
-            deadlines: Deadlines::default(),
-            outputs: VecDeque::new(),
+            notifier: Notifier::new(PRESENCE, limits.notifier()),
+            publication_deadlines: Deadlines::default(),
             limits,
             life,
             last_etag: 0,
-            last_id: 0,
         }
     }
 
@@ -82,7 +82,7 @@ impl<W: Clone> PresenceAgent<W> {
         let presentity = self.presentities_by_aor.entry(aor.clone()).or_default();
         presentity.event_state.expire(now);
         let applied = presentity.event_state.apply(now, publish, &etag, &self.limits);
-        self.update(now, aor);
+        self.update(aor);
         applied.map(|()| Published { etag, expires_secs })
     }
 
@@ -94,36 +94,32 @@ impl<W: Clone> PresenceAgent<W> {
     /// interval, 481 for a dialog that is not known, 500 for an old CSeq, 400 for what does not parse, 486 and 503
     /// beyond `watchers_per_user_max` and `subscriptions_max`.
     pub fn handle_subscribe(&mut self, now: Instant, subscribe: Subscribe<'_, W>) -> Result<Subscribed, Refusal> {
-        let request = subscribe.request;
-        let event = check_event(request)?;
-        check_accept(request)?;
-        let expires_secs = self.limits.grant(request.expires().map_err(malformed)?)?;
-        let id = match request.to().map_err(malformed)?.tag() {
-            Some(local_tag) => self.refresh(now, &subscribe, &event, local_tag)?,
-            None => self.establish(now, &subscribe, event, expires_secs)?,
-        };
-        match expires_secs {
-            0 => self.end(now, id, TerminationReason::Timeout),
-            _ => self.extend(now, id, expires_secs),
-        }
-        Ok(Subscribed { id, expires_secs })
+        let Subscribe { aor, request, admitted, is_allowed, local_tag, way } = subscribe;
+        let denied = || Refusal::new(403, Word::PresenceDenied, "policy does not let the sender watch the user");
+        let subscriber = Subscriber { aor: admitted.aor().cloned(), domain: admitted.domain().to_owned() };
+        let permission = is_allowed.then_some(()).ok_or_else(denied);
+        let subscribe = notifier::Subscribe { resource: aor, request, subscriber, permission, local_tag, way };
+        let subscribed = self.notifier.handle_subscribe(now, subscribe)?;
+        let presentity = self.presentities_by_aor.entry(aor.clone()).or_default();
+        presentity.recompose(aor, true);
+        Ok(subscribed)
     }
 
     /// A device registered, or the last one went: the state of a user who publishes nothing. With the last device go his
     /// calls.
-    pub fn set_registered(&mut self, now: Instant, aor: &Aor, is_registered: bool) {
+    pub fn set_registered(&mut self, aor: &Aor, is_registered: bool) {
         let base = &mut self.presentities_by_aor.entry(aor.clone()).or_default().base;
         base.is_registered = is_registered;
         if !is_registered {
             base.calls = 0;
         }
-        self.update(now, aor);
+        self.update(aor);
     }
 
     /// How many calls the user has: while there are any he is on the phone, beside what is published.
-    pub fn set_calls(&mut self, now: Instant, aor: &Aor, calls: u32) {
+    pub fn set_calls(&mut self, aor: &Aor, calls: u32) {
         self.presentities_by_aor.entry(aor.clone()).or_default().base.calls = calls;
-        self.update(now, aor);
+        self.update(aor);
     }
 
     /// What became of a NOTIFY: its final status, and Retry-After if it had one; no status where no answer came.
@@ -137,60 +133,47 @@ impl<W: Clone> PresenceAgent<W> {
         status: Option<u16>,
         retry_after_secs: Option<u32>,
     ) {
-        let Some(subscription) = self.subscriptions_by_id.get_mut(&id) else { return };
-        match subscription.handle_answer(status, retry_after_secs) {
-            Some(Answer::Goes) => self.notify(now, id),
-            Some(Answer::Later(after)) if !subscription.is_ending() => {
-                self.deadlines.set(Due::Retry(id), Some(now + after));
-            }
-            Some(Answer::Ends | Answer::Later(_)) => self.remove(id),
-            None => {}
-        }
+        self.notifier.handle_notified(now, id, status, retry_after_secs);
     }
 
     /// The next NOTIFY to send.
-    pub fn poll_output(&mut self) -> Option<Notify<W>> {
-        self.outputs.pop_front()
+    pub fn poll_output(&mut self, now: Instant) -> Option<Notify<W>> {
+        loop {
+            let presentities = &self.presentities_by_aor;
+            match self.notifier.poll_output(now, |occasion| tell(presentities, occasion))? {
+                NotifierOutput::Notify(notify) => return Some(notify),
+                NotifierOutput::Unwatched(aor) => self.forget_blank(&aor),
+            }
+        }
     }
 
     /// When [`PresenceAgent::handle_timeout`] is to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.next()
+        self.publication_deadlines.next().into_iter().chain(self.notifier.poll_timeout()).min()
     }
 
     /// Ends what has run out, and notifies anew whoever asked to be left alone until now.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(due) = self.deadlines.pop(now) {
-            match due {
-                Due::Publications(aor) => {
-                    if let Some(presentity) = self.presentities_by_aor.get_mut(&aor) {
-                        presentity.event_state.expire(now);
-                    }
-                    self.update(now, &aor);
-                }
-                Due::Subscription(id) => self.end(now, id, TerminationReason::Timeout),
-                Due::Retry(id) => {
-                    if let Some(subscription) = self.subscriptions_by_id.get_mut(&id) {
-                        subscription.lift_hold();
-                    }
-                    self.notify(now, id);
-                }
+        while let Some(aor) = self.publication_deadlines.pop(now) {
+            if let Some(presentity) = self.presentities_by_aor.get_mut(&aor) {
+                presentity.event_state.expire(now);
             }
+            self.update(&aor);
         }
+        self.notifier.handle_timeout(now);
     }
 
     /// The user is no more: whoever watched him is told so.
-    pub fn remove_user(&mut self, now: Instant, aor: &Aor) {
-        let Some(presentity) = self.presentities_by_aor.remove(aor) else { return };
-        self.deadlines.set(Due::Publications(aor.clone()), None);
-        for id in presentity.watchers {
-            self.end(now, id, TerminationReason::Noresource);
+    pub fn remove_user(&mut self, aor: &Aor) {
+        if self.presentities_by_aor.remove(aor).is_some() {
+            self.publication_deadlines.set(aor.clone(), None);
+            self.notifier.end_all(aor, &TerminationReason::Noresource, |_| true);
         }
     }
 
     /// Subscriptions held, over all users.
     pub fn watchers(&self) -> usize {
-        self.subscriptions_by_id.len()
+        self.notifier.subscriptions()
     }
 
     /// Publications held, over all users.
@@ -198,144 +181,39 @@ impl<W: Clone> PresenceAgent<W> {
         self.presentities_by_aor.values().map(|presentity| presentity.event_state.len()).sum()
     }
 
-    fn establish(
-        &mut self,
-        now: Instant,
-        subscribe: &Subscribe<'_, W>,
-        event: EventHeader,
-        expires_secs: u32,
-    ) -> Result<SubscriptionId, Refusal> {
-        check_allowed(subscribe)?;
-        // A fetch leaves nothing behind that a limit would have to bound.
-        if expires_secs > 0 {
-            let watchers =
-                self.presentities_by_aor.get(subscribe.aor).map_or(0, |presentity| presentity.watchers.len());
-            self.limits.check_subscriptions(watchers, self.subscriptions_by_id.len())?;
-        }
-        let id = SubscriptionId(self.last_id + 1);
-        let subscription = Subscription::new(now, id, subscribe, event)?;
-        self.last_id = id.0;
-        self.ids_by_dialog.insert(subscription.dialog.id().clone(), id);
-        self.subscriptions_by_id.insert(id, subscription);
-        let presentity = self.presentities_by_aor.entry(subscribe.aor.clone()).or_default();
-        presentity.watchers.insert(id);
-        presentity.recompose(subscribe.aor);
-        Ok(id)
-    }
-
-    fn refresh(
-        &mut self,
-        now: Instant,
-        subscribe: &Subscribe<'_, W>,
-        event: &EventHeader,
-        local_tag: &str,
-    ) -> Result<SubscriptionId, Refusal> {
-        let dialog = DialogId {
-            call_id: subscribe.request.call_id().map_err(malformed)?.to_owned(),
-            local_tag: local_tag.to_owned(),
-            remote_tag: subscribe.request.from().map_err(malformed)?.tag().unwrap_or_default().to_owned(),
-        };
-        let found = self.ids_by_dialog.get(&dialog).copied();
-        let found = found.and_then(|id| Some((id, self.subscriptions_by_id.get_mut(&id)?)));
-        let Some((id, subscription)) = found.filter(|(_, subscription)| subscription.is_meant(subscribe, event)) else {
-            return Err(Refusal::new(481, Word::SubscriptionUnknown, "no subscription of this sender in that dialog"));
-        };
-        subscription.refresh(subscribe)?;
-        self.deadlines.set(Due::Retry(id), None);
-        check_allowed(subscribe).inspect_err(|_| self.end(now, id, TerminationReason::Rejected))?;
-        Ok(id)
-    }
-
-    fn extend(&mut self, now: Instant, id: SubscriptionId, expires_secs: u32) {
-        let Some(subscription) = self.subscriptions_by_id.get_mut(&id) else { return };
-        let expires_at = subscription.extend(now, expires_secs);
-        self.deadlines.set(Due::Subscription(id), Some(expires_at));
-        self.notify(now, id);
-    }
-
-    /// From now on it is not to be refreshed; it is gone with its last NOTIFY.
-    fn end(&mut self, now: Instant, id: SubscriptionId, reason: TerminationReason) {
-        let Some(subscription) = self.subscriptions_by_id.get_mut(&id) else { return };
-        self.ids_by_dialog.remove(subscription.dialog.id());
-        self.deadlines.set(Due::Subscription(id), None);
-        match subscription.end(reason) {
-            true => self.notify(now, id),
-            false => self.remove(id),
-        }
-    }
-
     /// Something about the user may have changed: his watchers are told if it did.
-    fn update(&mut self, now: Instant, aor: &Aor) {
+    fn update(&mut self, aor: &Aor) {
         let Some(presentity) = self.presentities_by_aor.get_mut(aor) else { return };
-        self.deadlines.set(Due::Publications(aor.clone()), presentity.event_state.next_expiry());
-        if presentity.recompose(aor) {
-            for id in presentity.watchers.clone() {
-                self.notify(now, id);
-            }
+        self.publication_deadlines.set(aor.clone(), presentity.event_state.next_expiry());
+        if presentity.recompose(aor, self.notifier.is_watched(aor)) {
+            self.notifier.handle_change(aor);
         }
         self.forget_blank(aor);
     }
 
-    /// Sends what this watcher is to be told now, if anything.
-    fn notify(&mut self, now: Instant, id: SubscriptionId) {
-        let Some(subscription) = self.subscriptions_by_id.get_mut(&id) else { return };
-        let document = self.presentities_by_aor.get(&subscription.aor).and_then(Presentity::document);
-        let Some(notify) = subscription.notify(now, document) else { return };
-        let is_last = subscription.is_ending();
-        self.outputs.push_back(notify);
-        if is_last {
-            self.remove(id);
-        }
-    }
-
-    fn remove(&mut self, id: SubscriptionId) {
-        let Some(subscription) = self.subscriptions_by_id.remove(&id) else { return };
-        self.ids_by_dialog.remove(subscription.dialog.id());
-        self.deadlines.set(Due::Subscription(id), None);
-        self.deadlines.set(Due::Retry(id), None);
-        if let Some(presentity) = self.presentities_by_aor.get_mut(&subscription.aor) {
-            presentity.watchers.remove(&id);
-        }
-        self.forget_blank(&subscription.aor);
-    }
-
     fn forget_blank(&mut self, aor: &Aor) {
-        if self.presentities_by_aor.get(aor).is_some_and(Presentity::is_blank) {
+        let is_blank = self.presentities_by_aor.get(aor).is_some_and(Presentity::is_blank);
+        if is_blank && !self.notifier.is_watched(aor) {
             self.presentities_by_aor.remove(aor);
         }
     }
 }
 
-/// Event is there, and names presence itself: a template such as `presence.winfo` is another package.
-pub(crate) fn check_event(request: &Message) -> Result<EventHeader, Refusal> {
-    let event = request.event().map_err(malformed)?;
-    event.filter(|event| event.package == PACKAGE).ok_or_else(|| {
-        Refusal::new(489, Word::EventUnknown, "only the event package presence is served here")
-            .with_header(HeaderName::AllowEvents, PACKAGE.to_owned())
-    })
+/// The whole document each time, but no watcher is sent twice in a row what he was not owed.
+fn tell(
+    presentities_by_aor: &BTreeMap<Aor, Presentity>,
+    occasion: &Occasion<'_, Aor, Arc<str>>,
+) -> Option<Told<Arc<str>>> {
+    let document = presentities_by_aor.get(occasion.resource)?.document()?;
+    let is_due = occasion.is_owed || occasion.sent != Some(document);
+    is_due.then(|| Told { body: document.clone(), mark: document.clone() })
 }
 
 pub(crate) fn malformed(error: ParseError) -> Refusal {
     Refusal::new(400, Word::MalformedRequest, error.to_string())
 }
 
-/// RFC 3856 section 6.6: without Accept the watcher takes PIDF.
-fn check_accept(request: &Message) -> Result<(), Refusal> {
-    let takes_pidf = |range: &[u8]| {
-        let range = std::str::from_utf8(range).unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        [CONTENT_TYPE, "application/*", "*/*"].iter().any(|taken| range.eq_ignore_ascii_case(taken))
-    };
-    let is_absent = request.header(HeaderName::Accept).is_none();
-    if is_absent || request.elements(HeaderName::Accept).any(takes_pidf) {
-        return Ok(());
-    }
-    Err(Refusal::new(406, Word::MediaTypeUnsupported, "the watcher takes no presence document (PIDF)"))
-}
-
-fn check_allowed<W>(subscribe: &Subscribe<'_, W>) -> Result<(), Refusal> {
-    let denied = || Refusal::new(403, Word::PresenceDenied, "policy does not let the sender watch the user");
-    subscribe.is_allowed.then_some(()).ok_or_else(denied)
-}
-
 /// The event package that is served.
 pub const PACKAGE: &str = "presence";
+/// RFC 3856 sections 6.1 and 6.6.
+pub(crate) const PRESENCE: EventPackage = EventPackage { name: PACKAGE, content_type: CONTENT_TYPE };

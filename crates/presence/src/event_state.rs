@@ -7,7 +7,7 @@ use sip::refusal::Word;
 use sip::{HeaderName, Message, Refusal};
 
 use crate::PresenceLimits;
-use crate::agent::{check_event, malformed};
+use crate::agent::{PRESENCE, malformed};
 
 /// A PUBLISH that was accepted: what its 200 says in SIP-ETag and Expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +43,9 @@ impl Publish {
     /// 489 for another event package, 423 for too short an interval, 413 and 415 for the body, 400 for what does not
     /// parse and for a new publication of nothing.
     pub fn read(request: &Message, limits: &PresenceLimits) -> Result<Publish, Refusal> {
-        check_event(request)?;
+        PRESENCE.check_event(request)?;
         let if_match = request.sip_if_match().map_err(malformed)?.map(str::to_owned);
-        let expires_secs = limits.grant(request.expires().map_err(malformed)?)?;
+        let expires_secs = limits.notifier().grant(request.expires().map_err(malformed)?)?;
         let document = match request.body() {
             [] => None,
             body => Some(read_document(request, body, limits)?),

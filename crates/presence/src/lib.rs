@@ -7,10 +7,10 @@ mod agent;
 mod compositor;
 mod event_state;
 mod limits;
+mod notifier;
 mod presentity;
-mod subscription;
 
-pub use agent::{PACKAGE, PresenceAgent};
+pub use agent::{PACKAGE, PresenceAgent, Subscribe};
 pub use event_state::Published;
 pub use limits::PresenceLimits;
-pub use subscription::{Notify, Subscribe, Subscribed, SubscriptionId};
+pub use notifier::{Notify, Subscribed, SubscriptionId};

@@ -1,7 +1,9 @@
 //! What one worker keeps at most, and what is answered at each limit.
 
+use sip::Refusal;
 use sip::refusal::Word;
-use sip::{HeaderName, Refusal};
+
+use crate::notifier::NotifierLimits;
 
 /// Bounds on what users publish and watchers ask for.
 #[derive(Debug, Clone)]
@@ -37,14 +39,15 @@ impl Default for PresenceLimits {
 }
 
 impl PresenceLimits {
-    /// The interval that is granted: an interval may be shortened, and one that is too brief is refused. 0 stays 0.
-    pub(crate) fn grant(&self, asked_secs: Option<u32>) -> Result<u32, Refusal> {
-        let asked_secs = asked_secs.unwrap_or(self.expires_secs_default);
-        if asked_secs != 0 && asked_secs < self.expires_secs_min {
-            return Err(Refusal::new(423, Word::IntervalTooBrief, format!("asked for {asked_secs} s"))
-                .with_header(HeaderName::MinExpires, self.expires_secs_min.to_string()));
+    /// Those of the subscriptions; a publication's interval is granted by the same rule.
+    pub(crate) fn notifier(&self) -> NotifierLimits {
+        NotifierLimits {
+            subscriptions_per_resource_max: self.watchers_per_user_max,
+            subscriptions_max: self.subscriptions_max,
+            expires_secs_min: self.expires_secs_min,
+            expires_secs_default: self.expires_secs_default,
+            expires_secs_max: self.expires_secs_max,
         }
-        Ok(asked_secs.min(self.expires_secs_max))
     }
 
     pub(crate) fn check_publications(&self, held: usize) -> Result<(), Refusal> {
@@ -53,20 +56,4 @@ impl PresenceLimits {
             .then_some(())
             .ok_or_else(|| Refusal::new(503, Word::TooManyPublications, reason()))
     }
-
-    /// The user's own limit first: it says nothing about the rest of the server.
-    pub(crate) fn check_subscriptions(&self, of_user: usize, of_worker: usize) -> Result<(), Refusal> {
-        if of_user >= self.watchers_per_user_max {
-            // Not 503: it is this user whom no more can watch, and a 503 would turn the sender away from the server.
-            let reason = format!("the user has {of_user} watchers");
-            return Err(Refusal::new(486, Word::TooManyWatchers, reason));
-        }
-        if of_worker >= self.subscriptions_max {
-            return Err(Refusal::new(503, Word::Overloaded, format!("the worker has {of_worker} subscriptions"))
-                .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string()));
-        }
-        Ok(())
-    }
 }
-
-const RETRY_AFTER_SECS: u32 = 30;

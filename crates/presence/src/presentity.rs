@@ -1,11 +1,9 @@
-//! What one worker knows of one user whose presence it keeps, and who watches him.
+//! What one worker knows of one user whose presence it keeps.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sip::Aor;
 
-use crate::SubscriptionId;
 use crate::compositor::{BaseState, compose};
 use crate::event_state::EventState;
 
@@ -13,7 +11,6 @@ use crate::event_state::EventState;
 pub(crate) struct Presentity {
     pub event_state: EventState,
     pub base: BaseState,
-    pub watchers: BTreeSet<SubscriptionId>,
     /// What the watchers are told; none while there are none, for most users are never watched.
     document: Option<Arc<str>>,
 }
@@ -24,9 +21,8 @@ impl Presentity {
     }
 
     /// Brings the document up to date, and says whether it is another one.
-    pub fn recompose(&mut self, aor: &Aor) -> bool {
-        let document =
-            (!self.watchers.is_empty()).then(|| Arc::from(compose(aor, &self.event_state.documents(), self.base)));
+    pub fn recompose(&mut self, aor: &Aor, is_watched: bool) -> bool {
+        let document = is_watched.then(|| Arc::from(compose(aor, &self.event_state.documents(), self.base)));
         let is_changed = document != self.document;
         if is_changed {
             self.document = document;
@@ -36,6 +32,6 @@ impl Presentity {
 
     /// Nothing is known that would not hold for anybody.
     pub fn is_blank(&self) -> bool {
-        self.watchers.is_empty() && self.event_state.len() == 0 && self.base == BaseState::default()
+        self.event_state.len() == 0 && self.base == BaseState::default()
     }
 }

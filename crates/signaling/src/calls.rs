@@ -80,7 +80,7 @@ impl Core {
             return;
         }
         let count = self.calls.change(aor, call_id, is_under_way);
-        self.presence.set_calls(now, aor, u32::try_from(count).unwrap_or(u32::MAX));
+        self.presence.set_calls(aor, u32::try_from(count).unwrap_or(u32::MAX));
     }
 }
 

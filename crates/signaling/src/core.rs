@@ -190,7 +190,7 @@ impl Core {
             Input::Answer { id, answer } => self.handle_answer(now, id, Some(answer)),
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
-            Input::UserRemoved(aor) => self.user_removed(now, &aor),
+            Input::UserRemoved(aor) => self.user_removed(&aor),
             Input::Drain => self.is_draining = true,
         }
         self.settle(now);
@@ -483,12 +483,12 @@ impl Core {
         }
     }
 
-    fn user_removed(&mut self, now: Instant, aor: &Aor) {
+    fn user_removed(&mut self, aor: &Aor) {
         let mut theirs = self.location.remove_user(aor);
         theirs.retain(|flow| self.flows.get(*flow).is_some());
         theirs.extend(self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id));
         self.queues.remove_user(aor);
-        self.presence.remove_user(now, aor);
+        self.presence.remove_user(aor);
         for flow in theirs {
             self.put(Output::CloseFlow { flow });
         }

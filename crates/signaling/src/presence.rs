@@ -107,7 +107,7 @@ impl Core {
 
     /// Sends what the presence agent has to tell.
     pub(crate) fn notify_watchers(&mut self, now: Instant) {
-        while let Some(notify) = self.presence.poll_output() {
+        while let Some(notify) = self.presence.poll_output(now) {
             self.notify(now, notify);
         }
     }
@@ -158,7 +158,7 @@ impl Core {
             if !is_reachable {
                 self.calls.forget(&aor);
             }
-            self.presence.set_registered(now, &aor, is_reachable);
+            self.presence.set_registered(&aor, is_reachable);
         }
         self.notify_watchers(now);
     }

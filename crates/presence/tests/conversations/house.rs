@@ -95,7 +95,7 @@ impl House {
     /// All that is sent now, one line each, answered with 200.
     pub fn settle(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        while let Some(notify) = self.agent.poll_output() {
+        while let Some(notify) = self.agent.poll_output(self.now) {
             lines.push(line(&notify));
             assert!(lines.len() < 100, "each answer is followed by another NOTIFY: {lines:?}");
             self.answer(notify.id, 200);
@@ -105,7 +105,7 @@ impl House {
 
     /// All that is sent now, one line each, not yet answered.
     pub fn sent(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.agent.poll_output()).map(|notify| line(&notify)).collect()
+        std::iter::from_fn(|| self.agent.poll_output(self.now)).map(|notify| line(&notify)).collect()
     }
 }
 

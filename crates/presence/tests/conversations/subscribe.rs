@@ -15,17 +15,17 @@ fn a_watcher_is_told_at_once_on_change_and_at_the_end() {
     assert_eq!(subscribed.expires_secs, 600);
     assert_eq!(house.settle(), ["c1 1 NOTIFY presence active;expires=600: registration closed"]);
     house.later(100);
-    house.agent.set_registered(house.now, &aor("alice"), true);
+    house.agent.set_registered(&aor("alice"), true);
     assert_eq!(house.settle(), ["c1 2 NOTIFY presence active;expires=500: registration open"]);
-    house.agent.set_registered(house.now, &aor("alice"), true);
+    house.agent.set_registered(&aor("alice"), true);
     assert_eq!(house.settle(), [""; 0], "nothing has changed");
-    house.agent.set_calls(house.now, &aor("alice"), 1);
-    house.agent.set_calls(house.now, &aor("alice"), 2);
+    house.agent.set_calls(&aor("alice"), 1);
+    house.agent.set_calls(&aor("alice"), 2);
     assert_eq!(house.settle(), ["c1 3 NOTIFY presence active;expires=500: registration open, on-the-phone"]);
     let refreshed = house.resubscribe("c1", &with("Expires: 99999\r\n")).unwrap();
     assert_eq!((refreshed.id, refreshed.expires_secs), (subscribed.id, 7200));
     assert_eq!(house.settle(), ["c1 4 NOTIFY presence active;expires=7200: registration open, on-the-phone"]);
-    house.agent.set_calls(house.now, &aor("alice"), 0);
+    house.agent.set_calls(&aor("alice"), 0);
     assert_eq!(house.settle(), ["c1 5 NOTIFY presence active;expires=7200: registration open"]);
     assert_eq!(house.resubscribe("c1", &with("Expires: 0\r\n")).unwrap().expires_secs, 0);
     assert_eq!(house.settle(), ["c1 6 NOTIFY presence terminated;reason=timeout: registration open"]);
@@ -62,13 +62,13 @@ fn one_notify_is_under_way_and_the_latest_state_goes_next() {
     let mut house = House::new();
     let id = house.subscribe("c1", &with("Expires: 600\r\n")).unwrap().id;
     assert_eq!(house.sent().len(), 1);
-    house.agent.set_registered(house.now, &aor("alice"), true);
+    house.agent.set_registered(&aor("alice"), true);
     house.publish(EVENT_PIDF, &pidf("t", "away")).unwrap();
     assert_eq!(house.sent(), [""; 0]);
     house.answer(id, 200);
     assert_eq!(house.sent(), ["c1 2 NOTIFY presence active;expires=600: t open, away"]);
-    house.agent.set_calls(house.now, &aor("alice"), 1);
-    house.agent.set_calls(house.now, &aor("alice"), 0);
+    house.agent.set_calls(&aor("alice"), 1);
+    house.agent.set_calls(&aor("alice"), 0);
     house.answer(id, 200);
     assert_eq!(house.sent(), [""; 0], "it is as he knows it");
     house.answer(id, 481);
@@ -96,7 +96,7 @@ fn a_watcher_that_is_gone_is_not_notified_any_more() {
         let id = house.subscribe("c1", EVENT).unwrap().id;
         assert_eq!(house.sent().len(), 1);
         house.agent.handle_notified(house.now, id, status, None);
-        house.agent.set_registered(house.now, &aor("alice"), true);
+        house.agent.set_registered(&aor("alice"), true);
         assert_eq!((house.agent.watchers(), house.agent.poll_timeout()), (0, None), "{status:?}");
     }
 }
@@ -107,7 +107,7 @@ fn a_watcher_that_asks_to_be_left_alone_is() {
     let id = house.subscribe("c1", &with("Expires: 600\r\n")).unwrap().id;
     assert_eq!(house.sent().len(), 1);
     house.agent.handle_notified(house.now, id, Some(500), Some(120));
-    house.agent.set_registered(house.now, &aor("alice"), true);
+    house.agent.set_registered(&aor("alice"), true);
     house.later(119);
     assert_eq!(house.sent(), [""; 0]);
     house.later(1);
@@ -148,7 +148,7 @@ fn an_end_is_not_kept_for_a_watcher_that_asks_to_be_left_alone() {
     let mut house = House::new();
     let id = house.subscribe("c1", EVENT).unwrap().id;
     assert_eq!(house.sent().len(), 1);
-    house.agent.remove_user(house.now, &aor("alice"));
+    house.agent.remove_user(&aor("alice"));
     house.agent.handle_notified(house.now, id, Some(503), Some(9999));
     assert_eq!((house.agent.watchers(), house.agent.poll_timeout()), (0, None));
 }
@@ -160,7 +160,7 @@ fn another_failure_leaves_the_subscription() {
     assert_eq!(house.sent().len(), 1);
     house.answer(id, 500);
     assert_eq!(house.sent(), [""; 0]);
-    house.agent.set_registered(house.now, &aor("alice"), true);
+    house.agent.set_registered(&aor("alice"), true);
     assert_eq!(house.settle(), ["c1 2 NOTIFY presence active;expires=600: registration open"]);
 }
 
@@ -171,7 +171,7 @@ fn two_watchers_are_told_each_in_his_own_dialog() {
     house.subscribe("c2", &with("Expires: 60\r\n")).unwrap();
     house.subscribe_to("carol", "c3", EVENT).unwrap();
     assert_eq!(house.settle().len(), 3);
-    house.agent.set_registered(house.now, &aor("alice"), true);
+    house.agent.set_registered(&aor("alice"), true);
     assert_eq!(
         house.settle(),
         [
@@ -181,7 +181,7 @@ fn two_watchers_are_told_each_in_his_own_dialog() {
     );
     house.later(60);
     assert_eq!(house.settle(), ["c2 3 NOTIFY presence terminated;reason=timeout: registration open"]);
-    house.agent.remove_user(house.now, &aor("alice"));
+    house.agent.remove_user(&aor("alice"));
     assert_eq!(house.settle(), ["c1 3 NOTIFY presence terminated;reason=noresource"]);
     assert_eq!(house.agent.watchers(), 1, "carol's");
 }

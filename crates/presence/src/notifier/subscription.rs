@@ -1,67 +1,32 @@
-//! One watcher's subscription, as its notifier keeps it (RFC 6665 section 4.2).
+//! One subscription, as its notifier keeps it (RFC 6665 section 4.2).
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use documents::pidf::CONTENT_TYPE;
-use federation::Admitted;
 use sip::dialog::{Dialog, DialogError};
 use sip::refusal::Word;
-use sip::{
-    Aor, EventHeader, HeaderName, Message, Method, Refusal, RequestBuilder, SubscriptionState, TerminationReason,
-};
+use sip::{EventHeader, HeaderName, Method, Refusal, SubscriptionState, TerminationReason};
 
-use crate::agent::malformed;
-
-/// Names a subscription; never given twice by one agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId(pub u64);
-
-/// A SUBSCRIBE, and what is known of it.
-pub struct Subscribe<'a, W> {
-    /// Whom it asks about.
-    pub aor: &'a Aor,
-    pub request: &'a Message,
-    pub admitted: &'a Admitted,
-    /// Whether the sender may watch the user, by policy.
-    pub is_allowed: bool,
-    /// For the To of our answer, where the request has no tag there: unique, and not to be guessed.
-    pub local_tag: &'a str,
-    /// How NOTIFYs get to the watcher from now on; kept as it is.
-    pub way: W,
-}
-
-/// A SUBSCRIBE that was accepted: what its 200 says in Expires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Subscribed {
-    pub id: SubscriptionId,
-    /// 0 for one that has ended, or never was more than a fetch.
-    pub expires_secs: u32,
-}
-
-/// A NOTIFY to send. What becomes of it is to be told by [`crate::PresenceAgent::handle_notified`].
-#[derive(Debug, Clone)]
-pub struct Notify<W> {
-    pub id: SubscriptionId,
-    pub way: W,
-    /// Complete but for Via and Contact.
-    pub request: RequestBuilder,
-}
+use super::subscribe::malformed;
+use super::{Notify, Occasion, Subscribe, Subscriber, SubscriptionId, Told};
 
 #[derive(Debug)]
-pub(crate) struct Subscription<W> {
+pub(super) struct Subscription<R, W, S> {
     id: SubscriptionId,
-    pub aor: Aor,
+    pub resource: R,
     pub dialog: Dialog,
     event: EventHeader,
-    subscriber: Subscriber,
+    pub subscriber: Subscriber,
     way: W,
     expires_at: Instant,
     stage: Stage,
-    /// The document that the watcher was sent last.
-    sent: Option<Arc<str>>,
-    /// A NOTIFY is owed even where the document is the same.
+    /// The mark of the document that he was sent last.
+    sent: Option<S>,
+    /// A NOTIFY is owed even where there is nothing new.
     is_owed: bool,
+    /// He took the last NOTIFY.
+    is_taken: bool,
+    /// Waits to be asked for its next NOTIFY.
+    pub is_ready: bool,
     ending: Option<TerminationReason>,
 }
 
@@ -70,61 +35,56 @@ pub(crate) struct Subscription<W> {
 enum Stage {
     Idle,
     ExpectAnswer,
-    /// The watcher said when it may be asked again.
+    /// The subscriber said when it may be asked again.
     ExpectRetry,
-}
-
-/// As far as a sender is proven: our own user, or a partner's domain.
-#[derive(Debug, PartialEq, Eq)]
-struct Subscriber {
-    aor: Option<Aor>,
-    domain: String,
 }
 
 /// What the answer to a NOTIFY means for the subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(super) enum Answer {
     Goes,
     Ends,
     Later(Duration),
 }
 
-impl<W: Clone> Subscription<W> {
+impl<R: PartialEq + Clone, W: Clone, S> Subscription<R, W, S> {
     /// # Errors
     /// 400 for headers that a dialog needs.
     pub fn new(
         now: Instant,
         id: SubscriptionId,
-        subscribe: &Subscribe<'_, W>,
+        subscribe: Subscribe<'_, R, W>,
         event: EventHeader,
     ) -> Result<Self, Refusal> {
         let mut dialog = Dialog::uas(subscribe.request, subscribe.local_tag).map_err(malformed)?;
         dialog.confirm();
         Ok(Subscription {
             id,
-            aor: subscribe.aor.clone(),
+            resource: subscribe.resource.clone(),
             dialog,
             event,
-            subscriber: Subscriber::of(subscribe.admitted),
-            way: subscribe.way.clone(),
+            subscriber: subscribe.subscriber,
+            way: subscribe.way,
             expires_at: now,
             stage: Stage::Idle,
             sent: None,
             is_owed: true,
+            is_taken: true,
+            is_ready: false,
             ending: None,
         })
     }
 
     /// Whether a SUBSCRIBE in the dialog is about this subscription, and by him who made it.
-    pub fn is_meant(&self, subscribe: &Subscribe<'_, W>, event: &EventHeader) -> bool {
-        self.aor == *subscribe.aor && self.event == *event && self.subscriber == Subscriber::of(subscribe.admitted)
+    pub fn is_meant(&self, subscribe: &Subscribe<'_, R, W>, event: &EventHeader) -> bool {
+        self.resource == *subscribe.resource && self.event == *event && self.subscriber == subscribe.subscriber
     }
 
-    /// Takes a SUBSCRIBE in the dialog: the watcher is there, whatever he answered before, and is owed a NOTIFY.
+    /// Takes a SUBSCRIBE in the dialog: the subscriber is there, whatever he answered before, and is owed a NOTIFY.
     ///
     /// # Errors
     /// 500 for an old CSeq, 400 for a header that does not parse.
-    pub fn refresh(&mut self, subscribe: &Subscribe<'_, W>) -> Result<(), Refusal> {
+    pub fn refresh(&mut self, subscribe: &Subscribe<'_, R, W>) -> Result<(), Refusal> {
         self.dialog.handle_request(subscribe.request).map_err(|error| match error {
             DialogError::OutOfOrder { .. } => Refusal::new(500, Word::OutOfOrder, error.to_string()),
             DialogError::Parse(error) => malformed(error),
@@ -141,14 +101,14 @@ impl<W: Clone> Subscription<W> {
         self.expires_at
     }
 
-    /// The watcher may be asked again.
+    /// The subscriber may be asked again.
     pub fn lift_hold(&mut self) {
         if self.stage == Stage::ExpectRetry {
             self.stage = Stage::Idle;
         }
     }
 
-    /// Says whether there is still a last NOTIFY to send: not to a watcher who does not want to be asked now.
+    /// Says whether there is still a last NOTIFY to send: not to one who does not want to be asked now.
     pub fn end(&mut self, reason: TerminationReason) -> bool {
         self.ending = Some(reason);
         self.stage != Stage::ExpectRetry
@@ -158,10 +118,19 @@ impl<W: Clone> Subscription<W> {
         self.ending.is_some()
     }
 
-    /// The next NOTIFY, if one is due and none is under way. `document`: none where the user is gone.
-    pub fn notify(&mut self, now: Instant, document: Option<&Arc<str>>) -> Option<Notify<W>> {
-        let is_due = self.is_owed || self.is_ending() || self.sent.as_ref() != document;
-        if self.stage != Stage::Idle || !is_due {
+    /// The next NOTIFY, if one is due and none is under way.
+    pub fn notify(
+        &mut self,
+        now: Instant,
+        content_type: &str,
+        tell: impl FnMut(&Occasion<'_, R, S>) -> Option<Told<S>>,
+    ) -> Option<Notify<W>> {
+        if self.stage != Stage::Idle {
+            return None;
+        }
+        let is_owed = self.is_owed || self.is_ending();
+        let told = self.ask(is_owed, tell);
+        if told.is_none() && !is_owed {
             return None;
         }
         let mut request = self
@@ -169,15 +138,21 @@ impl<W: Clone> Subscription<W> {
             .request(&Method::Notify)
             .header(HeaderName::Event, &self.event)
             .header(HeaderName::SubscriptionState, self.state(now));
-        // Who may not see the user any more is not told how he is.
-        let is_told = matches!(self.ending, None | Some(TerminationReason::Timeout));
-        if let Some(document) = document.filter(|_| is_told) {
-            request = request.body(CONTENT_TYPE, document.as_bytes());
+        if let Some(Told { body, mark }) = told {
+            request = request.body(content_type, body.as_bytes());
+            self.sent = Some(mark);
         }
         self.stage = Stage::ExpectAnswer;
         self.is_owed = false;
-        self.sent = document.cloned();
         Some(Notify { id: self.id, way: self.way.clone(), request })
+    }
+
+    /// Who may not see the state any more is not told it.
+    fn ask(&self, is_owed: bool, mut tell: impl FnMut(&Occasion<'_, R, S>) -> Option<Told<S>>) -> Option<Told<S>> {
+        let may_know = matches!(self.ending, None | Some(TerminationReason::Timeout));
+        let is_whole = is_owed || !self.is_taken;
+        let occasion = Occasion { resource: &self.resource, sent: self.sent.as_ref(), is_owed, is_whole };
+        may_know.then(|| tell(&occasion)).flatten()
     }
 
     /// Takes what became of the NOTIFY; `None` if none was under way.
@@ -190,6 +165,7 @@ impl<W: Clone> Subscription<W> {
             Answer::Later(_) => Stage::ExpectRetry,
             Answer::Goes | Answer::Ends => Stage::Idle,
         };
+        self.is_taken = matches!(status, Some(..300));
         // What he refused he does not know.
         self.is_owed |= matches!(answer, Answer::Later(_));
         Some(answer)
@@ -224,13 +200,7 @@ impl Answer {
     }
 }
 
-impl Subscriber {
-    fn of(admitted: &Admitted) -> Subscriber {
-        Subscriber { aor: admitted.aor().cloned(), domain: admitted.domain().to_owned() }
-    }
-}
-
-/// A watcher that always says "in 0 seconds" would be sent NOTIFYs as fast as it answers.
+/// A subscriber that always says "in 0 seconds" would be sent NOTIFYs as fast as it answers.
 const RETRY_AFTER_SECS_MIN: u32 = 5;
 /// Longer than any subscription lasts; also keeps the sum of two times one.
 const RETRY_AFTER_SECS_MAX: u32 = 86_400;

@@ -1,0 +1,50 @@
+//! What a notifier keeps at most, and what is answered at each limit.
+
+use sip::refusal::Word;
+use sip::{HeaderName, Refusal};
+
+/// Bounds on what subscribers ask for.
+#[derive(Debug, Clone)]
+pub struct NotifierLimits {
+    /// Subscriptions to one resource. Beyond it 486 `too-many-watchers`.
+    pub subscriptions_per_resource_max: usize,
+    /// Subscriptions of one notifier. Beyond it 503 `overloaded` with Retry-After.
+    pub subscriptions_max: usize,
+    /// Below it, but for 0, 423 `interval-too-brief` with Min-Expires.
+    pub expires_secs_min: u32,
+    /// For a request without Expires.
+    pub expires_secs_default: u32,
+    /// Who asks for longer gets this.
+    pub expires_secs_max: u32,
+}
+
+impl NotifierLimits {
+    /// The interval that is granted: an interval may be shortened, and one that is too brief is refused. 0 stays 0.
+    ///
+    /// # Errors
+    /// 423 `interval-too-brief` with Min-Expires.
+    pub fn grant(&self, asked_secs: Option<u32>) -> Result<u32, Refusal> {
+        let asked_secs = asked_secs.unwrap_or(self.expires_secs_default);
+        if asked_secs != 0 && asked_secs < self.expires_secs_min {
+            return Err(Refusal::new(423, Word::IntervalTooBrief, format!("asked for {asked_secs} s"))
+                .with_header(HeaderName::MinExpires, self.expires_secs_min.to_string()));
+        }
+        Ok(asked_secs.min(self.expires_secs_max))
+    }
+
+    /// The resource's own limit first: it says nothing about the rest of the server.
+    pub(super) fn check_subscriptions(&self, of_resource: usize, in_all: usize) -> Result<(), Refusal> {
+        if of_resource >= self.subscriptions_per_resource_max {
+            // Not 503: it is this resource that no more can watch, and a 503 would turn the sender away from the server.
+            let reason = format!("{of_resource} watch it already");
+            return Err(Refusal::new(486, Word::TooManyWatchers, reason));
+        }
+        if in_all >= self.subscriptions_max {
+            return Err(Refusal::new(503, Word::Overloaded, format!("there are {in_all} subscriptions"))
+                .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string()));
+        }
+        Ok(())
+    }
+}
+
+const RETRY_AFTER_SECS: u32 = 30;
