@@ -12,10 +12,10 @@ use sip::{Aor, Message, ParseError, Refusal, TerminationReason};
 
 use crate::PresenceLimits;
 use crate::event_state::{Publish, Published};
-use crate::notifier::{
+use crate::presentity::Presentity;
+use sip::notifier::{
     self, EventPackage, Notifier, NotifierOutput, Notify, Occasion, Subscribed, Subscriber, SubscriptionId, Told,
 };
-use crate::presentity::Presentity;
 
 /// The presence agent (RFC 3856) and event state compositor (RFC 3903) of the users that one worker owns.
 ///

@@ -7,10 +7,9 @@ mod agent;
 mod compositor;
 mod event_state;
 mod limits;
-mod notifier;
 mod presentity;
 
 pub use agent::{PACKAGE, PresenceAgent, Subscribe};
 pub use event_state::Published;
 pub use limits::PresenceLimits;
-pub use notifier::{Notify, Subscribed, SubscriptionId};
+pub use sip::notifier::{Notify, Subscribed, SubscriptionId};

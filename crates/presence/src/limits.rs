@@ -3,7 +3,7 @@
 use sip::Refusal;
 use sip::refusal::Word;
 
-use crate::notifier::NotifierLimits;
+use sip::notifier::NotifierLimits;
 
 /// Bounds on what users publish and watchers ask for.
 #[derive(Debug, Clone)]

@@ -17,6 +17,7 @@ pub mod header;
 pub mod header_name;
 pub mod message;
 pub mod method;
+pub mod notifier;
 mod parse;
 pub mod proxy;
 pub mod refusal;

@@ -1,7 +1,7 @@
 //! A SUBSCRIBE, what is known of it, and what any of an event package must say.
 
-use sip::refusal::Word;
-use sip::{Aor, EventHeader, HeaderName, Message, ParseError, Refusal};
+use crate::refusal::Word;
+use crate::{Aor, EventHeader, HeaderName, Message, ParseError, Refusal};
 
 use super::SubscriptionId;
 

@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use sip::deadlines::Deadlines;
-use sip::dialog::DialogId;
-use sip::refusal::Word;
-use sip::{EventHeader, Refusal, RequestBuilder, TerminationReason};
+use crate::deadlines::Deadlines;
+use crate::dialog::DialogId;
+use crate::refusal::Word;
+use crate::{EventHeader, Refusal, RequestBuilder, TerminationReason};
 
 pub use limits::NotifierLimits;
 use subscribe::malformed;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use sip::dialog::{Dialog, DialogError};
-use sip::refusal::Word;
-use sip::{EventHeader, HeaderName, Method, Refusal, SubscriptionState, TerminationReason};
+use crate::dialog::{Dialog, DialogError};
+use crate::refusal::Word;
+use crate::{EventHeader, HeaderName, Method, Refusal, SubscriptionState, TerminationReason};
 
 use super::subscribe::malformed;
 use super::{Notify, Occasion, Subscribe, Subscriber, SubscriptionId, Told};

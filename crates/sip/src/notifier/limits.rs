@@ -1,7 +1,7 @@
 //! What a notifier keeps at most, and what is answered at each limit.
 
-use sip::refusal::Word;
-use sip::{HeaderName, Refusal};
+use crate::refusal::Word;
+use crate::{HeaderName, Refusal};
 
 /// Bounds on what subscribers ask for.
 #[derive(Debug, Clone)]
