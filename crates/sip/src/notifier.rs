@@ -328,3 +328,6 @@ impl<R: Clone + Ord, W: Clone, S> Notifier<R, W, S> {
         self.ids_by_resource.get(resource).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;
