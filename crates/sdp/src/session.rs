@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 /// One audio stream between us and a peer, ready to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioSession {
-    /// Where the peer wants RTP, and RTCP: the same where both share a port (RFC 5761).
+    /// Where the peer wants RTP, and RTCP: the same where both share a port (RFC 5761). The address may be the
+    /// unspecified one, from a peer that holds the call in the old way (RFC 3264 section 8.4): nothing is sent then.
     pub remote: SocketAddr,
     pub remote_rtcp: SocketAddr,
     /// What both send.
     pub format: Format,
-    /// The payload type of telephone events (RFC 4733), at the clock rate of the format.
+    /// The payload type of telephone events (RFC 4733): at the clock rate of the format, but that beside Opus it may
+    /// be 8000, which is all that some phones have.
     pub telephone_event: Option<u8>,
     /// `None`: plain RTP.
     pub protection: Option<Protection>,
@@ -41,6 +43,18 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    pub const ALL: [Encoding; 4] = [Encoding::Opus, Encoding::G722, Encoding::Pcma, Encoding::Pcmu];
+
+    /// As it is spelled in an `rtpmap`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Opus => "opus",
+            Encoding::G722 => "G722",
+            Encoding::Pcma => "PCMA",
+            Encoding::Pcmu => "PCMU",
+        }
+    }
+
     /// Ticks of the RTP timestamp in a second.
     pub fn clock_rate(self) -> u32 {
         match self {
@@ -76,6 +90,35 @@ impl Direction {
     pub fn receives(self) -> bool {
         matches!(self, Direction::SendRecv | Direction::RecvOnly)
     }
+
+    /// The same as seen from the other side.
+    pub fn reversed(self) -> Self {
+        Self::of(self.receives(), self.sends())
+    }
+
+    /// What both allow.
+    pub fn and(self, other: Self) -> Self {
+        Self::of(self.sends() && other.sends(), self.receives() && other.receives())
+    }
+
+    fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Direction::SendRecv,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::RecvOnly,
+            (false, false) => Direction::Inactive,
+        }
+    }
+
+    /// The attribute that says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
 }
 
 /// SRTP with the keys of a session description (RFC 4568).
@@ -94,6 +137,30 @@ pub enum Suite {
     AeadAes128Gcm,
     AesCm128HmacSha1_80,
     AesCm128HmacSha1_32,
+}
+
+impl Suite {
+    pub const ALL: [Suite; 4] =
+        [Suite::AeadAes256Gcm, Suite::AeadAes128Gcm, Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32];
+
+    /// As it is spelled in an `a=crypto` line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Suite::AeadAes256Gcm => "AEAD_AES_256_GCM",
+            Suite::AeadAes128Gcm => "AEAD_AES_128_GCM",
+            Suite::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
+            Suite::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
+        }
+    }
+
+    /// Bytes of master key and master salt together.
+    pub fn key_bytes(self) -> usize {
+        match self {
+            Suite::AeadAes256Gcm => 32 + 12,
+            Suite::AeadAes128Gcm => 16 + 12,
+            Suite::AesCm128HmacSha1_80 | Suite::AesCm128HmacSha1_32 => 16 + 14,
+        }
+    }
 }
 
 /// Master key and master salt, one after the other. Not printed, so that it gets into no log.

@@ -1,0 +1,117 @@
+//! What we can do, and what of ours a session takes: the caller's half of every offer and answer.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::session::{Direction, Encoding, Key, Suite};
+
+/// What we speak, and how it is chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Most wanted first: an offer lists them in this order.
+    pub encodings: Vec<Encoding>,
+    /// Whose order decides when we answer.
+    pub order: Order,
+    pub protection: ProtectionPolicy,
+    /// Most wanted first. What is not in here is neither offered nor answered.
+    pub suites: Vec<Suite>,
+    /// Milliseconds of sound that we put into a packet, and ask for.
+    pub packet_ms: u8,
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self {
+            encodings: vec![Encoding::Opus, Encoding::G722, Encoding::Pcma, Encoding::Pcmu],
+            order: Order::Offerer,
+            protection: ProtectionPolicy::Preferred,
+            suites: Suite::ALL.to_vec(),
+            packet_ms: 20,
+        }
+    }
+}
+
+/// Whose order of encodings decides in an answer. RFC 3264 section 6.1 recommends the offerer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    Offerer,
+    Ours,
+}
+
+/// Whether sound is protected (SRTP with the keys of RFC 4568).
+///
+/// `Preferred` offers plain `RTP/AVP` with `a=crypto` lines, as phones do whose encryption is optional. Strictly,
+/// RFC 4568 keeps these lines for `RTP/SAVP`; what phones make of it:
+///
+/// - baresip with `mediaenc=srtp` and pjsip with SRTP optional answer with a line of their own: protected.
+/// - phones that do not know the attribute leave it out of the answer: plain, where `RTP/SAVP` would fail.
+/// - baresip with `mediaenc=srtp-mand`, pjsip with SRTP mandatory and others that insist on `RTP/SAVP` refuse the
+///   stream, with 488 or with port 0. To reach them an offer under `Required` must follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProtectionPolicy {
+    /// Offers `RTP/SAVP`; refuses what is plain.
+    Required,
+    /// Protected where the peer can, else plain.
+    Preferred,
+    /// Plain; refuses `RTP/SAVP`.
+    Never,
+}
+
+/// Our end of one audio stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalMedia {
+    /// Where the peer can reach our ports.
+    pub address: IpAddr,
+    pub rtp_port: u16,
+    pub rtcp_port: u16,
+    /// The same in all descriptions of one session (RFC 8866 section 5.2).
+    pub session_id: u64,
+    /// One more with each description that differs from the one before it (RFC 3264 section 8).
+    pub version: u64,
+    /// Which way sound may go as far as we are concerned.
+    pub direction: Direction,
+    /// The same in all descriptions for the same ports: a new key starts the peer's counters anew.
+    pub keys: Keys,
+}
+
+/// A key for each suite, so that a line that the peer did not choose gives nothing of the chosen one away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys(Vec<(Suite, Key)>);
+
+impl Keys {
+    /// Random bytes that a full set takes.
+    pub const BYTES: usize = 44 + 28 + 30 + 30;
+
+    /// Cuts fresh random bytes into keys.
+    pub fn cut(random: &[u8; Self::BYTES]) -> Self {
+        let mut rest = random.as_slice();
+        let mut keys = Vec::with_capacity(Suite::ALL.len());
+        for suite in Suite::ALL {
+            let (key, after) = rest.split_at(suite.key_bytes());
+            keys.push((suite, Key(key.to_vec())));
+            rest = after;
+        }
+        Self(keys)
+    }
+
+    pub(crate) fn of(&self, suite: Suite) -> Option<&Key> {
+        self.0.iter().find(|(of, _)| *of == suite).map(|(_, key)| key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_suite_gets_bytes_of_its_own() {
+        let mut random = [0; Keys::BYTES];
+        random.iter_mut().enumerate().for_each(|(i, byte)| *byte = i as u8);
+        let keys = Keys::cut(&random);
+        let all: Vec<u8> = Suite::ALL.into_iter().flat_map(|suite| keys.of(suite).unwrap().0.clone()).collect();
+        assert_eq!(all, random);
+        assert_eq!(keys.of(Suite::AesCm128HmacSha1_80).unwrap().0.len(), 30);
+        assert!(!format!("{keys:?}").contains("17"), "keys must not get into a log");
+    }
+}

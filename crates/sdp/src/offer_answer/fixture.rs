@@ -1,0 +1,32 @@
+//! What the tests of offers and answers share.
+
+use crate::capabilities::{Capabilities, Keys, LocalMedia, ProtectionPolicy};
+use crate::description::Offer;
+use crate::session::{AudioSession, Direction};
+
+use super::{NotAcceptable, answer};
+
+pub(crate) fn local() -> LocalMedia {
+    LocalMedia {
+        address: "198.51.100.5".parse().unwrap(),
+        rtp_port: 30_000,
+        rtcp_port: 30_001,
+        session_id: 77,
+        version: 1,
+        direction: Direction::SendRecv,
+        keys: Keys::cut(&[0x41; Keys::BYTES]),
+    }
+}
+
+pub(crate) fn policy(protection: ProtectionPolicy) -> Capabilities {
+    Capabilities { protection, ..Capabilities::default() }
+}
+
+/// Lines of a literal, ended as the wire ends them.
+pub(crate) fn lines(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\r\n")).collect()
+}
+
+pub(crate) fn answered(text: &str, capabilities: &Capabilities) -> Result<(AudioSession, String), NotAcceptable> {
+    answer(&Offer::parse(lines(text).as_bytes()).unwrap(), capabilities, &local())
+}
