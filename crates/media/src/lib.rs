@@ -2,6 +2,11 @@
 //!
 //! Pure: packets, frames and times are arguments. Sockets and threads are the shell's (`net::media`).
 
+pub mod codec;
 pub mod command;
+pub mod level;
+pub mod resample;
+#[cfg(test)]
+mod tests;
 
 pub use command::{BridgeId, BridgeKind, LegId, LegReport, MediaCommand, MediaEvent};
