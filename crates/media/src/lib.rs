@@ -4,9 +4,17 @@
 
 pub mod codec;
 pub mod command;
+pub mod dtmf;
+pub mod jitter;
+mod lateness;
 pub mod level;
+pub mod reception;
 pub mod resample;
+pub mod rtcp;
+pub mod rtp;
+pub mod srtp;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use command::{BridgeId, BridgeKind, LegId, LegReport, MediaCommand, MediaEvent};

@@ -46,3 +46,9 @@ fn the_measure_knows_a_tone_from_its_neighbours() {
     assert!((level_of(440.0, 8_000, &tone) - 10_000.0).abs() < 50.0);
     assert!(attenuation_db(440.0, 660.0, 8_000, &tone) > 70.0);
 }
+
+/// Some instant to count from.
+#[expect(clippy::disallowed_methods, reason = "a test starts somewhere in time")]
+pub fn begin() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -1,0 +1,88 @@
+//! Keys pressed on a phone, as telephone events (RFC 4733): one press comes as many packets.
+
+use crate::rtp::{Header, timestamp_distance};
+
+/// Of one source.
+#[derive(Debug, Clone, Default)]
+pub struct DtmfReceiver {
+    last: Option<Press>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Press {
+    event: u8,
+    timestamp: u32,
+    duration: u16,
+}
+
+impl DtmfReceiver {
+    /// The key, with the first packet of a press that comes. All packets of one press have its timestamp, or, where it lasts
+    /// longer than a packet can say, the one where the segment before ended (section 2.5.1.3).
+    pub fn handle_packet(&mut self, header: &Header, payload: &[u8]) -> Option<char> {
+        let &[event, _flags, high, low, ..] = payload else { return None };
+        let duration = u16::from_be_bytes([high, low]);
+        let press = Press { event, timestamp: header.timestamp, duration };
+        let is_new = match self.last {
+            None => true,
+            Some(last) => match timestamp_distance(last.timestamp, press.timestamp) {
+                ..0 => return None,
+                0 => false,
+                ahead => !last.goes_on_after(ahead, event),
+            },
+        };
+        self.last = Some(press);
+        KEYS.get(usize::from(event)).copied().filter(|_| is_new).map(char::from)
+    }
+}
+
+impl Press {
+    fn goes_on_after(&self, ahead: i32, event: u8) -> bool {
+        event == self.event && self.duration == u16::MAX && ahead == u16::MAX.into()
+    }
+}
+
+/// By their events (section 3.2); others, such as the flash, are no key.
+const KEYS: &[u8; 16] = b"0123456789*#ABCD";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(timestamp: u32) -> Header {
+        Header { marker: false, payload_type: 101, sequence: 0, timestamp, ssrc: 1 }
+    }
+
+    fn keys(packets: &[(u32, [u8; 4])]) -> String {
+        let mut receiver = DtmfReceiver::default();
+        packets.iter().filter_map(|(timestamp, payload)| receiver.handle_packet(&packet(*timestamp), payload)).collect()
+    }
+
+    #[test]
+    fn a_press_is_one_key_however_many_packets_it_has() {
+        let press =
+            |timestamp, event| (1..=8).map(move |n| (timestamp, [event, if n > 5 { 0x8a } else { 10 }, 0, n * 20]));
+        let packets: Vec<_> = press(160, 10).chain(press(1600, 6)).chain(press(3200, 6)).collect();
+        assert_eq!(keys(&packets), "*66");
+        assert_eq!(keys(&packets[7..9]), "*6", "the last of one, the first of the next");
+    }
+
+    #[test]
+    fn what_comes_out_of_order_is_no_press() {
+        assert_eq!(keys(&[(1600, [6, 10, 0, 20]), (160, [10, 0x8a, 0, 160]), (1600, [6, 10, 0, 40])]), "6");
+        let wrapped = [(u32::MAX - 10, [1, 10, 0, 20]), (100, [2, 10, 0, 20])];
+        assert_eq!(keys(&wrapped), "12");
+    }
+
+    #[test]
+    fn a_long_press_goes_on_under_another_timestamp() {
+        let segments = [(160, [5, 10, 0xff, 0xff]), (160 + 0xffff, [5, 10, 0, 20])];
+        assert_eq!(keys(&segments), "5");
+        assert_eq!(keys(&[(160, [5, 10, 0xff, 0xff]), (170 + 0xffff, [5, 10, 0, 20])]), "55");
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_heard() {
+        assert_eq!(keys(&[(1, [16, 10, 0, 20]), (500, [255, 10, 0, 20]), (900, [15, 10, 0, 20])]), "D");
+        assert_eq!(DtmfReceiver::default().handle_packet(&packet(1), &[1, 10, 0]), None);
+    }
+}
