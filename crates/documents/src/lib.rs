@@ -3,6 +3,7 @@
 //! Nothing here knows of messages, subscriptions or clocks. What comes from a peer is bounded before it is kept, and
 //! what is printed is read back as the same.
 
+mod bounds;
 pub mod error;
 pub mod pidf;
 mod xml;

@@ -8,6 +8,7 @@ mod print;
 mod tests;
 
 use crate::DocumentError;
+use crate::bounds::{check_chars, push_bounded, read_text, read_uri};
 use crate::xml::{self, Element, Namespace};
 
 /// One document. What [`Pidf::parse`] gives, [`Pidf::print`] prints such that it is read back as the same.
@@ -236,38 +237,10 @@ fn read_thousandths(text: &str) -> Result<u16, DocumentError> {
     }
 }
 
-fn read_uri(text: &str, what: &'static str) -> Result<String, DocumentError> {
-    let uri = read_text(text, what)?;
-    if uri.is_empty() || uri.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-        return Err(DocumentError::Malformed(what));
-    }
-    Ok(uri)
-}
-
-fn read_text(text: &str, what: &'static str) -> Result<String, DocumentError> {
-    check_chars(text.trim(), what, TEXT_CHARS_MAX)?;
-    Ok(text.trim().to_owned())
-}
-
 /// A note is kept with its blanks: it is for people.
 fn push_note(notes: &mut Vec<String>, element: &Element) -> Result<(), DocumentError> {
     check_chars(&element.text, "note", NOTE_CHARS_MAX)?;
     push_bounded(notes, element.text.clone(), "notes", NOTES_MAX)
-}
-
-fn check_chars(text: &str, what: &'static str, max: usize) -> Result<(), DocumentError> {
-    if text.chars().count() > max {
-        return Err(DocumentError::TooLong { what, max });
-    }
-    Ok(())
-}
-
-fn push_bounded<T>(list: &mut Vec<T>, value: T, what: &'static str, max: usize) -> Result<(), DocumentError> {
-    if list.len() == max {
-        return Err(DocumentError::TooMany { what, max });
-    }
-    list.push(value);
-    Ok(())
 }
 
 /// For Content-Type and Accept; without parameters, since a document is UTF-8 unless it says otherwise.
@@ -280,4 +253,4 @@ pub const NOTES_MAX: usize = 16;
 pub const NOTE_CHARS_MAX: usize = 1024;
 pub const ACTIVITIES_MAX: usize = 16;
 /// Of a URI, an id or a timestamp.
-pub const TEXT_CHARS_MAX: usize = 512;
+pub use crate::bounds::TEXT_CHARS_MAX;

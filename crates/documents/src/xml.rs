@@ -2,6 +2,8 @@
 //!
 //! Not kept: comments, processing instructions, and the order of text among children.
 
+pub(crate) mod print;
+
 use std::borrow::Cow;
 
 use quick_xml::escape::{EscapeError, resolve_xml_entity};

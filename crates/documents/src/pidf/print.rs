@@ -3,25 +3,19 @@
 //! COMPAT(baresip 1.0): reads by pattern, hence `basic` without a prefix or attribute, and activities empty and with the
 //! prefix `rpid`.
 
-use std::borrow::Cow;
 use std::io;
 
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_xml::events::BytesText;
 
 use super::{Contact, Person, Pidf, Tuple};
-use crate::xml::{Namespace, is_allowed};
-
-type Output = Writer<Vec<u8>>;
+use crate::xml::Namespace;
+use crate::xml::print::{Output, allowed, document, write_text};
 
 pub(super) fn print(pidf: &Pidf) -> String {
-    let mut output = Writer::new(Vec::new());
-    write_document(&mut output, pidf).expect("a vector takes all that is written");
-    String::from_utf8(output.into_inner()).expect("only strings were written")
+    document(|output| write_presence(output, pidf))
 }
 
-fn write_document(output: &mut Output, pidf: &Pidf) -> io::Result<()> {
-    output.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+fn write_presence(output: &mut Output, pidf: &Pidf) -> io::Result<()> {
     let presence = output
         .create_element("presence")
         .with_attribute(("xmlns", Namespace::Pidf.uri()))
@@ -74,17 +68,4 @@ fn write_person(output: &mut Output, person: &Person) -> io::Result<()> {
         person.notes.iter().try_for_each(|note| write_text(output, "dm:note", note))
     })?;
     Ok(())
-}
-
-fn write_text(output: &mut Output, name: &str, text: &str) -> io::Result<()> {
-    output.create_element(name).write_text_content(BytesText::new(&allowed(text)))?;
-    Ok(())
-}
-
-/// Escaping helps no character that XML forbids (XML 1.0, 2.2).
-fn allowed(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_allowed) {
-        return Cow::Borrowed(text);
-    }
-    text.chars().map(|letter| if is_allowed(letter) { letter } else { char::REPLACEMENT_CHARACTER }).collect()
 }
