@@ -19,24 +19,38 @@ pub(crate) enum Namespace {
     Pidf,
     DataModel,
     Rpid,
+    ConferenceInfo,
+    IsComposing,
+    ResourceLists,
     Other,
 }
 
 impl Namespace {
+    const KNOWN: [Namespace; 6] = [
+        Namespace::Pidf,
+        Namespace::DataModel,
+        Namespace::Rpid,
+        Namespace::ConferenceInfo,
+        Namespace::IsComposing,
+        Namespace::ResourceLists,
+    ];
+
     /// Empty for `Other`, which has no one name.
     pub(crate) fn uri(self) -> &'static str {
         match self {
             Namespace::Pidf => "urn:ietf:params:xml:ns:pidf",
             Namespace::DataModel => "urn:ietf:params:xml:ns:pidf:data-model",
             Namespace::Rpid => "urn:ietf:params:xml:ns:pidf:rpid",
+            Namespace::ConferenceInfo => "urn:ietf:params:xml:ns:conference-info",
+            Namespace::IsComposing => "urn:ietf:params:xml:ns:im-iscomposing",
+            Namespace::ResourceLists => "urn:ietf:params:xml:ns:resource-lists",
             Namespace::Other => "",
         }
     }
 
     fn of(resolved: &ResolveResult<'_>) -> Namespace {
         let ResolveResult::Bound(bound) = resolved else { return Namespace::Other };
-        let known = [Namespace::Pidf, Namespace::DataModel, Namespace::Rpid];
-        known.into_iter().find(|namespace| namespace.uri() == bound.0).unwrap_or(Namespace::Other)
+        Namespace::KNOWN.into_iter().find(|namespace| namespace.uri() == bound.0).unwrap_or(Namespace::Other)
     }
 }
 
@@ -86,6 +100,11 @@ impl Element {
 
 /// Reads a whole document; the root is all that is left of it.
 pub(crate) fn read(bytes: &[u8]) -> Result<Element, DocumentError> {
+    read_within(bytes, ELEMENTS_MAX)
+}
+
+/// For documents that have many small elements.
+pub(crate) fn read_within(bytes: &[u8], elements_max: usize) -> Result<Element, DocumentError> {
     if bytes.len() > BYTES_MAX {
         return Err(DocumentError::TooMany { what: "bytes", max: BYTES_MAX });
     }
@@ -96,7 +115,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, DocumentError> {
     reader.config_mut().enable_all_checks(true);
     reader.config_mut().expand_empty_elements = true;
     reader.resolver_mut().set_max_namespace_bindings(NAMESPACES_MAX);
-    let mut tree = Tree::default();
+    let mut tree = Tree { elements_max, ..Tree::default() };
     loop {
         // No larger than BYTES_MAX.
         let at = reader.buffer_position() as usize;
@@ -115,6 +134,7 @@ struct Tree {
     open: Vec<Element>,
     root: Option<Element>,
     elements: usize,
+    elements_max: usize,
     declared: bool,
 }
 
@@ -139,8 +159,8 @@ impl Tree {
         if self.open.len() == DEPTH_MAX {
             return Err(DocumentError::TooMany { what: "elements inside each other", max: DEPTH_MAX });
         }
-        if self.elements == ELEMENTS_MAX {
-            return Err(DocumentError::TooMany { what: "elements", max: ELEMENTS_MAX });
+        if self.elements == self.elements_max {
+            return Err(DocumentError::TooMany { what: "elements", max: self.elements_max });
         }
         self.elements += 1;
         self.open.push(element);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::testing::{XorShift, mutate};
 
 /// As baresip publishes itself and notifies its watchers: the person, without activities, before the tuple.
 const BARESIP: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\r\n\
@@ -209,34 +210,6 @@ fn mutations_never_panic() {
     assert!(survivors > 1_000, "too few mutations were still documents: {survivors}");
 }
 
-struct XorShift(u64);
-
-impl XorShift {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-
-    fn text(&mut self, letters: &str, length_max: usize) -> String {
-        let letters: Vec<char> = letters.chars().collect();
-        (0..self.below(length_max + 1)).map(|_| letters[self.below(letters.len())]).collect()
-    }
-
-    fn notes(&mut self) -> Vec<String> {
-        (0..self.below(4)).map(|_| self.text("ab <>&\"'\r\n\t]\u{7f}\u{85}\u{e9}\u{2028}\u{1f600};#", 30)).collect()
-    }
-
-    fn name(&mut self) -> String {
-        format!("n{}", self.text("ab-_.09&<\"'>\u{e9}", 12))
-    }
-
-    fn some<T>(&mut self, value: T) -> Option<T> {
-        (self.below(2) == 0).then_some(value)
-    }
-}
-
 fn random_pidf(random: &mut XorShift) -> Pidf {
     let tuples = (0..random.below(4)).map(|_| random_tuple(random)).collect();
     let person = Person { id: random.name(), activities: random_activities(random), notes: random.notes() };
@@ -261,23 +234,4 @@ fn random_activities(random: &mut XorShift) -> Vec<Activity> {
     activities.rotate_left(random.below(5));
     activities.truncate(random.below(6));
     activities
-}
-
-fn mutate(bytes: &mut Vec<u8>, random: &mut XorShift) {
-    const LETTERS: &[u8] = b"\r\n\t <>/&;#x:='\"![]-?ab0\0\xe9\xc3\xef";
-    let at = random.below(bytes.len().max(1));
-    let letter = LETTERS[random.below(LETTERS.len())];
-    match random.below(5) {
-        _ if bytes.is_empty() => bytes.push(letter),
-        0 => bytes[at] = letter,
-        1 => bytes.insert(at, letter),
-        2 => drop(bytes.remove(at)),
-        3 => bytes.swap(at, 0),
-        _ => {
-            let end = (at + random.below(60)).min(bytes.len());
-            let piece = bytes[at..end].to_vec();
-            let to = random.below(bytes.len());
-            bytes.splice(to..to, piece);
-        }
-    }
 }
