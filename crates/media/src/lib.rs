@@ -5,16 +5,23 @@
 pub mod codec;
 pub mod command;
 pub mod dtmf;
+mod fade;
 pub mod jitter;
 mod lateness;
 pub mod level;
+mod limiter;
+pub mod mixer;
+mod outlet;
+mod participant;
 pub mod reception;
 pub mod resample;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
+mod talkers;
 #[cfg(test)]
 mod tests;
+mod tone;
 mod window;
 
 pub use command::{BridgeId, BridgeKind, LegId, LegReport, MediaCommand, MediaEvent};

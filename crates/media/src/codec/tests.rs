@@ -188,3 +188,24 @@ fn a_forked_encoder_goes_on_without_a_seam() {
         assert_eq!(payload, forked_payload);
     }
 }
+
+/// Made with another implementation, in C.
+#[test]
+fn g722_is_what_others_make_of_it() {
+    let sound: Vec<i16> = (0..48).map(|index| (index * index * 37 % 20_001 - 10_000) as i16).collect();
+    let mut payload = Vec::new();
+    Encoder::new(Encoding::G722).encode(&sound, &mut payload);
+    let others = [
+        0x30, 0x85, 0x20, 0x85, 0x22, 0x84, 0x04, 0x8b, 0x0d, 0x90, 0xd2, 0xd6, 0x5c, 0xbc, 0x35, 0xb1, 0x29, 0x9e,
+        0x0d, 0xff, 0xb5, 0x2d, 0x0d, 0x9a,
+    ];
+    assert_eq!(payload, others);
+    let mut heard = Vec::new();
+    Decoder::new(Encoding::G722).decode(&payload, &mut heard).unwrap();
+    let others = [
+        0, -1, -1, 0, 0, -2, -1, 4, 1, -17, 0, 55, -5, -145, 18, 290, -8, -531, -88, 861, 508, -1690, -4490, -6883,
+        -8483, -9352, -9670, -9591, -8937, -8129, -7622, -7221, -6602, -5711, -4737, -3732, -2732, -1799, -410, 1175,
+        1912, 2439, 4864, 7981, 8090, 3780, -2837, -7657,
+    ];
+    assert_eq!(heard, others);
+}
