@@ -16,7 +16,7 @@ pub struct Capabilities {
     pub protection: ProtectionPolicy,
     /// Most wanted first. What is not in here is neither offered nor answered.
     pub suites: Vec<Suite>,
-    /// Milliseconds of sound that we put into a packet, and ask for.
+    /// Milliseconds of sound that we put into a packet, and ask for: 10 to 60.
     pub packet_ms: u8,
 }
 

@@ -11,20 +11,32 @@ use crate::stream::Stream;
 
 /// Milliseconds in a packet that we send: as the peer would like it, in whole packets of ours, and one of ours at least.
 fn packet_ms(stream: &Stream, encoding: Encoding, ours: u8) -> u8 {
+    let ours = ours.clamp(PACKET_MS_MIN, PACKET_MS_MAX);
     let longest = u32::from(PACKET_MS_MAX).min(stream.packet_ms_max.unwrap_or(u32::MAX));
     let wanted = stream.packet_ms.unwrap_or(u32::from(ours)).min(longest);
     let fits = |ms: &u8| u32::from(*ms) <= wanted && (encoding != Encoding::Opus || OPUS_MS.contains(ms));
-    (1..=PACKET_MS_MAX / ours.max(1)).rev().map(|count| count * ours).find(fits).unwrap_or(ours)
+    (1..=PACKET_MS_MAX / ours).rev().map(|count| count * ours).find(fits).unwrap_or(ours)
 }
 
+const PACKET_MS_MIN: u8 = 10;
 /// More makes a lost packet a lost word.
 const PACKET_MS_MAX: u8 = 60;
 /// Opus packets of one frame (RFC 6716 section 2.1.4), of those that last at least ten.
 const OPUS_MS: [u8; 4] = [10, 20, 40, 60];
 
 #[cfg(test)]
-pub(crate) mod fixture;
+mod fixture;
+#[cfg(test)]
+mod hold;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod offers;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
 mod phones;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod reoffers;

@@ -1,6 +1,6 @@
 //! An offer that came in, and our answer to it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::packet_ms;
 use crate::capabilities::{Capabilities, LocalMedia, Order, ProtectionPolicy};
@@ -70,7 +70,7 @@ struct Accepted {
 
 impl Accepted {
     fn of(index: usize, stream: Stream, capabilities: &Capabilities, local: &LocalMedia) -> Result<Self, Unusable> {
-        check_family(stream.remote, local)?;
+        check_family(stream.remote, local.address)?;
         let format = choose(&stream, capabilities).ok_or(Unusable::NoCommonEncoding)?;
         let chosen = protection(&stream, capabilities, local)?;
         let session = AudioSession {
@@ -111,8 +111,10 @@ impl Accepted {
     }
 }
 
-pub(super) fn check_family(remote: SocketAddr, local: &LocalMedia) -> Result<(), Unusable> {
-    if remote.is_ipv4() == local.address.is_ipv4() { Ok(()) } else { Err(Unusable::AddressFamily(remote.ip())) }
+/// An unspecified address is that of a peer who holds the call: nothing goes there, and its family says nothing.
+pub(super) fn check_family(remote: SocketAddr, local: IpAddr) -> Result<(), Unusable> {
+    let is_alike = remote.is_ipv4() == local.is_ipv4() || remote.ip().is_unspecified();
+    if is_alike { Ok(()) } else { Err(Unusable::AddressFamily(remote.ip())) }
 }
 
 fn choose(stream: &Stream, capabilities: &Capabilities) -> Option<Format> {

@@ -2,11 +2,11 @@
 
 use crate::capabilities::{Capabilities, Keys, LocalMedia, ProtectionPolicy};
 use crate::description::Offer;
-use crate::session::{AudioSession, Direction};
+use crate::session::{AudioSession, Direction, Encoding};
 
 use super::{NotAcceptable, answer};
 
-pub(crate) fn local() -> LocalMedia {
+pub(super) fn local() -> LocalMedia {
     LocalMedia {
         address: "198.51.100.5".parse().unwrap(),
         rtp_port: 30_000,
@@ -18,15 +18,19 @@ pub(crate) fn local() -> LocalMedia {
     }
 }
 
-pub(crate) fn policy(protection: ProtectionPolicy) -> Capabilities {
+pub(super) fn policy(protection: ProtectionPolicy) -> Capabilities {
     Capabilities { protection, ..Capabilities::default() }
 }
 
 /// Lines of a literal, ended as the wire ends them.
-pub(crate) fn lines(text: &str) -> String {
+pub(super) fn lines(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\r\n")).collect()
 }
 
-pub(crate) fn answered(text: &str, capabilities: &Capabilities) -> Result<(AudioSession, String), NotAcceptable> {
+pub(super) fn answered(text: &str, capabilities: &Capabilities) -> Result<(AudioSession, String), NotAcceptable> {
     answer(&Offer::parse(lines(text).as_bytes()).unwrap(), capabilities, &local())
+}
+
+pub(super) fn encodings(encodings: &[Encoding]) -> Capabilities {
+    Capabilities { encodings: encodings.to_vec(), ..Capabilities::default() }
 }

@@ -1,5 +1,6 @@
 //! Offers of ours, and the answers to them.
 
+use super::answering::check_family;
 use super::packet_ms;
 use crate::capabilities::{Capabilities, LocalMedia, ProtectionPolicy};
 use crate::crypto::CryptoLine;
@@ -104,9 +105,7 @@ fn own_packet_ms(own: &Stream) -> u8 {
 pub fn accept(sent: &str, answer: &[u8]) -> Result<AudioSession, UnusableAnswer> {
     let (own, place, offered) = read_own(sent)?;
     let answered = read_answer(&own, place, &Offer::parse(answer)?)?;
-    if answered.remote.is_ipv4() != offered.remote.is_ipv4() {
-        return Err(Unusable::AddressFamily(answered.remote.ip()).into());
-    }
+    check_family(answered.remote, offered.remote.ip())?;
     let has = |format: &&Format| offered.payloads.formats.contains(format);
     let format = *answered.payloads.formats.iter().find(has).ok_or(UnusableAnswer::NotOffered)?;
     let event = answered.payloads.event_for(format.encoding);
