@@ -38,11 +38,12 @@ impl CryptoLine {
 
 fn read_key(parameter: &str, suite: Suite) -> Option<Key> {
     let (method, info) = parameter.split_once(':')?;
-    if !method.eq_ignore_ascii_case("inline") || info.contains(';') {
+    if !method.eq_ignore_ascii_case("inline") {
         return None;
     }
     let mut parts = info.split('|');
     let key = BASE64.decode(parts.next()?).ok()?;
+    // A second key looks like an identifier, or like a bad first one.
     let has_identifier = parts.any(|part| part.contains(':'));
     (!has_identifier && key.len() == suite.key_bytes()).then_some(Key(key))
 }
@@ -98,6 +99,7 @@ mod tests {
             "1 AES_CM_128_HMAC_SHA1_80 inline:KEY|2^31|1:1",
             "1 AES_CM_128_HMAC_SHA1_80 inline:KEY|2^20|1:4;inline:KEY|2^20|2:4",
             "1 AES_CM_128_HMAC_SHA1_80 inline:KEY;inline:KEY",
+            "1 AES_CM_128_HMAC_SHA1_80 inline:KEY|2^20;inline:KEY|2^20",
             "1 AES_CM_128_HMAC_SHA1_80 inline:KEY UNENCRYPTED_SRTP",
             "1 AES_CM_128_HMAC_SHA1_80 inline:KEY FEC_ORDER=FEC_SRTP",
             "1 AES_CM_128_HMAC_SHA1_80 uri:KEY",

@@ -261,4 +261,9 @@ fn the_length_of_packets_follows_the_peer() {
     };
     assert_eq!(answered(&text("0"), &tens).unwrap().0.packet_ms, 30);
     assert_eq!(answered(&text("96"), &tens).unwrap().0.packet_ms, 20, "Opus has no frame of 30 ms");
+    for (ours, expected) in [(0, 10), (200, 60)] {
+        let odd = Capabilities { packet_ms: ours, ..Capabilities::default() };
+        let no_wish = "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0";
+        assert_eq!(answered(no_wish, &odd).unwrap().0.packet_ms, expected);
+    }
 }
