@@ -2,5 +2,7 @@
 //! him (RFC 4575).
 
 pub mod id;
+pub mod roster;
 
 pub use id::ConferenceId;
+pub use roster::{Revision, Roster, RosterDescription, RosterEndpoint, RosterEntry, RosterMark};

@@ -71,7 +71,7 @@ words! {
 }
 
 words! {
-    /// As the focus sees it: who only listens is `recvonly` (RFC 4575 section 5.8.5).
+    /// As the participant sees it: who only listens is `recvonly` (RFC 4575 section 5.8.5).
     MediaStatus {
         Recvonly "recvonly",
         Sendonly "sendonly",
