@@ -21,7 +21,7 @@ pub struct ConferenceInfo {
     /// The conference's URI. What the document claims, not who sent it.
     pub entity: String,
     pub state: State,
-    /// One more with each document of a subscription (RFC 4575 section 4.5): who misses one asks for all.
+    /// One more with each document of a subscription (RFC 4575 section 4): who misses one asks for all.
     pub version: Option<u32>,
     pub description: Option<ConferenceDescription>,
     pub host_info: Option<HostInfo>,

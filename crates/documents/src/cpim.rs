@@ -31,7 +31,7 @@ impl CpimMessage {
     /// Source: RFC 3862 sections 2 and 3. Only [`BYTES_MAX`] bytes, with CRLF as the end of a line.
     ///
     /// # Errors
-    /// `Malformed` also for a message that requires what we do not know (RFC 3862 section 4.7).
+    /// `Malformed` also for a message that requires what we do not know (RFC 3862).
     pub fn parse(bytes: &[u8]) -> Result<CpimMessage, DocumentError> {
         if bytes.len() > BYTES_MAX {
             return Err(DocumentError::TooMany { what: "bytes", max: BYTES_MAX });
@@ -62,7 +62,7 @@ impl CpimMessage {
         bytes
     }
 
-    /// Names of headers are told apart by case, too (RFC 3862 section 3.1).
+    /// Names of headers are told apart by case, too (RFC 3862).
     fn read_header(&mut self, name: &str, value: &str) -> Result<(), DocumentError> {
         match name {
             "From" => self.from = Some(CpimAddress::read(value)?),
@@ -78,7 +78,7 @@ impl CpimMessage {
 }
 
 impl CpimAddress {
-    /// `Alice <sip:alice@contoso.example>`, `"Alice" <...>` or `<...>` (RFC 3862 section 3.3).
+    /// `Alice <sip:alice@contoso.example>`, `"Alice" <...>` or `<...>` (RFC 3862 section 3).
     fn read(value: &str) -> Result<CpimAddress, DocumentError> {
         let malformed = DocumentError::Malformed("address");
         let (name, uri) = value.rsplit_once('<').ok_or(malformed.clone())?;
@@ -109,7 +109,7 @@ fn line(name: &str, value: &str) -> String {
     format!("{name}: {value}\r\n")
 }
 
-/// RFC 3862 section 2.3. What stands for a control character becomes a blank.
+/// RFC 3862 section 2. What stands for a control character becomes a blank.
 fn unescape(text: &str) -> Result<String, DocumentError> {
     let malformed = DocumentError::Malformed("escape in a name");
     let mut plain = String::new();
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::testing::{XorShift, mutate};
 
-    /// In the manner of RFC 3862 section 5.
+    /// In the manner of the examples of RFC 3862.
     const SAMPLE: &str = "From: MR SANDERS <im:piglet@100akerwood.com>\r\nTo: Depressed Donkey <im:eeyore@100akerwood.com>\r\n\
         DateTime: 2000-12-13T13:40:00-08:00\r\nSubject:;lang=fr Le temps\r\nNS: X <mid:x@id.foo.com>\r\n\
         Require: From, DateTime\r\nX.WackyMessageOption: Use-silly-font\r\n\r\nContent-type: text/xml; charset=utf-8\r\n\

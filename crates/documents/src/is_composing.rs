@@ -17,7 +17,7 @@ pub struct IsComposing {
     pub refresh_secs: Option<u32>,
 }
 
-/// Another word than these is as good as `idle` (RFC 3994 section 3.3.1).
+/// Another word than these is as good as `idle` (RFC 3994 section 3).
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub enum ComposingState {
     Active,

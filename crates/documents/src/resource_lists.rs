@@ -90,7 +90,7 @@ fn write_entry(output: &mut Output, entry: &ResourceEntry) -> std::io::Result<()
 
 /// For Content-Type and Accept.
 pub const CONTENT_TYPE: &str = "application/resource-lists+xml";
-/// The Content-Disposition of those whom a request is for (RFC 5363 section 4).
+/// The Content-Disposition of those whom a request is for (RFC 5363).
 pub const DISPOSITION: &str = "recipient-list";
 /// Different URIs, over all lists.
 pub const ENTRIES_MAX: usize = 100;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::testing::{XorShift, mutate};
 
-    /// In the manner of RFC 5366 section 7, and with all that is skipped.
+    /// In the manner of the example of RFC 5366, and with all that is skipped.
     const INVITED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n\
         <resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\" xmlns:cp=\"urn:ietf:params:xml:ns:copycontrol\">\r\n\
         \x20<list>\r\n  <entry uri=\"sip:bill@example.com\" cp:copyControl=\"to\"/>\r\n\

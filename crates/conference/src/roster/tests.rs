@@ -39,7 +39,7 @@ fn summary(document: &ConferenceInfo) -> String {
     format!("{}{}", document.state.as_str(), users.collect::<String>())
 }
 
-/// What a subscriber knows who keeps to RFC 4575 section 4.6.
+/// What a subscriber knows who keeps to RFC 4575 section 4.
 #[derive(Default)]
 struct Subscriber {
     mark: Option<RosterMark>,

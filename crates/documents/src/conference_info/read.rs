@@ -78,7 +78,7 @@ fn user(element: &Element) -> Result<User, DocumentError> {
     Ok(user)
 }
 
-// COMPAT(linphone 5): an endpoint's entity may be missing, which the schema allows.
+/// The schema lets an endpoint be without entity.
 fn endpoint(element: &Element) -> Result<Endpoint, DocumentError> {
     let word = |name| child(element, name).map(|child| child.text.trim()).unwrap_or_default();
     let mut endpoint = Endpoint {

@@ -25,7 +25,7 @@ macro_rules! words {
 }
 
 words! {
-    /// Whether an element is all that is known, what changed of it, or gone (RFC 4575 section 4.6).
+    /// Whether an element is all that is known, what changed of it, or gone (RFC 4575 section 4).
     #[derive(Default)]
     State {
         /// What an element without the attribute is.
@@ -71,7 +71,7 @@ words! {
 }
 
 words! {
-    /// As the participant sees it: who only listens is `recvonly` (RFC 4575 section 5.8.5).
+    /// As the participant sees it: who only listens is `recvonly` (RFC 4575 section 5.8).
     MediaStatus {
         Recvonly "recvonly",
         Sendonly "sendonly",

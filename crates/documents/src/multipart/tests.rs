@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::{XorShift, mutate};
 
 const TYPE: &str = "multipart/mixed;boundary=\"boundary1\"";
-/// In the manner of RFC 5366 section 7, with a preamble, a folded header, blanks after a boundary, and an epilogue.
+/// In the manner of the example of RFC 5366, with a preamble, a folded header, blanks after a boundary, and an epilogue.
 const INVITE: &str = "For old readers\r\n--boundary1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\no=a\r\n\r\n\
     --boundary1 \t\r\ncontent-type: Application/Resource-Lists+xml;\r\n\tcharset=utf-8\r\n\
     Content-Disposition: recipient-list; handling=optional\r\n\r\n<resource-lists/>\r\n--boundary1--\r\nbye\r\n--boundary1\r\n";
