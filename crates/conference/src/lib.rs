@@ -3,6 +3,7 @@
 
 pub mod id;
 pub mod roster;
+pub mod schedule;
 
 pub use id::ConferenceId;
 pub use roster::{Revision, Roster, RosterDescription, RosterEndpoint, RosterEntry, RosterMark};
