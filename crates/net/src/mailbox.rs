@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use conference::schedule::Meetings;
 use federation::partner::Partners;
 use signaling::{Answer, Core, Handoff, QuestionId};
 use sip::Aor;
@@ -22,6 +23,7 @@ pub enum WorkerMessage {
         known: Handoff,
     },
     Partners(Arc<Partners>),
+    Meetings(Arc<Meetings>),
     UserRemoved(Aor),
     /// Forget what the DNS said: an administrator corrected something.
     ForgetNames,

@@ -352,6 +352,7 @@ impl Worker {
             WorkerMessage::Handoff(handoff) => self.core.handle_input(self.now, Input::Handoff(handoff)),
             WorkerMessage::Adopt { moved, known } => self.adopt(*moved, known),
             WorkerMessage::Partners(partners) => self.core.handle_input(self.now, Input::Partners(partners)),
+            WorkerMessage::Meetings(meetings) => self.core.handle_input(self.now, Input::Meetings(meetings)),
             WorkerMessage::UserRemoved(aor) => self.core.handle_input(self.now, Input::UserRemoved(aor)),
             WorkerMessage::ForgetNames => self.resolver.forget(),
             WorkerMessage::Answer { id, answer } => self.core.handle_input(self.now, Input::Answer { id, answer }),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::decision::Decisions;
 use federation::discovery::DiscoveryCache;
@@ -52,6 +53,7 @@ pub struct CoreConfig {
     pub epoch: Instant,
     pub epoch_unix_ms: u64,
     pub partners: Arc<Partners>,
+    pub meetings: Arc<Meetings>,
     pub limits: Limits,
     pub random_seed: u64,
 }
@@ -71,6 +73,7 @@ pub struct Core {
     pub(crate) limits: Limits,
     pub(crate) mint: Mint,
     pub(crate) partners: Arc<Partners>,
+    pub(crate) meetings: Arc<Meetings>,
     pub(crate) nonces: NonceBook,
     pub(crate) discovery: DiscoveryCache,
     pub(crate) flows: FlowTable,
@@ -142,6 +145,7 @@ impl Core {
             organisation: config.organisation,
             listeners: config.listeners,
             partners: config.partners,
+            meetings: config.meetings,
             nonces: NonceBook::new(mint.nonce_secret(), config.epoch, nonce_life, limits.nonces_max),
             mint,
             discovery: DiscoveryCache::new(),
@@ -190,6 +194,7 @@ impl Core {
             Input::Answer { id, answer } => self.handle_answer(now, id, Some(answer)),
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
+            Input::Meetings(meetings) => self.meetings = meetings,
             Input::UserRemoved(aor) => self.user_removed(&aor),
             Input::Drain => self.is_draining = true,
         }
@@ -469,6 +474,11 @@ impl Core {
             self.counts.hit("undecided_secs_max");
             self.put(Output::CloseFlow { flow });
         }
+    }
+
+    /// The scheduled meetings as this worker knows them.
+    pub fn meetings(&self) -> &Meetings {
+        &self.meetings
     }
 
     fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {

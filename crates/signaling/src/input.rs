@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use conference::schedule::Meetings;
 use federation::flow::FlowFacts;
 use federation::partner::Partners;
 use sip::{Aor, FlowId, Message};
@@ -25,6 +26,8 @@ pub enum Input {
     Handoff(Handoff),
     /// The table of partners was replaced.
     Partners(Arc<Partners>),
+    /// The table of scheduled meetings was replaced.
+    Meetings(Arc<Meetings>),
     /// An account was removed: its bindings and flows end.
     UserRemoved(Aor),
     /// The server is about to end: nothing new begins here any more, what is under way goes on.

@@ -87,6 +87,7 @@ impl Site {
             epoch: now,
             epoch_unix_ms: unix_ms,
             partners: table.clone(),
+            meetings: Arc::default(),
             limits: Limits::default(),
             random_seed: random_seed.wrapping_add(u64::from(worker)),
         };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use conference::ConferenceId;
 use sip::Aor;
 
 /// Why the store did not do what it was asked. `Display` says what was wrong, [`StoreError::hint`] what to do next.
@@ -20,6 +21,12 @@ pub enum StoreError {
     PartnerNotBlocked { domain: String },
     #[error("there is no entry for {domain}")]
     PartnerUnknown { domain: String },
+    #[error("there is no meeting {0}")]
+    MeetingUnknown(ConferenceId),
+    #[error("meeting {0} exists")]
+    MeetingExists(ConferenceId),
+    #[error("{max} meetings are still to take place")]
+    MeetingsFull { max: u64 },
     #[error("cannot write {path}: {source}")]
     Unwritable { path: PathBuf, source: std::io::Error },
     #[error("cannot open {path}: {source}")]
@@ -55,6 +62,9 @@ impl StoreError {
                 format!("to see its entry: comity partner show {domain}; to remove it: comity partner remove {domain}")
             }
             StoreError::PartnerUnknown { .. } => "to see the entries: comity partner list".to_owned(),
+            StoreError::MeetingUnknown(_) => "to see the meetings: comity meeting list --all".to_owned(),
+            StoreError::MeetingExists(_) => "try again: each meeting gets a name of its own by chance".to_owned(),
+            StoreError::MeetingsFull { .. } => "cancel some that are not wanted: comity meeting list".to_owned(),
             StoreError::Unwritable { .. } => "check that the folder exists and belongs to this user".to_owned(),
             StoreError::Unopened { .. } => "check that the file is the database of a comity server".to_owned(),
             StoreError::Newer { .. } => "run the version that wrote it, or restore an older copy".to_owned(),

@@ -1,11 +1,12 @@
-//! What outlives the server: users and their credentials, messages that wait for them, partners, and why requests were
-//! refused.
+//! What outlives the server: users and their credentials, messages that wait for them, partners, scheduled meetings, and
+//! why requests were refused.
 //!
 //! [`Store`] is the SQLite database of one server, used directly by commands when no server runs. [`StoreThread`] puts it
 //! behind two threads: one writes, with several changes in a commit, and one reads. No policy lives here, except for what
 //! a table itself must never hold: a domain that is both allowed and blocked.
 
 mod error;
+mod meetings;
 mod messages;
 mod partners;
 mod password;
@@ -21,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OpenFlags};
 
 pub use error::StoreError;
+pub use meetings::StoredMeeting;
 pub use messages::WaitingMessages;
 pub use partners::{PartnerRemoval, StoredPartner};
 pub use password::Credentials;

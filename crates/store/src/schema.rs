@@ -74,6 +74,15 @@ const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX stored_messages_aor ON stored_messages (aor);
     CREATE INDEX stored_messages_expires ON stored_messages (expires);",
+    // Moments in seconds. A meeting outlives its organiser's account: others are invited, and have to be told.
+    "CREATE TABLE meetings (
+        id TEXT PRIMARY KEY,
+        organiser TEXT NOT NULL,
+        ends INTEGER, -- NULL: the series has no end
+        record TEXT NOT NULL,
+        created INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX meetings_ends ON meetings (ends);",
 ];
 
 #[cfg(test)]
