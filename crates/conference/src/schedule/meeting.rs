@@ -38,6 +38,8 @@ pub struct Meeting {
 pub struct Invitee {
     #[serde(with = "text")]
     pub address: Aor,
+    /// Attendee or presenter.
+    #[serde(default)]
     pub role: MeetingRole,
     #[serde(default)]
     pub attendance: Attendance,
@@ -72,6 +74,9 @@ impl Meeting {
             return Err(ScheduleError::OpensBefore(self.settings.opens_before_mins));
         }
         self.check_invitees()?;
+        for invitee in &mut self.invitees {
+            invitee.role = invitee.role.min(MeetingRole::Presenter);
+        }
         if let Some(recurrence) = &mut self.recurrence {
             self.start = recurrence.check(self.start)?;
         }

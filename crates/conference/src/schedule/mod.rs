@@ -4,6 +4,7 @@
 //! Nothing here knows the time of day: it is an argument, in seconds since 1970.
 
 mod error;
+pub mod invitation;
 mod meeting;
 mod meetings;
 mod occurrence;

@@ -64,9 +64,10 @@ pub enum Presenters {
 }
 
 /// What somebody may do in a meeting, least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MeetingRole {
+    #[default]
     Attendee,
     Presenter,
     Organiser,
