@@ -79,6 +79,10 @@ impl Client {
         self.ask(Method::PUT, path, json(body)?).await
     }
 
+    pub async fn patch<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        self.ask(Method::PATCH, path, json(body)?).await
+    }
+
     /// The answer may be empty: then `T` is `()`.
     pub async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
         self.ask(Method::DELETE, path, Bytes::new()).await

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use certificates::{LoadError, Roots, ServedIdentity};
+use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::partner::Partners;
 use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Resolver, WorkerSetup};
@@ -22,7 +23,7 @@ use crate::accounts::StoreAccounts;
 use crate::certificate;
 use crate::certificate_service::CertificateService;
 use crate::config::Config;
-use crate::control::{Control, ControlSocket, SocketError, partners_of};
+use crate::control::{Control, ControlSocket, SocketError, meetings_of, partners_of};
 use crate::message_expiry;
 use crate::metrics::{MetricsListeners, ServerCounts};
 use crate::refusal_log::RefusalLog;
@@ -152,6 +153,7 @@ fn lock(config: &Config) -> Result<File, StartError> {
 struct Start {
     organisation: Arc<Organisation>,
     partners: Arc<Partners>,
+    meetings: Arc<Meetings>,
     listeners: Vec<ListenerSetup>,
     tls_client: Arc<rustls::ClientConfig>,
     roots: Roots,
@@ -170,6 +172,7 @@ impl Start {
         Ok(Start {
             organisation: Arc::new(config.organisation()),
             partners: Arc::new(partners_of(&store, switches.enabled, switches.discovery)?),
+            meetings: Arc::new(meetings_of(&store)?),
             listeners: listeners(config, identity)?,
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
             roots,
@@ -193,6 +196,7 @@ impl Start {
             epoch: self.epoch,
             epoch_unix_ms: self.epoch_unix_ms,
             partners: self.partners.clone(),
+            meetings: self.meetings.clone(),
             limits: signaling::Limits::default(),
             random_seed: rand::random(),
         }

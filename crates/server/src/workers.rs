@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use conference::schedule::Meetings;
 use federation::partner::Partners;
 use net::{Mailbox, WorkerMessage};
 use signaling::Core;
@@ -29,6 +30,12 @@ impl Workers {
     pub fn publish(&self, partners: Partners) {
         let partners = Arc::new(partners);
         self.tell(|| WorkerMessage::Partners(partners.clone()));
+    }
+
+    /// Replaces the table of scheduled meetings everywhere.
+    pub fn publish_meetings(&self, meetings: Meetings) {
+        let meetings = Arc::new(meetings);
+        self.tell(|| WorkerMessage::Meetings(meetings.clone()));
     }
 
     /// Ends what a removed user has here.

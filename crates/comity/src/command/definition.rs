@@ -48,7 +48,7 @@ fn groups(command: &Command) -> Vec<(&'static str, Vec<&str>)> {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "plan", "check"]),
     ("Run", &["serve", "status", "metrics"]),
-    ("Users and partners", &["user", "partner"]),
+    ("Users, partners, meetings", &["user", "partner", "meeting"]),
     ("When something does not work", &["route", "why"]),
     ("To look around, and for your shell", &["demo", "completions", "man"]),
 ];

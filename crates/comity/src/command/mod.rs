@@ -5,6 +5,7 @@ mod completions;
 mod definition;
 mod init;
 mod man;
+mod meeting;
 mod metrics;
 mod partner;
 mod plan;
@@ -79,6 +80,9 @@ enum Command {
     /// Allow, block, list and show the domains to federate with
     #[command(subcommand, after_help = partner::EXAMPLES)]
     Partner(partner::PartnerCommand),
+    /// Schedule meetings with people of any domain; list, show, change and cancel them
+    #[command(subcommand, after_help = meeting::EXAMPLES)]
+    Meeting(meeting::MeetingCommand),
     /// Walk the way to a partner now, step by step; show what is wrong and whose side it is
     #[command(after_help = route::EXAMPLES)]
     Route(route::RouteArguments),
@@ -123,6 +127,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Metrics => metrics::run(&global).await,
             Command::User(command) => user::run(&global, command).await,
             Command::Partner(command) => partner::run(&global, command).await,
+            Command::Meeting(command) => meeting::run(&global, command).await,
             Command::Route(arguments) => route::run(&global, &arguments).await,
             Command::Why(arguments) => why::run(&global, &arguments).await,
             Command::Completions(arguments) => completions::run(&global, &arguments),
@@ -163,10 +168,11 @@ Examples:
   comity user add alice@contoso.example    a first user
   comity partner add fabrikam.example      federate with fabrikam.example
   comity partner show fabrikam.example     how that goes
+  comity meeting create --help             a meeting with people of any domain
   comity route fabrikam.example            which way it goes, or why it does not go
   comity why CALL-ID                       what became of a call or message
 
 comity COMMAND --help says more about a command.
 
-status and metrics need a running server. user, partner, route and why speak with it too; where
-none runs, they work on its store directly.";
+status and metrics need a running server. user, partner, meeting, route and why speak with it
+too; where none runs, they work on its store directly.";

@@ -25,10 +25,8 @@ pub enum ScheduleError {
     Count(u32),
     #[error("the series ends on {0}, before it begins")]
     EndsBefore(String),
-    #[error("days are named, but the meeting is not weekly")]
-    DaysWithoutWeeks,
-    #[error("each occurrence lasts until after the next one begins")]
-    Overlap,
+    #[error("the meeting lies in the past")]
+    Past,
     #[error("attendees come in {0} minutes before")]
     OpensBefore(u32),
     #[error("{0} is the date of no occurrence")]
@@ -57,8 +55,7 @@ impl ScheduleError {
             ScheduleError::Interval(_) => format!("an interval is from 1 to {}", recurrence::INTERVAL_MAX),
             ScheduleError::Count(_) => format!("a series has from 1 to {} occurrences", occurrence::OCCURRENCES_MAX),
             ScheduleError::EndsBefore(_) => "name a later last day".to_owned(),
-            ScheduleError::DaysWithoutWeeks => "say that it is every week, or leave the days out".to_owned(),
-            ScheduleError::Overlap => "make the meeting shorter, or the interval longer".to_owned(),
+            ScheduleError::Past => "give a date and time to come, by the clocks of the meeting's zone".to_owned(),
             ScheduleError::OpensBefore(_) => {
                 format!("attendees may come in at most {} minutes before", meeting::OPENS_BEFORE_MINS_MAX)
             }

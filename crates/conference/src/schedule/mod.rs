@@ -15,6 +15,7 @@ mod text;
 mod zone;
 
 pub use error::ScheduleError;
+pub use jiff::civil::Date;
 pub use meeting::{Attendance, INVITEES_MAX, Invitee, Meeting};
 pub use meetings::Meetings;
 pub use occurrence::{Exception, OCCURRENCES_MAX, Occurrence};

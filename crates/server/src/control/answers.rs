@@ -1,6 +1,7 @@
 //! The shapes of the control API, for the server that fills them and the commands that read them.
 
 mod diagnosis;
+mod meeting;
 
 use std::net::SocketAddr;
 
@@ -14,6 +15,10 @@ use crate::certificate::ServedCertificate;
 pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
     SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
+};
+pub use meeting::{
+    MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting, OccurrenceAnswer,
+    SettingsChange, local,
 };
 
 /// `GET /api/status`

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use conference::schedule::ScheduleError;
 use store::StoreError;
 
 use super::answers::ErrorAnswer;
@@ -19,9 +20,20 @@ impl ControlError {
         ControlError { status, answer: ErrorAnswer { error: error.into(), hint: Some(hint.into()) } }
     }
 
+    /// What is asked for does not go with what is there.
+    pub(super) fn conflict(error: impl Into<String>, hint: impl Into<String>) -> ControlError {
+        ControlError::new(StatusCode::CONFLICT, error, hint)
+    }
+
     /// What was sent is understood but cannot be done.
     pub(super) fn unprocessable(error: impl Into<String>, hint: impl Into<String>) -> ControlError {
         ControlError::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
+    }
+}
+
+impl From<ScheduleError> for ControlError {
+    fn from(error: ScheduleError) -> ControlError {
+        ControlError::unprocessable(error.to_string(), error.hint())
     }
 }
 
@@ -37,7 +49,10 @@ impl From<StoreError> for ControlError {
             StoreError::UserExists(_) | StoreError::PartnerBlocked { .. } | StoreError::PartnerNotBlocked { .. } => {
                 StatusCode::CONFLICT
             }
-            StoreError::UserUnknown(_) | StoreError::PartnerUnknown { .. } => StatusCode::NOT_FOUND,
+            StoreError::MeetingExists(_) | StoreError::MeetingsFull { .. } => StatusCode::CONFLICT,
+            StoreError::UserUnknown(_) | StoreError::PartnerUnknown { .. } | StoreError::MeetingUnknown(_) => {
+                StatusCode::NOT_FOUND
+            }
             StoreError::Overloaded | StoreError::Closed => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::Commit(_) => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,6 +8,7 @@ pub mod advice;
 pub mod answers;
 mod decisions;
 mod error;
+mod meetings;
 mod metrics;
 mod partners;
 mod route;
@@ -35,6 +36,7 @@ use crate::config::Config;
 use crate::metrics::{LastAnswers, ServerCounts};
 use crate::workers::Workers;
 use error::ControlError;
+pub(crate) use meetings::meetings_of;
 pub use socket::{ControlSocket, SocketError};
 
 /// What the API works on.
@@ -77,6 +79,9 @@ impl Control {
             .route("/api/partners", get(partners::list))
             .route("/api/partners/{domain}", get(partners::show).put(partners::put).delete(partners::remove))
             .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
+            .route("/api/meetings", get(meetings::list).post(meetings::create))
+            .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
+            .route("/api/meetings/{id}/invitation", get(meetings::invitation))
             .route("/api/route/{domain}", get(route::show))
             .route("/api/why", get(why::show))
             .route("/api/decisions", get(decisions::list))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use conference::id::{CONFERENCE_PREFIX, FACTORY};
 use sip::Aor;
 use store::{Credentials, StoreError, now_unix};
 
@@ -29,6 +30,7 @@ pub(super) async fn add(
     Body(NewUser { aor, password }): Body<NewUser>,
 ) -> Result<(StatusCode, Json<UserAnswer>), ControlError> {
     let aor = local_aor(&control, &aor)?;
+    check_not_reserved(&aor)?;
     let credentials = hash(aor.clone(), password).await?;
     let (new, created_unix) = (aor.clone(), now_unix());
     control.0.store.write(move |store| store.add_user(&new, &credentials, created_unix)).await?;
@@ -88,7 +90,7 @@ fn parse(text: &str) -> Result<Aor, ControlError> {
     text.parse().map_err(malformed)
 }
 
-fn local_aor(control: &Control, text: &str) -> Result<Aor, ControlError> {
+pub(super) fn local_aor(control: &Control, text: &str) -> Result<Aor, ControlError> {
     let aor = parse(text)?;
     let domains = &control.0.config.domains;
     if domains.iter().any(|domain| domain == aor.domain()) {
@@ -96,6 +98,16 @@ fn local_aor(control: &Control, text: &str) -> Result<Aor, ControlError> {
     }
     let hint = format!("the domains served here are: {}", domains.join(", "));
     Err(ControlError::unprocessable(format!("{} is not a domain of this server", aor.domain()), hint))
+}
+
+/// Meetings have the addresses of users: a user of such a name could not be called.
+fn check_not_reserved(aor: &Aor) -> Result<(), ControlError> {
+    let is_reserved = aor.user() == FACTORY || aor.user().starts_with(CONFERENCE_PREFIX);
+    if !is_reserved {
+        return Ok(());
+    }
+    let error = format!("{FACTORY} and names that begin with {CONFERENCE_PREFIX} are meetings' addresses");
+    Err(ControlError::unprocessable(error, "choose another name for the user"))
 }
 
 async fn hash(aor: Aor, password: String) -> Result<Credentials, ControlError> {
