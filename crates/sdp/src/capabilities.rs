@@ -44,10 +44,18 @@ pub enum Order {
 /// `Preferred` offers plain `RTP/AVP` with `a=crypto` lines, as phones do whose encryption is optional. Strictly,
 /// RFC 4568 keeps these lines for `RTP/SAVP`; what phones make of it:
 ///
-/// - baresip with `mediaenc=srtp` and pjsip with SRTP optional answer with a line of their own: protected.
-/// - phones that do not know the attribute leave it out of the answer: plain, where `RTP/SAVP` would fail.
-/// - baresip with `mediaenc=srtp-mand`, pjsip with SRTP mandatory and others that insist on `RTP/SAVP` refuse the
-///   stream, with 488 or with port 0. To reach them an offer under `Required` must follow.
+/// | phone | `Preferred` gives | `Required` gives |
+/// | --- | --- | --- |
+/// | baresip 1.0, no encryption | plain | 488 |
+/// | baresip 1.0, `mediaenc=srtp` | protected | protected |
+/// | baresip 1.0, `mediaenc=srtp-mand` | 488 | protected |
+/// | linphone 5.1, no encryption | plain | protected |
+/// | linphone 5.1, SRTP | plain | protected |
+/// | linphone 5.1, SRTP mandatory | 488 | protected |
+/// | pjsip, SRTP optional (by its source) | protected | protected |
+/// | pjsip, SRTP mandatory (by its source) | 488 | protected |
+///
+/// So a 488 to one of the two may be followed by an offer of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProtectionPolicy {
     /// Offers `RTP/SAVP`; refuses what is plain.

@@ -105,16 +105,15 @@ fn our_order_counts_where_it_is_asked_for() {
 }
 
 #[test]
-fn linphone_with_encryption_and_feedback() {
+fn linphone_demands_protection_wherever_it_knows_it() {
     let (session, body) = taken(
         "v=0
-         o=carol 2470 3211 IN IP4 10.99.0.1
+         o=carol 172 1525 IN IP4 10.99.0.1
          s=Talk
          c=IN IP4 10.99.0.1
          t=0 0
          a=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup,jitt,TTL voip-metrics
-         a=record:off
-         m=audio 7078 RTP/SAVPF 96 97 98 0 8 18 101 99 100
+         m=audio 7078 RTP/SAVP 96 97 98 0 8 18 99 100 101
          a=rtpmap:96 opus/48000/2
          a=fmtp:96 useinbandfec=1
          a=rtpmap:97 speex/16000
@@ -122,21 +121,31 @@ fn linphone_with_encryption_and_feedback() {
          a=rtpmap:98 speex/8000
          a=fmtp:98 vbr=on
          a=fmtp:18 annexb=yes
-         a=rtpmap:101 telephone-event/48000
-         a=rtpmap:99 telephone-event/16000
-         a=rtpmap:100 telephone-event/8000
-         a=rtcp:7079
-         a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:1LFY0nYfFHoz1kEUbE6f6bVRb2wJKXUBjPWCpAPU
-         a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:2LFY0nYfFHoz1kEUbE6f6bVRb2wJKXUBjPWCpAPU
-         a=crypto:3 AES_256_CM_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==
-         a=rtcp-fb:* trr-int 1000
+         a=rtpmap:99 telephone-event/48000
+         a=rtpmap:100 telephone-event/16000
+         a=rtpmap:101 telephone-event/8000
+         a=crypto:1 AES_256_CM_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==
+         a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:1LFY0nYfFHoz1kEUbE6f6bVRb2wJKXUBjPWCpAPU
+         a=crypto:3 AES_CM_128_HMAC_SHA1_32 inline:2LFY0nYfFHoz1kEUbE6f6bVRb2wJKXUBjPWCpAPU
+         a=rtcp-fb:* trr-int 5000
          a=rtcp-fb:* ccm tmmbr",
     );
-    assert_eq!((session.format.encoding, session.telephone_event), (Encoding::Opus, Some(101)));
+    assert_eq!((session.format.encoding, session.telephone_event), (Encoding::Opus, Some(99)));
     assert_eq!(suite(&session), Some(Suite::AesCm128HmacSha1_80));
-    assert!(body.contains("m=audio 30000 RTP/SAVPF 96 101\r\n"), "{body}");
-    assert!(body.contains("a=rtpmap:101 telephone-event/48000\r\n"), "{body}");
-    assert_eq!(body.matches("a=crypto:").count(), 1);
+    assert!(body.contains("m=audio 30000 RTP/SAVP 96 99\r\n"), "{body}");
+    assert!(body.contains("a=rtpmap:99 telephone-event/48000\r\n"), "{body}");
+    assert!(body.contains("a=crypto:2 ") && body.matches("a=crypto:").count() == 1, "{body}");
+}
+
+#[test]
+fn feedback_profiles_are_answered_in_kind() {
+    for profile in ["RTP/AVPF", "RTP/SAVPF"] {
+        let (_, body) = taken(&format!(
+            "v=0\nc=IN IP4 192.0.2.1\nm=audio 7078 {profile} 0\na=rtcp-fb:* trr-int 1000\n\
+             a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:1LFY0nYfFHoz1kEUbE6f6bVRb2wJKXUBjPWCpAPU"
+        ));
+        assert!(body.contains(&format!("m=audio 30000 {profile} 0\r\n")) && !body.contains("rtcp-fb"), "{body}");
+    }
 }
 
 #[test]
