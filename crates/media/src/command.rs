@@ -1,9 +1,9 @@
 //! What signalling asks of a media thread, and what it hears from it. Plain values, so that a media node of its own may
 //! carry them as bytes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use sdp::{AudioSession, Encoding};
+use sdp::{AudioSession, Encoding, Keys};
 use serde::{Deserialize, Serialize};
 
 /// A mixer, or the pair of legs of an anchored call. Its legs are all worked on by one thread.
@@ -19,6 +19,16 @@ pub struct BridgeId {
 pub struct LegId {
     pub bridge: BridgeId,
     pub serial: u32,
+}
+
+/// A leg whose sockets are open: what a session description says of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedLeg {
+    /// Where phones reach it.
+    pub rtp: SocketAddr,
+    pub rtcp: SocketAddr,
+    /// Fresh from the system's randomness.
+    pub keys: Keys,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +55,18 @@ pub enum MediaCommand {
     Announce { bridge: BridgeId, to: Option<LegId>, announcement: Announcement },
     /// The leg is over. Answered by [`MediaEvent::Closed`].
     Close { leg: LegId },
+}
+
+impl MediaCommand {
+    pub fn bridge(&self) -> BridgeId {
+        match self {
+            MediaCommand::Run { leg, .. }
+            | MediaCommand::Mute { leg, .. }
+            | MediaCommand::Hold { leg, .. }
+            | MediaCommand::Close { leg } => leg.bridge,
+            MediaCommand::Announce { bridge, .. } => *bridge,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
