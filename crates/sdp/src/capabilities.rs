@@ -52,8 +52,9 @@ pub enum Order {
 /// | linphone 5.1, no encryption | plain | protected |
 /// | linphone 5.1, SRTP | plain | protected |
 /// | linphone 5.1, SRTP mandatory | 488 | protected |
-/// | pjsip, SRTP optional (by its source) | protected | protected |
-/// | pjsip, SRTP mandatory (by its source) | 488 | protected |
+/// | pjsip 2.15, no encryption | plain | 488 |
+/// | pjsip 2.15, SRTP optional | protected | protected |
+/// | pjsip 2.15, SRTP mandatory | 488 | protected |
 ///
 /// So a 488 to one of the two may be followed by an offer of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

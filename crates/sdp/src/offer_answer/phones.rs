@@ -152,29 +152,42 @@ fn feedback_profiles_are_answered_in_kind() {
 fn pjsip_with_encryption_demanded() {
     let (session, body) = taken(
         "v=0
-         o=- 3838520000 3838520000 IN IP4 10.99.0.1
+         o=- 4004648275 4004648275 IN IP4 10.99.0.1
          s=pjmedia
          b=AS:84
          t=0 0
          a=X-nat:0
-         m=audio 4002 RTP/SAVP 96 0 120 121
+         m=audio 4000 RTP/SAVP 96 97 98 99 3 0 8 9 120 121 122
          c=IN IP4 10.99.0.1
          b=TIAS:64000
-         a=rtcp:4003 IN IP4 10.99.0.1
+         a=rtcp:4009 IN IP4 10.99.0.1
          a=sendrecv
          a=rtpmap:96 speex/16000
+         a=rtpmap:97 speex/8000
+         a=rtpmap:98 speex/32000
+         a=rtpmap:99 iLBC/8000
+         a=fmtp:99 mode=30
+         a=rtpmap:3 GSM/8000
          a=rtpmap:0 PCMU/8000
-         a=rtpmap:120 telephone-event/8000
+         a=rtpmap:8 PCMA/8000
+         a=rtpmap:9 G722/8000
+         a=rtpmap:120 telephone-event/16000
          a=fmtp:120 0-16
-         a=rtpmap:121 telephone-event/48000
-         a=ssrc:1234567 cname:3f2a
-         a=crypto:1 AEAD_AES_256_GCM inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
-         a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz",
+         a=rtpmap:121 telephone-event/8000
+         a=fmtp:121 0-16
+         a=rtpmap:122 telephone-event/32000
+         a=fmtp:122 0-16
+         a=ssrc:1715023476 cname:3f2a
+         a=crypto:1 AES_256_CM_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==
+         a=crypto:2 AEAD_AES_256_GCM inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+         a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz",
     );
     assert_eq!(session.format, Format { payload_type: 0, encoding: Encoding::Pcmu });
-    assert_eq!((session.telephone_event, session.remote), (Some(120), "10.99.0.1:4002".parse().unwrap()));
+    assert_eq!(session.telephone_event, Some(121));
+    assert_eq!(session.remote, "10.99.0.1:4000".parse().unwrap());
+    assert_eq!(session.remote_rtcp, "10.99.0.1:4009".parse().unwrap());
     assert_eq!(suite(&session), Some(Suite::AeadAes256Gcm));
-    assert!(body.contains("a=crypto:1 AEAD_AES_256_GCM inline:") && body.contains("RTP/SAVP 0 120\r\n"), "{body}");
+    assert!(body.contains("a=crypto:2 AEAD_AES_256_GCM inline:") && body.contains("RTP/SAVP 0 121\r\n"), "{body}");
 }
 
 #[test]
