@@ -36,6 +36,6 @@ mod tone;
 mod window;
 
 pub use clock::Clock;
-pub use command::{Announcement, BridgeId, BridgeKind, LegId, LegReport, MediaCommand, MediaEvent};
+pub use command::{Announcement, BridgeId, BridgeKind, LegId, LegReport, MediaCommand, MediaEvent, OpenedLeg};
 pub use entry::PacketKind;
 pub use node::{MediaNode, NodeCounts, Output};

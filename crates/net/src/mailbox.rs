@@ -156,6 +156,7 @@ mod tests {
             to: Requester::Outside(ServerTransactionId(1)),
             status,
             response: Bytes::new(),
+            source: None,
         })
     }
 

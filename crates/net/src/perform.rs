@@ -23,6 +23,8 @@ impl Worker {
             Output::Handoff { to, handoff } => self.hand_off(to, handoff),
             Output::Ask { id, question } => self.ask(id, question),
             // The core keeps the record; here it is only told to whoever watches the log.
+            // There are no legs yet, so nothing is to be done with them.
+            Output::Media(_) => {}
             Output::Decided(record) => tracing::debug!(?record, "decided"),
         }
     }
@@ -158,6 +160,9 @@ impl Worker {
                     worker.name_looked_up(result.is_err());
                     worker.answer(id, Answer::Addresses(result));
                 });
+            }
+            Question::OpenLeg { .. } => {
+                self.answer(id, Answer::LegOpened(Err("this server has no ports for sound".to_owned())))
             }
             Question::Connect { remote, server_name } => {
                 spawn_local(connect::connect(worker, id, remote, server_name));

@@ -2,7 +2,7 @@
 //! where it goes. From there the target's owner takes over (`owner`).
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use sip::{Aor, Edits, HeaderName, Message, MessageLimits, Method, Refusal, build
 
 use crate::core::{Asker, Core};
 use crate::route::{Destination, OwnRoutes, route};
-use crate::{AdmittedRequest, Answer, Handoff, Output, Question, Requester, Upstream, WorkerId};
+use crate::{AdmittedRequest, Answer, Handoff, Ingress, Output, Question, Requester, Upstream, WorkerId};
 
 /// The server transactions of this worker, and which owner each was handed to.
 #[derive(Debug, Default)]
@@ -189,20 +189,14 @@ impl Core {
         }
         let organisation = &self.organisation;
         let connections = self.limits.partner_connections;
-        match route(&arrival.message, &admitted, &arrival.own_routes, &self.mint, organisation, connections) {
-            Err(refusal) => self.refuse_arrival(now, arrival, &refusal),
-            Ok(destination) => self.give_to_owner(
-                now,
-                AdmittedRequest {
-                    message: arrival.message,
-                    admitted,
-                    flow: arrival.facts,
-                    destination,
-                    routes_taken: arrival.own_routes.count,
-                    upstream: arrival.upstream,
-                },
-            ),
-        }
+        let routed = route(&arrival.message, &admitted, &arrival.own_routes, &self.mint, organisation, connections);
+        let destination = match routed {
+            Err(refusal) => return self.refuse_arrival(now, arrival, &refusal),
+            Ok(destination) => destination.or_conference(|| self.new_conference()),
+        };
+        let Arrival { message, facts, own_routes, upstream, .. } = arrival;
+        let (ingress, routes_taken) = (Ingress::Flow(facts), own_routes.count);
+        self.give_to_owner(now, AdmittedRequest { message, admitted, ingress, destination, routes_taken, upstream });
     }
 
     pub(crate) fn give_to_owner(&mut self, now: Instant, request: AdmittedRequest) {
@@ -210,8 +204,8 @@ impl Core {
         if self.ownership.is_ours(owner) {
             return self.own(now, request);
         }
-        if matches!(request.destination, Destination::Registrar(_)) {
-            self.move_flow(request.flow.id, owner);
+        if let (Destination::Registrar(_), Some(flow)) = (&request.destination, request.ingress.flow()) {
+            self.move_flow(flow.id, owner);
         }
         if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = request.upstream {
             self.acceptor.owners_by_server.insert(transaction, owner);
@@ -241,7 +235,7 @@ impl Core {
             Asker::Admission(arrival) => arrival.upstream == Some(upstream),
             Asker::Recipient(request) => request.upstream == Some(upstream),
             // What is on its way into the store cannot be taken back.
-            Asker::Link(_) | Asker::Keep(_) | Asker::Queue(_) | Asker::Settlement(_) => false,
+            Asker::Link(_) | Asker::Keep(_) | Asker::Queue(_) | Asker::Settlement(_) | Asker::Leg { .. } => false,
         };
         match self.stop_waiting(waits) {
             Some(Asker::Admission(arrival)) => {
@@ -280,17 +274,37 @@ impl Core {
 
     /// Sends a response up the server transaction, on whichever worker that is.
     pub(crate) fn respond(&mut self, now: Instant, upstream: Upstream, status: u16, response: Bytes) {
+        self.respond_from(now, upstream, status, response, None);
+    }
+
+    /// The same, saying where the response came from.
+    pub(crate) fn respond_from(
+        &mut self,
+        now: Instant,
+        upstream: Upstream,
+        status: u16,
+        response: Bytes,
+        source: Option<IpAddr>,
+    ) {
+        let to = upstream.requester;
         if self.ownership.is_ours(upstream.worker) {
-            self.respond_here(now, upstream.requester, status, response);
+            self.respond_here(now, to, status, response, source);
         } else {
-            let handoff = Handoff::Respond { to: upstream.requester, status, response };
-            self.hand(upstream.worker, handoff);
+            self.hand(upstream.worker, Handoff::Respond { to, status, response, source });
         }
     }
 
     /// The transaction may have ended meanwhile: then there is nobody to tell.
-    pub(crate) fn respond_here(&mut self, now: Instant, to: Requester, status: u16, response: Bytes) {
+    pub(crate) fn respond_here(
+        &mut self,
+        now: Instant,
+        to: Requester,
+        status: u16,
+        response: Bytes,
+        source: Option<IpAddr>,
+    ) {
         match to {
+            Requester::Agent(serial) => self.asked.responded(serial, response, source),
             Requester::Outside(id) => drop(self.transactions.respond(now, id, status, response)),
             Requester::Notifier(subscription) => self.notified(now, subscription, status, response),
         }

@@ -59,13 +59,13 @@ impl Core {
         let parties = [bye.from(), bye.to()].into_iter().flatten().filter_map(|party| Aor::from_uri(&party.uri()).ok());
         for aor in parties.collect::<Vec<_>>() {
             if self.organisation.is_local(aor.domain()) {
-                self.call_changed(now, aor, bye, false);
+                self.call_changed(now, aor, bye.call_id().unwrap_or_default(), false);
             }
         }
     }
 
-    pub(crate) fn call_changed(&mut self, now: Instant, aor: Aor, of: &Message, is_under_way: bool) {
-        let call_id = of.call_id().unwrap_or_default().to_owned();
+    pub(crate) fn call_changed(&mut self, now: Instant, aor: Aor, call_id: &str, is_under_way: bool) {
+        let call_id = call_id.to_owned();
         let owner = self.ownership.of_aor(&aor);
         if self.ownership.is_ours(owner) {
             self.change_calls(now, &aor, call_id, is_under_way);

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use conference::ConferenceId;
 use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::decision::Decisions;
 use federation::discovery::DiscoveryCache;
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::partner::Partners;
+use media::LegId;
 use messaging::{Pager, Queues, StoreAndForward};
 use presence::PresenceAgent;
 use registrar::{BindingSummary, LocationService};
@@ -23,7 +25,9 @@ use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionO
 use sip::{Aor, FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
+use crate::agent::Asked;
 use crate::calls::Calls;
+use crate::conferences::Conferences;
 use crate::counts::CoreCounts;
 use crate::failover::Failover;
 use crate::flow_table::{FlowTable, Whereabouts};
@@ -90,6 +94,8 @@ pub struct Core {
     pub(crate) queues: Queues,
     pub(crate) presence: PresenceAgent<Watcher>,
     pub(crate) calls: Calls,
+    pub(crate) asked: Asked,
+    pub(crate) conferences: Conferences,
     /// Stored messages sent again because it was never recorded what became of them.
     pub(crate) stored_repeats: u64,
     pub(crate) decisions: Decisions,
@@ -129,6 +135,8 @@ pub(crate) enum Asker {
     Settlement(Settlement),
     /// A connection to a partner on its way up.
     Link(links::LinkKey),
+    /// Ports for a leg of sound.
+    Leg { conference: ConferenceId, leg: LegId },
 }
 
 impl Core {
@@ -162,6 +170,8 @@ impl Core {
             store_and_forward: StoreAndForward::new(limits.store_and_forward.clone()),
             queues: Queues::new(limits.store_and_forward.empty_queues_max),
             calls: Calls::default(),
+            asked: Asked::new(config.incarnation),
+            conferences: Conferences::new(config.incarnation),
             presence: PresenceAgent::new(limits.presence.clone(), config.incarnation),
             stored_repeats: 0,
             decisions: Decisions::new(limits.decisions_max),
@@ -192,6 +202,7 @@ impl Core {
             }
             Input::Datagram { facts, message } => self.handle_datagram(now, facts, message),
             Input::Answer { id, answer } => self.handle_answer(now, id, Some(answer)),
+            Input::Media(event) => self.handle_media(now, event),
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
             Input::Meetings(meetings) => self.meetings = meetings,
@@ -208,6 +219,8 @@ impl Core {
                 Machine::Transaction(key) => self.transactions.handle_timeout(now, key),
                 Machine::Context(id) => self.wake_context(now, id),
                 Machine::Waiting(id) => self.give_up_waiting(now, id),
+                Machine::Asked(serial) => self.give_up_asking(now, serial),
+                Machine::Conference(serial) => self.wake_conference(now, serial),
                 Machine::Undecided(flow) => self.close_undecided(flow),
                 Machine::Registrar => self.location.expire(now),
                 Machine::Presence => self.presence.handle_timeout(now),
@@ -318,7 +331,7 @@ impl Core {
             Handoff::Datagram { facts, message } => self.handle_message(now, facts, *message),
             Handoff::Request(request) => self.own(now, *request),
             Handoff::Cancel { upstream } => self.cancel_owned(now, upstream),
-            Handoff::Respond { to, status, response } => self.respond_here(now, to, status, response),
+            Handoff::Respond { to, status, response, source } => self.respond_here(now, to, status, response, source),
             Handoff::Response { from, message } => self.handle_response(now, from, *message),
             Handoff::Transmit { flow, bytes } => self.transmit_handed(flow, bytes),
             Handoff::FlowMoved { flow, kind, users } => {
@@ -338,7 +351,17 @@ impl Core {
 
     /// Moves what the machines put out to where it belongs, until all are quiet.
     fn settle(&mut self, now: Instant) {
-        self.settle_presence(now);
+        loop {
+            self.settle_presence(now);
+            self.settle_transactions(now);
+            if !self.settle_agents(now) {
+                break;
+            }
+        }
+        self.schedule_wakes(now);
+    }
+
+    fn settle_transactions(&mut self, now: Instant) {
         while let Some(output) = self.transactions.poll_output() {
             match output {
                 TransactionOutput::Transmit { flow, bytes } => self.transmit(flow, bytes),
@@ -348,6 +371,10 @@ impl Core {
                 TransactionOutput::ClientEnded { id } => self.owner.forget_branch(id),
             }
         }
+    }
+
+    /// The machines that answer one next time for all that they hold.
+    fn schedule_wakes(&mut self, now: Instant) {
         if let Some(at) = self.location.poll_timeout()
             && self.registrar_wakes_at.is_none_or(|set| at < set || set <= now)
         {
@@ -419,6 +446,7 @@ impl Core {
             Asker::Queue(aor) => self.resume_queue(now, &aor, answer),
             Asker::Settlement(settlement) => self.resume_settlement(now, settlement, answer),
             Asker::Link(key) => self.resume_link(now, key, answer),
+            Asker::Leg { conference, leg } => self.resume_leg(now, &conference, leg, answer),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The only message between workers. In one process it travels by channel, between nodes as bytes.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use federation::admission::Admitted;
 use federation::flow::{FlowFacts, FlowKind};
@@ -8,6 +10,7 @@ use sip::transaction::ServerTransactionId;
 use sip::{Aor, FlowId, Message};
 
 use crate::WorkerId;
+use crate::agent::AgentKey;
 use crate::route::Destination;
 
 /// What one worker asks of another.
@@ -20,7 +23,8 @@ pub enum Handoff {
     /// The caller gave up: cancel what the request of this server transaction started.
     Cancel { upstream: Upstream },
     /// A response for a requester of the receiving worker, its own Via already stripped.
-    Respond { to: Requester, status: u16, response: Bytes },
+    /// Where it came from is said to agents: sound is expected from there.
+    Respond { to: Requester, status: u16, response: Bytes, source: Option<IpAddr> },
     /// A response that reached another worker than the one whose branch it carries.
     Response { from: Responder, message: Box<Message> },
     /// Bytes for a flow that the receiving worker owns, or knows the owner of.
@@ -59,6 +63,8 @@ pub enum Requester {
     Outside(ServerTransactionId),
     /// Our own presence agent: a NOTIFY of this subscription.
     Notifier(u64),
+    /// An agent of ours, which knows its requests by number.
+    Agent(u64),
 }
 
 impl Requester {
@@ -66,7 +72,26 @@ impl Requester {
     pub(crate) fn serial(self) -> u64 {
         match self {
             Requester::Outside(transaction) => transaction.0,
-            Requester::Notifier(subscription) => subscription,
+            Requester::Notifier(serial) | Requester::Agent(serial) => serial,
+        }
+    }
+}
+
+/// Where a request came in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Ingress {
+    Flow(FlowFacts),
+    /// An agent of ours made it.
+    Agent(AgentKey),
+    /// Our presence agent made it.
+    Notifier,
+}
+
+impl Ingress {
+    pub fn flow(&self) -> Option<&FlowFacts> {
+        match self {
+            Ingress::Flow(facts) => Some(facts),
+            Ingress::Agent(_) | Ingress::Notifier => None,
         }
     }
 }
@@ -76,8 +101,7 @@ impl Requester {
 pub struct AdmittedRequest {
     pub message: Message,
     pub admitted: Admitted,
-    /// Facts about the flow it came in on.
-    pub flow: FlowFacts,
+    pub ingress: Ingress,
     pub destination: Destination,
     /// How many of the topmost Routes name this server, to be taken off.
     pub routes_taken: usize,

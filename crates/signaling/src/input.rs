@@ -5,6 +5,7 @@ use std::sync::Arc;
 use conference::schedule::Meetings;
 use federation::flow::FlowFacts;
 use federation::partner::Partners;
+use media::MediaEvent;
 use sip::{Aor, FlowId, Message};
 
 use crate::{Answer, Handoff, QuestionId};
@@ -22,6 +23,8 @@ pub enum Input {
     Datagram { facts: FlowFacts, message: Message },
     /// The answer to a question asked through [`Output::Ask`](crate::Output::Ask).
     Answer { id: QuestionId, answer: Answer },
+    /// Something happened on a leg of a bridge of this worker.
+    Media(MediaEvent),
     /// Another worker hands something over.
     Handoff(Handoff),
     /// The table of partners was replaced.

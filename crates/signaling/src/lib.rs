@@ -4,7 +4,9 @@
 //! [`Core::poll_timeout`]. It is the only crate that knows all machines; they do not know each other.
 
 mod acceptor;
+mod agent;
 mod calls;
+mod conferences;
 mod core;
 mod counts;
 mod decisions;
@@ -28,9 +30,10 @@ mod status;
 mod store_and_forward;
 mod token;
 
+pub use crate::agent::AgentKey;
 pub use crate::core::{Core, CoreConfig, Listener};
 pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts};
-pub use crate::handoff::{AdmittedRequest, Handoff, Requester, Upstream};
+pub use crate::handoff::{AdmittedRequest, Handoff, Ingress, Requester, Upstream};
 pub use crate::input::Input;
 pub use crate::limits::Limits;
 pub use crate::output::Output;

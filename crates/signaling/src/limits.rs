@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use conference::ConferenceLimits;
 use messaging::{PagerLimits, StoreAndForwardLimits};
 use presence::PresenceLimits;
 use registrar::RegistrarLimits;
@@ -42,6 +43,9 @@ pub struct Limits {
     pub pager: PagerLimits,
     pub store_and_forward: StoreAndForwardLimits,
     pub presence: PresenceLimits,
+    /// Conferences of one worker; beyond it 503.
+    pub conferences_max: usize,
+    pub conference: ConferenceLimits,
 }
 
 impl Limits {
@@ -84,6 +88,8 @@ impl Default for Limits {
             pager: PagerLimits::default(),
             store_and_forward: StoreAndForwardLimits::default(),
             presence: PresenceLimits::default(),
+            conferences_max: 10_000,
+            conference: ConferenceLimits::default(),
         }
     }
 }

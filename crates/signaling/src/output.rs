@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use federation::decision::DecisionRecord;
+use media::MediaCommand;
 use sip::FlowId;
 
 use crate::{Handoff, Question, QuestionId, WorkerId};
@@ -20,6 +21,8 @@ pub enum Output {
     Handoff { to: WorkerId, handoff: Handoff },
     /// Find the answer and bring it back as [`Input::Answer`](crate::Input::Answer) with the same id, exactly once.
     Ask { id: QuestionId, question: Question },
+    /// For the media thread that the bridge lives on.
+    Media(MediaCommand),
     /// Keep this decision for the operator.
     Decided(DecisionRecord),
 }

@@ -2,6 +2,7 @@
 //! context over them (RFC 3261 section 16.7), and answers the acceptor.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use federation::admission::Origin;
@@ -11,9 +12,10 @@ use sip::proxy::forward::{record_route_value, via_value};
 use sip::proxy::response_context::{ContextOutput, ResponseContext};
 use sip::refusal::Word;
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
-use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
+use sip::{Aor, FlowId, Message, Method, ParseError, Refusal, Transport};
 
 use crate::acceptor::{no_answer, overloaded, store_failed};
+use crate::agent::AgentKey;
 use crate::calls;
 use crate::core::{Asker, Core};
 use crate::failover::Trial;
@@ -24,7 +26,7 @@ use crate::route::{Destination, flow_failed};
 use crate::schedule::Machine;
 use crate::store_and_forward::Keeping;
 use crate::token::Leg;
-use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
+use crate::{AdmittedRequest, Answer, Handoff, Ingress, Question, Requester, Upstream};
 
 /// Names a response context. Unique within a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,7 +127,8 @@ impl Core {
     /// An admitted request whose target is ours.
     pub(crate) fn own(&mut self, now: Instant, request: AdmittedRequest) {
         match request.destination.clone() {
-            Destination::Ourselves => self.answer_ourselves(now, &request),
+            Destination::Ourselves | Destination::Factory => self.answer_ourselves(now, &request),
+            Destination::Agent(agent) => self.serve_agent(now, &agent, request),
             Destination::Registrar(_) => self.register(now, &request),
             Destination::User(aor) => self.deliver(now, &aor, request),
             Destination::Flow { flow, .. } => self.relay(now, flow, request),
@@ -362,7 +365,9 @@ impl Core {
         if let Some(Asker::Recipient(request)) = self.stop_waiting(waits) {
             return self.respond_generated(now, upstream, &request.message, 487);
         }
-        let Some(id) = self.owner.contexts_by_upstream.get(&upstream).copied() else { return };
+        let Some(id) = self.owner.contexts_by_upstream.get(&upstream).copied() else {
+            return self.cancel_in_conference(now, upstream);
+        };
         if self.links.stop_waiting(id) {
             if let Some(context) = self.owner.remove(id) {
                 self.respond_generated(now, upstream, &context.request.message, 487);
@@ -439,10 +444,25 @@ impl Core {
             let request = context.request.message.clone();
             self.respond_generated(now, upstream, &request, 502);
         } else {
-            self.respond(now, upstream, message.status().unwrap_or(500), bytes);
+            let source = self.agent_asked(upstream).then(|| self.source_of(message)).flatten();
+            self.respond_from(now, upstream, message.status().unwrap_or(500), bytes, source);
         }
         for aor in in_call {
-            self.call_changed(now, aor, message, true);
+            self.call_changed(now, aor, message.call_id().unwrap_or_default(), true);
+        }
+    }
+
+    fn agent_asked(&self, upstream: Upstream) -> bool {
+        matches!(upstream.requester, Requester::Agent(_))
+    }
+
+    /// The other end of the flow over which a response to one of our branches came.
+    fn source_of(&self, response: &Message) -> Option<IpAddr> {
+        let branch = self.mint.read_branch(response.top_via().ok()?.branch()?)?;
+        let id = ClientTransactionId { serial: branch.serial, cancel: false };
+        match self.transactions.client_flow(id)? {
+            FlowId::Datagram { remote, .. } => Some(remote.ip()),
+            flow @ FlowId::Stream { .. } => self.flows.get(flow).map(|state| state.facts.remote.ip()),
         }
     }
 
@@ -487,8 +507,7 @@ impl Core {
             border: crosses_border(request),
         };
         let bytes = forward::request(&request.message, request.routes_taken, &request.admitted, &hop);
-        Message::parse(bytes)
-            .map_err(|error| Refusal::new(513, Word::MessageTooLarge, format!("with our own headers added: {error}")))
+        Message::parse(bytes).map_err(|error| too_large(&error))
     }
 
     /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other
@@ -497,22 +516,44 @@ impl Core {
         let Some(egress) = target.leg.as_ref().filter(|_| forward::begins_dialog(&request.message)) else {
             return Vec::new();
         };
-        let call_id = request.message.call_id().unwrap_or_default();
-        let name = |leg: &Leg, transport: Transport, port: u16| {
-            record_route_value(&self.mint.route(leg, call_id), &self.organisation.edge, port, transport)
-        };
-        let ingress = match request.admitted.origin() {
-            Origin::Partner { domain, .. } => {
-                let leg = Leg::Partner { domain: domain.clone() };
-                name(&leg, Transport::Tls, self.listening_port(Transport::Tls))
-            }
-            Origin::User { aor } => {
+        vec![self.ingress_route(request), self.route_value(request, egress, target.transport, target.local_port)]
+    }
+
+    /// The same where the request goes no further than to an agent of ours.
+    pub(crate) fn record_routes_to_agent(&self, agent: &AgentKey, request: &AdmittedRequest) -> Vec<String> {
+        if !forward::begins_dialog(&request.message) {
+            return Vec::new();
+        }
+        vec![self.ingress_route(request), self.agent_route(request, agent)]
+    }
+
+    /// The leg on the side that the request comes from.
+    fn ingress_route(&self, request: &AdmittedRequest) -> String {
+        match (&request.ingress, request.admitted.origin()) {
+            (Ingress::Agent(agent), _) => self.agent_route(request, agent),
+            (Ingress::Flow(flow), Origin::User { aor }) => {
                 let worker = request.upstream.map_or(self.ownership.worker, |upstream| upstream.worker);
-                let leg = self.mint.flow_leg(worker, request.flow.id, aor);
-                name(&leg, request.flow.transport, request.flow.local.port())
+                let leg = self.mint.flow_leg(worker, flow.id, aor);
+                self.route_value(request, &leg, flow.transport, flow.local.port())
             }
-        };
-        vec![ingress, name(egress, target.transport, target.local_port)]
+            (_, origin) => {
+                let domain = match origin {
+                    Origin::Partner { domain, .. } => domain.clone(),
+                    Origin::User { aor } => aor.domain().to_owned(),
+                };
+                let port = self.listening_port(Transport::Tls);
+                self.route_value(request, &Leg::Partner { domain }, Transport::Tls, port)
+            }
+        }
+    }
+
+    fn agent_route(&self, request: &AdmittedRequest, agent: &AgentKey) -> String {
+        self.route_value(request, &Leg::Agent(agent.clone()), Transport::Tls, self.listening_port(Transport::Tls))
+    }
+
+    fn route_value(&self, request: &AdmittedRequest, leg: &Leg, transport: Transport, port: u16) -> String {
+        let call_id = request.message.call_id().unwrap_or_default();
+        record_route_value(&self.mint.route(leg, call_id), &self.organisation.edge, port, transport)
     }
 
     /// Transport of a flow of ours, and the port of ours that its peer speaks to.
@@ -525,6 +566,10 @@ impl Core {
             },
         }
     }
+}
+
+pub(crate) fn too_large(error: &ParseError) -> Refusal {
+    Refusal::new(513, Word::MessageTooLarge, format!("with our own headers added: {error}"))
 }
 
 /// A MESSAGE and its like go to every target, whatever the others answer.

@@ -1,5 +1,6 @@
 //! Which worker owns what. Every worker computes the same answer from the same name, so nobody has to ask.
 
+use conference::ConferenceId;
 use sip::Aor;
 
 use crate::WorkerId;
@@ -15,6 +16,11 @@ impl Ownership {
     /// The owner of a user's bindings and client flow.
     pub fn of_aor(&self, aor: &Aor) -> WorkerId {
         self.pick(hash(&[aor.user().as_bytes(), b"@", aor.domain().as_bytes()]))
+    }
+
+    /// The owner of a conference: its focus, its roster and its dialogs.
+    pub fn of_conference(&self, id: &ConferenceId) -> WorkerId {
+        self.pick(hash(&[b"conference", id.as_str().as_bytes()]))
     }
 
     /// The owner of connection number `index` to a partner.

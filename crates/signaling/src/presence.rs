@@ -14,7 +14,7 @@ use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, build};
 use crate::core::{Asker, Core};
 use crate::ownership::partner_connection;
 use crate::route::Destination;
-use crate::{AdmittedRequest, Question, Requester, Upstream, WorkerId};
+use crate::{AdmittedRequest, Ingress, Question, Requester, Upstream, WorkerId};
 
 /// Whom somebody watches, and how he is reached.
 #[derive(Debug, Clone)]
@@ -89,13 +89,15 @@ impl Core {
             Origin::User { .. } => None,
         };
         let message = &request.message;
+        // Agents of ours subscribe to nobody.
+        let Some(flow) = request.ingress.flow() else { return Err(crate::route::relay_denied("an agent's SUBSCRIBE")) };
         let subscribe = Subscribe {
             aor,
             request: message,
             admitted: &request.admitted,
             is_allowed: may_watch(&request.admitted),
             local_tag: &tag,
-            way: Watcher { presentity: aor.clone(), flow: request.flow.clone(), domain },
+            way: Watcher { presentity: aor.clone(), flow: flow.clone(), domain },
         };
         let subscribed = self.presence.handle_subscribe(now, subscribe)?;
         // Whoever refreshes the subscription asks for the user again, and finds the same agent.
@@ -128,8 +130,8 @@ impl Core {
         };
         let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Notifier(id.0) };
         let admitted = vouch(&way.presentity);
-        let (flow, upstream) = (way.flow, Some(upstream));
-        self.give_to_owner(now, AdmittedRequest { message, admitted, flow, destination, routes_taken: 0, upstream });
+        let (ingress, upstream) = (Ingress::Notifier, Some(upstream));
+        self.give_to_owner(now, AdmittedRequest { message, admitted, ingress, destination, routes_taken: 0, upstream });
     }
 
     /// A stream is found by way of the worker that accepted it; a datagram goes out from any.

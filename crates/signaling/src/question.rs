@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use federation::discovery::SrvResult;
 use federation::flow::FlowFacts;
+use media::{LegId, OpenedLeg};
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use sip::Aor;
 use sip::auth::Ha1;
@@ -30,6 +31,8 @@ pub enum Question {
     Srv { domain: String },
     /// The addresses of a host; an IP literal answers itself.
     Addresses { host: String },
+    /// Two ports for a leg of sound. They are ours until [`media::MediaCommand::Close`].
+    OpenLeg { leg: LegId },
     /// A TLS connection to a partner. `server_name` is the host that discovery named.
     Connect { remote: SocketAddr, server_name: String },
 }
@@ -48,6 +51,8 @@ pub enum Answer {
     Srv(SrvResult),
     /// In the order in which to try them; the error says why there is none.
     Addresses(Result<Vec<IpAddr>, String>),
+    /// The error says why there is no sound.
+    LegOpened(Result<OpenedLeg, String>),
     /// The flow is up and belongs to the worker that asked; nothing has been written on it.
     Connected(Result<FlowFacts, String>),
 }

@@ -11,12 +11,8 @@ use crate::core::Core;
 impl Core {
     /// Binds the devices that the request names to the flow it came in on, and answers.
     pub(crate) fn register(&mut self, now: Instant, request: &AdmittedRequest) {
-        let Some(upstream) = request.upstream else { return };
-        let flow = ClientFlow {
-            id: request.flow.id,
-            transport: request.flow.transport,
-            local_port: request.flow.local.port(),
-        };
+        let (Some(upstream), Some(facts)) = (request.upstream, request.ingress.flow()) else { return };
+        let flow = ClientFlow { id: facts.id, transport: facts.transport, local_port: facts.local.port() };
         let was_bound = self.is_bound(now, request.admitted.aor(), flow);
         match self.location.handle_register(now, &request.message, &request.admitted, flow) {
             Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),

@@ -5,12 +5,15 @@
 
 use std::net::IpAddr;
 
+use conference::ConferenceId;
+use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Organisation, Origin};
 use serde::{Deserialize, Serialize};
 use sip::refusal::Word;
 use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
 
 use crate::WorkerId;
+use crate::agent::AgentKey;
 use crate::ownership::{Ownership, partner_connection};
 use crate::token::{Leg, Mint};
 
@@ -25,6 +28,10 @@ pub enum Destination {
     Flow { worker: WorkerId, flow: FlowId },
     /// Another domain, by connection number `connection` to it.
     Partner { domain: String, connection: u16 },
+    /// An agent of ours: a conference, or the one between two dialogs.
+    Agent(AgentKey),
+    /// Whatever conference this request is going to begin, in this domain of ours.
+    Factory,
     /// This server itself (RFC 3261 section 11: OPTIONS).
     Ourselves,
 }
@@ -36,7 +43,16 @@ impl Destination {
             Destination::Registrar(aor) | Destination::User(aor) => Some(ownership.of_aor(aor)),
             Destination::Flow { worker, .. } => Some(*worker),
             Destination::Partner { domain, connection } => Some(ownership.of_partner(domain, *connection)),
-            Destination::Ourselves => None,
+            Destination::Agent(agent) => Some(agent.owner(ownership)),
+            Destination::Ourselves | Destination::Factory => None,
+        }
+    }
+
+    /// A new conference by this name, where one is wanted.
+    pub fn or_conference(self, name: impl FnOnce() -> ConferenceId) -> Destination {
+        match self {
+            Destination::Factory => Destination::Agent(AgentKey::Conference(name())),
+            other => other,
         }
     }
 }
@@ -117,6 +133,31 @@ pub fn route(
         check_side(own, admitted, mint)?;
         return in_dialog(leg, admitted, call_id, connections);
     }
+    by_uri(request, admitted, organisation, connections)
+}
+
+/// Decides where a request of an agent of ours goes: within its dialog by the Route that our token is in, which is its own.
+pub(crate) fn route_own(
+    request: &Message,
+    admitted: &Admitted,
+    own: &OwnRoutes,
+    organisation: &Organisation,
+    connections: u16,
+) -> Result<Destination, Refusal> {
+    match own.exit() {
+        _ if own.stale => Err(flow_failed(request, "the dialog's connection ended when this server restarted")),
+        Some(leg) => in_dialog(leg, admitted, request.call_id().unwrap_or_default(), connections),
+        None => by_uri(request, admitted, organisation, connections),
+    }
+}
+
+fn by_uri(
+    request: &Message,
+    admitted: &Admitted,
+    organisation: &Organisation,
+    connections: u16,
+) -> Result<Destination, Refusal> {
+    let call_id = request.call_id().unwrap_or_default();
     let uri = request_uri(request)?;
     let domain = uri.host_lowercase();
     if request.method() == Some(Method::Register) {
@@ -127,7 +168,11 @@ pub fn route(
     }
     if organisation.domains.iter().any(|ours| *ours == domain) {
         return match uri.user() {
-            Some(_) => Ok(Destination::User(aor(&uri)?)),
+            Some(user) => match MeetingAddress::read(user) {
+                Some(MeetingAddress::Conference(id)) => Ok(Destination::Agent(AgentKey::Conference(id))),
+                Some(MeetingAddress::Factory) => Ok(Destination::Factory),
+                None => Ok(Destination::User(aor(&uri)?)),
+            },
             None => Ok(Destination::Ourselves),
         };
     }
@@ -157,6 +202,7 @@ fn check_side(own: &OwnRoutes, admitted: &Admitted, mint: &Mint) -> Result<(), R
 fn in_dialog(leg: &Leg, admitted: &Admitted, call_id: &str, connections: u16) -> Result<Destination, Refusal> {
     match (leg, admitted.origin()) {
         (Leg::Flow { worker, flow, .. }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
+        (Leg::Agent(agent), _) => Ok(Destination::Agent(agent.clone())),
         (Leg::Partner { domain }, Origin::User { .. }) => Ok(partner(domain, call_id, connections)),
         (Leg::Partner { .. }, Origin::Partner { .. }) => {
             Err(relay_denied("a partner's dialog does not lead to another"))
@@ -195,6 +241,6 @@ fn aor(uri: &Uri<'_>) -> Result<Aor, Refusal> {
     Aor::from_uri(uri).map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Request-URI: {error}")))
 }
 
-fn relay_denied(reason: &str) -> Refusal {
+pub(crate) fn relay_denied(reason: &str) -> Refusal {
     Refusal::new(403, Word::RelayDenied, reason)
 }

@@ -17,6 +17,10 @@ pub(crate) enum Machine {
     Transaction(TransactionKey),
     Context(ContextId),
     Waiting(QuestionId),
+    /// A request of an agent of ours.
+    Asked(u64),
+    /// A conference, by its serial.
+    Conference(u64),
     Undecided(FlowId),
     Registrar,
     Presence,

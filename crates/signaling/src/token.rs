@@ -6,11 +6,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use conference::ConferenceId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use sip::{Aor, FlowId};
 
 use crate::WorkerId;
+use crate::agent::AgentKey;
 
 /// The keys and the position from which this worker makes its tokens.
 #[derive(Clone)]
@@ -35,6 +37,8 @@ pub enum Leg {
     Flow { worker: WorkerId, flow: FlowId, user: u64, incarnation: u32 },
     /// A partner, by its SIP domain: any connection to it will do.
     Partner { domain: String },
+    /// An agent of ours.
+    Agent(AgentKey),
 }
 
 impl Mint {
@@ -90,6 +94,8 @@ impl Mint {
                 format!("f.{NODE:x}.{worker:x}.{incarnation:x}.{user:x}.{}", flow_text(*flow))
             }
             Leg::Partner { domain } => format!("p.{NODE:x}.{domain}"),
+            Leg::Agent(AgentKey::Conference(id)) => format!("a.{NODE:x}.c.{id}"),
+            Leg::Agent(AgentKey::Call { worker, serial }) => format!("a.{NODE:x}.k.{worker:x}.{serial:x}"),
         };
         let mac = self.mac(&[b"route", call_id.as_bytes(), b"\0", text.as_bytes()]);
         format!("{text}.{mac:016x}")
@@ -104,8 +110,15 @@ impl Mint {
     pub fn is_of_this_life(&self, leg: &Leg) -> bool {
         match leg {
             Leg::Flow { incarnation, .. } => *incarnation == self.incarnation,
-            Leg::Partner { .. } => true,
+            Leg::Agent(AgentKey::Call { serial, .. }) => serial >> 32 == u64::from(self.incarnation),
+            // Of a conference that is known no more its focus says so.
+            Leg::Partner { .. } | Leg::Agent(AgentKey::Conference(_)) => true,
         }
+    }
+
+    /// A number that nobody else can know, for a name that is not to be guessed.
+    pub fn unguessable(&self, serial: u64) -> u64 {
+        self.mac(&[b"name", &self.worker.to_be_bytes(), &serial.to_be_bytes()])
     }
 
     /// Reads the user part of a Route that names us; `None` where it is not ours, or of another dialog.
@@ -140,14 +153,27 @@ impl Mint {
 fn read_leg(text: &str) -> Option<Leg> {
     let mut parts = text.splitn(3, '.');
     let (kind, _node, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    if kind == "p" {
-        return Some(Leg::Partner { domain: rest.to_owned() });
+    match kind {
+        "p" => return Some(Leg::Partner { domain: rest.to_owned() }),
+        "a" => return read_agent(rest).map(Leg::Agent),
+        _ => {}
     }
     let mut parts = rest.splitn(4, '.');
     let worker = u16::from_str_radix(parts.next()?, 16).ok()?;
     let incarnation = u32::from_str_radix(parts.next()?, 16).ok()?;
     let user = u64::from_str_radix(parts.next()?, 16).ok()?;
     Some(Leg::Flow { worker, flow: read_flow(parts.next()?)?, user, incarnation })
+}
+
+fn read_agent(text: &str) -> Option<AgentKey> {
+    match text.split_once('.')? {
+        ("c", id) => ConferenceId::parse(id).map(AgentKey::Conference),
+        (_, call) => {
+            let (worker, serial) = call.split_once('.')?;
+            let worker = u16::from_str_radix(worker, 16).ok()?;
+            Some(AgentKey::Call { worker, serial: u64::from_str_radix(serial, 16).ok()? })
+        }
+    }
 }
 
 fn flow_text(flow: FlowId) -> String {
@@ -206,6 +232,8 @@ mod tests {
             Leg::Flow { worker: 0, flow: v4, user: u64::MAX, incarnation: 5 },
             Leg::Flow { worker: 3, flow: v6, user: 0, incarnation: 5 },
             Leg::Partner { domain: "fabrikam.example".into() },
+            Leg::Agent(AgentKey::Conference(ConferenceId::new(7))),
+            Leg::Agent(AgentKey::Call { worker: 2, serial: (5 << 32) + 1 }),
         ]
     }
 
@@ -244,7 +272,7 @@ mod tests {
 
     #[test]
     fn after_a_restart_a_flow_is_stale_and_a_partner_is_not() {
-        for (number, still_there) in [(0, false), (3, true)] {
+        for (number, still_there) in [(0, false), (3, true), (4, true), (5, false)] {
             let user = mint(1, 5).route(&legs()[number], "call-1");
             let leg = mint(1, 6).read_route(&user, "call-1").expect("it is ours all the same");
             assert_eq!((mint(1, 6).is_of_this_life(&leg), mint(1, 5).is_of_this_life(&leg)), (still_there, true));

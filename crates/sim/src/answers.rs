@@ -113,6 +113,7 @@ impl World {
     }
 
     fn answer(&mut self, site: usize, question: Question) -> Answer {
+        let random = &mut self.random;
         let home = &mut self.sites[site];
         match question {
             Question::Credentials(aor) => Answer::Credentials(home.look_up(|users| users.get(&aor).cloned())),
@@ -131,6 +132,10 @@ impl World {
                 let site = self.sites.iter().find(|site| site.organisation.edge == host);
                 site.map(|site| vec![site.address.ip()]).ok_or_else(|| "no address".into())
             })),
+            Question::OpenLeg { leg } => {
+                let keys = std::array::from_fn(|_| random.byte());
+                Answer::LegOpened(home.sound.open(leg, home.address.ip(), sdp::Keys::cut(&keys)))
+            }
             Question::Connect { .. } => unreachable!("it is dialled, not answered"),
         }
     }
@@ -162,7 +167,7 @@ impl World {
                 let answer = failed(&question);
                 self.lanes.put_single(self.now, Parcel::Answer { asker, answer });
             }
-            Output::CloseFlow { .. } | Output::Decided(_) => self.perform(site, worker, output),
+            Output::CloseFlow { .. } | Output::Media(_) | Output::Decided(_) => self.perform(site, worker, output),
         }
     }
 }
@@ -184,6 +189,7 @@ fn failed(question: &Question) -> Answer {
         Question::Settle { .. } => Answer::Settled(Err(why)),
         Question::Srv { .. } => Answer::Srv(Err(federation::discovery::SrvFailure::Timeout)),
         Question::Addresses { .. } => Answer::Addresses(Err(why)),
+        Question::OpenLeg { .. } => Answer::LegOpened(Err(why)),
         Question::Connect { .. } => Answer::Connected(Err("connection refused".into())),
     }
 }
@@ -207,6 +213,7 @@ fn in_short(output: &Output) -> String {
             let name: String = text.chars().take_while(|letter| letter.is_alphanumeric()).collect();
             format!("ask: {name}")
         }
+        Output::Media(command) => format!("media: {command:?}"),
         Output::Decided(_) => "decided".into(),
     }
 }

@@ -13,6 +13,7 @@ use crate::identity::Identity;
 use crate::lanes::{End, LaneKey};
 use crate::message_store::MessageStore;
 use crate::organisation::Site;
+use crate::sound::Sound;
 use crate::world::{Condition, Server, World};
 
 impl World {
@@ -75,6 +76,7 @@ impl World {
     pub(crate) fn crash(&mut self, site: usize) {
         self.note(format!("CRASH of {}", self.sites[site].domain()));
         self.has_crashed = true;
+        self.sites[site].sound.crash();
         self.kill(site);
         self.sites[site].down_until = Some(self.now + STARTING);
     }
@@ -120,6 +122,11 @@ impl World {
     /// What all organisations keep: whose, and its Call-ID.
     pub fn all_kept(&self) -> Vec<(String, String)> {
         self.sites.iter().flat_map(|site| site.messages.kept()).collect()
+    }
+
+    /// Its media threads.
+    pub fn sound(&self, site: usize) -> &Sound {
+        &self.sites[site].sound
     }
 
     pub fn partners(&self, site: usize) -> &[Partner] {

@@ -16,6 +16,7 @@ use sip::{Aor, FlowId, Framer, Transport};
 use crate::identity::Identity;
 use crate::message_store::MessageStore;
 use crate::network::Place;
+use crate::sound::Sound;
 
 /// Servers of one domain.
 pub(crate) struct Site {
@@ -24,6 +25,7 @@ pub(crate) struct Site {
     pub identity: Identity,
     pub users: BTreeMap<Aor, Ha1>,
     pub messages: MessageStore,
+    pub sound: Sound,
     pub partners: Vec<Partner>,
     pub discovery: bool,
     pub configs: Vec<CoreConfig>,
@@ -98,6 +100,7 @@ impl Site {
             identity: Identity::new(&[&edge]),
             users: BTreeMap::new(),
             messages: MessageStore::default(),
+            sound: Sound::default(),
             partners,
             discovery,
             cores: configs.iter().cloned().map(Core::new).collect(),

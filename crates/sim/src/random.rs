@@ -17,6 +17,10 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    pub fn byte(&mut self) -> u8 {
+        self.draw().to_le_bytes()[0]
+    }
+
     /// A number below `bound`, which is at least 1.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = bound.max(1) as u64;

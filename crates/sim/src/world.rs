@@ -298,6 +298,7 @@ impl World {
             Output::MoveFlow { flow, .. } => self.begin_move(site, worker, flow),
             Output::Handoff { to, handoff } => self.hand_off((site, worker), to, handoff, Duration::ZERO),
             Output::Ask { id, question } => self.ask(site, worker, id, question),
+            Output::Media(command) => self.sites[site].sound.handle(command),
             Output::Decided(_) => {}
         }
     }

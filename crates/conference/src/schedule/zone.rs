@@ -28,7 +28,7 @@ impl Zone {
         self.name == "UTC" || self.name == "Etc/UTC"
     }
 
-    pub(super) fn rules(&self) -> &TimeZone {
+    pub fn rules(&self) -> &TimeZone {
         &self.rules
     }
 

@@ -64,6 +64,13 @@ pub fn request(method: &str, from: &str, to: &str, call_id: &str) -> String {
     )
 }
 
+/// The same with this body, and further headers.
+pub fn with_body(request: &str, headers: &str, content_type: &str, body: &str) -> String {
+    let length =
+        format!("Content-Length: {}\nContent-Type: {content_type}\n{headers}", body.replace('\n', "\r\n").len());
+    request.replace("Content-Length: 0\n", &length) + body
+}
+
 /// The other side's answer to a request it received.
 pub fn answer(request: &Message, status: &str, contact: &str) -> String {
     let mut text = format!("SIP/2.0 {status}\n");

@@ -79,6 +79,16 @@ words! {
     UserOffline            "user-offline"            [480],           Both,     "finding the user";
     MailboxFull            "mailbox-full"            [486],           Both,     "storing a message";
     NotStored              "not-stored"              [503],           Both,     "storing a message";
+    MeetingUnknown         "meeting-unknown"         [404],           Both,     "finding the meeting";
+    MeetingNotOpen         "meeting-not-open"        [480],           Both,     "a meeting";
+    MeetingOver            "meeting-over"            [404],           Both,     "a meeting";
+    MeetingLocked          "meeting-locked"          [403],           Both,     "a meeting";
+    MeetingClosed          "meeting-closed"          [403],           Both,     "a meeting";
+    MeetingFull            "meeting-full"            [486],           Both,     "a meeting";
+    NotInMeeting           "not-in-meeting"          [403, 404],      Both,     "a meeting";
+    NotPresenter           "not-presenter"           [403],           Both,     "a meeting";
+    MediaUnacceptable      "media-unacceptable"      [488],           Both,     "offers of sound";
+    NoMedia                "no-media"                [503],           Both,     "offers of sound";
     IntervalTooBrief       "interval-too-brief"      [423],           Both,     "the registrar and presence";
     TooManyBindings        "too-many-bindings"       [503],           Users,    "the registrar";
     OutOfOrder             "out-of-order"            [500],           Both,     "the registrar and presence";

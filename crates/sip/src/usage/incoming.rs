@@ -97,12 +97,20 @@ impl<S: Copy> InviteUsage<S> {
 
     /// Refuses what the peer asked for: the session if this was its first INVITE, else only the change.
     pub fn refuse(&mut self, status: u16) {
+        self.refuse_with(status, &[]);
+    }
+
+    /// The same, with further headers.
+    pub fn refuse_with(&mut self, status: u16, headers: &[(HeaderName, String)]) {
         if self.acknowledge_with(None) {
             return self.send_bye(UsageEnd::HungUp);
         }
         let Theirs::ExpectAnswer { to, request } = std::mem::replace(&mut self.theirs, Theirs::Idle) else { return };
-        let response = self.response(&request, status).build();
-        self.outputs.push_back(UsageOutput::Respond { to, status, response });
+        let mut response = self.response(&request, status);
+        for (name, value) in headers {
+            response = response.header(*name, value);
+        }
+        self.outputs.push_back(UsageOutput::Respond { to, status, response: response.build() });
         if is_initial(&request) {
             self.end(UsageEnd::Refused);
         }

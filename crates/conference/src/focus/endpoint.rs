@@ -1,0 +1,94 @@
+//! One device of a participant: its dialog with the focus, and its leg of sound.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use sdp::{LocalMedia, Offer};
+use sip::usage::InviteUsage;
+use sip::{Aor, Message};
+
+/// Names an endpoint within its conference, and its leg of sound.
+pub(super) type EndpointId = u32;
+
+#[derive(Debug)]
+pub(super) struct Endpoint<S> {
+    pub participant: Aor,
+    pub stage: Stage<S>,
+    pub sound: Sound,
+    /// The other end of its signalling.
+    pub source: Option<IpAddr>,
+    /// The INVITE that it waits for an answer to.
+    pub waits_for: Option<S>,
+    /// It takes messages within the dialog.
+    pub takes_messages: bool,
+    /// It takes messages outside of a dialog.
+    pub allows_messages: bool,
+    /// The INVITE of ours that its dialog began with.
+    pub invite: Option<Message>,
+    /// A `*` was pressed: the next key says what is meant.
+    pub is_keying: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage<S> {
+    /// We call it; `invite` as it was sent, `number` its request.
+    Calling {
+        call: Box<Call>,
+    },
+    Session(Box<InviteUsage<S>>),
+}
+
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The dialog that it is to take the place of: a value of Replaces (RFC 3891).
+    pub replaces: Option<String>,
+    pub sent: Option<(u64, Message)>,
+    /// Who asked for it, and is to be told what became of it.
+    pub asked_by: Option<EndpointId>,
+}
+
+#[derive(Debug)]
+pub(super) enum Sound {
+    /// It has none: a device for messages.
+    Silent,
+    /// Ports are asked for.
+    Opening {
+        then: Then,
+    },
+    Open(Box<OpenSound>),
+}
+
+/// What is to be done once there are ports.
+#[derive(Debug)]
+pub(super) enum Then {
+    Answer(Box<Offer>),
+    /// The peer made no offer, so we do.
+    Offer,
+    /// We call.
+    Call,
+}
+
+#[derive(Debug)]
+pub(super) struct OpenSound {
+    pub local: LocalMedia,
+    /// Our last description, an offer or an answer.
+    pub described: String,
+    pub is_running: bool,
+}
+
+impl<S: Copy> Endpoint<S> {
+    pub fn next_timeout(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Session(usage) => usage.next_timeout(),
+            Stage::Calling { .. } => None,
+        }
+    }
+
+    pub fn is_established(&self) -> bool {
+        matches!(&self.stage, Stage::Session(usage) if usage.is_established())
+    }
+
+    pub fn has_leg(&self) -> bool {
+        !matches!(self.sound, Sound::Silent)
+    }
+}

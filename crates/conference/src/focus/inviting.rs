@@ -1,0 +1,193 @@
+//! Calling somebody into the meeting (RFC 4579 section 5.6), and what a REFER asks for (section 5.5).
+
+use sip::refusal::Word;
+use sip::usage::{InviteUsage, UsageOutput};
+use sip::{Aor, HeaderName, Message, Method, NameAddr, Refusal, RequestBuilder, Uri, build};
+
+use super::endpoint::{Call, Endpoint, EndpointId, Sound, Stage, Then};
+use super::participant::{Participant, Place};
+use super::{Asked, Command, Focus, malformed, new_tag};
+use crate::schedule::MeetingRole;
+use crate::{FocusOutput, Incoming, Outcome, SoundCommand, Turn};
+
+impl<S: Copy + Ord> Focus<S> {
+    /// Calls somebody, with `replaces` in place of a dialog that he is in (RFC 3891). He is invited from now on.
+    ///
+    /// # Errors
+    /// 486 `meeting-full`.
+    pub fn invite(&mut self, turn: &mut Turn<'_>, who: &Aor, replaces: Option<String>) -> Result<(), Refusal> {
+        self.invite_for(turn, who, replaces, None)
+    }
+
+    pub(super) fn invite_for(
+        &mut self,
+        turn: &mut Turn<'_>,
+        who: &Aor,
+        replaces: Option<String>,
+        asked_by: Option<EndpointId>,
+    ) -> Result<(), Refusal> {
+        self.conduct.roles.entry(who.clone()).or_insert(MeetingRole::Attendee);
+        self.admit(turn, who)?;
+        let since = turn.unix_secs;
+        self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
+        let stage = Stage::Calling { call: Box::new(Call { replaces, sent: None, asked_by }) };
+        let id = self.add_endpoint(who, stage, Sound::Opening { then: Then::Call });
+        self.sound(SoundCommand::Open { leg: id });
+        Ok(())
+    }
+
+    /// There are ports: the INVITE can go.
+    pub(super) fn call(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
+        let Some(description) = self.describe(id) else { return };
+        let (from_tag, call_id) = (new_tag(turn), format!("{:016x}@{}", (turn.random)(), self.aor.domain()));
+        let us = self.us();
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        let Stage::Calling { call } = &mut endpoint.stage else { return };
+        let uri = endpoint.participant.uri();
+        let mut request = outside(&Method::Invite, &uri, &self.aor, &self.conduct.subject, &from_tag)
+            .header(HeaderName::CallId, call_id)
+            .header(HeaderName::CSeq, "1 INVITE")
+            .header(HeaderName::Contact, us.contact);
+        for (name, value) in us.headers {
+            request = request.header(name, value);
+        }
+        if let Some(replaces) = &call.replaces {
+            request = request.header(HeaderName::Replaces, replaces).header(HeaderName::Require, "replaces");
+        }
+        let request = request.body("application/sdp", description);
+        let Ok(invite) = request.clone().message() else { return };
+        call.sent = Some((self.last_number + 1, invite));
+        self.ask(Asked::Call(id), request);
+    }
+
+    /// An answer to an INVITE of ours. Each 2xx beyond the first is another device, which is told that it came too late.
+    pub(super) fn call_answered(&mut self, turn: &mut Turn<'_>, id: EndpointId, outcome: &Outcome<'_>) {
+        let status = outcome.response.status().unwrap_or_default();
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        let (Stage::Calling { call }, 200..300) = (&endpoint.stage, status) else {
+            if matches!(endpoint.stage, Stage::Session(_)) {
+                return self.answered_again(turn, id, outcome);
+            }
+            if status >= 300 {
+                self.call_failed(turn, id, status);
+            }
+            return;
+        };
+        let (Some((_, invite)), asked_by) = (call.sent.clone(), call.asked_by) else { return };
+        match InviteUsage::outgoing(&invite, outcome.response, self.us()) {
+            Ok(usage) => {
+                self.endpoint_ids_by_dialog.insert(usage.dialog().id().clone(), id);
+                let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+                endpoint.stage = Stage::Session(Box::new(usage));
+                (endpoint.invite, endpoint.source) = (Some(invite), outcome.source);
+                endpoint.allows_messages = allows_messages(outcome.response);
+                let who = endpoint.participant.clone();
+                let entry = crate::policy::admission::Entry::Inside;
+                self.place(turn, &who, None, entry);
+                self.reference_progress(asked_by, status);
+                self.drain_usage(turn, id);
+            }
+            Err(_) => self.call_failed(turn, id, 502),
+        }
+    }
+
+    /// A repeat of the 2xx is acknowledged again; the 2xx of another device is acknowledged, and that device let go.
+    fn answered_again(&mut self, turn: &mut Turn<'_>, id: EndpointId, outcome: &Outcome<'_>) {
+        let tag = outcome.response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        let (us, invite) = (self.us(), self.endpoints_by_id.get(&id).and_then(|endpoint| endpoint.invite.clone()));
+        let (Some(usage), Some(invite)) = (self.usage(id), invite) else { return };
+        if usage.dialog().id().remote_tag == tag {
+            usage.handle_response(turn.now, outcome.response, 0);
+            return self.drain_usage(turn, id);
+        }
+        let Ok(mut late) = InviteUsage::<S>::outgoing(&invite, outcome.response, us) else { return };
+        late.hang_up(turn.now);
+        while let Some(output) = late.poll_output() {
+            match output {
+                UsageOutput::Ack(ack) => self.outputs.push_back(FocusOutput::Ack(ack)),
+                UsageOutput::Request { request, .. } => self.ask(Asked::Within(id), request),
+                _ => {}
+            }
+        }
+    }
+
+    /// Nobody came.
+    pub(super) fn call_failed(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16) {
+        if let Some(Endpoint { stage: Stage::Calling { call }, .. }) = self.endpoints_by_id.get(&id) {
+            self.reference_progress(call.asked_by, status);
+        }
+        self.endpoint_ended(turn, id);
+    }
+
+    /// Somebody in the meeting, or who may lead it, asks by REFER that another be called, or removed
+    /// (RFC 4579 sections 5.5 and 5.11).
+    pub(super) fn handle_reference(
+        &mut self,
+        turn: &mut Turn<'_>,
+        incoming: &Incoming<'_, S>,
+        id: Option<EndpointId>,
+    ) -> Result<(), Refusal> {
+        let (by, _) = super::joining::sender(incoming.request)?;
+        let target = incoming.request.address(HeaderName::ReferTo).map_err(malformed)?;
+        let (whom, is_removal) = referred(&target)?;
+        let command = if is_removal { Command::Remove(whom) } else { Command::Add(whom) };
+        self.command_from(turn, Some(&by), &command, id)?;
+        let tag = new_tag(turn);
+        let response = build::response(incoming.request, 202, None, Some(&tag))
+            .header(HeaderName::Contact, self.us().contact)
+            .header(HeaderName::ReferSub, "false")
+            .build();
+        if let Some(to) = incoming.to {
+            self.outputs.push_back(FocusOutput::Respond { to, status: 202, response });
+        }
+        Ok(())
+    }
+
+    /// Whoever asked within his session hears what became of it (RFC 3515 section 2.4.5).
+    fn reference_progress(&mut self, asked_by: Option<EndpointId>, status: u16) {
+        let Some(id) = asked_by else { return };
+        let contact = self.us().contact;
+        let Some(usage) = self.usage(id) else { return };
+        let request = usage
+            .request(&Method::Notify)
+            .header(HeaderName::Contact, contact)
+            .header(HeaderName::Event, "refer")
+            .header(HeaderName::SubscriptionState, "terminated;reason=noresource")
+            .body("message/sipfrag;version=2.0", format!("SIP/2.0 {status} {}\r\n", sip::reason_phrase(status)));
+        self.ask(Asked::Within(id), request);
+    }
+}
+
+/// A request of the conference outside of any dialog, complete but for Via, Call-ID and CSeq.
+pub(super) fn outside(method: &Method, uri: &str, from: &Aor, subject: &str, tag: &str) -> RequestBuilder {
+    let name = subject.replace(['"', '\\'], "'");
+    let from = match name.is_empty() {
+        true => format!("<{}>;tag={tag}", from.uri()),
+        false => format!("\"{name}\" <{}>;tag={tag}", from.uri()),
+    };
+    RequestBuilder::new(method, uri)
+        .header(HeaderName::MaxForwards, "70")
+        .header(HeaderName::From, from)
+        .header(HeaderName::To, format!("<{uri}>"))
+}
+
+/// Whether the device that sent this takes MESSAGE.
+pub(super) fn allows_messages(message: &Message) -> bool {
+    message.elements(HeaderName::Allow).any(|method| method.trim_ascii() == b"MESSAGE")
+}
+
+/// Whom a Refer-To names, and whether he is to be removed.
+fn referred(target: &NameAddr<'_>) -> Result<(Aor, bool), Refusal> {
+    let text = target.uri().as_str().to_owned();
+    let bare = text.split('?').next().unwrap_or_default();
+    let uri =
+        Uri::parse(bare).map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Refer-To: {error}")))?;
+    let aor =
+        Aor::from_uri(&uri).map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Refer-To: {error}")))?;
+    let method = bare.split(';').find_map(|parameter| parameter.strip_prefix("method="));
+    match method.unwrap_or("INVITE") {
+        "INVITE" => Ok((aor, false)),
+        "BYE" => Ok((aor, true)),
+        other => Err(Refusal::new(400, Word::MalformedRequest, format!("Refer-To: with method {other}"))),
+    }
+}

@@ -1,0 +1,62 @@
+//! Leaving, being removed, and the end.
+
+use sip::Aor;
+
+use super::Focus;
+use super::endpoint::{EndpointId, Stage};
+use crate::{FocusOutput, SoundCommand, Tone, Turn};
+
+impl<S: Copy + Ord> Focus<S> {
+    /// Ends the session of an endpoint, or the call to it.
+    pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
+        let calling = match self.endpoints_by_id.get_mut(&id).map(|endpoint| &mut endpoint.stage) {
+            Some(Stage::Session(usage)) => {
+                usage.hang_up(turn.now);
+                return self.drain_usage(turn, id);
+            }
+            Some(Stage::Calling { call }) => call.sent.as_ref().map(|(number, _)| *number),
+            None => return,
+        };
+        if let Some(number) = calling {
+            self.outputs.push_back(FocusOutput::Cancel { number });
+        }
+        self.endpoint_ended(turn, id);
+    }
+
+    /// Nothing more of an endpoint: its ports are given back, and whoever has none left is gone.
+    pub(super) fn endpoint_ended(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
+        let Some(endpoint) = self.endpoints_by_id.remove(&id) else { return };
+        self.endpoint_ids_by_dialog.retain(|_, of| *of != id);
+        if endpoint.has_leg() {
+            self.sound(SoundCommand::Close { leg: id });
+        }
+        let Some(participant) = self.participants_by_aor.get_mut(&endpoint.participant) else { return };
+        participant.endpoints.remove(&id);
+        if participant.is_gone() {
+            self.gone(turn, &endpoint.participant);
+        }
+    }
+
+    pub(super) fn gone(&mut self, _turn: &mut Turn<'_>, who: &Aor) {
+        let Some(participant) = self.participants_by_aor.remove(who) else { return };
+        if participant.is_inside() {
+            self.attend(who, false);
+            self.sound(SoundCommand::Announce { to: None, tone: Tone::Left });
+        }
+        if self.participants_by_aor.is_empty() {
+            self.outputs.push_back(FocusOutput::Ended);
+        }
+    }
+
+    /// Everything of somebody ends.
+    pub(super) fn remove(&mut self, turn: &mut Turn<'_>, who: &Aor) {
+        let Some(participant) = self.participants_by_aor.get_mut(who) else { return };
+        participant.is_paged = false;
+        for id in participant.endpoints.clone() {
+            self.hang_up(turn, id);
+        }
+        if self.participants_by_aor.get(who).is_some_and(super::participant::Participant::is_gone) {
+            self.gone(turn, who);
+        }
+    }
+}

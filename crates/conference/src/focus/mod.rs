@@ -1,0 +1,297 @@
+//! The focus of a conference (RFC 4353): who is in it, with which devices, and what they do there.
+//!
+//! One machine a conference. Requests, answers, what the mixer says and commands go in; answers, requests and what is wanted of
+//! the mixer come out. What is a rule is asked of `policy`; each dialog is an [`InviteUsage`].
+
+mod command;
+mod endpoint;
+mod inviting;
+mod joining;
+mod keys;
+mod leaving;
+mod messages;
+mod participant;
+mod sound;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use sdp::Capabilities;
+use sip::dialog::DialogId;
+use sip::refusal::Word;
+use sip::usage::{InviteUsage, Us, UsageOutput};
+use sip::{Aor, HeaderName, Message, Method, ParseError, Refusal, RequestBuilder, build};
+
+use crate::policy::Conduct;
+use crate::policy::mute::Mutes;
+use crate::{ConferenceId, ConferenceLimits, FocusOutput, Incoming, Outcome, SoundCommand, Turn};
+
+pub use command::Command;
+use endpoint::{Endpoint, EndpointId, Stage};
+use participant::Participant;
+pub use participant::ParticipantSummary;
+
+/// What a conference begins with.
+#[derive(Debug, Clone)]
+pub struct FocusConfig {
+    pub id: ConferenceId,
+    /// The address of its URI.
+    pub aor: Aor,
+    pub conduct: Conduct,
+    pub capabilities: Capabilities,
+    pub limits: ConferenceLimits,
+}
+
+/// See the module. `S` names where a request came from, for the answers to it.
+///
+/// After each call [`Focus::poll_output`] is called until it gives nothing.
+#[derive(Debug)]
+pub struct Focus<S> {
+    id: ConferenceId,
+    aor: Aor,
+    conduct: Conduct,
+    capabilities: Capabilities,
+    limits: ConferenceLimits,
+    mutes: Mutes,
+    participants_by_aor: BTreeMap<Aor, Participant>,
+    endpoints_by_id: BTreeMap<EndpointId, Endpoint<S>>,
+    endpoint_ids_by_dialog: BTreeMap<DialogId, EndpointId>,
+    asked_by_number: BTreeMap<u64, Asked>,
+    last_endpoint: u32,
+    last_number: u64,
+    outputs: VecDeque<FocusOutput<S>>,
+}
+
+/// What a request of ours was for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asked {
+    /// The INVITE that calls this endpoint.
+    Call(EndpointId),
+    /// Something within the dialog of this endpoint.
+    Within(EndpointId),
+    /// A message to somebody outside of any dialog.
+    Page(Aor),
+}
+
+impl<S: Copy + Ord> Focus<S> {
+    pub fn new(config: FocusConfig) -> Focus<S> {
+        let FocusConfig { id, aor, conduct, capabilities, limits } = config;
+        Focus {
+            id,
+            aor,
+            conduct,
+            capabilities,
+            limits,
+            mutes: Mutes::default(),
+            participants_by_aor: BTreeMap::new(),
+            endpoints_by_id: BTreeMap::new(),
+            endpoint_ids_by_dialog: BTreeMap::new(),
+            asked_by_number: BTreeMap::new(),
+            last_endpoint: 0,
+            last_number: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub fn id(&self) -> &ConferenceId {
+        &self.id
+    }
+
+    pub fn aor(&self) -> &Aor {
+        &self.aor
+    }
+
+    pub fn conduct(&self) -> &Conduct {
+        &self.conduct
+    }
+
+    /// Takes a request for the conference, within a dialog of it or outside.
+    ///
+    /// # Errors
+    /// What the request is to be answered with.
+    pub fn handle_request(&mut self, turn: &mut Turn<'_>, incoming: Incoming<'_, S>) -> Result<(), Refusal> {
+        let request = incoming.request;
+        let local_tag = request.to().map_err(malformed)?.tag();
+        match (local_tag, request.method().unwrap_or(Method::Options)) {
+            (Some(tag), _) => self.handle_within(turn, &incoming, tag),
+            (None, Method::Invite) => self.join(turn, &incoming),
+            (None, Method::Message) => self.handle_page(turn, &incoming),
+            (None, Method::Options) => self.tell_options(&incoming),
+            (None, Method::Refer) => self.handle_reference(turn, &incoming, None),
+            (None, method) => {
+                Err(Refusal::new(405, Word::MethodNotAllowed, format!("a conference takes no {method} here"))
+                    .with_header(HeaderName::Allow, ALLOW.to_owned()))
+            }
+        }
+    }
+
+    /// The caller gave up the INVITE that came from there.
+    pub fn handle_cancel(&mut self, turn: &mut Turn<'_>, from: S) {
+        let is_meant = |endpoint: &Endpoint<S>| endpoint.waits_for == Some(from);
+        let found = self.endpoints_by_id.iter().find(|(_, endpoint)| is_meant(endpoint)).map(|(id, _)| *id);
+        let Some(id) = found else { return };
+        if let Some(usage) = self.usage(id) {
+            usage.cancelled();
+        }
+        self.drain_usage(turn, id);
+    }
+
+    /// What became of a request of ours, provisional responses included.
+    pub fn handle_response(&mut self, turn: &mut Turn<'_>, number: u64, outcome: &Outcome<'_>) {
+        let Some(asked) = self.asked_by_number.get(&number).cloned() else { return };
+        let status = outcome.response.status().unwrap_or_default();
+        let may_repeat = matches!(asked, Asked::Call(_) | Asked::Within(_)) && status < 300;
+        if status >= 200 && !(may_repeat && is_invite(outcome.response)) {
+            self.asked_by_number.remove(&number);
+        }
+        match asked {
+            Asked::Call(id) => self.call_answered(turn, id, outcome),
+            Asked::Within(id) => {
+                let jitter = (turn.random)();
+                if let Some(usage) = self.usage(id) {
+                    usage.handle_response(turn.now, outcome.response, jitter);
+                }
+                self.drain_usage(turn, id);
+            }
+            Asked::Page(who) => self.page_answered(turn, &who, status),
+        }
+    }
+
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.endpoints_by_id.values().filter_map(Endpoint::next_timeout).min()
+    }
+
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        let is_due = |endpoint: &Endpoint<S>| endpoint.next_timeout().is_some_and(|at| at <= turn.now);
+        let due: Vec<_> = self.endpoints_by_id.iter().filter(|(_, one)| is_due(one)).map(|(id, _)| *id).collect();
+        for id in due {
+            if let Some(usage) = self.usage(id) {
+                usage.handle_timeout(turn.now);
+            }
+            self.drain_usage(turn, id);
+        }
+    }
+
+    pub fn poll_output(&mut self) -> Option<FocusOutput<S>> {
+        self.outputs.pop_front()
+    }
+
+    /// Who is in the meeting, in the lobby, or being called; by address.
+    pub fn participants(&self) -> Vec<ParticipantSummary> {
+        self.participants_by_aor.iter().map(|(aor, participant)| self.summary(aor, participant)).collect()
+    }
+
+    /// Requests within a dialog: of the session itself, or what somebody says or wants in it.
+    fn handle_within(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_, S>, tag: &str) -> Result<(), Refusal> {
+        let request = incoming.request;
+        let dialog = DialogId {
+            call_id: request.call_id().map_err(malformed)?.to_owned(),
+            local_tag: tag.to_owned(),
+            remote_tag: request.from().map_err(malformed)?.tag().unwrap_or_default().to_owned(),
+        };
+        let unknown = || Refusal::new(481, Word::DialogUnknown, "the conference has no such dialog");
+        let id = self.endpoint_ids_by_dialog.get(&dialog).copied().ok_or_else(unknown)?;
+        let Some(usage) = self.usage(id) else { return Err(unknown()) };
+        let is_taken = usage.handle_request(turn.now, incoming.to, request)?;
+        if request.method() == Some(Method::Invite)
+            && let Some(endpoint) = self.endpoints_by_id.get_mut(&id)
+        {
+            (endpoint.waits_for, endpoint.source) = (incoming.to, incoming.source);
+        }
+        self.drain_usage(turn, id);
+        match request.method() {
+            _ if is_taken => Ok(()),
+            Some(Method::Message) => self.handle_said(turn, incoming, id),
+            Some(Method::Refer) => self.handle_reference(turn, incoming, Some(id)),
+            Some(Method::Options | Method::Info) => self.tell_options(incoming),
+            _ => Err(Refusal::new(405, Word::MethodNotAllowed, "not within a session of a conference")
+                .with_header(HeaderName::Allow, ALLOW.to_owned())),
+        }
+    }
+
+    fn usage(&mut self, id: EndpointId) -> Option<&mut InviteUsage<S>> {
+        match &mut self.endpoints_by_id.get_mut(&id)?.stage {
+            Stage::Session(usage) => Some(usage),
+            Stage::Calling { .. } => None,
+        }
+    }
+
+    /// Does what the session of an endpoint wants done.
+    fn drain_usage(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
+        while let Some(output) = self.usage(id).and_then(InviteUsage::poll_output) {
+            match output {
+                UsageOutput::Request { request, .. } => self.ask(Asked::Within(id), request),
+                UsageOutput::Ack(ack) => self.outputs.push_back(FocusOutput::Ack(ack)),
+                UsageOutput::Respond { to, status, response } => {
+                    self.outputs.push_back(FocusOutput::Respond { to, status, response });
+                }
+                UsageOutput::Offered { offer } => self.offered(turn, id, offer),
+                UsageOutput::Answered { answer } => self.answered(turn, id, &answer),
+                UsageOutput::OfferRefused { .. } => {}
+                UsageOutput::Ended { .. } => return self.endpoint_ended(turn, id),
+            }
+        }
+    }
+
+    /// Sends a request of ours.
+    fn ask(&mut self, asked: Asked, request: RequestBuilder) {
+        if self.asked_by_number.len() >= self.limits.requests_max {
+            return;
+        }
+        self.last_number += 1;
+        self.asked_by_number.insert(self.last_number, asked);
+        self.outputs.push_back(FocusOutput::Request { number: self.last_number, request });
+    }
+
+    fn sound(&mut self, command: SoundCommand) {
+        self.outputs.push_back(FocusOutput::Sound(command));
+    }
+
+    fn respond(&mut self, incoming: &Incoming<'_, S>, status: u16, local_tag: &str) {
+        let response = build::response(incoming.request, status, None, Some(local_tag)).build();
+        if let Some(to) = incoming.to {
+            self.outputs.push_back(FocusOutput::Respond { to, status, response });
+        }
+    }
+
+    fn tell_options(&mut self, incoming: &Incoming<'_, S>) -> Result<(), Refusal> {
+        let mut response = build::response(incoming.request, 200, None, Some(OPTIONS_TAG));
+        for (name, value) in self.us().headers {
+            response = response.header(name, value);
+        }
+        let response = response
+            .header(HeaderName::Contact, self.us().contact)
+            .header(HeaderName::Accept, "application/sdp, text/plain, application/im-iscomposing+xml")
+            .build();
+        if let Some(to) = incoming.to {
+            self.outputs.push_back(FocusOutput::Respond { to, status: 200, response });
+        }
+        Ok(())
+    }
+
+    /// RFC 4579 section 5.2: the Contact of a focus says that it is one.
+    fn us(&self) -> Us {
+        let headers = vec![
+            (HeaderName::Allow, ALLOW.to_owned()),
+            (HeaderName::AllowEvents, "conference".to_owned()),
+            (HeaderName::Supported, "replaces".to_owned()),
+        ];
+        Us { contact: format!("<{}>;isfocus", self.aor.uri()), headers }
+    }
+}
+
+fn is_invite(response: &Message) -> bool {
+    response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite)
+}
+
+fn malformed(error: ParseError) -> Refusal {
+    Refusal::new(400, Word::MalformedRequest, error.to_string())
+}
+
+/// For the To and From of ours: whoever does not see the dialog cannot guess it.
+fn new_tag(turn: &mut Turn<'_>) -> String {
+    format!("{:016x}", (turn.random)())
+}
+
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, REFER, SUBSCRIBE, NOTIFY, INFO, UPDATE";
+const OPTIONS_TAG: &str = "focus";

@@ -1,0 +1,103 @@
+//! Somebody in a meeting, by his home identity.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use sip::Aor;
+
+use super::Focus;
+use super::endpoint::EndpointId;
+use crate::policy::roles;
+use crate::schedule::MeetingRole;
+
+/// Somebody who is in the meeting, wants to be, or is wanted there. His key is the address that his home vouches for.
+#[derive(Debug)]
+pub(super) struct Participant {
+    pub display: Option<String>,
+    pub place: Place,
+    /// When he came, or was called; seconds since 1970.
+    pub since_unix: i64,
+    pub endpoints: BTreeSet<EndpointId>,
+    /// He takes part by messages outside of any dialog.
+    pub is_paged: bool,
+    /// His phone says when somebody is typing, so it is told, too.
+    pub knows_typing: bool,
+    pub is_talking: bool,
+}
+
+/// Where somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// He is being called.
+    Called,
+    Lobby,
+    Inside,
+}
+
+/// A participant as commands show him.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantSummary {
+    pub address: String,
+    pub display: Option<String>,
+    pub role: MeetingRole,
+    pub place: Place,
+    pub is_muted: bool,
+    pub is_talking: bool,
+    pub since_unix: i64,
+    /// Devices with a session.
+    pub endpoints: usize,
+    pub is_paged: bool,
+}
+
+impl Participant {
+    pub fn new(place: Place, since_unix: i64) -> Participant {
+        Participant {
+            display: None,
+            place,
+            since_unix,
+            endpoints: BTreeSet::new(),
+            is_paged: false,
+            knows_typing: false,
+            is_talking: false,
+        }
+    }
+
+    pub fn is_inside(&self) -> bool {
+        self.place == Place::Inside
+    }
+
+    /// Nothing of him is left.
+    pub fn is_gone(&self) -> bool {
+        self.endpoints.is_empty() && !self.is_paged
+    }
+
+    /// How the others know him.
+    pub fn name<'a>(&'a self, aor: &'a Aor) -> std::borrow::Cow<'a, str> {
+        match &self.display {
+            Some(display) => display.into(),
+            None => aor.to_string().into(),
+        }
+    }
+}
+
+impl<S: Copy + Ord> Focus<S> {
+    pub(super) fn summary(&self, aor: &Aor, participant: &Participant) -> ParticipantSummary {
+        ParticipantSummary {
+            address: aor.to_string(),
+            display: participant.display.clone(),
+            role: roles::role(&self.conduct, aor),
+            place: participant.place,
+            is_muted: self.mutes.is_muted(aor),
+            is_talking: participant.is_talking,
+            since_unix: participant.since_unix,
+            endpoints: participant.endpoints.len(),
+            is_paged: participant.is_paged,
+        }
+    }
+
+    /// Those inside, in the order of their addresses.
+    pub(super) fn inside(&self) -> impl Iterator<Item = (&Aor, &Participant)> {
+        self.participants_by_aor.iter().filter(|(_, participant)| participant.is_inside())
+    }
+}

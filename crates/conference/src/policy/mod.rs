@@ -1,0 +1,80 @@
+//! What holds in a meeting: each rule in a file of its own, asked by the focus and knowing nothing of it.
+
+pub mod admission;
+pub mod lock;
+pub mod mute;
+pub mod roles;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sip::Aor;
+
+use crate::schedule::{Meeting, MeetingRole, MeetingSettings, Origin};
+
+/// Whose meeting it is and how it is held: of a scheduled meeting what its organiser chose, of any other what holds by default.
+#[derive(Debug, Clone)]
+pub struct Conduct {
+    pub organiser: Aor,
+    /// The domains of this organisation.
+    pub own_domains: Vec<String>,
+    pub subject: String,
+    pub settings: MeetingSettings,
+    /// Roles given by name, before the meeting or in it: who has one is invited.
+    pub roles: BTreeMap<Aor, MeetingRole>,
+    /// Where it has a time.
+    pub meeting: Option<Arc<Meeting>>,
+}
+
+impl Conduct {
+    /// A meeting that begins now.
+    pub fn ad_hoc(organiser: Aor, own_domains: Vec<String>) -> Conduct {
+        let (settings, roles) = (MeetingSettings::default(), BTreeMap::new());
+        Conduct { organiser, own_domains, subject: String::new(), settings, roles, meeting: None }
+    }
+
+    pub fn scheduled(meeting: Arc<Meeting>, own_domains: Vec<String>) -> Conduct {
+        let named = meeting.invitees.iter().map(|invitee| (invitee.address.clone(), invitee.role));
+        Conduct {
+            organiser: meeting.organiser.clone(),
+            own_domains,
+            subject: meeting.subject.clone(),
+            settings: meeting.settings.clone(),
+            roles: named.collect(),
+            meeting: Some(meeting),
+        }
+    }
+
+    /// Where somebody stands whose identity was verified.
+    pub fn origin(&self, who: &Aor) -> Origin {
+        if *who == self.organiser {
+            Origin::Organiser
+        } else if self.roles.contains_key(who) {
+            Origin::Invited
+        } else if self.is_own(who) {
+            Origin::Own
+        } else {
+            Origin::Federated
+        }
+    }
+
+    pub fn is_own(&self, who: &Aor) -> bool {
+        self.own_domains.iter().any(|domain| domain == who.domain())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub fn aor(text: &str) -> Aor {
+        text.parse().expect("an address")
+    }
+
+    /// Alice's, with bob of another domain invited.
+    pub fn conduct() -> Conduct {
+        let mut conduct = Conduct::ad_hoc(aor("alice@contoso.example"), vec!["contoso.example".to_owned()]);
+        conduct.roles.insert(aor("bob@fabrikam.example"), MeetingRole::Attendee);
+        conduct
+    }
+}

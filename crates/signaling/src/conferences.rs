@@ -1,0 +1,299 @@
+//! The conferences of a worker: requests to their focus, and what each focus wants done.
+//!
+//! What a meeting is, is `conference`'s. Here it is found or begun, its requests go out and their answers come back, and what
+//! it wants of the mixer goes to the media thread.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use conference::id::MeetingAddress;
+use conference::{
+    Conduct, ConferenceId, Focus, FocusConfig, FocusOutput, Incoming, LegPorts, Outcome, SoundCommand, SoundEvent,
+    Tone, Turn,
+};
+use federation::admission::Origin;
+use media::{Announcement, BridgeId, BridgeKind, LegId, MediaCommand, MediaEvent};
+use sip::refusal::Word;
+use sip::{Aor, Message, Method, Refusal, Uri};
+
+use crate::acceptor::overloaded;
+use crate::agent::{AgentKey, AgentRequest, AgentResponse};
+use crate::core::{Asker, Core};
+use crate::schedule::Machine;
+use crate::{AdmittedRequest, Answer, Output, Question, Upstream};
+
+/// The conferences that this worker owns.
+#[derive(Debug)]
+pub(crate) struct Conferences {
+    conferences_by_id: BTreeMap<ConferenceId, Conference>,
+    ids_by_serial: BTreeMap<u64, ConferenceId>,
+    serial: u64,
+    random_serial: u64,
+}
+
+#[derive(Debug)]
+struct Conference {
+    focus: Focus<Upstream>,
+    /// Of its bridge, and of its entry in the schedule.
+    serial: u64,
+    /// Its entry in the schedule, so that not every input adds one.
+    wakes_at: Option<Instant>,
+}
+
+impl Conferences {
+    pub(crate) fn new(incarnation: u32) -> Conferences {
+        let serial = u64::from(incarnation) << 32;
+        Conferences {
+            conferences_by_id: BTreeMap::new(),
+            ids_by_serial: BTreeMap::new(),
+            serial,
+            random_serial: serial,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.conferences_by_id.len()
+    }
+}
+
+impl Core {
+    /// The name of a conference that is about to begin.
+    pub(crate) fn new_conference(&mut self) -> ConferenceId {
+        self.conferences.random_serial += 1;
+        ConferenceId::new(self.mint.unguessable(self.conferences.random_serial))
+    }
+
+    /// A request for a conference that this worker owns.
+    pub(crate) fn serve_conference(&mut self, now: Instant, id: &ConferenceId, request: AdmittedRequest) {
+        if let Err(refusal) = self.find_conference(id, &request) {
+            if let Some(upstream) = request.upstream {
+                self.refuse_owned(now, upstream, &request.message, &refusal);
+            }
+            return;
+        }
+        let source = request.ingress.flow().map(|facts| facts.remote.ip());
+        let AdmittedRequest { message, admitted, upstream, .. } = &request;
+        let incoming = Incoming { request: message, admitted, to: *upstream, source };
+        let taken = self.with_focus(now, id, |focus, turn| focus.handle_request(turn, incoming));
+        if let (Some(Err(refusal)), Some(upstream)) = (taken, request.upstream) {
+            self.refuse_owned(now, upstream, &request.message, &refusal);
+        }
+        self.forget_unused(id);
+    }
+
+    /// The conference goes on, is scheduled, or begins with this request.
+    fn find_conference(&mut self, id: &ConferenceId, request: &AdmittedRequest) -> Result<(), Refusal> {
+        if self.conferences.conferences_by_id.contains_key(id) {
+            return Ok(());
+        }
+        let unknown = |reason: &str| Refusal::new(404, Word::MeetingUnknown, reason.to_owned());
+        if !begins_conference(&request.message) {
+            return Err(Refusal::new(481, Word::DialogUnknown, "the conference is over, or was lost with its server"));
+        }
+        let own_domains = self.organisation.domains.clone();
+        let (conduct, domain) = match request_user(&request.message) {
+            Some((MeetingAddress::Factory, domain)) => match request.admitted.origin() {
+                Origin::User { aor } => (Conduct::ad_hoc(aor.clone(), own_domains), domain),
+                Origin::Partner { .. } => return Err(unknown("only our own users begin meetings here")),
+            },
+            _ => match self.meetings.get(id) {
+                Some(meeting) => {
+                    let domain = meeting.domain().to_owned();
+                    (Conduct::scheduled(meeting.clone(), own_domains), domain)
+                }
+                None => return Err(unknown("no meeting has that name")),
+            },
+        };
+        self.begin_conference(id, &domain, conduct)
+    }
+
+    pub(crate) fn begin_conference(
+        &mut self,
+        id: &ConferenceId,
+        domain: &str,
+        conduct: Conduct,
+    ) -> Result<(), Refusal> {
+        if self.conferences.len() >= self.limits.conferences_max {
+            self.counts.hit("conferences_max");
+            return Err(overloaded("too many conferences"));
+        }
+        let focus = Focus::new(FocusConfig {
+            id: id.clone(),
+            aor: id.aor(domain),
+            conduct,
+            capabilities: sdp::Capabilities::default(),
+            limits: self.limits.conference.clone(),
+        });
+        self.conferences.serial += 1;
+        let serial = self.conferences.serial;
+        self.conferences.ids_by_serial.insert(serial, id.clone());
+        self.conferences.conferences_by_id.insert(id.clone(), Conference { focus, serial, wakes_at: None });
+        Ok(())
+    }
+
+    /// A conference that nobody came into, because its first request was refused.
+    fn forget_unused(&mut self, id: &ConferenceId) {
+        let is_unused = |conference: &Conference| conference.focus.participants().is_empty();
+        if self.conferences.conferences_by_id.get(id).is_some_and(is_unused) {
+            self.end_conference(id);
+        }
+    }
+
+    fn end_conference(&mut self, id: &ConferenceId) {
+        if let Some(conference) = self.conferences.conferences_by_id.remove(id) {
+            self.conferences.ids_by_serial.remove(&conference.serial);
+        }
+    }
+
+    /// Gives the focus an input and does what it wants done then; `None`: there is no such conference.
+    pub(crate) fn with_focus<T>(
+        &mut self,
+        now: Instant,
+        id: &ConferenceId,
+        act: impl FnOnce(&mut Focus<Upstream>, &mut Turn<'_>) -> T,
+    ) -> Option<T> {
+        let unix_secs = i64::try_from(self.unix_ms(now) / 1000).unwrap_or(i64::MAX);
+        let Core { conferences: Conferences { conferences_by_id, random_serial, .. }, mint, .. } = self;
+        let conference = conferences_by_id.get_mut(id)?;
+        let mut random = || {
+            *random_serial += 1;
+            mint.unguessable(*random_serial)
+        };
+        let done = act(&mut conference.focus, &mut Turn { now, unix_secs, random: &mut random });
+        self.settle_conference(now, id);
+        Some(done)
+    }
+
+    fn settle_conference(&mut self, now: Instant, id: &ConferenceId) {
+        while let Some(conference) = self.conferences.conferences_by_id.get_mut(id) {
+            let Some(output) = conference.focus.poll_output() else {
+                let next = conference.focus.next_timeout();
+                if let Some(at) = next.filter(|at| conference.wakes_at.is_none_or(|set| *at < set || set <= now)) {
+                    conference.wakes_at = Some(at);
+                    let machine = Machine::Conference(conference.serial);
+                    self.schedule.push(at, machine);
+                }
+                return;
+            };
+            let (aor, serial) = (conference.focus.aor().clone(), conference.serial);
+            self.perform_for(now, id, aor, serial, output);
+        }
+    }
+
+    fn perform_for(&mut self, now: Instant, id: &ConferenceId, aor: Aor, serial: u64, output: FocusOutput<Upstream>) {
+        let agent = AgentKey::Conference(id.clone());
+        match output {
+            FocusOutput::Respond { to, status, response } => self.respond(now, to, status, response),
+            FocusOutput::Request { number, request } => {
+                self.send_for_agent(now, AgentRequest { agent, aor, number: Some(number), request });
+            }
+            FocusOutput::Ack(request) => self.send_for_agent(now, AgentRequest { agent, aor, number: None, request }),
+            FocusOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),
+            FocusOutput::Sound(command) => self.want_sound(now, id, serial, command),
+            FocusOutput::Attendance { aor, is_attending } => self.attendance_changed(now, aor, id, is_attending),
+            FocusOutput::Ended => self.end_conference(id),
+        }
+    }
+
+    fn want_sound(&mut self, now: Instant, id: &ConferenceId, serial: u64, command: SoundCommand) {
+        let bridge = BridgeId { worker: self.ownership.worker, serial };
+        let leg_of = |serial| LegId { bridge, serial };
+        let command = match command {
+            SoundCommand::Open { leg } => return self.open_leg(now, id, leg_of(leg)),
+            SoundCommand::Run { leg, session, trusted_source } => {
+                MediaCommand::Run { leg: leg_of(leg), kind: BridgeKind::Conference, session, trusted_source }
+            }
+            SoundCommand::Mute { leg, is_muted } => MediaCommand::Mute { leg: leg_of(leg), is_muted },
+            SoundCommand::Hold { leg, is_held } => MediaCommand::Hold { leg: leg_of(leg), is_held },
+            SoundCommand::Announce { to, tone } => {
+                MediaCommand::Announce { bridge, to: to.map(leg_of), announcement: announcement(tone) }
+            }
+            SoundCommand::Close { leg } => MediaCommand::Close { leg: leg_of(leg) },
+        };
+        self.put(Output::Media(command));
+    }
+
+    fn open_leg(&mut self, now: Instant, id: &ConferenceId, leg: LegId) {
+        let asker = Asker::Leg { conference: id.clone(), leg };
+        if self.ask(now, Question::OpenLeg { leg }, asker).is_err() {
+            // The focus is told once it has said all that it wanted.
+            self.asked.leg_refused(id.clone(), leg);
+        }
+    }
+
+    pub(crate) fn resume_leg(&mut self, now: Instant, id: &ConferenceId, leg: LegId, answer: Option<Answer>) {
+        let ports = match answer {
+            Some(Answer::LegOpened(Ok(opened))) => Ok(LegPorts {
+                address: opened.rtp.ip(),
+                rtp_port: opened.rtp.port(),
+                rtcp_port: opened.rtcp.port(),
+                keys: opened.keys,
+            }),
+            Some(Answer::LegOpened(Err(why))) => Err(why),
+            _ => Err("no answer came in time".to_owned()),
+        };
+        let is_open = ports.is_ok();
+        let told = self.with_focus(now, id, |focus, turn| focus.handle_leg_opened(turn, leg.serial, ports));
+        if told.is_none() && is_open {
+            self.put(Output::Media(MediaCommand::Close { leg }));
+        }
+    }
+
+    /// What the mixer says of a leg of ours.
+    pub(crate) fn handle_media(&mut self, now: Instant, event: MediaEvent) {
+        let (leg, said) = match event {
+            MediaEvent::Dtmf { leg, key } => (leg, SoundEvent::Dtmf(key)),
+            MediaEvent::Talking { leg, is_talking } => (leg, SoundEvent::Talking(is_talking)),
+            MediaEvent::Silent { leg } => (leg, SoundEvent::Silent),
+            MediaEvent::Heard { .. } | MediaEvent::SourceRefused { .. } | MediaEvent::Closed { .. } => return,
+        };
+        if let Some(id) = self.conferences.ids_by_serial.get(&leg.bridge.serial).cloned() {
+            self.with_focus(now, &id, |focus, turn| focus.handle_sound(turn, leg.serial, said));
+        }
+    }
+
+    pub(crate) fn conference_answered(&mut self, now: Instant, id: &ConferenceId, answered: &AgentResponse) {
+        let outcome = Outcome { response: &answered.response, source: answered.source };
+        self.with_focus(now, id, |focus, turn| focus.handle_response(turn, answered.number, &outcome));
+    }
+
+    pub(crate) fn wake_conference(&mut self, now: Instant, serial: u64) {
+        if let Some(id) = self.conferences.ids_by_serial.get(&serial).cloned() {
+            self.with_focus(now, &id, |focus, turn| focus.handle_timeout(turn));
+        }
+    }
+
+    /// The caller gave up an INVITE that may wait in a conference.
+    pub(crate) fn cancel_in_conference(&mut self, now: Instant, upstream: Upstream) {
+        let ids: Vec<_> = self.conferences.conferences_by_id.keys().cloned().collect();
+        for id in ids {
+            self.with_focus(now, &id, |focus, turn| focus.handle_cancel(turn, upstream));
+        }
+    }
+
+    fn attendance_changed(&mut self, now: Instant, aor: Aor, id: &ConferenceId, is_attending: bool) {
+        self.call_changed(now, aor, &format!("meeting {id}"), is_attending);
+    }
+}
+
+/// Whether a request can begin a conference, or bring somebody into one that is to begin.
+fn begins_conference(request: &Message) -> bool {
+    let is_outside = request.to().is_ok_and(|to| to.tag().is_none());
+    is_outside && request.method() != Some(Method::Ack)
+}
+
+/// What the user part of the Request-URI stands for, and its domain.
+fn request_user(request: &Message) -> Option<(MeetingAddress, String)> {
+    let uri = Uri::parse(request.request_uri()?).ok()?;
+    Some((MeetingAddress::read(uri.user()?)?, uri.host_lowercase().into()))
+}
+
+fn announcement(tone: Tone) -> Announcement {
+    match tone {
+        Tone::Joined => Announcement::Joined,
+        Tone::Left => Announcement::Left,
+        Tone::Muted => Announcement::Muted,
+        Tone::Unmuted => Announcement::Unmuted,
+        Tone::Count(count) => Announcement::Count(count),
+    }
+}

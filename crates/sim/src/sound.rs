@@ -1,0 +1,61 @@
+//! The media threads of an organisation, as far as signalling sees them: ports given out, and what each leg was told last.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use media::{LegId, MediaCommand, OpenedLeg};
+use sdp::{AudioSession, Keys};
+
+/// The legs of one organisation.
+#[derive(Debug, Default)]
+pub struct Sound {
+    legs: BTreeMap<LegId, Leg>,
+    opened: u16,
+}
+
+/// What a leg does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leg {
+    /// `None`: its ports are open, and nothing runs.
+    pub session: Option<AudioSession>,
+    pub is_muted: bool,
+    pub is_held: bool,
+}
+
+impl Sound {
+    pub fn open(&mut self, leg: LegId, address: IpAddr, keys: Keys) -> Result<OpenedLeg, String> {
+        let port = PORT_FIRST + 2 * self.opened % PORTS;
+        self.opened = self.opened.wrapping_add(1);
+        self.legs.insert(leg, Leg::default());
+        Ok(OpenedLeg { rtp: SocketAddr::new(address, port), rtcp: SocketAddr::new(address, port + 1), keys })
+    }
+
+    pub fn handle(&mut self, command: MediaCommand) {
+        match command {
+            MediaCommand::Run { leg, session, .. } => {
+                self.legs.entry(leg).or_default().session = Some(session);
+            }
+            MediaCommand::Mute { leg, is_muted } => {
+                self.legs.entry(leg).or_default().is_muted = is_muted;
+            }
+            MediaCommand::Hold { leg, is_held } => {
+                self.legs.entry(leg).or_default().is_held = is_held;
+            }
+            MediaCommand::Announce { .. } => {}
+            MediaCommand::Close { leg } => drop(self.legs.remove(&leg)),
+        }
+    }
+
+    /// Nothing survives the process.
+    pub fn crash(&mut self) {
+        self.legs.clear();
+    }
+
+    /// All legs whose ports are open.
+    pub fn legs(&self) -> impl Iterator<Item = (&LegId, &Leg)> {
+        self.legs.iter()
+    }
+}
+
+const PORT_FIRST: u16 = 20_000;
+const PORTS: u16 = 20_000;
