@@ -46,14 +46,13 @@ impl Encoder {
         }
     }
 
-    /// An encoder whose payloads go on where this one's end, so that a receiver hears no seam. Opus begins anew, which its
-    /// receivers are made for.
+    /// An encoder whose payloads go on where this one's end, so that a receiver hears no seam.
     pub fn fork(&self) -> Self {
         let state = match &self.state {
             EncoderState::Pcma => EncoderState::Pcma,
             EncoderState::Pcmu => EncoderState::Pcmu,
             EncoderState::G722(encoder) => EncoderState::G722(encoder.clone()),
-            EncoderState::Opus(_) => EncoderState::Opus(Box::new(opus::Encoder::new())),
+            EncoderState::Opus(encoder) => EncoderState::Opus(Box::new(encoder.fork())),
         };
         Self { state }
     }

@@ -6,6 +6,8 @@ use super::{DecodeError, FRAME_MS, frame_len};
 
 pub struct Encoder {
     opus: ropus::Encoder,
+    /// The last frame, for a fork to begin with.
+    last: Vec<i16>,
 }
 
 impl Encoder {
@@ -18,7 +20,15 @@ impl Encoder {
             .packet_loss_perc(LOSS_PERCENT)
             .build()
             .expect("every setting is within the codec's range");
-        Self { opus }
+        Self { opus, last: Vec::new() }
+    }
+
+    /// Another for the same sound. The codec's state cannot be copied, so it is made anew out of the last frame: enough that the
+    /// seam is hardly heard.
+    pub fn fork(&self) -> Self {
+        let mut fork = Self::new();
+        fork.encode(&self.last, &mut Vec::new());
+        fork
     }
 
     /// Appends one packet; nothing if the frame has not [`FRAME_MS`].
@@ -29,6 +39,8 @@ impl Encoder {
         payload.resize(PACKET_BYTES_MAX, 0);
         let len = self.opus.encode(frame, payload).unwrap_or(0);
         payload.truncate(len);
+        self.last.clear();
+        self.last.extend_from_slice(frame);
     }
 }
 

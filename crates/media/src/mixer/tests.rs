@@ -301,3 +301,29 @@ fn what_fits_no_frame_does_no_harm() {
     }
     assert!(mixer.payload(3).is_empty());
 }
+
+#[test]
+fn who_begins_to_talk_and_ends_hears_no_seam() {
+    for encoding in [Encoding::Pcma, Encoding::G722, Encoding::Opus] {
+        let rate = encoding.sample_rate();
+        let mut bridge = Bridge::new();
+        bridge.join(1, encoding, 440.0, PEAK);
+        (2..4).for_each(|leg| bridge.join(leg, encoding, 0.0, 0.0));
+        bridge.run(50);
+        let mut talked = Vec::new();
+        for says in [sine(660.0, rate, rate as usize, PEAK), vec![0; 10]] {
+            bridge.phones.get_mut(&2).unwrap().says = says;
+            bridge.run(80);
+            talked.push(bridge.mixer.talks(2));
+        }
+        assert_eq!(talked, [true, false]);
+        let heard = &bridge.phones[&2].heard[rate as usize / 2..];
+        let two_periods = rate as usize / 220;
+        for piece in heard.chunks_exact(two_periods) {
+            let power = piece.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>() / two_periods as f32;
+            let part = power.sqrt() * 2.0_f32.sqrt() / PEAK;
+            assert!((0.85..1.15).contains(&part), "{encoding:?}: a dip or a bump to {part}");
+        }
+        assert!(step_max(heard) < step_max(&sine(440.0, rate, 1_000, PEAK)) * 5 / 4, "{encoding:?}");
+    }
+}
