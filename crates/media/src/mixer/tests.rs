@@ -268,6 +268,10 @@ fn an_anchored_call_hears_also_what_is_soft() {
     bridge.settle();
     bridge.run(50);
     assert!(bridge.phones[&2].level(440.0) > 10.0);
+    bridge.mixer.set_muted(1, true);
+    bridge.settle();
+    bridge.run(50);
+    assert!(bridge.phones[&2].level(440.0) < 1.0, "unless it is muted");
 }
 
 #[test]
