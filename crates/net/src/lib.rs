@@ -10,6 +10,7 @@ mod flow;
 mod handshakes;
 mod limits;
 mod mailbox;
+pub mod media;
 mod occupancy;
 mod perform;
 mod probe;

@@ -104,7 +104,7 @@ impl Keys {
         Self(keys)
     }
 
-    pub(crate) fn of(&self, suite: Suite) -> Option<&Key> {
+    pub fn of(&self, suite: Suite) -> Option<&Key> {
         self.0.iter().find(|(of, _)| *of == suite).map(|(_, key)| key)
     }
 }
