@@ -84,6 +84,22 @@ pub struct LocalMedia {
     pub keys: Keys,
 }
 
+/// What names a session in all descriptions of ours (RFC 8866 section 5.2): an `o=` line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOrigin {
+    /// An address of ours or, where no sound needs one, a domain.
+    pub host: String,
+    pub session_id: u64,
+    /// One more with each description that differs from the one before it (RFC 3264 section 8).
+    pub version: u64,
+}
+
+impl SessionOrigin {
+    pub fn of(local: &LocalMedia) -> Self {
+        Self { host: local.address.to_string(), session_id: local.session_id, version: local.version }
+    }
+}
+
 /// A key for each suite, so that a line that the peer did not choose gives nothing of the chosen one away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys(Vec<(Suite, Key)>);

@@ -2,6 +2,7 @@
 
 use sdp_types::Session;
 
+use crate::message::MessageStream;
 use crate::session::{Direction, Encoding};
 use crate::stream::{Stream, Unusable};
 
@@ -58,6 +59,21 @@ impl Offer {
     /// Which way sound goes in its first audio stream, as seen from who sent it.
     pub fn direction(&self) -> Option<Direction> {
         self.first_audio().map(|stream| stream.direction)
+    }
+
+    /// Whether it offers sound, usable or not.
+    pub fn has_audio(&self) -> bool {
+        self.audio().next().is_some()
+    }
+
+    /// What its first stream for messages within the dialog says; `None`: it has none in use.
+    pub fn messages(&self) -> Option<MessageStream> {
+        self.message_line().map(|(_, stream)| stream)
+    }
+
+    /// The same with its place among the m-lines.
+    pub(crate) fn message_line(&self) -> Option<(usize, MessageStream)> {
+        self.session.medias.iter().enumerate().find_map(|(index, media)| Some((index, MessageStream::read(media)?)))
     }
 
     fn first_audio(&self) -> Option<Stream> {

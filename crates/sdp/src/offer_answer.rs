@@ -1,10 +1,13 @@
-//! The offer/answer model for one audio stream (RFC 3264), with SRTP keys as RFC 4568 exchanges them.
+//! The offer/answer model for one audio stream (RFC 3264), with SRTP keys as RFC 4568 exchanges them, and for messages beside
+//! or without it.
 
 mod answering;
 mod offering;
+mod streams;
 
 pub use answering::{NotAcceptable, answer};
 pub use offering::{NotOurs, UnusableAnswer, accept, offer, reoffer};
+pub use streams::{AgreedStreams, OurStreams, answer_streams, reoffer_streams};
 
 use crate::session::Encoding;
 use crate::stream::Stream;

@@ -2,7 +2,7 @@
 
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
-use crate::capabilities::LocalMedia;
+use crate::capabilities::{LocalMedia, SessionOrigin};
 use crate::crypto::CryptoLine;
 use crate::session::{Direction, Format};
 
@@ -68,14 +68,47 @@ fn line(media: &str, port: u16, transport: &str, formats: &str) -> Media {
     }
 }
 
+/// An m-line for messages within the dialog, with the format that was offered.
+///
+/// COMPAT(Lync 2013): the port says only that the line is in use; nothing is sent there.
+pub(crate) fn messages(offered: &Media, accept_types: &[&str]) -> Media {
+    let attributes = vec![Attribute::with_value("accept-types", accept_types.join(" "))];
+    Media { attributes, ..line("message", MESSAGE_PORT, &offered.proto, &offered.fmt) }
+}
+
 /// The whole description. An answer repeats the time of its offer (RFC 3264 section 6).
 pub(crate) fn description(local: &LocalMedia, medias: Vec<Media>, time: Option<&Time>) -> String {
+    whole(&SessionOrigin::of(local), Some(local), medias, time)
+}
+
+/// The same, of a session that may be without sound: then there is no address, and its name stands there.
+pub(crate) fn whole(
+    origin: &SessionOrigin,
+    audio: Option<&LocalMedia>,
+    medias: Vec<Media>,
+    time: Option<&Time>,
+) -> String {
     let (start, stop) = time.map_or((0, 0), |time| (time.start_time, time.stop_time));
-    let mut session = Session::new(Origin::with_ip_addr(local.session_id, local.version, local.address), "-");
-    session.connection = Some(Connection::from_ip_addr(local.address));
+    let address_type = |host: &str| if host.contains(':') { "IP6" } else { "IP4" };
+    let mut session = Session::new(
+        Origin {
+            username: None,
+            sess_id: origin.session_id.to_string(),
+            sess_version: origin.version,
+            nettype: "IN".into(),
+            addrtype: address_type(&origin.host).into(),
+            unicast_address: origin.host.clone(),
+        },
+        "-",
+    );
+    let host = audio.map_or_else(|| origin.host.clone(), |local| local.address.to_string());
+    let addrtype = address_type(&host).into();
+    session.connection = Some(Connection { nettype: "IN".into(), addrtype, connection_address: host });
     session.times = vec![Time::new(start, stop)];
     session.medias = medias;
     let mut written = Vec::new();
     session.write(&mut written).expect("a vector takes all that is written to it");
     String::from_utf8(written).expect("made of strings only")
 }
+
+const MESSAGE_PORT: u16 = 5060;

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use sdp_types::Media;
+
 use super::packet_ms;
 use crate::capabilities::{Capabilities, LocalMedia, Order, ProtectionPolicy};
 use crate::crypto::CryptoLine;
@@ -15,6 +17,8 @@ use crate::write::{self, AudioLine};
 pub enum NotAcceptable {
     #[error("it offers no audio stream")]
     NoAudio,
+    #[error("it offers neither sound nor messages within the dialog")]
+    NoStream,
     /// The first audio stream, counted among all m-lines from 1.
     #[error("its audio stream, m-line {line}, cannot be used: {reason}")]
     Stream { line: usize, reason: Unusable },
@@ -45,30 +49,35 @@ pub fn answer(
     capabilities: &Capabilities,
     local: &LocalMedia,
 ) -> Result<(AudioSession, String), NotAcceptable> {
-    let mut refusal = None;
-    let mut accepted: Option<Accepted> = None;
-    for (index, stream) in offer.audio() {
-        match stream.and_then(|stream| Accepted::of(index, stream, capabilities, local)) {
-            Ok(next) if accepted.as_ref().is_none_or(|best| next.protects_more_than(best)) => accepted = Some(next),
-            Ok(_) => {}
-            Err(reason) => drop(refusal.get_or_insert(NotAcceptable::Stream { line: index + 1, reason })),
-        }
-    }
-    let accepted = accepted.ok_or_else(|| refusal.unwrap_or(NotAcceptable::NoAudio))?;
-    let body = accepted.body(offer, capabilities, local);
+    let accepted = Accepted::best(offer, capabilities, local)?;
+    let medias = accepted.medias(offer, capabilities, local);
+    let body = write::description(local, medias, offer.session.times.first());
     Ok((accepted.session, body))
 }
 
 /// A stream that we take, and what we make of it.
-struct Accepted {
-    index: usize,
+pub(super) struct Accepted {
+    pub index: usize,
     stream: Stream,
-    session: AudioSession,
+    pub session: AudioSession,
     /// Our half of the protection, under the tag of the line that we chose.
     crypto: Option<CryptoLine>,
 }
 
 impl Accepted {
+    pub fn best(offer: &Offer, capabilities: &Capabilities, local: &LocalMedia) -> Result<Self, NotAcceptable> {
+        let mut refusal = None;
+        let mut accepted: Option<Accepted> = None;
+        for (index, stream) in offer.audio() {
+            match stream.and_then(|stream| Accepted::of(index, stream, capabilities, local)) {
+                Ok(next) if accepted.as_ref().is_none_or(|best| next.protects_more_than(best)) => accepted = Some(next),
+                Ok(_) => {}
+                Err(reason) => drop(refusal.get_or_insert(NotAcceptable::Stream { line: index + 1, reason })),
+            }
+        }
+        accepted.ok_or_else(|| refusal.unwrap_or(NotAcceptable::NoAudio))
+    }
+
     fn of(index: usize, stream: Stream, capabilities: &Capabilities, local: &LocalMedia) -> Result<Self, Unusable> {
         check_family(stream.remote, local.address)?;
         let format = choose(&stream, capabilities).ok_or(Unusable::NoCommonEncoding)?;
@@ -89,25 +98,22 @@ impl Accepted {
         self.crypto.is_some() && other.crypto.is_none()
     }
 
-    fn body(&self, offer: &Offer, capabilities: &Capabilities, local: &LocalMedia) -> String {
+    /// The m-lines of an answer: ours in its place, all others refused.
+    pub fn medias(&self, offer: &Offer, capabilities: &Capabilities, local: &LocalMedia) -> Vec<Media> {
         let event = self.session.telephone_event;
         let events = self.stream.payloads.events.iter().copied().find(|(payload_type, _)| Some(*payload_type) == event);
-        let medias = offer.session.medias.iter().enumerate().map(|(index, offered)| {
-            if index != self.index {
-                return write::refused(offered);
-            }
-            let line = AudioLine {
-                transport: &offered.proto,
-                formats: &[self.session.format],
-                events: events.as_slice(),
-                crypto: self.crypto.iter().cloned().collect(),
-                direction: self.session.direction,
-                has_rtcp_mux: self.stream.has_rtcp_mux,
-                packet_ms: capabilities.packet_ms,
-            };
-            line.media(local)
-        });
-        write::description(local, medias.collect(), offer.session.times.first())
+        let mut medias: Vec<Media> = offer.session.medias.iter().map(write::refused).collect();
+        let line = AudioLine {
+            transport: &offer.session.medias[self.index].proto,
+            formats: &[self.session.format],
+            events: events.as_slice(),
+            crypto: self.crypto.iter().cloned().collect(),
+            direction: self.session.direction,
+            has_rtcp_mux: self.stream.has_rtcp_mux,
+            packet_ms: capabilities.packet_ms,
+        };
+        medias[self.index] = line.media(local);
+        medias
     }
 }
 

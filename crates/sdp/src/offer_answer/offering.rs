@@ -1,5 +1,7 @@
 //! Offers of ours, and the answers to them.
 
+use sdp_types::Media;
+
 use super::answering::check_family;
 use super::packet_ms;
 use crate::capabilities::{Capabilities, LocalMedia, ProtectionPolicy};
@@ -69,6 +71,12 @@ fn crypto(capabilities: &Capabilities, local: &LocalMedia) -> Vec<CryptoLine> {
 /// (RFC 3264 section 8). M-lines keep their places, encodings their numbers, crypto lines their tags and suites; address,
 /// ports, direction, keys and version are those of `local`.
 pub fn reoffer(last: &str, local: &LocalMedia) -> Result<String, NotOurs> {
+    let (last, medias) = again(last, local)?;
+    Ok(write::description(local, medias, last.session.times.first()))
+}
+
+/// The m-lines of our last description with sound as `local` has it, and refused but for that.
+pub(super) fn again(last: &str, local: &LocalMedia) -> Result<(Offer, Vec<Media>), NotOurs> {
     let (last, place, stream) = read_own(last)?;
     let keyed = stream.crypto.iter().map(|line| {
         let key = local.keys.of(line.suite).unwrap_or(&line.key);
@@ -85,7 +93,7 @@ pub fn reoffer(last: &str, local: &LocalMedia) -> Result<String, NotOurs> {
     };
     let mut medias: Vec<_> = last.session.medias.iter().map(write::refused).collect();
     medias[place] = line.media(local);
-    Ok(write::description(local, medias, last.session.times.first()))
+    Ok((last, medias))
 }
 
 fn read_own(text: &str) -> Result<(Offer, usize, Stream), NotOurs> {
