@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use conference::id::MeetingAddress;
 use conference::{
-    Conduct, ConferenceId, Focus, FocusConfig, FocusOutput, Incoming, LegPorts, Outcome, SoundCommand, SoundEvent,
-    Tone, Turn,
+    Conduct, ConferenceId, Focus, FocusConfig, FocusOutput, Incoming, LegPorts, Outcome, ParticipantSummary,
+    SoundCommand, SoundEvent, Tone, Turn,
 };
 use federation::admission::Origin;
 use media::{Announcement, BridgeId, BridgeKind, LegId, MediaCommand, MediaEvent};
+use serde::{Deserialize, Serialize};
 use sip::refusal::Word;
 use sip::{Aor, Message, Method, Refusal, Uri};
 
@@ -21,6 +22,19 @@ use crate::agent::{AgentKey, AgentRequest, AgentResponse};
 use crate::core::{Asker, Core};
 use crate::schedule::Machine;
 use crate::{AdmittedRequest, Answer, Output, Question, Upstream};
+
+/// A meeting under way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConferenceStatus {
+    pub id: ConferenceId,
+    pub uri: String,
+    /// Empty: it has none.
+    pub subject: String,
+    pub organiser: String,
+    pub is_scheduled: bool,
+    pub is_locked: bool,
+    pub participants: Vec<ParticipantSummary>,
+}
 
 /// The conferences that this worker owns.
 #[derive(Debug)]
@@ -166,7 +180,7 @@ impl Core {
 
     fn settle_conference(&mut self, now: Instant, id: &ConferenceId) {
         while let Some(conference) = self.conferences.conferences_by_id.get_mut(id) {
-            let Some(output) = conference.focus.poll_output() else {
+            let Some(output) = conference.focus.poll_output(now) else {
                 let next = conference.focus.next_timeout();
                 if let Some(at) = next.filter(|at| conference.wakes_at.is_none_or(|set| *at < set || set <= now)) {
                     conference.wakes_at = Some(at);
@@ -237,6 +251,62 @@ impl Core {
         if told.is_none() && is_open {
             self.put(Output::Media(MediaCommand::Close { leg }));
         }
+    }
+
+    /// An administrator's command, or one in the name of somebody in the meeting; `None`: this worker has no such meeting.
+    ///
+    /// # Errors
+    /// What the meeting says to it.
+    pub fn command_conference(
+        &mut self,
+        now: Instant,
+        id: &ConferenceId,
+        by: Option<&Aor>,
+        command: &conference::Command,
+    ) -> Option<Result<(), Refusal>> {
+        let done = self.with_focus(now, id, |focus, turn| focus.handle_command(turn, by, command));
+        self.settle(now);
+        done
+    }
+
+    /// Begins a meeting in the name of a user of ours, and calls him and these people into it; `None`: another worker owns
+    /// it.
+    ///
+    /// # Errors
+    /// 503 `overloaded`, and those of [`Focus::invite`].
+    pub fn start_conference(
+        &mut self,
+        now: Instant,
+        id: &ConferenceId,
+        organiser: &Aor,
+        people: &[Aor],
+    ) -> Option<Result<(), Refusal>> {
+        if !self.ownership.is_ours(self.ownership.of_conference(id)) {
+            return None;
+        }
+        let conduct = Conduct::ad_hoc(organiser.clone(), self.organisation.domains.clone());
+        let begun = self.begin_conference(id, organiser.domain(), conduct).and_then(|()| {
+            let call = |focus: &mut Focus<Upstream>, turn: &mut Turn<'_>| {
+                std::iter::once(organiser).chain(people).try_for_each(|who| focus.invite(turn, who, None))
+            };
+            self.with_focus(now, id, call).unwrap_or(Ok(()))
+        });
+        self.settle(now);
+        Some(begun)
+    }
+
+    /// The meetings of this worker that have people in them, by id.
+    pub fn conference_statuses(&self) -> Vec<ConferenceStatus> {
+        let status = |focus: &Focus<Upstream>| ConferenceStatus {
+            id: focus.id().clone(),
+            uri: focus.aor().uri(),
+            subject: focus.conduct().subject.clone(),
+            organiser: focus.conduct().organiser.to_string(),
+            is_scheduled: focus.conduct().meeting.is_some(),
+            is_locked: focus.conduct().settings.is_locked,
+            participants: focus.participants(),
+        };
+        self.conferences.conferences_by_id.values().map(|conference| status(&conference.focus)).collect()
     }
 
     /// What the mixer says of a leg of ours.

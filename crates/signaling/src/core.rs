@@ -350,7 +350,7 @@ impl Core {
     }
 
     /// Moves what the machines put out to where it belongs, until all are quiet.
-    fn settle(&mut self, now: Instant) {
+    pub(crate) fn settle(&mut self, now: Instant) {
         loop {
             self.settle_presence(now);
             self.settle_transactions(now);

@@ -5,8 +5,11 @@
 
 mod phone;
 
+use conference::{Command, ConferenceId};
+use documents::ConferenceInfo;
+use documents::conference_info::{EndpointStatus, State, User};
 use sim::{Leg, Line, World, allowed, first_line};
-use sip::{HeaderName, Message};
+use sip::{HeaderName, Message, Method};
 
 /// Contoso and Fabrikam allow each other; Alice, Dave and Bob are signed in at home.
 struct Room {
@@ -75,6 +78,14 @@ impl Room {
         self.world.take_response(self.alice)
     }
 
+    /// Whichever worker has the meeting carries it out.
+    fn command(&mut self, address: &str, command: &Command) -> Result<(), u16> {
+        let id = address.split('@').next().and_then(|user| user.strip_prefix("meet-")).unwrap();
+        let id = ConferenceId::parse(id).unwrap();
+        let done = self.world.on_cores(self.contoso, |core, now| core.command_conference(now, &id, None, command));
+        done.into_iter().flatten().next().expect("a worker has it").map_err(|refusal| refusal.status)
+    }
+
     fn legs(&self) -> Vec<Leg> {
         self.world.sound(self.contoso).legs().map(|(_, leg)| leg.clone()).collect()
     }
@@ -136,6 +147,111 @@ fn our_own_enter_and_strangers_wait_without_hearing_anything() {
         }
         assert_eq!(room.legs(), []);
         room.world.assert_quiet();
+    });
+}
+
+/// The roster that the only message on this line tells; the NOTIFY is answered.
+fn told(world: &mut World, line: Line) -> ConferenceInfo {
+    let notify = world.only(line);
+    assert_eq!(notify.method(), Some(Method::Notify), "{}", first_line(&notify));
+    world.send(line, &phone::answer(&notify, "200 OK", "watcher"));
+    ConferenceInfo::parse(notify.body()).unwrap()
+}
+
+fn users(info: &ConferenceInfo) -> Vec<(String, State, Vec<EndpointStatus>)> {
+    let of = |user: &User| {
+        let status = user.endpoints.iter().filter_map(|endpoint| endpoint.status).collect();
+        (user.entity.clone(), user.state, status)
+    };
+    info.users.iter().flat_map(|users| users.users.iter().map(of)).collect()
+}
+
+#[test]
+fn the_roster_is_told_as_a_whole_and_then_by_changes() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        let address = conference(&ok);
+        let subscribe = phone::request("SUBSCRIBE", ALICE, &address, "s1");
+        let subscribe = subscribe.replace("Content-Length", "Event: conference\nExpires: 600\nContent-Length");
+        room.world.send(room.alice, &subscribe);
+        let accepted = room.world.take_response(room.alice);
+        assert_eq!(accepted.status(), Some(200), "{}", first_line(&accepted));
+        let all = told(&mut room.world, room.alice);
+        assert_eq!((all.state, all.version), (State::Full, Some(1)));
+        let alice = format!("sip:{ALICE}");
+        assert_eq!(users(&all), [(alice, State::Full, vec![EndpointStatus::Connected])]);
+        // A stranger knocks, is let in, muted, and removed.
+        let join = phone::request("INVITE", BOB, &address, "b1");
+        room.world.send(room.bob, &phone::with_body(&join, "", "application/sdp", SDP));
+        let bob = room.world.take_response(room.bob);
+        room.world.send(room.bob, &phone::by_caller("ACK", &bob, 1));
+        let mut version = 1;
+        let mut statuses = Vec::new();
+        let mut collect = |room: &mut Room| {
+            let change = told(&mut room.world, room.alice);
+            version += 1;
+            assert_eq!((change.state, change.version), (State::Partial, Some(version)));
+            let all = users(&change);
+            assert_eq!(all.len(), 1, "only he has changed: {all:?}");
+            statuses.push((all[0].1, all[0].2.clone()));
+        };
+        collect(&mut room);
+        for command in [Command::Admit(None), Command::Mute(BOB.parse().unwrap(), true)] {
+            assert_eq!(room.command(&address, &command), Ok(()));
+            collect(&mut room);
+        }
+        assert_eq!(room.command(&address, &Command::Remove(BOB.parse().unwrap())), Ok(()));
+        let bye = room.world.only(room.bob);
+        assert_eq!(bye.method(), Some(Method::Bye));
+        room.world.send(room.bob, &phone::answer(&bye, "200 OK", "bob"));
+        collect(&mut room);
+        let here = |status| (State::Full, vec![status]);
+        assert_eq!(
+            statuses,
+            [
+                here(EndpointStatus::OnHold),
+                here(EndpointStatus::Connected),
+                here(EndpointStatus::MutedViaFocus),
+                (State::Deleted, vec![]),
+            ]
+        );
+        assert_eq!(room.command(&address, &Command::End), Ok(()));
+        let last = room.world.take(room.alice);
+        let names: Vec<_> =
+            last.iter().map(|message| first_line(message).split(' ').next().unwrap().to_owned()).collect();
+        assert_eq!(names, ["BYE", "NOTIFY"]);
+        let state = last[1].header_text(HeaderName::SubscriptionState).unwrap();
+        assert_eq!(state, "terminated;reason=noresource");
+        for message in last {
+            room.world.send(room.alice, &phone::answer(&message, "200 OK", "alice"));
+        }
+        assert_eq!(room.legs(), []);
+        room.world.assert_quiet();
+    });
+}
+
+#[test]
+fn a_locked_meeting_takes_nobody_and_attendees_lead_nothing() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        let address = conference(&ok);
+        assert_eq!(room.command(&address, &Command::Lock(true)), Ok(()));
+        let join = phone::request("INVITE", DAVE, &address, "d1");
+        room.world.send(room.dave, &phone::with_body(&join, "", "application/sdp", SDP));
+        let refused = room.world.take_response(room.dave);
+        assert_eq!(refused.status(), Some(403));
+        assert!(refused.header_text(HeaderName::Warning).unwrap().contains("meeting-locked"));
+        room.command(&address, &Command::Lock(false)).unwrap();
+        assert_eq!(room.refer(&ok, &format!("sip:{BOB}"), 2).status(), Some(202));
+        let invite = room.answer(room.bob);
+        room.world.take(room.alice);
+        let refer = phone::by_callee("REFER", &invite, 1);
+        let refer = refer.replace("Content-Length", &format!("Refer-To: <sip:{DAVE}>\nContent-Length"));
+        room.world.send(room.bob, &refer);
+        let refused = room.world.take_response(room.bob);
+        assert_eq!(refused.status(), Some(403));
+        assert!(refused.header_text(HeaderName::Warning).unwrap().contains("not-presenter"));
+        assert!(room.world.take(room.dave).is_empty());
     });
 }
 

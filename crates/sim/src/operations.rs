@@ -1,7 +1,7 @@
 //! What administrators do, and what happens to their servers.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use federation::decision::DecisionRecord;
 use federation::discovery::SrvTarget;
@@ -122,6 +122,19 @@ impl World {
     /// What all organisations keep: whose, and its Call-ID.
     pub fn all_kept(&self) -> Vec<(String, String)> {
         self.sites.iter().flat_map(|site| site.messages.kept()).collect()
+    }
+
+    /// Does this on each of its workers, as a command from outside, and lets the world settle.
+    pub fn on_cores<T>(&mut self, site: usize, mut act: impl FnMut(&mut Core, Instant) -> T) -> Vec<T> {
+        let now = self.now;
+        let workers = self.workers(site);
+        let mut done = Vec::new();
+        for worker in 0..workers {
+            done.push(act(&mut self.sites[site].cores[usize::from(worker)], now));
+            self.drain(site, worker);
+        }
+        self.settle();
+        done
     }
 
     /// Its media threads.

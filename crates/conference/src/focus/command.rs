@@ -46,11 +46,13 @@ impl<S: Copy + Ord> Focus<S> {
             self.check_inside(by)?;
             roles::check(&self.conduct, by, act(by, command))?;
         }
+        self.touch();
         match command {
             Command::Add(who) => self.invite_for(turn, who, None, endpoint)?,
             Command::Admit(who) => self.let_in(turn, who.as_ref())?,
             Command::Remove(who) => {
                 self.check_known(who)?;
+                self.watching.end_of(who);
                 self.remove(turn, who);
             }
             Command::Mute(who, is_muted) => {

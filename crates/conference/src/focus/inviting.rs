@@ -77,6 +77,7 @@ impl<S: Copy + Ord> Focus<S> {
         match InviteUsage::outgoing(&invite, outcome.response, self.us()) {
             Ok(usage) => {
                 self.endpoint_ids_by_dialog.insert(usage.dialog().id().clone(), id);
+                self.touch();
                 let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
                 endpoint.stage = Stage::Session(Box::new(usage));
                 (endpoint.invite, endpoint.source) = (Some(invite), outcome.source);

@@ -53,6 +53,7 @@ impl<S: Copy + Ord> Focus<S> {
         if let Stage::Session(usage) = &stage {
             self.endpoint_ids_by_dialog.insert(usage.dialog().id().clone(), id);
         }
+        self.touch();
         let endpoint = Endpoint {
             participant: who.clone(),
             stage,
@@ -77,6 +78,7 @@ impl<S: Copy + Ord> Focus<S> {
 
     /// Puts somebody where he may be; who is inside already stays there.
     pub(super) fn place(&mut self, turn: &Turn<'_>, who: &Aor, display: Option<String>, entry: Entry) {
+        self.touch();
         let Some(participant) = self.participants_by_aor.get_mut(who) else { return };
         participant.display = display.or(participant.display.take());
         let (was, is) = match entry {
@@ -105,7 +107,9 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn reseat(&mut self, who: &Aor) {
         let Some(participant) = self.participants_by_aor.get(who) else { return };
         let (is_held, is_muted) = (!participant.is_inside(), self.mutes.is_muted(who));
-        for leg in participant.endpoints.clone() {
+        let endpoints = participant.endpoints.clone();
+        self.touch();
+        for leg in endpoints {
             if self.endpoints_by_id.get(&leg).is_some_and(Endpoint::is_running) {
                 self.sound(SoundCommand::Hold { leg, is_held });
                 self.sound(SoundCommand::Mute { leg, is_muted });

@@ -27,6 +27,7 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn endpoint_ended(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         let Some(endpoint) = self.endpoints_by_id.remove(&id) else { return };
         self.endpoint_ids_by_dialog.retain(|_, of| *of != id);
+        self.touch();
         if endpoint.has_leg() {
             self.sound(SoundCommand::Close { leg: id });
         }
@@ -39,12 +40,15 @@ impl<S: Copy + Ord> Focus<S> {
 
     pub(super) fn gone(&mut self, _turn: &mut Turn<'_>, who: &Aor) {
         let Some(participant) = self.participants_by_aor.remove(who) else { return };
+        self.left.push(who.uri());
+        self.touch();
         if participant.is_inside() {
             self.attend(who, false);
             self.sound(SoundCommand::Announce { to: None, tone: Tone::Left });
         }
         if self.participants_by_aor.is_empty() {
-            self.outputs.push_back(FocusOutput::Ended);
+            self.is_over = true;
+            self.watching.end();
         }
     }
 

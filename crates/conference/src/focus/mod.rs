@@ -12,12 +12,14 @@ mod leaving;
 mod messages;
 mod participant;
 mod sound;
+mod watching;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use sdp::Capabilities;
 use sip::dialog::DialogId;
+use sip::notifier::SubscriptionId;
 use sip::refusal::Word;
 use sip::usage::{InviteUsage, Us, UsageOutput};
 use sip::{Aor, HeaderName, Message, Method, ParseError, Refusal, RequestBuilder, build};
@@ -30,6 +32,7 @@ pub use command::Command;
 use endpoint::{Endpoint, EndpointId, Stage};
 use participant::Participant;
 pub use participant::ParticipantSummary;
+use watching::Watching;
 
 /// What a conference begins with.
 #[derive(Debug, Clone)]
@@ -57,6 +60,11 @@ pub struct Focus<S> {
     endpoints_by_id: BTreeMap<EndpointId, Endpoint<S>>,
     endpoint_ids_by_dialog: BTreeMap<DialogId, EndpointId>,
     asked_by_number: BTreeMap<u64, Asked>,
+    watching: Watching,
+    /// URIs of those who left since the roster was told.
+    left: Vec<String>,
+    /// The last has left.
+    is_over: bool,
     last_endpoint: u32,
     last_number: u64,
     outputs: VecDeque<FocusOutput<S>>,
@@ -71,11 +79,14 @@ enum Asked {
     Within(EndpointId),
     /// A message to somebody outside of any dialog.
     Page(Aor),
+    /// A NOTIFY of this subscription to the roster.
+    Notify(SubscriptionId),
 }
 
 impl<S: Copy + Ord> Focus<S> {
     pub fn new(config: FocusConfig) -> Focus<S> {
         let FocusConfig { id, aor, conduct, capabilities, limits } = config;
+        let watching = Watching::new(aor.uri(), &conduct.subject, limits.participants_max);
         Focus {
             id,
             aor,
@@ -87,6 +98,9 @@ impl<S: Copy + Ord> Focus<S> {
             endpoints_by_id: BTreeMap::new(),
             endpoint_ids_by_dialog: BTreeMap::new(),
             asked_by_number: BTreeMap::new(),
+            watching,
+            left: Vec::new(),
+            is_over: false,
             last_endpoint: 0,
             last_number: 0,
             outputs: VecDeque::new(),
@@ -113,6 +127,7 @@ impl<S: Copy + Ord> Focus<S> {
         let request = incoming.request;
         let local_tag = request.to().map_err(malformed)?.tag();
         match (local_tag, request.method().unwrap_or(Method::Options)) {
+            (_, Method::Subscribe) => self.handle_subscribe(turn, &incoming),
             (Some(tag), _) => self.handle_within(turn, &incoming, tag),
             (None, Method::Invite) => self.join(turn, &incoming),
             (None, Method::Message) => self.handle_page(turn, &incoming),
@@ -154,14 +169,17 @@ impl<S: Copy + Ord> Focus<S> {
                 self.drain_usage(turn, id);
             }
             Asked::Page(who) => self.page_answered(turn, &who, status),
+            Asked::Notify(id) => self.notified(turn, id, outcome),
         }
     }
 
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.endpoints_by_id.values().filter_map(Endpoint::next_timeout).min()
+        let endpoints = self.endpoints_by_id.values().filter_map(Endpoint::next_timeout);
+        endpoints.chain(self.watching.next_timeout()).min()
     }
 
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        self.watching.handle_timeout(turn.now);
         let is_due = |endpoint: &Endpoint<S>| endpoint.next_timeout().is_some_and(|at| at <= turn.now);
         let due: Vec<_> = self.endpoints_by_id.iter().filter(|(_, one)| is_due(one)).map(|(id, _)| *id).collect();
         for id in due {
@@ -172,8 +190,14 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
-    pub fn poll_output(&mut self) -> Option<FocusOutput<S>> {
-        self.outputs.pop_front()
+    /// The next thing to do. What watchers of the roster are told comes last, so that they are told once of all that an input
+    /// changed.
+    pub fn poll_output(&mut self, now: Instant) -> Option<FocusOutput<S>> {
+        let output = self.outputs.pop_front().or_else(|| self.tell_watchers(now));
+        if output.is_none() && std::mem::take(&mut self.is_over) {
+            return Some(FocusOutput::Ended);
+        }
+        output
     }
 
     /// Who is in the meeting, in the lobby, or being called; by address.
