@@ -1,6 +1,7 @@
 //! `comity meeting ...`
 
 mod arguments;
+mod conducting;
 mod print;
 mod words;
 
@@ -25,6 +26,8 @@ Examples:
   comity meeting show ID
   comity meeting set ID --at '2027-03-01 11:00' --invitation budget.ics
   comity meeting cancel ID --invitation budget.ics
+  comity meeting start --organiser alice@contoso.example --with bob@fabrikam.example
+  comity meeting running
 
 The invitation is an iCalendar file: open it in a calendar, or attach it to a mail. Whoever is
 invited calls sip:meet-ID@contoso.example from the phone or client of his own organisation.";
@@ -73,6 +76,8 @@ pub enum MeetingCommand {
         #[arg(long, value_name = "FILE", default_value = "-")]
         invitation: PathBuf,
     },
+    #[command(flatten)]
+    Conduct(conducting::ConductCommand),
 }
 
 pub async fn run(global: &Global, command: MeetingCommand) -> Result<ExitCode, Failure> {
@@ -100,6 +105,7 @@ pub async fn run(global: &Global, command: MeetingCommand) -> Result<ExitCode, F
             write_invitation(Some(&invitation), Some(&text))?;
             Ok(ExitCode::SUCCESS)
         }
+        MeetingCommand::Conduct(command) => conducting::run(global, &mut client, command).await,
     }
 }
 

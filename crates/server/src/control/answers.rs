@@ -1,5 +1,6 @@
 //! The shapes of the control API, for the server that fills them and the commands that read them.
 
+mod conference;
 mod diagnosis;
 mod meeting;
 
@@ -12,6 +13,7 @@ use signaling::{CoreStatus, Forgotten, LinkStatus};
 use store::StoredPartner;
 
 use crate::certificate::ServedCertificate;
+pub use conference::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference};
 pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
     SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,

@@ -203,7 +203,7 @@ fn sending() -> Sending<'static> {
 }
 
 /// As it is listed, or as it stands in the address.
-fn parse_id(text: &str) -> Result<ConferenceId, ControlError> {
+pub(super) fn parse_id(text: &str) -> Result<ConferenceId, ControlError> {
     let name = text.trim_start_matches("sip:").split('@').next().unwrap_or_default();
     let lower = name.to_ascii_lowercase();
     let id = lower.strip_prefix(conference::id::CONFERENCE_PREFIX).unwrap_or(&lower);

@@ -6,6 +6,7 @@
 
 pub mod advice;
 pub mod answers;
+mod conferences;
 mod decisions;
 mod error;
 mod meetings;
@@ -82,6 +83,8 @@ impl Control {
             .route("/api/meetings", get(meetings::list).post(meetings::create))
             .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
             .route("/api/meetings/{id}/invitation", get(meetings::invitation))
+            .route("/api/conferences", get(conferences::list).post(conferences::start))
+            .route("/api/conferences/{id}", get(conferences::show).post(conferences::act))
             .route("/api/route/{domain}", get(route::show))
             .route("/api/why", get(why::show))
             .route("/api/decisions", get(decisions::list))

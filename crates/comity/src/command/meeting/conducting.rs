@@ -1,0 +1,187 @@
+//! `comity meeting start|running|add|admit|...`: meetings that have people in them now.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use conference::schedule::MeetingRole;
+use server::control::answers::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference};
+use server::moment;
+
+use crate::client::{Client, segment};
+use crate::command::Global;
+use crate::failure::Failure;
+use crate::table::Columns;
+
+#[derive(Debug, Subcommand)]
+pub enum ConductCommand {
+    /// Begin a meeting now: its organiser and these people are called into it
+    #[command(
+        after_help = "Example:\n  comity meeting start --organiser alice@contoso.example --with bob@fabrikam.example"
+    )]
+    Start {
+        /// A user of this server
+        #[arg(long, value_name = "NAME@DOMAIN")]
+        organiser: String,
+        /// Somebody of any domain; may be given more than once
+        #[arg(long = "with", value_name = "NAME@DOMAIN", required = true)]
+        people: Vec<String>,
+    },
+    /// List the meetings that have people in them now; with an ID, who is in it
+    #[command(after_help = "Examples:\n  comity meeting running\n  comity meeting running 7hqk2m4xw9ab")]
+    Running {
+        /// The meeting's ID, as it is listed
+        id: Option<String>,
+    },
+    /// Call somebody into a meeting
+    #[command(after_help = "Example:\n  comity meeting add 7hqk2m4xw9ab carol@northwind.example")]
+    Add(Person),
+    /// Let somebody in who waits in the lobby; without a name everybody who waits
+    #[command(after_help = "Example:\n  comity meeting admit 7hqk2m4xw9ab")]
+    Admit {
+        /// The meeting's ID, as it is listed
+        id: String,
+        #[arg(value_name = "NAME@DOMAIN")]
+        who: Option<String>,
+    },
+    /// Remove somebody from a meeting
+    #[command(after_help = "Example:\n  comity meeting remove 7hqk2m4xw9ab bob@fabrikam.example")]
+    Remove(Person),
+    /// Mute somebody; without a name all attendees
+    #[command(after_help = "Example:\n  comity meeting mute 7hqk2m4xw9ab bob@fabrikam.example")]
+    Mute {
+        /// The meeting's ID, as it is listed
+        id: String,
+        #[arg(value_name = "NAME@DOMAIN")]
+        who: Option<String>,
+    },
+    /// Let somebody be heard again; without a name everybody
+    #[command(after_help = "Example:\n  comity meeting unmute 7hqk2m4xw9ab")]
+    Unmute {
+        /// The meeting's ID, as it is listed
+        id: String,
+        #[arg(value_name = "NAME@DOMAIN")]
+        who: Option<String>,
+    },
+    /// Let nobody in any more but the organiser
+    #[command(after_help = "Example:\n  comity meeting lock 7hqk2m4xw9ab")]
+    Lock {
+        /// The meeting's ID, as it is listed
+        id: String,
+    },
+    /// Take the lock away again
+    #[command(after_help = "Example:\n  comity meeting unlock 7hqk2m4xw9ab")]
+    Unlock {
+        /// The meeting's ID, as it is listed
+        id: String,
+    },
+    /// Make somebody a presenter, or an attendee again
+    #[command(after_help = "Example:\n  comity meeting role 7hqk2m4xw9ab bob@fabrikam.example presenter")]
+    Role {
+        #[command(flatten)]
+        person: Person,
+        /// presenter or attendee
+        #[arg(value_parser = parse_role)]
+        role: MeetingRole,
+    },
+    /// End a meeting: everybody is sent away
+    #[command(after_help = "Example:\n  comity meeting end 7hqk2m4xw9ab")]
+    End {
+        /// The meeting's ID, as it is listed
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Person {
+    /// The meeting's ID, as it is listed
+    id: String,
+    #[arg(value_name = "NAME@DOMAIN")]
+    who: String,
+}
+
+pub async fn run(global: &Global, client: &mut Client, command: ConductCommand) -> Result<ExitCode, Failure> {
+    let (id, act) = match command {
+        ConductCommand::Start { organiser, people } => {
+            let new = NewConference { organiser, people };
+            let begun: ConferenceChange = client.post("/api/conferences", &new).await?;
+            return global.print(&begun, || print_begun(&begun));
+        }
+        ConductCommand::Running { id: None } => {
+            let all: Vec<ConferenceStatus> = client.get("/api/conferences").await?;
+            return global.print(&all, || print_list(&all));
+        }
+        ConductCommand::Running { id: Some(id) } => {
+            let one: ConferenceStatus = client.get(&path(&id)).await?;
+            return global.print(&one, || print_one(&one));
+        }
+        ConductCommand::Add(Person { id, who }) => (id, ConferenceAct::Add { who }),
+        ConductCommand::Admit { id, who } => (id, ConferenceAct::Admit { who }),
+        ConductCommand::Remove(Person { id, who }) => (id, ConferenceAct::Remove { who }),
+        ConductCommand::Mute { id, who: Some(who) } => (id, ConferenceAct::Mute { who }),
+        ConductCommand::Mute { id, who: None } => (id, ConferenceAct::MuteAll),
+        ConductCommand::Unmute { id, who: Some(who) } => (id, ConferenceAct::Unmute { who }),
+        ConductCommand::Unmute { id, who: None } => (id, ConferenceAct::UnmuteAll),
+        ConductCommand::Lock { id } => (id, ConferenceAct::Lock),
+        ConductCommand::Unlock { id } => (id, ConferenceAct::Unlock),
+        ConductCommand::Role { person: Person { id, who }, role } => (id, ConferenceAct::Role { who, role }),
+        ConductCommand::End { id } => (id, ConferenceAct::End),
+    };
+    let change: ConferenceChange = client.post(&path(&id), &act).await?;
+    global.print(&change, || match &change.conference {
+        Some(conference) => print_one(conference),
+        None => println!("nobody is in meeting {} any more", change.id),
+    })
+}
+
+fn path(id: &str) -> String {
+    format!("/api/conferences/{}", segment(id))
+}
+
+fn parse_role(text: &str) -> Result<MeetingRole, String> {
+    match text {
+        "presenter" => Ok(MeetingRole::Presenter),
+        "attendee" => Ok(MeetingRole::Attendee),
+        _ => Err("presenter or attendee".to_owned()),
+    }
+}
+
+fn print_begun(begun: &ConferenceChange) {
+    match &begun.conference {
+        Some(conference) => {
+            println!("meeting {} begun: {}", begun.id, conference.uri);
+            println!("{} people are being called", conference.participants.len());
+        }
+        None => println!("meeting {} begun, and nobody could be called", begun.id),
+    }
+}
+
+fn print_list(all: &[ConferenceStatus]) {
+    if all.is_empty() {
+        return println!("nobody is in a meeting");
+    }
+    let mut columns = Columns::new(&["ID", "ORGANISER", "PEOPLE", "LOCKED", "SUBJECT"]);
+    for one in all {
+        let people = one.participants.len().to_string();
+        let locked = if one.is_locked { "yes" } else { "no" }.to_owned();
+        columns.row([one.id.to_string(), one.organiser.clone(), people, locked, one.subject.clone()]);
+    }
+    columns.print();
+}
+
+fn print_one(one: &ConferenceStatus) {
+    println!("meeting {}: {}", one.id, one.uri);
+    if !one.subject.is_empty() {
+        println!("subject: {}", one.subject);
+    }
+    println!("organiser: {}{}\n", one.organiser, if one.is_locked { ", locked" } else { "" });
+    let mut columns = Columns::new(&["WHO", "ROLE", "WHERE", "MUTED", "TALKING", "SINCE"]);
+    for participant in &one.participants {
+        let said = |is_so: bool| if is_so { "yes" } else { "no" }.to_owned();
+        let role = format!("{:?}", participant.role).to_lowercase();
+        let place = format!("{:?}", participant.place).to_lowercase();
+        let since = moment::date_and_time(participant.since_unix);
+        let (muted, talking) = (said(participant.is_muted), said(participant.is_talking));
+        columns.row([participant.address.clone(), role, place, muted, talking, since]);
+    }
+    columns.print();
+}
