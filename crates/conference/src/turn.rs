@@ -8,6 +8,8 @@ use federation::Admitted;
 use sdp::{AudioSession, Keys};
 use sip::{Aor, Message, RequestBuilder};
 
+use crate::schedule::Meeting;
+
 /// The moment of an input, and randomness.
 pub struct Turn<'a> {
     pub now: Instant,
@@ -70,6 +72,8 @@ pub enum FocusOutput<S> {
         aor: Aor,
         is_attending: bool,
     },
+    /// A meeting that has no time of its own is to be kept so, in case the server ends in the middle of it.
+    Keep(Box<Meeting>),
     /// Nobody is left.
     Ended,
 }

@@ -1,6 +1,7 @@
 //! Questions about our own users and the messages that wait for them, answered by whoever keeps them (the store), on a
 //! thread of theirs.
 
+use conference::schedule::Meeting;
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use signaling::{Answer, QuestionId};
 use sip::Aor;
@@ -26,6 +27,9 @@ pub trait Accounts: Send + Sync {
     );
     /// A message that was sent goes, since a device has it, or stays.
     fn settle(&self, id: MessageId, is_delivered: bool, reply: Reply<Result<(), String>>);
+
+    /// Keeps a meeting that began without having been scheduled, or what changed of it. Nobody waits for it.
+    fn keep_meeting(&self, meeting: Meeting);
 }
 
 /// Takes the one answer.
@@ -131,6 +135,8 @@ mod tests {
         fn settle(&self, _: MessageId, _: bool, reply: Reply<Result<(), String>>) {
             drop(reply);
         }
+
+        fn keep_meeting(&self, _: Meeting) {}
     }
 
     #[tokio::test(flavor = "current_thread")]

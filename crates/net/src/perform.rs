@@ -25,6 +25,7 @@ impl Worker {
             // The core keeps the record; here it is only told to whoever watches the log.
             // There are no legs yet, so nothing is to be done with them.
             Output::Media(_) => {}
+            Output::KeepMeeting(meeting) => self.accounts.keep_meeting(*meeting),
             Output::Decided(record) => tracing::debug!(?record, "decided"),
         }
     }

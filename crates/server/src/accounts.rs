@@ -1,10 +1,11 @@
 //! The store's users, and the messages that wait for them, as the workers ask for them.
 
+use conference::schedule::Meeting;
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use net::{Accounts, Reply};
 use sip::Aor;
 use sip::auth::Ha1;
-use store::{Store, StoreError, StoreHandle};
+use store::{Store, StoreError, StoreHandle, now_unix};
 
 use crate::metrics::ServerCounts;
 
@@ -59,6 +60,14 @@ impl Accounts for StoreAccounts {
         self.store.write_then(
             move |store| if is_delivered { store.remove_message(id) } else { store.keep_message(id) },
             move |settled| reply(told(&counts, settled, "what became of a stored message cannot be recorded yet")),
+        );
+    }
+
+    fn keep_meeting(&self, meeting: Meeting) {
+        let counts = self.counts.clone();
+        self.store.write_then(
+            move |store| store.put_meeting(&meeting, now_unix()),
+            move |kept| drop(told(&counts, kept, "a meeting that has begun cannot be kept")),
         );
     }
 }

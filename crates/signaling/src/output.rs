@@ -1,6 +1,7 @@
 //! What a [`Core`](crate::Core) asks of its shell.
 
 use bytes::Bytes;
+use conference::schedule::Meeting;
 use federation::decision::DecisionRecord;
 use media::MediaCommand;
 use sip::FlowId;
@@ -23,6 +24,8 @@ pub enum Output {
     Ask { id: QuestionId, question: Question },
     /// For the media thread that the bridge lives on.
     Media(MediaCommand),
+    /// Keep this meeting, in place of what was kept of it before: it began without having been scheduled.
+    KeepMeeting(Box<Meeting>),
     /// Keep this decision for the operator.
     Decided(DecisionRecord),
 }

@@ -256,6 +256,35 @@ fn a_locked_meeting_takes_nobody_and_attendees_lead_nothing() {
 }
 
 #[test]
+fn after_a_crash_a_meeting_is_joined_again_by_those_who_were_invited() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        let address = conference(&ok);
+        assert_eq!(room.refer(&ok, &format!("sip:{BOB}"), 2).status(), Some(202));
+        room.answer(room.bob);
+        room.world.restart(room.contoso);
+        room.alice = phone::register(&mut room.world, room.contoso, 0, ALICE);
+        for line in [room.alice, room.bob] {
+            room.world.take(line);
+        }
+        // What is left of the old dialog is told so.
+        let bye = phone::with_body(&phone::by_caller("BYE", &ok, 7), "", "text/plain", "");
+        room.world.send(room.alice, &bye);
+        let gone = room.world.take_response(room.alice);
+        assert!(matches!(gone.status(), Some(401 | 407 | 481)), "{}", first_line(&gone));
+        for (line, from, call_id) in [(room.bob, BOB, "b2"), (room.alice, ALICE, "a2")] {
+            let join = phone::request("INVITE", from, &address, call_id);
+            room.world.send(line, &phone::with_body(&join, "", "application/sdp", SDP));
+            let ok = room.world.take_response(line);
+            assert_eq!(ok.status(), Some(200), "{}", first_line(&ok));
+            room.world.send(line, &phone::by_caller("ACK", &ok, 1));
+        }
+        let legs = room.legs();
+        assert!(legs.len() == 2 && legs.iter().all(|leg| leg.session.is_some() && !leg.is_held), "{legs:?}");
+    });
+}
+
+#[test]
 fn a_meeting_that_is_not_there_is_told_so_and_partners_begin_none() {
     everywhere(|mut room| {
         for (line, from, to) in [(room.alice, ALICE, "meet-nothing@contoso.example"), (room.bob, BOB, FACTORY)] {

@@ -167,7 +167,9 @@ impl World {
                 let answer = failed(&question);
                 self.lanes.put_single(self.now, Parcel::Answer { asker, answer });
             }
-            Output::CloseFlow { .. } | Output::Media(_) | Output::Decided(_) => self.perform(site, worker, output),
+            Output::CloseFlow { .. } | Output::Media(_) | Output::KeepMeeting(_) | Output::Decided(_) => {
+                self.perform(site, worker, output)
+            }
         }
     }
 }
@@ -214,6 +216,7 @@ fn in_short(output: &Output) -> String {
             format!("ask: {name}")
         }
         Output::Media(command) => format!("media: {command:?}"),
+        Output::KeepMeeting(meeting) => format!("keep meeting {}", meeting.id),
         Output::Decided(_) => "decided".into(),
     }
 }

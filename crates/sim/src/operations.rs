@@ -76,12 +76,12 @@ impl World {
     pub(crate) fn crash(&mut self, site: usize) {
         self.note(format!("CRASH of {}", self.sites[site].domain()));
         self.has_crashed = true;
-        self.sites[site].sound.crash();
         self.kill(site);
         self.sites[site].down_until = Some(self.now + STARTING);
     }
 
     fn kill(&mut self, site: usize) {
+        self.sites[site].sound.crash();
         for end in self.ends_of(site) {
             let End::Site { flow, .. } = end else { continue };
             self.sites[site].streams.remove(&flow);

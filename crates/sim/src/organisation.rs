@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use conference::ConferenceId;
+use conference::schedule::{Meeting, Meetings};
 use federation::admission::Organisation;
 use federation::flow::FlowFacts;
 use federation::partner::{Partner, Partners};
@@ -31,6 +33,8 @@ pub(crate) struct Site {
     pub configs: Vec<CoreConfig>,
     pub cores: Vec<Core>,
     pub streams: BTreeMap<FlowId, Stream>,
+    /// What is kept of its meetings.
+    pub meetings: BTreeMap<ConferenceId, Meeting>,
     /// For each worker, streams that ended while its outputs were performed.
     pub ended: Vec<VecDeque<FlowId>>,
     /// For each worker, the stream that is given away with the handoff to come.
@@ -101,6 +105,7 @@ impl Site {
             users: BTreeMap::new(),
             messages: MessageStore::default(),
             sound: Sound::default(),
+            meetings: BTreeMap::new(),
             partners,
             discovery,
             cores: configs.iter().cloned().map(Core::new).collect(),
@@ -119,12 +124,19 @@ impl Site {
         Arc::new(Partners::new(self.partners.clone(), true, self.discovery))
     }
 
+    /// In place of what was kept of it before.
+    pub fn keep_meeting(&mut self, meeting: Meeting) {
+        self.meetings.insert(meeting.id.clone(), meeting);
+    }
+
     /// The server was killed and starts again: what was in memory is gone, what was stored is not.
     pub fn start_again(&mut self) {
         let table = self.table();
+        let meetings = Arc::new(Meetings::new(self.meetings.values().cloned()));
         for config in &mut self.configs {
             config.incarnation += 1;
             config.partners = table.clone();
+            config.meetings = meetings.clone();
         }
         self.cores = self.configs.iter().cloned().map(Core::new).collect();
         self.ended.iter_mut().for_each(VecDeque::clear);

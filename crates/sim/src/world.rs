@@ -299,6 +299,7 @@ impl World {
             Output::Handoff { to, handoff } => self.hand_off((site, worker), to, handoff, Duration::ZERO),
             Output::Ask { id, question } => self.ask(site, worker, id, question),
             Output::Media(command) => self.sites[site].sound.handle(command),
+            Output::KeepMeeting(meeting) => self.sites[site].keep_meeting(*meeting),
             Output::Decided(_) => {}
         }
     }

@@ -42,6 +42,17 @@ impl Store {
         if added == 0 { Err(StoreError::MeetingExists(meeting.id.clone())) } else { Ok(()) }
     }
 
+    /// Keeps a meeting in place of what was kept of it before, if anything was.
+    ///
+    /// # Errors
+    /// As of [`Store::add_meeting`].
+    pub fn put_meeting(&self, meeting: &Meeting, now_unix: i64) -> Result<(), StoreError> {
+        match self.change_meeting(meeting, now_unix) {
+            Err(StoreError::MeetingUnknown(_)) => self.add_meeting(meeting, now_unix),
+            changed => changed,
+        }
+    }
+
     /// Replaces what is kept of a meeting.
     ///
     /// # Errors

@@ -62,7 +62,10 @@ impl<S: Copy + Ord> Focus<S> {
             }
             Command::MuteAll(is_muted) => self.mute_all(*is_muted),
             Command::Lock(is_locked) => self.conduct.settings.is_locked = *is_locked,
-            Command::Role(who, role) => drop(self.conduct.roles.insert(who.clone(), *role)),
+            Command::Role(who, role) => {
+                self.conduct.roles.insert(who.clone(), *role);
+                self.keep(turn);
+            }
             Command::End => {
                 for who in self.participants_by_aor.keys().cloned().collect::<Vec<_>>() {
                     self.remove(turn, &who);

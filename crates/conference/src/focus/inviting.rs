@@ -28,6 +28,7 @@ impl<S: Copy + Ord> Focus<S> {
     ) -> Result<(), Refusal> {
         self.conduct.roles.entry(who.clone()).or_insert(MeetingRole::Attendee);
         self.admit(turn, who)?;
+        self.keep(turn);
         let since = turn.unix_secs;
         self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
         let stage = Stage::Calling { call: Box::new(Call { replaces, sent: None, asked_by }) };

@@ -18,6 +18,9 @@ impl<S: Copy + Ord> Focus<S> {
         let (who, display) = sender(request)?;
         let entry = self.admit(turn, &who)?;
         let sound = wanted_sound(request)?;
+        if self.participants_by_aor.is_empty() {
+            self.keep(turn);
+        }
         let tag = new_tag(turn);
         let usage = InviteUsage::incoming(request, to, &tag, self.us()).map_err(malformed)?;
         let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), sound);
@@ -74,6 +77,14 @@ impl<S: Copy + Ord> Focus<S> {
             self.participants_by_aor.insert(who.clone(), participant);
         }
         id
+    }
+
+    /// Sees to it that a meeting without a time of its own is found again after a crash.
+    pub(super) fn keep(&mut self, turn: &Turn<'_>) {
+        if self.conduct.meeting.is_none() {
+            let began = *self.began_unix.get_or_insert(turn.unix_secs);
+            self.outputs.push_back(FocusOutput::Keep(Box::new(self.conduct.kept(&self.id, began))));
+        }
     }
 
     /// Puts somebody where he may be; who is inside already stays there.

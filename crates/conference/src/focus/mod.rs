@@ -63,6 +63,8 @@ pub struct Focus<S> {
     watching: Watching,
     /// URIs of those who left since the roster was told.
     left: Vec<String>,
+    /// When it began, of a meeting without a time of its own.
+    began_unix: Option<i64>,
     /// The last has left.
     is_over: bool,
     last_endpoint: u32,
@@ -100,6 +102,7 @@ impl<S: Copy + Ord> Focus<S> {
             asked_by_number: BTreeMap::new(),
             watching,
             left: Vec::new(),
+            began_unix: None,
             is_over: false,
             last_endpoint: 0,
             last_number: 0,

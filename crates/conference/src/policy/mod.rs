@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use sip::Aor;
 
-use crate::schedule::{Meeting, MeetingRole, MeetingSettings, Origin};
+use crate::ConferenceId;
+use crate::schedule::{
+    Attendance, INVITEES_MAX, Invitee, MINUTES_MAX, Meeting, MeetingRole, MeetingSettings, Origin, Zone,
+};
 
 /// Whose meeting it is and how it is held: of a scheduled meeting what its organiser chose, of any other what holds by default.
 #[derive(Debug, Clone)]
@@ -42,6 +45,37 @@ impl Conduct {
             settings: meeting.settings.clone(),
             roles: named.collect(),
             meeting: Some(meeting),
+        }
+    }
+
+    /// A meeting that began without a time, as it is kept so that its people find it again after the server ended in the
+    /// middle of it: open for a day.
+    pub fn kept(&self, id: &ConferenceId, began_unix: i64) -> Meeting {
+        let zone = Zone::utc();
+        let invitee = |(address, role): (&Aor, &MeetingRole)| Invitee {
+            address: address.clone(),
+            role: *role,
+            attendance: Attendance::Required,
+        };
+        Meeting {
+            id: id.clone(),
+            organiser: self.organiser.clone(),
+            subject: format!("Meeting of {}", self.organiser),
+            start: zone.local(began_unix),
+            zone,
+            minutes: MINUTES_MAX,
+            recurrence: None,
+            exceptions: BTreeMap::new(),
+            invitees: self
+                .roles
+                .iter()
+                .filter(|(who, _)| **who != self.organiser)
+                .map(invitee)
+                .take(INVITEES_MAX)
+                .collect(),
+            settings: self.settings.clone(),
+            sequence: 0,
+            is_cancelled: false,
         }
     }
 

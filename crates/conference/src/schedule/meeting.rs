@@ -136,7 +136,7 @@ impl Meeting {
 pub const INVITEES_MAX: usize = 500;
 pub(super) const SUBJECT_CHARS_MAX: usize = 200;
 /// A day, so that no occurrence overlaps the next.
-pub(super) const MINUTES_MAX: u32 = 24 * 60;
+pub const MINUTES_MAX: u32 = 24 * 60;
 pub(super) const OPENS_BEFORE_MINS_MAX: u32 = 24 * 60;
 
 #[cfg(test)]

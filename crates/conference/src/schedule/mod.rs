@@ -16,7 +16,7 @@ mod zone;
 
 pub use error::ScheduleError;
 pub use jiff::civil::Date;
-pub use meeting::{Attendance, INVITEES_MAX, Invitee, Meeting};
+pub use meeting::{Attendance, INVITEES_MAX, Invitee, MINUTES_MAX, Meeting};
 pub use meetings::Meetings;
 pub use occurrence::{Exception, OCCURRENCES_MAX, Occurrence};
 pub use opening::Opening;

@@ -19,6 +19,10 @@ pub struct Zone {
 }
 
 impl Zone {
+    pub fn utc() -> Zone {
+        Zone { name: "UTC".to_owned(), rules: TimeZone::UTC }
+    }
+
     /// The name as the database spells it.
     pub fn name(&self) -> &str {
         &self.name

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
+use conference::schedule::Meeting;
 use federation::admission::Organisation;
 use federation::partner::{Partner, PartnerKind, Partners};
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
@@ -65,6 +66,8 @@ impl Accounts for TestAccounts {
     fn settle(&self, _: MessageId, _: bool, reply: Reply<Result<(), String>>) {
         reply(Ok(()));
     }
+
+    fn keep_meeting(&self, _: Meeting) {}
 }
 
 /// What a server needs of its surroundings.
