@@ -1,6 +1,7 @@
 //! How many participants one core decodes, mixes and encodes for, and what memory one takes:
 //! `cargo bench -p media --bench bridges`. RTP, SRTP and sockets are not in it.
 
+mod core_time;
 mod speech;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use media::mixer::Mixer;
 use peak_alloc::PeakAlloc;
 use sdp::Encoding;
 
+use core_time::{CoreTime, time_on_core};
 use speech::{room, speech};
 
 /// Some bridges of the same kind, with what their phones send.
@@ -120,7 +122,7 @@ fn encoded(encoding: Encoding, sound: &[i16]) -> Vec<Vec<u8>> {
 }
 
 /// The time of one frame of all bridges, by criterion.
-fn ticks(criterion: &mut Criterion) {
+fn ticks(criterion: &mut Criterion<CoreTime>) {
     for (mixture, encodings) in MIXTURES {
         let mut group = criterion.benchmark_group(mixture);
         for shape in SHAPES {
@@ -140,12 +142,12 @@ fn print_participants() {
             (0..50).for_each(|_| load.tick());
             let each = measured(|| load.tick()) / (shape.bridges * shape.legs) as u32;
             let participants = Duration::from_millis(u64::from(FRAME_MS)).as_nanos() / each.as_nanos().max(1);
-            println!("| {} | {mixture} | {participants} | {:.1} |", shape.name, each.as_nanos() as f64 / 1000.0);
+            println!("| {} | {mixture} | {participants} | {:.2} |", shape.name, each.as_nanos() as f64 / 1000.0);
         }
     }
 }
 
-/// The mean of two seconds on a core: what else the machine does is not counted.
+/// The mean of two seconds on a core.
 fn measured(mut work: impl FnMut()) -> Duration {
     let start = time_on_core();
     let mut runs = 0;
@@ -154,14 +156,6 @@ fn measured(mut work: impl FnMut()) -> Duration {
         runs += 100;
     }
     (time_on_core() - start) / runs
-}
-
-/// By the kernel's account of this thread; Linux only.
-fn time_on_core() -> Duration {
-    let account =
-        std::fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel keeps account of its threads");
-    let nanoseconds = account.split(' ').next().and_then(|first| first.parse().ok());
-    Duration::from_nanos(nanoseconds.expect("it begins with the time on a core"))
 }
 
 fn print_memory() {
@@ -199,7 +193,7 @@ static ALLOCATIONS: PeakAlloc = PeakAlloc;
 fn main() {
     print_memory();
     print_participants();
-    let mut criterion = Criterion::default().sample_size(20).configure_from_args();
+    let mut criterion = Criterion::default().with_measurement(CoreTime).sample_size(20).configure_from_args();
     ticks(&mut criterion);
     criterion.final_summary();
 }

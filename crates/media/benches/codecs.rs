@@ -1,5 +1,6 @@
 //! What it takes to encode and to decode one frame of speech: `cargo bench -p media --bench codecs`.
 
+mod core_time;
 mod speech;
 
 use std::hint::black_box;
@@ -9,9 +10,10 @@ use media::codec::{Decoder, Encoder, frame_len};
 use media::resample::Resampler;
 use sdp::Encoding;
 
+use core_time::CoreTime;
 use speech::speech;
 
-fn codecs(criterion: &mut Criterion) {
+fn codecs(criterion: &mut Criterion<CoreTime>) {
     for encoding in [Encoding::Pcma, Encoding::G722, Encoding::Opus] {
         let rate = encoding.sample_rate();
         let sound = speech(1, rate, 2 * rate as usize);
@@ -43,7 +45,7 @@ fn codecs(criterion: &mut Criterion) {
     }
 }
 
-fn rates(criterion: &mut Criterion) {
+fn rates(criterion: &mut Criterion<CoreTime>) {
     for (from, to) in [(8_000, 48_000), (16_000, 48_000), (48_000, 16_000), (48_000, 8_000)] {
         let frame = speech(1, from, frame_len(from));
         let (mut resampler, mut out) = (Resampler::new(from, to), Vec::new());
@@ -56,5 +58,9 @@ fn rates(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, codecs, rates);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CoreTime);
+    targets = codecs, rates
+}
 criterion_main!(benches);

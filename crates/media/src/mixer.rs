@@ -73,7 +73,9 @@ impl Mixer {
     }
 
     pub fn set_muted(&mut self, leg: u32, is_muted: bool) {
-        if let Some(participant) = self.participants_by_leg.get_mut(&leg) {
+        if let Some(participant) = self.participants_by_leg.get_mut(&leg)
+            && participant.is_muted != is_muted
+        {
             participant.is_muted = is_muted;
             self.talkers.forget(leg);
         }
@@ -81,7 +83,9 @@ impl Mixer {
 
     /// Who is held says and hears nothing, but for tones of his own.
     pub fn set_held(&mut self, leg: u32, is_held: bool) {
-        if let Some(participant) = self.participants_by_leg.get_mut(&leg) {
+        if let Some(participant) = self.participants_by_leg.get_mut(&leg)
+            && participant.is_held != is_held
+        {
             participant.is_held = is_held;
             participant.hearing.aim(!is_held);
             self.talkers.forget(leg);

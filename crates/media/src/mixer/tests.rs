@@ -142,6 +142,8 @@ fn who_is_muted_is_heard_by_nobody_and_hears() {
     bridge.settle();
     bridge.run(50);
     assert!(bridge.phones[&2].level(440.0) > PEAK * 0.7);
+    bridge.mixer.set_muted(1, false);
+    assert!(bridge.mixer.talks(1), "to say so again changes nothing");
 }
 
 #[test]
