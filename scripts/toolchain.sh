@@ -75,12 +75,12 @@ need_cargo_tool() {
   CARGO_TARGET_DIR=target/tools/build cargo install "$2" --version "$3" "${@:4}" --locked --debug --quiet --root target/tools >&2
 }
 
-# need_python_tool FOLDER PACKAGE==VERSION: into a Python environment of its own in target/tools
+# need_python_tool FOLDER PACKAGE==VERSION ...: into a Python environment of its own in target/tools
 need_python_tool() {
   local folder=target/tools/$1
   [ -e "$folder/complete" ] && return 0
   need_packages python3=python3 && { python3 -c 'import ensurepip' 2>/dev/null || need_packages ensurepip=python3-venv; } || return 1
-  may_install "$2" "pip install $2 (into $folder)" || return 1
-  python3 -m venv --clear "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "$2" >&2 \
+  may_install "${*:2}" "pip install ${*:2} (into $folder)" || return 1
+  python3 -m venv --clear "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "${@:2}" >&2 \
     && touch "$folder/complete"
 }

@@ -50,6 +50,7 @@ pub fn summary(topology: &Topology) -> Vec<Port> {
         ports.push(to_partners());
         ports.extend(to_dns(topology));
     }
+    ports.extend(topology.mail_server.as_ref().map(to_mail));
     ports
 }
 
@@ -145,6 +146,19 @@ fn to_partners() -> Port {
             "SIP over mutual TLS: requests to partners; another port where a partner's SRV record or entry says so"
                 .to_owned(),
         needed_by: "partners".to_owned(),
+    }
+}
+
+fn to_mail((host, port): &(String, u16)) -> Port {
+    Port {
+        direction: Direction::Out,
+        address: "any".to_owned(),
+        protocol: "TCP",
+        port: *port,
+        source: "this server".to_owned(),
+        destination: host.clone(),
+        purpose: "SMTP: invitations to meetings".to_owned(),
+        needed_by: "invitees".to_owned(),
     }
 }
 

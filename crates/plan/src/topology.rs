@@ -21,6 +21,8 @@ pub struct Topology {
     pub discovery: bool,
     /// Empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
+    /// Where invitations go by mail: host and port, unless it is this machine.
+    pub mail_server: Option<(String, u16)>,
     /// The file that the certificate is read from, as an administrator calls it.
     pub certificate_file: String,
 }
@@ -113,6 +115,7 @@ mod tests {
             federation: true,
             discovery: false,
             dns_servers: Vec::new(),
+            mail_server: None,
             certificate_file: "contoso.pem".to_owned(),
         };
         assert_eq!(topology.edge_port(), 5061);

@@ -31,7 +31,8 @@ fn plain_listeners() {
     let listeners = vec![listener(Tls, "10.0.0.5:5061"), listener(Tcp, "10.0.0.5:5060"), listener(Udp, "0.0.0.0:5060")];
     let dns_servers = vec!["10.0.0.53:53".parse().unwrap(), "[fd00::53]:5300".parse().unwrap()];
     let metrics = vec!["10.0.0.5:9464".parse().unwrap(), "127.0.0.1:9464".parse().unwrap()];
-    compare("plain_listeners", &Topology { listeners, dns_servers, metrics, ..contoso() });
+    let mail_server = Some(("mail.contoso.example".to_owned(), 587));
+    compare("plain_listeners", &Topology { listeners, dns_servers, metrics, mail_server, ..contoso() });
 }
 
 #[test]
@@ -61,6 +62,7 @@ fn contoso() -> Topology {
         metrics: Vec::new(),
         federation: true,
         discovery: false,
+        mail_server: None,
         dns_servers: Vec::new(),
         certificate_file: "sip.contoso.example.pem".to_owned(),
     }

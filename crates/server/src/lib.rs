@@ -8,6 +8,7 @@ pub mod config;
 pub mod control;
 pub mod domain;
 pub mod logging;
+mod mail;
 mod message_expiry;
 pub mod metrics;
 pub mod moment;

@@ -188,3 +188,31 @@ fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("/nonexistent/comity.toml")).unwrap_err().to_string();
     assert!(error.starts_with("/nonexistent/comity.toml: cannot be read: No such file"), "{error}");
 }
+
+#[test]
+fn a_mail_server_reads_back_as_itself_and_gets_no_password_in_the_clear() {
+    let mail = |lines: &str| parse(&format!("{GOOD}[mail]\n{lines}"));
+    let login = "user = \"comity\"\npassword_file = \"mail.password\"\n";
+    let smtp = "smtp = \"smtp://mail.contoso.example\"\n";
+    for lines in [
+        format!("{smtp}{login}from = \"Meetings <meetings@contoso.example>\"\nroots = \"ca.pem\""),
+        format!("smtp = \"smtp://127.0.0.1:25\"\nstarttls = false\n{login}"),
+        "smtp = \"smtps://[::1]:465\"".to_owned(),
+    ] {
+        let config = mail(&lines).unwrap();
+        let again = Config::parse(Path::new("comity.toml"), &config.to_string(), &|_| Ok(())).unwrap();
+        assert_eq!(again.mail, config.mail, "{config}");
+        assert!(config.mail.is_some());
+    }
+    for (lines, expected) in [
+        (format!("{smtp}starttls = false\n{login}"), "would go over the network in the clear"),
+        (format!("{smtp}user = \"comity\""), "his password is missing"),
+        ("user = \"comity\"".to_owned(), "there is no mail server"),
+        ("smtp = \"mail.contoso.example\"".to_owned(), "expected smtp://HOST:PORT"),
+        (format!("{smtp}from = \"Meetings\""), "expected an address"),
+        (format!("{smtp}password_file = \"absent.pem\""), "cannot read etc/absent.pem"),
+    ] {
+        let error = mail(&lines).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}

@@ -5,17 +5,17 @@ mod conducting;
 mod print;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use server::control::answers::{MeetingAnswer, MeetingChange, MeetingDetail};
+use server::control::answers::{MailAnswer, MeetingAnswer, MeetingChange, MeetingDetail};
 
 use super::Global;
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
-use arguments::{CreateArguments, SetArguments};
+use arguments::{CreateArguments, SetArguments, Telling};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -29,8 +29,9 @@ Examples:
   comity meeting start --organiser alice@contoso.example --with bob@fabrikam.example
   comity meeting running
 
-The invitation is an iCalendar file: open it in a calendar, or attach it to a mail. Whoever is
-invited calls sip:meet-ID@contoso.example from the phone or client of his own organisation.";
+The invitation is an iCalendar file: open it in a calendar, or attach it to a mail. With --mail
+the server sends it to everybody, if [mail] in comity.toml names a mail server. Whoever is invited
+calls sip:meet-ID@contoso.example from the phone or client of his own organisation.";
 
 #[derive(Debug, Subcommand)]
 pub enum MeetingCommand {
@@ -63,18 +64,18 @@ pub enum MeetingCommand {
         /// The day of the one occurrence to cancel
         #[arg(long, value_name = "DATE")]
         only: Option<String>,
-        /// Write the cancellation for calendars to this file; -: to standard output
-        #[arg(long, value_name = "FILE")]
-        invitation: Option<PathBuf>,
+        #[command(flatten)]
+        telling: Telling,
     },
-    /// Write the invitation as it is now
-    #[command(after_help = "Example:\n  comity meeting invite 7hqk2m4xw9ab --invitation budget.ics")]
+    /// Write the invitation as it is now, or send it again
+    #[command(
+        after_help = "Example:\n  comity meeting invite 7hqk2m4xw9ab --invitation budget.ics\n  comity meeting invite 7hqk2m4xw9ab --mail"
+    )]
     Invite {
         /// The meeting's ID, as it is listed
         id: String,
-        /// The file to write; -: to standard output
-        #[arg(long, value_name = "FILE", default_value = "-")]
-        invitation: PathBuf,
+        #[command(flatten)]
+        telling: Telling,
     },
     #[command(flatten)]
     Conduct(conducting::ConductCommand),
@@ -94,34 +95,59 @@ pub async fn run(global: &Global, command: MeetingCommand) -> Result<ExitCode, F
             global.print(&detail, || print::detail(&detail))
         }
         MeetingCommand::Set(arguments) => set(global, &mut client, *arguments).await,
-        MeetingCommand::Cancel { id, only, invitation } => {
-            let query = only.map(|day| format!("?occurrence={}", segment(&day))).unwrap_or_default();
-            let change: MeetingChange = client.delete(&format!("{}{query}", path(&id))).await?;
-            write_invitation(invitation.as_deref(), change.invitation.as_deref())?;
-            global.print(&change, || print::changed(&change, invitation.as_deref()))
-        }
-        MeetingCommand::Invite { id, invitation } => {
-            let text = client.get_text(&format!("{}/invitation", path(&id))).await?;
-            write_invitation(Some(&invitation), Some(&text))?;
-            Ok(ExitCode::SUCCESS)
+        MeetingCommand::Cancel { id, only, telling } => {
+            let day = only.map(|day| format!("&occurrence={}", segment(&day))).unwrap_or_default();
+            let change = client.delete(&format!("{}?mail={}{day}", path(&id), telling.mail)).await?;
+            finish(global, &change, &telling, || print::changed(&change, &telling))
         }
         MeetingCommand::Conduct(command) => conducting::run(global, &mut client, command).await,
+        MeetingCommand::Invite { id, telling } => invite(global, &mut client, &id, &telling).await,
     }
 }
 
 async fn create(global: &Global, client: &mut Client, arguments: CreateArguments) -> Result<ExitCode, Failure> {
-    let (new, invitation) = arguments.into_request();
-    check_writable(invitation.as_deref())?;
-    let change: MeetingChange = client.post("/api/meetings", &new).await?;
-    write_invitation(invitation.as_deref(), change.invitation.as_deref())?;
-    global.print(&change, || print::created(&change, &new, invitation.as_deref()))
+    let (new, telling) = arguments.into_request();
+    check_writable(telling.file())?;
+    let change = client.post(&format!("/api/meetings?mail={}", telling.mail), &new).await?;
+    finish(global, &change, &telling, || print::created(&change, &new, &telling))
 }
 
 async fn set(global: &Global, client: &mut Client, arguments: SetArguments) -> Result<ExitCode, Failure> {
-    let (id, edit, invitation) = arguments.into_request();
-    let change: MeetingChange = client.patch(&path(&id), &edit).await?;
-    write_invitation(invitation.as_deref(), change.invitation.as_deref())?;
-    global.print(&change, || print::changed(&change, invitation.as_deref()))
+    let (id, edit, telling) = arguments.into_request();
+    let change = client.patch(&format!("{}?mail={}", path(&id), telling.mail), &edit).await?;
+    finish(global, &change, &telling, || print::changed(&change, &telling))
+}
+
+async fn invite(global: &Global, client: &mut Client, id: &str, telling: &Telling) -> Result<ExitCode, Failure> {
+    let file = telling.file().or((!telling.mail).then_some(Path::new("-")));
+    if file.is_some() {
+        let text = client.get_text(&format!("{}/invitation", path(id))).await?;
+        write_invitation(file, Some(&text))?;
+    }
+    if !telling.mail {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mail: MailAnswer = client.post(&format!("{}/mail", path(id)), &()).await?;
+    global.print(&mail, || print::mail(&mail))?;
+    Ok(exit_code(Some(&mail)))
+}
+
+/// What every change ends with: the file, the answer, and whether all were told.
+fn finish(
+    global: &Global,
+    change: &MeetingChange,
+    telling: &Telling,
+    print: impl FnOnce(),
+) -> Result<ExitCode, Failure> {
+    write_invitation(telling.file(), change.invitation.as_deref())?;
+    global.print(change, print)?;
+    Ok(exit_code(change.mail.as_ref()))
+}
+
+/// The meeting is as it was asked for, and not everybody knows.
+fn exit_code(mail: Option<&MailAnswer>) -> ExitCode {
+    let is_complete = mail.is_none_or(|mail| mail.failed.is_empty());
+    if is_complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_TOLD) }
 }
 
 fn path(id: &str) -> String {
@@ -147,6 +173,9 @@ fn write_invitation(file: Option<&Path>, text: Option<&str>) -> Result<(), Failu
 fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot write {}: {error}", file.display()), "name a file in a folder that you may write to")
 }
+
+/// 1 and 2 say that nothing was done.
+const NOT_ALL_TOLD: u8 = 3;
 
 const CREATE_EXAMPLES: &str = "\
 Examples:

@@ -198,6 +198,54 @@ pub static DNS_SERVERS: Key = Key {
     example: r#"["192.0.2.53:53"]"#,
     doc: "the DNS servers to ask",
 };
+pub static MAIL_SMTP: Key = Key {
+    section: "mail",
+    name: "smtp",
+    kind: Kind::Text,
+    need: Need::Default("none: no mail is sent"),
+    example: r#""smtp://mail.contoso.example:587""#,
+    doc: "the mail server that takes invitations to meetings; smtps:// where it speaks TLS from the first byte",
+};
+pub static MAIL_STARTTLS: Key = Key {
+    section: "mail",
+    name: "starttls",
+    kind: Kind::Switch,
+    need: Need::Default("true"),
+    example: "true",
+    doc: "whether a connection to smtp:// is encrypted before anything is said on it; false for a server on this machine alone",
+};
+pub static MAIL_FROM: Key = Key {
+    section: "mail",
+    name: "from",
+    kind: Kind::Text,
+    need: Need::Default("the meeting's organiser"),
+    example: r#""Meetings <meetings@contoso.example>""#,
+    doc: "the address that invitations come from; answers go to the organiser",
+};
+pub static MAIL_USER: Key = Key {
+    section: "mail",
+    name: "user",
+    kind: Kind::Text,
+    need: Need::Default("none: the mail server asks for none"),
+    example: r#""comity""#,
+    doc: "the user name at the mail server",
+};
+pub static MAIL_PASSWORD_FILE: Key = Key {
+    section: "mail",
+    name: "password_file",
+    kind: Kind::Path,
+    need: Need::Default("none"),
+    example: r#""mail.password""#,
+    doc: "the file with that user's password, and nothing else",
+};
+pub static MAIL_ROOTS: Key = Key {
+    section: "mail",
+    name: "roots",
+    kind: Kind::Path,
+    need: Need::Default("the system's"),
+    example: r#""ca.pem""#,
+    doc: "the authorities trusted to name the mail server (PEM)",
+};
 
 /// All keys, in the order of the reference.
 pub static ALL: &[&Key] = &[
@@ -217,4 +265,10 @@ pub static ALL: &[&Key] = &[
     &FEDERATION_DISCOVERY,
     &USERS_DIGEST,
     &DNS_SERVERS,
+    &MAIL_SMTP,
+    &MAIL_STARTTLS,
+    &MAIL_FROM,
+    &MAIL_USER,
+    &MAIL_PASSWORD_FILE,
+    &MAIL_ROOTS,
 ];

@@ -4,6 +4,7 @@
 
 mod key;
 mod listen;
+mod mail;
 mod nearest;
 mod problem;
 mod raw;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use federation::admission::Organisation;
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
+pub use mail::{MailSecurity, MailServer};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
@@ -46,6 +48,8 @@ pub struct Config {
     pub digest: Vec<Algorithm>,
     /// Empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
+    /// `None`: no mail is sent.
+    pub mail: Option<MailServer>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -114,6 +118,7 @@ impl Config {
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
             },
             digest: builder.digest(),
+            mail: builder.mail(),
             dns_servers: builder.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
         };
         if builder.problems.is_empty() {
@@ -181,7 +186,8 @@ impl fmt::Display for Config {
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
         let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
         writeln!(formatter, "[users]\ndigest = {digest:?}\n")?;
-        write!(formatter, "[dns]\n{servers}")
+        write!(formatter, "[dns]\n{servers}")?;
+        self.mail.as_ref().map_or(Ok(()), |mail| write!(formatter, "\n\n{mail}"))
     }
 }
 

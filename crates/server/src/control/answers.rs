@@ -19,8 +19,8 @@ pub use diagnosis::{
     SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
 };
 pub use meeting::{
-    MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting, OccurrenceAnswer,
-    SettingsChange, local,
+    MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
+    OccurrenceAnswer, SettingsChange, local,
 };
 
 /// `GET /api/status`

@@ -1,21 +1,26 @@
 //! `/api/meetings`: a change is stored, then known to every worker, then answered.
 
 mod edit;
+mod telling;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use conference::ConferenceId;
-use conference::schedule::invitation::{Invitation, Sending};
-use conference::schedule::{Exception, Meeting, Meetings, parse_date, parse_local};
+use conference::schedule::invitation::Invitation;
+use conference::schedule::{Invitee, Meeting, Meetings, parse_date, parse_local};
 use serde::Deserialize;
 use store::{Store, StoreError, StoredMeeting, now_unix};
 
-use super::answers::{MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, NewMeeting, OccurrenceAnswer};
+use super::answers::{
+    MailAnswer, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, NewMeeting, OccurrenceAnswer,
+};
 use super::error::ControlError;
 use super::users::local_aor;
 use super::{Body, Control, Parameters};
+use crate::mail::Post;
+use telling::Telling;
 
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
@@ -52,64 +57,86 @@ pub(super) async fn show(
     }))
 }
 
+/// `?mail=true`: the invitees are told by mail.
+#[derive(Deserialize)]
+pub(super) struct MailQuery {
+    #[serde(default)]
+    mail: bool,
+}
+
 pub(super) async fn create(
     State(control): State<Control>,
+    Parameters(MailQuery { mail }): Parameters<MailQuery>,
     Body(new): Body<NewMeeting>,
 ) -> Result<(StatusCode, Json<MeetingChange>), ControlError> {
-    let created_unix = now_unix();
+    let (telling, created_unix) = (Telling::new(&control, mail)?, now_unix());
     let meeting = meeting(&control, new)?;
     edit::check_future(&meeting, created_unix)?;
     let stored = StoredMeeting { meeting: meeting.clone(), created_unix };
     control.0.store.write(move |store| store.add_meeting(&meeting, created_unix)).await?;
     control.publish_meetings().await?;
     tracing::info!(domain = stored.meeting.domain(), "meeting scheduled");
-    let invitation = stored.meeting.invitation(sending());
-    Ok((StatusCode::CREATED, Json(change(stored, Some(invitation)))))
+    let invitation = telling.print(&stored.meeting, Meeting::invitation);
+    let posts = vec![post(&stored.meeting, &invitation, stored.meeting.invitees.clone())];
+    Ok((StatusCode::CREATED, Json(change(stored, Some(invitation), telling.tell(posts).await))))
 }
 
 pub(super) async fn edit(
     State(control): State<Control>,
     Path(id): Path<String>,
+    Parameters(MailQuery { mail }): Parameters<MailQuery>,
     Body(wanted): Body<MeetingEdit>,
 ) -> Result<Json<MeetingChange>, ControlError> {
-    let id = parse_id(&id)?;
+    let (telling, id) = (Telling::new(&control, mail)?, parse_id(&id)?);
     let (before, after) = rewrite(&control, id, move |meeting| edit::apply(meeting, wanted, now_unix())).await?;
-    let is_told = before.meeting.sequence != after.meeting.sequence;
-    let invitation = is_told.then(|| after.meeting.invitation(sending()));
-    Ok(Json(change(after, invitation)))
+    if before.meeting.sequence == after.meeting.sequence {
+        return Ok(Json(change(after, None, telling.tell(Vec::new()).await)));
+    }
+    let invitation = telling.print(&after.meeting, Meeting::invitation);
+    let left = edit::uninvited(&before.meeting, &after.meeting);
+    let withdrawal = telling.print(&after.meeting, |meeting, sending| meeting.withdrawal(&left, sending));
+    let still = after.meeting.invitees.clone();
+    let posts = vec![post(&after.meeting, &invitation, still), post(&after.meeting, &withdrawal, left)];
+    Ok(Json(change(after, Some(invitation), telling.tell(posts).await)))
 }
 
-/// `?occurrence=2026-12-14`: that one alone.
 #[derive(Deserialize)]
 pub(super) struct CancelQuery {
+    /// The day of the one to cancel, `2026-12-14`; absent: the whole meeting.
     occurrence: Option<String>,
+    #[serde(default)]
+    mail: bool,
 }
 
 pub(super) async fn cancel(
     State(control): State<Control>,
     Path(id): Path<String>,
-    Parameters(CancelQuery { occurrence }): Parameters<CancelQuery>,
+    Parameters(CancelQuery { occurrence, mail }): Parameters<CancelQuery>,
 ) -> Result<Json<MeetingChange>, ControlError> {
-    let id = parse_id(&id)?;
-    let day = occurrence.as_deref().map(parse_date).transpose().map_err(ControlError::from)?;
-    let original = match day {
-        Some(day) => Some(find(&control, id.clone()).await?.meeting.occurrence_on(day)?),
-        None => None,
-    };
-    let cancelled = move |mut meeting: Meeting| {
-        meeting.sequence += 1;
-        match day {
-            Some(day) => drop(meeting.except(day, Exception::Cancelled)?),
-            None => meeting.is_cancelled = true,
+    let (telling, id) = (Telling::new(&control, mail)?, parse_id(&id)?);
+    let day = occurrence.as_deref().map(parse_date).transpose()?;
+    let (before, after) = rewrite(&control, id, move |meeting| edit::cancelled(meeting, day)).await?;
+    let invitation = match day {
+        Some(day) => {
+            let original = before.meeting.occurrence_on(day)?;
+            telling.print(&after.meeting, |meeting, sending| meeting.cancelled_occurrence(original, sending))
         }
-        Ok(meeting)
+        None => telling.print(&after.meeting, Meeting::invitation),
     };
-    let (_, after) = rewrite(&control, id, cancelled).await?;
-    let invitation = match original {
-        Some(original) => after.meeting.cancelled_occurrence(original, sending()),
-        None => after.meeting.invitation(sending()),
-    };
-    Ok(Json(change(after, Some(invitation))))
+    let posts = vec![post(&after.meeting, &invitation, after.meeting.invitees.clone())];
+    Ok(Json(change(after, Some(invitation), telling.tell(posts).await)))
+}
+
+/// Tells all invitees by mail how the meeting is now.
+pub(super) async fn mail(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Result<Json<MailAnswer>, ControlError> {
+    let telling = Telling::new(&control, true)?;
+    let StoredMeeting { meeting, .. } = find(&control, parse_id(&id)?).await?;
+    let invitation = telling.print(&meeting, Meeting::invitation);
+    let posts = vec![post(&meeting, &invitation, meeting.invitees.clone())];
+    Ok(Json(telling.tell(posts).await.unwrap_or_default()))
 }
 
 /// The invitation as it is now, as a file.
@@ -118,7 +145,7 @@ pub(super) async fn invitation(
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, ControlError> {
     let stored = find(&control, parse_id(&id)?).await?;
-    let Invitation { method, text } = stored.meeting.invitation(sending());
+    let Invitation { method, text } = Telling::new(&control, false)?.print(&stored.meeting, Meeting::invitation);
     let kind = format!("text/calendar; charset=utf-8; method={}", method.as_str());
     Ok(([(header::CONTENT_TYPE, kind)], text))
 }
@@ -193,13 +220,13 @@ async fn workers_that_know(control: &Control, meeting: Meeting) -> Option<usize>
     Some(control.0.workers.ask(knows).await.into_iter().filter(|knows| *knows).count())
 }
 
-fn change(stored: StoredMeeting, invitation: Option<Invitation>) -> MeetingChange {
+fn change(stored: StoredMeeting, invitation: Option<Invitation>, mail: Option<MailAnswer>) -> MeetingChange {
     let invitation = invitation.map(|found| found.text);
-    MeetingChange { meeting: MeetingAnswer::new(stored, now_unix()), invitation }
+    MeetingChange { meeting: MeetingAnswer::new(stored, now_unix()), invitation, mail }
 }
 
-fn sending() -> Sending<'static> {
-    Sending { now_unix: now_unix(), sent_by: None }
+fn post(meeting: &Meeting, invitation: &Invitation, to: Vec<Invitee>) -> Post {
+    Post { meeting: meeting.clone(), invitation: invitation.clone(), to }
 }
 
 /// As it is listed, or as it stands in the address.

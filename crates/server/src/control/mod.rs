@@ -82,6 +82,7 @@ impl Control {
             .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
             .route("/api/meetings", get(meetings::list).post(meetings::create))
             .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
+            .route("/api/meetings/{id}/mail", axum::routing::post(meetings::mail))
             .route("/api/meetings/{id}/invitation", get(meetings::invitation))
             .route("/api/conferences", get(conferences::list).post(conferences::start))
             .route("/api/conferences/{id}", get(conferences::show).post(conferences::act))

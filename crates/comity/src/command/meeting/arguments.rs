@@ -1,6 +1,6 @@
 //! What can be said of a meeting on the command line, and the requests that are made of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use conference::schedule::{
@@ -34,9 +34,8 @@ pub struct CreateArguments {
     people: People,
     #[command(flatten)]
     settings: Settings,
-    /// Write the invitation for calendars to this file; -: to standard output
-    #[arg(long, value_name = "FILE")]
-    invitation: Option<PathBuf>,
+    #[command(flatten)]
+    telling: Telling,
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,9 +69,8 @@ pub struct SetArguments {
     uninvite: Vec<Aor>,
     #[command(flatten)]
     settings: Settings,
-    /// Write the invitation for calendars to this file; -: to standard output
-    #[arg(long, value_name = "FILE")]
-    invitation: Option<PathBuf>,
+    #[command(flatten)]
+    telling: Telling,
 }
 
 #[derive(Debug, clap::Args)]
@@ -114,19 +112,36 @@ struct Settings {
     #[arg(long, value_name = "WHO=RULE", value_parser = words::lobby)]
     lobby: Vec<(String, LobbyRule)>,
     /// Whether the meeting is locked: nobody but the organiser comes in [default: no]
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     locked: Option<bool>,
     /// Whether attendees are muted when they come in [default: no]
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     mute_on_entry: Option<bool>,
     /// How long before the start everyone may come in, such as 10m [default: 10m]
     #[arg(long, value_name = "DURATION", value_parser = words::minutes_or_none)]
     opens_before: Option<u32>,
 }
 
+/// How the invitees learn of it.
+#[derive(Debug, clap::Args)]
+pub struct Telling {
+    /// Write what the invitees' calendars need to this file; -: to standard output
+    #[arg(long, value_name = "FILE")]
+    invitation: Option<PathBuf>,
+    /// Send it to the invitees by mail; exit code 3 says that somebody was not reached
+    #[arg(long)]
+    pub mail: bool,
+}
+
+impl Telling {
+    pub fn file(&self) -> Option<&Path> {
+        self.invitation.as_deref()
+    }
+}
+
 impl CreateArguments {
-    /// The request, and the file for the invitation.
-    pub fn into_request(self) -> (NewMeeting, Option<PathBuf>) {
+    /// The request, and how it is told.
+    pub fn into_request(self) -> (NewMeeting, Telling) {
         let new = NewMeeting {
             organiser: self.organiser.to_string(),
             subject: self.subject,
@@ -137,13 +152,13 @@ impl CreateArguments {
             invitees: self.people.into_invitees(),
             settings: self.settings.into_change(),
         };
-        (new, self.invitation)
+        (new, self.telling)
     }
 }
 
 impl SetArguments {
-    /// The meeting, the request, and the file for the invitation.
-    pub fn into_request(self) -> (String, MeetingEdit, Option<PathBuf>) {
+    /// The meeting, the request, and how it is told.
+    pub fn into_request(self) -> (String, MeetingEdit, Telling) {
         let edit = MeetingEdit {
             occurrence: self.only,
             subject: self.subject,
@@ -156,7 +171,7 @@ impl SetArguments {
             uninvite: self.uninvite.iter().map(Aor::to_string).collect(),
             settings: self.settings.into_change(),
         };
-        (self.id, edit, self.invitation)
+        (self.id, edit, self.telling)
     }
 }
 

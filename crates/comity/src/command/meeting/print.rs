@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use conference::schedule::{Attendance, LobbyRule, MeetingRole, MeetingSettings};
-use server::control::answers::{MeetingAnswer, MeetingChange, MeetingDetail, MeetingState, NewMeeting, local};
+use server::control::answers::{
+    MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingState, NewMeeting, local,
+};
 use server::moment;
 
+use super::arguments::Telling;
 use crate::table::{Columns, count};
 
 pub fn list(meetings: &[MeetingAnswer]) {
@@ -54,7 +57,7 @@ pub fn detail(detail: &MeetingDetail) {
 }
 
 /// What was made, and what to do with it.
-pub fn created(change: &MeetingChange, new: &NewMeeting, file: Option<&Path>) {
+pub fn created(change: &MeetingChange, new: &NewMeeting, telling: &Telling) {
     let MeetingAnswer { meeting, uri, next, .. } = &change.meeting;
     println!("meeting {} scheduled: call {uri}", meeting.id);
     if let Some(next) = next {
@@ -62,24 +65,43 @@ pub fn created(change: &MeetingChange, new: &NewMeeting, file: Option<&Path>) {
         let moved = if next.start == wanted { "" } else { ", the first of the days of the series" };
         println!("it begins {} {}{moved}", next.start, meeting.zone);
     }
-    told(file, meeting.id.as_str());
+    told(change, telling);
 }
 
-pub fn changed(change: &MeetingChange, file: Option<&Path>) {
+pub fn changed(change: &MeetingChange, telling: &Telling) {
     let MeetingAnswer { meeting, .. } = &change.meeting;
-    let what = if meeting.is_cancelled { "cancelled" } else { "changed" };
-    println!("meeting {} {what}: {}", meeting.id, state_sentence(&change.meeting));
+    match meeting.is_cancelled {
+        true => println!("meeting {} cancelled: nobody comes in any more", meeting.id),
+        false => println!("meeting {} changed: {}", meeting.id, state_sentence(&change.meeting)),
+    }
     match &change.invitation {
-        Some(_) => told(file, meeting.id.as_str()),
+        Some(_) => told(change, telling),
         None => println!("the invitees need not be told"),
     }
 }
 
-fn told(file: Option<&Path>, id: &str) {
-    match file {
+pub fn mail(MailAnswer { sent, failed }: &MailAnswer) {
+    if sent.is_empty() && failed.is_empty() {
+        return println!("nobody is invited, so nobody was told");
+    }
+    println!("told by mail: {}", count(sent.len() as u64, "person", "people"));
+    for MailFailure { address, reason } in failed {
+        println!("not reached: {address}: {reason}");
+    }
+}
+
+fn told(change: &MeetingChange, telling: &Telling) {
+    let id = &change.meeting.meeting.id;
+    match telling.file() {
         Some(file) if file == Path::new("-") => {}
         Some(file) => println!("for the invitees' calendars: {}", file.display()),
+        None if telling.mail => {}
         None => println!("nobody was told; to write the invitation: comity meeting invite {id} --invitation FILE.ics"),
+    }
+    let Some(answer) = &change.mail else { return };
+    mail(answer);
+    if !answer.failed.is_empty() {
+        println!("to send it to everybody again: comity meeting invite {id} --mail");
     }
 }
 

@@ -110,6 +110,23 @@ pub struct MeetingChange {
     pub meeting: MeetingAnswer,
     /// The iCalendar object that tells the invitees; absent where there is nothing to tell.
     pub invitation: Option<String>,
+    /// Where mail was asked for.
+    pub mail: Option<MailAnswer>,
+}
+
+/// Who was told by mail, and who was not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailAnswer {
+    /// Addresses whose letters the mail server took.
+    pub sent: Vec<String>,
+    pub failed: Vec<MailFailure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailFailure {
+    pub address: String,
+    /// In words, as from the mail server.
+    pub reason: String,
 }
 
 impl MeetingAnswer {

@@ -1,6 +1,6 @@
 //! What a change makes of a meeting.
 
-use conference::schedule::{Exception, Meeting, ScheduleError, parse_date, parse_local};
+use conference::schedule::{Date, Exception, Invitee, Meeting, ScheduleError, parse_date, parse_local};
 use sip::Aor;
 
 use crate::control::answers::{MeetingEdit, SettingsChange};
@@ -38,6 +38,22 @@ pub(super) fn check_not_cancelled(meeting: &Meeting) -> Result<(), ControlError>
         )),
         false => Ok(()),
     }
+}
+
+/// The meeting without one occurrence, or cancelled as a whole.
+pub(super) fn cancelled(mut meeting: Meeting, day: Option<Date>) -> Result<Meeting, ControlError> {
+    meeting.sequence += 1;
+    match day {
+        Some(day) => drop(meeting.except(day, Exception::Cancelled)?),
+        None => meeting.is_cancelled = true,
+    }
+    Ok(meeting)
+}
+
+/// Who was invited before, and is no more.
+pub(super) fn uninvited(before: &Meeting, after: &Meeting) -> Vec<Invitee> {
+    let is_gone = |invitee: &&Invitee| !after.invitees.iter().any(|still| still.address == invitee.address);
+    before.invitees.iter().filter(is_gone).cloned().collect()
 }
 
 /// The settings with their domains in the form that is compared.
