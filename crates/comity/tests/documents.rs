@@ -22,7 +22,7 @@ fn documents() -> Vec<PathBuf> {
 fn typed(text: &str) -> Vec<Vec<String>> {
     let mut in_code = false;
     let mut found = Vec::new();
-    for line in text.lines().map(str::trim) {
+    for line in joined(text).lines().map(str::trim) {
         in_code ^= line.starts_with("```");
         let line = line.trim_start_matches("$ ").trim_start_matches("sudo ");
         let line =
@@ -32,6 +32,13 @@ fn typed(text: &str) -> Vec<Vec<String>> {
         }
     }
     found
+}
+
+/// A line that goes on in the next is one.
+fn joined(text: &str) -> String {
+    let pieces: Vec<_> =
+        text.split(" \\\n").enumerate().map(|(at, piece)| if at == 0 { piece } else { piece.trim_start() }).collect();
+    pieces.join(" ")
 }
 
 /// As a shell reads them, as far as our documents need it.
@@ -65,6 +72,7 @@ fn words_are_read_as_a_shell_does() {
     );
     assert_eq!(words("status --json | jq .users    the count"), ["status", "--json"]);
     assert_eq!(typed("comity no\n```sh\n$ sudo comity check\nCOMITY_LOG=debug comity serve\n```\n").len(), 2);
+    assert_eq!(typed("```\ncomity user \\\n    list\n```\n"), [["user", "list"]]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ calls sip:meet-ID@contoso.example from the phone or client of his own organisati
 #[derive(Debug, Subcommand)]
 pub enum MeetingCommand {
     /// Schedule a meeting, once or as a series, with people of any domain
-    #[command(after_help = CREATE_EXAMPLES)]
+    #[command(override_usage = CREATE_USAGE, after_help = CREATE_EXAMPLES)]
     Create(Box<CreateArguments>),
     /// List the meetings that are still to take place, the next first
     #[command(after_help = "Example:\n  comity meeting list --json | jq '.[].uri'")]
@@ -176,6 +176,10 @@ fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
 
 /// 1 and 2 say that nothing was done.
 const NOT_ALL_TOLD: u8 = 3;
+
+const CREATE_USAGE: &str = "\
+comity meeting create --organiser <NAME@DOMAIN> --subject <TEXT> --at <DATE TIME>
+                             --zone <ZONE> --for <DURATION> [OPTIONS]";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:

@@ -40,6 +40,7 @@ pub enum ConductCommand {
     Admit {
         /// The meeting's ID, as it is listed
         id: String,
+        /// Who it is about
         #[arg(value_name = "NAME@DOMAIN")]
         who: Option<String>,
     },
@@ -51,6 +52,7 @@ pub enum ConductCommand {
     Mute {
         /// The meeting's ID, as it is listed
         id: String,
+        /// Who it is about
         #[arg(value_name = "NAME@DOMAIN")]
         who: Option<String>,
     },
@@ -59,6 +61,7 @@ pub enum ConductCommand {
     Unmute {
         /// The meeting's ID, as it is listed
         id: String,
+        /// Who it is about
         #[arg(value_name = "NAME@DOMAIN")]
         who: Option<String>,
     },
@@ -95,6 +98,7 @@ pub enum ConductCommand {
 pub struct Person {
     /// The meeting's ID, as it is listed
     id: String,
+    /// Who it is about
     #[arg(value_name = "NAME@DOMAIN")]
     who: String,
 }
