@@ -119,6 +119,10 @@ pub enum Tone {
 /// What the mixer says of a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SoundEvent {
+    /// Something was received that counts.
+    Heard,
+    /// Plain RTP came from elsewhere than where its signalling is, and is not taken.
+    SourceRefused(IpAddr),
     Dtmf(char),
     Talking(bool),
     /// Nothing comes any more, though it should.

@@ -145,10 +145,9 @@ impl Core {
         Ok(())
     }
 
-    /// A conference that nobody came into, because its first request was refused.
+    /// A conference that nobody came into, because its first request was refused or only asked.
     fn forget_unused(&mut self, id: &ConferenceId) {
-        let is_unused = |conference: &Conference| conference.focus.participants().is_empty();
-        if self.conferences.conferences_by_id.get(id).is_some_and(is_unused) {
+        if self.conferences.conferences_by_id.get(id).is_some_and(|conference| conference.focus.is_unused()) {
             self.end_conference(id);
         }
     }
@@ -316,7 +315,9 @@ impl Core {
             MediaEvent::Dtmf { leg, key } => (leg, SoundEvent::Dtmf(key)),
             MediaEvent::Talking { leg, is_talking } => (leg, SoundEvent::Talking(is_talking)),
             MediaEvent::Silent { leg } => (leg, SoundEvent::Silent),
-            MediaEvent::Heard { .. } | MediaEvent::SourceRefused { .. } | MediaEvent::Closed { .. } => return,
+            MediaEvent::Heard { leg } => (leg, SoundEvent::Heard),
+            MediaEvent::SourceRefused { leg, source } => (leg, SoundEvent::SourceRefused(source)),
+            MediaEvent::Closed { .. } => return,
         };
         if let Some(id) = self.conferences.ids_by_serial.get(&leg.bridge.serial).cloned() {
             self.with_focus(now, &id, |focus, turn| focus.handle_sound(turn, leg.serial, said));

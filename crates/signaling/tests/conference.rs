@@ -64,7 +64,8 @@ impl Room {
     fn answer(&mut self, line: Line) -> Message {
         let invite = self.world.only(line);
         assert_eq!(first_line(&invite).split(' ').next(), Some("INVITE"));
-        let ok = phone::with_body(&phone::answer(&invite, "200 OK", "callee"), "", "application/sdp", SDP);
+        let sdp = protected_answer(&invite);
+        let ok = phone::with_body(&phone::answer(&invite, "200 OK", "callee"), "", "application/sdp", &sdp);
         self.world.send(line, &ok);
         let ack = self.world.only(line);
         assert_eq!(first_line(&ack).split(' ').next(), Some("ACK"), "{}", first_line(&ack));
@@ -90,6 +91,17 @@ impl Room {
         self.world.sound(self.contoso).legs().map(|(_, leg)| leg.clone()).collect()
     }
 }
+
+/// What a phone answers that takes up one of the keys it is offered.
+fn protected_answer(invite: &Message) -> String {
+    let offer = String::from_utf8_lossy(invite.body()).into_owned();
+    let line = offer.lines().find(|line| line.contains(SUITE)).expect("a key is offered");
+    let tag = line.trim_start_matches("a=crypto:").split(' ').next().unwrap();
+    let key = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    SDP.replace("RTP/AVP 0\n", &format!("RTP/SAVP 0\na=crypto:{tag} {SUITE} inline:{key}\n"))
+}
+
+const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
 
 /// The address in the Contact of a focus.
 fn conference(ok: &Message) -> String {
@@ -252,6 +264,30 @@ fn a_locked_meeting_takes_nobody_and_attendees_lead_nothing() {
         assert_eq!(refused.status(), Some(403));
         assert!(refused.header_text(HeaderName::Warning).unwrap().contains("not-presenter"));
         assert!(room.world.take(room.dave).is_empty());
+    });
+}
+
+#[test]
+fn a_phone_that_refuses_protected_sound_is_offered_plain_and_nobody_is_asked_a_third_time() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        room.refer(&ok, &format!("sip:{BOB}"), 2);
+        let mut invite = room.world.only(room.bob);
+        for transport in ["RTP/SAVP", "RTP/AVP"] {
+            let body = String::from_utf8_lossy(invite.body()).into_owned();
+            assert!(body.contains(&format!(" {transport} ")), "{body}");
+            room.world.send(room.bob, &phone::answer(&invite, "488 Not Acceptable Here", "bob"));
+            let mut came = room.world.take(room.bob);
+            assert_eq!(came.remove(0).method(), Some(Method::Ack));
+            match came.pop() {
+                Some(next) => invite = next,
+                None => assert_eq!(transport, "RTP/AVP"),
+            }
+        }
+        let notify = room.world.only(room.alice);
+        assert!(String::from_utf8_lossy(notify.body()).starts_with("SIP/2.0 488"), "{:?}", notify.body());
+        assert!(room.world.take(room.bob).is_empty());
+        assert_eq!(room.legs().len(), 1);
     });
 }
 

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use sdp::{LocalMedia, Offer};
+use sdp::{LocalMedia, Offer, ProtectionPolicy};
+use serde::{Deserialize, Serialize};
 use sip::usage::InviteUsage;
 use sip::{Aor, Message};
 
@@ -25,6 +26,8 @@ pub(super) struct Endpoint<S> {
     pub allows_messages: bool,
     /// The INVITE of ours that its dialog began with.
     pub invite: Option<Message>,
+    /// Whether it is heard.
+    pub hearing: Hearing,
     /// A `*` was pressed: the next key says what is meant.
     pub is_keying: bool,
 }
@@ -42,9 +45,28 @@ pub(super) enum Stage<S> {
 pub(super) struct Call {
     /// The dialog that it is to take the place of: a value of Replaces (RFC 3891).
     pub replaces: Option<String>,
+    /// How its sound is offered to be protected, and whether the other way was tried before.
+    pub protection: ProtectionPolicy,
+    pub is_second_try: bool,
     pub sent: Option<(u64, Message)>,
     /// Who asked for it, and is to be told what became of it.
     pub asked_by: Option<EndpointId>,
+}
+
+/// What comes of an endpoint's sound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Hearing {
+    /// Nothing has come.
+    #[default]
+    Expected,
+    Heard,
+    /// Nothing comes any more.
+    Silent,
+    /// It comes, without protection, from elsewhere than its signalling, and is not taken.
+    Refused {
+        from: IpAddr,
+    },
 }
 
 #[derive(Debug)]

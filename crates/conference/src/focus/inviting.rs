@@ -1,5 +1,6 @@
 //! Calling somebody into the meeting (RFC 4579 section 5.6), and what a REFER asks for (section 5.5).
 
+use sdp::{Capabilities, ProtectionPolicy};
 use sip::refusal::Word;
 use sip::usage::{InviteUsage, UsageOutput};
 use sip::{Aor, HeaderName, Message, Method, NameAddr, Refusal, RequestBuilder, Uri, build};
@@ -31,15 +32,28 @@ impl<S: Copy + Ord> Focus<S> {
         self.keep(turn);
         let since = turn.unix_secs;
         self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
-        let stage = Stage::Calling { call: Box::new(Call { replaces, sent: None, asked_by }) };
+        let protection = self.protection_towards(who);
+        let call = Call { replaces, protection, is_second_try: false, sent: None, asked_by };
+        let stage = Stage::Calling { call: Box::new(call) };
         let id = self.add_endpoint(who, stage, Sound::Opening { then: Then::Call });
         self.sound(SoundCommand::Open { leg: id });
         Ok(())
     }
 
+    /// At home plain sound is better than none. Of another organisation's phones it would not be taken: it does not come from
+    /// where their signalling does.
+    fn protection_towards(&self, who: &Aor) -> ProtectionPolicy {
+        match self.capabilities.protection {
+            ProtectionPolicy::Preferred if !self.conduct.is_own(who) => ProtectionPolicy::Required,
+            policy => policy,
+        }
+    }
+
     /// There are ports: the INVITE can go.
     pub(super) fn call(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
-        let Some(description) = self.describe(id) else { return };
+        let Some(Endpoint { stage: Stage::Calling { call }, .. }) = self.endpoints_by_id.get(&id) else { return };
+        let capabilities = Capabilities { protection: call.protection, ..self.capabilities.clone() };
+        let Some(description) = self.describe_with(id, &capabilities) else { return };
         let (from_tag, call_id) = (new_tag(turn), format!("{:016x}@{}", (turn.random)(), self.aor.domain()));
         let us = self.us();
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
@@ -69,7 +83,7 @@ impl<S: Copy + Ord> Focus<S> {
             if matches!(endpoint.stage, Stage::Session(_)) {
                 return self.answered_again(turn, id, outcome);
             }
-            if status >= 300 {
+            if status >= 300 && !self.try_other_protection(turn, id, status) {
                 self.call_failed(turn, id, status);
             }
             return;
@@ -111,6 +125,27 @@ impl<S: Copy + Ord> Focus<S> {
                 _ => {}
             }
         }
+    }
+
+    /// Some phones take only what is protected, some only what is plain, and both say no more than 488.
+    fn try_other_protection(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16) -> bool {
+        let is_flexible = self.capabilities.protection == ProtectionPolicy::Preferred;
+        let Some(Endpoint { stage: Stage::Calling { call }, sound: Sound::Open(open), .. }) =
+            self.endpoints_by_id.get_mut(&id)
+        else {
+            return false;
+        };
+        if !is_flexible || !matches!(status, 415 | 488 | 606) || call.is_second_try {
+            return false;
+        }
+        call.is_second_try = true;
+        call.protection = match call.protection {
+            ProtectionPolicy::Required => ProtectionPolicy::Preferred,
+            _ => ProtectionPolicy::Required,
+        };
+        open.described.clear();
+        self.call(turn, id);
+        true
     }
 
     /// Nobody came.

@@ -5,7 +5,7 @@ use sip::refusal::Word;
 use sip::usage::{InviteUsage, Session};
 use sip::{Aor, HeaderName, Message, Refusal};
 
-use super::endpoint::{Endpoint, EndpointId, Sound, Stage, Then};
+use super::endpoint::{Endpoint, EndpointId, Hearing, Sound, Stage, Then};
 use super::participant::{Participant, Place};
 use super::{Focus, malformed, new_tag};
 use crate::policy::admission::{self, Entry};
@@ -66,6 +66,7 @@ impl<S: Copy + Ord> Focus<S> {
             takes_messages: false,
             allows_messages: false,
             invite: None,
+            hearing: Hearing::default(),
             is_keying: false,
         };
         self.endpoints_by_id.insert(id, endpoint);

@@ -1,12 +1,14 @@
 //! What the mixer says of a leg, and what the keys of a phone mean in a meeting: `*` and one more.
 
-use super::endpoint::EndpointId;
+use super::endpoint::{EndpointId, Hearing};
 use super::{Command, Focus};
 use crate::{SoundCommand, SoundEvent, Tone, Turn};
 
 impl<S: Copy + Ord> Focus<S> {
     pub fn handle_sound(&mut self, turn: &mut Turn<'_>, leg: EndpointId, event: SoundEvent) {
         match event {
+            SoundEvent::Heard => self.hearing(leg, Hearing::Heard),
+            SoundEvent::SourceRefused(from) => self.hearing(leg, Hearing::Refused { from }),
             SoundEvent::Dtmf(key) => self.key_pressed(turn, leg, key),
             SoundEvent::Talking(is_talking) => {
                 let who = self.endpoints_by_id.get(&leg).map(|endpoint| endpoint.participant.clone());
@@ -15,7 +17,16 @@ impl<S: Copy + Ord> Focus<S> {
                 }
             }
             // A phone that is gone does not say so: it is asked, and its silence ends the session.
-            SoundEvent::Silent => self.ask_whether_there(turn, leg),
+            SoundEvent::Silent => {
+                self.hearing(leg, Hearing::Silent);
+                self.ask_whether_there(turn, leg);
+            }
+        }
+    }
+
+    fn hearing(&mut self, leg: EndpointId, hearing: Hearing) {
+        if let Some(endpoint) = self.endpoints_by_id.get_mut(&leg) {
+            endpoint.hearing = hearing;
         }
     }
 

@@ -29,6 +29,7 @@ use crate::policy::mute::Mutes;
 use crate::{ConferenceId, ConferenceLimits, FocusOutput, Incoming, Outcome, SoundCommand, Turn};
 
 pub use command::Command;
+pub use endpoint::Hearing;
 use endpoint::{Endpoint, EndpointId, Stage};
 use participant::Participant;
 pub use participant::ParticipantSummary;
@@ -120,6 +121,11 @@ impl<S: Copy + Ord> Focus<S> {
 
     pub fn conduct(&self) -> &Conduct {
         &self.conduct
+    }
+
+    /// Nobody is in it, and nobody watches it.
+    pub fn is_unused(&self) -> bool {
+        self.participants_by_aor.is_empty() && !self.watching.is_watched()
     }
 
     /// Takes a request for the conference, within a dialog of it or outside.

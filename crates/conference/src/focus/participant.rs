@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sip::Aor;
 
 use super::Focus;
-use super::endpoint::EndpointId;
+use super::endpoint::{EndpointId, Hearing};
 use crate::policy::roles;
 use crate::schedule::MeetingRole;
 
@@ -48,6 +48,8 @@ pub struct ParticipantSummary {
     /// Devices with a session.
     pub endpoints: usize,
     pub is_paged: bool,
+    /// Of each of his devices that has sound.
+    pub sound: Vec<Hearing>,
 }
 
 impl Participant {
@@ -93,7 +95,12 @@ impl<S: Copy + Ord> Focus<S> {
             since_unix: participant.since_unix,
             endpoints: participant.endpoints.len(),
             is_paged: participant.is_paged,
+            sound: participant.endpoints.iter().filter_map(|id| self.hearing_of(*id)).collect(),
         }
+    }
+
+    fn hearing_of(&self, id: EndpointId) -> Option<Hearing> {
+        self.endpoints_by_id.get(&id).filter(|endpoint| endpoint.has_leg()).map(|endpoint| endpoint.hearing)
     }
 
     /// Those inside, in the order of their addresses.

@@ -1,7 +1,7 @@
 //! The legs of sound: ports, offers and answers.
 
 use bytes::Bytes;
-use sdp::{Direction, LocalMedia, Offer};
+use sdp::{Capabilities, Direction, LocalMedia, Offer};
 use sip::HeaderName;
 use sip::refusal::Word;
 use sip::usage::Session;
@@ -84,12 +84,16 @@ impl<S: Copy + Ord> Focus<S> {
 
     /// Our description for an offer: the first, or the next in the same lines.
     pub(super) fn describe(&mut self, id: EndpointId) -> Option<String> {
+        self.describe_with(id, &self.capabilities.clone())
+    }
+
+    pub(super) fn describe_with(&mut self, id: EndpointId, capabilities: &Capabilities) -> Option<String> {
         let Some(Endpoint { sound: Sound::Open(open), .. }) = self.endpoints_by_id.get_mut(&id) else { return None };
         open.local.version += 1;
         let again = Some(&open.described).filter(|last| !last.is_empty()).map(|last| sdp::reoffer(last, &open.local));
         let description = match again {
             Some(Ok(description)) => description,
-            _ => sdp::offer(&self.capabilities, &open.local),
+            _ => sdp::offer(capabilities, &open.local),
         };
         open.described.clone_from(&description);
         Some(description)

@@ -43,6 +43,10 @@ impl Watching {
         self.notifier.handle_timeout(now);
     }
 
+    pub fn is_watched(&self) -> bool {
+        self.notifier.is_watched(&())
+    }
+
     /// Nobody is in the meeting any more.
     pub fn end(&mut self) {
         self.notifier.end_all(&(), &TerminationReason::Noresource, |_| true);
@@ -106,7 +110,8 @@ impl<S: Copy + Ord> Focus<S> {
         loop {
             let Watching { roster, notifier, .. } = &mut self.watching;
             match notifier.poll_output(now, |occasion| roster.tell(occasion))? {
-                NotifierOutput::Unwatched(()) => {}
+                // A meeting that nobody is in goes on only for those who watch it.
+                NotifierOutput::Unwatched(()) => self.is_over |= self.participants_by_aor.is_empty(),
                 NotifierOutput::Notify(notify) => {
                     let request = notify.request.header(HeaderName::Contact, self.us().contact);
                     self.ask(Asked::Notify(notify.id), request);

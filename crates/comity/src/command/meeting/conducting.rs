@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use conference::Hearing;
 use conference::schedule::MeetingRole;
 use server::control::answers::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference};
 use server::moment;
@@ -178,14 +179,24 @@ fn print_one(one: &ConferenceStatus) {
         println!("subject: {}", one.subject);
     }
     println!("organiser: {}{}\n", one.organiser, if one.is_locked { ", locked" } else { "" });
-    let mut columns = Columns::new(&["WHO", "ROLE", "WHERE", "MUTED", "TALKING", "SINCE"]);
+    let mut columns = Columns::new(&["WHO", "ROLE", "WHERE", "MUTED", "TALKING", "SINCE", "SOUND"]);
     for participant in &one.participants {
         let said = |is_so: bool| if is_so { "yes" } else { "no" }.to_owned();
         let role = format!("{:?}", participant.role).to_lowercase();
         let place = format!("{:?}", participant.place).to_lowercase();
         let since = moment::date_and_time(participant.since_unix);
         let (muted, talking) = (said(participant.is_muted), said(participant.is_talking));
-        columns.row([participant.address.clone(), role, place, muted, talking, since]);
+        let sound = participant.sound.iter().map(sound_words).collect::<Vec<_>>().join(", ");
+        columns.row([participant.address.clone(), role, place, muted, talking, since, sound]);
     }
     columns.print();
+}
+
+fn sound_words(hearing: &Hearing) -> String {
+    match hearing {
+        Hearing::Expected => "nothing came yet".to_owned(),
+        Hearing::Heard => "heard".to_owned(),
+        Hearing::Silent => "nothing comes any more".to_owned(),
+        Hearing::Refused { from } => format!("plain RTP from {from}, which is not where its signalling is: not taken"),
+    }
 }
