@@ -95,6 +95,19 @@ pub enum MediaEvent {
     Closed { leg: LegId, report: LegReport },
 }
 
+impl MediaEvent {
+    pub fn leg(&self) -> LegId {
+        match self {
+            MediaEvent::Heard { leg }
+            | MediaEvent::SourceRefused { leg, .. }
+            | MediaEvent::Dtmf { leg, .. }
+            | MediaEvent::Talking { leg, .. }
+            | MediaEvent::Silent { leg }
+            | MediaEvent::Closed { leg, .. } => *leg,
+        }
+    }
+}
+
 /// How a leg was, from its first packet to its last.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LegReport {

@@ -39,6 +39,8 @@ struct Said {
     is_refused: bool,
     is_silent: bool,
     talking: Option<(bool, Instant)>,
+    /// Keys told since when.
+    keys: Option<(Instant, u32)>,
 }
 
 impl Leg {
@@ -106,7 +108,9 @@ impl Leg {
         if !std::mem::replace(&mut self.said.is_heard, true) {
             entry.tell(MediaEvent::Heard { leg: self.id });
         }
-        if let ReceivedKind::Event(Some(key)) = received.kind {
+        if let ReceivedKind::Event(Some(key)) = received.kind
+            && self.said.may_tell_key(entry.now)
+        {
             entry.tell(MediaEvent::Dtmf { leg: self.id, key });
         }
     }
@@ -221,6 +225,15 @@ impl Leg {
     }
 }
 
+impl Said {
+    /// Nobody presses more keys than these in a second; what claims to would only keep signalling busy.
+    fn may_tell_key(&mut self, now: Instant) -> bool {
+        let (since, told) = self.keys.filter(|(since, _)| now < *since + KEYS_TIME).unwrap_or((now, 0));
+        self.keys = Some((since, told + 1));
+        told < KEYS_MAX
+    }
+}
+
 impl Media {
     fn new(entry: &mut Entry<'_>, session: AudioSession, trusted: Option<IpAddr>) -> Result<Media, KeyError> {
         Ok(Media {
@@ -315,3 +328,6 @@ fn is_address(address: SocketAddr) -> bool {
 const FRAMES_PER_SEC: u32 = 50;
 const SILENT_TIME: Duration = Duration::from_secs(15);
 const TALKING_TIME: Duration = Duration::from_secs(1);
+const KEYS_TIME: Duration = Duration::from_secs(1);
+/// An automatic dialler makes ten (RFC 4733 section 2.5.1.1: 40 to 65 ms each, and as long between).
+const KEYS_MAX: u32 = 15;

@@ -79,18 +79,18 @@ pub(crate) fn ask_to_settle(
 
 /// Gives exactly one answer, also when the reply is dropped unused (the store broke down): then nothing is known and
 /// nothing was stored.
-struct PendingAnswer {
+pub(crate) struct PendingAnswer {
     id: QuestionId,
     answer: Option<Answer>,
     mailbox: Mailbox,
 }
 
 impl PendingAnswer {
-    fn new(id: QuestionId, when_dropped: Answer, mailbox: Mailbox) -> PendingAnswer {
+    pub(crate) fn new(id: QuestionId, when_dropped: Answer, mailbox: Mailbox) -> PendingAnswer {
         PendingAnswer { id, answer: Some(when_dropped), mailbox }
     }
 
-    fn give(mut self, answer: Answer) {
+    pub(crate) fn give(mut self, answer: Answer) {
         self.answer = Some(answer);
     }
 }

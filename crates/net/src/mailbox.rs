@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use ::media::MediaEvent;
 use conference::schedule::Meetings;
 use federation::partner::Partners;
 use signaling::{Answer, Core, Handoff, QuestionId};
@@ -27,6 +28,8 @@ pub enum WorkerMessage {
     UserRemoved(Aor),
     /// Forget what the DNS said: an administrator corrected something.
     ForgetNames,
+    /// Of a bridge that this worker owns.
+    Media(MediaEvent),
     Answer {
         id: QuestionId,
         answer: Answer,

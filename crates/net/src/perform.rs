@@ -6,6 +6,7 @@ use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, WorkerId};
 use sip::FlowId;
 use tokio::task::spawn_local;
 
+use crate::accounts::PendingAnswer;
 use crate::flow::{Fate, MovedFlow, StreamFlow};
 use crate::wire_log::{self, Way};
 use crate::worker::Worker;
@@ -22,10 +23,9 @@ impl Worker {
             Output::MoveFlow { flow, .. } => self.move_flow(flow),
             Output::Handoff { to, handoff } => self.hand_off(to, handoff),
             Output::Ask { id, question } => self.ask(id, question),
-            // The core keeps the record; here it is only told to whoever watches the log.
-            // There are no legs yet, so nothing is to be done with them.
-            Output::Media(_) => {}
             Output::KeepMeeting(meeting) => self.accounts.keep_meeting(*meeting),
+            Output::Media(command) => self.media.command(command),
+            // The core keeps the record; here it is only told to whoever watches the log.
             Output::Decided(record) => tracing::debug!(?record, "decided"),
         }
     }
@@ -162,8 +162,10 @@ impl Worker {
                     worker.answer(id, Answer::Addresses(result));
                 });
             }
-            Question::OpenLeg { .. } => {
-                self.answer(id, Answer::LegOpened(Err("this server has no ports for sound".to_owned())))
+            Question::OpenLeg { leg } => {
+                let no_thread = Answer::LegOpened(Err("no media thread takes it".to_owned()));
+                let pending = PendingAnswer::new(id, no_thread, self.mailbox());
+                self.media.open_leg(leg, Box::new(move |opened| pending.give(Answer::LegOpened(opened))));
             }
             Question::Connect { remote, server_name } => {
                 spawn_local(connect::connect(worker, id, remote, server_name));

@@ -7,6 +7,7 @@ use signaling::CoreConfig;
 use sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::media::MediaThreads;
 use crate::{Accounts, Inbox, Limits, Mailbox, Resolver};
 
 /// Everything that one worker's thread needs; see [`run`](crate::run).
@@ -18,6 +19,8 @@ pub struct WorkerSetup {
     pub roots: certificates::Roots,
     pub resolver: Resolver,
     pub accounts: Arc<dyn Accounts>,
+    /// Where the sound of its conferences and anchored calls is.
+    pub media: MediaThreads,
     /// Of all workers, by number; this worker's own among them.
     pub mailboxes: Vec<Mailbox>,
     pub inbox: Inbox,

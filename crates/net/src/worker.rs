@@ -19,6 +19,7 @@ use tokio::task::{AbortHandle, LocalSet};
 use crate::flow::{Fate, LINGER_TIME, StreamFlow};
 use crate::handshakes::Handshakes;
 use crate::limits::Alarm;
+use crate::media::MediaThreads;
 use crate::occupancy::Occupancy;
 use crate::{
     Accounts, Counters, Inbox, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Resolver, WorkerMessage,
@@ -67,6 +68,7 @@ pub(crate) struct Worker {
     pub(crate) tls_client: Arc<rustls::ClientConfig>,
     pub(crate) resolver: Resolver,
     pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) media: MediaThreads,
     pub(crate) mailboxes: Vec<Mailbox>,
     /// One read of any socket; what is kept of it is copied out.
     pub(crate) scratch: Vec<u8>,
@@ -140,6 +142,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
             tls_client: setup.tls_client,
             resolver,
             accounts: setup.accounts,
+            media: setup.media,
             mailboxes: setup.mailboxes,
             scratch: vec![0; SCRATCH_BYTES],
             dirty: Vec::new(),
@@ -354,6 +357,7 @@ impl Worker {
             WorkerMessage::Partners(partners) => self.core.handle_input(self.now, Input::Partners(partners)),
             WorkerMessage::Meetings(meetings) => self.core.handle_input(self.now, Input::Meetings(meetings)),
             WorkerMessage::UserRemoved(aor) => self.core.handle_input(self.now, Input::UserRemoved(aor)),
+            WorkerMessage::Media(event) => self.core.handle_input(self.now, Input::Media(event)),
             WorkerMessage::ForgetNames => self.resolver.forget(),
             WorkerMessage::Answer { id, answer } => self.core.handle_input(self.now, Input::Answer { id, answer }),
             WorkerMessage::Inspect(look) => look(&mut self.core, self.now),

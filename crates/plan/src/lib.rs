@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use certificate::{Certificate, CertificateName, NameKind, Need};
 pub use dns::{Record, RecordType};
 pub use port::{Direction, Port};
-pub use topology::{Listener, Topology};
+pub use topology::{Listener, MediaPorts, Topology};
 
 /// The certificate, port and DNS summaries of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

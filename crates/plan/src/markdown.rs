@@ -65,12 +65,12 @@ fn certificate_section(certificate: &Certificate) -> String {
 }
 
 fn port_row(port: &Port) -> [String; 8] {
-    let Port { direction, address, protocol, port, source, destination, purpose, needed_by } = port;
+    let Port { direction, address, protocol, port, last_port, source, destination, purpose, needed_by } = port;
     [
         direction.as_str().to_owned(),
         address.clone(),
         (*protocol).to_owned(),
-        port.to_string(),
+        last_port.map_or_else(|| port.to_string(), |last| format!("{port}-{last}")),
         source.clone(),
         placeholder(destination),
         purpose.clone(),
@@ -134,7 +134,8 @@ fn table<const N: usize>(headings: [&str; N], rows: impl Iterator<Item = [String
 const LINE_WIDTH: usize = 110;
 
 const PORTS_NOTE: &str = "\
-What a firewall has to let through, and nothing else; answers come back on the same connection. Audio and video
-do not pass through this server: the phones of a call send them to each other.";
+What a firewall has to let through, and nothing else; answers come back on the same connection. The sound of
+meetings passes through this server; that of a call between two does not, unless a phone cannot be asked to move
+it: the phones send it to each other.";
 
 const DNS_NOTE: &str = "Names end with a dot, as in a zone file; many web forms want them without it.";

@@ -1,11 +1,11 @@
 //! The port summary: what a firewall in front of the server has to let through. What is not in it can stay closed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 use sip::Transport;
 
-use crate::topology::{EDGE_PORT_DEFAULT, Topology, is_public};
+use crate::topology::{EDGE_PORT_DEFAULT, MediaPorts, Topology, is_public};
 
 /// One rule of the firewall. Answers on the same connection, or to the same datagram, are understood.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,6 +17,9 @@ pub struct Port {
     pub protocol: &'static str,
     /// Of the destination; the source port is any.
     pub port: u16,
+    /// Where it is a range: its last port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_port: Option<u16>,
     pub source: String,
     pub destination: String,
     pub purpose: String,
@@ -46,6 +49,7 @@ pub fn summary(topology: &Topology) -> Vec<Port> {
     ports.extend(by(Transport::Tcp).map(|address| plain("TCP", address)));
     ports.extend(by(Transport::Udp).map(|address| plain("UDP", address)));
     ports.extend(topology.metrics.iter().filter(|address| !address.ip().is_loopback()).map(metrics));
+    ports.extend(sound(topology));
     if topology.federation {
         ports.push(to_partners());
         ports.extend(to_dns(topology));
@@ -101,6 +105,7 @@ fn tls(topology: &Topology, address: SocketAddr) -> Port {
         address: local(address.ip()),
         protocol: "TCP",
         port: address.port(),
+        last_port: None,
         source: "any".to_owned(),
         destination: topology.public_address(address.ip()),
         purpose: purpose.to_owned(),
@@ -114,6 +119,7 @@ fn plain(protocol: &'static str, address: SocketAddr) -> Port {
         address: local(address.ip()),
         protocol,
         port: address.port(),
+        last_port: None,
         source: "the networks of your phones".to_owned(),
         destination: this_server(address.ip()),
         purpose: format!("SIP over {protocol}, without encryption"),
@@ -127,11 +133,42 @@ fn metrics(address: &SocketAddr) -> Port {
         address: local(address.ip()),
         protocol: "TCP",
         port: address.port(),
+        last_port: None,
         source: "your monitoring".to_owned(),
         destination: this_server(address.ip()),
         purpose: "metrics by HTTP, without encryption: keep it inside".to_owned(),
         needed_by: "Prometheus".to_owned(),
     }
+}
+
+/// In and out: which of two phones sends first is not known.
+fn sound(topology: &Topology) -> Vec<Port> {
+    let MediaPorts { address, first, last } = topology.media;
+    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    if address.is_loopback() {
+        return Vec::new();
+    }
+    let inbound = Port {
+        direction: Direction::In,
+        address: local(address),
+        protocol: "UDP",
+        port: first,
+        last_port: Some(last),
+        source: "any".to_owned(),
+        destination: topology.public_address(address),
+        purpose: "sound of meetings (RTP, RTCP), from the phones of partners, too".to_owned(),
+        needed_by: "phones in meetings".to_owned(),
+    };
+    let outbound = Port {
+        direction: Direction::Out,
+        port: 1024,
+        last_port: Some(u16::MAX),
+        source: "this server".to_owned(),
+        destination: "any".to_owned(),
+        purpose: "sound of meetings, to wherever a phone wants it".to_owned(),
+        ..inbound.clone()
+    };
+    vec![inbound, outbound]
 }
 
 fn to_partners() -> Port {
@@ -140,6 +177,7 @@ fn to_partners() -> Port {
         address: "any".to_owned(),
         protocol: "TCP",
         port: EDGE_PORT_DEFAULT,
+        last_port: None,
         source: "this server".to_owned(),
         destination: "any".to_owned(),
         purpose:
@@ -155,6 +193,7 @@ fn to_mail((host, port): &(String, u16)) -> Port {
         address: "any".to_owned(),
         protocol: "TCP",
         port: *port,
+        last_port: None,
         source: "this server".to_owned(),
         destination: host.clone(),
         purpose: "SMTP: invitations to meetings".to_owned(),
@@ -175,6 +214,7 @@ fn to_dns(topology: &Topology) -> Vec<Port> {
             address: "any".to_owned(),
             protocol,
             port,
+            last_port: None,
             source: "this server".to_owned(),
             destination: destination.clone(),
             purpose: purpose.to_owned(),

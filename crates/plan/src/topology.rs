@@ -15,6 +15,7 @@ pub struct Topology {
     pub listeners: Vec<Listener>,
     /// Where scrapers get the metrics by HTTP.
     pub metrics: Vec<SocketAddr>,
+    pub media: MediaPorts,
     /// Whether other domains are spoken with at all.
     pub federation: bool,
     /// Whether domains without a partner entry are found by DNS and allowed.
@@ -25,6 +26,15 @@ pub struct Topology {
     pub mail_server: Option<(String, u16)>,
     /// The file that the certificate is read from, as an administrator calls it.
     pub certificate_file: String,
+}
+
+/// Where the sound of meetings comes in: UDP ports from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaPorts {
+    /// What phones are told. `None`: any of this machine's.
+    pub address: Option<IpAddr>,
+    pub first: u16,
+    pub last: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +122,7 @@ mod tests {
             edge: "sip.contoso.example".to_owned(),
             listeners: vec![listener("192.0.2.1:443"), listener("192.0.2.1:5061")],
             metrics: Vec::new(),
+            media: MediaPorts { address: None, first: 20_000, last: 29_999 },
             federation: true,
             discovery: false,
             dns_servers: Vec::new(),

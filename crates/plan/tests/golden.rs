@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use plan::{Listener, Plan, Topology};
+use plan::{Listener, MediaPorts, Plan, Topology};
 use sip::Transport;
 use sip::Transport::{Tcp, Tls, Udp};
 
@@ -32,7 +32,8 @@ fn plain_listeners() {
     let dns_servers = vec!["10.0.0.53:53".parse().unwrap(), "[fd00::53]:5300".parse().unwrap()];
     let metrics = vec!["10.0.0.5:9464".parse().unwrap(), "127.0.0.1:9464".parse().unwrap()];
     let mail_server = Some(("mail.contoso.example".to_owned(), 587));
-    compare("plain_listeners", &Topology { listeners, dns_servers, metrics, mail_server, ..contoso() });
+    let media = MediaPorts { address: Some("127.0.0.1".parse().unwrap()), ..contoso().media };
+    compare("plain_listeners", &Topology { listeners, dns_servers, metrics, media, mail_server, ..contoso() });
 }
 
 #[test]
@@ -45,7 +46,8 @@ fn ipv6() {
 #[test]
 fn unspecified_addresses() {
     let listeners = vec![listener(Tls, "0.0.0.0:5061"), listener(Tls, "[::]:5061"), listener(Tls, "127.0.0.1:5061")];
-    compare("unspecified_addresses", &Topology { listeners, ..contoso() });
+    let media = MediaPorts { address: None, first: 30_000, last: 30_099 };
+    compare("unspecified_addresses", &Topology { listeners, media, ..contoso() });
 }
 
 #[test]
@@ -60,6 +62,7 @@ fn contoso() -> Topology {
         edge: "sip.contoso.example".to_owned(),
         listeners: vec![listener(Tls, "192.0.2.1:5061")],
         metrics: Vec::new(),
+        media: MediaPorts { address: Some("192.0.2.1".parse().unwrap()), first: 20_000, last: 29_999 },
         federation: true,
         discovery: false,
         mail_server: None,

@@ -13,6 +13,7 @@ use certificates::{LoadError, Roots, ServedIdentity};
 use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::partner::Partners;
+use net::media::MediaThreads;
 use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Resolver, WorkerSetup};
 use signaling::{CoreConfig, Listener, WorkerId};
 use sip::Transport;
@@ -27,7 +28,7 @@ use crate::control::{Control, ControlSocket, SocketError, meetings_of, partners_
 use crate::message_expiry;
 use crate::metrics::{MetricsListeners, ServerCounts};
 use crate::refusal_log::RefusalLog;
-use crate::running::Running;
+use crate::running::{EndReport, LostThread, Running};
 use crate::workers::Workers;
 
 /// Why a server does not start; one line, with what to do.
@@ -93,7 +94,8 @@ impl Server {
         let counts = ServerCounts::default();
         let accounts: Arc<dyn Accounts> = Arc::new(StoreAccounts::new(store.handle(), counts.clone()));
 
-        let (workers, threads, ended) = start_workers(&start, &config, &accounts).await?;
+        let Threads { workers, threads, media, media_threads, ended } =
+            start_threads(&start, &config, &accounts).await?;
         let api = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state(), counts.clone());
         let opened = open_control(&config, api).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
@@ -101,14 +103,28 @@ impl Server {
         let refusals = RefusalLog::new(workers.clone(), store.handle(), counts).start();
         let certificate = certificate.start();
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
-        Ok(Running { control, metrics, workers, threads, ended, refusals, certificate, store, config, _lock: lock })
+        Ok(Running {
+            control,
+            metrics,
+            workers,
+            threads,
+            media,
+            media_threads,
+            ended,
+            refusals,
+            certificate,
+            store,
+            config,
+            _lock: lock,
+        })
     }
 }
 
 /// The addresses that somebody else listens on already, or that cannot be listened on at all; one sentence each.
 pub fn taken_addresses(config: &Config) -> Vec<String> {
     let taken = |(transport, address)| net::check_free(transport, address).err();
-    config.sockets().filter_map(taken).map(|error| error.to_string()).collect()
+    let taken = config.sockets().filter_map(taken).map(|error| error.to_string());
+    taken.chain(crate::media::problems(config)).collect()
 }
 
 /// What an administrator is to know of the addresses: whom they let see what.
@@ -205,7 +221,7 @@ impl Start {
     fn worker(
         &self,
         core: CoreConfig,
-        accounts: &Arc<dyn Accounts>,
+        (accounts, media): (&Arc<dyn Accounts>, &MediaThreads),
         mailboxes: &[Mailbox],
         inbox: Inbox,
     ) -> WorkerSetup {
@@ -216,6 +232,7 @@ impl Start {
             roots: self.roots.clone(),
             resolver: self.resolver.clone(),
             accounts: accounts.clone(),
+            media: media.clone(),
             mailboxes: mailboxes.to_vec(),
             inbox,
             limits: net::Limits::default(),
@@ -235,50 +252,54 @@ fn listeners(config: &Config, identity: &Arc<ServedIdentity>) -> Result<Vec<List
     config.listeners().map(setup).collect()
 }
 
-type Started = (Workers, Vec<JoinHandle<()>>, mpsc::UnboundedReceiver<WorkerId>);
+/// All threads that serve.
+struct Threads {
+    workers: Workers,
+    threads: Vec<JoinHandle<()>>,
+    media: MediaThreads,
+    media_threads: Vec<JoinHandle<()>>,
+    ended: mpsc::UnboundedReceiver<LostThread>,
+}
 
-async fn start_workers(start: &Start, config: &Config, accounts: &Arc<dyn Accounts>) -> Result<Started, StartError> {
+async fn start_threads(start: &Start, config: &Config, accounts: &Arc<dyn Accounts>) -> Result<Threads, StartError> {
     let (mailboxes, inboxes): (Vec<_>, Vec<_>) =
         (0..config.workers).map(|_| net::mailbox(MAILBOX_HANDOFFS_MAX)).unzip();
-    let workers = Workers::new(mailboxes.clone());
+    let (media, media_inboxes) = net::media::media_threads(config.media.threads);
     let (end, ended) = mpsc::unbounded_channel();
+    let setup =
+        |(worker, inbox)| start.worker(start.core(worker, config.workers), (accounts, &media), &mailboxes, inbox);
+    let setups: Vec<WorkerSetup> = (0..).zip(inboxes).map(setup).collect();
+    let workers = Workers::new(mailboxes.clone(), media.clone());
+    let threads = start_workers(setups, &workers, &end).await.inspect_err(|_| workers.stop())?;
+    let clock = ::media::Clock { epoch: start.epoch, epoch_unix_ms: start.epoch_unix_ms };
+    let deliver = net::media::to_workers(mailboxes);
+    let media_threads = crate::media::start(config, media_inboxes, clock, &deliver, &end);
+    let media_threads = media_threads.inspect_err(|_| workers.stop())?;
+    Ok(Threads { workers, threads, media, media_threads, ended })
+}
+
+async fn start_workers(
+    setups: Vec<WorkerSetup>,
+    workers: &Workers,
+    end: &mpsc::UnboundedSender<LostThread>,
+) -> Result<Vec<JoinHandle<()>>, StartError> {
     let (report, mut reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
-    for (worker, inbox) in (0..config.workers).zip(inboxes) {
-        let setup = start.worker(start.core(worker, config.workers), accounts, &mailboxes, inbox);
-        let (end, report) = (EndReport { worker, end: end.clone() }, report.clone());
+    for (worker, setup) in (0..).zip(setups) {
+        let (end, report) = (EndReport { thread: LostThread::Worker(worker), end: end.clone() }, report.clone());
         let body = move || {
             let _end = end;
             // The error comes back through the report.
             let _ = net::run(setup, |ready| drop(report.send(ready.map(|_| ()))));
         };
         let thread = std::thread::Builder::new().name(format!("worker-{worker}")).spawn(body);
-        threads.push(thread.map_err(|error| {
-            workers.stop();
-            StartError::Thread(error)
-        })?);
+        threads.push(thread.map_err(StartError::Thread)?);
     }
     drop(report);
-    for worker in 0..config.workers {
-        let ready = reports.recv().await.ok_or(StartError::WorkerLost(worker));
-        if let Err(error) = ready.and_then(|ready| Ok(ready?)) {
-            workers.stop();
-            return Err(error);
-        }
+    for worker in 0..workers.count() {
+        reports.recv().await.ok_or(StartError::WorkerLost(worker))??;
     }
-    Ok((workers, threads, ended))
-}
-
-/// Says that a worker's thread ends, also by a panic.
-struct EndReport {
-    worker: WorkerId,
-    end: mpsc::UnboundedSender<WorkerId>,
-}
-
-impl Drop for EndReport {
-    fn drop(&mut self) {
-        let _ = self.end.send(self.worker);
-    }
+    Ok(threads)
 }
 
 /// Handoffs that may wait for one worker.

@@ -9,6 +9,7 @@ pub mod control;
 pub mod domain;
 pub mod logging;
 mod mail;
+mod media;
 mod message_expiry;
 pub mod metrics;
 pub mod moment;
@@ -18,5 +19,5 @@ mod supervision;
 mod workers;
 
 pub use assemble::{Server, StartError, listen_warnings, taken_addresses};
-pub use running::Running;
+pub use running::{LostThread, Running};
 pub use supervision::Supervision;

@@ -70,16 +70,19 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 
 const USUAL: &str = "info";
 /// Our crates that can be in the program. The target `wire` is not among them: whole messages are shown only to who asks.
-const OURS: [&str; 13] = [
+const OURS: [&str; 16] = [
     "certificates",
     "comity",
+    "conference",
     "documents",
     "federation",
+    "media",
     "messaging",
     "net",
     "plan",
     "presence",
     "registrar",
+    "sdp",
     "server",
     "signaling",
     "sip",

@@ -1,9 +1,11 @@
 //! A server that serves: looked into, drained, and ended in the order in which its parts need each other.
 
+use std::fmt;
 use std::fs::File;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use net::media::MediaThreads;
 use signaling::WorkerId;
 use store::StoreThread;
 use tokio::sync::mpsc;
@@ -21,8 +23,10 @@ pub struct Running {
     pub(crate) metrics: MetricsListeners,
     pub(crate) workers: Workers,
     pub(crate) threads: Vec<JoinHandle<()>>,
-    /// Hears from each worker as its thread ends.
-    pub(crate) ended: mpsc::UnboundedReceiver<WorkerId>,
+    pub(crate) media: MediaThreads,
+    pub(crate) media_threads: Vec<JoinHandle<()>>,
+    /// Hears from each thread as it ends.
+    pub(crate) ended: mpsc::UnboundedReceiver<LostThread>,
     pub(crate) refusals: RefusalLogTask,
     pub(crate) certificate: CertificateTask,
     pub(crate) store: StoreThread,
@@ -47,10 +51,10 @@ impl Running {
         Duration::from_secs(self.config.drain_secs_max)
     }
 
-    /// Waits until a worker ends of itself, which is a bug of ours: the rest cannot serve without it.
-    pub async fn worker_lost(&mut self) -> WorkerId {
+    /// Waits until a thread ends of itself, which is a bug of ours: the rest cannot serve without it.
+    pub async fn thread_lost(&mut self) -> LostThread {
         match self.ended.recv().await {
-            Some(worker) => worker,
+            Some(thread) => thread,
             // Every sender is held by a thread, and each sends before it ends.
             None => std::future::pending().await,
         }
@@ -77,9 +81,15 @@ impl Running {
         self.refusals.finish().await;
         self.certificate.finish().await;
         self.workers.stop();
-        let (threads, store) = (self.threads, self.store);
+        let (threads, media, media_threads, store) = (self.threads, self.media, self.media_threads, self.store);
         let ending = tokio::task::spawn_blocking(move || {
             for thread in threads {
+                // A panic was reported when it happened.
+                let _ = thread.join();
+            }
+            // Workers may close legs to the last.
+            media.stop();
+            for thread in media_threads {
                 // A panic was reported when it happened.
                 let _ = thread.join();
             }
@@ -87,6 +97,34 @@ impl Running {
         });
         let _ = ending.await;
         tracing::info!("stopped");
+    }
+}
+
+/// A thread that ended of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostThread {
+    Worker(WorkerId),
+    Media(u16),
+}
+
+impl fmt::Display for LostThread {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LostThread::Worker(number) => write!(formatter, "worker {number}"),
+            LostThread::Media(number) => write!(formatter, "media thread {number}"),
+        }
+    }
+}
+
+/// Says that a thread ends, also by a panic.
+pub(crate) struct EndReport {
+    pub(crate) thread: LostThread,
+    pub(crate) end: mpsc::UnboundedSender<LostThread>,
+}
+
+impl Drop for EndReport {
+    fn drop(&mut self) {
+        let _ = self.end.send(self.thread);
     }
 }
 

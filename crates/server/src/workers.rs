@@ -1,29 +1,35 @@
-//! The worker threads as seen from the control side: all of them are told, each can be looked into.
+//! The worker threads, and those for media, as seen from the control side: all of them are told, each can be looked into.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conference::schedule::Meetings;
 use federation::partner::Partners;
+use net::media::{MediaCounters, MediaThreads};
 use net::{Mailbox, WorkerMessage};
 use signaling::Core;
 use sip::Aor;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// Reaches every worker. Without any, as for commands without a server, everything is a question without an answer.
 #[derive(Clone, Default)]
 pub struct Workers {
     mailboxes: Arc<[Mailbox]>,
+    media: MediaThreads,
 }
 
 impl Workers {
-    pub fn new(mailboxes: Vec<Mailbox>) -> Workers {
-        Workers { mailboxes: mailboxes.into() }
+    pub fn new(mailboxes: Vec<Mailbox>, media: MediaThreads) -> Workers {
+        Workers { mailboxes: mailboxes.into(), media }
     }
 
     /// Whether there are any.
     pub fn are_running(&self) -> bool {
         !self.mailboxes.is_empty()
+    }
+
+    pub fn count(&self) -> u16 {
+        u16::try_from(self.mailboxes.len()).unwrap_or(u16::MAX)
     }
 
     /// Replaces the table of partners everywhere.
@@ -101,6 +107,19 @@ impl Workers {
             })
             .collect();
         collect(asked).await
+    }
+
+    /// What each media thread has seen.
+    pub async fn media_counters(&self) -> Vec<MediaCounters> {
+        let (reply, mut answers) = mpsc::unbounded_channel();
+        self.media.counters(move |counters| drop(reply.send(counters)));
+        let deadline = tokio::time::Instant::now() + ANSWER_TIME;
+        let mut all = Vec::with_capacity(self.media.count());
+        // The channel ends once every thread has answered, or is gone.
+        while let Ok(Some(counters)) = tokio::time::timeout_at(deadline, answers.recv()).await {
+            all.push(counters);
+        }
+        all
     }
 
     fn tell(&self, message: impl Fn() -> WorkerMessage) {

@@ -29,7 +29,7 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     let supervision = Supervision::ready(&running);
     let lost = tokio::select! {
         () = signals.next() => None,
-        worker = running.worker_lost() => Some(worker),
+        thread = running.thread_lost() => Some(thread),
     };
     supervision.stopping(&running);
     if lost.is_none() {
@@ -44,8 +44,8 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     }
     match lost {
         None => Ok(ExitCode::SUCCESS),
-        Some(worker) => {
-            Err(Failure::new(format!("worker {worker} ended by itself"), "report it with the log, and start again"))
+        Some(thread) => {
+            Err(Failure::new(format!("{thread} ended by itself"), "report it with the log, and start again"))
         }
     }
 }

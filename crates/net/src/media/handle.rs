@@ -1,10 +1,12 @@
 //! The way into the media threads: which thread it is, follows from the bridge.
 
-use ::media::{BridgeId, LegId, MediaCommand, OpenedLeg};
+use std::sync::Arc;
+
+use ::media::{BridgeId, LegId, MediaCommand, MediaEvent, OpenedLeg};
 use tokio::sync::mpsc;
 
 use super::MediaCounters;
-use crate::Reply;
+use crate::{Mailbox, Reply, WorkerMessage};
 
 /// Reaches every media thread. Clones reach the same.
 #[derive(Clone, Default)]
@@ -34,6 +36,16 @@ pub fn media_threads(threads: u16) -> (MediaThreads, Vec<MediaInbox>) {
         })
         .unzip();
     (MediaThreads { senders }, inboxes)
+}
+
+/// For [`MediaSetup::deliver`](super::MediaSetup): each event to the worker that owns its bridge.
+pub fn to_workers(mailboxes: Vec<Mailbox>) -> Arc<dyn Fn(MediaEvent) + Send + Sync> {
+    Arc::new(move |event| {
+        // A worker that is gone has nobody to tell.
+        if let Some(mailbox) = mailboxes.get(usize::from(event.leg().bridge.worker)) {
+            mailbox.send(WorkerMessage::Media(event));
+        }
+    })
 }
 
 impl MediaThreads {

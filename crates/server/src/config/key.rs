@@ -166,6 +166,30 @@ pub static LISTEN_METRICS: Key = Key {
     example: r#"["127.0.0.1:9464"]"#,
     doc: "the addresses where Prometheus gets the metrics by HTTP, without encryption",
 };
+pub static MEDIA_ADDRESS: Key = Key {
+    section: "media",
+    name: "address",
+    kind: Kind::Text,
+    need: Need::Default("the first that a listener names, else the one that this machine has towards the network"),
+    example: r#""192.0.2.1""#,
+    doc: "the address that phones in meetings are told to send sound to; behind a NAT, the public one",
+};
+pub static MEDIA_PORTS: Key = Key {
+    section: "media",
+    name: "ports",
+    kind: Kind::Text,
+    need: Need::Default("\"20000-29999\""),
+    example: r#""20000-29999""#,
+    doc: "the UDP ports for sound, two for each phone in a meeting",
+};
+pub static MEDIA_THREADS: Key = Key {
+    section: "media",
+    name: "threads",
+    kind: Kind::Count,
+    need: Need::Default("the number of cores, at most 2"),
+    example: "2",
+    doc: "the number of threads that mix sound",
+};
 pub static FEDERATION_ENABLED: Key = Key {
     section: "federation",
     name: "enabled",
@@ -261,6 +285,9 @@ pub static ALL: &[&Key] = &[
     &LISTEN_TCP,
     &LISTEN_UDP,
     &LISTEN_METRICS,
+    &MEDIA_ADDRESS,
+    &MEDIA_PORTS,
+    &MEDIA_THREADS,
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
     &USERS_DIGEST,

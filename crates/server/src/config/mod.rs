@@ -5,6 +5,7 @@
 mod key;
 mod listen;
 mod mail;
+mod media;
 mod nearest;
 mod problem;
 mod raw;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use federation::admission::Organisation;
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
 pub use mail::{MailSecurity, MailServer};
+pub use media::Media;
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
@@ -43,6 +45,7 @@ pub struct Config {
     pub drain_secs_max: u64,
     pub certificate: CertificateFiles,
     pub listen: Listen,
+    pub media: Media,
     pub federation: FederationSwitches,
     /// Algorithms that users may sign in with, most wanted first; never empty.
     pub digest: Vec<Algorithm>,
@@ -100,6 +103,7 @@ impl Config {
         let mut problems = Problems::default();
         let raw = RawConfig::read(text, &mut problems);
         let mut builder = Builder { folder: file.parent().unwrap_or(Path::new("")), raw, problems, open };
+        let listen = builder.listen();
         let config = Config {
             file: file.to_owned(),
             domains: builder.domains(),
@@ -112,7 +116,8 @@ impl Config {
                 key: builder.readable(&key::CERTIFICATE_KEY).unwrap_or_default(),
                 roots: builder.readable(&key::CERTIFICATE_ROOTS),
             },
-            listen: builder.listen(),
+            media: builder.media(&listen),
+            listen,
             federation: FederationSwitches {
                 enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
@@ -182,6 +187,12 @@ impl fmt::Display for Config {
         let Listen { tls, tcp, udp, metrics } = &self.listen;
         writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
         writeln!(formatter, "metrics = {}\n", list(metrics))?;
+        let Media { address, ports, threads } = self.media;
+        let address = match address {
+            Some(address) => format!("address = \"{address}\""),
+            None => "# address: the one that this machine has towards the network".to_owned(),
+        };
+        writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
         let FederationSwitches { enabled, discovery } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
         let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();

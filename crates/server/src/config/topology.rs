@@ -1,6 +1,6 @@
 //! What of a configuration the world outside has to match, for a plan.
 
-use plan::{Listener, Topology};
+use plan::{Listener, MediaPorts, Topology};
 
 use super::Config;
 
@@ -11,6 +11,11 @@ impl From<&Config> for Topology {
             edge: config.edge.clone(),
             listeners: config.listeners().map(|(transport, address)| Listener { transport, address }).collect(),
             metrics: config.listen.metrics.clone(),
+            media: MediaPorts {
+                address: config.media.address,
+                first: config.media.ports.first,
+                last: config.media.ports.last,
+            },
             federation: config.federation.enabled,
             discovery: config.federation.discovery,
             dns_servers: config.dns_servers.clone(),

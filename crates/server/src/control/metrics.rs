@@ -19,9 +19,11 @@ impl Control {
         let ControlState { config, workers, last_answers, .. } = &*self.0;
         let mut last_answers = last_answers.lock().await;
         let cores = workers.ask(|core, _| (core.load(), core.counts().clone()));
-        let (cores, sockets, server) = tokio::join!(cores, workers.counters(), self.server_snapshot());
+        let (cores, sockets, media, server) =
+            tokio::join!(cores, workers.counters(), workers.media_counters(), self.server_snapshot());
         let workers = last_answers.update(config.workers, cores, sockets);
-        metrics::render(&Snapshot { workers, server })
+        let media = last_answers.update_media(media);
+        metrics::render(&Snapshot { workers, media, server })
     }
 
     async fn server_snapshot(&self) -> ServerSnapshot {

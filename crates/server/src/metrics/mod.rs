@@ -14,7 +14,7 @@ pub use definition::{Kind, Label, Metric, Values};
 pub(crate) use listener::MetricsListeners;
 pub(crate) use resources::Resources;
 pub(crate) use snapshot::{LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
-use table::{partners, requests, resources as used, server, transport};
+use table::{media, partners, requests, resources as used, server, transport};
 pub use text::CONTENT_TYPE;
 pub(crate) use text::render;
 
@@ -74,6 +74,16 @@ pub static ALL: &[&Metric] = &[
     &transport::DATAGRAMS_IGNORED,
     &transport::MESSAGES_LOST,
     &transport::LIMIT_HITS,
+    &media::BRIDGES,
+    &media::LEGS,
+    &media::LEGS_MAX,
+    &media::LEGS_OPENED,
+    &media::LEGS_REFUSED,
+    &media::LEGS_EXPIRED,
+    &media::PACKETS_RECEIVED,
+    &media::PACKETS_SENT,
+    &media::PACKETS_DROPPED,
+    &media::FRAMES_SKIPPED,
 ];
 
 #[cfg(test)]

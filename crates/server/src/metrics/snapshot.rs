@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use net::media::MediaCounters;
 use signaling::{CoreCounts, CoreStatus};
 
 use super::resources::Resources;
@@ -12,6 +13,7 @@ use super::resources::Resources;
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     pub workers: Vec<WorkerSnapshot>,
+    pub media: Vec<MediaCounters>,
     pub server: ServerSnapshot,
 }
 
@@ -46,9 +48,12 @@ pub(crate) struct StoredSnapshot {
     pub messages: store::WaitingMessages,
 }
 
-/// The last answers of the workers, by number.
+/// The last answers of the workers and of the media threads, by number.
 #[derive(Debug, Default)]
-pub(crate) struct LastAnswers(BTreeMap<u16, WorkerSnapshot>);
+pub(crate) struct LastAnswers {
+    workers: BTreeMap<u16, WorkerSnapshot>,
+    media: BTreeMap<u16, MediaCounters>,
+}
 
 /// What of a worker one answer tells.
 pub(crate) type CoreAnswer = (CoreStatus, CoreCounts);
@@ -62,21 +67,27 @@ impl LastAnswers {
         sockets: Vec<net::Counters>,
     ) -> Vec<WorkerSnapshot> {
         for worker in 0..workers {
-            let known = self.0.entry(worker).or_default();
+            let known = self.workers.entry(worker).or_default();
             known.worker = worker;
             known.has_answered = false;
         }
         for (core, counts) in cores {
-            if let Some(known) = self.0.get_mut(&core.worker) {
+            if let Some(known) = self.workers.get_mut(&core.worker) {
                 (known.core, known.counts, known.has_answered) = (core, counts, true);
             }
         }
         for counters in sockets {
-            if let Some(known) = self.0.get_mut(&counters.worker) {
+            if let Some(known) = self.workers.get_mut(&counters.worker) {
                 known.sockets = counters;
             }
         }
-        self.0.values().cloned().collect()
+        self.workers.values().cloned().collect()
+    }
+
+    /// Puts in what came, and shows every media thread that ever answered.
+    pub(crate) fn update_media(&mut self, answers: Vec<MediaCounters>) -> Vec<MediaCounters> {
+        self.media.extend(answers.into_iter().map(|answer| (answer.thread, answer)));
+        self.media.values().cloned().collect()
     }
 }
 
@@ -113,6 +124,10 @@ impl Snapshot {
 
     pub(super) fn sum_counts(&self, number: impl Fn(&CoreCounts) -> u64) -> u64 {
         self.workers.iter().map(|worker| number(&worker.counts)).sum()
+    }
+
+    pub(super) fn sum_media(&self, number: impl Fn(&MediaCounters) -> u64) -> u64 {
+        self.media.iter().map(number).sum()
     }
 
     pub(super) fn sum_sockets(&self, number: impl Fn(&net::Counters) -> u64) -> u64 {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use federation::flow::Direction;
+use net::media::MediaCounters;
 use signaling::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts, CoreStatus, LinkCounts, LinkStatus};
 use sip::refusal::Word;
 
@@ -94,6 +95,26 @@ fn sockets(worker: u16) -> net::Counters {
     }
 }
 
+/// Without `..`, likewise.
+fn media() -> MediaCounters {
+    MediaCounters {
+        thread: 0,
+        bridges: 401,
+        legs: 402,
+        legs_max: 403,
+        legs_opened: 404,
+        legs_refused: 405,
+        legs_expired: 406,
+        packets_received: 407,
+        packets_sent: 408,
+        packets_unsent: 409,
+        packets_malformed: 410,
+        packets_refused: 411,
+        packets_stray: 412,
+        frames_skipped: 413,
+    }
+}
+
 fn snapshot(workers: u16) -> Snapshot {
     let stored = StoredSnapshot { users: 301, ..StoredSnapshot::default() };
     let server = ServerSnapshot {
@@ -110,7 +131,7 @@ fn snapshot(workers: u16) -> Snapshot {
         }),
         ..ServerSnapshot::default()
     };
-    Snapshot { workers: (0..workers).map(worker).collect(), server }
+    Snapshot { workers: (0..workers).map(worker).collect(), media: vec![media()], server }
 }
 
 fn series(text: &str) -> BTreeMap<&str, f64> {
@@ -122,7 +143,7 @@ fn series(text: &str) -> BTreeMap<&str, f64> {
 fn every_number_of_a_worker_is_in_the_text() {
     let text = render(&snapshot(1));
     let values: BTreeSet<u64> = series(&text).into_values().map(|value| value as u64).collect();
-    let expected = (101..=130).chain(140..=145).chain(201..=231).chain(150..=159).chain(301..=308);
+    let expected = (101..=130).chain(140..=145).chain(201..=231).chain(150..=159).chain(301..=308).chain(401..=413);
     let missing: Vec<u64> = expected.filter(|number| !values.contains(number)).collect();
     assert_eq!(missing, [] as [u64; 0], "{text}");
 }
@@ -217,6 +238,8 @@ fn a_worker_that_does_not_answer_keeps_its_counts() {
     let sockets_of = |numbers: [u16; 2]| numbers.map(sockets).to_vec();
     let all = last.update(2, vec![answer(0), answer(1)], sockets_of([0, 1]));
     assert!(all.iter().all(|worker| worker.has_answered));
+    assert_eq!(last.update_media(vec![media()]), [media()]);
+    assert_eq!(last.update_media(Vec::new()), [media()]);
     let after = last.update(2, vec![answer(0)], vec![sockets(0)]);
     assert_eq!((after[0].has_answered, after[1].has_answered), (true, false));
     assert_eq!((&after[1].counts, &after[1].sockets), (&all[1].counts, &all[1].sockets));

@@ -122,6 +122,19 @@ fn a_key_that_fits_no_suite_is_silence_and_not_clear_sound() {
     assert_eq!(world.phones[&1].headers.len(), 0);
 }
 
+#[test]
+fn keys_are_told_no_faster_than_they_can_be_pressed() {
+    let mut world = World::with(BridgeKind::Conference, &[(Encoding::Pcmu, None)]);
+    for n in 0..1000_u32 {
+        let packet = world.phone(1).packet(101, n * 1000, &[5, 10, 0, 20]);
+        let source = world.phones[&1].address;
+        world.receive(1, source, &packet);
+        world.pass(Duration::from_millis(3));
+    }
+    let keys = world.take_events().iter().filter(|event| matches!(event, MediaEvent::Dtmf { .. })).count();
+    assert_eq!(keys, 45, "in three seconds");
+}
+
 /// Whatever bytes come, to legs of every sort: no panic, and sound goes on.
 #[test]
 fn noise_does_no_harm() {

@@ -29,6 +29,7 @@ impl Pair {
                 roots: edge.roots.clone(),
                 resolver: Resolver::new(&[SocketAddr::from(([127, 0, 0, 1], 1))]).expect("explicit servers"),
                 accounts: Arc::new(TestAccounts { realm: "contoso.example" }),
+                media: crate::media::MediaThreads::default(),
                 mailboxes: mailboxes.clone(),
                 inbox,
                 limits: Limits::default(),
