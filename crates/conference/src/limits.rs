@@ -9,10 +9,26 @@ pub struct ConferenceLimits {
     pub endpoints_per_participant_max: usize,
     /// Requests of ours that wait for an answer. Beyond it messages to the slow are dropped.
     pub requests_max: usize,
+    /// Messages to one of them that wait for the one before to be answered. Beyond it they are dropped.
+    pub pages_waiting_max: usize,
+    /// Messages of one of them in a second. Beyond it 480 `too-many-messages` with Retry-After.
+    pub messages_per_sec_max: u32,
+    /// Bytes of one message. Beyond it 413 `message-too-large`.
+    pub message_bytes_max: usize,
+    /// How long a conversation in which nobody has a session lasts after the last message; then all are let go.
+    pub silent_secs_max: u64,
 }
 
 impl Default for ConferenceLimits {
     fn default() -> ConferenceLimits {
-        ConferenceLimits { participants_max: 250, endpoints_per_participant_max: 5, requests_max: 5_000 }
+        ConferenceLimits {
+            participants_max: 250,
+            endpoints_per_participant_max: 5,
+            requests_max: 5_000,
+            pages_waiting_max: 200,
+            messages_per_sec_max: 20,
+            message_bytes_max: 32 * 1024,
+            silent_secs_max: 24 * 3600,
+        }
     }
 }

@@ -74,6 +74,8 @@ pub enum FocusOutput<S> {
     },
     /// A meeting that has no time of its own is to be kept so, in case the server ends in the middle of it.
     Keep(Box<Meeting>),
+    /// A limit of [`crate::ConferenceLimits`] was hit, by its name there.
+    LimitHit(&'static str),
     /// Nobody is left.
     Ended,
 }

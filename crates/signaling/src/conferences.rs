@@ -205,6 +205,7 @@ impl Core {
             FocusOutput::Sound(command) => self.want_sound(now, id, serial, command),
             FocusOutput::Attendance { aor, is_attending } => self.attendance_changed(now, aor, id, is_attending),
             FocusOutput::Keep(meeting) => self.put(Output::KeepMeeting(meeting)),
+            FocusOutput::LimitHit(limit) => self.counts.hit(limit),
             FocusOutput::Ended => self.end_conference(id),
         }
     }

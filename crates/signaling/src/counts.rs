@@ -10,8 +10,13 @@ use sip::Method;
 use sip::refusal::Word;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 6] = [
+pub const COUNTED_LIMITS: [&str; 11] = [
     "client_transactions_max",
+    "conferences_max",
+    "message_bytes_max",
+    "messages_per_sec_max",
+    "pages_waiting_max",
+    "requests_max",
     "server_transactions_max",
     "server_transactions_unproven_max",
     "undecided_secs_max",

@@ -13,7 +13,7 @@ use crate::{SoundCommand, Tone, Turn};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Call this one into the meeting.
+    /// Call this one into the meeting; where nobody has sound, by a message.
     Add(Aor),
     /// Let in from the lobby: one, or all who wait.
     Admit(Option<Aor>),
@@ -48,6 +48,10 @@ impl<S: Copy + Ord> Focus<S> {
         }
         self.touch();
         match command {
+            Command::Add(who) if self.is_only_written() => {
+                self.admit_invited(turn, who)?;
+                self.invite_by_message(turn, who, by, endpoint);
+            }
             Command::Add(who) => self.invite_for(turn, who, None, endpoint)?,
             Command::Admit(who) => self.let_in(turn, who.as_ref())?,
             Command::Remove(who) => {
@@ -66,16 +70,12 @@ impl<S: Copy + Ord> Focus<S> {
                 self.conduct.roles.insert(who.clone(), *role);
                 self.keep(turn);
             }
-            Command::End => {
-                for who in self.participants_by_aor.keys().cloned().collect::<Vec<_>>() {
-                    self.remove(turn, &who);
-                }
-            }
+            Command::End => self.remove_all(turn),
         }
         Ok(())
     }
 
-    fn let_in(&mut self, turn: &Turn<'_>, who: Option<&Aor>) -> Result<(), Refusal> {
+    fn let_in(&mut self, turn: &mut Turn<'_>, who: Option<&Aor>) -> Result<(), Refusal> {
         if let Some(who) = who {
             self.check_known(who)?;
         }
@@ -83,6 +83,7 @@ impl<S: Copy + Ord> Focus<S> {
         let all = self.participants_by_aor.iter().map(|(aor, participant)| (aor.clone(), participant.place));
         for (aor, _) in all.filter(waits).collect::<Vec<_>>() {
             self.place(turn, &aor, None, Entry::Inside);
+            self.tell_let_in(turn, &aor);
             self.sound(SoundCommand::Announce { to: None, tone: Tone::Joined });
         }
         Ok(())

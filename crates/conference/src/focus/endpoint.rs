@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use sdp::{LocalMedia, Offer, ProtectionPolicy};
+use sdp::{LocalMedia, MessageStream, Offer, ProtectionPolicy, SessionOrigin};
 use serde::{Deserialize, Serialize};
 use sip::usage::InviteUsage;
 use sip::{Aor, Message};
@@ -20,8 +20,13 @@ pub(super) struct Endpoint<S> {
     pub source: Option<IpAddr>,
     /// The INVITE that it waits for an answer to.
     pub waits_for: Option<S>,
-    /// It takes messages within the dialog.
-    pub takes_messages: bool,
+    /// How our descriptions name its session; the last of them.
+    pub origin: Option<SessionOrigin>,
+    pub described: String,
+    /// Messages within the dialog are part of its session.
+    pub messages: Option<MessageStream>,
+    /// It sends messages within the dialog, though nobody agreed on any.
+    pub writes_within: bool,
     /// It takes messages outside of a dialog.
     pub allows_messages: bool,
     /// The INVITE of ours that its dialog began with.
@@ -93,8 +98,6 @@ pub(super) enum Then {
 #[derive(Debug)]
 pub(super) struct OpenSound {
     pub local: LocalMedia,
-    /// Our last description, an offer or an answer.
-    pub described: String,
     pub is_running: bool,
 }
 
@@ -108,6 +111,16 @@ impl<S: Copy> Endpoint<S> {
 
     pub fn is_established(&self) -> bool {
         matches!(&self.stage, Stage::Session(usage) if usage.is_established())
+    }
+
+    /// Whether what others write goes to it within its dialog.
+    pub fn is_written_to_within(&self) -> bool {
+        self.is_established() && (self.messages.is_some() || self.writes_within)
+    }
+
+    /// Whether it takes this media type within its dialog.
+    pub fn takes(&self, media_type: &str) -> bool {
+        self.messages.as_ref().map_or(media_type == "text/plain", |messages| messages.takes(media_type))
     }
 
     pub fn has_leg(&self) -> bool {

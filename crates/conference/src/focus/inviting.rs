@@ -9,7 +9,7 @@ use super::endpoint::{Call, Endpoint, EndpointId, Sound, Stage, Then};
 use super::participant::{Participant, Place};
 use super::{Asked, Command, Focus, malformed, new_tag};
 use crate::schedule::MeetingRole;
-use crate::{FocusOutput, Incoming, Outcome, SoundCommand, Turn};
+use crate::{FocusOutput, Incoming, Outcome, Turn};
 
 impl<S: Copy + Ord> Focus<S> {
     /// Calls somebody, with `replaces` in place of a dialog that he is in (RFC 3891). He is invited from now on.
@@ -27,16 +27,22 @@ impl<S: Copy + Ord> Focus<S> {
         replaces: Option<String>,
         asked_by: Option<EndpointId>,
     ) -> Result<(), Refusal> {
-        self.conduct.roles.entry(who.clone()).or_insert(MeetingRole::Attendee);
-        self.admit(turn, who)?;
-        self.keep(turn);
+        self.admit_invited(turn, who)?;
         let since = turn.unix_secs;
         self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
         let protection = self.protection_towards(who);
         let call = Call { replaces, protection, is_second_try: false, sent: None, asked_by };
         let stage = Stage::Calling { call: Box::new(call) };
-        let id = self.add_endpoint(who, stage, Sound::Opening { then: Then::Call });
-        self.sound(SoundCommand::Open { leg: id });
+        let id = self.add_endpoint(who, stage, Sound::Silent);
+        self.open_leg(id, Then::Call);
+        Ok(())
+    }
+
+    /// Who is invited enters as such.
+    pub(super) fn admit_invited(&mut self, turn: &Turn<'_>, who: &Aor) -> Result<(), Refusal> {
+        self.conduct.roles.entry(who.clone()).or_insert(MeetingRole::Attendee);
+        self.admit(turn, who)?;
+        self.keep(turn);
         Ok(())
     }
 
@@ -121,7 +127,9 @@ impl<S: Copy + Ord> Focus<S> {
         while let Some(output) = late.poll_output() {
             match output {
                 UsageOutput::Ack(ack) => self.outputs.push_back(FocusOutput::Ack(ack)),
-                UsageOutput::Request { request, .. } => self.ask(Asked::Within(id), request),
+                UsageOutput::Request { request, .. } => {
+                    self.ask(Asked::Within(id), request);
+                }
                 _ => {}
             }
         }
@@ -130,7 +138,7 @@ impl<S: Copy + Ord> Focus<S> {
     /// Some phones take only what is protected, some only what is plain, and both say no more than 488.
     fn try_other_protection(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16) -> bool {
         let is_flexible = self.capabilities.protection == ProtectionPolicy::Preferred;
-        let Some(Endpoint { stage: Stage::Calling { call }, sound: Sound::Open(open), .. }) =
+        let Some(Endpoint { stage: Stage::Calling { call }, sound: Sound::Open(_), described, .. }) =
             self.endpoints_by_id.get_mut(&id)
         else {
             return false;
@@ -143,7 +151,7 @@ impl<S: Copy + Ord> Focus<S> {
             ProtectionPolicy::Required => ProtectionPolicy::Preferred,
             _ => ProtectionPolicy::Required,
         };
-        open.described.clear();
+        described.clear();
         self.call(turn, id);
         true
     }
@@ -181,7 +189,7 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     /// Whoever asked within his session hears what became of it (RFC 3515 section 2.4.5).
-    fn reference_progress(&mut self, asked_by: Option<EndpointId>, status: u16) {
+    pub(super) fn reference_progress(&mut self, asked_by: Option<EndpointId>, status: u16) {
         let Some(id) = asked_by else { return };
         let contact = self.us().contact;
         let Some(usage) = self.usage(id) else { return };

@@ -17,19 +17,22 @@ impl<S: Copy + Ord> Focus<S> {
         let request = incoming.request;
         let (who, display) = sender(request)?;
         let entry = self.admit(turn, &who)?;
-        let sound = wanted_sound(request)?;
+        let offer = first_offer(request)?;
         if self.participants_by_aor.is_empty() {
             self.keep(turn);
         }
         let tag = new_tag(turn);
         let usage = InviteUsage::incoming(request, to, &tag, self.us()).map_err(malformed)?;
-        let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), sound);
+        let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), Sound::Silent);
         self.place(turn, &who, display, entry);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             (endpoint.source, endpoint.waits_for) = (incoming.source, Some(to));
             endpoint.allows_messages = super::inviting::allows_messages(request);
         }
-        self.sound(SoundCommand::Open { leg: id });
+        match offer {
+            Some(offer) => self.take_offer(turn, id, Box::new(offer)),
+            None => self.open_leg(id, Then::Offer),
+        }
         Ok(())
     }
 
@@ -63,7 +66,10 @@ impl<S: Copy + Ord> Focus<S> {
             sound,
             source: None,
             waits_for: None,
-            takes_messages: false,
+            origin: None,
+            described: String::new(),
+            messages: None,
+            writes_within: false,
             allows_messages: false,
             invite: None,
             hearing: Hearing::default(),
@@ -155,15 +161,15 @@ fn shortened(name: &str) -> String {
 
 /// # Errors
 /// 415 for a body that is no session description, 488 for one that does not parse.
-fn wanted_sound(request: &Message) -> Result<Sound, Refusal> {
-    let Some(body) = Session::of(request) else { return Ok(Sound::Opening { then: Then::Offer }) };
+fn first_offer(request: &Message) -> Result<Option<Offer>, Refusal> {
+    let Some(body) = Session::of(request) else { return Ok(None) };
     let content_type = request.header_text(HeaderName::ContentType).unwrap_or_default();
     if !content_type.trim().to_ascii_lowercase().starts_with("application/sdp") {
         let refusal = Refusal::new(415, Word::MediaTypeUnsupported, format!("an INVITE with {content_type}"));
         return Err(refusal.with_header(HeaderName::Accept, "application/sdp".to_owned()));
     }
     let offer = Offer::parse(&body).map_err(|error| Refusal::new(488, Word::MediaUnacceptable, error.to_string()))?;
-    Ok(Sound::Opening { then: Then::Answer(Box::new(offer)) })
+    Ok(Some(offer))
 }
 
 const DISPLAY_CHARS_MAX: usize = 80;

@@ -40,15 +40,23 @@ impl<S: Copy + Ord> Focus<S> {
 
     pub(super) fn gone(&mut self, _turn: &mut Turn<'_>, who: &Aor) {
         let Some(participant) = self.participants_by_aor.remove(who) else { return };
+        let is_inside = participant.is_inside();
         self.left.push(who.uri());
         self.touch();
-        if participant.is_inside() {
+        self.send_last_pages(who, participant.pages);
+        if is_inside {
             self.attend(who, false);
             self.sound(SoundCommand::Announce { to: None, tone: Tone::Left });
         }
         if self.participants_by_aor.is_empty() {
             self.is_over = true;
             self.watching.end();
+        }
+    }
+
+    pub(super) fn remove_all(&mut self, turn: &mut Turn<'_>) {
+        for who in self.participants_by_aor.keys().cloned().collect::<Vec<_>>() {
+            self.remove(turn, &who);
         }
     }
 

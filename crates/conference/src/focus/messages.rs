@@ -1,20 +1,35 @@
-//! What is said in writing: within a session or outside of any dialog, from one to all others, once each.
+//! What is said in writing: within a session or outside of any dialog. Each gets it once: from session to session where he
+//! has one, else as a message of its own.
+
+use std::time::{Duration, Instant};
 
 use sip::refusal::Word;
-use sip::{Aor, HeaderName, Method, Refusal};
+use sip::{Aor, HeaderName, Refusal};
 
 use super::endpoint::EndpointId;
-use super::inviting::outside;
 use super::joining::sender;
 use super::participant::{Participant, Place};
-use super::{Asked, Focus, new_tag};
-use crate::{Incoming, Turn};
+use super::said::{Said, read_with_recipients};
+use super::wish::Wish;
+use super::{Focus, new_tag};
+use crate::id::MeetingAddress;
+use crate::{FocusOutput, Incoming, Turn};
 
-/// Something said, as all others are to receive it.
-struct Said<'a> {
-    by: &'a Aor,
-    content_type: &'a str,
-    body: &'a [u8],
+/// How much somebody says: a count that begins anew each second.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    second: Option<Instant>,
+    count: u32,
+}
+
+impl Pace {
+    fn count(&mut self, now: Instant) -> u32 {
+        if self.second.is_none_or(|second| now.saturating_duration_since(second) >= Duration::from_secs(1)) {
+            *self = Pace { second: Some(now), count: 0 };
+        }
+        self.count += 1;
+        self.count
+    }
 }
 
 impl<S: Copy + Ord> Focus<S> {
@@ -22,13 +37,34 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn handle_page(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_, S>) -> Result<(), Refusal> {
         let (who, display) = sender(incoming.request)?;
         let entry = self.admit(turn, &who)?;
+        let begins = is_to_factory(incoming);
+        let (recipients, said) = match begins {
+            true => read_with_recipients(incoming.request)?,
+            false => (Vec::new(), Said::read(incoming.request)?),
+        };
+        self.check_size(&said)?;
+        if self.participants_by_aor.is_empty() {
+            self.keep(turn);
+        }
         let since = turn.unix_secs;
         let participant =
             self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
         participant.is_paged = true;
         self.place(turn, &who, display, entry);
         self.check_inside(&who)?;
-        self.say(turn, incoming, &who)
+        self.check_pace(turn, &who)?;
+        self.respond_to_said(turn, incoming);
+        if begins {
+            self.greet(turn, &who);
+        }
+        for recipient in &recipients {
+            self.add_for(turn, &who, recipient);
+        }
+        match Wish::read(&said.body).filter(|_| !said.is_typing()) {
+            Some(wish) => self.grant(turn, &who, wish),
+            None => self.say(turn, &who, &said),
+        }
+        Ok(())
     }
 
     /// A message within the session of an endpoint.
@@ -39,98 +75,59 @@ impl<S: Copy + Ord> Focus<S> {
         id: EndpointId,
     ) -> Result<(), Refusal> {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return Ok(()) };
-        endpoint.takes_messages = true;
         let who = endpoint.participant.clone();
+        let said = Said::read(incoming.request)?;
+        if !std::mem::replace(&mut endpoint.writes_within, true) {
+            self.touch();
+        }
         self.check_inside(&who)?;
-        self.say(turn, incoming, &who)
-    }
-
-    fn say(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_, S>, by: &Aor) -> Result<(), Refusal> {
-        let request = incoming.request;
-        let content_type = request.header_text(HeaderName::ContentType).unwrap_or("text/plain").trim();
-        if content_type.is_empty() || request.header(HeaderName::ContentEncoding).is_some() {
-            return Err(Refusal::new(415, Word::MediaTypeUnsupported, "a message whose type cannot be told"));
-        }
-        if is_typing(content_type)
-            && let Some(participant) = self.participants_by_aor.get_mut(by)
-        {
-            participant.knows_typing = true;
-        }
-        let said = Said { by, content_type, body: request.body() };
-        self.distribute(turn, &said);
-        let tag = request.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_else(|| new_tag(turn));
-        self.respond(incoming, 200, &tag);
+        self.check_size(&said)?;
+        self.check_pace(turn, &who)?;
+        self.respond_to_said(turn, incoming);
+        self.say(turn, &who, &said);
         Ok(())
     }
 
-    fn distribute(&mut self, turn: &mut Turn<'_>, said: &Said<'_>) {
-        let others: Vec<Aor> = self.inside().map(|(who, _)| who.clone()).filter(|who| who != said.by).collect();
-        let name = self.participants_by_aor.get(said.by).map(|by| by.name(said.by).into_owned()).unwrap_or_default();
-        for who in others {
-            let session = self.message_session(&who);
-            match session {
-                Some(id) => self.say_within(id, said, &name),
-                None => self.page(turn, &who, said, &name),
-            }
+    fn respond_to_said(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_, S>) {
+        let tag = incoming.request.to().ok().and_then(|to| to.tag().map(str::to_owned));
+        let tag = tag.unwrap_or_else(|| new_tag(turn));
+        self.respond(incoming, 200, &tag);
+    }
+
+    fn say(&mut self, turn: &mut Turn<'_>, by: &Aor, said: &Said) {
+        self.last_said = Some(turn.now);
+        if let Some(participant) = self.participants_by_aor.get_mut(by) {
+            participant.knows_typing |= said.is_typing();
+            participant.knows_cpim |= said.knows_cpim;
+        }
+        if !said.body.is_empty() {
+            self.distribute(turn, by, said);
         }
     }
 
-    /// The device of his that takes messages within its dialog.
-    fn message_session(&self, who: &Aor) -> Option<EndpointId> {
-        let endpoints = &self.participants_by_aor.get(who)?.endpoints;
-        let takes = |id: &&EndpointId| {
-            self.endpoints_by_id.get(id).is_some_and(|endpoint| endpoint.takes_messages && endpoint.is_established())
-        };
-        endpoints.iter().find(takes).copied()
+    fn check_size(&mut self, said: &Said) -> Result<(), Refusal> {
+        let (size, max) = (said.body.len(), self.limits.message_bytes_max);
+        if size <= max {
+            return Ok(());
+        }
+        self.outputs.push_back(FocusOutput::LimitHit("message_bytes_max"));
+        Err(Refusal::new(413, Word::MessageTooLarge, format!("{size} bytes of message; at most {max}")))
     }
 
-    fn say_within(&mut self, id: EndpointId, said: &Said<'_>, name: &str) {
-        let body = with_name(said, name);
-        let Some(usage) = self.usage(id) else { return };
-        let request = usage.request(&Method::Message).body(said.content_type, body);
-        self.ask(Asked::Within(id), request);
-    }
-
-    fn page(&mut self, turn: &mut Turn<'_>, who: &Aor, said: &Said<'_>, name: &str) {
-        let Some(participant) = self.participants_by_aor.get(who) else { return };
-        if is_typing(said.content_type) && !participant.knows_typing {
-            return;
+    /// Not 503, which would turn a partner away from this whole server: it is one person who says too much.
+    fn check_pace(&mut self, turn: &Turn<'_>, who: &Aor) -> Result<(), Refusal> {
+        let max = self.limits.messages_per_sec_max;
+        let Some(participant) = self.participants_by_aor.get_mut(who) else { return Ok(()) };
+        if participant.pace.count(turn.now) <= max {
+            return Ok(());
         }
-        let is_wanted = participant.is_paged || participant.endpoints.iter().any(|id| self.knows_messages(*id));
-        if !is_wanted {
-            return;
-        }
-        let (tag, call_id) = (new_tag(turn), format!("{:016x}@{}", (turn.random)(), self.aor.domain()));
-        let request = outside(&Method::Message, &who.uri(), &self.aor, name, &tag)
-            .header(HeaderName::CallId, call_id)
-            .header(HeaderName::CSeq, "1 MESSAGE")
-            .body(said.content_type, with_name(said, name));
-        self.ask(Asked::Page(who.clone()), request);
-    }
-
-    fn knows_messages(&self, id: EndpointId) -> bool {
-        self.endpoints_by_id.get(&id).is_some_and(|endpoint| endpoint.allows_messages && endpoint.is_established())
-    }
-
-    /// Whoever is not known, or wants nothing of it, is not in the conversation any more.
-    pub(super) fn page_answered(&mut self, turn: &mut Turn<'_>, who: &Aor, status: u16) {
-        if !matches!(status, 403 | 404 | 410 | 604 | 603) {
-            return;
-        }
-        let Some(participant) = self.participants_by_aor.get_mut(who) else { return };
-        participant.is_paged = false;
-        if participant.is_gone() {
-            self.gone(turn, who);
-        }
+        self.outputs.push_back(FocusOutput::LimitHit("messages_per_sec_max"));
+        let refusal = Refusal::new(480, Word::TooManyMessages, format!("more than {max} messages in a second"));
+        Err(refusal.with_header(HeaderName::RetryAfter, "1".to_owned()))
     }
 }
 
-/// A text says who said it: most phones show no other name than the conference's.
-fn with_name(said: &Said<'_>, name: &str) -> Vec<u8> {
-    let is_text = said.content_type.to_ascii_lowercase().starts_with("text/plain");
-    if is_text { [name.as_bytes(), b": ", said.body].concat() } else { said.body.to_vec() }
-}
-
-fn is_typing(content_type: &str) -> bool {
-    content_type.to_ascii_lowercase().starts_with("application/im-iscomposing+xml")
+fn is_to_factory<S>(incoming: &Incoming<'_, S>) -> bool {
+    let uri = incoming.request.request_uri().and_then(|uri| sip::Uri::parse(uri).ok());
+    uri.and_then(|uri| MeetingAddress::read(uri.user()?)) == Some(MeetingAddress::Factory)
 }

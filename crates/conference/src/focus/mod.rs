@@ -4,6 +4,7 @@
 //! the mixer come out. What is a rule is asked of `policy`; each dialog is an [`InviteUsage`].
 
 mod command;
+mod delivery;
 mod endpoint;
 mod inviting;
 mod joining;
@@ -11,11 +12,14 @@ mod keys;
 mod leaving;
 mod messages;
 mod participant;
+mod said;
 mod sound;
 mod watching;
+mod wish;
+mod writing;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sdp::Capabilities;
 use sip::dialog::DialogId;
@@ -70,6 +74,8 @@ pub struct Focus<S> {
     is_over: bool,
     last_endpoint: u32,
     last_number: u64,
+    /// When somebody last wrote, or was invited to.
+    last_said: Option<Instant>,
     outputs: VecDeque<FocusOutput<S>>,
 }
 
@@ -80,8 +86,14 @@ enum Asked {
     Call(EndpointId),
     /// Something within the dialog of this endpoint.
     Within(EndpointId),
+    /// What somebody said, within the dialog of this endpoint.
+    Said(EndpointId),
     /// A message to somebody outside of any dialog.
-    Page(Aor),
+    Page {
+        who: Aor,
+        /// Who is to be told what became of it.
+        asked_by: Option<EndpointId>,
+    },
     /// A NOTIFY of this subscription to the roster.
     Notify(SubscriptionId),
 }
@@ -107,6 +119,7 @@ impl<S: Copy + Ord> Focus<S> {
             is_over: false,
             last_endpoint: 0,
             last_number: 0,
+            last_said: None,
             outputs: VecDeque::new(),
         }
     }
@@ -170,21 +183,38 @@ impl<S: Copy + Ord> Focus<S> {
         }
         match asked {
             Asked::Call(id) => self.call_answered(turn, id, outcome),
-            Asked::Within(id) => {
-                let jitter = (turn.random)();
-                if let Some(usage) = self.usage(id) {
-                    usage.handle_response(turn.now, outcome.response, jitter);
-                }
-                self.drain_usage(turn, id);
+            Asked::Within(id) => self.answered_within(turn, id, outcome),
+            Asked::Said(id) => {
+                self.said_answered(id, status);
+                self.answered_within(turn, id, outcome);
             }
-            Asked::Page(who) => self.page_answered(turn, &who, status),
+            Asked::Page { who, asked_by } => {
+                if status >= 200 {
+                    self.reference_progress(asked_by, status);
+                }
+                self.page_answered(turn, &who, status);
+            }
             Asked::Notify(id) => self.notified(turn, id, outcome),
         }
     }
 
+    fn answered_within(&mut self, turn: &mut Turn<'_>, id: EndpointId, outcome: &Outcome<'_>) {
+        let jitter = (turn.random)();
+        if let Some(usage) = self.usage(id) {
+            usage.handle_response(turn.now, outcome.response, jitter);
+        }
+        self.drain_usage(turn, id);
+    }
+
     pub fn next_timeout(&self) -> Option<Instant> {
         let endpoints = self.endpoints_by_id.values().filter_map(Endpoint::next_timeout);
-        endpoints.chain(self.watching.next_timeout()).min()
+        endpoints.chain(self.watching.next_timeout()).chain(self.falls_silent_at()).min()
+    }
+
+    /// Nobody has a session, so nobody will hang up: what is only written ends when nothing more is.
+    fn falls_silent_at(&self) -> Option<Instant> {
+        let is_only_paged = self.endpoints_by_id.is_empty() && !self.participants_by_aor.is_empty();
+        self.last_said.filter(|_| is_only_paged).map(|last| last + Duration::from_secs(self.limits.silent_secs_max))
     }
 
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
@@ -196,6 +226,9 @@ impl<S: Copy + Ord> Focus<S> {
                 usage.handle_timeout(turn.now);
             }
             self.drain_usage(turn, id);
+        }
+        if self.falls_silent_at().is_some_and(|at| at <= turn.now) {
+            self.remove_all(turn);
         }
     }
 
@@ -253,7 +286,9 @@ impl<S: Copy + Ord> Focus<S> {
     fn drain_usage(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         while let Some(output) = self.usage(id).and_then(InviteUsage::poll_output) {
             match output {
-                UsageOutput::Request { request, .. } => self.ask(Asked::Within(id), request),
+                UsageOutput::Request { request, .. } => {
+                    self.ask(Asked::Within(id), request);
+                }
                 UsageOutput::Ack(ack) => self.outputs.push_back(FocusOutput::Ack(ack)),
                 UsageOutput::Respond { to, status, response } => {
                     self.outputs.push_back(FocusOutput::Respond { to, status, response });
@@ -266,14 +301,16 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
-    /// Sends a request of ours.
-    fn ask(&mut self, asked: Asked, request: RequestBuilder) {
+    /// Sends a request of ours; `false`: too many are under way.
+    fn ask(&mut self, asked: Asked, request: RequestBuilder) -> bool {
         if self.asked_by_number.len() >= self.limits.requests_max {
-            return;
+            self.outputs.push_back(FocusOutput::LimitHit("requests_max"));
+            return false;
         }
         self.last_number += 1;
         self.asked_by_number.insert(self.last_number, asked);
         self.outputs.push_back(FocusOutput::Request { number: self.last_number, request });
+        true
     }
 
     fn sound(&mut self, command: SoundCommand) {
@@ -294,7 +331,7 @@ impl<S: Copy + Ord> Focus<S> {
         }
         let response = response
             .header(HeaderName::Contact, self.us().contact)
-            .header(HeaderName::Accept, "application/sdp, text/plain, application/im-iscomposing+xml")
+            .header(HeaderName::Accept, format!("application/sdp, {}", sound::ACCEPT_TYPES.join(", ")))
             .build();
         if let Some(to) = incoming.to {
             self.outputs.push_back(FocusOutput::Respond { to, status: 200, response });

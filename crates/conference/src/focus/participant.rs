@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use sip::Aor;
 
 use super::Focus;
+use super::delivery::Pages;
 use super::endpoint::{EndpointId, Hearing};
+use super::messages::Pace;
 use crate::policy::roles;
 use crate::schedule::MeetingRole;
 
@@ -22,6 +24,10 @@ pub(super) struct Participant {
     pub is_paged: bool,
     /// His phone says when somebody is typing, so it is told, too.
     pub knows_typing: bool,
+    /// His phone takes a message with its sender beside it (RFC 3862).
+    pub knows_cpim: bool,
+    pub pace: Pace,
+    pub pages: Pages,
     pub is_talking: bool,
 }
 
@@ -61,6 +67,9 @@ impl Participant {
             endpoints: BTreeSet::new(),
             is_paged: false,
             knows_typing: false,
+            knows_cpim: false,
+            pace: Pace::default(),
+            pages: Pages::default(),
             is_talking: false,
         }
     }

@@ -1,7 +1,7 @@
-//! The legs of sound: ports, offers and answers.
+//! What is offered and answered: the legs of sound with their ports, and messages within the dialog.
 
 use bytes::Bytes;
-use sdp::{Capabilities, Direction, LocalMedia, Offer};
+use sdp::{AudioSession, Capabilities, Direction, LocalMedia, Offer, OurStreams, SessionOrigin};
 use sip::HeaderName;
 use sip::refusal::Word;
 use sip::usage::Session;
@@ -18,16 +18,27 @@ impl<S: Copy + Ord> Focus<S> {
             return self.sound(SoundCommand::Close { leg });
         };
         let Sound::Opening { then } = std::mem::replace(&mut endpoint.sound, Sound::Silent) else { return };
-        let Ok(ports) = ports else {
-            self.refuse_sound(turn, leg, 503, Word::NoMedia);
-            return;
-        };
+        let Ok(ports) = ports else { return self.go_on_without_sound(turn, leg, then) };
         let local = local_media(ports, (turn.random)());
-        endpoint.sound = Sound::Open(Box::new(OpenSound { local, described: String::new(), is_running: false }));
+        endpoint.sound = Sound::Open(Box::new(OpenSound { local, is_running: false }));
         match then {
             Then::Answer(offer) => self.answer(turn, leg, &offer),
             Then::Offer => self.offer(turn, leg),
             Then::Call => self.call(turn, leg),
+        }
+    }
+
+    fn go_on_without_sound(&mut self, turn: &mut Turn<'_>, id: EndpointId, then: Then) {
+        match then {
+            Then::Answer(offer) if offer.messages().is_some() => self.answer(turn, id, &offer),
+            _ => self.refuse_session(turn, id, 503, Word::NoMedia),
+        }
+    }
+
+    pub(super) fn open_leg(&mut self, id: EndpointId, then: Then) {
+        if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
+            endpoint.sound = Sound::Opening { then };
+            self.sound(SoundCommand::Open { leg: id });
         }
     }
 
@@ -37,43 +48,73 @@ impl<S: Copy + Ord> Focus<S> {
             return;
         }
         match offer.as_deref().map(Offer::parse) {
-            Some(Ok(offer)) => self.answer(turn, id, &offer),
-            Some(Err(_)) => self.refuse_sound(turn, id, 488, Word::MediaUnacceptable),
+            Some(Ok(offer)) => self.take_offer(turn, id, Box::new(offer)),
+            Some(Err(_)) => self.refuse_session(turn, id, 488, Word::MediaUnacceptable),
             None => self.offer(turn, id),
         }
     }
 
+    /// An offer, the first or a change. Sound that is new in the session needs ports before it can be answered.
+    pub(super) fn take_offer(&mut self, turn: &mut Turn<'_>, id: EndpointId, offer: Box<Offer>) {
+        let is_silent = self.endpoints_by_id.get(&id).is_some_and(|endpoint| !endpoint.has_leg());
+        if is_silent && offer.has_audio() {
+            return self.open_leg(id, Then::Answer(offer));
+        }
+        self.answer(turn, id, &offer);
+    }
+
     /// The peer has answered what we offered.
     pub(super) fn answered(&mut self, turn: &mut Turn<'_>, id: EndpointId, answer: &[u8]) {
-        let Some(Endpoint { sound: Sound::Open(open), source, .. }) = self.endpoints_by_id.get_mut(&id) else { return };
-        match sdp::accept(&open.described, answer) {
-            Ok(session) => {
-                let is_first = !std::mem::replace(&mut open.is_running, true);
-                let trusted_source = *source;
-                self.sound(SoundCommand::Run { leg: id, session, trusted_source });
-                if is_first {
-                    self.seated(id);
-                }
-            }
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        if endpoint.messages.is_some() {
+            endpoint.messages = Offer::parse(answer).ok().and_then(|answer| answer.messages());
+        }
+        if !matches!(endpoint.sound, Sound::Open(_)) {
+            return;
+        }
+        match sdp::accept(&endpoint.described, answer) {
+            Ok(session) => self.run(id, session),
+            Err(_) if endpoint.messages.is_some() => self.close_leg(id),
             // There is no sound to be had with it: without any it is not in the meeting.
             Err(_) => self.hang_up(turn, id),
         }
     }
 
     fn answer(&mut self, turn: &mut Turn<'_>, id: EndpointId, offer: &Offer) {
-        let Some(Endpoint { sound: Sound::Open(open), source, .. }) = self.endpoints_by_id.get_mut(&id) else { return };
-        open.local.version += 1;
-        let Ok((session, description)) = sdp::answer(offer, &self.capabilities, &open.local) else {
-            return self.refuse_sound(turn, id, 488, Word::MediaUnacceptable);
+        let origin = SessionOrigin { host: self.aor.domain().to_owned(), session_id: (turn.random)() >> 2, version: 0 };
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        let origin = endpoint.next_origin().unwrap_or(origin);
+        let audio = endpoint.local_media().map(|local| (&self.capabilities, local));
+        let ours = OurStreams { origin: &origin, audio, accept_types: ACCEPT_TYPES };
+        let Ok(agreed) = sdp::answer_streams(offer, &ours) else {
+            return self.refuse_session(turn, id, 488, Word::MediaUnacceptable);
         };
-        open.described.clone_from(&description);
+        (endpoint.origin, endpoint.messages) = (Some(origin), agreed.messages);
+        endpoint.described.clone_from(&agreed.description);
+        match agreed.audio {
+            Some(session) => self.run(id, session),
+            None => self.close_leg(id),
+        }
+        self.touch();
+        self.accept(turn, id, agreed.description);
+    }
+
+    fn run(&mut self, id: EndpointId, session: AudioSession) {
+        let Some(Endpoint { sound: Sound::Open(open), source, .. }) = self.endpoints_by_id.get_mut(&id) else { return };
         let is_first = !std::mem::replace(&mut open.is_running, true);
         let trusted_source = *source;
         self.sound(SoundCommand::Run { leg: id, session, trusted_source });
         if is_first {
             self.seated(id);
         }
-        self.accept(turn, id, description);
+    }
+
+    /// The session goes on without sound.
+    fn close_leg(&mut self, id: EndpointId) {
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        if let Sound::Open(_) = std::mem::replace(&mut endpoint.sound, Sound::Silent) {
+            self.sound(SoundCommand::Close { leg: id });
+        }
     }
 
     fn offer(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
@@ -88,14 +129,15 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     pub(super) fn describe_with(&mut self, id: EndpointId, capabilities: &Capabilities) -> Option<String> {
-        let Some(Endpoint { sound: Sound::Open(open), .. }) = self.endpoints_by_id.get_mut(&id) else { return None };
-        open.local.version += 1;
-        let again = Some(&open.described).filter(|last| !last.is_empty()).map(|last| sdp::reoffer(last, &open.local));
-        let description = match again {
-            Some(Ok(description)) => description,
-            _ => sdp::offer(capabilities, &open.local),
-        };
-        open.described.clone_from(&description);
+        let endpoint = self.endpoints_by_id.get_mut(&id)?;
+        let origin = endpoint.next_origin()?;
+        let audio = endpoint.local_media().map(|local| (capabilities, local));
+        let ours = OurStreams { origin: &origin, audio, accept_types: ACCEPT_TYPES };
+        let again = Some(&endpoint.described).filter(|last| !last.is_empty());
+        let again = again.and_then(|last| sdp::reoffer_streams(last, &ours).ok());
+        let description = again.or_else(|| audio.map(|(capabilities, local)| sdp::offer(capabilities, local)))?;
+        endpoint.origin = Some(origin);
+        endpoint.described.clone_from(&description);
         Some(description)
     }
 
@@ -106,13 +148,17 @@ impl<S: Copy + Ord> Focus<S> {
         self.drain_usage(turn, id);
     }
 
-    fn refuse_sound(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16, word: Word) {
+    fn refuse_session(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16, word: Word) {
         if matches!(self.endpoints_by_id.get(&id), Some(Endpoint { stage: Stage::Calling { .. }, .. })) {
             return self.call_failed(turn, id, status);
         }
         let warning = format!("399 {} \"{word}\"", self.aor.domain());
         if let Some(usage) = self.usage(id) {
             usage.refuse_with(status, &[(HeaderName::Warning, warning)]);
+        }
+        // The ports that a change would have needed.
+        if self.endpoints_by_id.get(&id).is_some_and(|endpoint| !endpoint.is_running()) {
+            self.close_leg(id);
         }
         self.drain_usage(turn, id);
     }
@@ -122,6 +168,23 @@ impl<S> Endpoint<S> {
     pub(super) fn is_running(&self) -> bool {
         matches!(&self.sound, Sound::Open(open) if open.is_running)
     }
+
+    fn local_media(&self) -> Option<&LocalMedia> {
+        match &self.sound {
+            Sound::Open(open) => Some(&open.local),
+            Sound::Silent | Sound::Opening { .. } => None,
+        }
+    }
+
+    /// For the next description of ours; `None` before there is anything to describe.
+    fn next_origin(&mut self) -> Option<SessionOrigin> {
+        let begun = self.origin.clone().or_else(|| self.local_media().map(SessionOrigin::of))?;
+        let version = begun.version + 1;
+        if let Sound::Open(open) = &mut self.sound {
+            open.local.version = version;
+        }
+        Some(SessionOrigin { version, ..begun })
+    }
 }
 
 fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
@@ -130,3 +193,6 @@ fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
     let session_id = session_id >> 2;
     LocalMedia { address, rtp_port, rtcp_port, session_id, version: 0, direction: Direction::SendRecv, keys }
 }
+
+/// What may be written in a conference. Each can be put into words for who takes only plain text.
+pub(super) const ACCEPT_TYPES: &[&str] = &["text/plain", "message/cpim", "application/im-iscomposing+xml"];

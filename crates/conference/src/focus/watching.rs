@@ -175,7 +175,7 @@ impl<S: Copy + Ord> Focus<S> {
             ..Media::default()
         };
         let audio = endpoint.has_leg().then(|| stream("1", "audio", direction));
-        let messages = endpoint.takes_messages.then(|| stream("2", "message", MediaStatus::Sendrecv));
+        let messages = endpoint.is_written_to_within().then(|| stream("2", "message", MediaStatus::Sendrecv));
         audio.into_iter().chain(messages).collect()
     }
 }

@@ -86,6 +86,7 @@ words! {
     MeetingClosed          "meeting-closed"          [403],           Both,     "a meeting";
     MeetingFull            "meeting-full"            [486],           Both,     "a meeting";
     NotInMeeting           "not-in-meeting"          [403, 404],      Both,     "a meeting";
+    TooManyMessages        "too-many-messages"       [480],           Both,     "a meeting";
     NotPresenter           "not-presenter"           [403],           Both,     "a meeting";
     MediaUnacceptable      "media-unacceptable"      [488],           Both,     "offers of sound";
     NoMedia                "no-media"                [503],           Both,     "offers of sound";
@@ -93,7 +94,7 @@ words! {
     TooManyBindings        "too-many-bindings"       [503],           Users,    "the registrar";
     OutOfOrder             "out-of-order"            [500],           Both,     "the registrar and presence";
     PresenceDenied         "presence-denied"         [403],           Both,     "presence";
-    MediaTypeUnsupported   "media-type-unsupported"  [406, 415],      Both,     "presence";
+    MediaTypeUnsupported   "media-type-unsupported"  [406, 415],      Both,     "presence and meetings";
     PublicationUnknown     "publication-unknown"     [412],           Users,    "presence";
     SubscriptionUnknown    "subscription-unknown"    [481],           Both,     "presence";
     TooManyPublications    "too-many-publications"   [503],           Users,    "presence";

@@ -186,15 +186,20 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
     }
 }
 
-/// By their names in `net::Limits` and `signaling::Limits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 13] = [
+/// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
+const LIMITS: [&str; 18] = [
     "client_transactions_max",
+    "conferences_max",
     "connections_max",
     "connections_per_ip_max",
     "handshakes_max",
     "idle_secs_max",
+    "message_bytes_max",
+    "messages_per_sec_max",
     "output_bytes_max",
+    "pages_waiting_max",
     "parse_errors_per_flow_max",
+    "requests_max",
     "server_transactions_max",
     "server_transactions_unproven_max",
     "undecided_secs_max",

@@ -1,0 +1,167 @@
+//! What one says goes to all others: within the session of each device that takes messages there, else outside of any dialog
+//! to all devices of his. Whoever refuses it, or is silent, does not keep it from the others.
+
+use std::collections::VecDeque;
+
+use documents::cpim;
+use sip::{Aor, HeaderName, Method, RequestBuilder};
+
+use super::endpoint::EndpointId;
+use super::inviting::outside;
+use super::participant::Place;
+use super::said::Said;
+use super::{Asked, Focus, new_tag};
+use crate::{FocusOutput, Turn};
+
+/// What is on its way to somebody outside of any dialog.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    is_under_way: bool,
+    waiting: VecDeque<Page>,
+}
+
+#[derive(Debug)]
+struct Page {
+    request: RequestBuilder,
+    asked_by: Option<EndpointId>,
+}
+
+impl<S: Copy + Ord> Focus<S> {
+    pub(super) fn distribute(&mut self, turn: &mut Turn<'_>, by: &Aor, said: &Said) {
+        let hears = |who: &Aor, place: Place, is_paged: bool| {
+            who != by && (place == Place::Inside || (place == Place::Called && is_paged))
+        };
+        let all = self.participants_by_aor.iter();
+        let others = all.filter(|(who, participant)| hears(who, participant.place, participant.is_paged));
+        let others: Vec<Aor> = others.map(|(who, _)| who.clone()).collect();
+        let name = self.name_of(by);
+        for who in others {
+            let sessions = self.written_sessions(&who);
+            match sessions.is_empty() {
+                true => self.page_said(turn, &who, (by, &name), said),
+                false => sessions.into_iter().for_each(|id| self.say_within(id, (by, &name), said)),
+            }
+        }
+    }
+
+    pub(super) fn name_of(&self, who: &Aor) -> String {
+        self.participants_by_aor.get(who).map_or_else(|| who.to_string(), |one| one.name(who).into_owned())
+    }
+
+    /// The devices of his that take messages within their dialogs.
+    fn written_sessions(&self, who: &Aor) -> Vec<EndpointId> {
+        let endpoints = self.participants_by_aor.get(who).map(|participant| participant.endpoints.iter());
+        let takes = |id: &&EndpointId| self.endpoints_by_id.get(id).is_some_and(|one| one.is_written_to_within());
+        endpoints.into_iter().flatten().filter(takes).copied().collect()
+    }
+
+    fn say_within(&mut self, id: EndpointId, (by, name): (&Aor, &str), said: &Said) {
+        let Some(endpoint) = self.endpoints_by_id.get(&id) else { return };
+        let names_cpim = endpoint.messages.as_ref().is_some_and(|messages| messages.names(cpim::CONTENT_TYPE));
+        let (knows_typing, knows_cpim) = self.knows(&endpoint.participant);
+        // Whoever has sent it knows it, though his description may not say so.
+        let is_taken = endpoint.takes(&said.media_type()) || (said.is_typing() && knows_typing);
+        if !is_taken {
+            return;
+        }
+        let has_sender = !said.is_typing() && (names_cpim || knows_cpim);
+        let (content_type, body) = match has_sender {
+            true => said.with_sender(name, by, &self.aor),
+            false => said.with_name(name),
+        };
+        let Some(usage) = self.usage(id) else { return };
+        let request = usage.request(&Method::Message).body(&content_type, body);
+        self.ask(Asked::Said(id), request);
+    }
+
+    fn page_said(&mut self, turn: &mut Turn<'_>, who: &Aor, (by, name): (&Aor, &str), said: &Said) {
+        let (knows_typing, knows_cpim) = self.knows(who);
+        if (said.is_typing() && !knows_typing) || !self.is_reached_by_page(who) {
+            return;
+        }
+        let written = match knows_cpim && !said.is_typing() {
+            true => said.with_sender(name, by, &self.aor),
+            false => said.with_name(name),
+        };
+        self.page(turn, who, name, written, None);
+    }
+
+    /// Sends a message outside of any dialog, under this name; `asked_by` hears what becomes of it.
+    ///
+    /// The next one waits until this one is answered: two that are under way to a partner at once may overtake each other.
+    pub(super) fn page(
+        &mut self,
+        turn: &mut Turn<'_>,
+        who: &Aor,
+        name: &str,
+        (content_type, body): (String, Vec<u8>),
+        asked_by: Option<EndpointId>,
+    ) {
+        let (tag, call_id) = (new_tag(turn), format!("{:016x}@{}", (turn.random)(), self.aor.domain()));
+        let request = outside(&Method::Message, &who.uri(), &self.aor, name, &tag)
+            .header(HeaderName::CallId, call_id)
+            .header(HeaderName::CSeq, "1 MESSAGE")
+            .body(&content_type, body);
+        let Some(participant) = self.participants_by_aor.get_mut(who) else { return };
+        if participant.pages.waiting.len() >= self.limits.pages_waiting_max {
+            return self.outputs.push_back(FocusOutput::LimitHit("pages_waiting_max"));
+        }
+        participant.pages.waiting.push_back(Page { request, asked_by });
+        if !participant.pages.is_under_way {
+            self.send_next_page(who);
+        }
+    }
+
+    fn send_next_page(&mut self, who: &Aor) {
+        let Some(participant) = self.participants_by_aor.get_mut(who) else { return };
+        let next = participant.pages.waiting.pop_front();
+        participant.pages.is_under_way = next.is_some();
+        let Some(Page { request, asked_by }) = next else { return };
+        let is_sent = self.ask(Asked::Page { who: who.clone(), asked_by }, request);
+        if let (false, Some(participant)) = (is_sent, self.participants_by_aor.get_mut(who)) {
+            participant.pages.is_under_way = false;
+        }
+    }
+
+    /// Who has left still gets what was on its way to him.
+    pub(super) fn send_last_pages(&mut self, who: &Aor, pages: Pages) {
+        for Page { request, asked_by } in pages.waiting {
+            self.ask(Asked::Page { who: who.clone(), asked_by }, request);
+        }
+    }
+
+    /// Whether his phone has shown that it knows who is typing, and `message/cpim`.
+    fn knows(&self, who: &Aor) -> (bool, bool) {
+        self.participants_by_aor.get(who).map_or((false, false), |one| (one.knows_typing, one.knows_cpim))
+    }
+
+    fn is_reached_by_page(&self, who: &Aor) -> bool {
+        let allows = |id: &EndpointId| {
+            self.endpoints_by_id.get(id).is_some_and(|endpoint| endpoint.allows_messages && endpoint.is_established())
+        };
+        let participant = self.participants_by_aor.get(who);
+        participant.is_some_and(|participant| participant.is_paged || participant.endpoints.iter().any(allows))
+    }
+
+    /// Whoever is not known, or wants nothing of it, is not in the conversation any more.
+    pub(super) fn page_answered(&mut self, turn: &mut Turn<'_>, who: &Aor, status: u16) {
+        if status < 200 {
+            return;
+        }
+        if let (Some(participant), 403 | 404 | 410 | 603 | 604) = (self.participants_by_aor.get_mut(who), status) {
+            participant.is_paged = false;
+            participant.pages.waiting.clear();
+            if participant.is_gone() {
+                return self.gone(turn, who);
+            }
+        }
+        self.send_next_page(who);
+    }
+
+    /// A device that refuses messages within its dialog gets none there any more.
+    pub(super) fn said_answered(&mut self, id: EndpointId, status: u16) {
+        if let (Some(endpoint), 405 | 501) = (self.endpoints_by_id.get_mut(&id), status) {
+            (endpoint.messages, endpoint.writes_within) = (None, false);
+        }
+    }
+}
