@@ -4,9 +4,11 @@
 //! it wants of the mixer goes to the media thread.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use conference::id::MeetingAddress;
+use conference::schedule::Meetings;
 use conference::{
     Conduct, ConferenceId, Focus, FocusConfig, FocusOutput, Incoming, LegPorts, Outcome, ParticipantSummary,
     SoundCommand, SoundEvent, Tone, Turn,
@@ -308,6 +310,17 @@ impl Core {
             participants: focus.participants(),
         };
         self.conferences.conferences_by_id.values().map(|conference| status(&conference.focus)).collect()
+    }
+
+    /// The table of scheduled meetings was replaced: those that have people in them now learn what concerns them.
+    pub(crate) fn replace_meetings(&mut self, now: Instant, meetings: Arc<Meetings>) {
+        let old = std::mem::replace(&mut self.meetings, meetings);
+        for id in self.conferences.conferences_by_id.keys().cloned().collect::<Vec<_>>() {
+            let Some(meeting) = self.meetings.get(&id).cloned() else { continue };
+            if old.get(&id) != Some(&meeting) {
+                self.with_focus(now, &id, |focus, turn| focus.reschedule(turn, &meeting));
+            }
+        }
     }
 
     /// What the mixer says of a leg of ours.

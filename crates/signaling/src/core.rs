@@ -205,7 +205,7 @@ impl Core {
             Input::Media(event) => self.handle_media(now, event),
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
-            Input::Meetings(meetings) => self.meetings = meetings,
+            Input::Meetings(meetings) => self.replace_meetings(now, meetings),
             Input::UserRemoved(aor) => self.user_removed(&aor),
             Input::Drain => self.is_draining = true,
         }
