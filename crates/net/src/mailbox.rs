@@ -124,7 +124,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         Handoff::Datagram { .. } => Some(handoffs_max / 4),
         Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
         // What is remembered of a partner's servers fades by itself.
-        Handoff::WatchPartner { .. } | Handoff::PartnerHeard { .. } | Handoff::Call { .. } => Some(handoffs_max),
+        Handoff::WatchPartner { .. } | Handoff::PartnerHeard { .. } | Handoff::Engaged { .. } => Some(handoffs_max),
         // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
         Handoff::Respond { status: ..200, .. } => Some(handoffs_max),
         Handoff::Respond { status: 200..300, .. } => Some(handoffs_max.saturating_mul(SUCCESS_ROOM_FACTOR)),

@@ -106,12 +106,12 @@ impl<W: Clone> PresenceAgent<W> {
     }
 
     /// A device registered, or the last one went: the state of a user who publishes nothing. With the last device go his
-    /// calls.
+    /// calls and meetings.
     pub fn set_registered(&mut self, aor: &Aor, is_registered: bool) {
         let base = &mut self.presentities_by_aor.entry(aor.clone()).or_default().base;
         base.is_registered = is_registered;
         if !is_registered {
-            base.calls = 0;
+            (base.calls, base.meetings) = (0, 0);
         }
         self.update(aor);
     }
@@ -119,6 +119,12 @@ impl<W: Clone> PresenceAgent<W> {
     /// How many calls the user has: while there are any he is on the phone, beside what is published.
     pub fn set_calls(&mut self, aor: &Aor, calls: u32) {
         self.presentities_by_aor.entry(aor.clone()).or_default().base.calls = calls;
+        self.update(aor);
+    }
+
+    /// How many meetings the user takes part in, likewise.
+    pub fn set_meetings(&mut self, aor: &Aor, meetings: u32) {
+        self.presentities_by_aor.entry(aor.clone()).or_default().base.meetings = meetings;
         self.update(aor);
     }
 

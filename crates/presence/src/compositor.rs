@@ -1,5 +1,5 @@
 //! One document for a user out of all that is known of him (RFC 3856 section 6.4): what his devices publish, else whether
-//! one is registered, and his calls beside either. Who has no device cannot be reached, whatever one left published.
+//! one is registered, and his calls and meetings beside either. Who has no device cannot be reached, whatever one left published.
 
 use documents::pidf::{ACTIVITIES_MAX, Activity, Basic, Contact, NOTES_MAX, Person, Pidf, TUPLES_MAX, Tuple};
 use sip::Aor;
@@ -9,6 +9,7 @@ use sip::Aor;
 pub(crate) struct BaseState {
     pub is_registered: bool,
     pub calls: u32,
+    pub meetings: u32,
 }
 
 /// The document, printed. The oldest publications are left out where all of them would be longer than a message should be,
@@ -30,6 +31,9 @@ fn merge(aor: &Aor, published: &[&Pidf], base: BaseState) -> Pidf {
     let mut person = Person::default();
     if base.calls > 0 {
         person.activities.push(Activity::OnThePhone);
+    }
+    if base.meetings > 0 {
+        person.activities.push(Activity::Meeting);
     }
     // The newest first: what it says is not what the bounds cut off.
     for one in published.iter().rev() {
@@ -91,7 +95,7 @@ const COMPOSED_BYTES_MAX: usize = 32 << 10;
 mod tests {
     use super::*;
 
-    const REGISTERED: BaseState = BaseState { is_registered: true, calls: 0 };
+    const REGISTERED: BaseState = BaseState { is_registered: true, calls: 0, meetings: 0 };
 
     fn aor() -> Aor {
         "alice@contoso.example".parse().unwrap()
@@ -119,7 +123,7 @@ mod tests {
     #[test]
     fn without_a_publication_the_registration_speaks() {
         for (is_registered, basic) in [(true, Basic::Open), (false, Basic::Closed)] {
-            let pidf = composed(&[], BaseState { is_registered, calls: 0 });
+            let pidf = composed(&[], BaseState { is_registered, ..BaseState::default() });
             assert_eq!((pidf.entity.as_str(), pidf.tuples[0].basic), ("sip:alice@contoso.example", Some(basic)));
             assert_eq!((pidf.tuples.len(), pidf.person), (1, None));
         }
@@ -145,11 +149,23 @@ mod tests {
     #[test]
     fn publications_are_united_under_the_users_own_name() {
         let (one, two) = (published("t", vec![Activity::Away]), published("t", vec![Activity::Busy, Activity::Away]));
-        let pidf = composed(&[&one, &two], BaseState { is_registered: true, calls: 2 });
+        let pidf = composed(&[&one, &two], BaseState { calls: 2, ..REGISTERED });
         assert_eq!(pidf.entity, "sip:alice@contoso.example");
         assert_eq!(ids(&pidf), ["t", "t-2"]);
         let activities = pidf.person.unwrap().activities;
         assert_eq!(activities, [Activity::OnThePhone, Activity::Busy, Activity::Away]);
+    }
+
+    #[test]
+    fn calls_and_meetings_are_told_apart_and_beside_each_other() {
+        for (calls, meetings, expected) in [
+            (1, 0, vec![Activity::OnThePhone]),
+            (0, 1, vec![Activity::Meeting]),
+            (2, 3, vec![Activity::OnThePhone, Activity::Meeting]),
+        ] {
+            let pidf = composed(&[], BaseState { calls, meetings, ..REGISTERED });
+            assert_eq!(pidf.person.unwrap().activities, expected);
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl AgentKey {
     }
 }
 
-/// The requests of the agents of one worker that have no final response yet.
+/// The requests of the agents of one worker to which a response may come yet.
 #[derive(Debug)]
 pub(crate) struct Asked {
     serial: u64,
@@ -65,6 +65,8 @@ struct Question {
     /// Who has it.
     owner: WorkerId,
     deadline: Instant,
+    /// A 2xx to INVITE came, and another may.
+    is_answered: bool,
 }
 
 /// A request of an agent, and who it speaks for.
@@ -98,6 +100,11 @@ impl Asked {
         self.heard.push_back(Heard::LegRefused { conference, leg });
     }
 
+    /// How many have no final response.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.asked_by_serial.values().filter(|asked| !asked.is_answered).count()
+    }
+
     /// A number that is not given twice, in this life or another.
     pub(crate) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
@@ -126,7 +133,8 @@ impl Core {
         let owner = routed.as_ref().ok().and_then(|destination| destination.owner(&self.ownership));
         let owner = owner.unwrap_or(self.ownership.worker);
         let deadline = now + patience(&message);
-        let asked = Question { agent: agent.clone(), number, request: message.clone(), owner, deadline };
+        let asked =
+            Question { agent: agent.clone(), number, request: message.clone(), owner, deadline, is_answered: false };
         self.asked.asked_by_serial.insert(serial, asked);
         self.schedule.push(deadline, Machine::Asked(serial));
         match routed {
@@ -163,9 +171,10 @@ impl Core {
     /// A response for an agent of ours. The last one but for a 2xx to INVITE, of which each may stand for another phone.
     fn agent_answered(&mut self, now: Instant, serial: u64, response: Bytes, source: Option<IpAddr>) {
         let Ok(response) = Message::parse(response) else { return };
-        let Some(asked) = self.asked.asked_by_serial.get(&serial) else { return };
+        let Some(asked) = self.asked.asked_by_serial.get_mut(&serial) else { return };
         let status = response.status().unwrap_or_default();
         let is_last = status >= 300 || (status >= 200 && asked.request.method() != Some(Method::Invite));
+        asked.is_answered |= (200..300).contains(&status);
         let (agent, number) = (asked.agent.clone(), asked.number);
         if is_last {
             self.asked.asked_by_serial.remove(&serial);
@@ -180,6 +189,9 @@ impl Core {
             return;
         }
         let Some(asked) = self.asked.asked_by_serial.remove(&serial) else { return };
+        if asked.is_answered {
+            return self.tell_agent_of_end(now, &asked.agent, asked.number);
+        }
         let response = build::response(&asked.request, 408, None, Some(&self.mint.tag(serial))).message();
         if let Ok(response) = response {
             self.tell_agent(now, &asked.agent, AgentResponse { number: asked.number, response, source: None });
@@ -189,6 +201,14 @@ impl Core {
     fn tell_agent(&mut self, now: Instant, agent: &AgentKey, response: AgentResponse) {
         match agent {
             AgentKey::Conference(id) => self.conference_answered(now, id, &response),
+            AgentKey::Call { .. } => {}
+        }
+    }
+
+    /// No further answer to an INVITE comes.
+    fn tell_agent_of_end(&mut self, now: Instant, agent: &AgentKey, number: u64) {
+        match agent {
+            AgentKey::Conference(id) => drop(self.with_focus(now, id, |focus, _| focus.forget_request(number))),
             AgentKey::Call { .. } => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Who is in a call: what a watcher is told of a user beside what his devices publish.
+//! Who is in a call or a meeting: what a watcher is told of a user beside what his devices publish.
 //!
 //! A dialog is the phones' own; what is kept here is only that a call was answered and has not ended. Whoever sees that
 //! tells the owner of each user of ours who is in it.
@@ -6,44 +6,63 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use sip::{Aor, Message, Method};
 
+use conference::ConferenceId;
+
+use crate::agent::AgentKey;
 use crate::core::Core;
 use crate::route::Destination;
-use crate::{AdmittedRequest, Handoff};
+use crate::{AdmittedRequest, Handoff, Ingress};
 
-/// The calls of the users that one worker owns, by Call-ID.
+/// What keeps a user busy.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Engagement {
+    /// By its Call-ID.
+    Call(String),
+    Meeting(ConferenceId),
+}
+
+/// The calls and meetings of the users that one worker owns.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    call_ids_by_aor: BTreeMap<Aor, BTreeSet<String>>,
+    engagements_by_aor: BTreeMap<Aor, BTreeSet<Engagement>>,
 }
 
 impl Calls {
-    /// Says how many the user has now.
-    fn change(&mut self, aor: &Aor, call_id: String, is_under_way: bool) -> usize {
-        let calls = self.call_ids_by_aor.entry(aor.clone()).or_default();
+    fn change(&mut self, aor: &Aor, engagement: Engagement, is_under_way: bool) {
+        let all = self.engagements_by_aor.entry(aor.clone()).or_default();
         match is_under_way {
-            true if calls.len() < CALLS_PER_USER_MAX => drop(calls.insert(call_id)),
+            true if all.len() < ENGAGEMENTS_PER_USER_MAX => drop(all.insert(engagement)),
             true => {}
-            false => drop(calls.remove(&call_id)),
+            false => drop(all.remove(&engagement)),
         }
-        let count = calls.len();
-        if count == 0 {
-            self.call_ids_by_aor.remove(aor);
+        if all.is_empty() {
+            self.engagements_by_aor.remove(aor);
         }
-        count
+    }
+
+    /// How many calls the user has, and how many meetings.
+    fn counts(&self, aor: &Aor) -> (usize, usize) {
+        let all = self.engagements_by_aor.get(aor);
+        let calls = all.into_iter().flatten().filter(|one| matches!(one, Engagement::Call(_))).count();
+        (calls, all.map_or(0, BTreeSet::len) - calls)
     }
 
     /// Nothing of the user can be reached any more: whatever he was in is over, or will not be heard to end.
     pub(crate) fn forget(&mut self, aor: &Aor) {
-        self.call_ids_by_aor.remove(aor);
+        self.engagements_by_aor.remove(aor);
     }
 }
 
 /// The users of ours who are in a call once this response goes up: none, unless it is a 2xx to a new INVITE.
 pub(crate) fn parties(request: &AdmittedRequest, response: &Message) -> Vec<Aor> {
     let is_new = request.message.to().is_ok_and(|to| to.tag().is_none());
-    if request.message.method() != Some(Method::Invite) || !is_new || !matches!(response.status(), Some(200..=299)) {
+    // Of who takes part in a conference its focus tells.
+    let is_of_focus = matches!(request.ingress, Ingress::Agent(AgentKey::Conference(_)));
+    let is_answered = request.message.method() == Some(Method::Invite) && matches!(response.status(), Some(200..=299));
+    if !is_answered || !is_new || is_of_focus {
         return Vec::new();
     }
     let callee = match &request.destination {
@@ -65,24 +84,34 @@ impl Core {
     }
 
     pub(crate) fn call_changed(&mut self, now: Instant, aor: Aor, call_id: &str, is_under_way: bool) {
-        let call_id = call_id.to_owned();
+        self.engagement_changed(now, aor, Engagement::Call(call_id.to_owned()), is_under_way);
+    }
+
+    /// Tells the owner of a user of ours.
+    pub(crate) fn engagement_changed(&mut self, now: Instant, aor: Aor, engagement: Engagement, is_under_way: bool) {
         let owner = self.ownership.of_aor(&aor);
         if self.ownership.is_ours(owner) {
-            self.change_calls(now, &aor, call_id, is_under_way);
+            self.change_engagement(now, &aor, engagement, is_under_way);
         } else {
-            self.hand(owner, Handoff::Call { aor, call_id, is_under_way });
+            self.hand(owner, Handoff::Engaged { aor, engagement, is_under_way });
         }
     }
 
-    pub(crate) fn change_calls(&mut self, now: Instant, aor: &Aor, call_id: String, is_under_way: bool) {
+    pub(crate) fn change_engagement(&mut self, now: Instant, aor: &Aor, engagement: Engagement, is_under_way: bool) {
         // Of somebody without a device there is nothing to tell, and nobody would say when it is over.
         if is_under_way && self.location.lookup(now, aor).is_empty() {
             return;
         }
-        let count = self.calls.change(aor, call_id, is_under_way);
-        self.presence.set_calls(aor, u32::try_from(count).unwrap_or(u32::MAX));
+        let is_call = matches!(engagement, Engagement::Call(_));
+        self.calls.change(aor, engagement, is_under_way);
+        let (calls, meetings) = self.calls.counts(aor);
+        let bounded = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        match is_call {
+            true => self.presence.set_calls(aor, bounded(calls)),
+            false => self.presence.set_meetings(aor, bounded(meetings)),
+        }
     }
 }
 
-/// Beyond it he is on the phone all the same.
-const CALLS_PER_USER_MAX: usize = 32;
+/// Beyond it he is busy all the same.
+const ENGAGEMENTS_PER_USER_MAX: usize = 32;

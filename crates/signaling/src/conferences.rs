@@ -21,6 +21,7 @@ use sip::{Aor, Message, Method, Refusal, Uri};
 
 use crate::acceptor::overloaded;
 use crate::agent::{AgentKey, AgentRequest, AgentResponse};
+use crate::calls::Engagement;
 use crate::core::{Asker, Core};
 use crate::schedule::Machine;
 use crate::{AdmittedRequest, Answer, Output, Question, Upstream};
@@ -239,6 +240,7 @@ impl Core {
     }
 
     pub(crate) fn resume_leg(&mut self, now: Instant, id: &ConferenceId, leg: LegId, answer: Option<Answer>) {
+        let is_late = answer.is_none();
         let ports = match answer {
             Some(Answer::LegOpened(Ok(opened))) => Ok(LegPorts {
                 address: opened.rtp.ip(),
@@ -251,7 +253,8 @@ impl Core {
         };
         let is_open = ports.is_ok();
         let told = self.with_focus(now, id, |focus, turn| focus.handle_leg_opened(turn, leg.serial, ports));
-        if told.is_none() && is_open {
+        // Where no answer came in time, one may come yet.
+        if (told.is_none() && is_open) || is_late {
             self.put(Output::Media(MediaCommand::Close { leg }));
         }
     }
@@ -357,8 +360,16 @@ impl Core {
         }
     }
 
+    /// Removes whoever may not be spoken to any more from every conference of this worker.
+    pub(crate) fn remove_from_conferences(&mut self, now: Instant, is_unwelcome: impl Fn(&Aor) -> bool) {
+        let ids: Vec<_> = self.conferences.conferences_by_id.keys().cloned().collect();
+        for id in ids {
+            self.with_focus(now, &id, |focus, turn| focus.remove_whoever(turn, &is_unwelcome));
+        }
+    }
+
     fn attendance_changed(&mut self, now: Instant, aor: Aor, id: &ConferenceId, is_attending: bool) {
-        self.call_changed(now, aor, &format!("meeting {id}"), is_attending);
+        self.engagement_changed(now, aor, Engagement::Meeting(id.clone()), is_attending);
     }
 }
 

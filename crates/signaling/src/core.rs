@@ -206,7 +206,7 @@ impl Core {
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
             Input::Meetings(meetings) => self.replace_meetings(now, meetings),
-            Input::UserRemoved(aor) => self.user_removed(&aor),
+            Input::UserRemoved(aor) => self.user_removed(now, &aor),
             Input::Drain => self.is_draining = true,
         }
         self.settle(now);
@@ -287,6 +287,8 @@ impl Core {
             bindings: self.location.len(),
             watchers: self.presence.watchers(),
             publications: self.presence.publications(),
+            conferences: self.conferences.len(),
+            agent_requests: self.asked.unanswered(),
             queues_draining: self.queues.drains(),
             stored_repeats: self.stored_repeats,
             timers: self.schedule.len(),
@@ -341,7 +343,9 @@ impl Core {
                 }
             }
             Handoff::FlowEnded { flow } => self.flow_ended_elsewhere(now, flow),
-            Handoff::Call { aor, call_id, is_under_way } => self.change_calls(now, &aor, call_id, is_under_way),
+            Handoff::Engaged { aor, engagement, is_under_way } => {
+                self.change_engagement(now, &aor, engagement, is_under_way);
+            }
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);
@@ -511,17 +515,24 @@ impl Core {
 
     fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {
         let old = std::mem::replace(&mut self.partners, partners);
-        let new = &self.partners;
+        let new = self.partners.clone();
         let stands_alike = |domain: &str| links::stand_alike(old.standing(domain), new.standing(domain));
         self.failover.health.retain_domains(stands_alike);
-        for flow in self.links.outdated(&old, &self.partners) {
+        for flow in self.links.outdated(&old, &new) {
             self.links.let_go(flow);
             self.put(Output::CloseFlow { flow });
             self.flow_closed(now, flow);
         }
+        let organisation = self.organisation.clone();
+        self.remove_from_conferences(now, |who| {
+            let domain = who.domain();
+            !organisation.is_local(domain) && links::check_standing(domain, new.standing(domain)).is_some()
+        });
     }
 
-    fn user_removed(&mut self, aor: &Aor) {
+    fn user_removed(&mut self, now: Instant, aor: &Aor) {
+        // While their phones can still be told.
+        self.remove_from_conferences(now, |who| who == aor);
         let mut theirs = self.location.remove_user(aor);
         theirs.retain(|flow| self.flows.get(*flow).is_some());
         theirs.extend(self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id));

@@ -11,6 +11,7 @@ use sip::{Aor, FlowId, Message};
 
 use crate::WorkerId;
 use crate::agent::AgentKey;
+use crate::calls::Engagement;
 use crate::route::Destination;
 
 /// What one worker asks of another.
@@ -33,8 +34,8 @@ pub enum Handoff {
     FlowMoved { flow: FlowId, kind: FlowKind, users: Vec<Aor> },
     /// A flow that the receiving worker accepted and gave away has ended.
     FlowEnded { flow: FlowId },
-    /// A call of a user whom the receiving worker owns was answered, or is over.
-    Call { aor: Aor, call_id: String, is_under_way: bool },
+    /// A user whom the receiving worker owns is in a call or a meeting from now on, or not any more.
+    Engaged { aor: Aor, engagement: Engagement, is_under_way: bool },
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.
     WatchPartner { domain: String, watcher: WorkerId },
     /// The partner was heard from: what failed may work again.

@@ -379,7 +379,7 @@ pub(crate) fn stand_alike(old: Standing<'_>, new: Standing<'_>) -> bool {
 }
 
 /// Whether the table lets our users reach this domain.
-fn check_standing(domain: &str, standing: Standing<'_>) -> Option<Refusal> {
+pub(crate) fn check_standing(domain: &str, standing: Standing<'_>) -> Option<Refusal> {
     match standing {
         Standing::Allowed(_) | Standing::Discovered => None,
         Standing::Blocked(_) => Some(refusal::domain_blocked(domain)),

@@ -18,6 +18,12 @@ pub struct CoreStatus {
     pub watchers: usize,
     /// What devices have published of them.
     pub publications: usize,
+    /// Meetings that somebody is in, is called into, or waits to be let into.
+    #[serde(default)]
+    pub conferences: usize,
+    /// Requests of conferences, and of others of our own, that have no final answer yet.
+    #[serde(default)]
+    pub agent_requests: usize,
     /// Users whose stored messages are going out.
     pub queues_draining: usize,
     /// Stored messages sent again because it was never recorded what became of them.

@@ -5,6 +5,7 @@
 
 mod answers;
 mod fault;
+mod hearing;
 mod identity;
 mod lanes;
 mod line;

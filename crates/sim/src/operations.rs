@@ -3,11 +3,15 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use conference::ConferenceId;
+use conference::schedule::Meeting;
 use federation::decision::DecisionRecord;
 use federation::discovery::SrvTarget;
 use federation::partner::Partner;
 use federation::trust::PeerCertificate;
 use signaling::{Core, CoreStatus, Forgotten, Input};
+
+use sip::Aor;
 
 use crate::identity::Identity;
 use crate::lanes::{End, LaneKey};
@@ -54,6 +58,30 @@ impl World {
         let table = self.sites[site].table();
         for worker in 0..self.workers(site) {
             self.input(site, worker, Input::Partners(table.clone()));
+        }
+        self.settle();
+    }
+
+    /// What is kept of a meeting.
+    pub fn meeting(&self, site: usize, id: &ConferenceId) -> Option<&Meeting> {
+        self.sites[site].meetings.get(id)
+    }
+
+    /// A user has scheduled or changed a meeting.
+    pub fn schedule(&mut self, site: usize, meeting: Meeting) {
+        self.sites[site].keep_meeting(meeting);
+        let table = self.sites[site].meetings_table();
+        for worker in 0..self.workers(site) {
+            self.input(site, worker, Input::Meetings(table.clone()));
+        }
+        self.settle();
+    }
+
+    /// A user's account is no more.
+    pub fn remove_user(&mut self, site: usize, aor: &Aor) {
+        self.sites[site].users.remove(aor);
+        for worker in 0..self.workers(site) {
+            self.input(site, worker, Input::UserRemoved(aor.clone()));
         }
         self.settle();
     }

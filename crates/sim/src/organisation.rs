@@ -124,6 +124,11 @@ impl Site {
         Arc::new(Partners::new(self.partners.clone(), true, self.discovery))
     }
 
+    /// What the store says of meetings.
+    pub fn meetings_table(&self) -> Arc<Meetings> {
+        Arc::new(Meetings::new(self.meetings.values().cloned()))
+    }
+
     /// In place of what was kept of it before.
     pub fn keep_meeting(&mut self, meeting: Meeting) {
         self.meetings.insert(meeting.id.clone(), meeting);
@@ -131,8 +136,7 @@ impl Site {
 
     /// The server was killed and starts again: what was in memory is gone, what was stored is not.
     pub fn start_again(&mut self) {
-        let table = self.table();
-        let meetings = Arc::new(Meetings::new(self.meetings.values().cloned()));
+        let (table, meetings) = (self.table(), self.meetings_table());
         for config in &mut self.configs {
             config.incarnation += 1;
             config.partners = table.clone();

@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use crate::network::Place;
 use crate::phone::{Phone, PhoneOutput};
-use crate::world::{Line, PASSWORD, World};
+use crate::world::{Line, World};
 
 impl World {
     /// A phone of one of an organisation's users; its name may end in `/device`.
     pub fn phone(&mut self, site: usize, name: &str, is_datagram: bool) -> usize {
-        self.phones.push(Phone::new(name, site, is_datagram, PASSWORD));
-        self.phones.len() - 1
+        let phone = self.phones.len();
+        let media_port = MEDIA_PORT_FIRST + 2 * u16::try_from(phone).expect("few phones");
+        self.phones.push(Phone::new(name, site, is_datagram, media_port));
+        phone
     }
 
     pub fn phones(&self) -> &[Phone] {
@@ -92,3 +94,6 @@ impl World {
         self.phones[phone].line().map(|Line(line)| Place::Line(line))
     }
 }
+
+/// Each phone hears at a port of its own.
+const MEDIA_PORT_FIRST: u16 = 40_000;

@@ -22,6 +22,18 @@ pub struct Leg {
     pub is_held: bool,
 }
 
+impl Leg {
+    /// What comes from its phone is for the others.
+    pub fn is_let_speak(&self) -> bool {
+        !self.is_muted && !self.is_held && self.session.as_ref().is_some_and(|session| session.direction.receives())
+    }
+
+    /// What the others say goes to its phone.
+    pub fn is_let_hear(&self) -> bool {
+        !self.is_held && self.session.as_ref().is_some_and(|session| session.direction.sends())
+    }
+}
+
 impl Sound {
     pub fn open(&mut self, leg: LegId, address: IpAddr, keys: Keys) -> Result<OpenedLeg, String> {
         let port = PORT_FIRST + 2 * self.opened % PORTS;

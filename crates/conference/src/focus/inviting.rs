@@ -86,10 +86,11 @@ impl<S: Copy + Ord> Focus<S> {
         let status = outcome.response.status().unwrap_or_default();
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
         let (Stage::Calling { call }, 200..300) = (&endpoint.stage, status) else {
-            if matches!(endpoint.stage, Stage::Session(_)) {
+            let is_late = matches!(endpoint.stage, Stage::Session(_));
+            if is_late && (200..300).contains(&status) {
                 return self.answered_again(turn, id, outcome);
             }
-            if status >= 300 && !self.try_other_protection(turn, id, status) {
+            if status >= 300 && !is_late && !self.try_other_protection(turn, id, status) {
                 self.call_failed(turn, id, status);
             }
             return;
@@ -116,19 +117,24 @@ impl<S: Copy + Ord> Focus<S> {
     /// A repeat of the 2xx is acknowledged again; the 2xx of another device is acknowledged, and that device let go.
     fn answered_again(&mut self, turn: &mut Turn<'_>, id: EndpointId, outcome: &Outcome<'_>) {
         let tag = outcome.response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-        let (us, invite) = (self.us(), self.endpoints_by_id.get(&id).and_then(|endpoint| endpoint.invite.clone()));
+        let invite = self.endpoints_by_id.get(&id).and_then(|endpoint| endpoint.invite.clone());
         let (Some(usage), Some(invite)) = (self.usage(id), invite) else { return };
         if usage.dialog().id().remote_tag == tag {
             usage.handle_response(turn.now, outcome.response, 0);
             return self.drain_usage(turn, id);
         }
-        let Ok(mut late) = InviteUsage::<S>::outgoing(&invite, outcome.response, us) else { return };
+        self.answered_too_late(turn, &invite, outcome);
+    }
+
+    /// A 2xx that nobody wants any more: acknowledged, and its session ended (RFC 3261 section 13.2.2.4).
+    pub(super) fn answered_too_late(&mut self, turn: &Turn<'_>, invite: &Message, outcome: &Outcome<'_>) {
+        let Ok(mut late) = InviteUsage::<S>::outgoing(invite, outcome.response, self.us()) else { return };
         late.hang_up(turn.now);
         while let Some(output) = late.poll_output() {
             match output {
                 UsageOutput::Ack(ack) => self.outputs.push_back(FocusOutput::Ack(ack)),
                 UsageOutput::Request { request, .. } => {
-                    self.ask(Asked::Within(id), request);
+                    self.ask(Asked::Farewell, request);
                 }
                 _ => {}
             }

@@ -2,11 +2,23 @@
 
 use sip::Aor;
 
-use super::Focus;
-use super::endpoint::{EndpointId, Stage};
+use super::endpoint::{Endpoint, EndpointId, Stage};
+use super::{Asked, Focus};
 use crate::{FocusOutput, SoundCommand, Tone, Turn};
 
 impl<S: Copy + Ord> Focus<S> {
+    /// Whoever answers a call that nobody wants any more is to hear so: an answer may cross our CANCEL.
+    fn withdraw_call(&mut self, id: EndpointId, endpoint: &Endpoint<S>) {
+        let invite = match &endpoint.stage {
+            Stage::Calling { call } => call.sent.as_ref().map(|(_, invite)| invite),
+            Stage::Session(_) => endpoint.invite.as_ref(),
+        };
+        let asked = self.asked_by_number.values_mut().find(|asked| matches!(asked, Asked::Call(of) if *of == id));
+        if let (Some(asked), Some(invite)) = (asked, invite) {
+            *asked = Asked::Withdrawn(Box::new(invite.clone()));
+        }
+    }
+
     /// Ends the session of an endpoint, or the call to it.
     pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         let calling = match self.endpoints_by_id.get_mut(&id).map(|endpoint| &mut endpoint.stage) {
@@ -26,6 +38,7 @@ impl<S: Copy + Ord> Focus<S> {
     /// Nothing more of an endpoint: its ports are given back, and whoever has none left is gone.
     pub(super) fn endpoint_ended(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         let Some(endpoint) = self.endpoints_by_id.remove(&id) else { return };
+        self.withdraw_call(id, &endpoint);
         self.endpoint_ids_by_dialog.retain(|_, of| *of != id);
         self.touch();
         if endpoint.has_leg() {
@@ -56,6 +69,13 @@ impl<S: Copy + Ord> Focus<S> {
 
     pub(super) fn remove_all(&mut self, turn: &mut Turn<'_>) {
         for who in self.participants_by_aor.keys().cloned().collect::<Vec<_>>() {
+            self.remove(turn, &who);
+        }
+    }
+
+    /// Removes everybody of whom this is so.
+    pub fn remove_whoever(&mut self, turn: &mut Turn<'_>, is_meant: impl Fn(&Aor) -> bool) {
+        for who in self.participants_by_aor.keys().filter(|who| is_meant(who)).cloned().collect::<Vec<_>>() {
             self.remove(turn, &who);
         }
     }

@@ -81,7 +81,7 @@ pub struct Focus<S> {
 }
 
 /// What a request of ours was for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Asked {
     /// The INVITE that calls this endpoint.
     Call(EndpointId),
@@ -97,6 +97,10 @@ enum Asked {
     },
     /// A NOTIFY of this subscription to the roster.
     Notify(SubscriptionId),
+    /// This INVITE, of an endpoint that is gone.
+    Withdrawn(Box<Message>),
+    /// The end of a session that nobody wanted any more.
+    Farewell,
 }
 
 impl<S: Copy + Ord> Focus<S> {
@@ -178,8 +182,8 @@ impl<S: Copy + Ord> Focus<S> {
     pub fn handle_response(&mut self, turn: &mut Turn<'_>, number: u64, outcome: &Outcome<'_>) {
         let Some(asked) = self.asked_by_number.get(&number).cloned() else { return };
         let status = outcome.response.status().unwrap_or_default();
-        let may_repeat = matches!(asked, Asked::Call(_) | Asked::Within(_)) && status < 300;
-        if status >= 200 && !(may_repeat && is_invite(outcome.response)) {
+        let may_repeat = status < 300 && is_invite(outcome.response);
+        if status >= 200 && !may_repeat {
             self.asked_by_number.remove(&number);
         }
         match asked {
@@ -196,6 +200,8 @@ impl<S: Copy + Ord> Focus<S> {
                 self.page_answered(turn, &who, status);
             }
             Asked::Notify(id) => self.notified(turn, id, outcome),
+            Asked::Withdrawn(invite) if (200..300).contains(&status) => self.answered_too_late(turn, &invite, outcome),
+            Asked::Withdrawn(_) | Asked::Farewell => {}
         }
     }
 
@@ -205,6 +211,11 @@ impl<S: Copy + Ord> Focus<S> {
             usage.handle_response(turn.now, outcome.response, jitter);
         }
         self.drain_usage(turn, id);
+    }
+
+    /// No further response to that request of ours comes.
+    pub fn forget_request(&mut self, number: u64) {
+        self.asked_by_number.remove(&number);
     }
 
     pub fn next_timeout(&self) -> Option<Instant> {

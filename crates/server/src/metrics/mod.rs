@@ -33,6 +33,8 @@ pub static ALL: &[&Metric] = &[
     &server::CERTIFICATE_REFUSED,
     &server::USERS,
     &requests::REGISTRATIONS,
+    &requests::CONFERENCES,
+    &requests::AGENT_REQUESTS,
     &requests::WATCHERS,
     &requests::PUBLICATIONS,
     &server::STORE_FAILURES,

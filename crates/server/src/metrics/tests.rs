@@ -24,6 +24,8 @@ fn worker(worker: u16) -> WorkerSnapshot {
         bindings: 107,
         watchers: 151,
         publications: 152,
+        conferences: 153,
+        agent_requests: 154,
         queues_draining: 108,
         stored_repeats: 109,
         timers: 110,

@@ -6,54 +6,73 @@ use bytes::Bytes;
 use sip::dialog::Dialog;
 use sip::transaction::{ClientTransactionId, ServerTransactionId, build_cancel};
 use sip::uac::Draft;
-use sip::{HeaderName, Message, Method, build};
+use sip::{HeaderName, Message, Method, RequestBuilder, build};
 
 use super::requests::{Sent, sender};
+use super::session::Session;
 use super::{Event, Phone, Task};
 
 pub(super) struct Call {
     /// Names it in the schedule.
     number: u64,
     stage: Stage,
+    session: Session,
+    /// The other side is the focus of a conference.
+    is_meeting: bool,
 }
 
 enum Stage {
     /// Our INVITE is on its way, in the transaction with this number.
-    ExpectAnswer {
-        transaction: Option<u64>,
-        is_given_up: bool,
-        hears_ringing: bool,
-    },
+    ExpectAnswer { transaction: Option<u64>, is_given_up: bool, hears_ringing: bool },
     /// Theirs rings here.
-    ExpectUser {
-        transaction: ServerTransactionId,
-        invite: Message,
-    },
+    ExpectUser { transaction: ServerTransactionId, invite: Message },
     /// We answered, and say so again until the ACK is here.
-    ExpectAck {
-        transaction: ServerTransactionId,
-        answer: Bytes,
-        dialog: Dialog,
-        pause: Duration,
-        until: Instant,
-    },
+    ExpectAck { transaction: ServerTransactionId, answer: Bytes, dialog: Dialog, pause: Duration, until: Instant },
     Talking {
         dialog: Dialog,
-        ack: Option<Bytes>,
+        /// The last that it sent, with the number of its INVITE.
+        ack: Option<(u32, Bytes)>,
     },
+}
+
+/// A request within a call.
+pub struct Within {
+    method: Method,
+    headers: Vec<(HeaderName, String)>,
+    body: Option<(&'static str, String)>,
+}
+
+impl Within {
+    pub fn new(method: Method) -> Within {
+        Within { method, headers: Vec::new(), body: None }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: String) -> Within {
+        self.headers.push((name, value));
+        self
+    }
+
+    #[must_use]
+    pub fn body(mut self, content_type: &'static str, text: &str) -> Within {
+        self.body = Some((content_type, text.to_owned()));
+        self
+    }
 }
 
 /// What a user does.
 impl Phone {
-    pub fn call(&mut self, now: Instant, to: &str) {
+    /// Calls somebody, with an offer or asking for one.
+    pub fn call(&mut self, now: Instant, to: &str, offers: bool) {
         let number = self.next_serial();
         let call_id = format!("c{number}-{}", self.word());
-        let draft = self
-            .draft(Method::Invite, to, call_id.clone())
-            .header(HeaderName::Contact, self.contact())
-            .body("application/sdp", OFFER);
+        let mut session = self.new_session();
+        let mut draft = self.draft(Method::Invite, to, call_id.clone()).header(HeaderName::Contact, self.contact());
+        if offers {
+            draft = draft.body("application/sdp", session.offer());
+        }
         let stage = Stage::ExpectAnswer { transaction: None, is_given_up: false, hears_ringing: false };
-        self.calls.insert(call_id.clone(), Call { number, stage });
+        self.calls.insert(call_id.clone(), Call { number, stage, session, is_meeting: false });
         self.schedule.insert((now + RINGS_FOR, Task::EndRinging(number)));
         let transaction = self.send_draft(now, draft, false);
         self.call_sent_again(&call_id, transaction);
@@ -65,9 +84,10 @@ impl Phone {
         let Some((transaction, invite)) = self.ringing() else { return false };
         let call_id = invite.call_id().unwrap_or_default().to_owned();
         let tag = self.word();
+        let Some(description) = self.describe(&call_id, invite.body()) else { return self.decline(now, 488) };
         let answer = build::response(&invite, 200, None, Some(&tag))
             .header(HeaderName::Contact, self.contact())
-            .body("application/sdp", OFFER)
+            .body("application/sdp", description)
             .build();
         let Ok(mut dialog) = Dialog::uas(&invite, &tag) else { return false };
         dialog.confirm();
@@ -109,17 +129,44 @@ impl Phone {
     /// Ends the call that stands; `false`: none does.
     pub fn hang_up(&mut self, now: Instant) -> bool {
         let Some(call_id) = self.talking() else { return false };
-        let sent = self.send_within(now, &call_id, Method::Bye);
+        let sent = self.send_within(now, &call_id, Within::new(Method::Bye));
         self.calls.remove(&call_id);
         sent
     }
 
-    /// Sends a request within the call that stands; `false`: none does.
-    pub fn send_inside(&mut self, now: Instant, method: Method) -> bool {
-        self.talking().is_some_and(|call_id| self.send_within(now, &call_id, method))
+    /// Ends whatever it is in.
+    pub fn leave_all(&mut self, now: Instant) {
+        while self.give_up(now) || self.decline(now, 486) || self.hang_up(now) {}
+        let unacknowledged = |call: &Call| matches!(call.stage, Stage::ExpectAck { .. });
+        let left: Vec<String> =
+            self.calls.iter().filter(|(_, call)| unacknowledged(call)).map(|(call_id, _)| call_id.clone()).collect();
+        for call_id in left {
+            self.send_within(now, &call_id, Within::new(Method::Bye));
+            self.calls.remove(&call_id);
+        }
     }
 
-    fn send_within(&mut self, now: Instant, call_id: &str, method: Method) -> bool {
+    /// Sends a request within the call that stands; `false`: none does.
+    pub fn send_inside(&mut self, now: Instant, within: Within) -> bool {
+        self.talking().is_some_and(|call_id| self.send_within(now, &call_id, within))
+    }
+
+    fn new_session(&self) -> Session {
+        Session::new(self.media_port, !self.is_datagram)
+    }
+
+    pub(super) fn session_of_talk(&mut self) -> Option<&mut Session> {
+        let call_id = self.talking()?;
+        self.calls.get_mut(&call_id).map(|call| &mut call.session)
+    }
+
+    /// What it answers to an offer, or offers where there is none.
+    fn describe(&mut self, call_id: &str, offer: &[u8]) -> Option<String> {
+        let session = &mut self.calls.get_mut(call_id)?.session;
+        if offer.is_empty() { Some(session.offer()) } else { session.answer(offer) }
+    }
+
+    fn send_within(&mut self, now: Instant, call_id: &str, within: Within) -> bool {
         let serial = self.next_serial();
         let (via, contact) = (self.via(serial), self.contact());
         let Some(Call { stage: Stage::Talking { dialog, .. } | Stage::ExpectAck { dialog, .. }, .. }) =
@@ -127,7 +174,10 @@ impl Phone {
         else {
             return false;
         };
+        let Within { method, headers, body } = within;
         let request = dialog.request(&method).header(HeaderName::Via, via).header(HeaderName::Contact, contact);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let request = body.iter().fold(request, |request: RequestBuilder, (kind, text)| request.body(kind, text));
         let request = request.message().expect("a dialog's request is a message");
         let mut draft = Draft::new(method, &self.aor, &self.aor, call_id, call_id.to_owned());
         draft.sequence = dialog.local_sequence();
@@ -180,23 +230,30 @@ impl Phone {
     pub(super) fn call_answered(&mut self, now: Instant, serial: u64, response: &Message) {
         let call_id = response.call_id().unwrap_or_default().to_owned();
         let tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned));
-        if let Some(Call { stage: Stage::Talking { dialog, ack: Some(ack) }, .. }) = self.calls.get(&call_id)
+        let number = response.cseq().map_or(0, |cseq| cseq.number);
+        if let Some(Call { stage: Stage::Talking { dialog, ack: Some((last, ack)) }, .. }) = self.calls.get(&call_id)
             && Some(&dialog.id().remote_tag) == tag.as_ref()
+            && *last == number
         {
             let ack = ack.clone();
             return self.transmit(ack);
         }
         let is_first = matches!(self.calls.get(&call_id), Some(Call { stage: Stage::ExpectAnswer { .. }, .. }));
         let Some(sent) = self.sent.remove(&serial) else { return };
+        if sent.is_within() {
+            return self.change_answered(&call_id, &sent, response);
+        }
         let Ok(dialog) = Dialog::uac(&sent.request, response) else { return };
         let serial = self.next_serial();
-        let ack = dialog.ack(sent.draft.sequence).header(HeaderName::Via, self.via(serial)).build();
+        let ack = dialog.ack(sent.draft.sequence).header(HeaderName::Via, self.via(serial));
+        let ack = self.with_answer(&call_id, ack, response);
         self.transmit(ack.clone());
-        let with = dialog_peer(response);
+        let (with, is_focus) = (dialog_peer(response), self.meets(response));
         if let Some(call) = self.calls.get_mut(&call_id).filter(|_| is_first) {
             let is_given_up = matches!(call.stage, Stage::ExpectAnswer { is_given_up: true, .. });
-            call.stage = Stage::Talking { dialog, ack: Some(ack) };
-            self.events.push_back(Event::Talks { with });
+            call.stage = Stage::Talking { dialog, ack: Some((sent.draft.sequence, ack)) };
+            call.is_meeting = is_focus;
+            self.events.push_back(Event::Talks { with, is_focus });
             // The answer crossed the CANCEL (RFC 3261 section 9.1).
             if is_given_up {
                 self.hang_up(now);
@@ -204,20 +261,80 @@ impl Phone {
         }
     }
 
+    /// The other side agrees to a change.
+    fn change_answered(&mut self, call_id: &str, sent: &Sent, response: &Message) {
+        let serial = self.next_serial();
+        let via = self.via(serial);
+        let Some(Call { stage: Stage::Talking { dialog, .. }, .. }) = self.calls.get(call_id) else { return };
+        let ack = dialog.ack(sent.draft.sequence).header(HeaderName::Via, via);
+        let bytes = self.with_answer(call_id, ack, response);
+        if let Some(Call { stage: Stage::Talking { ack, .. }, .. }) = self.calls.get_mut(call_id) {
+            *ack = Some((sent.draft.sequence, bytes.clone()));
+        }
+        self.transmit(bytes);
+        self.events.push_back(Event::Told { method: Method::Invite, outcome: super::Outcome::of(response) });
+    }
+
+    /// The ACK, with the answer where the 2xx had the offer.
+    fn with_answer(&mut self, call_id: &str, ack: RequestBuilder, response: &Message) -> Bytes {
+        let Some(call) = self.calls.get_mut(call_id) else { return ack.build() };
+        if call.session.is_offered() {
+            if !call.session.accept(response.body()) {
+                self.events.push_back(Event::Puzzled);
+            }
+            return ack.build();
+        }
+        match call.session.answer(response.body()) {
+            Some(answer) => ack.body("application/sdp", answer).build(),
+            None => {
+                self.events.push_back(Event::Puzzled);
+                ack.build()
+            }
+        }
+    }
+
+    /// The other side changes the session, or asks whether it is there.
+    pub(super) fn change_comes(&mut self, now: Instant, id: ServerTransactionId, invite: &Message) {
+        let call_id = invite.call_id().unwrap_or_default();
+        let tag = invite.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        let dialog = match self.calls.get_mut(call_id).map(|call| &mut call.stage) {
+            Some(Stage::Talking { dialog, .. } | Stage::ExpectAck { dialog, .. }) => dialog,
+            _ => return self.respond(now, id, invite, 481),
+        };
+        if dialog.id().local_tag != tag {
+            return self.respond(now, id, invite, 481);
+        }
+        if dialog.handle_request(invite).is_err() {
+            return self.respond(now, id, invite, 500);
+        }
+        let Some(description) = self.describe(call_id, invite.body()) else {
+            return self.respond(now, id, invite, 488);
+        };
+        let answer = build::response(invite, 200, None, None)
+            .header(HeaderName::Contact, self.contact())
+            .body("application/sdp", description);
+        let _ = self.transactions.respond(now, id, 200, answer.build());
+    }
+
     pub(super) fn call_comes(&mut self, now: Instant, id: ServerTransactionId, invite: Message) {
         let number = self.next_serial();
-        self.events.push_back(Event::Rings { from: sender(&invite) });
+        let is_meeting = self.meets(&invite);
+        self.events.push_back(Event::Rings { from: sender(&invite), is_focus: is_meeting });
         self.respond(now, id, &invite, 180);
         let call_id = invite.call_id().unwrap_or_default().to_owned();
-        self.calls.insert(call_id, Call { number, stage: Stage::ExpectUser { transaction: id, invite } });
+        let (stage, session) = (Stage::ExpectUser { transaction: id, invite }, self.new_session());
+        self.calls.insert(call_id, Call { number, stage, session, is_meeting });
     }
 
     pub(super) fn acknowledged_call(&mut self, ack: &Message) {
         let Some(call) = self.calls.get_mut(ack.call_id().unwrap_or_default()) else { return };
+        if !call.session.accept(ack.body()) {
+            self.events.push_back(Event::Puzzled);
+        }
         if let Stage::ExpectAck { dialog, .. } = &call.stage {
-            let with = sender(ack);
+            let (with, is_focus) = (sender(ack), call.is_meeting);
             call.stage = Stage::Talking { dialog: dialog.clone(), ack: None };
-            self.events.push_back(Event::Talks { with });
+            self.events.push_back(Event::Talks { with, is_focus });
         }
     }
 
@@ -251,7 +368,7 @@ impl Phone {
         let Stage::ExpectAck { transaction, answer, pause, until, .. } = &mut call.stage else { return };
         if now >= *until {
             let call_id = call_id.clone();
-            self.send_within(now, &call_id, Method::Bye);
+            self.send_within(now, &call_id, Within::new(Method::Bye));
             self.calls.remove(&call_id);
             self.events.push_back(Event::Ends);
             return;
@@ -274,6 +391,3 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 const ACK_WITHIN: Duration = Duration::from_secs(32);
 /// How long people wait for somebody to answer.
 const RINGS_FOR: Duration = Duration::from_secs(120);
-/// A description that no phone would refuse: one audio stream, G.711.
-const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-    m=audio 40000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n";

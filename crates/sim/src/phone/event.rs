@@ -11,17 +11,21 @@ pub enum Event {
     /// How a request of his own went.
     Told { method: Method, outcome: Outcome },
     /// Somebody calls.
-    Rings { from: String },
+    Rings { from: String, is_focus: bool },
     /// It rings at the other end.
     HearsRinging,
     /// The call stands.
-    Talks { with: String },
+    Talks { with: String, is_focus: bool },
     /// A call is over: the other side hung up, or stopped ringing, or nobody acknowledged it.
     Ends,
     /// What he watches of a user, in one word.
     Sees { user: String, state: String },
     /// A request within a call.
     Inside { method: Method },
+    /// A meeting tells what became of a call that was asked of it.
+    Reports { status: u16 },
+    /// A description of the other side does not fit what was offered.
+    Puzzled,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +42,11 @@ impl Outcome {
         Outcome::Status { status: response.status().unwrap_or(0), word: word.map(str::to_owned) }
     }
 
+    /// Whether nothing is left of the dialog that it was in (RFC 5057 section 5.1).
+    pub fn ends_dialog(&self) -> bool {
+        matches!(self, Outcome::Status { status: 404 | 410 | 430 | 481, .. })
+    }
+
     pub fn is_success(&self) -> bool {
         matches!(self, Outcome::Status { status: 200..=299, .. })
     }
@@ -48,12 +57,15 @@ impl fmt::Display for Event {
         match self {
             Event::Text { from, text } => write!(f, "receives {text:?} from {from}"),
             Event::Told { method, outcome } => write!(f, "is told {outcome} of its {method}"),
-            Event::Rings { from } => write!(f, "rings from {from}"),
+            Event::Rings { from, .. } => write!(f, "rings from {from}"),
             Event::HearsRinging => f.write_str("hears ringing"),
-            Event::Talks { with } => write!(f, "talks with {with}"),
+            Event::Talks { with, is_focus: true } => write!(f, "is in the meeting {with}"),
+            Event::Talks { with, .. } => write!(f, "talks with {with}"),
             Event::Ends => f.write_str("has its call ended"),
             Event::Sees { user, state } => write!(f, "sees {user} {state}"),
             Event::Inside { method } => write!(f, "receives {method} within its call"),
+            Event::Reports { status } => write!(f, "hears of a {status} from its meeting"),
+            Event::Puzzled => f.write_str("does not understand what is to be heard where"),
         }
     }
 }

@@ -5,8 +5,10 @@
 
 mod calls;
 mod event;
+mod meetings;
 mod presence;
 mod requests;
+mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -19,8 +21,9 @@ use sip::transaction::{
 use sip::{FlowId, Message, Method};
 
 use crate::identity::Identity;
-use crate::world::Line;
+use crate::world::{Line, PASSWORD};
 use calls::Call;
+pub use calls::Within;
 pub use event::{Event, Outcome};
 use requests::Sent;
 
@@ -31,6 +34,8 @@ pub struct Phone {
     password: String,
     pub(crate) site: usize,
     pub(crate) is_datagram: bool,
+    media_port: u16,
+    conference: Option<String>,
     line: Option<(Line, FlowId)>,
     transactions: TransactionLayer,
     schedule: BTreeSet<(Instant, Task)>,
@@ -96,7 +101,7 @@ struct Registration {
 
 impl Phone {
     /// Not connected, and not registered.
-    pub fn new(name: &str, site: usize, is_datagram: bool, password: &str) -> Phone {
+    pub fn new(name: &str, site: usize, is_datagram: bool, media_port: u16) -> Phone {
         let aor = name.split('/').next().unwrap_or(name);
         let limits = TransactionLimits { server_max: 1000, client_max: 1000 };
         let call_id = format!("registration of {name}").replace(' ', "-");
@@ -104,9 +109,11 @@ impl Phone {
         Phone {
             name: name.to_owned(),
             aor: aor.to_owned(),
-            password: password.to_owned(),
+            password: PASSWORD.to_owned(),
             site,
             is_datagram,
+            media_port,
+            conference: None,
             line: None,
             transactions: TransactionLayer::new(Timers::default(), limits),
             schedule: BTreeSet::new(),

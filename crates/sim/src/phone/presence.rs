@@ -96,8 +96,12 @@ impl Phone {
 /// A document in one word.
 fn seen(document: &Pidf) -> &'static str {
     let activities = document.person.iter().flat_map(|person| &person.activities);
-    if activities.into_iter().any(|activity| *activity == Activity::OnThePhone) {
+    let shown: Vec<&Activity> = activities.collect();
+    if shown.contains(&&Activity::OnThePhone) {
         return "on-the-phone";
+    }
+    if shown.contains(&&Activity::Meeting) {
+        return "in-a-meeting";
     }
     if document.tuples.iter().any(|tuple| tuple.basic == Some(Basic::Open)) { "open" } else { "closed" }
 }

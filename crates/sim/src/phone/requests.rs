@@ -21,6 +21,11 @@ impl Sent {
     pub(super) fn is_within(&self) -> bool {
         self.request.to().is_ok_and(|to| to.tag().is_some())
     }
+
+    /// A message to all in a meeting.
+    fn is_to_many(&self) -> bool {
+        self.is_within() || self.draft.uri.starts_with("sip:meet-")
+    }
 }
 
 impl Phone {
@@ -126,14 +131,18 @@ impl Phone {
     fn finished(&mut self, now: Instant, sent: &Sent, outcome: Outcome) {
         let method = sent.draft.method.clone();
         match &outcome {
-            Outcome::Status { status, .. } if outcome.is_success() && method == Method::Message => {
+            // What is said in a meeting goes to many, in messages of the meeting's own.
+            Outcome::Status { status, .. }
+                if outcome.is_success() && method == Method::Message && !sent.is_to_many() =>
+            {
                 self.acknowledged.push((sent.draft.call_id.clone(), *status));
             }
             _ => {}
         }
         match method {
             Method::Register => return self.registration_finished(now, outcome),
-            Method::Invite => drop(self.calls.remove(&sent.draft.call_id)),
+            Method::Invite if !sent.is_within() => drop(self.calls.remove(&sent.draft.call_id)),
+            _ if sent.is_within() && outcome.ends_dialog() => drop(self.calls.remove(&sent.draft.call_id)),
             _ => {}
         }
         self.events.push_back(Event::Told { method, outcome });
@@ -168,9 +177,11 @@ impl Phone {
         let is_within = request.to().is_ok_and(|to| to.tag().is_some());
         match request.method() {
             Some(Method::Invite) if !is_within => self.call_comes(now, id, request),
+            Some(Method::Invite) => self.change_comes(now, id, &request),
+            Some(Method::Notify) if is_of_refer(&request) => self.report_comes(now, id, &request),
             Some(Method::Notify) => self.notify_comes(now, id, &request),
             Some(Method::Bye) => self.call_ended(now, id, &request),
-            Some(Method::Message) if !is_within => self.text_comes(now, id, &request),
+            Some(Method::Message) => self.text_comes(now, id, &request),
             Some(method) if is_within => {
                 self.events.push_back(Event::Inside { method });
                 self.respond(now, id, &request, 200);
@@ -191,7 +202,7 @@ impl Phone {
 
     fn text_comes(&mut self, now: Instant, id: ServerTransactionId, request: &Message) {
         let status = self.answers.take().unwrap_or(200);
-        let call_id = request.call_id().unwrap_or_default().to_owned();
+        let call_id = name_of(request);
         if status == 200 {
             let text = String::from_utf8_lossy(request.body()).into_owned();
             self.events.push_back(Event::Text { from: sender(request), text });
@@ -219,6 +230,19 @@ impl Phone {
         // Where the transaction is over, nobody waits for it.
         let _ = self.transactions.respond(now, id, status, response.build());
     }
+}
+
+/// Tells a message from all others: those of one dialog have one Call-ID.
+fn name_of(request: &Message) -> String {
+    let call_id = request.call_id().unwrap_or_default();
+    match request.to().is_ok_and(|to| to.tag().is_some()) {
+        true => format!("{call_id} {}", request.cseq().map_or(0, |cseq| cseq.number)),
+        false => call_id.to_owned(),
+    }
+}
+
+fn is_of_refer(notify: &Message) -> bool {
+    notify.header_text(HeaderName::Event).is_some_and(|event| event.trim_start().starts_with("refer"))
 }
 
 /// Which transaction of ours a response is for: the number in our branch.

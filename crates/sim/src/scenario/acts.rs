@@ -6,7 +6,7 @@ use sip::Method;
 
 use super::form::{Form, Words};
 use super::run::Run;
-use crate::phone::{Event, Outcome, Phone};
+use crate::phone::{Event, Outcome, Phone, Within};
 
 pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE signs in", act: signs_in },
@@ -93,7 +93,7 @@ fn sends_to_server(run: &mut Run, words: &Words) -> Result<(), String> {
 
 fn calls(run: &mut Run, words: &Words) -> Result<(), String> {
     let phone = run.phone(words.text(0))?;
-    run.world.use_phone(phone, |phone, now| phone.call(now, words.text(1)));
+    run.world.use_phone(phone, |phone, now| phone.call(now, words.text(1), true));
     Ok(())
 }
 
@@ -106,7 +106,7 @@ fn declines(run: &mut Run, words: &Words) -> Result<(), String> {
 fn sends_inside(run: &mut Run, words: &Words) -> Result<(), String> {
     let phone = run.phone(words.text(0))?;
     let method = method(words.text(1));
-    let sent = run.world.use_phone(phone, |phone, now| phone.send_inside(now, method));
+    let sent = run.world.use_phone(phone, |phone, now| phone.send_inside(now, Within::new(method)));
     if sent { Ok(()) } else { Err("no call stands".to_owned()) }
 }
 

@@ -21,11 +21,23 @@ pub fn check(run: &mut Run) -> Result<(), String> {
         }
         run.world.pass(SETTLING);
     }
+    if run.world.open_legs() > 0 {
+        everybody_hangs_up(run);
+    }
     run.world.pass(LONGEST_TIMER);
     nobody_waits(run)?;
     nothing_leaks(run)?;
     nothing_is_lost(run)?;
     repeats_are_accounted_for(run)
+}
+
+/// Who cannot say so is not heard any more, and that ends his call too.
+fn everybody_hangs_up(run: &mut Run) {
+    for phone in run.phones() {
+        run.world.use_phone(phone, Phone::leave_all);
+    }
+    run.world.pass(SETTLING);
+    run.world.fall_silent_everywhere();
 }
 
 /// Nothing happened that the play does not mention.
@@ -52,6 +64,8 @@ fn nothing_leaks(run: &Run) -> Result<(), String> {
             ("response contexts", status.response_contexts),
             ("questions", status.waiting),
             ("queues going out", status.queues_draining),
+            ("conferences", status.conferences),
+            ("unanswered requests of agents", status.agent_requests),
         ];
         let left: Vec<String> =
             held.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
@@ -59,7 +73,10 @@ fn nothing_leaks(run: &Run) -> Result<(), String> {
             return Err(format!("worker {} of {domain} still has {}", status.worker, left.join(", ")));
         }
     }
-    Ok(())
+    match run.world.open_legs() {
+        0 => Ok(()),
+        count => Err(format!("{count} legs of sound are still open")),
+    }
 }
 
 /// What a sender was told is there, is: at a phone, or kept for one.

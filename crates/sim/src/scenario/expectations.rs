@@ -60,7 +60,7 @@ fn is_told_of_loss(run: &mut Run, words: &Words) -> Result<(), String> {
 
 fn is_called(run: &mut Run, words: &Words) -> Result<(), String> {
     let caller = words.text(1);
-    let fits = |event: &Event| matches!(event, Event::Rings { from } if from == caller);
+    let fits = |event: &Event| matches!(event, Event::Rings { from, .. } if from == caller);
     run.expect(words.text(0), words.within, fits).map(drop)
 }
 

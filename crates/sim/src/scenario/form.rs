@@ -35,6 +35,11 @@ impl Words {
         &self.values[place]
     }
 
+    /// Of all places.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(String::as_str)
+    }
+
     pub fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(&self, place: usize) -> T {
         self.values[place].parse().expect("its shape was checked")
     }

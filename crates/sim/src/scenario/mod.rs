@@ -9,6 +9,7 @@ mod closing;
 mod expectations;
 mod file;
 mod form;
+mod meetings;
 mod run;
 mod troubles;
 
@@ -33,5 +34,5 @@ pub fn all(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Every sentence that a play can say.
 pub fn forms() -> impl Iterator<Item = &'static Form> {
-    [cast::FORMS, acts::FORMS, expectations::FORMS, troubles::FORMS].into_iter().flatten()
+    [cast::FORMS, acts::FORMS, expectations::FORMS, meetings::FORMS, troubles::FORMS].into_iter().flatten()
 }

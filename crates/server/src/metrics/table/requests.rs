@@ -89,6 +89,22 @@ pub(crate) static REGISTRATIONS: Metric = Metric {
     read: |all| one(all.sum_core(|core| core.bindings)),
 };
 
+pub(crate) static CONFERENCES: Metric = Metric {
+    name: "comity_conferences",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Meetings that somebody is in, is called into, or waits to be let into",
+    read: |all| one(all.sum_core(|core| core.conferences)),
+};
+
+pub(crate) static AGENT_REQUESTS: Metric = Metric {
+    name: "comity_agent_requests",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Requests of conferences, and of others of our own, that have no final answer yet",
+    read: |all| one(all.sum_core(|core| core.agent_requests)),
+};
+
 pub(crate) static WATCHERS: Metric = Metric {
     name: "comity_presence_watchers",
     kind: Kind::Gauge,

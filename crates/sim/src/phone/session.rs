@@ -1,0 +1,70 @@
+//! The sound of a phone's call: real offers and answers (RFC 3264), and ports that tell whose leg is whose.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use sdp::{Capabilities, Direction, Encoding, Keys, LocalMedia, Offer, ProtectionPolicy};
+
+/// Its end of the one audio stream of a call.
+pub(super) struct Session {
+    capabilities: Capabilities,
+    local: LocalMedia,
+    /// What it said last, an offer or an answer.
+    described: String,
+    /// What it said last was an offer that nobody has answered.
+    is_offered: bool,
+}
+
+impl Session {
+    /// A phone on TLS protects its sound where the other side can; one on UDP never does.
+    pub fn new(port: u16, is_protected: bool) -> Session {
+        let protection = if is_protected { ProtectionPolicy::Preferred } else { ProtectionPolicy::Never };
+        let encodings = vec![Encoding::G722, Encoding::Pcma, Encoding::Pcmu];
+        let byte = port.to_be_bytes()[1];
+        let local = LocalMedia {
+            address: ADDRESS,
+            rtp_port: port,
+            rtcp_port: port + 1,
+            session_id: u64::from(port),
+            version: 0,
+            direction: Direction::SendRecv,
+            keys: Keys::cut(&[byte; Keys::BYTES]),
+        };
+        let capabilities = Capabilities { encodings, protection, ..Capabilities::default() };
+        Session { capabilities, local, described: String::new(), is_offered: false }
+    }
+
+    pub fn turn(&mut self, direction: Direction) {
+        self.local.direction = direction;
+    }
+
+    /// The first offer, or the next in the same lines.
+    pub fn offer(&mut self) -> String {
+        self.local.version += 1;
+        self.is_offered = true;
+        self.described = match self.described.as_str() {
+            "" => sdp::offer(&self.capabilities, &self.local),
+            last => sdp::reoffer(last, &self.local).expect("it is our own description"),
+        };
+        self.described.clone()
+    }
+
+    /// `None`: the offer is not to be understood, or nothing in it can be used.
+    pub fn answer(&mut self, offer: &[u8]) -> Option<String> {
+        self.local.version += 1;
+        let (_, answer) = sdp::answer(&Offer::parse(offer).ok()?, &self.capabilities, &self.local).ok()?;
+        (self.described, self.is_offered) = (answer.clone(), false);
+        Some(answer)
+    }
+
+    /// What the other side says in a 2xx or an ACK; says whether it fits.
+    pub fn accept(&mut self, body: &[u8]) -> bool {
+        !std::mem::take(&mut self.is_offered) || sdp::accept(&self.described, body).is_ok()
+    }
+
+    pub fn is_offered(&self) -> bool {
+        self.is_offered
+    }
+}
+
+/// Where all phones hear: the port tells which.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
