@@ -362,7 +362,7 @@ pub(crate) fn overloaded(reason: &str) -> Refusal {
     Refusal::new(503, Word::Overloaded, reason).with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
 }
 
-fn draining() -> Refusal {
+pub(crate) fn draining() -> Refusal {
     Refusal::new(503, Word::Draining, "this server is about to end, and takes nothing new")
         .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
 }

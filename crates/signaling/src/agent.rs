@@ -14,6 +14,7 @@ use media::LegId;
 use serde::{Deserialize, Serialize};
 use sip::{Aor, Edits, HeaderName, Message, Method, Refusal, RequestBuilder, build};
 
+use crate::acceptor::draining;
 use crate::core::Core;
 use crate::handoff::Ingress;
 use crate::ownership::Ownership;
@@ -122,6 +123,7 @@ impl Core {
         let own = OwnRoutes::of(&message, &self.organisation, unspecified, &self.mint);
         let admitted = vouch(&aor);
         let routed = route_own(&message, &admitted, &own, &self.organisation, self.limits.partner_connections);
+        let routed = if self.is_draining && begins_call(&message) { Err(draining()) } else { routed };
         let Some(number) = number else {
             if let Ok(destination) = routed {
                 self.give_to_owner(now, own_request(agent, message, admitted, destination, own.count, None));
@@ -254,6 +256,10 @@ fn own_request(
     upstream: Option<Upstream>,
 ) -> AdmittedRequest {
     AdmittedRequest { message, admitted, ingress: Ingress::Agent(agent), destination, routes_taken, upstream }
+}
+
+fn begins_call(request: &Message) -> bool {
+    request.method() == Some(Method::Invite) && request.to().is_ok_and(|to| to.tag().is_none())
 }
 
 /// Longer than whoever has the request may take to answer it: an INVITE rings until timer C (RFC 3261 section 16.6).

@@ -361,10 +361,17 @@ impl Core {
     }
 
     /// Removes whoever may not be spoken to any more from every conference of this worker.
-    pub(crate) fn remove_from_conferences(&mut self, now: Instant, is_unwelcome: impl Fn(&Aor) -> bool) {
-        let ids: Vec<_> = self.conferences.conferences_by_id.keys().cloned().collect();
-        for id in ids {
-            self.with_focus(now, &id, |focus, turn| focus.remove_whoever(turn, &is_unwelcome));
+    pub(crate) fn remove_from_conferences(&mut self, now: Instant, check: impl Fn(&Aor) -> Option<Refusal>) {
+        let mut unwelcome = Vec::new();
+        for (id, conference) in &self.conferences.conferences_by_id {
+            let refused = conference.focus.addresses().filter_map(|who| Some((who.clone(), check(who)?)));
+            unwelcome.extend(refused.map(|(who, refusal)| (id.clone(), who, refusal)));
+        }
+        for (id, who, refusal) in unwelcome {
+            let call_ids = self.with_focus(now, &id, |focus, turn| focus.expel(turn, &who));
+            for call_id in call_ids.unwrap_or_default() {
+                self.record_removed(now, &call_id, &who, &refusal);
+            }
         }
     }
 

@@ -21,8 +21,9 @@ use messaging::{Pager, Queues, StoreAndForward};
 use presence::PresenceAgent;
 use registrar::{BindingSummary, LocationService};
 use sip::auth::NonceBook;
+use sip::refusal::Word;
 use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionOutput};
-use sip::{Aor, FlowId, Message, Transport};
+use sip::{Aor, FlowId, Message, Refusal, Transport};
 
 use crate::acceptor::Acceptor;
 use crate::agent::Asked;
@@ -526,13 +527,15 @@ impl Core {
         let organisation = self.organisation.clone();
         self.remove_from_conferences(now, |who| {
             let domain = who.domain();
-            !organisation.is_local(domain) && links::check_standing(domain, new.standing(domain)).is_some()
+            if organisation.is_local(domain) { None } else { links::check_standing(domain, new.standing(domain)) }
         });
     }
 
     fn user_removed(&mut self, now: Instant, aor: &Aor) {
         // While their phones can still be told.
-        self.remove_from_conferences(now, |who| who == aor);
+        self.remove_from_conferences(now, |who| {
+            (who == aor).then(|| Refusal::new(404, Word::UserUnknown, "the account was removed"))
+        });
         let mut theirs = self.location.remove_user(aor);
         theirs.retain(|flow| self.flows.get(*flow).is_some());
         theirs.extend(self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id));

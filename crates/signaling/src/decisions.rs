@@ -7,7 +7,7 @@ use federation::admission::Admitted;
 use federation::decision::{Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
 use sip::refusal::Word;
-use sip::{HeaderName, Message, Refusal, Uri};
+use sip::{Aor, HeaderName, Message, Method, Refusal, Uri};
 
 use crate::Output;
 use crate::core::Core;
@@ -61,6 +61,24 @@ impl Core {
         self.record_after(now, request, since, Outcome::Answered { status, word });
     }
 
+    /// Somebody was removed from a meeting here, because he may not be spoken to any more.
+    pub(crate) fn record_removed(&mut self, now: Instant, call_id: &str, who: &Aor, refusal: &Refusal) {
+        let reason = format!("removed from a meeting: {}", refusal.reason);
+        let from_domain = self.organisation.domains.first().cloned().unwrap_or_default();
+        self.keep_record(
+            now,
+            DecisionRecord {
+                call_id: call_id.to_owned(),
+                method: Method::Bye.as_str().to_owned(),
+                direction: self.direction(&from_domain),
+                from_domain,
+                to_domain: who.domain().to_owned(),
+                outcome: Outcome::Refused { status: refusal.status, word: refusal.word.to_string(), reason },
+                spent_ms: 0,
+            },
+        );
+    }
+
     fn record(&mut self, now: Instant, request: &Message, outcome: Outcome) {
         self.record_after(now, request, now, outcome);
     }
@@ -81,6 +99,10 @@ impl Core {
             outcome,
             spent_ms: u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX),
         };
+        self.keep_record(now, record);
+    }
+
+    fn keep_record(&mut self, now: Instant, record: DecisionRecord) {
         self.counts.decided(&record);
         self.count(&record);
         self.decisions.record(self.unix_ms(now), record.clone());

@@ -73,11 +73,14 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
-    /// Removes everybody of whom this is so.
-    pub fn remove_whoever(&mut self, turn: &mut Turn<'_>, is_meant: impl Fn(&Aor) -> bool) {
-        for who in self.participants_by_aor.keys().filter(|who| is_meant(who)).cloned().collect::<Vec<_>>() {
-            self.remove(turn, &who);
-        }
+    /// Removes somebody without being asked by anybody in the meeting. Gives the Call-IDs of his sessions.
+    pub fn expel(&mut self, turn: &mut Turn<'_>, who: &Aor) -> Vec<String> {
+        let dialogs = self.endpoint_ids_by_dialog.iter();
+        let is_his =
+            |id: &EndpointId| self.endpoints_by_id.get(id).is_some_and(|endpoint| endpoint.participant == *who);
+        let call_ids = dialogs.filter(|(_, id)| is_his(id)).map(|(dialog, _)| dialog.call_id.clone()).collect();
+        self.remove(turn, who);
+        call_ids
     }
 
     /// Everything of somebody ends.

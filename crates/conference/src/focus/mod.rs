@@ -254,6 +254,11 @@ impl<S: Copy + Ord> Focus<S> {
         output
     }
 
+    /// The addresses of all of them.
+    pub fn addresses(&self) -> impl Iterator<Item = &Aor> {
+        self.participants_by_aor.keys()
+    }
+
     /// Who is in the meeting, in the lobby, or being called; by address.
     pub fn participants(&self) -> Vec<ParticipantSummary> {
         self.participants_by_aor.iter().map(|(aor, participant)| self.summary(aor, participant)).collect()

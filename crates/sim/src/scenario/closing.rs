@@ -25,6 +25,7 @@ pub fn check(run: &mut Run) -> Result<(), String> {
         everybody_hangs_up(run);
     }
     run.world.pass(LONGEST_TIMER);
+    conversations_fall_silent(run);
     nobody_waits(run)?;
     nothing_leaks(run)?;
     nothing_is_lost(run)?;
@@ -38,6 +39,13 @@ fn everybody_hangs_up(run: &mut Run) {
     }
     run.world.pass(SETTLING);
     run.world.fall_silent_everywhere();
+}
+
+/// A conversation in writing has no end but that nobody says anything any more.
+fn conversations_fall_silent(run: &mut Run) {
+    if run.world.all_statuses().iter().any(|(_, status)| status.conferences > 0) {
+        run.world.pass(CONVERSATION);
+    }
 }
 
 /// Nothing happened that the play does not mention.
@@ -122,6 +130,8 @@ fn repeats_are_accounted_for(run: &Run) -> Result<(), String> {
 
 /// Long enough for what should not come to come.
 const QUIET: Duration = Duration::from_secs(5);
+/// After which a conversation in which nobody has a session is over, and a while.
+const CONVERSATION: Duration = Duration::from_secs(25 * 3600);
 const SETTLING: Duration = Duration::from_secs(70);
 /// Timer C of a proxy (RFC 3261 section 16.6) is more than three minutes; then 64 T1.
 const LONGEST_TIMER: Duration = Duration::from_secs(400);

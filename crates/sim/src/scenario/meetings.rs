@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use conference::ConferenceId;
 use conference::schedule::{Attendance, Invitee, Meeting, MeetingRole, MeetingSettings};
+use federation::decision::{DecisionRecord, Outcome};
 use sdp::Direction;
 use sip::Aor;
 
@@ -35,6 +36,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE is heard by PHONE and PHONE", act: is_heard },
     Form { pattern: "PHONE is heard by PHONE and PHONE and PHONE", act: is_heard },
     Form { pattern: "DOMAIN has COUNT legs of sound", act: has_legs },
+    Form { pattern: "DOMAIN has removed a participant of DOMAIN with WORD", act: has_removed },
     Form { pattern: "nobody is left in a meeting of DOMAIN", act: nobody_is_left },
 ];
 
@@ -172,6 +174,19 @@ fn has_legs(run: &mut Run, words: &Words) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("it has {}", run.world.sound(site).legs().count()))
+}
+
+fn has_removed(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    let removed = |record: &DecisionRecord| match &record.outcome {
+        Outcome::Refused { word, reason, .. } if reason.starts_with("removed from a meeting") => {
+            Some((record.to_domain.clone(), word.clone()))
+        }
+        _ => None,
+    };
+    let all: Vec<(String, String)> = run.world.decisions(site).filter_map(removed).collect();
+    let is_so = all.iter().any(|(domain, word)| domain == words.text(1) && word == words.text(2));
+    if is_so { Ok(()) } else { Err(format!("it has removed {all:?}")) }
 }
 
 fn nobody_is_left(run: &mut Run, words: &Words) -> Result<(), String> {
