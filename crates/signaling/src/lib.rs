@@ -31,8 +31,8 @@ mod store_and_forward;
 mod token;
 
 pub use crate::agent::AgentKey;
-pub use crate::conferences::ConferenceStatus;
 pub use crate::calls::Engagement;
+pub use crate::conferences::ConferenceStatus;
 pub use crate::core::{Core, CoreConfig, Listener};
 pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts};
 pub use crate::handoff::{AdmittedRequest, Handoff, Ingress, Requester, Upstream};
