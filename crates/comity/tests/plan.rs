@@ -16,7 +16,8 @@ fn the_plan_needs_neither_a_server_nor_a_certificate() {
     for line in [
         "- File: `contoso.pem`",
         "| `DNS:sip.contoso.example` | required ",
-        "| in        | 192.0.2.1 | TCP      | 5061 | any ",
+        "| in        | 192.0.2.1 | TCP      | 5061        | any ",
+        "| in        | 192.0.2.1 | UDP      | 20000-29999 | any ",
         "| contoso.example | `_sipfederationtls._tcp.contoso.example.` | SRV  | `0 0 5061 sip.contoso.example.` | partners ",
     ] {
         assert!(plan.stdout.contains(line), "{line} is missing in:\n{}", plan.stdout);
@@ -30,9 +31,11 @@ fn programs_read_the_same_plan_in_json() {
     assert_eq!(plan["dns"][0]["type"], "A");
     assert_eq!(plan["dns"][0]["data"], "<public address of sip.contoso.example>");
     let ports: Vec<_> = plan["ports"].as_array().unwrap().iter().map(|row| row["protocol"].as_str().unwrap()).collect();
-    // In by TLS, out to partners, and out to the name server 127.0.0.1:9; what phones say by UDP stays on this machine.
-    assert_eq!(ports, ["TCP", "TCP", "UDP", "TCP"]);
-    assert_eq!(plan["ports"][2]["port"], 9);
+    // In by TLS, sound in and out, out to partners, and out to the name server 127.0.0.1:9; what phones say by UDP stays on
+    // this machine.
+    assert_eq!(ports, ["TCP", "UDP", "UDP", "TCP", "UDP", "TCP"]);
+    assert_eq!((&plan["ports"][1]["port"], &plan["ports"][1]["last_port"]), (&20_000.into(), &29_999.into()));
+    assert_eq!(plan["ports"][4]["port"], 9);
 }
 
 #[test]

@@ -14,4 +14,4 @@ pub use ports::{PortRange, PortRangeError, check_ports};
 pub use thread::{MediaSetup, run};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -82,10 +82,10 @@ fn leg(bridge: u64, serial: u32) -> LegId {
 }
 
 /// A phone that says a tone to a leg, and hears.
-struct Phone {
+pub(crate) struct Phone {
     socket: UdpSocket,
-    to: SocketAddr,
-    session: AudioSession,
+    pub(crate) to: SocketAddr,
+    pub(crate) session: AudioSession,
     tone: f32,
     protector: Option<Protector>,
     unprotector: Option<Unprotector>,
@@ -93,7 +93,7 @@ struct Phone {
 
 impl Phone {
     /// Number n says a tone of its own.
-    fn new(number: u8, opened: &OpenedLeg, encoding: Encoding, suite: Option<Suite>) -> Phone {
+    pub(crate) fn new(number: u8, opened: &OpenedLeg, encoding: Encoding, suite: Option<Suite>) -> Phone {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let ours = suite.map(|suite| Key(vec![number; suite.key_bytes()]));
@@ -120,7 +120,7 @@ impl Phone {
     }
 
     /// Says its tone for so many frames of 20 ms; what it heard.
-    fn talk(mut self, frames: usize) -> Vec<i16> {
+    pub(crate) fn talk(mut self, frames: usize) -> Vec<i16> {
         let encoding = self.session.format.encoding;
         let (mut encoder, mut decoder) = (Encoder::new(encoding), Decoder::new(encoding));
         let (begun, len) = (Instant::now(), frame_len(encoding.sample_rate()));
@@ -168,7 +168,7 @@ impl Phone {
 }
 
 /// Which of the tones of phones 1 to 3 are in the second half of what was heard (Goertzel).
-fn tones(heard: &[i16], encoding: Encoding) -> Vec<u8> {
+pub(crate) fn tones(heard: &[i16], encoding: Encoding) -> Vec<u8> {
     let samples = &heard[heard.len() / 2..];
     let peak = |frequency: f64| {
         let angle = std::f64::consts::TAU * frequency / f64::from(encoding.sample_rate());
@@ -183,7 +183,7 @@ fn tones(heard: &[i16], encoding: Encoding) -> Vec<u8> {
 }
 
 /// So many pairs that nobody uses now, and that no other test gets.
-pub(super) fn free_range(pairs: u16) -> PortRange {
+pub(crate) fn free_range(pairs: u16) -> PortRange {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
     let is_free = |first: u16| (first..first + 2 * pairs).all(|port| UdpSocket::bind(("127.0.0.1", port)).is_ok());
     let begin = 33_000 + (std::process::id() % 500) as u16 * 64;

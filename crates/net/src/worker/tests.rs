@@ -19,10 +19,12 @@ use sip::{Aor, Frame, Framer, HeaderName, Message, MessageLimits, Method, Reques
 use super::*;
 use crate::Reply;
 use crate::mailbox::mailbox;
+use crate::media::{MediaSetup, MediaThreads};
 use crate::testing::name_server::{self, a, srv};
 use crate::testing::{Authority, Edge};
 
 mod handshakes;
+mod meeting;
 mod moving;
 mod unreadable;
 
@@ -37,6 +39,8 @@ struct TestServer {
     udp: SocketAddr,
     mailboxes: Vec<Mailbox>,
     threads: Vec<thread::JoinHandle<Result<(), NetError>>>,
+    media: MediaThreads,
+    media_threads: Vec<thread::JoinHandle<Result<(), NetError>>>,
 }
 
 /// Everybody whose name does not begin with "no" has an account, and no room for messages.
@@ -80,6 +84,7 @@ impl TestServer {
     fn start(domain: &'static str, partner: &str, tls: SocketAddr, edge: &Edge, shell: &TestShell) -> TestServer {
         let mut addresses = vec![tls, free_port(Transport::Tcp), free_port(Transport::Udp)];
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mailbox(1000)).unzip();
+        let (media, media_threads) = start_media(&mailboxes);
         let mut threads = Vec::new();
         for (worker, inbox) in (0..WORKERS).zip(inboxes) {
             let setup = WorkerSetup {
@@ -89,7 +94,7 @@ impl TestServer {
                 roots: edge.roots.clone(),
                 resolver: shell.resolver.clone(),
                 accounts: Arc::new(TestAccounts { realm: domain }),
-                media: crate::media::MediaThreads::default(),
+                media: media.clone(),
                 mailboxes: mailboxes.clone(),
                 inbox,
                 limits: shell.limits.clone(),
@@ -98,7 +103,16 @@ impl TestServer {
             threads.push(thread::spawn(move || run(setup, move |bound| is_ready.send(bound).expect("a listener"))));
             addresses = ready.recv().expect("a word").expect("free ports");
         }
-        TestServer { domain, tls: addresses[0], tcp: addresses[1], udp: addresses[2], mailboxes, threads }
+        TestServer {
+            domain,
+            tls: addresses[0],
+            tcp: addresses[1],
+            udp: addresses[2],
+            mailboxes,
+            threads,
+            media,
+            media_threads,
+        }
     }
 
     fn counters(&self) -> Vec<Counters> {
@@ -123,7 +137,26 @@ impl Drop for TestServer {
         for thread in self.threads.drain(..) {
             assert_eq!(thread.join().expect("no panic"), Ok(()));
         }
+        self.media.stop();
+        for thread in self.media_threads.drain(..) {
+            assert_eq!(thread.join().expect("no panic"), Ok(()));
+        }
     }
+}
+
+/// One media thread for all workers, which tells each of its bridges.
+fn start_media(mailboxes: &[Mailbox]) -> (MediaThreads, Vec<thread::JoinHandle<Result<(), NetError>>>) {
+    let (media, inboxes) = crate::media::media_threads(1);
+    let setups = inboxes.into_iter().map(|inbox| MediaSetup {
+        thread: 0,
+        threads: 1,
+        address: Ok([127, 0, 0, 1].into()),
+        ports: crate::media::tests::free_range(4),
+        clock: ::media::Clock { epoch: Instant::now(), epoch_unix_ms: 0 },
+        inbox,
+        deliver: crate::media::to_workers(mailboxes.to_vec()),
+    });
+    (media, setups.map(|setup| thread::spawn(move || crate::media::run(setup))).collect())
 }
 
 fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr]) -> CoreConfig {
