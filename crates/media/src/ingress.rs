@@ -220,8 +220,11 @@ impl Ingress {
         stream.jitter.insert(now, &received.header, payload);
     }
 
-    /// Appends the frame that is to be heard now.
+    /// Appends the frame that is to be heard now; nothing as long as nothing came.
     pub fn pull_frame(&mut self, now: Instant, frame: &mut Vec<i16>) {
+        if self.stream.is_none() {
+            return;
+        }
         let encoding = self.format.encoding;
         let len = frame_len(encoding.sample_rate());
         let mut pulls = 0;
