@@ -46,6 +46,12 @@ pub enum Outcome {
         #[serde(default)]
         connection: Option<Arc<Connection>>,
     },
+    /// How a call that begins is carried: we stand between its two dialogs, or it is proxied.
+    Way {
+        stands_between: bool,
+        /// As a person reads it.
+        reason: String,
+    },
     /// The partner's server failed it before an answer came; another is tried.
     Retried {
         reason: String,

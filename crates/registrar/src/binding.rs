@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use sip::{FlowId, Transport};
+use sip::{FlowId, TransferSupport, Transport};
 
 /// The flow between a client and us: the only way back to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Binding {
     pub reg_id: Option<u32>,
     /// Route values towards the device (RFC 3327), top first.
     pub path: Vec<String>,
+    /// As its REGISTER shows.
+    pub transfer: TransferSupport,
     /// Preference in thousandths: 1000 is most wanted (RFC 3261 section 20.10).
     pub q: u16,
     pub call_id: String,

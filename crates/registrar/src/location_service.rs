@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use federation::Admitted;
 use sip::refusal::Word;
-use sip::{Aor, ContactValue, FlowId, HeaderName, Message, NameAddr, ParseError, Refusal};
+use sip::{Aor, ContactValue, FlowId, HeaderName, Message, NameAddr, ParseError, Refusal, TransferSupport};
 
 use crate::{Binding, BindingSummary, ClientFlow};
 
@@ -293,6 +293,7 @@ fn read_binding(
         reg_id: contact.param("reg-id").flatten().and_then(|text| text.parse().ok()),
         instance,
         path: path.map_err(malformed)?,
+        transfer: TransferSupport::shown_in(request),
         q: contact.param("q").flatten().map_or(1000, thousandths),
         call_id: request.call_id().map_err(malformed)?.to_owned(),
         cseq: request.cseq().map_err(malformed)?.number,

@@ -15,6 +15,7 @@ use federation::admission::Organisation;
 use federation::partner::Partners;
 use net::media::MediaThreads;
 use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Resolver, WorkerSetup};
+use signaling::escalation::StandBetween;
 use signaling::{CoreConfig, Listener, WorkerId};
 use sip::Transport;
 use store::{Store, StoreError, StoreThread};
@@ -170,6 +171,7 @@ struct Start {
     organisation: Arc<Organisation>,
     partners: Arc<Partners>,
     meetings: Arc<Meetings>,
+    stand_between: StandBetween,
     listeners: Vec<ListenerSetup>,
     tls_client: Arc<rustls::ClientConfig>,
     roots: Roots,
@@ -189,6 +191,7 @@ impl Start {
             organisation: Arc::new(config.organisation()),
             partners: Arc::new(partners_of(&store, switches.enabled, switches.discovery)?),
             meetings: Arc::new(meetings_of(&store)?),
+            stand_between: config.between,
             listeners: listeners(config, identity)?,
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
             roots,
@@ -213,6 +216,7 @@ impl Start {
             epoch_unix_ms: self.epoch_unix_ms,
             partners: self.partners.clone(),
             meetings: self.meetings.clone(),
+            stand_between: self.stand_between,
             limits: signaling::Limits::default(),
             random_seed: rand::random(),
         }

@@ -125,7 +125,7 @@ fn wrong_types_say_what_was_expected() {
         .replace("[\"Contoso.Example.\"]", "\"contoso.example\"")
         .replace("workers = 3", "workers = \"three\"")
         .replace("[\"127.0.2.1:5061\"]", "[5061]")
-        + "[federation]\nenabled = \"yes\"\n";
+        + "[federation]\nenabled = \"yes\"\n[calls]\nbetween = \"sometimes\"\n";
     assert_eq!(
         problems(&text),
         [
@@ -133,6 +133,7 @@ fn wrong_types_say_what_was_expected() {
             ":3: workers: expected a whole number, found a string; for example: workers = 4",
             ":8: [listen] tls: expected a list of texts in quotes, found an integer in the list; for example: tls = [\"192.0.2.1:5061\"]",
             ":10: [federation] enabled: expected true or false, found a string; for example: enabled = true",
+            ":12: [calls] between: expected \"when-needed\" or \"always\" or \"never\", found \"sometimes\"",
         ]
     );
 }

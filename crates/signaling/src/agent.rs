@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use conference::ConferenceId;
+use federation::Admitted;
 use federation::admission::vouch;
 use media::LegId;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,15 @@ pub(crate) struct AgentRequest {
     pub request: RequestBuilder,
 }
 
+/// A request of an agent as it goes out, and who speaks in it.
+pub(crate) struct AgentMessage {
+    pub agent: AgentKey,
+    pub admitted: Admitted,
+    /// As in [`AgentRequest`].
+    pub number: Option<u64>,
+    pub message: Message,
+}
+
 /// What an agent hears of a request of its own.
 pub(crate) struct AgentResponse {
     pub number: u64,
@@ -119,9 +129,14 @@ impl Core {
         let AgentRequest { agent, aor, number, request } = said;
         // It was built from a dialog that was read, or from addresses that were: it reads back.
         let Ok(message) = request.message() else { return };
+        self.send_message_for_agent(now, AgentMessage { agent, admitted: vouch(&aor), number, message });
+    }
+
+    /// The same, of a message that need not be built.
+    pub(crate) fn send_message_for_agent(&mut self, now: Instant, said: AgentMessage) {
+        let AgentMessage { agent, admitted, number, message } = said;
         let unspecified = IpAddr::from([0, 0, 0, 0]);
         let own = OwnRoutes::of(&message, &self.organisation, unspecified, &self.mint);
-        let admitted = vouch(&aor);
         let routed = route_own(&message, &admitted, &own, &self.organisation, self.limits.partner_connections);
         let routed = if self.is_draining && begins_call(&message) { Err(draining()) } else { routed };
         let Some(number) = number else {
@@ -203,7 +218,7 @@ impl Core {
     fn tell_agent(&mut self, now: Instant, agent: &AgentKey, response: AgentResponse) {
         match agent {
             AgentKey::Conference(id) => self.conference_answered(now, id, &response),
-            AgentKey::Call { .. } => {}
+            AgentKey::Call { serial, .. } => self.call_answered(now, *serial, &response),
         }
     }
 
@@ -229,12 +244,12 @@ impl Core {
         let request = AdmittedRequest { message: recorded, ..request };
         match agent {
             AgentKey::Conference(id) => self.serve_conference(now, id, request),
-            AgentKey::Call { .. } => {}
+            AgentKey::Call { serial, .. } => self.serve_call(now, *serial, request),
         }
     }
 
     /// The request as our proxy hands it on to the agent: with our two Record-Routes where it may begin a dialog.
-    fn recorded_for(&self, agent: &AgentKey, request: &AdmittedRequest) -> Result<Message, Refusal> {
+    pub(crate) fn recorded_for(&self, agent: &AgentKey, request: &AdmittedRequest) -> Result<Message, Refusal> {
         let recorded = self.record_routes_to_agent(agent, request);
         if recorded.is_empty() {
             return Ok(request.message.clone());
@@ -250,7 +265,7 @@ impl Core {
 fn own_request(
     agent: AgentKey,
     message: Message,
-    admitted: federation::Admitted,
+    admitted: Admitted,
     destination: Destination,
     routes_taken: usize,
     upstream: Option<Upstream>,

@@ -27,9 +27,11 @@ use sip::{Aor, FlowId, Message, Refusal, Transport};
 
 use crate::acceptor::Acceptor;
 use crate::agent::Asked;
+use crate::b2bua::Between;
 use crate::calls::Calls;
 use crate::conferences::Conferences;
 use crate::counts::CoreCounts;
+use crate::escalation::StandBetween;
 use crate::failover::Failover;
 use crate::flow_table::{FlowTable, Whereabouts};
 use crate::handoff::Responder;
@@ -59,6 +61,7 @@ pub struct CoreConfig {
     pub epoch_unix_ms: u64,
     pub partners: Arc<Partners>,
     pub meetings: Arc<Meetings>,
+    pub stand_between: StandBetween,
     pub limits: Limits,
     pub random_seed: u64,
 }
@@ -97,6 +100,8 @@ pub struct Core {
     pub(crate) calls: Calls,
     pub(crate) asked: Asked,
     pub(crate) conferences: Conferences,
+    pub(crate) between: Between,
+    pub(crate) stand_between: StandBetween,
     /// Stored messages sent again because it was never recorded what became of them.
     pub(crate) stored_repeats: u64,
     pub(crate) decisions: Decisions,
@@ -173,6 +178,8 @@ impl Core {
             calls: Calls::default(),
             asked: Asked::new(config.incarnation),
             conferences: Conferences::new(config.incarnation),
+            between: Between::new(config.incarnation),
+            stand_between: config.stand_between,
             presence: PresenceAgent::new(limits.presence.clone(), config.incarnation),
             stored_repeats: 0,
             decisions: Decisions::new(limits.decisions_max),
@@ -222,6 +229,7 @@ impl Core {
                 Machine::Waiting(id) => self.give_up_waiting(now, id),
                 Machine::Asked(serial) => self.give_up_asking(now, serial),
                 Machine::Conference(serial) => self.wake_conference(now, serial),
+                Machine::Call(serial) => self.wake_call(now, serial),
                 Machine::Undecided(flow) => self.close_undecided(flow),
                 Machine::Registrar => self.location.expire(now),
                 Machine::Presence => self.presence.handle_timeout(now),
@@ -292,6 +300,7 @@ impl Core {
             agent_requests: self.asked.unanswered(),
             queues_draining: self.queues.drains(),
             stored_repeats: self.stored_repeats,
+            calls_between: self.between.len(),
             timers: self.schedule.len(),
             undeliverable: self.undeliverable,
             links_by_state: self.links.counts_by_state(),

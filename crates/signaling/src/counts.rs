@@ -10,13 +10,15 @@ use sip::Method;
 use sip::refusal::Word;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 11] = [
+pub const COUNTED_LIMITS: [&str; 13] = [
+    "calls_between_max",
     "client_transactions_max",
     "conferences_max",
     "message_bytes_max",
     "messages_per_sec_max",
     "pages_waiting_max",
     "requests_max",
+    "requests_per_call_max",
     "server_transactions_max",
     "server_transactions_unproven_max",
     "undecided_secs_max",
@@ -64,7 +66,7 @@ impl CoreCounts {
                 }
             }
             Outcome::Routed { connection: Some(_), .. } => self.sent_to_partners += 1,
-            Outcome::Routed { connection: None, .. } => {}
+            Outcome::Routed { connection: None, .. } | Outcome::Way { .. } => {}
             Outcome::Retried { .. } => self.retried += 1,
             Outcome::Answered { status, .. } => self.answered(*status, record),
         }

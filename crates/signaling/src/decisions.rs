@@ -11,6 +11,7 @@ use sip::{Aor, HeaderName, Message, Method, Refusal, Uri};
 
 use crate::Output;
 use crate::core::Core;
+use crate::escalation::Way;
 
 impl Core {
     pub(crate) fn record_admitted(&mut self, now: Instant, request: &Message, admitted: &Admitted) {
@@ -40,6 +41,12 @@ impl Core {
 
     pub(crate) fn record_routed(&mut self, now: Instant, request: &Message, next_hop: &str) {
         self.record(now, request, Outcome::Routed { next_hop: next_hop.to_owned(), connection: None });
+    }
+
+    /// How a call that begins is carried, and could become a meeting.
+    pub(crate) fn record_way(&mut self, now: Instant, request: &Message, way: Way) {
+        let Way { stands_between, reason } = way;
+        self.record(now, request, Outcome::Way { stands_between, reason });
     }
 
     /// Sent to a partner's server; `since` is when it began to wait for the connection.

@@ -5,11 +5,13 @@
 
 mod acceptor;
 mod agent;
+mod b2bua;
 mod calls;
 mod conferences;
 mod core;
 mod counts;
 mod decisions;
+pub mod escalation;
 mod failover;
 mod flow_table;
 mod forward;

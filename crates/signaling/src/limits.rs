@@ -46,6 +46,12 @@ pub struct Limits {
     /// Conferences of one worker; beyond it 503.
     pub conferences_max: usize,
     pub conference: ConferenceLimits,
+    /// Calls of one worker that we stand between; beyond it calls are proxied.
+    pub calls_between_max: usize,
+    /// Requests within such a call that wait for an answer; beyond it 503.
+    pub requests_per_call_max: usize,
+    /// How long nothing may be heard of such a call before both phones are asked whether they are still in it.
+    pub call_check_secs: u64,
 }
 
 impl Limits {
@@ -90,6 +96,9 @@ impl Default for Limits {
             presence: PresenceLimits::default(),
             conferences_max: 10_000,
             conference: ConferenceLimits::default(),
+            calls_between_max: 20_000,
+            requests_per_call_max: 32,
+            call_check_secs: 900,
         }
     }
 }

@@ -126,6 +126,7 @@ impl Owner {
 impl Core {
     /// An admitted request whose target is ours.
     pub(crate) fn own(&mut self, now: Instant, request: AdmittedRequest) {
+        let Some(request) = self.stand_between(now, request) else { return };
         match request.destination.clone() {
             Destination::Ourselves | Destination::Factory => self.answer_ourselves(now, &request),
             Destination::Agent(agent) => self.serve_agent(now, &agent, request),
@@ -366,7 +367,10 @@ impl Core {
             return self.respond_generated(now, upstream, &request.message, 487);
         }
         let Some(id) = self.owner.contexts_by_upstream.get(&upstream).copied() else {
-            return self.cancel_in_conference(now, upstream);
+            if !self.cancel_in_call(now, upstream) {
+                self.cancel_in_conference(now, upstream);
+            }
+            return;
         };
         if self.links.stop_waiting(id) {
             if let Some(context) = self.owner.remove(id) {

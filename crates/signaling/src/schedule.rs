@@ -21,6 +21,8 @@ pub(crate) enum Machine {
     Asked(u64),
     /// A conference, by its serial.
     Conference(u64),
+    /// A call that we stand between, by its serial.
+    Call(u64),
     Undecided(FlowId),
     Registrar,
     Presence,

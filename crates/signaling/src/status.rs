@@ -28,6 +28,9 @@ pub struct CoreStatus {
     pub queues_draining: usize,
     /// Stored messages sent again because it was never recorded what became of them.
     pub stored_repeats: u64,
+    /// Calls that we stand between.
+    #[serde(default)]
+    pub calls_between: usize,
     pub timers: usize,
     /// Bytes for a flow that had gone.
     pub undeliverable: u64,

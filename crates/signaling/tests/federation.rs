@@ -285,7 +285,7 @@ fn an_impostor_is_refused_and_the_reason_is_kept() {
 fn a_message_that_our_headers_make_too_large_is_refused() {
     for filler in 110..128 {
         let mut pair = pair(3, filler);
-        let headers = "X-Filler: 1\n".repeat(usize::try_from(filler).unwrap() - 8);
+        let headers = "X-Filler: 1\n".repeat(usize::try_from(filler).unwrap() - 10);
         let text =
             phone::request("INVITE", ALICE, BOB, "large").replace("Content-Length", &(headers + "Content-Length"));
         pair.world.send(pair.alice, &text);

@@ -284,6 +284,8 @@ fn outcome_text(outcome: &Outcome) -> String {
         Outcome::Admitted { origin: Origin::User { .. }, .. } => "admitted, one of our users".to_owned(),
         Outcome::Refused { status, word, reason } => format!("refused {status} {word}: {reason}"),
         Outcome::Routed { next_hop, .. } => format!("sent to {next_hop}"),
+        Outcome::Way { stands_between: true, .. } => "we stand between the two phones".to_owned(),
+        Outcome::Way { stands_between: false, .. } => "proxied from one phone to the other".to_owned(),
         Outcome::Retried { reason } => format!("tried again: {reason}"),
         Outcome::Answered { status, word: None } => format!("answered with {status}"),
         Outcome::Answered { status, word: Some(word) } => format!("answered with {status} {word}"),

@@ -206,6 +206,15 @@ pub static FEDERATION_DISCOVERY: Key = Key {
     example: "false",
     doc: "whether domains without a partner entry are found by DNS and allowed",
 };
+pub static CALLS_BETWEEN: Key = Key {
+    section: "calls",
+    name: "between",
+    kind: Kind::Text,
+    need: Need::Default(r#""when-needed""#),
+    example: r#""always""#,
+    doc: "which calls of our users this server stands between, so that it can move them into a meeting: when-needed (those of \
+        phones that do not show REFER and Replaces), always or never",
+};
 pub static USERS_DIGEST: Key = Key {
     section: "users",
     name: "digest",
@@ -290,6 +299,7 @@ pub static ALL: &[&Key] = &[
     &MEDIA_THREADS,
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
+    &CALLS_BETWEEN,
     &USERS_DIGEST,
     &DNS_SERVERS,
     &MAIL_SMTP,

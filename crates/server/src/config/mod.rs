@@ -24,6 +24,7 @@ use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
 use serde::Serialize;
+use signaling::escalation::StandBetween;
 use sip::Transport;
 use sip::auth::Algorithm;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub listen: Listen,
     pub media: Media,
     pub federation: FederationSwitches,
+    /// Which calls of our users this server stands between.
+    pub between: StandBetween,
     /// Algorithms that users may sign in with, most wanted first; never empty.
     pub digest: Vec<Algorithm>,
     /// Empty: the system's.
@@ -122,6 +125,7 @@ impl Config {
                 enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
             },
+            between: builder.between(),
             digest: builder.digest(),
             mail: builder.mail(),
             dns_servers: builder.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
@@ -195,6 +199,7 @@ impl fmt::Display for Config {
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
         let FederationSwitches { enabled, discovery } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
+        writeln!(formatter, "[calls]\nbetween = {:?}\n", self.between.as_str())?;
         let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
         writeln!(formatter, "[users]\ndigest = {digest:?}\n")?;
         write!(formatter, "[dns]\n{servers}")?;
@@ -250,6 +255,17 @@ impl Builder<'_> {
         domain::parse(&value).unwrap_or_else(|error| {
             self.problems.at(line, format!("edge: {error}"));
             String::new()
+        })
+    }
+
+    fn between(&mut self) -> StandBetween {
+        let Some(Located { value, line }) = self.raw.text(&key::CALLS_BETWEEN) else {
+            return StandBetween::default();
+        };
+        StandBetween::parse(&value).unwrap_or_else(|| {
+            let known = StandBetween::ALL.map(|setting| format!("{:?}", setting.as_str())).join(" or ");
+            self.problems.at(line, format!("[calls] between: expected {known}, found {value:?}"));
+            StandBetween::default()
         })
     }
 

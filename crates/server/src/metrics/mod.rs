@@ -44,6 +44,7 @@ pub static ALL: &[&Metric] = &[
     &server::MESSAGES_DELIVERED,
     &server::MESSAGES_REPEATED,
     &server::MESSAGES_EXPIRED,
+    &server::CALLS_BETWEEN,
     &server::QUEUES_DRAINING,
     &requests::ADMITTED,
     &requests::REFUSED,

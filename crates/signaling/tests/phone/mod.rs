@@ -1,4 +1,5 @@
-//! What a phone says: registers with a digest, and answers by copying what it got.
+//! What a phone says: registers with a digest, and answers by copying what it got. It knows REFER and Replaces, unless it is
+//! [`simple`].
 
 #![allow(dead_code, reason = "each file of plays needs other words")]
 
@@ -36,12 +37,31 @@ fn registration(line: Line, aor: &str, cseq: u32, authorization: &str) -> String
     format!(
         "REGISTER sip:{domain} SIP/2.0\nVia: SIP/2.0/TLS phone.invalid;branch=z9hG4bKr{}{cseq};rport\n\
          From: <sip:{aor}>;tag=1\nTo: <sip:{aor}>\nCall-ID: reg-{}-{aor}\nCSeq: {cseq} REGISTER\n\
-         Contact: <sip:{user}@phone{}.invalid;transport=tls>\nMax-Forwards: 70\n{authorization}Content-Length: 0\n\n",
+         Contact: <sip:{user}@phone{}.invalid;transport=tls>\nMax-Forwards: 70\n{SUPPORT}{authorization}Content-Length: 0\n\n",
         line.0, line.0, line.0,
     )
 }
 
+/// The same as a phone says it that cannot be moved into another dialog.
+pub fn simple(request: &str) -> String {
+    request.replace(SUPPORT, "")
+}
+
+/// Registers such a phone; leaves the line quiet.
+pub fn register_simple(world: &mut World, site: usize, worker: u16, aor: &str) -> Line {
+    let line = world.connect(site, worker, None);
+    world.send(line, &simple(&registration(line, aor, 1, "")));
+    answer_challenge_as(world, line, aor, 2, simple);
+    let more = world.take(line);
+    assert!(more.is_empty(), "{:?}", more.iter().map(first_line).collect::<Vec<_>>());
+    line
+}
+
 fn answer_challenge(world: &mut World, line: Line, aor: &str, cseq: u32) {
+    answer_challenge_as(world, line, aor, cseq, str::to_owned);
+}
+
+fn answer_challenge_as(world: &mut World, line: Line, aor: &str, cseq: u32, written: impl Fn(&str) -> String) {
     let (user, domain) = aor.split_once('@').unwrap();
     let challenge = world.only(line);
     assert_eq!(challenge.status(), Some(401), "{}", first_line(&challenge));
@@ -49,7 +69,7 @@ fn answer_challenge(world: &mut World, line: Line, aor: &str, cseq: u32) {
         challenge.header_all(HeaderName::WwwAuthenticate).map(|value| std::str::from_utf8(value).unwrap()).collect();
     let uri = format!("sip:{domain}");
     let value = auth::answer(&values, user, PASSWORD, &Method::Register, &uri, b"", "cnonce", 1).unwrap();
-    world.send(line, &registration(line, aor, cseq, &format!("Authorization: {value}\n")));
+    world.send(line, &written(&registration(line, aor, cseq, &format!("Authorization: {value}\n"))));
     let answer = world.take_response(line);
     assert_eq!(answer.status(), Some(200), "{}", first_line(&answer));
 }
@@ -57,10 +77,11 @@ fn answer_challenge(world: &mut World, line: Line, aor: &str, cseq: u32) {
 /// A request of a new dialog, or outside any.
 pub fn request(method: &str, from: &str, to: &str, call_id: &str) -> String {
     let user = from.split_once('@').unwrap().0;
+    let support = if method == "INVITE" { SUPPORT } else { "" };
     format!(
         "{method} sip:{to} SIP/2.0\nVia: SIP/2.0/TLS phone.invalid;branch=z9hG4bK{method}{call_id};rport\n\
          From: <sip:{from}>;tag=caller\nTo: <sip:{to}>\nCall-ID: {call_id}\nCSeq: 1 {method}\n\
-         Contact: <sip:{user}@phone.invalid;transport=tls>\nMax-Forwards: 70\nContent-Length: 0\n\n"
+         Contact: <sip:{user}@phone.invalid;transport=tls>\nMax-Forwards: 70\n{support}Content-Length: 0\n\n"
     )
 }
 
@@ -120,3 +141,6 @@ fn within(
         dialog.call_id().unwrap(),
     )
 }
+
+const SUPPORT: &str =
+    "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, MESSAGE, INFO, UPDATE\nSupported: replaces\n";

@@ -159,6 +159,11 @@ impl Phone {
         !self.sent.is_empty()
     }
 
+    /// Whether it is in a call, or one is being set up.
+    pub fn is_in_call(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.schedule.first().map(|(at, _)| *at).filter(|_| !self.is_gone)
     }

@@ -28,6 +28,7 @@ pub fn check(run: &mut Run) -> Result<(), String> {
     conversations_fall_silent(run);
     nobody_waits(run)?;
     nothing_leaks(run)?;
+    no_call_stands(run)?;
     nothing_is_lost(run)?;
     repeats_are_accounted_for(run)
 }
@@ -56,6 +57,19 @@ fn nothing_left_over(run: &Run) -> Result<(), String> {
     };
     let left: Vec<String> = run.phones().filter(has_more).map(|phone| run.told(phone)).collect();
     if left.is_empty() { Ok(()) } else { Err(format!("the play does not mention that {}", left.join("; "))) }
+}
+
+/// A call that we stand between is over when its phones are, though one of them may not have been able to say so.
+fn no_call_stands(run: &mut Run) -> Result<(), String> {
+    let standing = |run: &Run| run.world.all_statuses().iter().map(|(_, status)| status.calls_between).sum::<usize>();
+    if standing(run) == 0 || run.world.phones().iter().any(Phone::is_in_call) {
+        return Ok(());
+    }
+    run.world.pass(CALL_CHECK);
+    match standing(run) {
+        0 => Ok(()),
+        count => Err(format!("{count} calls stand of which no phone knows")),
+    }
 }
 
 fn nobody_waits(run: &Run) -> Result<(), String> {
@@ -135,3 +149,5 @@ const CONVERSATION: Duration = Duration::from_secs(25 * 3600);
 const SETTLING: Duration = Duration::from_secs(70);
 /// Timer C of a proxy (RFC 3261 section 16.6) is more than three minutes; then 64 T1.
 const LONGEST_TIMER: Duration = Duration::from_secs(400);
+/// After how long both phones of a silent call are asked, and their silence is an answer.
+const CALL_CHECK: Duration = Duration::from_secs(1000);

@@ -137,6 +137,18 @@ impl Dialog {
         self.request_numbered(method, self.local_sequence)
     }
 
+    /// The CSeq number of a request that is passed on from another dialog, and had `number` there: the same where it is
+    /// still free here.
+    pub fn pass(&mut self, number: u32) -> u32 {
+        self.local_sequence = number.max(self.local_sequence.saturating_add(1));
+        self.local_sequence
+    }
+
+    /// Request-URI and values of Route for the next request.
+    pub fn way(&self) -> (String, Vec<String>) {
+        self.route_set.apply(&self.remote_target)
+    }
+
     /// The ACK for a 2xx to our INVITE with that CSeq number (RFC 3261 section 13.2.2.4), complete but for Via.
     pub fn ack(&self, invite_sequence: u32) -> RequestBuilder {
         self.request_numbered(&Method::Ack, invite_sequence)

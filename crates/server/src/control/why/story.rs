@@ -45,6 +45,14 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
             details.extend(connection_details(connection, *spent_ms));
             format!("{method} sent to {next_hop} ({})", connection.address)
         }
+        Outcome::Way { stands_between, reason } => {
+            details.push(reason.clone());
+            match stands_between {
+                true => "we stand between the two phones, so that a re-INVITE of ours can move each into a meeting"
+                    .to_owned(),
+                false => "the call is proxied; an INVITE with Replaces could move each phone into a meeting".to_owned(),
+            }
+        }
         Outcome::Retried { reason } => format!("the server failed the {method}: {reason}; the next one is tried"),
         Outcome::Answered { status, word } => {
             let word = word.as_ref().map(|word| format!(" {word}")).unwrap_or_default();
@@ -71,7 +79,8 @@ fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
 
 /// By the last decision that is more than an admission.
 fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
-    let told = decisions.iter().rev().find(|found| !matches!(found.record.outcome, Outcome::Admitted { .. }));
+    let is_told = |outcome: &Outcome| !matches!(outcome, Outcome::Admitted { .. } | Outcome::Way { .. });
+    let told = decisions.iter().rev().find(|found| is_told(&found.record.outcome));
     let Some(DecisionAnswer { record, .. }) = told else { return only_admitted() };
     let partner = match record.direction {
         Direction::Outbound => &record.to_domain,
@@ -102,7 +111,7 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
             ),
             side: Side::Partner,
         },
-        Outcome::Admitted { .. } => only_admitted(),
+        Outcome::Admitted { .. } | Outcome::Way { .. } => only_admitted(),
     }
 }
 

@@ -130,6 +130,14 @@ pub(crate) static MESSAGES_EXPIRED: Metric = Metric {
     read: |all| one(all.server.messages_expired),
 };
 
+pub(crate) static CALLS_BETWEEN: Metric = Metric {
+    name: "comity_calls_between",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Calls that this server stands between",
+    read: |all| one(all.sum_core(|core| core.calls_between)),
+};
+
 pub(crate) static QUEUES_DRAINING: Metric = Metric {
     name: "comity_message_queues_draining",
     kind: Kind::Gauge,

@@ -1,0 +1,322 @@
+//! One call that we stand between: requests and answers of either phone passed on to the other, and the two dialogs known well
+//! enough to end or to move them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use federation::Admitted;
+use federation::admission::vouch;
+use sip::dialog::DialogError;
+use sip::refusal::Word;
+use sip::{Message, Method, ParseError, Refusal, build};
+
+use super::dialogs::{Pair, Side};
+use super::rewrite;
+use crate::acceptor::overloaded;
+use crate::{AdmittedRequest, Upstream};
+
+/// See the module. After each call [`Call::poll_output`] is called until it gives nothing.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The INVITE as it came, with our Record-Routes, and as we sent it.
+    received: Message,
+    sent: Message,
+    admitted: Admitted,
+    pairs: Vec<Pair>,
+    asked_by_number: BTreeMap<u64, Asked>,
+    last_number: u64,
+    check_at: Instant,
+    check_time: Duration,
+    requests_max: usize,
+    outputs: VecDeque<CallOutput>,
+}
+
+#[derive(Debug)]
+pub(super) enum CallOutput {
+    /// Complete but for Via; its answers are told by number. `admitted`: who speaks.
+    Request {
+        number: u64,
+        admitted: Admitted,
+        request: Message,
+    },
+    Ack {
+        admitted: Admitted,
+        request: Message,
+    },
+    Respond {
+        to: Upstream,
+        status: u16,
+        response: Bytes,
+    },
+    Cancel {
+        number: u64,
+    },
+    /// Nothing is left of it.
+    Ended,
+}
+
+/// What a call begins with.
+pub(super) struct CallLimits {
+    pub requests_max: usize,
+    /// How long nothing may be heard before both phones are asked whether they are still in it.
+    pub check_time: Duration,
+}
+
+/// What a request of ours was.
+#[derive(Debug)]
+enum Asked {
+    /// One that was passed on, as it came; the tag of its pair, none for the INVITE that began it all.
+    Passed(Box<Passed>),
+    /// Whether the phone there is still in the call.
+    Check { tag: String, side: Side },
+    /// The BYE with which we end it.
+    Bye,
+}
+
+#[derive(Debug)]
+struct Passed {
+    to: Upstream,
+    request: Message,
+    pair: Option<(String, Side)>,
+    /// A final answer has been passed back; of a 2xx to an INVITE there may be more.
+    is_answered: bool,
+}
+
+impl Call {
+    /// The call that this INVITE begins; `recorded`: with our Record-Routes.
+    ///
+    /// # Errors
+    /// 400, 513.
+    pub fn begin(
+        now: Instant,
+        request: &AdmittedRequest,
+        recorded: Message,
+        limits: &CallLimits,
+    ) -> Result<Call, Refusal> {
+        let sent = rewrite::invite(&request.message, request.routes_taken).map_err(malformed)?;
+        let mut call = Call {
+            received: recorded,
+            sent,
+            admitted: request.admitted.clone(),
+            pairs: Vec::new(),
+            asked_by_number: BTreeMap::new(),
+            last_number: 0,
+            check_at: now + limits.check_time,
+            check_time: limits.check_time,
+            requests_max: limits.requests_max,
+            outputs: VecDeque::new(),
+        };
+        if let Some(to) = request.upstream {
+            let (admitted, sent) = (call.admitted.clone(), call.sent.clone());
+            let asked = Asked::passed(to, call.received.clone(), None);
+            call.ask(asked, admitted, sent);
+        }
+        Ok(call)
+    }
+
+    /// Takes a request of one of the phones.
+    ///
+    /// # Errors
+    /// What the request is to be answered with: 481, 500 for an old CSeq, 503 `overloaded`.
+    pub fn handle_request(&mut self, now: Instant, request: &AdmittedRequest) -> Result<(), Refusal> {
+        let message = &request.message;
+        let unknown = || Refusal::new(481, Word::DialogUnknown, "the call has no such dialog");
+        let found = self.pairs.iter_mut().find_map(|pair| pair.sender(message).map(|side| (pair, side)));
+        let (pair, side) = found.ok_or_else(unknown)?;
+        self.check_at = now + self.check_time;
+        let from = pair.end_mut(side);
+        from.dialog.handle_request(message).map_err(out_of_order)?;
+        from.source = request.ingress.flow().map(|facts| facts.remote.ip()).or(from.source);
+        let method = message.method().unwrap_or(Method::Options);
+        if method != Method::Ack && self.asked_by_number.len() >= self.requests_max {
+            return Err(overloaded("too many requests within the call wait for an answer"));
+        }
+        let tag = pair.tag().to_owned();
+        let way = pair.end_mut(side.other()).pass(&method, message.cseq().map_err(malformed)?.number);
+        let passed = rewrite::request(message, &way).map_err(malformed)?;
+        match request.upstream {
+            Some(to) => {
+                let asked = Asked::passed(to, message.clone(), Some((tag, side)));
+                self.ask(asked, request.admitted.clone(), passed);
+            }
+            None => self.outputs.push_back(CallOutput::Ack { admitted: request.admitted.clone(), request: passed }),
+        }
+        Ok(())
+    }
+
+    /// Whoever sent this gave it up.
+    pub fn handle_cancel(&mut self, from: Upstream) {
+        let is_meant = |asked: &Asked| matches!(asked, Asked::Passed(passed) if passed.to == from);
+        if let Some((number, _)) = self.asked_by_number.iter().find(|(_, asked)| is_meant(asked)) {
+            self.outputs.push_back(CallOutput::Cancel { number: *number });
+        }
+    }
+
+    /// What became of a request of ours, provisional responses included.
+    pub fn handle_response(&mut self, now: Instant, number: u64, response: &Message, source: Option<IpAddr>) {
+        let is_final = response.status() >= Some(200);
+        match self.asked_by_number.remove(&number) {
+            // An INVITE was answered, and no further 2xx to it can come.
+            Some(Asked::Passed(passed)) if passed.is_answered && response.status() >= Some(300) => {}
+            Some(Asked::Passed(passed)) => {
+                self.check_at = now + self.check_time;
+                self.passed_answered(number, *passed, response, source);
+            }
+            Some(Asked::Check { tag, side }) if is_final => {
+                if matches!(response.status(), Some(408 | 430 | 481)) {
+                    self.lost(&tag, side);
+                }
+            }
+            Some(Asked::Bye) if is_final => {}
+            Some(asked) => drop(self.asked_by_number.insert(number, asked)),
+            None => {}
+        }
+        self.end_if_over();
+    }
+
+    pub fn next_timeout(&self) -> Instant {
+        self.check_at
+    }
+
+    /// Nothing was heard for long: a phone that is gone does not say so.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if now < self.check_at {
+            return;
+        }
+        self.check_at = now + self.check_time;
+        let tags: Vec<String> =
+            self.pairs.iter().filter(|pair| pair.is_confirmed).map(|pair| pair.tag().to_owned()).collect();
+        for tag in tags {
+            for side in [Side::Caller, Side::Callee] {
+                self.send_within(&tag, side, &Method::Options, Asked::Check { tag: tag.clone(), side });
+            }
+        }
+        self.end_if_over();
+    }
+
+    pub fn poll_output(&mut self) -> Option<CallOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn passed_answered(&mut self, number: u64, mut passed: Passed, response: &Message, source: Option<IpAddr>) {
+        let status = response.status().unwrap_or_default();
+        let is_understood = self.learn(&passed, response, source).is_ok();
+        passed.is_answered |= status >= 200;
+        self.respond(&passed, response, is_understood);
+        match (&passed.pair, status) {
+            (None, 300..) => self.pairs.clear(),
+            (Some((tag, _)), 200..) if is_over(&passed.request, status) => self.pairs.retain(|pair| pair.tag() != tag),
+            _ => {}
+        }
+        // Each repeat of a 2xx to an INVITE is passed on, as each ACK is.
+        if status < 200 || (status < 300 && passed.request.method() == Some(Method::Invite)) {
+            self.asked_by_number.insert(number, Asked::Passed(Box::new(passed)));
+        }
+    }
+
+    /// What an answer says of the dialog with whoever gave it.
+    fn learn(&mut self, passed: &Passed, response: &Message, source: Option<IpAddr>) -> Result<(), ParseError> {
+        let status = response.status().unwrap_or_default();
+        let (pair, side) = match &passed.pair {
+            Some((tag, side)) => (self.pairs.iter_mut().find(|pair| pair.tag() == tag), side.other()),
+            None if (101..300).contains(&status) => (self.pair_of(response)?, Side::Callee),
+            None => return Ok(()),
+        };
+        let Some(pair) = pair else { return Ok(()) };
+        let end = pair.end_mut(side);
+        end.source = source.or(end.source);
+        match passed.pair {
+            None if status >= 200 => pair.confirm(response),
+            _ => pair.end_mut(side).dialog.handle_response(response),
+        }
+    }
+
+    /// The pair that an answer to the INVITE is of; the first that is heard of it makes it.
+    fn pair_of(&mut self, response: &Message) -> Result<Option<&mut Pair>, ParseError> {
+        let tag = response.to()?.tag().unwrap_or_default().to_owned();
+        if self.pairs.len() < PAIRS_MAX && !self.pairs.iter().any(|pair| pair.tag() == tag) {
+            match Pair::new(&self.received, &self.sent, response) {
+                Ok(pair) => self.pairs.push(pair),
+                // A provisional response may lack what a dialog needs.
+                Err(_) if response.status() < Some(200) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.pairs.iter_mut().find(|pair| pair.tag() == tag))
+    }
+
+    /// The phone there is in the call no more: the other one is told.
+    fn lost(&mut self, tag: &str, side: Side) {
+        for side in [side.other(), side] {
+            self.send_within(tag, side, &Method::Bye, Asked::Bye);
+        }
+        self.pairs.retain(|pair| pair.tag() != tag);
+    }
+
+    /// A request of our own, in the name of the other phone.
+    fn send_within(&mut self, tag: &str, side: Side, method: &Method, asked: Asked) {
+        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
+        let Some(speaker) = pair.end(side.other()).party.clone() else { return };
+        let Ok(request) = pair.end_mut(side).dialog.request(method).message() else { return };
+        self.ask(asked, vouch(&speaker), request);
+    }
+
+    fn ask(&mut self, asked: Asked, admitted: Admitted, request: Message) {
+        self.last_number += 1;
+        let number = self.last_number;
+        self.asked_by_number.insert(number, asked);
+        self.outputs.push_back(CallOutput::Request { number, admitted, request });
+    }
+
+    /// What is not understood of a 2xx makes no dialog: the caller is told 502.
+    fn respond(&mut self, passed: &Passed, response: &Message, is_understood: bool) {
+        let status = response.status().unwrap_or(500);
+        let rewritten = if is_understood { rewrite::response(response, &passed.request).ok() } else { None };
+        let (status, response) = match rewritten {
+            Some(response) => (status, response),
+            None => (502, build::response(&passed.request, 502, None, Some("between")).build()),
+        };
+        self.outputs.push_back(CallOutput::Respond { to: passed.to, status, response });
+    }
+
+    fn end_if_over(&mut self) {
+        let is_owed = |asked: &Asked| !matches!(asked, Asked::Passed(passed) if passed.is_answered);
+        let is_invite = |asked: &Asked| matches!(asked, Asked::Passed(passed) if passed.pair.is_none());
+        if !self.asked_by_number.values().any(|asked| is_invite(asked) && is_owed(asked))
+            && !self.pairs.iter().any(|pair| pair.is_confirmed)
+        {
+            // Other devices rang as well; nothing more comes of them.
+            self.pairs.clear();
+        }
+        if self.pairs.is_empty() && !self.asked_by_number.values().any(is_owed) {
+            self.outputs.push_back(CallOutput::Ended);
+        }
+    }
+}
+
+impl Asked {
+    fn passed(to: Upstream, request: Message, pair: Option<(String, Side)>) -> Asked {
+        Asked::Passed(Box::new(Passed { to, request, pair, is_answered: false }))
+    }
+}
+
+/// Whether the answer to this request is the last of its dialogs: that to a BYE, unless it only asks for a password.
+fn is_over(request: &Message, status: u16) -> bool {
+    request.method() == Some(Method::Bye) && !matches!(status, 401 | 407)
+}
+
+fn out_of_order(error: DialogError) -> Refusal {
+    match error {
+        DialogError::OutOfOrder { .. } => Refusal::new(500, Word::OutOfOrder, error.to_string()),
+        DialogError::Parse(error) => malformed(error),
+    }
+}
+
+fn malformed(error: ParseError) -> Refusal {
+    Refusal::new(400, Word::MalformedRequest, error.to_string())
+}
+
+/// Devices that may answer one INVITE, each in dialogs of its own.
+const PAIRS_MAX: usize = 16;

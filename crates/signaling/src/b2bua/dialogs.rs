@@ -1,0 +1,123 @@
+//! The two dialogs of a call, one with each phone. An INVITE that rings at several devices has a pair for each that answers.
+
+use std::net::IpAddr;
+
+use sip::dialog::Dialog;
+use sip::{Aor, Message, Method, ParseError};
+
+use super::rewrite::Way;
+
+/// Which of the two phones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Caller,
+    Callee,
+}
+
+impl Side {
+    pub fn other(self) -> Side {
+        match self {
+            Side::Caller => Side::Callee,
+            Side::Callee => Side::Caller,
+        }
+    }
+}
+
+/// Our dialog with one phone.
+#[derive(Debug)]
+pub(super) struct End {
+    pub dialog: Dialog,
+    /// Who is there.
+    pub party: Option<Aor>,
+    /// The other end of its signalling.
+    pub source: Option<IpAddr>,
+    /// The CSeq number of the last INVITE towards it: as it came from the other phone, and as it was passed on.
+    invite_passed: Option<(u32, u32)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Pair {
+    caller: End,
+    callee: End,
+    /// A 2xx has been sent for it.
+    pub is_confirmed: bool,
+}
+
+impl Pair {
+    /// What this response, 101 to 299, to the INVITE makes: `received` as the caller sent it, with our Record-Routes, `sent` as
+    /// we did.
+    ///
+    /// # Errors
+    /// A header that a dialog consists of is absent or malformed.
+    pub fn new(received: &Message, sent: &Message, response: &Message) -> Result<Pair, ParseError> {
+        let tag = response.to()?.tag().unwrap_or_default().to_owned();
+        let number = received.cseq()?.number;
+        let end = |dialog, address: &sip::NameAddr<'_>, invite_passed| End {
+            dialog,
+            party: Aor::from_uri(&address.uri()).ok(),
+            source: None,
+            invite_passed,
+        };
+        Ok(Pair {
+            caller: end(Dialog::uas(received, &tag)?, &received.from()?, None),
+            callee: end(Dialog::uac(sent, response)?, &received.to()?, Some((number, number))),
+            is_confirmed: false,
+        })
+    }
+
+    /// The callee's tag, which names the pair.
+    pub fn tag(&self) -> &str {
+        &self.callee.dialog.id().remote_tag
+    }
+
+    /// The phone that sent this request.
+    pub fn sender(&self, request: &Message) -> Option<Side> {
+        let (from, to) = (request.from().ok()?, request.to().ok()?);
+        let (from, to) = (from.tag().unwrap_or_default(), to.tag().unwrap_or_default());
+        let id = self.caller.dialog.id();
+        match (from, to) {
+            _ if from == id.remote_tag && to == id.local_tag => Some(Side::Caller),
+            _ if from == id.local_tag && to == id.remote_tag => Some(Side::Callee),
+            _ => None,
+        }
+    }
+
+    pub fn end(&self, side: Side) -> &End {
+        match side {
+            Side::Caller => &self.caller,
+            Side::Callee => &self.callee,
+        }
+    }
+
+    pub fn end_mut(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Caller => &mut self.caller,
+            Side::Callee => &mut self.callee,
+        }
+    }
+
+    /// A 2xx to the INVITE goes to the caller.
+    pub fn confirm(&mut self, response: &Message) -> Result<(), ParseError> {
+        self.is_confirmed = true;
+        self.caller.dialog.confirm();
+        self.callee.dialog.handle_response(response)
+    }
+}
+
+impl End {
+    /// How a request of the other phone goes on to this one.
+    pub fn pass(&mut self, method: &Method, number: u32) -> Way {
+        let sequence = match method {
+            Method::Ack => match self.invite_passed {
+                Some((theirs, ours)) if theirs == number => ours,
+                _ => number,
+            },
+            _ => self.dialog.pass(number),
+        };
+        if *method == Method::Invite {
+            self.invite_passed = Some((number, sequence));
+        }
+        let (request_uri, routes) = self.dialog.way();
+        Way { request_uri, routes, sequence, invite: self.invite_passed }
+    }
+}

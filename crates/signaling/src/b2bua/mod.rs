@@ -1,0 +1,196 @@
+//! The calls of a worker that we stand between (RFC 7092: a signalling-only B2BUA): found, begun, and joined to the Core.
+//!
+//! What a call is, is `call`'s. Here its requests go out as those of every agent do, and their answers come back.
+
+mod call;
+mod dialogs;
+mod rewrite;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use federation::admission::Origin;
+use sip::TransferSupport;
+use sip::refusal::Word;
+use sip::{Aor, Method, Refusal};
+
+use crate::agent::{AgentKey, AgentMessage, AgentResponse};
+use crate::core::Core;
+use crate::escalation::{self, Ends};
+use crate::route::Destination;
+use crate::schedule::Machine;
+use crate::{AdmittedRequest, Ingress, Upstream};
+
+use call::{Call, CallLimits, CallOutput};
+
+/// The calls that this worker stands between.
+#[derive(Debug)]
+pub(crate) struct Between {
+    calls_by_serial: BTreeMap<u64, Standing>,
+    /// Each INVITE that waits for its answer, so that its CANCEL finds it.
+    serials_by_invite: BTreeMap<Upstream, u64>,
+    serial: u64,
+}
+
+#[derive(Debug)]
+struct Standing {
+    call: Call,
+    /// Its entry in the schedule, so that not every input adds one.
+    wakes_at: Option<Instant>,
+}
+
+impl Between {
+    pub(crate) fn new(incarnation: u32) -> Between {
+        Between {
+            calls_by_serial: BTreeMap::new(),
+            serials_by_invite: BTreeMap::new(),
+            serial: u64::from(incarnation) << 32,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.calls_by_serial.len()
+    }
+}
+
+impl Core {
+    /// Where a call begins with this request, decides whether we stand between its two ends; gives the request back where not.
+    pub(crate) fn stand_between(&mut self, now: Instant, request: AdmittedRequest) -> Option<AdmittedRequest> {
+        let is_of_phone = matches!(request.ingress, Ingress::Flow(_));
+        if !is_of_phone || request.upstream.is_none() || !escalation::begins_call(&request.message) {
+            return Some(request);
+        }
+        let callees = match &request.destination {
+            Destination::User(aor) => Some(self.transfer_support(now, aor)),
+            Destination::Partner { .. } => None,
+            _ => return Some(request),
+        };
+        let caller = match request.admitted.origin() {
+            Origin::User { .. } => Some(TransferSupport::shown_in(&request.message)),
+            Origin::Partner { .. } => None,
+        };
+        if callees.as_ref().is_some_and(Vec::is_empty) {
+            return Some(request);
+        }
+        let mut way = escalation::decide(self.stand_between, Ends { caller, callees: callees.as_deref() });
+        if way.stands_between && self.between.len() >= self.limits.calls_between_max {
+            self.counts.hit("calls_between_max");
+            way.stands_between = false;
+            way.reason = format!("{}, but calls_between_max is reached", way.reason);
+        }
+        let stands_between = way.stands_between;
+        self.record_way(now, &request.message, way);
+        if !stands_between {
+            return Some(request);
+        }
+        self.begin_call(now, request);
+        None
+    }
+
+    fn transfer_support(&self, now: Instant, aor: &Aor) -> Vec<TransferSupport> {
+        self.location.lookup(now, aor).iter().map(|binding| binding.transfer).collect()
+    }
+
+    fn begin_call(&mut self, now: Instant, request: AdmittedRequest) {
+        let Some(upstream) = request.upstream else { return };
+        self.between.serial += 1;
+        let serial = self.between.serial;
+        let limits = CallLimits {
+            requests_max: self.limits.requests_per_call_max,
+            check_time: Duration::from_secs(self.limits.call_check_secs),
+        };
+        let recorded = self.recorded_for(&self.call_key(serial), &request);
+        match recorded.and_then(|recorded| Call::begin(now, &request, recorded, &limits)) {
+            Ok(call) => {
+                self.between.calls_by_serial.insert(serial, Standing { call, wakes_at: None });
+                self.between.serials_by_invite.insert(upstream, serial);
+                self.settle_call(now, serial);
+            }
+            Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
+        }
+    }
+
+    fn call_key(&self, serial: u64) -> AgentKey {
+        AgentKey::Call { worker: self.ownership.worker, serial }
+    }
+
+    /// A request within a call that this worker stands between.
+    pub(crate) fn serve_call(&mut self, now: Instant, serial: u64, request: AdmittedRequest) {
+        let refused = match self.between.calls_by_serial.get_mut(&serial) {
+            Some(standing) => standing.call.handle_request(now, &request).err(),
+            None => Some(Refusal::new(481, Word::DialogUnknown, "the call is over")),
+        };
+        if refused.as_ref().is_some_and(|refusal| refusal.word == Word::Overloaded) {
+            self.counts.hit("requests_per_call_max");
+        }
+        match (refused, request.upstream) {
+            (Some(refusal), Some(upstream)) => self.refuse_owned(now, upstream, &request.message, &refusal),
+            (None, Some(upstream)) if request.message.method() == Some(Method::Invite) => {
+                self.between.serials_by_invite.insert(upstream, serial);
+            }
+            _ => {}
+        }
+        self.settle_call(now, serial);
+    }
+
+    pub(crate) fn call_answered(&mut self, now: Instant, serial: u64, answered: &AgentResponse) {
+        if let Some(standing) = self.between.calls_by_serial.get_mut(&serial) {
+            standing.call.handle_response(now, answered.number, &answered.response, answered.source);
+        }
+        self.settle_call(now, serial);
+    }
+
+    /// An INVITE was taken back. Says whether it was of a call of ours.
+    pub(crate) fn cancel_in_call(&mut self, now: Instant, from: Upstream) -> bool {
+        let Some(serial) = self.between.serials_by_invite.get(&from).copied() else { return false };
+        if let Some(standing) = self.between.calls_by_serial.get_mut(&serial) {
+            standing.call.handle_cancel(from);
+        }
+        self.settle_call(now, serial);
+        true
+    }
+
+    pub(crate) fn wake_call(&mut self, now: Instant, serial: u64) {
+        if let Some(standing) = self.between.calls_by_serial.get_mut(&serial) {
+            standing.call.handle_timeout(now);
+        }
+        self.settle_call(now, serial);
+    }
+
+    fn settle_call(&mut self, now: Instant, serial: u64) {
+        while let Some(standing) = self.between.calls_by_serial.get_mut(&serial) {
+            let Some(output) = standing.call.poll_output() else {
+                let at = standing.call.next_timeout();
+                if standing.wakes_at.is_none_or(|set| set <= now) {
+                    standing.wakes_at = Some(at);
+                    self.schedule.push(at, Machine::Call(serial));
+                }
+                return;
+            };
+            self.perform_for_call(now, serial, output);
+        }
+    }
+
+    fn perform_for_call(&mut self, now: Instant, serial: u64, output: CallOutput) {
+        let agent = self.call_key(serial);
+        match output {
+            CallOutput::Request { number, admitted, request } => {
+                self.send_message_for_agent(
+                    now,
+                    AgentMessage { agent, admitted, number: Some(number), message: request },
+                );
+            }
+            CallOutput::Ack { admitted, request } => {
+                self.send_message_for_agent(now, AgentMessage { agent, admitted, number: None, message: request });
+            }
+            CallOutput::Respond { to, status, response } => {
+                if status >= 200 {
+                    self.between.serials_by_invite.remove(&to);
+                }
+                self.respond(now, to, status, response);
+            }
+            CallOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),
+            CallOutput::Ended => drop(self.between.calls_by_serial.remove(&serial)),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! How a call of two will become a meeting, decided at its first INVITE: the one list of reasons.
+//!
+//! A device that knows REFER and Replaces is called into the meeting in place of the call, so the call is proxied. For any
+//! other we stand between the two from the beginning, and move each by a re-INVITE of ours.
+
+use serde::{Deserialize, Serialize};
+use sip::{HeaderName, Message, Method, TransferSupport};
+
+/// Which calls of our users we stand between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandBetween {
+    /// Those whose devices of ours could not be moved else.
+    #[default]
+    WhenNeeded,
+    Always,
+    Never,
+}
+
+impl StandBetween {
+    pub const ALL: [StandBetween; 3] = [StandBetween::WhenNeeded, StandBetween::Always, StandBetween::Never];
+
+    /// As it is written in comity.toml.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StandBetween::WhenNeeded => "when-needed",
+            StandBetween::Always => "always",
+            StandBetween::Never => "never",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<StandBetween> {
+        StandBetween::ALL.into_iter().find(|setting| setting.as_str() == text)
+    }
+}
+
+/// What was decided, and why, for a person to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    pub stands_between: bool,
+    pub reason: String,
+}
+
+/// The two ends of a call as far as they are ours.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ends<'a> {
+    /// What the caller's device shows in its INVITE; `None` for a partner's.
+    pub caller: Option<TransferSupport>,
+    /// What each of the callee's devices showed when it registered; `None` for a partner's.
+    pub callees: Option<&'a [TransferSupport]>,
+}
+
+/// Decides about a call.
+pub fn decide(setting: StandBetween, ends: Ends<'_>) -> Way {
+    let between = |reason: &str| Way { stands_between: true, reason: reason.to_owned() };
+    let proxied = |reason: &str| Way { stands_between: false, reason: reason.to_owned() };
+    match setting {
+        StandBetween::Always => return between("[calls] between says always"),
+        StandBetween::Never => return proxied("[calls] between says never"),
+        StandBetween::WhenNeeded => {}
+    }
+    if let Some(caller) = ends.caller.filter(|support| !support.can_be_moved()) {
+        return between(&format!("the caller's device shows {}", lacks(caller)));
+    }
+    if let Some(callee) = ends.callees.unwrap_or_default().iter().find(|support| !support.can_be_moved()) {
+        return between(&format!("a device of the one called shows {}", lacks(*callee)));
+    }
+    proxied("each device of ours in it shows REFER and Replaces")
+}
+
+/// Whether an INVITE begins a call of two that may become a meeting. What takes the place of another dialog or joins it is
+/// part of such a move, and a session for messages alone has no sound to be moved.
+pub fn begins_call(request: &Message) -> bool {
+    request.method() == Some(Method::Invite)
+        && request.to().is_ok_and(|to| to.tag().is_none())
+        && request.header(HeaderName::Replaces).is_none()
+        && request.header(HeaderName::Join).is_none()
+        && !is_for_messages(request)
+}
+
+fn is_for_messages(request: &Message) -> bool {
+    let mut media = request.body().split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"m="));
+    media.next().is_some_and(|first| first.starts_with(b"message ")) && media.all(|line| line.starts_with(b"message "))
+}
+
+fn lacks(support: TransferSupport) -> &'static str {
+    match (support.refer, support.replaces) {
+        (false, false) => "neither REFER nor Replaces",
+        (false, true) => "no REFER",
+        (true, _) => "no Replaces",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: TransferSupport = TransferSupport { refer: true, replaces: true };
+    const NONE: TransferSupport = TransferSupport { refer: false, replaces: false };
+
+    fn invite(headers: &str, body: &str) -> Message {
+        let text = format!(
+            "INVITE sip:bob@b.example SIP/2.0\nVia: SIP/2.0/TLS a;branch=z9hG4bK1\nFrom: <sip:a@a.example>;tag=a\n\
+             To: <sip:bob@b.example>\nCall-ID: 1\nCSeq: 1 INVITE\nMax-Forwards: 70\n{headers}\n"
+        );
+        Message::parse([text.replace('\n', "\r\n"), body.replace('\n', "\r\n")].concat().into()).expect("a request")
+    }
+
+    #[test]
+    fn we_stand_between_where_a_device_of_ours_could_not_be_moved() {
+        let one_of_two = [FULL, NONE];
+        for (ends, stands_between) in [
+            (Ends { caller: Some(FULL), callees: None }, false),
+            (Ends { caller: Some(NONE), callees: None }, true),
+            (Ends { caller: None, callees: Some(&[FULL]) }, false),
+            (Ends { caller: Some(FULL), callees: Some(&one_of_two) }, true),
+        ] {
+            let way = decide(StandBetween::WhenNeeded, ends);
+            assert_eq!(way.stands_between, stands_between, "{ends:?}: {}", way.reason);
+            assert!(decide(StandBetween::Always, ends).stands_between);
+            assert!(!decide(StandBetween::Never, ends).stands_between);
+        }
+    }
+
+    #[test]
+    fn only_what_begins_a_call_counts() {
+        assert!(begins_call(&invite("", "")));
+        assert!(begins_call(&invite("", "v=0\nm=audio 1 RTP/AVP 0\nm=message 2 TCP/MSRP *\n")));
+        assert!(!begins_call(&invite("", "v=0\nm=message 5060 sip sip:a@a.example\n")));
+        assert!(!begins_call(&invite("Replaces: 1;to-tag=a;from-tag=b\n", "")));
+        assert!(!begins_call(&invite("Join: 1;to-tag=a;from-tag=b\n", "")));
+    }
+}

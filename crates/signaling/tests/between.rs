@@ -1,0 +1,274 @@
+//! Calls that we stand between, of phones that could not be moved else; two organisations of one and of three workers each.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod phone;
+
+use std::time::Duration;
+
+use federation::decision::Outcome;
+use sim::{Line, World, allowed, first_line};
+use sip::{HeaderName, Message};
+
+/// Contoso and Fabrikam allow each other. Alice's phone shows neither REFER nor Replaces, Bob's shows both.
+struct Pair {
+    world: World,
+    contoso: usize,
+    fabrikam: usize,
+    alice: Line,
+    bob: Line,
+}
+
+const ALICE: &str = "alice@contoso.example";
+const BOB: &str = "bob@fabrikam.example";
+const OFFER: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 40000 RTP/AVP 0\n";
+const ANSWER: &str = "v=0\no=- 2 2 IN IP4 192.0.2.2\ns=-\nc=IN IP4 192.0.2.2\nt=0 0\nm=audio 40002 RTP/AVP 0\n";
+
+fn pair(workers: u16, seed: u64) -> Pair {
+    let mut world = World::new(seed);
+    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
+    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    world.user(contoso, ALICE);
+    world.user(fabrikam, BOB);
+    let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
+    let alice = phone::register_simple(&mut world, contoso, by_seed(0), ALICE);
+    let bob = phone::register(&mut world, fabrikam, by_seed(1), BOB);
+    Pair { world, contoso, fabrikam, alice, bob }
+}
+
+fn everywhere(play: impl Fn(Pair)) {
+    for workers in [1, 3] {
+        for seed in 0..12 {
+            println!("workers {workers}, seed {seed}");
+            play(pair(workers, seed));
+        }
+    }
+}
+
+fn sdp(request: &str, body: &str) -> String {
+    phone::with_body(request, "", "application/sdp", body)
+}
+
+fn body(message: &Message) -> String {
+    String::from_utf8_lossy(message.body()).replace('\r', "")
+}
+
+/// What is between two of these and a third.
+fn method(message: &Message) -> String {
+    first_line(message).split(' ').next().unwrap_or_default().to_owned()
+}
+
+impl Pair {
+    fn standing(&self) -> usize {
+        let of = |site| self.world.statuses(site).iter().map(|status| status.calls_between).sum::<usize>();
+        of(self.contoso) + of(self.fabrikam)
+    }
+
+    /// Alice calls Bob; returns what he received and what she did.
+    fn call(&mut self) -> (Message, Message) {
+        self.call_as("c1")
+    }
+
+    fn call_as(&mut self, call_id: &str) -> (Message, Message) {
+        let invite = phone::simple(&phone::request("INVITE", ALICE, BOB, call_id));
+        self.world.send(self.alice, &sdp(&invite, OFFER));
+        let invite = self.world.only(self.bob);
+        self.world.send(self.bob, &sdp(&phone::answer(&invite, "200 OK", "bob"), ANSWER));
+        let ok = self.world.only(self.alice);
+        assert_eq!((ok.status(), body(&ok)), (Some(200), ANSWER.to_owned()));
+        self.world.send(self.alice, &phone::by_caller("ACK", &ok, 1));
+        assert_eq!(method(&self.world.only(self.bob)), "ACK");
+        assert_eq!(self.standing(), 1);
+        (invite, ok)
+    }
+
+    /// One sends this, the other receives and answers it; returns what was received, and the answer to it.
+    fn ask(&mut self, from: Line, to: Line, request: &str, status: &str) -> (Message, Message) {
+        self.world.send(from, request);
+        let received = self.world.only(to);
+        self.world.send(to, &phone::answer(&received, status, "x"));
+        let answer = self.world.only(from);
+        assert!(first_line(&answer).ends_with(status), "{}", first_line(&answer));
+        (received, answer)
+    }
+}
+
+#[test]
+fn a_call_is_set_up_held_and_ended_by_either_side() {
+    everywhere(|mut pair| {
+        for (ended_by_caller, first) in [(true, 2), (false, 12)] {
+            let (invite, ok) = pair.call_as(&format!("by-caller-{ended_by_caller}"));
+            assert_eq!(body(&invite), OFFER);
+            assert_eq!(invite.contacts().next().unwrap().unwrap().address().unwrap().uri().user(), Some("alice"));
+            assert_eq!(ok.record_routes().count(), 2, "the dialog with Alice ends here");
+            let (alice, bob) = (pair.alice, pair.bob);
+            let hold = sdp(&phone::by_caller("INVITE", &ok, first), "v=0\na=sendonly\n")
+                .replace("Max-Forwards", "Contact: <sip:alice@phone.invalid>\nMax-Forwards");
+            let (held, again) = pair.ask(alice, bob, &hold, "200 OK");
+            assert_eq!((body(&held).as_str(), held.cseq().unwrap().number), ("v=0\na=sendonly\n", first));
+            pair.world.send(alice, &phone::by_caller("ACK", &ok, first));
+            assert_eq!((method(&pair.world.only(bob)), again.cseq().unwrap().number), ("ACK".to_owned(), first));
+            let (info, _) = pair.ask(bob, alice, &phone::by_callee("INFO", &invite, first), "200 OK");
+            assert_eq!((info.routes().count(), info.cseq().unwrap().number), (0, first));
+            match ended_by_caller {
+                true => pair.ask(alice, bob, &phone::by_caller("BYE", &ok, first + 1), "200 OK"),
+                false => pair.ask(bob, alice, &phone::by_callee("BYE", &invite, first + 1), "200 OK"),
+            };
+            assert_eq!(pair.standing(), 0);
+            let late = phone::by_caller("INFO", &ok, first + 2);
+            pair.world.send(alice, &late);
+            assert_eq!(pair.world.only(alice).status(), Some(481));
+            pair.world.assert_quiet();
+        }
+    });
+}
+
+#[test]
+fn why_tells_which_calls_we_stand_between() {
+    everywhere(|mut pair| {
+        pair.call();
+        let ways = |site| {
+            let of = |outcome: &Outcome| match outcome {
+                Outcome::Way { stands_between, reason } => Some((*stands_between, reason.clone())),
+                _ => None,
+            };
+            pair.world.decisions(site).filter_map(|record| of(&record.outcome)).collect::<Vec<_>>()
+        };
+        let between = "the caller's device shows neither REFER nor Replaces".to_owned();
+        assert_eq!(ways(pair.contoso), [(true, between)]);
+        let proxied = "each device of ours in it shows REFER and Replaces".to_owned();
+        assert_eq!(ways(pair.fabrikam), [(false, proxied)]);
+    });
+}
+
+#[test]
+fn a_call_to_such_a_phone_passes_ringing_with_sound_and_a_late_offer() {
+    everywhere(|mut pair| {
+        let (alice, bob) = (pair.alice, pair.bob);
+        pair.world.send(bob, &phone::request("INVITE", BOB, ALICE, "c2"));
+        let invite = pair.world.only(alice);
+        pair.world.send(alice, &sdp(&phone::answer(&invite, "183 Session Progress", "alice"), "early\n"));
+        let early = pair.world.only(bob);
+        assert_eq!((early.status(), body(&early).as_str()), (Some(183), "early\n"));
+        let tag = early.to().unwrap().tag().unwrap().to_owned();
+        pair.world.send(alice, &sdp(&phone::answer(&invite, "200 OK", "alice"), OFFER));
+        let ok = pair.world.only(bob);
+        assert_eq!((body(&ok).as_str(), ok.to().unwrap().tag()), (OFFER, Some(tag.as_str())));
+        pair.world.send(bob, &sdp(&phone::by_caller("ACK", &ok, 1), ANSWER));
+        assert_eq!(body(&pair.world.only(alice)), ANSWER);
+        assert_eq!(pair.standing(), 1);
+        pair.ask(alice, bob, &phone::by_callee("BYE", &invite, 1), "200 OK");
+        assert_eq!(pair.standing(), 0);
+        pair.world.assert_quiet();
+    });
+}
+
+#[test]
+fn who_gives_up_or_is_refused_leaves_nothing() {
+    everywhere(|mut pair| {
+        let (alice, bob) = (pair.alice, pair.bob);
+        let invite = |call_id: &str| phone::simple(&phone::request("INVITE", ALICE, BOB, call_id));
+        pair.world.send(alice, &invite("c3"));
+        let ringing = pair.world.only(bob);
+        pair.world.send(bob, &phone::answer(&ringing, "180 Ringing", "bob"));
+        pair.world.only(alice);
+        let cancel = invite("c3").replace("INVITE sip", "CANCEL sip").replace("1 INVITE", "1 CANCEL");
+        pair.world.send(alice, &cancel);
+        assert_eq!(pair.world.only(alice).cseq().unwrap().method, sip::Method::Cancel);
+        let cancelled = pair.world.only(bob);
+        pair.world.send(bob, &phone::answer(&cancelled, "200 OK", "bob"));
+        pair.world.send(bob, &phone::answer(&ringing, "487 Request Terminated", "bob"));
+        assert_eq!(pair.world.only(alice).status(), Some(487));
+        assert_eq!(method(&pair.world.only(bob)), "ACK");
+        pair.world.send(alice, &invite("c4"));
+        let refused = pair.world.only(bob);
+        let busy = phone::answer(&refused, "486 Busy Here", "bob")
+            .replace("Content-Length", "Retry-After: 60\nWarning: 399 b \"busy\"\nX-Kept: as it is\nContent-Length");
+        pair.world.send(bob, &busy);
+        let answer = pair.world.only(alice);
+        assert_eq!(answer.header_text(HeaderName::RetryAfter), Some("60"));
+        assert_eq!(answer.header_by_name("X-Kept"), Some(b"as it is".as_slice()));
+        assert_eq!((first_line(&answer).as_str(), pair.standing()), ("SIP/2.0 486 Busy Here", 0));
+    });
+}
+
+#[test]
+fn a_phone_that_is_gone_ends_the_call_of_the_other() {
+    everywhere(|mut pair| {
+        let (_, ok) = pair.call();
+        pair.world.pass(Duration::from_secs(800));
+        pair.world.take(pair.alice);
+        let (alice, bob) = (pair.alice, pair.bob);
+        pair.ask(alice, bob, &phone::by_caller("INFO", &ok, 2), "200 OK");
+        pair.world.hang_up(bob);
+        pair.world.pass(Duration::from_secs(899));
+        assert_eq!((pair.world.take(alice).len(), pair.standing()), (0, 1));
+        pair.world.pass(Duration::from_secs(2));
+        let asked: Vec<Message> = pair.world.take(alice);
+        assert_eq!(asked.iter().map(method).collect::<Vec<_>>(), ["OPTIONS", "BYE"]);
+        assert_eq!(asked[1].cseq().unwrap().number, 2);
+        for request in &asked {
+            pair.world.send(alice, &phone::answer(request, "200 OK", "alice"));
+        }
+        assert_eq!(pair.standing(), 0);
+    });
+}
+
+#[test]
+fn after_we_asked_ourselves_requests_are_numbered_on() {
+    everywhere(|mut pair| {
+        let (invite, ok) = pair.call();
+        let (alice, bob) = (pair.alice, pair.bob);
+        pair.world.pass(Duration::from_secs(901));
+        for line in [alice, bob] {
+            let asked = pair.world.only(line);
+            assert_eq!(method(&asked), "OPTIONS");
+            pair.world.send(line, &phone::answer(&asked, "200 OK", "x"));
+        }
+        let change = sdp(&phone::by_caller("INVITE", &ok, 2), OFFER)
+            .replace("Max-Forwards", "Contact: <sip:alice@phone.invalid>\nMax-Forwards");
+        let (received, answer) = pair.ask(alice, bob, &change, "200 OK");
+        assert_eq!((received.cseq().unwrap().number, answer.cseq().unwrap().number), (3, 2));
+        pair.world.send(alice, &phone::by_caller("ACK", &ok, 2));
+        assert_eq!(pair.world.only(bob).cseq().unwrap().number, 3);
+        let (received, answer) = pair.ask(bob, alice, &phone::by_callee("BYE", &invite, 1), "200 OK");
+        assert_eq!((received.cseq().unwrap().number, answer.cseq().unwrap().number), (2, 1));
+        assert_eq!(pair.standing(), 0);
+    });
+}
+
+#[test]
+fn offers_that_cross_are_refused_by_the_phones_themselves() {
+    everywhere(|mut pair| {
+        let (invite, ok) = pair.call();
+        let (alice, bob) = (pair.alice, pair.bob);
+        let contact = |request: String| request.replace("Max-Forwards", "Contact: <sip:x@phone.invalid>\nMax-Forwards");
+        pair.world.send(alice, &contact(sdp(&phone::by_caller("INVITE", &ok, 2), OFFER)));
+        pair.world.send(bob, &contact(sdp(&phone::by_callee("INVITE", &invite, 1), ANSWER)));
+        for line in [alice, bob] {
+            let crossed = pair.world.take(line).into_iter().find(Message::is_request).unwrap();
+            pair.world.send(line, &phone::answer(&crossed, "491 Request Pending", "x"));
+        }
+        assert_eq!(pair.world.take_response(alice).status(), Some(491));
+        for line in [alice, bob] {
+            pair.world.take(line);
+        }
+        pair.ask(alice, bob, &phone::by_caller("BYE", &ok, 3), "200 OK");
+    });
+}
+
+#[test]
+fn too_many_requests_within_a_call_wait_for_nobody() {
+    everywhere(|mut pair| {
+        let (_, ok) = pair.call();
+        for number in 2..40 {
+            pair.world.send(pair.alice, &phone::by_caller("INFO", &ok, number));
+        }
+        let passed = pair.world.take(pair.bob).len();
+        let refused: Vec<Message> = pair.world.take(pair.alice);
+        assert_eq!(passed + refused.len(), 38);
+        assert!((28..=32).contains(&passed), "{passed}");
+        assert!(refused.iter().all(|answer| answer.status() == Some(503)), "{refused:?}");
+    });
+}
