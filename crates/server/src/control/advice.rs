@@ -2,10 +2,12 @@
 //!
 //! Pure. The word of a refusal says what happened; who refused whom says what can be done about it.
 
+mod meeting;
 mod reason;
 
 use sip::refusal::{Told, Word};
 
+use self::meeting::{about_meeting, about_session};
 pub(super) use self::reason::for_reason;
 use super::answers::{Advice, Side};
 
@@ -77,7 +79,8 @@ fn by_us(word: Word, refuser: Refuser, partner: &str) -> Option<Words> {
         Refuser::UsToPartner => about_certificate(word, partner),
         _ => about_way(word, partner),
     };
-    special.or_else(|| about_policy(word, partner)).or_else(|| about_request(word))
+    let ours = special.or_else(|| about_policy(word, partner)).or_else(|| about_request(word));
+    ours.or_else(|| about_meeting(word)).or_else(|| about_session(word))
 }
 
 /// Our own partner list and switches.
@@ -317,6 +320,9 @@ fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Words {
     let named = word.map_or_else(String::new, |word| format!(" ({word})"));
     if let Some(next) = word.and_then(not_accepted) {
         return words(Side::Ours, format!("{partner} does not accept our certificate{named}"), next);
+    }
+    if let Some(of_the_meeting) = word.and_then(about_meeting) {
+        return of_the_meeting;
     }
     match (word, status) {
         (Some(Word::DomainNotAllowed | Word::DomainBlocked | Word::FederationOff), _) => words(
