@@ -5,10 +5,12 @@ pub mod date;
 pub mod grammar;
 pub mod name_addr;
 pub(crate) mod print;
+pub mod replaces;
 mod typed;
 pub mod via;
 
 pub use cseq::CSeq;
 pub use grammar::{Param, Params};
 pub use name_addr::{ContactValue, NameAddr};
+pub use replaces::Replaces;
 pub use via::Via;
