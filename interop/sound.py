@@ -48,3 +48,29 @@ def dominant_hertz(path):
         raise RuntimeError("the recording is silent")
     crossings = sum(1 for before, after in zip(middle, middle[1:]) if before < 0 <= after)
     return crossings / (len(middle) / rate)
+
+
+def loudness(path, hertz, since=0.0, until=None):
+    """How loud that tone is in a part of a recording (seconds), against full scale, in dB."""
+    samples, rate = part(path, since, until)
+    count = len(samples)
+    if count < rate // 4:
+        raise RuntimeError(f"the recording has only {count / rate:.2f} s from {since:.1f} s on")
+    # Goertzel: the power of one frequency.
+    factor = 2 * math.cos(2 * math.pi * hertz / rate)
+    last = before = 0.0
+    for sample in samples:
+        last, before = sample + factor * last - before, last
+    power = last * last + before * before - factor * last * before
+    amplitude = 2 * math.sqrt(max(power, 0.0)) / count
+    return 20 * math.log10(max(amplitude, 0.01) / 32768)
+
+
+def part(path, since, until):
+    with wave.open(str(path), "rb") as file:
+        rate, channels = file.getframerate(), file.getnchannels()
+        # Some phones end before they have written how much there is.
+        sound = file.readframes(10**9)
+    samples = struct.unpack(f"<{len(sound) // 2}h", sound[: len(sound) // 2 * 2])[::channels]
+    until = len(samples) / rate if until is None else until
+    return samples[int(since * rate) : int(until * rate)], rate

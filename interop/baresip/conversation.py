@@ -1,12 +1,12 @@
 """Two baresips in a conversation across two organisations, each watching the other; one line for each check, and the sum.
 
-phone.py steers one baresip; stage.py and sound.py in the folder above are for every such run.
+baresip_phone.py steers one baresip; it, stage.py and sound.py in the folder above are for every such run.
 """
 
 import sys
 import time
 
-from phone import Baresip
+from baresip_phone import Baresip
 from sound import expect_tone, write_tone
 from stage import play
 

@@ -52,16 +52,22 @@ mod tests {
     #[test]
     fn tags_are_read_as_the_receiver_has_them() {
         let read = Replaces::parse("98732@sip.example ;from-tag=r33th4x0r; to-tag=ff87ff").expect("it is one");
-        let dialog =
-            DialogId { call_id: "98732@sip.example".into(), local_tag: "ff87ff".into(), remote_tag: "r33th4x0r".into() };
+        let dialog = DialogId {
+            call_id: "98732@sip.example".into(),
+            local_tag: "ff87ff".into(),
+            remote_tag: "r33th4x0r".into(),
+        };
         assert_eq!(read, Replaces { dialog: dialog.clone(), early_only: false });
-        let early = Replaces::parse("98732@sip.example;to-tag=ff87ff;from-tag=r33th4x0r;early-only").expect("it is one");
+        let early =
+            Replaces::parse("98732@sip.example;to-tag=ff87ff;from-tag=r33th4x0r;early-only").expect("it is one");
         assert_eq!(early, Replaces { dialog, early_only: true });
     }
 
     #[test]
     fn without_both_tags_it_names_no_dialog() {
-        for bad in ["", ";to-tag=a;from-tag=b", "c;to-tag=a", "c;from-tag=b", "c;to-tag;from-tag=b", "c;to-tag=a;to-tag=b"] {
+        for bad in
+            ["", ";to-tag=a;from-tag=b", "c;to-tag=a", "c;from-tag=b", "c;to-tag;from-tag=b", "c;to-tag=a;to-tag=b"]
+        {
             assert_eq!(Replaces::parse(bad), Err(ParseError::Malformed(HeaderName::Replaces)), "{bad}");
         }
     }
