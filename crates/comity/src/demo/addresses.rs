@@ -19,6 +19,8 @@ pub struct Place {
     pub tls: SocketAddr,
     /// TCP and UDP.
     pub plain: SocketAddr,
+    /// The first and the last UDP port for the sound of its meetings.
+    pub media: (u16, u16),
 }
 
 impl Addresses {
@@ -48,7 +50,7 @@ impl Addresses {
         let taken = |address: SocketAddr| move |error| anyhow::anyhow!("cannot listen on {address}: {error}");
         let (dns_udp, dns_tcp) =
             (UdpSocket::bind(dns).map_err(taken(dns))?, TcpListener::bind(dns).map_err(taken(dns))?);
-        for Place { tls, plain } in &places {
+        for Place { tls, plain, .. } in &places {
             TcpListener::bind(tls).map_err(taken(*tls))?;
             TcpListener::bind(plain).map_err(taken(*plain))?;
             UdpSocket::bind(plain).map_err(taken(*plain))?;
@@ -59,12 +61,14 @@ impl Addresses {
 
 impl Place {
     fn on_host(address: IpAddr) -> Place {
-        Place { tls: SocketAddr::new(address, TLS_PORT), plain: SocketAddr::new(address, PLAIN_PORT) }
+        let (tls, plain) = (SocketAddr::new(address, TLS_PORT), SocketAddr::new(address, PLAIN_PORT));
+        Place { tls, plain, media: (MEDIA_PORT, MEDIA_PORT + MEDIA_PORTS - 1) }
     }
 
     fn on_port(address: IpAddr, number: u8) -> Place {
         let port = |first: u16| SocketAddr::new(address, first + u16::from(number));
-        Place { tls: port(TLS_PORT), plain: port(PLAIN_PORT_SHARED) }
+        let media = MEDIA_PORT + u16::from(number) * MEDIA_PORTS;
+        Place { tls: port(TLS_PORT), plain: port(PLAIN_PORT_SHARED), media: (media, media + MEDIA_PORTS - 1) }
     }
 }
 
@@ -74,6 +78,9 @@ const TLS_PORT: u16 = 5061;
 const PLAIN_PORT: u16 = 5060;
 /// The first of several on one address, clear of the TLS ports.
 const PLAIN_PORT_SHARED: u16 = 5071;
+/// Of the first organisation, and how many each has: those of a range that nobody else asks for.
+const MEDIA_PORT: u16 = 20_000;
+const MEDIA_PORTS: u16 = 2_000;
 
 #[cfg(test)]
 mod tests {

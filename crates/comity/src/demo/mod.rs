@@ -5,6 +5,7 @@
 mod addresses;
 mod arguments;
 mod checks;
+mod meeting;
 mod organisation;
 mod peer;
 mod phone;

@@ -41,7 +41,7 @@ impl Peer {
 
     /// Lines of NAME=value.
     pub fn environment(&self) -> String {
-        let Place { tls, plain } = self.place;
+        let Place { tls, plain, .. } = self.place;
         let certificates = self.certificates.display();
         format!("PEER_EDGE={EDGE}\nPEER_TLS={tls}\nPEER_PLAIN={plain}\nCERTIFICATES={certificates}\n")
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::World;
+use super::meeting::{self, ANY_TIME};
 use super::organisation::Organisation;
 use super::phone::Account;
 use super::pki::CertificateNames;
@@ -30,6 +31,7 @@ pub fn write_and_print(world: &World) -> anyhow::Result<()> {
         }
     }
     text += IN_THE_PHONES;
+    text += &meeting_to_join(world)?;
     text += "\nAny other phone: transport TLS, the authority in ";
     writeln!(text, "{}, names by the DNS server {}, and", world.authority.file.display(), world.dns)?;
     for Organisation { definition, place, .. } in &world.organisations {
@@ -44,6 +46,24 @@ pub fn write_and_print(world: &World) -> anyhow::Result<()> {
     writeln!(text, "  {comity} partner show fabrikam.example --config {}", contoso.display())?;
     println!("{text}\nCtrl-C ends everything.");
     Ok(())
+}
+
+/// Makes a meeting of everybody that is open for a day, and says how to come into it and how to begin another.
+fn meeting_to_join(world: &World) -> anyhow::Result<String> {
+    let contoso = world.organisation("contoso.example");
+    let address = meeting::schedule(contoso, &meeting::everybody(world), ANY_TIME)?;
+    let id = address.trim_start_matches("meet-").split('@').next().unwrap_or_default();
+    let (comity, config) = (as_typed(&world.program), contoso.config_file());
+    let config = config.display();
+    Ok(format!(
+        "\nA meeting of all of them is open for a day: sip:{address}\n  \
+         baresip:   /dial sip:{address}\n  \
+         linphonec: call sip:{address}, or in writing: chat sip:{address} Hello\n  \
+         who is in: {comity} meeting running {id} --config {config}\n\
+         To begin another, alice or dave calls, or writes to, sip:meet@contoso.example; then\n  \
+         {comity} meeting running --config {config}\n  \
+         {comity} meeting add ID bob@fabrikam.example --config {config}\n"
+    ))
 }
 
 /// How this program is called from the folder that the demo was started in.
@@ -89,7 +109,7 @@ impl PhoneFolder<'_> {
         let (edge, port) = (self.organisation.definition.edge, self.organisation.place.tls.port());
         format!(
             "<sip:{aor}>;auth_user={user};auth_pass={password};outbound=\"sip:{edge}:{port};transport=tls\";\
-             regint=600;audio_codecs=PCMU/8000/1,PCMA/8000/1\n"
+             regint=600;audio_codecs=PCMU/8000/1,PCMA/8000/1;mediaenc=srtp\n"
         )
     }
 
@@ -129,7 +149,7 @@ impl PhoneFolder<'_> {
         let (chain, key) = (folder.join("certificate.pem"), folder.join("certificate.key"));
         let (chain, key) = (chain.display(), key.display());
         format!(
-            "[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port={tls_port}\nroot_ca={ca}\n\
+            "[sip]\nmedia_encryption=srtp\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port={tls_port}\nroot_ca={ca}\n\
              client_cert_chain={chain}\nclient_cert_key={key}\n\
              verify_server_certs=1\nverify_server_cn=1\ndefault_proxy=0\nguess_hostname=1\n\n\
              [net]\ndns_srv_enabled=0\n\n\
@@ -147,8 +167,8 @@ exec unshare --map-root-user --mount sh -c \
     'mount --bind "$0/hosts" /etc/hosts && exec linphonec -c "$0/linphonerc" "$@"' "$here" "$@"
 "#;
 const IN_THE_PHONES: &str = "
-In baresip, to call: /dial sip:bob@fabrikam.example
-In linphonec: call sip:bob@fabrikam.example
+In baresip, to call: /dial sip:bob@fabrikam.example    In linphonec: call sip:bob@fabrikam.example
+Sound is protected (SRTP). Plain sound of another organisation's phone is not let into a meeting.
 ";
 const BARESIP_PORT_FIRST: u16 = 15_060;
 const BARESIP_MODULES: [&str; 5] = ["stdio", "alsa", "g711", "uuid", "srtp"];

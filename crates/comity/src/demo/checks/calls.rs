@@ -13,6 +13,12 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         let (mut call, _) = set_up(alice, bob)?;
         end(alice, &mut call, bob)
     });
+    report.check("in a call each hears the tone of the other and not his own", || {
+        let (mut of_alice, of_bob) = set_up(alice, bob)?;
+        of_alice.expect_tones(&["bob"])?;
+        of_bob.expect_tones(&["alice"])?;
+        end(alice, &mut of_alice, bob)
+    });
     report.check("bob@fabrikam calls alice@contoso, and alice hangs up", || {
         let (_, mut call) = set_up(bob, alice)?;
         end(alice, &mut call, bob)

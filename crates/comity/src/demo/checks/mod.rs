@@ -1,11 +1,14 @@
 //! The self-check: what users, administrators and strangers do, and what they must see.
 
 mod calls;
+mod conversations;
 mod federation;
+mod meetings;
 mod messages;
 mod registration;
 mod report;
 mod scene;
+mod scheduled;
 mod strangers;
 
 pub use self::report::Report;
@@ -22,6 +25,9 @@ pub fn run(world: &World) -> anyhow::Result<Report> {
     registration::check(&mut report, &mut scene);
     messages::check(&mut report, &mut scene);
     calls::check(&mut report, &mut scene);
+    conversations::check(&mut report, &mut scene);
+    meetings::check(&mut report, &mut scene);
+    scheduled::check(&mut report, &mut scene);
     federation::check(&mut report, &mut scene);
     strangers::check(&mut report, &mut scene);
     registration::check_end(&mut report, &mut scene);

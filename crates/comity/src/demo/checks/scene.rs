@@ -1,8 +1,10 @@
 //! Who takes part: a phone for every user, and a second one for alice.
 
+use sdp::ProtectionPolicy;
+
 use super::super::World;
 use super::super::organisation::Organisation;
-use super::super::phone::{Account, Door, Phone};
+use super::super::phone::{Account, Door, Phone, TONES, Voice};
 use super::super::pki::{Authority, Certified};
 
 pub struct Scene<'a> {
@@ -22,7 +24,7 @@ impl<'a> Scene<'a> {
         let phone = |domain: &str, user: &str| {
             let organisation = world.organisation(domain);
             let door = door(organisation, &world.authority, None)?;
-            anyhow::Ok(Phone::new(organisation.account(user).clone(), door))
+            anyhow::Ok(Phone::new(organisation.account(user).clone(), door, voice(user)))
         };
         Ok(Scene {
             alice: phone("contoso.example", "alice")?,
@@ -39,7 +41,7 @@ impl<'a> Scene<'a> {
     pub fn stranger(&self, domain: &str, aor: &str, certified: Option<&Certified>) -> anyhow::Result<Phone> {
         let account = Account { aor: aor.to_owned(), password: "unknown".to_owned() };
         let door = door(self.world.organisation(domain), &self.world.authority, certified)?;
-        let mut phone = Phone::new(account, door);
+        let mut phone = Phone::new(account, door, SILENT);
         phone.connect()?;
         Ok(phone)
     }
@@ -50,6 +52,13 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// A tone for each user. Alice's phone knows no protection of sound; the others use it where the other side knows it, too.
+fn voice(user: &str) -> Voice {
+    let hz = TONES.iter().find(|(name, _)| *name == user).map_or(0, |(_, hz)| *hz);
+    let protection = if user == "alice" { ProtectionPolicy::Never } else { ProtectionPolicy::Preferred };
+    Voice { hz, protection }
+}
+
 fn door(organisation: &Organisation, authority: &Authority, certified: Option<&Certified>) -> anyhow::Result<Door> {
     Ok(Door {
         address: organisation.place.tls,
@@ -57,3 +66,6 @@ fn door(organisation: &Organisation, authority: &Authority, certified: Option<&C
         tls: authority.client_config(certified)?,
     })
 }
+
+/// For those who get no call through.
+const SILENT: Voice = Voice { hz: 0, protection: ProtectionPolicy::Never };

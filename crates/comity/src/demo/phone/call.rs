@@ -1,24 +1,71 @@
 //! Calls: the phone as caller and as callee, over the route set alone (RFC 3261 sections 12 and 13).
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context;
 use sip::dialog::Dialog;
 use sip::{HeaderName, Message, Method, RequestBuilder, build};
 
 use super::draft::{draft, via};
-use super::{Phone, Sent, random_word};
+use super::sound::Sound;
+use super::{Phone, Sent, tone};
 
 /// A call that both sides have agreed on.
 pub struct Call {
     dialog: Dialog,
+    sound: Sound,
+}
+
+impl Call {
+    /// The peer's URI, as its Contact says.
+    pub fn remote_target(&self) -> &str {
+        self.dialog.remote_target()
+    }
+
+    pub fn call_id(&self) -> &str {
+        &self.dialog.id().call_id
+    }
+
+    pub fn is_protected(&self) -> bool {
+        self.sound.is_protected()
+    }
+
+    /// Listens for a while: no tones but these are there.
+    ///
+    /// # Errors
+    /// With those that are.
+    pub fn expect_no_more_tones_than(&self, users: &[&str]) -> anyhow::Result<()> {
+        let heard = tone::names(&self.sound.listen(LISTEN * 2)?);
+        anyhow::ensure!(heard.iter().all(|user| users.contains(user)), "expected {users:?} at most, heard {heard:?}");
+        Ok(())
+    }
+
+    /// Listens until exactly the tones of these users are there.
+    ///
+    /// # Errors
+    /// With what was heard last, when it comes to no more than that.
+    pub fn expect_tones(&self, users: &[&str]) -> anyhow::Result<()> {
+        let deadline = Instant::now() + HEARD_WITHIN;
+        loop {
+            let heard = tone::names(&self.sound.listen(LISTEN)?);
+            if heard.len() == users.len() && users.iter().all(|user| heard.contains(user)) {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < deadline, "expected to hear {users:?}, heard {heard:?}");
+        }
+    }
 }
 
 impl Phone {
     /// Sends an INVITE with an offer.
     pub fn invite(&mut self, to: &str) -> anyhow::Result<Sent> {
+        let mut sound = self.open_sound()?;
         let draft = draft(Method::Invite, &self.account.aor, to)
             .header(HeaderName::Contact, self.contact())
-            .body(SDP, self.session("0"));
-        self.send(draft)
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, "replaces")
+            .body(SDP, sound.offer());
+        Ok(Sent { sound: Some(sound), ..self.send(draft)? })
     }
 
     /// Gives up a call that was not answered (RFC 3261 section 9.1).
@@ -38,7 +85,7 @@ impl Phone {
             .header(HeaderName::CSeq, format_args!("{} CANCEL", draft.sequence))
             .message()?;
         self.line()?.send(request.as_bytes())?;
-        Ok(Sent { request, draft, is_second: true })
+        Ok(Sent { request, draft, is_second: true, sound: None })
     }
 
     /// Waits for the callee's 200 and acknowledges it.
@@ -46,10 +93,12 @@ impl Phone {
         let answer = self.expect_final(sent)?;
         super::check_status(&answer, 200)?;
         anyhow::ensure!(!answer.body().is_empty(), "the 200 carries no session description");
+        let mut sound = sent.sound.take().context("the INVITE was no offer")?;
+        sound.accept(answer.body())?;
         let dialog = Dialog::uac(&sent.request, &answer)?;
         let acknowledgement = dialog.ack(sent.draft.sequence).header(HeaderName::Via, via(self.line()?.local()));
         self.line()?.send(&acknowledgement.build())?;
-        Ok(Call { dialog })
+        Ok(Call { dialog, sound })
     }
 
     /// Tells the caller that the phone rings.
@@ -61,13 +110,16 @@ impl Phone {
     /// Takes the call.
     pub fn answer(&mut self, invite: &Message) -> anyhow::Result<Call> {
         anyhow::ensure!(!invite.body().is_empty(), "the INVITE carries no session description");
+        let mut sound = self.open_sound()?;
         let response = build::response(invite, 200, None, Some(&self.tag))
             .header(HeaderName::Contact, self.contact())
-            .body(SDP, self.session("1"));
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, "replaces")
+            .body(SDP, sound.answer(invite.body())?);
         self.line()?.send(&response.build())?;
         let mut dialog = Dialog::uas(invite, &self.tag)?;
         dialog.confirm();
-        Ok(Call { dialog })
+        Ok(Call { dialog, sound })
     }
 
     /// Sends BYE, whichever side set up the call.
@@ -77,13 +129,26 @@ impl Phone {
 
     /// Sends any request without a body in the dialog.
     pub fn send_inside(&mut self, call: &mut Call, method: Method) -> anyhow::Result<Sent> {
+        self.request_inside(call, method, &[])
+    }
+
+    pub(super) fn request_inside(
+        &mut self,
+        call: &mut Call,
+        method: Method,
+        headers: &[(HeaderName, String)],
+    ) -> anyhow::Result<Sent> {
         let local = self.line()?.local();
-        let request = call.dialog.request(&method).header(HeaderName::Via, via(local)).message()?;
+        let mut builder = call.dialog.request(&method).header(HeaderName::Via, via(local));
+        for (name, value) in headers {
+            builder = builder.header(*name, value);
+        }
+        let request = builder.message()?;
         self.line()?.send(request.as_bytes())?;
         let mut draft = draft(method, &self.account.aor, &self.account.aor);
         draft.call_id = call.dialog.id().call_id.clone();
         draft.sequence = call.dialog.local_sequence();
-        Ok(Sent { request, draft, is_second: true })
+        Ok(Sent { request, draft, is_second: true, sound: None })
     }
 
     /// Where the phone would be reached if anybody dialled a Contact: nowhere.
@@ -92,14 +157,17 @@ impl Phone {
         format!("<sip:{user}@{}.invalid;transport=tls>", self.tag)
     }
 
-    /// A description that no phone would refuse: one audio stream, G.711.
-    fn session(&self, version: &str) -> String {
-        let id = random_word().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        format!(
-            "v=0\r\no=- {id} {version} IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-             m=audio 40000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
-        )
+    /// Beside the phone's signalling: plain sound counts only from there.
+    fn open_sound(&mut self) -> anyhow::Result<Sound> {
+        let address = self.line()?.local().ip();
+        Sound::open(self.voice, address)
     }
 }
 
 const SDP: &str = "application/sdp";
+/// What the phone can do; a device that knows REFER and Replaces is called into a meeting in place of its call.
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, REFER, NOTIFY, INFO";
+/// Long enough to tell tones by, and that a busy machine changes little.
+const LISTEN: Duration = Duration::from_millis(400);
+/// Jitter buffers and the machine's other work are in it.
+const HEARD_WITHIN: Duration = Duration::from_secs(6);

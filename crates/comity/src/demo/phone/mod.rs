@@ -4,6 +4,11 @@
 mod call;
 mod draft;
 mod line;
+mod meeting;
+mod roster;
+mod sound;
+mod stream;
+mod tone;
 
 use std::time::Duration;
 
@@ -16,6 +21,10 @@ pub use self::call::Call;
 pub use self::draft::draft;
 pub use self::line::Door;
 use self::line::Line;
+pub use self::roster::Watch;
+use self::sound::Sound;
+pub use self::sound::Voice;
+pub use self::tone::TONES;
 
 /// A user's name and password.
 #[derive(Clone, Debug)]
@@ -28,6 +37,7 @@ pub struct Account {
 pub struct Phone {
     account: Account,
     door: Door,
+    voice: Voice,
     line: Option<Line>,
     /// Our side of every dialog, and of the Contact.
     tag: String,
@@ -40,15 +50,17 @@ pub struct Sent {
     draft: Draft,
     /// Whether a challenge was answered already, or none may come.
     is_second: bool,
+    /// Of an INVITE: what it offers.
+    sound: Option<Sound>,
 }
 
 impl Phone {
     /// Not connected yet.
-    pub fn new(account: Account, door: Door) -> Phone {
+    pub fn new(account: Account, door: Door, voice: Voice) -> Phone {
         let (_, domain) = account.aor.split_once('@').unwrap_or(("", &account.aor));
         let mut registration = draft(Method::Register, &account.aor, &account.aor);
         registration.uri = format!("sip:{domain}");
-        Phone { account, door, line: None, tag: random_word(), registration }
+        Phone { account, door, voice, line: None, tag: random_word(), registration }
     }
 
     pub fn aor(&self) -> &str {
@@ -69,6 +81,8 @@ impl Phone {
             .registration
             .clone()
             .header(HeaderName::Contact, format!("{};+sip.instance=\"{}\"", self.contact(), self.instance()))
+            .header(HeaderName::Allow, call::ALLOW)
+            .header(HeaderName::Supported, "replaces")
             .header(HeaderName::Expires, expires_secs.to_string());
         let mut sent = self.send(draft)?;
         let response = self.expect_final(&mut sent)?;
@@ -93,7 +107,7 @@ impl Phone {
         let line = self.line()?;
         let request = draft.message(&draft::via(line.local()))?;
         line.send(request.as_bytes())?;
-        Ok(Sent { request, draft, is_second: false })
+        Ok(Sent { request, draft, is_second: false, sound: None })
     }
 
     /// Sends a request and waits for the final response, answering one challenge.
@@ -111,7 +125,9 @@ impl Phone {
             }
             let (user, _) = self.account.aor.split_once('@').unwrap_or_default();
             match sent.draft.answering(&response, user, &self.account.password, &random_word()) {
-                Some(again) if !sent.is_second => *sent = Sent { is_second: true, ..self.send(again)? },
+                Some(again) if !sent.is_second => {
+                    *sent = Sent { is_second: true, sound: sent.sound.take(), ..self.send(again)? };
+                }
                 _ => return Ok(response),
             }
         }
