@@ -1,12 +1,14 @@
-//! Messages between people (RFC 3428): page mode, and what waits for who is away. What is sent inside a dialog never
-//! passes through.
+//! Messages between people (RFC 3428): page mode, what waits for who is away, and the gateway from sessions of
+//! messages. What is sent inside a dialog of others never passes through.
 //!
 //! Pure: this crate decides, `signaling` forwards.
 
+mod gateway;
 mod pager;
 mod queue;
 mod store_and_forward;
 
+pub use gateway::{Gateway, GatewayLimits, GatewayOutput};
 pub use pager::{Delivery, Pager, PagerLimits};
 pub use queue::{Outcome, Queues, Settled};
 pub use store_and_forward::{

@@ -132,6 +132,8 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         Handoff::Respond { .. } | Handoff::Cancel { .. } | Handoff::FlowMoved { .. } | Handoff::FlowEnded { .. } => {
             None
         }
+        // Two for each session, of which there are so many at most.
+        Handoff::Gateway { .. } => None,
     }
 }
 

@@ -194,6 +194,10 @@ impl Core {
             Err(refusal) => return self.refuse_arrival(now, arrival, &refusal),
             Ok(destination) => destination.or_conference(|| self.new_conference()),
         };
+        let destination = match destination {
+            Destination::Agent(_) => destination,
+            other => self.in_open_session(&arrival.message, &admitted, other),
+        };
         let Arrival { message, facts, own_routes, upstream, .. } = arrival;
         let (ingress, routes_taken) = (Ingress::Flow(facts), own_routes.count);
         self.give_to_owner(now, AdmittedRequest { message, admitted, ingress, destination, routes_taken, upstream });

@@ -32,13 +32,18 @@ pub enum AgentKey {
         worker: WorkerId,
         serial: u64,
     },
+    /// The one that answers a session of messages for a user whose devices know none, of that worker; with such a serial.
+    Gateway {
+        worker: WorkerId,
+        serial: u64,
+    },
 }
 
 impl AgentKey {
     pub fn owner(&self, ownership: &Ownership) -> WorkerId {
         match self {
             AgentKey::Conference(id) => ownership.of_conference(id),
-            AgentKey::Call { worker, .. } => *worker,
+            AgentKey::Call { worker, .. } | AgentKey::Gateway { worker, .. } => *worker,
         }
     }
 }
@@ -219,6 +224,7 @@ impl Core {
         match agent {
             AgentKey::Conference(id) => self.conference_answered(now, id, &response),
             AgentKey::Call { serial, .. } => self.call_answered(now, *serial, &response),
+            AgentKey::Gateway { serial, .. } => self.gateway_answered(now, *serial, &response),
         }
     }
 
@@ -226,7 +232,8 @@ impl Core {
     fn tell_agent_of_end(&mut self, now: Instant, agent: &AgentKey, number: u64) {
         match agent {
             AgentKey::Conference(id) => drop(self.with_focus(now, id, |focus, _| focus.forget_request(number))),
-            AgentKey::Call { .. } => {}
+            // A gateway sends no INVITE that could have several answers.
+            AgentKey::Call { .. } | AgentKey::Gateway { .. } => {}
         }
     }
 
@@ -245,6 +252,7 @@ impl Core {
         match agent {
             AgentKey::Conference(id) => self.serve_conference(now, id, request),
             AgentKey::Call { serial, .. } => self.serve_call(now, *serial, request),
+            AgentKey::Gateway { serial, .. } => self.serve_gateway(now, *serial, request),
         }
     }
 

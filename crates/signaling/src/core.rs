@@ -34,6 +34,7 @@ use crate::counts::CoreCounts;
 use crate::escalation::StandBetween;
 use crate::failover::Failover;
 use crate::flow_table::{FlowTable, Whereabouts};
+use crate::gateway::Gateways;
 use crate::handoff::Responder;
 use crate::links::Links;
 use crate::owner::Owner;
@@ -102,6 +103,7 @@ pub struct Core {
     pub(crate) conferences: Conferences,
     pub(crate) between: Between,
     pub(crate) stand_between: StandBetween,
+    pub(crate) gateways: Gateways,
     /// Stored messages sent again because it was never recorded what became of them.
     pub(crate) stored_repeats: u64,
     pub(crate) decisions: Decisions,
@@ -180,6 +182,7 @@ impl Core {
             conferences: Conferences::new(config.incarnation),
             between: Between::new(config.incarnation),
             stand_between: config.stand_between,
+            gateways: Gateways::new(config.incarnation),
             presence: PresenceAgent::new(limits.presence.clone(), config.incarnation),
             stored_repeats: 0,
             decisions: Decisions::new(limits.decisions_max),
@@ -230,6 +233,7 @@ impl Core {
                 Machine::Asked(serial) => self.give_up_asking(now, serial),
                 Machine::Conference(serial) => self.wake_conference(now, serial),
                 Machine::Call(serial) => self.wake_call(now, serial),
+                Machine::Gateway(serial) => self.wake_gateway(now, serial),
                 Machine::Undecided(flow) => self.close_undecided(flow),
                 Machine::Registrar => self.location.expire(now),
                 Machine::Presence => self.presence.handle_timeout(now),
@@ -356,6 +360,7 @@ impl Core {
             Handoff::Engaged { aor, engagement, is_under_way } => {
                 self.change_engagement(now, &aor, engagement, is_under_way);
             }
+            Handoff::Gateway { user, peer, agent, is_open } => self.list_gateway(user, peer, agent, is_open),
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);

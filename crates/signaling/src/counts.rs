@@ -10,10 +10,11 @@ use sip::Method;
 use sip::refusal::Word;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 13] = [
+pub const COUNTED_LIMITS: [&str; 14] = [
     "calls_between_max",
     "client_transactions_max",
     "conferences_max",
+    "gateways_max",
     "message_bytes_max",
     "messages_per_sec_max",
     "pages_waiting_max",

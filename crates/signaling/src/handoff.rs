@@ -36,6 +36,8 @@ pub enum Handoff {
     FlowEnded { flow: FlowId },
     /// A user whom the receiving worker owns is in a call or a meeting from now on, or not any more.
     Engaged { aor: Aor, engagement: Engagement, is_under_way: bool },
+    /// Messages of this user to this peer go into a session of messages that the agent holds, or do not any more.
+    Gateway { user: Aor, peer: Aor, agent: AgentKey, is_open: bool },
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.
     WatchPartner { domain: String, watcher: WorkerId },
     /// The partner was heard from: what failed may work again.

@@ -15,6 +15,7 @@ pub mod escalation;
 mod failover;
 mod flow_table;
 mod forward;
+mod gateway;
 mod handoff;
 mod input;
 mod limits;

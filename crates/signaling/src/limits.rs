@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conference::ConferenceLimits;
-use messaging::{PagerLimits, StoreAndForwardLimits};
+use messaging::{GatewayLimits, PagerLimits, StoreAndForwardLimits};
 use presence::PresenceLimits;
 use registrar::RegistrarLimits;
 
@@ -52,6 +52,10 @@ pub struct Limits {
     pub requests_per_call_max: usize,
     /// How long nothing may be heard of such a call before both phones are asked whether they are still in it.
     pub call_check_secs: u64,
+    /// Sessions of messages that one worker answers for users whose devices know none; beyond it what the devices answered
+    /// is the answer.
+    pub gateways_max: usize,
+    pub gateway: GatewayLimits,
 }
 
 impl Limits {
@@ -99,6 +103,8 @@ impl Default for Limits {
             calls_between_max: 20_000,
             requests_per_call_max: 32,
             call_check_secs: 900,
+            gateways_max: 10_000,
+            gateway: GatewayLimits::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::core::{Asker, Core};
 use crate::failover::Trial;
 use crate::flow_table::Whereabouts;
 use crate::forward::{self, Hop};
+use crate::gateway;
 use crate::handoff::Responder;
 use crate::route::{Destination, flow_failed};
 use crate::schedule::Machine;
@@ -406,7 +407,14 @@ impl Core {
         while let Some(context) = self.owner.contexts.get_mut(&id) {
             let upstream = context.upstream;
             match context.machine.poll_output() {
-                Some(ContextOutput::Forward(message)) => self.forward_up(now, id, &message),
+                Some(ContextOutput::Forward(message)) => {
+                    let refused = gateway::is_refused_session(&context.request, &message);
+                    let session = refused.then(|| context.request.clone()).filter(|_| self.has_room_for_gateway());
+                    match session {
+                        Some(session) => self.begin_gateway(now, session, &message),
+                        None => self.forward_up(now, id, &message),
+                    }
+                }
                 Some(ContextOutput::Generate { status }) => {
                     let request = context.request.clone();
                     let trial = context.trial;

@@ -23,6 +23,8 @@ pub(crate) enum Machine {
     Conference(u64),
     /// A call that we stand between, by its serial.
     Call(u64),
+    /// A session of messages that we answer for a user, by its serial.
+    Gateway(u64),
     Undecided(FlowId),
     Registrar,
     Presence,

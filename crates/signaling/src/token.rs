@@ -96,6 +96,7 @@ impl Mint {
             Leg::Partner { domain } => format!("p.{NODE:x}.{domain}"),
             Leg::Agent(AgentKey::Conference(id)) => format!("a.{NODE:x}.c.{id}"),
             Leg::Agent(AgentKey::Call { worker, serial }) => format!("a.{NODE:x}.k.{worker:x}.{serial:x}"),
+            Leg::Agent(AgentKey::Gateway { worker, serial }) => format!("a.{NODE:x}.g.{worker:x}.{serial:x}"),
         };
         let mac = self.mac(&[b"route", call_id.as_bytes(), b"\0", text.as_bytes()]);
         format!("{text}.{mac:016x}")
@@ -110,7 +111,9 @@ impl Mint {
     pub fn is_of_this_life(&self, leg: &Leg) -> bool {
         match leg {
             Leg::Flow { incarnation, .. } => *incarnation == self.incarnation,
-            Leg::Agent(AgentKey::Call { serial, .. }) => serial >> 32 == u64::from(self.incarnation),
+            Leg::Agent(AgentKey::Call { serial, .. } | AgentKey::Gateway { serial, .. }) => {
+                serial >> 32 == u64::from(self.incarnation)
+            }
             // Of a conference that is known no more its focus says so.
             Leg::Partner { .. } | Leg::Agent(AgentKey::Conference(_)) => true,
         }
@@ -168,10 +171,13 @@ fn read_leg(text: &str) -> Option<Leg> {
 fn read_agent(text: &str) -> Option<AgentKey> {
     match text.split_once('.')? {
         ("c", id) => ConferenceId::parse(id).map(AgentKey::Conference),
-        (_, call) => {
-            let (worker, serial) = call.split_once('.')?;
-            let worker = u16::from_str_radix(worker, 16).ok()?;
-            Some(AgentKey::Call { worker, serial: u64::from_str_radix(serial, 16).ok()? })
+        (kind, numbers) => {
+            let (worker, serial) = numbers.split_once('.')?;
+            let (worker, serial) = (u16::from_str_radix(worker, 16).ok()?, u64::from_str_radix(serial, 16).ok()?);
+            match kind {
+                "g" => Some(AgentKey::Gateway { worker, serial }),
+                _ => Some(AgentKey::Call { worker, serial }),
+            }
         }
     }
 }
@@ -234,6 +240,7 @@ mod tests {
             Leg::Partner { domain: "fabrikam.example".into() },
             Leg::Agent(AgentKey::Conference(ConferenceId::new(7))),
             Leg::Agent(AgentKey::Call { worker: 2, serial: (5 << 32) + 1 }),
+            Leg::Agent(AgentKey::Gateway { worker: 1, serial: (5 << 32) + 2 }),
         ]
     }
 
@@ -272,7 +279,7 @@ mod tests {
 
     #[test]
     fn after_a_restart_a_flow_is_stale_and_a_partner_is_not() {
-        for (number, still_there) in [(0, false), (3, true), (4, true), (5, false)] {
+        for (number, still_there) in [(0, false), (3, true), (4, true), (5, false), (6, false)] {
             let user = mint(1, 5).route(&legs()[number], "call-1");
             let leg = mint(1, 6).read_route(&user, "call-1").expect("it is ours all the same");
             assert_eq!((mint(1, 6).is_of_this_life(&leg), mint(1, 5).is_of_this_life(&leg)), (still_there, true));

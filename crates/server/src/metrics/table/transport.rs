@@ -187,11 +187,13 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 18] = [
+const LIMITS: [&str; 21] = [
+    "calls_between_max",
     "client_transactions_max",
     "conferences_max",
     "connections_max",
     "connections_per_ip_max",
+    "gateways_max",
     "handshakes_max",
     "idle_secs_max",
     "message_bytes_max",
@@ -200,6 +202,7 @@ const LIMITS: [&str; 18] = [
     "pages_waiting_max",
     "parse_errors_per_flow_max",
     "requests_max",
+    "requests_per_call_max",
     "server_transactions_max",
     "server_transactions_unproven_max",
     "undecided_secs_max",
