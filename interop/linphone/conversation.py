@@ -1,8 +1,10 @@
-"""Two linphones in a conversation across two organisations, and one that is shown, or shows, a bad certificate.
+"""Two linphones in a conversation across two organisations, three in one of three organisations, and one that is shown, or
+shows, a bad certificate.
 
 phone.py steers one linphone; stage.py and sound.py in the folder above are for every such run.
 """
 
+import re
 import sys
 import time
 
@@ -11,9 +13,9 @@ from sound import expect_tone, write_tone
 from stage import play
 
 WAIT_SECS = 8
-WHOLE_RUN_SECS = 170
+WHOLE_RUN_SECS = 200
 ALICE_HERTZ, BOB_HERTZ = 440, 880
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@litware.example"
 
 
 def phone_of(servers, folder, aor, rtp, hertz, certificate=None):
@@ -25,6 +27,7 @@ def phone_of(servers, folder, aor, rtp, hertz, certificate=None):
         friend=BOB if aor == ALICE else ALICE,
         # Of alice her server tells what it knows itself.
         publishes=aor == BOB,
+        edge=facts["LITWARE_EDGE"] if aor == CAROL else None,
     )  # fmt: skip
     write_tone(phone.home / "tone.wav", hertz)
     return phone
@@ -39,6 +42,7 @@ def converse(report, servers, folder):
         report.check(f"{BOB} registers over TLS", lambda: registers(bob))
         report.check("each sees the other there", lambda: both_see(alice, bob, "Online"))
         talk(report, alice, bob)
+        write_in_threes(report, servers, folder, alice, bob)
         withdraw(report, alice, bob)
         strangers(report, servers, folder, bob)
     finally:
@@ -87,6 +91,52 @@ def message(sender, recipient):
     text = f"good morning from {sender.aor} at {time.monotonic()}"
     sender.command(f"chat sip:{recipient.aor} {text}")
     recipient.expect(f"Message received from sip:{sender.aor}: {text}", WAIT_SECS)
+
+
+def write_in_threes(report, servers, folder, alice, bob):
+    """Three phones that know only messages, in one conversation that one of them begins."""
+    carol = phone_of(servers, folder, CAROL, 19078, BOB_HERTZ)
+    everybody = (alice, bob, carol)
+    address = None
+
+    def begin():
+        nonlocal address
+        alice.command("chat sip:meet@contoso.example hello")
+        alice.expect("This is a conversation of many", WAIT_SECS)
+        address = re.findall(r"sip:meet-[a-z0-9]+@contoso\.example", alice.said())[-1]
+
+    def add(phone):
+        alice.command(f"chat {address} /add {phone.aor}")
+        phone.expect("alice@contoso.example invites you to write", WAIT_SECS)
+        alice.expect(f"{phone.aor} is invited.", WAIT_SECS)
+
+    def say(sender):
+        text = f"to all of you at {time.monotonic()}"
+        sender.command(f"chat {address} {text}")
+        others = [phone for phone in everybody if phone is not sender]
+        for other in others:
+            other.expect(f"{sender.aor}: {text}", WAIT_SECS)
+        time.sleep(0.3)
+        counts = [phone.said().count(f"{sender.aor}: {text}") for phone in others]
+        if counts != [1, 1]:
+            raise RuntimeError(f"it came so often: {counts}")
+
+    def leave(phone):
+        phone.command(f"chat {address} /leave")
+        phone.expect("You have left the conversation.", WAIT_SECS)
+
+    try:
+        report.check(f"{CAROL} registers over TLS", lambda: registers(carol))
+        report.check("alice begins a conversation of many by a message", begin)
+        for phone in (bob, carol):
+            report.check(f"alice adds {phone.aor}", lambda phone=phone: add(phone))
+        for phone in everybody:
+            name = f"what {phone.aor} writes the two others get once, with the name"
+            report.check(name, lambda phone=phone: say(phone))
+        for phone in everybody:
+            report.check(f"{phone.aor} leaves it", lambda phone=phone: leave(phone))
+    finally:
+        carol.end()
 
 
 def withdraw(report, alice, bob):
