@@ -3,12 +3,14 @@
 use anyhow::ensure;
 use sip::{Message, Method};
 
+use super::super::organisation::Organisation;
 use super::super::phone::{Call, Phone, check_status};
 use super::registration::EXPIRES_SECS;
 use super::{Report, Scene};
 
 pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
-    let Scene { alice, tablet, dave, bob, carol, .. } = scene;
+    let Scene { world, alice, tablet, dave, bob, carol, .. } = scene;
+    let contoso = world.organisation("contoso.example");
     report.check("alice@contoso calls bob@fabrikam and hangs up", || {
         let (mut call, _) = set_up(alice, bob)?;
         end(alice, &mut call, bob)
@@ -17,15 +19,19 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         let (mut of_alice, of_bob) = set_up(alice, bob)?;
         of_alice.expect_tones(&["bob"])?;
         of_bob.expect_tones(&["alice"])?;
+        goes(contoso, &of_alice, "the call is proxied")?;
         end(alice, &mut of_alice, bob)
     });
     report.check("bob@fabrikam calls alice@contoso, and alice hangs up", || {
         let (_, mut call) = set_up(bob, alice)?;
         end(alice, &mut call, bob)
     });
-    report.check("alice calls dave inside contoso", || {
-        let (mut call, _) = set_up(alice, dave)?;
-        end(alice, &mut call, dave)
+    report.check("alice calls dave inside contoso, whose phone could not be moved but by us: we stand between", || {
+        let (mut of_alice, of_dave) = set_up(alice, dave)?;
+        of_alice.expect_tones(&["dave"])?;
+        of_dave.expect_tones(&["alice"])?;
+        goes(contoso, &of_alice, "we stand between the two phones")?;
+        end(alice, &mut of_alice, dave)
     });
     report.check("alice@contoso calls carol@litware, discovered by SRV alone; carol hangs up", || {
         let (_, mut call) = set_up(alice, carol)?;
@@ -50,6 +56,13 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         give_up_on_both(bob, alice, tablet)?;
         check_status(&tablet.register(0)?, 200)
     });
+}
+
+/// What `comity why` says of the way of a call.
+fn goes(organisation: &Organisation, call: &Call, way: &str) -> anyhow::Result<()> {
+    let told = organisation.comity(&["why", call.call_id()], "")?;
+    ensure!(told.contains(way), "expected {way:?}, it says {told}");
+    Ok(())
 }
 
 /// The caller's and the callee's side of an answered call.

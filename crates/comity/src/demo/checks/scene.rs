@@ -12,6 +12,7 @@ pub struct Scene<'a> {
     pub alice: Phone,
     /// Alice's second device, registered only while a check needs it.
     pub tablet: Phone,
+    /// With a device that knows neither REFER nor Replaces.
     pub dave: Phone,
     pub bob: Phone,
     /// Away, but for one check.
@@ -29,7 +30,7 @@ impl<'a> Scene<'a> {
         Ok(Scene {
             alice: phone("contoso.example", "alice")?,
             tablet: phone("contoso.example", "alice")?,
-            dave: phone("contoso.example", "dave")?,
+            dave: phone("contoso.example", "dave")?.simple(),
             bob: phone("fabrikam.example", "bob")?,
             erin: phone("fabrikam.example", "erin")?,
             carol: phone("litware.example", "carol")?,

@@ -60,11 +60,10 @@ impl Phone {
     /// Sends an INVITE with an offer.
     pub fn invite(&mut self, to: &str) -> anyhow::Result<Sent> {
         let mut sound = self.open_sound()?;
-        let draft = draft(Method::Invite, &self.account.aor, to)
+        let mut draft = draft(Method::Invite, &self.account.aor, to)
             .header(HeaderName::Contact, self.contact())
-            .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, "replaces")
             .body(SDP, sound.offer());
+        draft.headers.extend(self.shown());
         Ok(Sent { sound: Some(sound), ..self.send(draft)? })
     }
 
@@ -111,11 +110,11 @@ impl Phone {
     pub fn answer(&mut self, invite: &Message) -> anyhow::Result<Call> {
         anyhow::ensure!(!invite.body().is_empty(), "the INVITE carries no session description");
         let mut sound = self.open_sound()?;
-        let response = build::response(invite, 200, None, Some(&self.tag))
-            .header(HeaderName::Contact, self.contact())
-            .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, "replaces")
-            .body(SDP, sound.answer(invite.body())?);
+        let mut response = build::response(invite, 200, None, Some(&self.tag));
+        for (name, value) in self.shown() {
+            response = response.header(name, value);
+        }
+        let response = response.header(HeaderName::Contact, self.contact()).body(SDP, sound.answer(invite.body())?);
         self.line()?.send(&response.build())?;
         let mut dialog = Dialog::uas(invite, &self.tag)?;
         dialog.confirm();
@@ -157,6 +156,16 @@ impl Phone {
         format!("<sip:{user}@{}.invalid;transport=tls>", self.tag)
     }
 
+    /// What the phone shows of what it can do.
+    pub(super) fn shown(&self) -> Vec<(HeaderName, String)> {
+        match self.can_be_moved {
+            true => {
+                vec![(HeaderName::Allow, format!("{ALLOW}, REFER")), (HeaderName::Supported, "replaces".to_owned())]
+            }
+            false => vec![(HeaderName::Allow, ALLOW.to_owned())],
+        }
+    }
+
     /// Beside the phone's signalling: plain sound counts only from there.
     fn open_sound(&mut self) -> anyhow::Result<Sound> {
         let address = self.line()?.local().ip();
@@ -165,8 +174,7 @@ impl Phone {
 }
 
 const SDP: &str = "application/sdp";
-/// What the phone can do; a device that knows REFER and Replaces is called into a meeting in place of its call.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, REFER, NOTIFY, INFO";
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, NOTIFY, INFO";
 /// Long enough to tell tones by, and that a busy machine changes little.
 const LISTEN: Duration = Duration::from_millis(400);
 /// Jitter buffers and the machine's other work are in it.

@@ -38,6 +38,8 @@ pub struct Phone {
     account: Account,
     door: Door,
     voice: Voice,
+    /// It shows REFER and Replaces (RFC 3515, 3891).
+    can_be_moved: bool,
     line: Option<Line>,
     /// Our side of every dialog, and of the Contact.
     tag: String,
@@ -60,7 +62,13 @@ impl Phone {
         let (_, domain) = account.aor.split_once('@').unwrap_or(("", &account.aor));
         let mut registration = draft(Method::Register, &account.aor, &account.aor);
         registration.uri = format!("sip:{domain}");
-        Phone { account, door, voice, line: None, tag: random_word(), registration }
+        Phone { account, door, voice, can_be_moved: true, line: None, tag: random_word(), registration }
+    }
+
+    /// A device that knows neither REFER nor Replaces.
+    #[must_use]
+    pub fn simple(self) -> Phone {
+        Phone { can_be_moved: false, ..self }
     }
 
     pub fn aor(&self) -> &str {
@@ -77,13 +85,12 @@ impl Phone {
         if self.line.is_none() {
             self.connect()?;
         }
-        let draft = self
+        let mut draft = self
             .registration
             .clone()
             .header(HeaderName::Contact, format!("{};+sip.instance=\"{}\"", self.contact(), self.instance()))
-            .header(HeaderName::Allow, call::ALLOW)
-            .header(HeaderName::Supported, "replaces")
             .header(HeaderName::Expires, expires_secs.to_string());
+        draft.headers.extend(self.shown());
         let mut sent = self.send(draft)?;
         let response = self.expect_final(&mut sent)?;
         self.registration.sequence = sent.draft.sequence + 1;
