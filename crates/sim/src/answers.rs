@@ -22,7 +22,9 @@ impl World {
             let travel = self.draw_travel() * 4;
             return self.lanes.put_single(self.now + travel, Parcel::Dial { asker, remote });
         }
-        let late = self.lateness(&question);
+        let ports_late =
+            if matches!(question, Question::OpenLeg { .. }) { self.sites[site].sound.late } else { Duration::ZERO };
+        let late = self.lateness(&question) + ports_late;
         let answer = self.answer(site, question);
         match &mut self.sites[site].messages.held {
             Some(held) if matches!(answer, Answer::Stored(_)) => held.push((worker, id, answer)),

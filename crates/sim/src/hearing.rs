@@ -1,6 +1,7 @@
 //! Who hears whom, as the mixers were told; and what the mixers say of their legs.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use media::{LegId, MediaEvent};
 use signaling::Input;
@@ -42,6 +43,15 @@ impl World {
     /// Legs of all mixers.
     pub fn open_legs(&self) -> usize {
         self.sites.iter().map(|home| home.sound.legs().count()).sum()
+    }
+
+    /// Its media threads take so long to open ports.
+    pub fn delay_ports(&mut self, site: usize, late: Duration) {
+        self.sites[site].sound.late = late;
+    }
+
+    pub fn use_up_ports(&mut self, site: usize) {
+        self.sites[site].sound.is_used_up = true;
     }
 
     fn say_of(&mut self, phone: usize, event: impl Fn(LegId) -> MediaEvent) -> bool {

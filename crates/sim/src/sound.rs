@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use media::{LegId, MediaCommand, OpenedLeg};
 use sdp::{AudioSession, Keys};
@@ -11,6 +12,10 @@ use sdp::{AudioSession, Keys};
 pub struct Sound {
     legs: BTreeMap<LegId, Leg>,
     opened: u16,
+    /// How long opening takes.
+    pub late: Duration,
+    /// Nothing more can be opened.
+    pub is_used_up: bool,
 }
 
 /// What a leg does.
@@ -36,6 +41,9 @@ impl Leg {
 
 impl Sound {
     pub fn open(&mut self, leg: LegId, address: IpAddr, keys: Keys) -> Result<OpenedLeg, String> {
+        if self.is_used_up {
+            return Err("all ports are in use".to_owned());
+        }
         let port = PORT_FIRST + 2 * self.opened % PORTS;
         self.opened = self.opened.wrapping_add(1);
         self.legs.insert(leg, Leg::default());

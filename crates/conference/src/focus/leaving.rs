@@ -24,7 +24,9 @@ impl<S: Copy + Ord> Focus<S> {
         let calling = match self.endpoints_by_id.get_mut(&id).map(|endpoint| &mut endpoint.stage) {
             Some(Stage::Session(usage)) => {
                 usage.hang_up(turn.now);
-                return self.drain_usage(turn, id);
+                self.drain_usage(turn, id);
+                // Its BYE may have to wait for an ACK, perhaps in vain: nothing more is heard meanwhile.
+                return self.close_leg(id);
             }
             Some(Stage::Calling { call }) => call.sent.as_ref().map(|(number, _)| *number),
             None => return,

@@ -110,7 +110,7 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     /// The session goes on without sound.
-    fn close_leg(&mut self, id: EndpointId) {
+    pub(super) fn close_leg(&mut self, id: EndpointId) {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
         if let Sound::Open(_) = std::mem::replace(&mut endpoint.sound, Sound::Silent) {
             self.sound(SoundCommand::Close { leg: id });

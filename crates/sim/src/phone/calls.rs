@@ -304,6 +304,11 @@ impl Phone {
         if dialog.id().local_tag != tag {
             return self.respond(now, id, invite, 481);
         }
+        // Offers of both at once: neither counts (RFC 3261 section 14.2).
+        let crosses = |sent: &Sent| sent.draft.method == Method::Invite && sent.draft.call_id == call_id;
+        if self.sent.values().any(crosses) {
+            return self.respond(now, id, invite, 491);
+        }
         if dialog.handle_request(invite).is_err() {
             return self.respond(now, id, invite, 500);
         }

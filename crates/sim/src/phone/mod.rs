@@ -8,6 +8,7 @@ mod event;
 mod meetings;
 mod presence;
 mod requests;
+mod roster;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use calls::Call;
 pub use calls::Within;
 pub use event::{Event, Outcome};
 use requests::Sent;
+use roster::Roster;
 
 pub struct Phone {
     /// `alice@contoso.example`, or `alice@contoso.example/tablet` where there are several.
@@ -45,6 +47,7 @@ pub struct Phone {
     registration: Registration,
     /// Subscriptions by the user watched, each with its Call-ID.
     watched: BTreeMap<String, (Dialog, String)>,
+    roster: Roster,
     /// Names what it has published (RFC 3903).
     etag: Option<String>,
     /// What it answers to the next message, instead of 200.
@@ -122,6 +125,7 @@ impl Phone {
             calls: BTreeMap::new(),
             registration,
             watched: BTreeMap::new(),
+            roster: Roster::default(),
             etag: None,
             answers: None,
             ponders: Duration::ZERO,

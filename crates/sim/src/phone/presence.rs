@@ -13,11 +13,15 @@ use super::{Event, Phone};
 
 impl Phone {
     pub fn watch(&mut self, now: Instant, user: &str) {
+        self.subscribe(now, user, "presence", CONTENT_TYPE);
+    }
+
+    pub(super) fn subscribe(&mut self, now: Instant, user: &str, package: &str, accept: &str) {
         let call_id = format!("s{}-{}", self.next_serial(), self.word());
         let draft = self
             .draft(Method::Subscribe, user, call_id)
-            .header(HeaderName::Event, "presence")
-            .header(HeaderName::Accept, CONTENT_TYPE)
+            .header(HeaderName::Event, package)
+            .header(HeaderName::Accept, accept)
             .header(HeaderName::Contact, self.contact())
             .header(HeaderName::Expires, "3600");
         self.send_draft(now, draft, false);

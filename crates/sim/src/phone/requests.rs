@@ -178,7 +178,8 @@ impl Phone {
         match request.method() {
             Some(Method::Invite) if !is_within => self.call_comes(now, id, request),
             Some(Method::Invite) => self.change_comes(now, id, &request),
-            Some(Method::Notify) if is_of_refer(&request) => self.report_comes(now, id, &request),
+            Some(Method::Notify) if is_of("refer", &request) => self.report_comes(now, id, &request),
+            Some(Method::Notify) if is_of("conference", &request) => self.roster_comes(now, id, &request),
             Some(Method::Notify) => self.notify_comes(now, id, &request),
             Some(Method::Bye) => self.call_ended(now, id, &request),
             Some(Method::Message) => self.text_comes(now, id, &request),
@@ -241,8 +242,9 @@ fn name_of(request: &Message) -> String {
     }
 }
 
-fn is_of_refer(notify: &Message) -> bool {
-    notify.header_text(HeaderName::Event).is_some_and(|event| event.trim_start().starts_with("refer"))
+fn is_of(package: &str, notify: &Message) -> bool {
+    let event = notify.header_text(HeaderName::Event).unwrap_or_default();
+    event.split(';').next().unwrap_or_default().trim() == package
 }
 
 /// Which transaction of ours a response is for: the number in our branch.

@@ -35,6 +35,13 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE is heard by PHONE", act: is_heard },
     Form { pattern: "PHONE is heard by PHONE and PHONE", act: is_heard },
     Form { pattern: "PHONE is heard by PHONE and PHONE and PHONE", act: is_heard },
+    Form { pattern: "PHONE watches the meeting of PHONE", act: watches },
+    Form { pattern: "the roster of PHONE shows nobody", act: shows },
+    Form { pattern: "the roster of PHONE shows USER", act: shows },
+    Form { pattern: "the roster of PHONE shows USER and USER", act: shows },
+    Form { pattern: "the roster of PHONE shows USER and USER and USER", act: shows },
+    Form { pattern: "ports of DOMAIN come after TIME", act: ports_are_late },
+    Form { pattern: "DOMAIN has no ports left", act: ports_are_used_up },
     Form { pattern: "DOMAIN has COUNT legs of sound", act: has_legs },
     Form { pattern: "DOMAIN has removed a participant of DOMAIN with WORD", act: has_removed },
     Form { pattern: "nobody is left in a meeting of DOMAIN", act: nobody_is_left },
@@ -166,6 +173,34 @@ fn is_heard(run: &mut Run, words: &Words) -> Result<(), String> {
     let heard: Vec<&str> =
         run.world.heard_by(speaker).into_iter().map(|phone| run.world.phones()[phone].name()).collect();
     Err(format!("it is heard by {heard:?}"))
+}
+
+fn watches(run: &mut Run, words: &Words) -> Result<(), String> {
+    let (phone, conference) = (run.phone(words.text(0))?, conference_of(run, words.text(1))?);
+    run.world.use_phone(phone, |phone, now| phone.watch_roster(now, &conference));
+    Ok(())
+}
+
+/// These and nobody else.
+fn shows(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    let expected: BTreeSet<&str> = words.texts().skip(1).collect();
+    if run.wait(words.within, |world| world.phones()[phone].roster() == expected) {
+        return Ok(());
+    }
+    Err(format!("it shows {:?}", run.world.phones()[phone].roster()))
+}
+
+fn ports_are_late(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.delay_ports(site, words.time(1));
+    Ok(())
+}
+
+fn ports_are_used_up(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.use_up_ports(site);
+    Ok(())
 }
 
 fn has_legs(run: &mut Run, words: &Words) -> Result<(), String> {

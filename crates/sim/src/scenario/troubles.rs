@@ -23,6 +23,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "the next COUNT datagrams to PHONE are lost", act: |run, words| drops(run, words, true) },
     Form { pattern: "the next COUNT datagrams from PHONE are lost", act: |run, words| drops(run, words, false) },
     Form { pattern: "what is sent between DOMAIN and DOMAIN is late by TIME", act: late },
+    Form { pattern: "what is sent between PHONE and its server is late by TIME", act: phone_is_late },
     Form { pattern: "datagrams from PHONE reach any worker", act: scatters },
     Form { pattern: "connections of DOMAIN to partners break", act: connections_break },
     Form { pattern: "the DNS of DOMAIN answers after TIME", act: dns_late },
@@ -107,6 +108,13 @@ fn late(run: &mut Run, words: &Words) -> Result<(), String> {
     let (one, other) = (run.place(words.text(0))?, run.place(words.text(1))?);
     run.world.network.delay(one, other, words.time(2));
     run.world.network.delay(other, one, words.time(2));
+    Ok(())
+}
+
+fn phone_is_late(run: &mut Run, words: &Words) -> Result<(), String> {
+    let (phone, server) = (run.place(words.text(0))?, Place::Site(run.site(words.text(0))?));
+    run.world.network.delay(phone, server, words.time(1));
+    run.world.network.delay(server, phone, words.time(1));
     Ok(())
 }
 
