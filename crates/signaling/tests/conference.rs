@@ -292,6 +292,62 @@ fn a_phone_that_refuses_protected_sound_is_offered_plain_and_nobody_is_asked_a_t
 }
 
 #[test]
+fn who_is_handed_a_place_in_the_meeting_comes_in_and_the_first_phone_is_let_go() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        let address = conference(&ok);
+        let join = |replaces: &str, call_id: &str| {
+            let invite = phone::request("INVITE", BOB, &address, call_id);
+            phone::with_body(&invite, &format!("Replaces: {replaces}\n"), "application/sdp", SDP)
+        };
+        room.world.send(room.bob, &join("a1;to-tag=no;from-tag=caller", "b1"));
+        let refused = room.world.take_response(room.bob);
+        assert_eq!(refused.status(), Some(481), "{}", first_line(&refused));
+        // The tags as the focus has them: its own is in the To of its answer.
+        let tag = ok.to().unwrap().tag().unwrap().to_owned();
+        room.world.send(room.bob, &join(&format!("a1;to-tag={tag};from-tag=caller"), "b2"));
+        let taken = room.world.take_response(room.bob);
+        assert_eq!(taken.status(), Some(200), "{}", first_line(&taken));
+        room.world.send(room.bob, &phone::by_caller("ACK", &taken, 1));
+        let bye = room.world.only(room.alice);
+        assert_eq!(bye.method(), Some(Method::Bye));
+        room.world.send(room.alice, &phone::answer(&bye, "200 OK", "alice"));
+        let legs = room.legs();
+        assert!(legs.len() == 1 && !legs[0].is_held, "{legs:?}");
+    });
+}
+
+#[test]
+fn a_phone_that_holds_plays_nothing_into_the_meeting() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        for (cseq, direction, is_muted) in [(2, "sendonly", true), (3, "sendrecv", false)] {
+            let hold = phone::by_caller("INVITE", &ok, cseq);
+            let sdp = format!("{SDP}a={direction}\n");
+            let contact = "Contact: <sip:alice@phone.invalid;transport=tls>\n";
+            room.world.send(room.alice, &phone::with_body(&hold, contact, "application/sdp", &sdp));
+            let answer = room.world.take_response(room.alice);
+            assert_eq!(answer.status(), Some(200), "{}", first_line(&answer));
+            room.world.send(room.alice, &phone::by_caller("ACK", &ok, cseq));
+            assert_eq!(room.legs().iter().map(|leg| leg.is_muted).collect::<Vec<_>>(), [is_muted]);
+        }
+    });
+}
+
+#[test]
+fn what_a_focus_does_not_know_cannot_be_demanded_of_it() {
+    everywhere(|mut room| {
+        let invite = phone::request("INVITE", ALICE, FACTORY, "a9");
+        let invite = phone::with_body(&invite, "Require: replaces, precondition\n", "application/sdp", SDP);
+        room.world.send(room.alice, &invite);
+        let refused = room.world.take_response(room.alice);
+        assert_eq!(refused.status(), Some(420));
+        assert_eq!(refused.header_text(HeaderName::Unsupported), Some("precondition"));
+        room.world.assert_quiet();
+    });
+}
+
+#[test]
 fn after_a_crash_a_meeting_is_joined_again_by_those_who_were_invited() {
     everywhere(|mut room| {
         let ok = room.begin();

@@ -31,6 +31,8 @@ pub(super) struct Endpoint<S> {
     pub allows_messages: bool,
     /// The INVITE of ours that its dialog began with.
     pub invite: Option<Message>,
+    /// The endpoint that it takes the place of, once it is heard itself.
+    pub replaces: Option<EndpointId>,
     /// Whether it is heard.
     pub hearing: Hearing,
     /// A `*` was pressed: the next key says what is meant.
@@ -99,6 +101,8 @@ pub(super) enum Then {
 pub(super) struct OpenSound {
     pub local: LocalMedia,
     pub is_running: bool,
+    /// The phone sends only, or nothing: what it plays to those who wait is not for a meeting.
+    pub is_holding: bool,
 }
 
 impl<S: Copy> Endpoint<S> {

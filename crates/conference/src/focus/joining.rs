@@ -7,6 +7,7 @@ use sip::{Aor, HeaderName, Message, Refusal};
 
 use super::endpoint::{Endpoint, EndpointId, Hearing, Sound, Stage, Then};
 use super::participant::{Participant, Place};
+use super::replacing::check_required;
 use super::{Focus, malformed, new_tag};
 use crate::policy::admission::{self, Entry};
 use crate::{FocusOutput, Incoming, SoundCommand, Tone, Turn};
@@ -15,8 +16,10 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn join(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_, S>) -> Result<(), Refusal> {
         let Some(to) = incoming.to else { return Ok(()) };
         let request = incoming.request;
+        check_required(request)?;
         let (who, display) = sender(request)?;
-        let entry = self.admit(turn, &who)?;
+        let replaced = self.replaced(request)?;
+        let entry = if replaced.is_some() { Entry::Inside } else { self.admit(turn, &who)? };
         let offer = first_offer(request)?;
         if self.participants_by_aor.is_empty() {
             self.keep(turn);
@@ -27,6 +30,7 @@ impl<S: Copy + Ord> Focus<S> {
         self.place(turn, &who, display, entry);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             (endpoint.source, endpoint.waits_for) = (incoming.source, Some(to));
+            endpoint.replaces = replaced;
             endpoint.allows_messages = super::inviting::allows_messages(request);
         }
         match offer {
@@ -72,6 +76,7 @@ impl<S: Copy + Ord> Focus<S> {
             writes_within: false,
             allows_messages: false,
             invite: None,
+            replaces: None,
             hearing: Hearing::default(),
             is_keying: false,
         };
@@ -128,10 +133,12 @@ impl<S: Copy + Ord> Focus<S> {
         let endpoints = participant.endpoints.clone();
         self.touch();
         for leg in endpoints {
-            if self.endpoints_by_id.get(&leg).is_some_and(Endpoint::is_running) {
-                self.sound(SoundCommand::Hold { leg, is_held });
-                self.sound(SoundCommand::Mute { leg, is_muted });
-            }
+            let Some(endpoint) = self.endpoints_by_id.get(&leg).filter(|endpoint| endpoint.is_running()) else {
+                continue;
+            };
+            let is_muted = is_muted || endpoint.is_holding();
+            self.sound(SoundCommand::Hold { leg, is_held });
+            self.sound(SoundCommand::Mute { leg, is_muted });
         }
     }
 

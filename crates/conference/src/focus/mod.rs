@@ -12,6 +12,7 @@ mod keys;
 mod leaving;
 mod messages;
 mod participant;
+mod replacing;
 mod rescheduling;
 mod said;
 mod sound;

@@ -20,7 +20,7 @@ impl<S: Copy + Ord> Focus<S> {
         let Sound::Opening { then } = std::mem::replace(&mut endpoint.sound, Sound::Silent) else { return };
         let Ok(ports) = ports else { return self.go_on_without_sound(turn, leg, then) };
         let local = local_media(ports, (turn.random)());
-        endpoint.sound = Sound::Open(Box::new(OpenSound { local, is_running: false }));
+        endpoint.sound = Sound::Open(Box::new(OpenSound { local, is_running: false, is_holding: false }));
         match then {
             Then::Answer(offer) => self.answer(turn, leg, &offer),
             Then::Offer => self.offer(turn, leg),
@@ -73,7 +73,7 @@ impl<S: Copy + Ord> Focus<S> {
             return;
         }
         match sdp::accept(&endpoint.described, answer) {
-            Ok(session) => self.run(id, session),
+            Ok(session) => self.run(turn, id, session),
             Err(_) if endpoint.messages.is_some() => self.close_leg(id),
             // There is no sound to be had with it: without any it is not in the meeting.
             Err(_) => self.hang_up(turn, id),
@@ -92,20 +92,28 @@ impl<S: Copy + Ord> Focus<S> {
         (endpoint.origin, endpoint.messages) = (Some(origin), agreed.messages);
         endpoint.described.clone_from(&agreed.description);
         match agreed.audio {
-            Some(session) => self.run(id, session),
+            Some(session) => self.run(turn, id, session),
             None => self.close_leg(id),
         }
         self.touch();
         self.accept(turn, id, agreed.description);
     }
 
-    fn run(&mut self, id: EndpointId, session: AudioSession) {
-        let Some(Endpoint { sound: Sound::Open(open), source, .. }) = self.endpoints_by_id.get_mut(&id) else { return };
+    fn run(&mut self, turn: &mut Turn<'_>, id: EndpointId, session: AudioSession) {
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        let Sound::Open(open) = &mut endpoint.sound else { return };
         let is_first = !std::mem::replace(&mut open.is_running, true);
-        let trusted_source = *source;
+        let is_holding = !session.direction.sends();
+        let has_changed = std::mem::replace(&mut open.is_holding, is_holding) != is_holding;
+        let (trusted_source, replaced, who) = (endpoint.source, endpoint.replaces.take(), endpoint.participant.clone());
         self.sound(SoundCommand::Run { leg: id, session, trusted_source });
-        if is_first {
-            self.seated(id);
+        match is_first {
+            true => self.seated(id),
+            false if has_changed => self.reseat(&who),
+            false => {}
+        }
+        if let Some(replaced) = replaced {
+            self.hang_up(turn, replaced);
         }
     }
 
@@ -167,6 +175,10 @@ impl<S: Copy + Ord> Focus<S> {
 impl<S> Endpoint<S> {
     pub(super) fn is_running(&self) -> bool {
         matches!(&self.sound, Sound::Open(open) if open.is_running)
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        matches!(&self.sound, Sound::Open(open) if open.is_holding)
     }
 
     fn local_media(&self) -> Option<&LocalMedia> {

@@ -74,6 +74,7 @@ words! {
     EventUnknown           "event-unknown"           [489],           Both,     "routing and presence";
     FlowFailed             "flow-failed"             [430, 481],      Both,     "routing";
     DialogUnknown          "dialog-unknown"          [481],           Both,     "a session of ours";
+    ExtensionUnsupported   "extension-unsupported"   [420],           Both,     "a session of ours";
     OffersCross            "offers-cross"            [491, 500],      Both,     "a session of ours";
     UserUnknown            "user-unknown"            [404],           Both,     "finding the user";
     UserOffline            "user-offline"            [480],           Both,     "finding the user";

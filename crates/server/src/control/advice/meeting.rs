@@ -70,6 +70,11 @@ pub(super) fn about_session(word: Word) -> Option<Words> {
             "both sides wanted to change the call in the same moment",
             "nothing is to be done: the sender's software tries again by itself",
         ),
+        Word::ExtensionUnsupported => words(
+            Side::Sender,
+            "the phone insists on an extension of SIP that a meeting does not know",
+            "the reason above names it; let the phone offer it without demanding it",
+        ),
         Word::MediaUnacceptable => words(
             Side::Sender,
             "the phone and we have no sound in common: no codec, or one of us wants it protected and the other cannot",
