@@ -293,6 +293,17 @@ impl Phone {
         }
     }
 
+    /// 200 within a call that stands, else 481.
+    pub(super) fn status_within(&self, request: &Message) -> u16 {
+        let tag = request.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        match self.calls.get(request.call_id().unwrap_or_default()).map(|call| &call.stage) {
+            Some(Stage::Talking { dialog, .. } | Stage::ExpectAck { dialog, .. }) if dialog.id().local_tag == tag => {
+                200
+            }
+            _ => 481,
+        }
+    }
+
     /// The other side changes the session, or asks whether it is there.
     pub(super) fn change_comes(&mut self, now: Instant, id: ServerTransactionId, invite: &Message) {
         let call_id = invite.call_id().unwrap_or_default();

@@ -183,6 +183,8 @@ impl Phone {
             Some(Method::Notify) => self.notify_comes(now, id, &request),
             Some(Method::Bye) => self.call_ended(now, id, &request),
             Some(Method::Message) => self.text_comes(now, id, &request),
+            // Whether the call still stands, the other side wants to know.
+            Some(Method::Options) if is_within => self.respond(now, id, &request, self.status_within(&request)),
             Some(method) if is_within => {
                 self.events.push_back(Event::Inside { method });
                 self.respond(now, id, &request, 200);
