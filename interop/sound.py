@@ -51,7 +51,7 @@ def dominant_hertz(path):
 
 
 def loudness(path, hertz, since=0.0, until=None):
-    """How loud that tone is in a part of a recording (seconds), against full scale, in dB."""
+    """How loud that tone is in a part of a recording (seconds; below 0 from its end), against full scale, in dB."""
     samples, rate = part(path, since, until)
     count = len(samples)
     if count < rate // 4:

@@ -1,4 +1,4 @@
-"""Two linphones in a conversation across two organisations, three in one of three organisations, and one that is shown, or
+"""Two linphones in a conversation across two organisations, three in a conversation and a meeting of three, and one that is shown, or
 shows, a bad certificate.
 
 phone.py steers one linphone; stage.py and sound.py in the folder above are for every such run.
@@ -9,12 +9,14 @@ import sys
 import time
 
 from phone import Linphone
-from sound import expect_tone, write_tone
+from sound import expect_tone, loudness, write_tone
 from stage import play
 
 WAIT_SECS = 8
-WHOLE_RUN_SECS = 200
-ALICE_HERTZ, BOB_HERTZ = 440, 880
+WHOLE_RUN_SECS = 220
+# Of full scale: a tone that is there, and what the codec leaves of one that is not.
+HEARD_DB, SILENT_DB = -30, -45
+ALICE_HERTZ, BOB_HERTZ, CAROL_HERTZ = 440, 880, 660
 ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@litware.example"
 
 
@@ -95,7 +97,7 @@ def message(sender, recipient):
 
 def write_in_threes(report, servers, folder, alice, bob):
     """Three phones that know only messages, in one conversation that one of them begins."""
-    carol = phone_of(servers, folder, CAROL, 19078, BOB_HERTZ)
+    carol = phone_of(servers, folder, CAROL, 19078, CAROL_HERTZ)
     everybody = (alice, bob, carol)
     address = None
 
@@ -135,8 +137,51 @@ def write_in_threes(report, servers, folder, alice, bob):
             report.check(name, lambda phone=phone: say(phone))
         for phone in everybody:
             report.check(f"{phone.aor} leaves it", lambda phone=phone: leave(phone))
+        meet_in_threes(report, servers, alice, bob, carol)
     finally:
         carol.end()
+
+
+def meet_in_threes(report, servers, alice, bob, carol):
+    """In a meeting that alice begins; her phone takes the focus for one, and follows its roster."""
+    hertz = {alice: ALICE_HERTZ, bob: BOB_HERTZ, carol: CAROL_HERTZ}
+    meeting = None
+
+    def begin():
+        nonlocal meeting
+        alice.command("call sip:meet@contoso.example")
+        alice.expect("Media streams established", WAIT_SECS)
+        [running] = servers.comity("CONTOSO", "meeting", "running")
+        meeting = running["id"]
+
+    def add(phone):
+        servers.comity("CONTOSO", "meeting", "add", meeting, phone.aor)
+        phone.expect("Media streams established", WAIT_SECS)
+
+    def follows():
+        for words in ("from state CreationPending to Created", "application/conference-info+xml"):
+            if not alice.logged(words):
+                raise RuntimeError(f"its log does not say: {words}")
+
+    def end():
+        time.sleep(3.5)
+        servers.comity("CONTOSO", "meeting", "end", meeting)
+        for phone in hertz:
+            phone.expect("ended (No error)", WAIT_SECS)
+
+    def hears(phone):
+        for other, tone in hertz.items():
+            level = loudness(phone.heard, tone, -2.5, -0.5)
+            if not (level < SILENT_DB if other is phone else level > HEARD_DB):
+                raise RuntimeError(f"{other.aor}'s {tone} Hz is there at {level:.0f} dB of full scale")
+
+    report.check("alice begins a meeting by calling the factory", begin)
+    for phone in (bob, carol):
+        report.check(f"{phone.aor} is called into it", lambda phone=phone: add(phone))
+    report.check("alice's phone takes it for a conference, and follows its roster", follows)
+    report.check("the meeting is ended", end)
+    for phone in hertz:
+        report.check(f"{phone.aor} heard the two others, and not itself", lambda phone=phone: hears(phone))
 
 
 def withdraw(report, alice, bob):
