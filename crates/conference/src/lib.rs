@@ -9,9 +9,9 @@ pub mod roster;
 pub mod schedule;
 pub mod turn;
 
-pub use focus::{Command, Focus, FocusConfig, Hearing, ParticipantSummary};
+pub use focus::{Adoption, Command, Focus, FocusConfig, Hearing, ParticipantSummary};
 pub use id::ConferenceId;
 pub use limits::ConferenceLimits;
 pub use policy::Conduct;
 pub use roster::{Revision, Roster, RosterDescription, RosterEndpoint, RosterEntry, RosterMark};
-pub use turn::{FocusOutput, Incoming, LegNumber, LegPorts, Outcome, SoundCommand, SoundEvent, Tone, Turn};
+pub use turn::{Adopted, FocusOutput, Incoming, LegNumber, LegPorts, Outcome, SoundCommand, SoundEvent, Tone, Turn};

@@ -76,8 +76,25 @@ pub enum FocusOutput<S> {
     Keep(Box<Meeting>),
     /// A limit of [`crate::ConferenceLimits`] was hit, by its name there.
     LimitHit(&'static str),
+    /// What became of a phone that was taken over ([`crate::Focus::adopt`]).
+    Adopted {
+        leg: LegNumber,
+        outcome: Adopted,
+    },
     /// Nobody is left.
     Ended,
+}
+
+/// What became of a phone that was taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopted {
+    Inside,
+    /// It goes on as it was; its dialog can be given back.
+    Refused {
+        status: u16,
+    },
+    /// It hung up.
+    Left,
 }
 
 /// What is wanted of the mixer.

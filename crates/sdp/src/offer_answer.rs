@@ -6,7 +6,7 @@ mod offering;
 mod streams;
 
 pub use answering::{NotAcceptable, answer};
-pub use offering::{NotOurs, UnusableAnswer, accept, offer, reoffer};
+pub use offering::{NotOurs, UnusableAnswer, accept, offer, offer_in_place_of, reoffer};
 pub use streams::{AgreedStreams, OurStreams, answer_streams, reoffer_streams};
 
 use crate::session::Encoding;

@@ -68,6 +68,10 @@ impl Conferences {
         }
     }
 
+    pub(crate) fn is_known(&self, id: &ConferenceId) -> bool {
+        self.conferences_by_id.contains_key(id)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.conferences_by_id.len()
     }
@@ -155,7 +159,7 @@ impl Core {
         }
     }
 
-    fn end_conference(&mut self, id: &ConferenceId) {
+    pub(crate) fn end_conference(&mut self, id: &ConferenceId) {
         if let Some(conference) = self.conferences.conferences_by_id.remove(id) {
             self.conferences.ids_by_serial.remove(&conference.serial);
         }
@@ -209,6 +213,7 @@ impl Core {
             FocusOutput::Attendance { aor, is_attending } => self.attendance_changed(now, aor, id, is_attending),
             FocusOutput::Keep(meeting) => self.put(Output::KeepMeeting(meeting)),
             FocusOutput::LimitHit(limit) => self.counts.hit(limit),
+            FocusOutput::Adopted { leg, outcome } => self.end_moved(now, id, leg, outcome),
             FocusOutput::Ended => self.end_conference(id),
         }
     }

@@ -34,6 +34,7 @@ mod store_and_forward;
 mod token;
 
 pub use crate::agent::AgentKey;
+pub use crate::b2bua::EscalationStatus;
 pub use crate::calls::Engagement;
 pub use crate::conferences::ConferenceStatus;
 pub use crate::core::{Core, CoreConfig, Listener};

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sip::usage::InviteUsage;
 use sip::{Aor, Message};
 
+use super::adopting::Adopting;
+
 /// Names an endpoint within its conference, and its leg of sound.
 pub(super) type EndpointId = u32;
 
@@ -29,6 +31,8 @@ pub(super) struct Endpoint<S> {
     pub writes_within: bool,
     /// It takes messages outside of a dialog.
     pub allows_messages: bool,
+    /// It is being taken over from a call of two.
+    pub adopting: Option<Box<Adopting>>,
     /// The INVITE of ours that its dialog began with.
     pub invite: Option<Message>,
     /// The endpoint that it takes the place of, once it is heard itself.
@@ -95,6 +99,8 @@ pub(super) enum Then {
     Offer,
     /// We call.
     Call,
+    /// We offer within a dialog that was a call of two.
+    Reinvite,
 }
 
 #[derive(Debug)]

@@ -48,7 +48,7 @@ impl<S: Copy + Ord> Focus<S> {
 
     /// At home plain sound is better than none. Of another organisation's phones it would not be taken: it does not come from
     /// where their signalling does.
-    fn protection_towards(&self, who: &Aor) -> ProtectionPolicy {
+    pub(super) fn protection_towards(&self, who: &Aor) -> ProtectionPolicy {
         match self.capabilities.protection {
             ProtectionPolicy::Preferred if !self.conduct.is_own(who) => ProtectionPolicy::Required,
             policy => policy,

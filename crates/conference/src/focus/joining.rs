@@ -75,6 +75,7 @@ impl<S: Copy + Ord> Focus<S> {
             messages: None,
             writes_within: false,
             allows_messages: false,
+            adopting: None,
             invite: None,
             replaces: None,
             hearing: Hearing::default(),

@@ -39,18 +39,25 @@ impl<S: Copy + Ord> Focus<S> {
 
     /// Nothing more of an endpoint: its ports are given back, and whoever has none left is gone.
     pub(super) fn endpoint_ended(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
-        let Some(endpoint) = self.endpoints_by_id.remove(&id) else { return };
+        self.endpoint_removed(turn, id);
+    }
+
+    pub(super) fn endpoint_removed(&mut self, turn: &mut Turn<'_>, id: EndpointId) -> Option<Endpoint<S>> {
+        let endpoint = self.endpoints_by_id.remove(&id)?;
         self.withdraw_call(id, &endpoint);
+        self.adoption_ended(id, &endpoint);
         self.endpoint_ids_by_dialog.retain(|_, of| *of != id);
         self.touch();
         if endpoint.has_leg() {
             self.sound(SoundCommand::Close { leg: id });
         }
-        let Some(participant) = self.participants_by_aor.get_mut(&endpoint.participant) else { return };
-        participant.endpoints.remove(&id);
-        if participant.is_gone() {
-            self.gone(turn, &endpoint.participant);
+        if let Some(participant) = self.participants_by_aor.get_mut(&endpoint.participant) {
+            participant.endpoints.remove(&id);
+            if participant.is_gone() {
+                self.gone(turn, &endpoint.participant);
+            }
         }
+        Some(endpoint)
     }
 
     pub(super) fn gone(&mut self, _turn: &mut Turn<'_>, who: &Aor) {

@@ -3,6 +3,7 @@
 //! One machine a conference. Requests, answers, what the mixer says and commands go in; answers, requests and what is wanted of
 //! the mixer come out. What is a rule is asked of `policy`; each dialog is an [`InviteUsage`].
 
+mod adopting;
 mod command;
 mod delivery;
 mod endpoint;
@@ -34,6 +35,7 @@ use crate::policy::Conduct;
 use crate::policy::mute::Mutes;
 use crate::{ConferenceId, ConferenceLimits, FocusOutput, Incoming, Outcome, SoundCommand, Turn};
 
+pub use adopting::Adoption;
 pub use command::Command;
 pub use endpoint::Hearing;
 use endpoint::{Endpoint, EndpointId, Stage};
@@ -313,7 +315,7 @@ impl<S: Copy + Ord> Focus<S> {
                 }
                 UsageOutput::Offered { offer } => self.offered(turn, id, offer),
                 UsageOutput::Answered { answer } => self.answered(turn, id, &answer),
-                UsageOutput::OfferRefused { .. } => {}
+                UsageOutput::OfferRefused { status } => self.adoption_refused(turn, id, status),
                 UsageOutput::Ended { .. } => return self.endpoint_ended(turn, id),
             }
         }

@@ -25,12 +25,14 @@ impl<S: Copy + Ord> Focus<S> {
             Then::Answer(offer) => self.answer(turn, leg, &offer),
             Then::Offer => self.offer(turn, leg),
             Then::Call => self.call(turn, leg),
+            Then::Reinvite => self.reinvite(turn, leg),
         }
     }
 
     fn go_on_without_sound(&mut self, turn: &mut Turn<'_>, id: EndpointId, then: Then) {
         match then {
             Then::Answer(offer) if offer.messages().is_some() => self.answer(turn, id, &offer),
+            Then::Reinvite => self.adoption_refused(turn, id, 503),
             _ => self.refuse_session(turn, id, 503, Word::NoMedia),
         }
     }
@@ -73,7 +75,11 @@ impl<S: Copy + Ord> Focus<S> {
             return;
         }
         match sdp::accept(&endpoint.described, answer) {
-            Ok(session) => self.run(turn, id, session),
+            Ok(session) => {
+                self.adopted(turn, id);
+                self.run(turn, id, session);
+            }
+            Err(_) if endpoint.adopting.is_some() => self.adoption_refused(turn, id, 606),
             Err(_) if endpoint.messages.is_some() => self.close_leg(id),
             // There is no sound to be had with it: without any it is not in the meeting.
             Err(_) => self.hang_up(turn, id),

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use federation::Admitted;
 use federation::admission::vouch;
-use sip::dialog::DialogError;
+use sip::dialog::{Dialog, DialogError};
 use sip::refusal::Word;
-use sip::{Message, Method, ParseError, Refusal, build};
+use sip::{HeaderName, Message, Method, ParseError, Refusal, build};
 
 use super::dialogs::{Pair, Side};
 use super::rewrite;
@@ -71,6 +71,8 @@ enum Asked {
     Passed(Box<Passed>),
     /// Whether the phone there is still in the call.
     Check { tag: String, side: Side },
+    /// The re-INVITE that gives a phone the session back that it had with the other.
+    Restore { tag: String, side: Side, is_answered: bool },
     /// The BYE with which we end it.
     Bye,
 }
@@ -128,11 +130,13 @@ impl Call {
         self.check_at = now + self.check_time;
         let from = pair.end_mut(side);
         from.dialog.handle_request(message).map_err(out_of_order)?;
+        from.offers(message);
         from.source = request.ingress.flow().map(|facts| facts.remote.ip()).or(from.source);
         let method = message.method().unwrap_or(Method::Options);
         if method != Method::Ack && self.asked_by_number.len() >= self.requests_max {
             return Err(overloaded("too many requests within the call wait for an answer"));
         }
+        pair.expects_ack &= method != Method::Ack;
         let tag = pair.tag().to_owned();
         let way = pair.end_mut(side.other()).pass(&method, message.cseq().map_err(malformed)?.number);
         let passed = rewrite::request(message, &way).map_err(malformed)?;
@@ -169,6 +173,8 @@ impl Call {
                     self.lost(&tag, side);
                 }
             }
+            Some(Asked::Restore { is_answered: true, .. }) if response.status() >= Some(300) => {}
+            Some(Asked::Restore { tag, side, .. }) if is_final => self.restored(number, tag, side, response),
             Some(Asked::Bye) if is_final => {}
             Some(asked) => drop(self.asked_by_number.insert(number, asked)),
             None => {}
@@ -227,6 +233,7 @@ impl Call {
         let Some(pair) = pair else { return Ok(()) };
         let end = pair.end_mut(side);
         end.source = source.or(end.source);
+        pair.answered(side.other(), &passed.request, response);
         match passed.pair {
             None if status >= 200 => pair.confirm(response),
             _ => pair.end_mut(side).dialog.handle_response(response),
@@ -245,6 +252,75 @@ impl Call {
             }
         }
         Ok(self.pairs.iter_mut().find(|pair| pair.tag() == tag))
+    }
+
+    pub fn call_id(&self) -> &str {
+        self.received.call_id().unwrap_or_default()
+    }
+
+    /// The one pair of dialogs that the call has come to, with nothing under way in it.
+    ///
+    /// # Errors
+    /// 491: it rings, or an offer is under way.
+    pub fn settled(&self) -> Result<&Pair, Refusal> {
+        let busy = |reason: &str| Refusal::new(491, Word::OffersCross, reason.to_owned());
+        match self.pairs.as_slice() {
+            [pair] if !pair.is_confirmed => Err(busy("the call has not been answered yet")),
+            [pair] if pair.expects_ack || self.asked_by_number.values().any(Asked::is_owed) => {
+                Err(busy("a request within the call waits for its answer"))
+            }
+            [pair] => Ok(pair),
+            [] => Err(busy("the call rings")),
+            _ => Err(busy("several devices have answered the call")),
+        }
+    }
+
+    /// Its dialogs come back from whoever spoke in them meanwhile; a phone that agreed to another session gets its own back.
+    pub fn give_back(&mut self, now: Instant, back: [(Side, Option<Dialog>, bool); 2]) {
+        self.check_at = now + self.check_time;
+        let Some(tag) = self.pairs.first().map(|pair| pair.tag().to_owned()) else { return };
+        for (side, dialog, _) in &back {
+            if let (Some(pair), Some(dialog)) = (self.pairs.first_mut(), dialog) {
+                pair.end_mut(*side).dialog = dialog.clone();
+            }
+        }
+        for (side, dialog, has_moved) in back {
+            match dialog {
+                None => return self.lost(&tag, side),
+                Some(_) if has_moved => self.restore(&tag, side),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn restore(&mut self, tag: &str, side: Side) {
+        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
+        let other = pair.end(side.other());
+        let (Some(session), Some(speaker)) = (other.described.clone(), other.party.clone()) else { return };
+        let contact = format!("<{}>", other.dialog.remote_target());
+        let request = pair.end_mut(side).dialog.request(&Method::Invite);
+        let request = request.header(HeaderName::Contact, contact).body(&session.content_type, &session.body);
+        if let Ok(request) = request.message() {
+            self.ask(Asked::Restore { tag: tag.to_owned(), side, is_answered: false }, vouch(&speaker), request);
+        }
+    }
+
+    /// Each 2xx is acknowledged, its repeats too.
+    fn restored(&mut self, number: u64, tag: String, side: Side, response: &Message) {
+        if response.status() >= Some(300) {
+            return self.lost(&tag, side);
+        }
+        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
+        let (Some(speaker), Ok(cseq)) = (pair.end(side.other()).party.clone(), response.cseq()) else { return };
+        if let Ok(request) = pair.end(side).dialog.ack(cseq.number).message() {
+            self.outputs.push_back(CallOutput::Ack { admitted: vouch(&speaker), request });
+        }
+        self.asked_by_number.insert(number, Asked::Restore { tag, side, is_answered: true });
+    }
+
+    /// It is somebody else's for now.
+    pub fn postpone(&mut self, now: Instant) {
+        self.check_at = now + self.check_time;
     }
 
     /// The phone there is in the call no more: the other one is told.
@@ -282,21 +358,29 @@ impl Call {
     }
 
     fn end_if_over(&mut self) {
-        let is_owed = |asked: &Asked| !matches!(asked, Asked::Passed(passed) if passed.is_answered);
         let is_invite = |asked: &Asked| matches!(asked, Asked::Passed(passed) if passed.pair.is_none());
-        if !self.asked_by_number.values().any(|asked| is_invite(asked) && is_owed(asked))
+        if !self.asked_by_number.values().any(|asked| is_invite(asked) && asked.is_owed())
             && !self.pairs.iter().any(|pair| pair.is_confirmed)
         {
             // Other devices rang as well; nothing more comes of them.
             self.pairs.clear();
         }
-        if self.pairs.is_empty() && !self.asked_by_number.values().any(is_owed) {
+        if self.pairs.is_empty() && !self.asked_by_number.values().any(Asked::is_owed) {
             self.outputs.push_back(CallOutput::Ended);
         }
     }
 }
 
 impl Asked {
+    /// Whether an answer is waited for.
+    fn is_owed(&self) -> bool {
+        match self {
+            Asked::Passed(passed) => !passed.is_answered,
+            Asked::Restore { is_answered, .. } => !is_answered,
+            Asked::Check { .. } | Asked::Bye => true,
+        }
+    }
+
     fn passed(to: Upstream, request: Message, pair: Option<(String, Side)>) -> Asked {
         Asked::Passed(Box::new(Passed { to, request, pair, is_answered: false }))
     }

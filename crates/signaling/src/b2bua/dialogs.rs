@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use sip::dialog::Dialog;
-use sip::{Aor, Message, Method, ParseError};
+use sip::usage::Session;
+use sip::{Aor, HeaderName, Message, Method, ParseError};
 
 use super::rewrite::Way;
 
@@ -33,6 +34,11 @@ pub(super) struct End {
     pub source: Option<IpAddr>,
     /// The CSeq number of the last INVITE towards it: as it came from the other phone, and as it was passed on.
     invite_passed: Option<(u32, u32)>,
+    /// As its INVITE or answer names whoever is there.
+    pub display: Option<String>,
+    /// Its session as it described it last, and what it offers while that is not answered.
+    pub described: Option<Session>,
+    offered: Option<Session>,
 }
 
 #[derive(Debug)]
@@ -41,6 +47,8 @@ pub(super) struct Pair {
     callee: End,
     /// A 2xx has been sent for it.
     pub is_confirmed: bool,
+    /// A 2xx to an INVITE waits for its ACK.
+    pub expects_ack: bool,
 }
 
 impl Pair {
@@ -57,12 +65,36 @@ impl Pair {
             party: Aor::from_uri(&address.uri()).ok(),
             source: None,
             invite_passed,
+            display: address.display_name().map(|name| name.to_string()).filter(|name| !name.is_empty()),
+            described: None,
+            offered: None,
         };
-        Ok(Pair {
+        let mut pair = Pair {
             caller: end(Dialog::uas(received, &tag)?, &received.from()?, None),
             callee: end(Dialog::uac(sent, response)?, &received.to()?, Some((number, number))),
             is_confirmed: false,
-        })
+            expects_ack: false,
+        };
+        pair.caller.offers(received);
+        Ok(pair)
+    }
+
+    /// A final answer to an INVITE or UPDATE of that side passes: what is agreed on is what both described last.
+    pub fn answered(&mut self, side: Side, request: &Message, response: &Message) {
+        if !matches!(request.method(), Some(Method::Invite | Method::Update)) || response.status() < Some(200) {
+            return;
+        }
+        let offered = self.end_mut(side).offered.take();
+        if response.status() >= Some(300) {
+            return;
+        }
+        self.expects_ack |= request.method() == Some(Method::Invite);
+        if let Some(offered) = offered {
+            self.end_mut(side).described = Some(offered);
+        }
+        if let Some(session) = session_of(response) {
+            self.end_mut(side.other()).described = Some(session);
+        }
     }
 
     /// The callee's tag, which names the pair.
@@ -105,6 +137,16 @@ impl Pair {
 }
 
 impl End {
+    /// A request of this phone passes.
+    pub fn offers(&mut self, request: &Message) {
+        match request.method() {
+            Some(Method::Invite | Method::Update) => self.offered = session_of(request),
+            // The answer to an offer that came in the 2xx.
+            Some(Method::Ack) => self.described = session_of(request).or(self.described.take()),
+            _ => {}
+        }
+    }
+
     /// How a request of the other phone goes on to this one.
     pub fn pass(&mut self, method: &Method, number: u32) -> Way {
         let sequence = match method {
@@ -120,4 +162,9 @@ impl End {
         let (request_uri, routes) = self.dialog.way();
         Way { request_uri, routes, sequence, invite: self.invite_passed }
     }
+}
+
+fn session_of(message: &Message) -> Option<Session> {
+    let content_type = message.header_text(HeaderName::ContentType)?.trim().to_owned();
+    Session::of(message).map(|body| Session { content_type, body })
 }

@@ -4,11 +4,13 @@
 
 mod call;
 mod dialogs;
+mod moving;
 mod rewrite;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use conference::ConferenceId;
 use federation::admission::Origin;
 use sip::TransferSupport;
 use sip::refusal::Word;
@@ -22,6 +24,8 @@ use crate::schedule::Machine;
 use crate::{AdmittedRequest, Ingress, Upstream};
 
 use call::{Call, CallLimits, CallOutput};
+pub use moving::EscalationStatus;
+use moving::Move;
 
 /// The calls that this worker stands between.
 #[derive(Debug)]
@@ -29,12 +33,15 @@ pub(crate) struct Between {
     calls_by_serial: BTreeMap<u64, Standing>,
     /// Each INVITE that waits for its answer, so that its CANCEL finds it.
     serials_by_invite: BTreeMap<Upstream, u64>,
+    /// Calls that have become meetings, or are about to.
+    serials_by_conference: BTreeMap<ConferenceId, u64>,
     serial: u64,
 }
 
 #[derive(Debug)]
 struct Standing {
     call: Call,
+    moving: Move,
     /// Its entry in the schedule, so that not every input adds one.
     wakes_at: Option<Instant>,
 }
@@ -44,6 +51,7 @@ impl Between {
         Between {
             calls_by_serial: BTreeMap::new(),
             serials_by_invite: BTreeMap::new(),
+            serials_by_conference: BTreeMap::new(),
             serial: u64::from(incarnation) << 32,
         }
     }
@@ -102,7 +110,7 @@ impl Core {
         let recorded = self.recorded_for(&self.call_key(serial), &request);
         match recorded.and_then(|recorded| Call::begin(now, &request, recorded, &limits)) {
             Ok(call) => {
-                self.between.calls_by_serial.insert(serial, Standing { call, wakes_at: None });
+                self.between.calls_by_serial.insert(serial, Standing { call, moving: Move::default(), wakes_at: None });
                 self.between.serials_by_invite.insert(upstream, serial);
                 self.settle_call(now, serial);
             }
@@ -116,6 +124,8 @@ impl Core {
 
     /// A request within a call that this worker stands between.
     pub(crate) fn serve_call(&mut self, now: Instant, serial: u64, request: AdmittedRequest) {
+        let Some(request) = self.serve_if_moved(now, serial, request) else { return };
+        let Some(request) = self.escalate_by_reference(now, serial, request) else { return };
         let refused = match self.between.calls_by_serial.get_mut(&serial) {
             Some(standing) => standing.call.handle_request(now, &request).err(),
             None => Some(Refusal::new(481, Word::DialogUnknown, "the call is over")),
@@ -131,6 +141,16 @@ impl Core {
             _ => {}
         }
         self.settle_call(now, serial);
+    }
+
+    /// What was a call is a meeting: its focus speaks in the dialogs. Gives the request back where it does not.
+    fn serve_if_moved(&mut self, now: Instant, serial: u64, request: AdmittedRequest) -> Option<AdmittedRequest> {
+        let standing = self.between.calls_by_serial.get(&serial);
+        let Some(conference) = standing.and_then(|standing| standing.moving.conference()).cloned() else {
+            return Some(request);
+        };
+        self.serve_conference(now, &conference, request);
+        None
     }
 
     pub(crate) fn call_answered(&mut self, now: Instant, serial: u64, answered: &AgentResponse) {
@@ -151,8 +171,15 @@ impl Core {
     }
 
     pub(crate) fn wake_call(&mut self, now: Instant, serial: u64) {
-        if let Some(standing) = self.between.calls_by_serial.get_mut(&serial) {
-            standing.call.handle_timeout(now);
+        let moved = self.between.calls_by_serial.get(&serial).and_then(|standing| standing.moving.conference());
+        match (moved.cloned(), self.between.calls_by_serial.get_mut(&serial)) {
+            (Some(conference), _) if !self.conferences.is_known(&conference) => {
+                self.between.serials_by_conference.remove(&conference);
+                self.between.calls_by_serial.remove(&serial);
+            }
+            (Some(_), Some(standing)) => standing.call.postpone(now),
+            (_, Some(standing)) => standing.call.handle_timeout(now),
+            (_, None) => {}
         }
         self.settle_call(now, serial);
     }

@@ -147,6 +147,18 @@ impl<S: Copy> InviteUsage<S> {
         Ok(usage)
     }
 
+    /// The session of a dialog that was confirmed while others spoke in it. Whoever sent its first INVITE owns its Call-ID.
+    pub fn resumed(dialog: Dialog, us: Us, owns_call_id: bool) -> InviteUsage<S> {
+        let mut usage = InviteUsage::new(dialog, us, Ours::Idle, Theirs::Idle);
+        usage.owns_call_id = owns_call_id;
+        usage
+    }
+
+    /// The dialog, for others to speak in again.
+    pub fn into_dialog(self) -> Dialog {
+        self.dialog
+    }
+
     fn new(dialog: Dialog, us: Us, ours: Ours, theirs: Theirs<S>) -> InviteUsage<S> {
         InviteUsage {
             dialog,

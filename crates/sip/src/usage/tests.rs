@@ -244,6 +244,21 @@ fn a_session_that_we_began_is_acknowledged_at_once() {
 }
 
 #[test]
+fn a_session_is_taken_over_from_others_and_given_back() {
+    let now = now();
+    let mut dialog = Dialog::uas(&request("INVITE", 1, "", "offer"), "t").expect("a dialog");
+    dialog.confirm();
+    dialog.pass(4);
+    let mut usage = Usage::resumed(dialog, us(), false);
+    assert!(usage.is_established());
+    usage.offer(now, Some(Session::sdp("ours")));
+    assert_eq!(drain(&mut usage), ["request 5 INVITE ours"]);
+    usage.handle_response(now, &response(&usage, &Method::Invite, 488, ""), 0);
+    assert_eq!(drain(&mut usage), ["offer refused 488"]);
+    assert_eq!(usage.into_dialog().local_sequence(), 5);
+}
+
+#[test]
 fn before_our_answer_leaving_is_refusing() {
     let now = now();
     for (act, status) in [(Usage::cancelled as fn(&mut Usage), 487), (|usage| usage.refuse(403), 403)] {

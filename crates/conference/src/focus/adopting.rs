@@ -1,0 +1,125 @@
+//! Taking a phone into the meeting with the dialog that it has: nobody redials.
+//!
+//! It is offered the meeting's sound by a re-INVITE within its dialog. Until it has answered, it is not in the meeting, and
+//! its dialog can be given back to whoever had it.
+
+use std::net::IpAddr;
+
+use sdp::{Capabilities, ProtectionPolicy};
+use sip::dialog::Dialog;
+use sip::usage::{InviteUsage, Session};
+use sip::{Aor, Refusal};
+
+use super::Focus;
+use super::endpoint::{Endpoint, EndpointId, Sound, Stage, Then};
+use super::participant::{Participant, Place};
+use crate::policy::admission::Entry;
+use crate::{Adopted, FocusOutput, LegNumber, Turn};
+
+/// A phone in a call of two, as it is taken over.
+#[derive(Debug)]
+pub struct Adoption {
+    pub who: Aor,
+    pub display: Option<String>,
+    /// Confirmed, and nothing is under way in it.
+    pub dialog: Dialog,
+    /// Whether the dialog began with an INVITE to this phone.
+    pub was_called: bool,
+    /// The other end of its signalling.
+    pub source: Option<IpAddr>,
+    /// The last description that it got from the other phone.
+    pub heard: Vec<u8>,
+}
+
+/// How an adoption stands.
+#[derive(Debug)]
+pub(super) struct Adopting {
+    heard: Vec<u8>,
+    protection: ProtectionPolicy,
+    is_second_try: bool,
+}
+
+impl<S: Copy + Ord> Focus<S> {
+    /// Takes a phone over; [`FocusOutput::Adopted`] says what became of it.
+    ///
+    /// # Errors
+    /// 486 `meeting-full`.
+    pub fn adopt(&mut self, turn: &mut Turn<'_>, adoption: Adoption) -> Result<LegNumber, Refusal> {
+        let Adoption { who, display, dialog, was_called, source, heard } = adoption;
+        self.admit_invited(turn, &who)?;
+        let since = turn.unix_secs;
+        let participant =
+            self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
+        participant.display = display.or(participant.display.take());
+        let protection = self.protection_towards(&who);
+        let usage = InviteUsage::resumed(dialog, self.us(), was_called);
+        let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), Sound::Silent);
+        if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
+            endpoint.source = source;
+            endpoint.adopting = Some(Box::new(Adopting { heard, protection, is_second_try: false }));
+        }
+        self.open_leg(id, Then::Reinvite);
+        Ok(id)
+    }
+
+    /// Gives the dialog of a phone back, without a word to it.
+    pub fn release(&mut self, turn: &mut Turn<'_>, leg: LegNumber) -> Option<Dialog> {
+        let endpoint = self.endpoints_by_id.get_mut(&leg)?;
+        endpoint.adopting = None;
+        if !matches!(endpoint.stage, Stage::Session(_)) {
+            return None;
+        }
+        match self.endpoint_removed(turn, leg)?.stage {
+            Stage::Session(usage) => Some(usage.into_dialog()),
+            Stage::Calling { .. } => None,
+        }
+    }
+
+    /// There are ports: the re-INVITE can go.
+    pub(super) fn reinvite(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        let (Some(adopting), Sound::Open(open)) = (&endpoint.adopting, &mut endpoint.sound) else { return };
+        open.local.version += 1;
+        let capabilities = Capabilities { protection: adopting.protection, ..self.capabilities.clone() };
+        let description = sdp::offer_in_place_of(&adopting.heard, &capabilities, &open.local)
+            .unwrap_or_else(|_| sdp::offer(&capabilities, &open.local));
+        endpoint.described.clone_from(&description);
+        if let Some(usage) = self.usage(id) {
+            usage.offer(turn.now, Some(Session::sdp(description)));
+        }
+        self.drain_usage(turn, id);
+    }
+
+    /// It has answered with sound: it is in the meeting.
+    pub(super) fn adopted(&mut self, turn: &Turn<'_>, id: EndpointId) {
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        if endpoint.adopting.take().is_none() {
+            return;
+        }
+        let who = endpoint.participant.clone();
+        self.place(turn, &who, None, Entry::Inside);
+        self.outputs.push_back(FocusOutput::Adopted { leg: id, outcome: Adopted::Inside });
+    }
+
+    /// It does not want what was offered: the other kind of sound is, once.
+    pub(super) fn adoption_refused(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16) {
+        let is_flexible = self.capabilities.protection == ProtectionPolicy::Preferred;
+        let Some(Endpoint { adopting: Some(adopting), .. }) = self.endpoints_by_id.get_mut(&id) else { return };
+        if is_flexible && matches!(status, 415 | 488 | 606) && !adopting.is_second_try {
+            adopting.is_second_try = true;
+            adopting.protection = match adopting.protection {
+                ProtectionPolicy::Required => ProtectionPolicy::Preferred,
+                _ => ProtectionPolicy::Required,
+            };
+            return self.reinvite(turn, id);
+        }
+        self.outputs.push_back(FocusOutput::Adopted { leg: id, outcome: Adopted::Refused { status } });
+    }
+
+    /// It left before it was in.
+    pub(super) fn adoption_ended(&mut self, id: EndpointId, endpoint: &Endpoint<S>) {
+        if endpoint.adopting.is_some() {
+            self.outputs.push_back(FocusOutput::Adopted { leg: id, outcome: Adopted::Left });
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! A call of two that becomes a meeting of three organisations, of one and of three workers each.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod phone;
+
+use signaling::EscalationStatus;
+use sim::{Leg, Line, World, allowed, first_line};
+use sip::{Aor, Message};
+
+/// Contoso, Fabrikam and Northwind allow each other. Alice's phone shows neither REFER nor Replaces.
+struct Three {
+    world: World,
+    contoso: usize,
+    alice: Line,
+    bob: Line,
+    carol: Line,
+}
+
+/// The call of Alice and Bob: what he received and what she did.
+struct Call {
+    invite: Message,
+    ok: Message,
+}
+
+const ALICE: &str = "alice@contoso.example";
+const BOB: &str = "bob@fabrikam.example";
+const CAROL: &str = "carol@northwind.example";
+const CALL_ID: &str = "talk";
+
+fn three(workers: u16, seed: u64) -> Three {
+    let mut world = World::new(seed);
+    let names = ["contoso.example", "fabrikam.example", "northwind.example"];
+    let sites = names.map(|name| {
+        let partners: Vec<_> = names.iter().filter(|other| **other != name).map(|other| allowed(other)).collect();
+        world.organisation(name, workers, &partners, false)
+    });
+    for (site, aor) in sites.into_iter().zip([ALICE, BOB, CAROL]) {
+        world.user(site, aor);
+    }
+    let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
+    let alice = phone::register_simple(&mut world, sites[0], by_seed(0), ALICE);
+    let bob = phone::register(&mut world, sites[1], by_seed(1), BOB);
+    let carol = phone::register(&mut world, sites[2], by_seed(2), CAROL);
+    Three { world, contoso: sites[0], alice, bob, carol }
+}
+
+fn everywhere(play: impl Fn(Three)) {
+    for workers in [1, 3] {
+        for seed in 0..12 {
+            println!("workers {workers}, seed {seed}");
+            play(three(workers, seed));
+        }
+    }
+}
+
+fn sdp(request: &str, body: &str) -> String {
+    phone::with_body(request, "", "application/sdp", body)
+}
+
+fn described(port: u16) -> String {
+    format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio {port} RTP/AVP 0\n")
+}
+
+/// What a phone answers to this offer: plain or protected as it is.
+fn answer_to(offer: &Message, port: u16) -> String {
+    let offered = body(offer);
+    let answer = described(port);
+    match offered.lines().find(|line| line.starts_with("a=crypto:1 ")) {
+        Some(crypto) if offered.contains("RTP/SAVP") => answer.replace("RTP/AVP", "RTP/SAVP") + crypto + "\n",
+        _ => answer,
+    }
+}
+
+fn body(message: &Message) -> String {
+    String::from_utf8_lossy(message.body()).replace('\r', "")
+}
+
+fn method(message: &Message) -> String {
+    first_line(message).split(' ').next().unwrap_or_default().to_owned()
+}
+
+impl Three {
+    fn call(&mut self) -> Call {
+        let invite = phone::simple(&phone::request("INVITE", ALICE, BOB, CALL_ID));
+        self.world.send(self.alice, &sdp(&invite, &described(4000)));
+        let invite = self.world.only(self.bob);
+        self.world.send(self.bob, &sdp(&phone::answer(&invite, "200 OK", "bob"), &described(4002)));
+        let ok = self.world.only(self.alice);
+        self.world.send(self.alice, &phone::by_caller("ACK", &ok, 1));
+        assert_eq!(method(&self.world.only(self.bob)), "ACK");
+        Call { invite, ok }
+    }
+
+    fn escalate(&mut self) -> Result<(), u16> {
+        let people: Vec<Aor> = vec![CAROL.parse().unwrap()];
+        let answers = self.world.on_cores(self.contoso, |core, now| core.escalate_call(now, CALL_ID, &people));
+        answers
+            .into_iter()
+            .flatten()
+            .next()
+            .expect("a worker knows the call")
+            .map(drop)
+            .map_err(|refusal| refusal.status)
+    }
+
+    fn status(&self) -> Option<EscalationStatus> {
+        let workers = 0..self.world.workers(self.contoso);
+        workers.filter_map(|worker| self.world.core(self.contoso, worker).escalation_status(CALL_ID)).next()
+    }
+
+    /// Whoever is offered something on this line takes it; returns the INVITE.
+    fn take(&mut self, line: Line, port: u16) -> Message {
+        let invite = self.world.only(line);
+        assert_eq!(method(&invite), "INVITE", "{}", first_line(&invite));
+        let answer = answer_to(&invite, port);
+        self.world.send(line, &sdp(&phone::answer(&invite, "200 OK", "x"), &answer));
+        let ack = self.world.only(line);
+        assert_eq!(method(&ack), "ACK", "{}", first_line(&ack));
+        invite
+    }
+
+    /// Whatever is offered on this line is refused; says how often.
+    fn refuse(&mut self, line: Line, status: &str) -> usize {
+        let mut count = 0;
+        while let Some(invite) = self.world.take(line).into_iter().find(|message| method(message) == "INVITE") {
+            self.world.send(line, &phone::answer(&invite, status, "x"));
+            count += 1;
+        }
+        count
+    }
+
+    fn legs(&self) -> Vec<Leg> {
+        self.world.sound(self.contoso).legs().map(|(_, leg)| leg.clone()).collect()
+    }
+
+    fn hang_up(&mut self, line: Line, bye: &str) {
+        self.world.send(line, bye);
+        assert_eq!(self.world.only(line).status(), Some(200));
+    }
+}
+
+#[test]
+fn a_call_of_two_becomes_a_meeting_of_three_and_nobody_redials() {
+    everywhere(|mut three| {
+        let call = three.call();
+        assert_eq!((three.escalate(), three.status()), (Ok(()), Some(EscalationStatus::UnderWay)));
+        assert_eq!(three.escalate(), Err(491), "once is enough");
+        let (alice, bob, carol) = (three.alice, three.bob, three.carol);
+        let to_alice = three.take(alice, 4000);
+        assert_eq!(to_alice.call_id().unwrap(), CALL_ID);
+        let contact = to_alice.contacts().next().unwrap().unwrap().address().unwrap().as_str().to_owned();
+        assert!(contact.contains("sip:meet-") && contact.ends_with(";isfocus"), "{contact}");
+        assert!(three.world.take(carol).is_empty(), "nobody is called before both are there");
+        let to_bob = three.take(bob, 4002);
+        assert_eq!((to_bob.call_id().unwrap(), to_bob.cseq().unwrap().number), (CALL_ID, 2));
+        let to_carol = three.take(carol, 4004);
+        let legs = three.legs();
+        assert!(legs.len() == 3 && legs.iter().all(|leg| leg.session.is_some() && !leg.is_held), "{legs:?}");
+        assert!(matches!(three.status(), Some(EscalationStatus::Done { .. })));
+        three.hang_up(bob, &phone::by_callee("BYE", &call.invite, 1));
+        assert_eq!(three.legs().len(), 2);
+        three.hang_up(alice, &phone::by_caller("BYE", &call.ok, 2));
+        three.hang_up(carol, &phone::by_callee("BYE", &to_carol, 1));
+        assert_eq!(three.legs(), []);
+        three.world.assert_quiet();
+    });
+}
+
+#[test]
+fn where_one_phone_refuses_the_call_goes_on_as_it_was() {
+    everywhere(|mut three| {
+        let call = three.call();
+        let (alice, bob) = (three.alice, three.bob);
+        three.escalate().unwrap();
+        three.take(alice, 4000);
+        assert_eq!(three.refuse(bob, "488 Not Acceptable Here"), 2, "each kind of protection is offered once");
+        // Alice has agreed to the meeting's sound: she gets Bob's back.
+        let restored = three.take(alice, 4000);
+        assert_eq!((body(&restored), restored.cseq().unwrap().number), (described(4002), 2));
+        assert_eq!(three.legs(), []);
+        let reason = format!("the phone of {BOB} answers 488");
+        assert_eq!(three.status(), Some(EscalationStatus::Refused { reason }));
+        assert!(three.world.take(three.carol).is_empty());
+        three.world.send(alice, &phone::by_caller("INFO", &call.ok, 2));
+        let info = three.world.only(bob);
+        assert_eq!((method(&info), info.cseq().unwrap().number), ("INFO".to_owned(), 4));
+        three.world.send(bob, &phone::answer(&info, "200 OK", "bob"));
+        assert_eq!(three.world.only(alice).cseq().unwrap().number, 2);
+        three.world.send(bob, &phone::by_callee("BYE", &call.invite, 1));
+        let bye = three.world.only(alice);
+        assert_eq!((method(&bye), bye.cseq().unwrap().number), ("BYE".to_owned(), 3));
+        three.world.send(alice, &phone::answer(&bye, "200 OK", "alice"));
+        assert_eq!(three.world.only(bob).status(), Some(200));
+        three.world.assert_quiet();
+    });
+}
+
+#[test]
+fn who_hangs_up_on_the_way_does_not_keep_the_others_from_meeting() {
+    everywhere(|mut three| {
+        let call = three.call();
+        let (alice, bob, carol) = (three.alice, three.bob, three.carol);
+        three.escalate().unwrap();
+        let offered = three.world.only(alice);
+        three.hang_up(alice, &phone::by_caller("BYE", &call.ok, 2));
+        three.world.send(alice, &phone::answer(&offered, "481 Call/Transaction Does Not Exist", "alice"));
+        three.world.take(alice);
+        three.take(bob, 4002);
+        three.take(carol, 4004);
+        assert_eq!(three.legs().len(), 2);
+        assert!(matches!(three.status(), Some(EscalationStatus::Done { .. })));
+    });
+}
+
+#[test]
+fn a_phone_of_ours_asks_by_refer_to_the_factory() {
+    everywhere(|mut three| {
+        let call = three.call();
+        let (alice, bob) = (three.alice, three.bob);
+        let refer = |target: &str, cseq| {
+            let refer = phone::by_caller("REFER", &call.ok, cseq);
+            refer.replace("Content-Length: 0\n", &format!("Refer-To: <sip:{target}>\nContent-Length: 0\n"))
+        };
+        three.world.send(alice, &refer(CAROL, 2));
+        let passed = three.world.only(bob);
+        assert_eq!(method(&passed), "REFER", "to a person it is a transfer, and Bob's phone's business");
+        three.world.send(bob, &phone::answer(&passed, "603 Decline", "bob"));
+        assert_eq!(three.world.only(alice).status(), Some(603));
+        three.world.send(alice, &refer("meet@contoso.example", 3));
+        assert_eq!(three.world.take_response(alice).status(), Some(202));
+        three.take(alice, 4000);
+        three.take(bob, 4002);
+        assert_eq!(three.legs().len(), 2);
+        three.world.send(alice, &refer(CAROL, 4));
+        assert_eq!(three.world.take_response(alice).status(), Some(202));
+        three.take(three.carol, 4004);
+        assert_eq!(three.legs().len(), 3);
+    });
+}
+
+#[test]
+fn what_is_under_way_in_the_call_comes_first() {
+    everywhere(|mut three| {
+        let call = three.call();
+        three.world.send(three.alice, &phone::by_caller("INFO", &call.ok, 2));
+        assert_eq!(three.escalate(), Err(491));
+        let info = three.world.only(three.bob);
+        three.world.send(three.bob, &phone::answer(&info, "200 OK", "bob"));
+        assert_eq!(three.world.only(three.alice).status(), Some(200));
+        assert_eq!(three.escalate(), Ok(()));
+    });
+}
+
+#[test]
+fn after_a_crash_each_phone_learns_that_the_meeting_is_gone() {
+    everywhere(|mut three| {
+        let call = three.call();
+        three.escalate().unwrap();
+        three.take(three.alice, 4000);
+        three.world.restart(three.contoso);
+        three.world.send(three.bob, &phone::by_callee("BYE", &call.invite, 1));
+        let received = three.world.take(three.bob);
+        assert!(received.iter().any(|message| message.status() == Some(481)), "{received:?}");
+    });
+}
