@@ -94,6 +94,8 @@ impl PhoneFolder<'_> {
         // It names nobody: linphonec would ask for one at the terminal, since the servers ask every peer.
         self.world.authority.certify(CertificateNames { dns: &["phone.invalid"], uris: &[] })?.write(&folder)?;
         fs::write(folder.join("linphonerc"), self.linphone(&folder))?;
+        // Its database wants the folder.
+        fs::create_dir_all(folder.join(".local/share/linphone"))?;
         let linphone = folder.join("linphonec");
         fs::write(&linphone, LINPHONE_SCRIPT)?;
         fs::set_permissions(&linphone, Permissions::from_mode(0o700))?;
@@ -109,7 +111,7 @@ impl PhoneFolder<'_> {
         let (edge, port) = (self.organisation.definition.edge, self.organisation.place.tls.port());
         format!(
             "<sip:{aor}>;auth_user={user};auth_pass={password};outbound=\"sip:{edge}:{port};transport=tls\";\
-             regint=600;audio_codecs=PCMU/8000/1,PCMA/8000/1;mediaenc=srtp\n"
+             regint=600;audio_codecs=PCMU/8000/1,PCMA/8000/1;mediaenc=srtp-mand\n"
         )
     }
 
@@ -143,16 +145,19 @@ impl PhoneFolder<'_> {
     }
 
     fn linphone(&self, folder: &Path) -> String {
-        let (Account { aor, password }, user, tls_port) = (self.account, self.user(), self.port + 5);
+        let (Account { aor, password }, user) = (self.account, self.user());
+        let (tls_port, rtp_port) = (self.port + 5, self.port + 6);
         let (definition, port) = (self.organisation.definition, self.organisation.place.tls.port());
         let (edge, domain, ca) = (definition.edge, definition.domain, self.world.authority.file.display());
         let (chain, key) = (folder.join("certificate.pem"), folder.join("certificate.key"));
         let (chain, key) = (chain.display(), key.display());
         format!(
-            "[sip]\nmedia_encryption=srtp\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port={tls_port}\nroot_ca={ca}\n\
+            "[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port={tls_port}\nroot_ca={ca}\n\
+             media_encryption=srtp\nmedia_encryption_mandatory=1\n\
              client_cert_chain={chain}\nclient_cert_key={key}\n\
              verify_server_certs=1\nverify_server_cn=1\ndefault_proxy=0\nguess_hostname=1\n\n\
-             [net]\ndns_srv_enabled=0\n\n\
+             [net]\ndns_srv_enabled=0\n\n[rtp]\naudio_rtp_port={rtp_port}\n\n\
+             [misc]\nprefer_basic_chat_room=1\n\n\
              [proxy_0]\nreg_proxy=<sip:{edge}:{port};transport=tls>\nreg_route=<sip:{edge}:{port};transport=tls;lr>\n\
              reg_identity=sip:{aor}\nreg_expires=600\nreg_sendregister=1\npublish=0\n\n\
              [auth_info_0]\nusername={user}\npasswd={password}\nrealm={domain}\ndomain={domain}\n"
@@ -163,6 +168,7 @@ impl PhoneFolder<'_> {
 /// linphone 5.1 asks nothing but the system for names: it gets a view of its own of /etc/hosts, which needs no root.
 const LINPHONE_SCRIPT: &str = r#"#!/bin/sh
 here=$(dirname "$0")
+export HOME="$here"
 exec unshare --map-root-user --mount sh -c \
     'mount --bind "$0/hosts" /etc/hosts && exec linphonec -c "$0/linphonerc" "$@"' "$here" "$@"
 "#;
