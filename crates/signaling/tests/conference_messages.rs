@@ -432,3 +432,33 @@ fn a_conversation_in_which_nothing_is_written_for_a_day_is_over() {
         assert_eq!(room.page_as(room.alice, ALICE, &address, "text/plain", "and now?").status(), Some(404));
     });
 }
+
+#[test]
+fn who_only_writes_is_not_shown_in_a_meeting_and_who_adds_sound_is() {
+    everywhere(|mut room| {
+        let watch =
+            phone::request("SUBSCRIBE", DAVE, ALICE, "watch").replace("Max-Forwards", "Event: presence\nMax-Forwards");
+        room.world.send(room.dave, &watch);
+        assert_eq!(room.world.take_response(room.dave).status(), Some(200));
+        // Changes are told after a while.
+        let shown = |room: &mut Room| {
+            room.world.pass(Duration::from_secs(10));
+            let notified = room.world.take(room.dave);
+            for notify in &notified {
+                room.world.send(room.dave, &phone::answer(notify, "200 OK", "dave"));
+            }
+            notified.last().map(|notify| text(notify).contains("meeting"))
+        };
+        assert_eq!(shown(&mut room), Some(false));
+        let alice = room.join(room.alice, ALICE, FACTORY, MESSAGES);
+        assert_eq!(shown(&mut room), None, "nothing has changed");
+        assert_eq!(room.change(room.alice, &alice, 2, &format!("{MESSAGES}{AUDIO}")).status(), Some(200));
+        assert_eq!(shown(&mut room), Some(true));
+        let silent = format!("{MESSAGES}{}", AUDIO.replace("40000", "0"));
+        assert_eq!(room.change(room.alice, &alice, 3, &silent).status(), Some(200));
+        assert_eq!(shown(&mut room), Some(false));
+        room.world.send(room.alice, &phone::by_caller("BYE", &alice, 4));
+        assert_eq!(room.world.only(room.alice).status(), Some(200));
+        assert_eq!(shown(&mut room), None);
+    });
+}

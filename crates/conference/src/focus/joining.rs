@@ -115,14 +115,18 @@ impl<S: Copy + Ord> Focus<S> {
         (participant.place, participant.since_unix) = (is, turn.unix_secs);
         if is == Place::Inside {
             self.mutes.enter(&self.conduct, who);
-            self.attend(who, true);
+            self.check_attendance(who);
         }
         self.reseat(who);
     }
 
-    /// Our own users' presence says that they are in a meeting.
-    pub(super) fn attend(&mut self, who: &Aor, is_attending: bool) {
-        if self.conduct.is_own(who) {
+    /// Our own users' presence says that they are in a meeting while they have sound there. Who only writes is not engaged.
+    pub(super) fn check_attendance(&mut self, who: &Aor) {
+        let is_own = self.conduct.is_own(who);
+        let Some(participant) = self.participants_by_aor.get_mut(who) else { return };
+        let mut devices = participant.endpoints.iter().filter_map(|id| self.endpoints_by_id.get(id));
+        let is_attending = is_own && participant.is_inside() && devices.any(Endpoint::has_leg);
+        if std::mem::replace(&mut participant.is_attending, is_attending) != is_attending {
             self.outputs.push_back(FocusOutput::Attendance { aor: who.clone(), is_attending });
         }
     }

@@ -62,12 +62,14 @@ impl<S: Copy + Ord> Focus<S> {
 
     pub(super) fn gone(&mut self, _turn: &mut Turn<'_>, who: &Aor) {
         let Some(participant) = self.participants_by_aor.remove(who) else { return };
-        let is_inside = participant.is_inside();
+        let (is_inside, is_attending) = (participant.is_inside(), participant.is_attending);
         self.left.push(who.uri());
         self.touch();
         self.send_last_pages(who, participant.pages);
+        if is_attending {
+            self.outputs.push_back(FocusOutput::Attendance { aor: who.clone(), is_attending: false });
+        }
         if is_inside {
-            self.attend(who, false);
             self.sound(SoundCommand::Announce { to: None, tone: Tone::Left });
         }
         if self.participants_by_aor.is_empty() {

@@ -29,6 +29,8 @@ pub(super) struct Participant {
     pub pace: Pace,
     pub pages: Pages,
     pub is_talking: bool,
+    /// His presence says that he is in a meeting.
+    pub is_attending: bool,
 }
 
 /// Where somebody is.
@@ -71,6 +73,7 @@ impl Participant {
             pace: Pace::default(),
             pages: Pages::default(),
             is_talking: false,
+            is_attending: false,
         }
     }
 

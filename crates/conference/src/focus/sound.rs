@@ -40,7 +40,9 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn open_leg(&mut self, id: EndpointId, then: Then) {
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             endpoint.sound = Sound::Opening { then };
+            let who = endpoint.participant.clone();
             self.sound(SoundCommand::Open { leg: id });
+            self.check_attendance(&who);
         }
     }
 
@@ -127,7 +129,9 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn close_leg(&mut self, id: EndpointId) {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
         if let Sound::Open(_) = std::mem::replace(&mut endpoint.sound, Sound::Silent) {
+            let who = endpoint.participant.clone();
             self.sound(SoundCommand::Close { leg: id });
+            self.check_attendance(&who);
         }
     }
 
