@@ -2,6 +2,7 @@
 
 mod calls;
 mod conversations;
+mod escalation;
 mod federation;
 mod meetings;
 mod messages;
@@ -27,6 +28,7 @@ pub fn run(world: &World) -> anyhow::Result<Report> {
     calls::check(&mut report, &mut scene);
     conversations::check(&mut report, &mut scene);
     meetings::check(&mut report, &mut scene);
+    escalation::check(&mut report, &mut scene);
     scheduled::check(&mut report, &mut scene);
     federation::check(&mut report, &mut scene);
     strangers::check(&mut report, &mut scene);

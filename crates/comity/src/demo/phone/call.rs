@@ -110,15 +110,29 @@ impl Phone {
     pub fn answer(&mut self, invite: &Message) -> anyhow::Result<Call> {
         anyhow::ensure!(!invite.body().is_empty(), "the INVITE carries no session description");
         let mut sound = self.open_sound()?;
+        self.accept(invite, &mut sound)?;
+        let mut dialog = Dialog::uas(invite, &self.tag)?;
+        dialog.confirm();
+        Ok(Call { dialog, sound })
+    }
+
+    /// The other side offers other sound within the call, such as a meeting's that takes its place: the phone takes it.
+    pub fn expect_moved(&mut self, call: &mut Call) -> anyhow::Result<()> {
+        let invite = self.expect(Method::Invite, call.call_id())?;
+        call.dialog.handle_request(&invite)?;
+        self.accept(&invite, &mut call.sound)?;
+        self.expect(Method::Ack, call.call_id())?;
+        Ok(())
+    }
+
+    /// Answers an INVITE with 200 and the answer to its offer.
+    fn accept(&mut self, invite: &Message, sound: &mut Sound) -> anyhow::Result<()> {
         let mut response = build::response(invite, 200, None, Some(&self.tag));
         for (name, value) in self.shown() {
             response = response.header(name, value);
         }
         let response = response.header(HeaderName::Contact, self.contact()).body(SDP, sound.answer(invite.body())?);
-        self.line()?.send(&response.build())?;
-        let mut dialog = Dialog::uas(invite, &self.tag)?;
-        dialog.confirm();
-        Ok(Call { dialog, sound })
+        self.line()?.send(&response.build())
     }
 
     /// Sends BYE, whichever side set up the call.
