@@ -1,6 +1,6 @@
 //! What administrators do, and what happens to their servers.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use conference::ConferenceId;
@@ -163,6 +163,11 @@ impl World {
         }
         self.settle();
         done
+    }
+
+    /// Where it is on the network.
+    pub fn address_of(&self, site: usize) -> SocketAddr {
+        self.sites[site].address
     }
 
     /// Its media threads.

@@ -199,7 +199,7 @@ impl Phone {
         })
     }
 
-    fn talking(&self) -> Option<String> {
+    pub(super) fn talking(&self) -> Option<String> {
         let stands = |call: &Call| matches!(call.stage, Stage::Talking { .. });
         self.calls.iter().find(|(_, call)| stands(call)).map(|(call_id, _)| call_id.clone())
     }

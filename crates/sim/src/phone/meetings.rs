@@ -1,5 +1,6 @@
 //! What a phone does in a meeting (RFC 4579): it asks the focus to call or remove others, holds, and hears what came of it.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use sdp::Direction;
@@ -13,6 +14,16 @@ impl Phone {
     /// The address of the conference that it was in last, or was called by.
     pub fn conference(&self) -> Option<&str> {
         self.conference.as_deref()
+    }
+
+    /// The Call-ID of its call that stands.
+    pub fn call_id(&self) -> Option<String> {
+        self.talking()
+    }
+
+    /// Where its sound goes, in the call that stands.
+    pub fn speaks_to(&mut self) -> Option<SocketAddr> {
+        self.session_of_talk()?.remote()
     }
 
     /// Where it hears: tells its leg from those of all others.

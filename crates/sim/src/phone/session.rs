@@ -1,6 +1,6 @@
 //! The sound of a phone's call: real offers and answers (RFC 3264), and ports that tell whose leg is whose.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sdp::{Capabilities, Direction, Encoding, Keys, LocalMedia, Offer, ProtectionPolicy};
 
@@ -10,6 +10,8 @@ pub(super) struct Session {
     local: LocalMedia,
     /// What it said last, an offer or an answer.
     described: String,
+    /// Where the other side hears, as it said last.
+    remote: Option<SocketAddr>,
     /// What it said last was an offer that nobody has answered.
     is_offered: bool,
 }
@@ -30,7 +32,7 @@ impl Session {
             keys: Keys::cut(&[byte; Keys::BYTES]),
         };
         let capabilities = Capabilities { encodings, protection, ..Capabilities::default() };
-        Session { capabilities, local, described: String::new(), is_offered: false }
+        Session { capabilities, local, described: String::new(), remote: None, is_offered: false }
     }
 
     pub fn turn(&mut self, direction: Direction) {
@@ -51,14 +53,24 @@ impl Session {
     /// `None`: the offer is not to be understood, or nothing in it can be used.
     pub fn answer(&mut self, offer: &[u8]) -> Option<String> {
         self.local.version += 1;
-        let (_, answer) = sdp::answer(&Offer::parse(offer).ok()?, &self.capabilities, &self.local).ok()?;
+        let (agreed, answer) = sdp::answer(&Offer::parse(offer).ok()?, &self.capabilities, &self.local).ok()?;
+        self.remote = Some(agreed.remote);
         (self.described, self.is_offered) = (answer.clone(), false);
         Some(answer)
     }
 
     /// What the other side says in a 2xx or an ACK; says whether it fits.
     pub fn accept(&mut self, body: &[u8]) -> bool {
-        !std::mem::take(&mut self.is_offered) || sdp::accept(&self.described, body).is_ok()
+        if !std::mem::take(&mut self.is_offered) {
+            return true;
+        }
+        let agreed = sdp::accept(&self.described, body);
+        self.remote = agreed.as_ref().ok().map(|agreed| agreed.remote).or(self.remote);
+        agreed.is_ok()
+    }
+
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.remote
     }
 
     pub fn is_offered(&self) -> bool {
