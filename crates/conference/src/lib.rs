@@ -14,4 +14,6 @@ pub use id::ConferenceId;
 pub use limits::ConferenceLimits;
 pub use policy::Conduct;
 pub use roster::{Revision, Roster, RosterDescription, RosterEndpoint, RosterEntry, RosterMark};
-pub use turn::{Adopted, FocusOutput, Incoming, LegNumber, LegPorts, Outcome, SoundCommand, SoundEvent, Tone, Turn};
+pub use turn::{
+    Adopted, FocusOutput, Incoming, LegNumber, LegOf, LegPorts, Outcome, SoundCommand, SoundEvent, Tone, Turn,
+};

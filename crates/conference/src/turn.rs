@@ -97,6 +97,15 @@ pub enum Adopted {
     Left,
 }
 
+/// Whose a leg was.
+#[derive(Debug, Clone)]
+pub struct LegOf {
+    pub who: Aor,
+    pub call_id: String,
+    /// His dialog is over, too.
+    pub is_over: bool,
+}
+
 /// What is wanted of the mixer.
 #[derive(Debug, Clone)]
 pub enum SoundCommand {
@@ -123,6 +132,8 @@ pub enum SoundCommand {
     },
     Close {
         leg: LegNumber,
+        /// Absent where there never was a dialog.
+        of: Option<LegOf>,
     },
 }
 

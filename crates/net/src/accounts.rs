@@ -3,7 +3,7 @@
 
 use conference::schedule::Meeting;
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
-use signaling::{Answer, QuestionId};
+use signaling::{Answer, QuestionId, Record};
 use sip::Aor;
 use sip::auth::Ha1;
 
@@ -30,6 +30,9 @@ pub trait Accounts: Send + Sync {
 
     /// Keeps a meeting that began without having been scheduled, or what changed of it. Nobody waits for it.
     fn keep_meeting(&self, meeting: Meeting);
+
+    /// Keeps what is to be known of a call. Nobody waits for it: where there is no room it is dropped, and counted.
+    fn record(&self, record: Record);
 }
 
 /// Takes the one answer.
@@ -137,6 +140,8 @@ mod tests {
         }
 
         fn keep_meeting(&self, _: Meeting) {}
+
+        fn record(&self, _: Record) {}
     }
 
     #[tokio::test(flavor = "current_thread")]

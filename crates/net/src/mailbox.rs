@@ -123,8 +123,11 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         // What anybody can send as much of as he likes must not take the room of what was admitted.
         Handoff::Datagram { .. } => Some(handoffs_max / 4),
         Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
-        // What is remembered of a partner's servers fades by itself.
-        Handoff::WatchPartner { .. } | Handoff::PartnerHeard { .. } | Handoff::Engaged { .. } => Some(handoffs_max),
+        // What is remembered of a partner's servers fades by itself, and a call is not worth less for want of its record.
+        Handoff::WatchPartner { .. }
+        | Handoff::PartnerHeard { .. }
+        | Handoff::Engaged { .. }
+        | Handoff::CallRecord(_) => Some(handoffs_max),
         // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
         Handoff::Respond { status: ..200, .. } => Some(handoffs_max),
         Handoff::Respond { status: 200..300, .. } => Some(handoffs_max.saturating_mul(SUCCESS_ROOM_FACTOR)),

@@ -26,6 +26,7 @@ impl Worker {
             Output::KeepMeeting(meeting) => self.accounts.keep_meeting(*meeting),
             Output::Media(command) => self.media.command(command),
             // The core keeps the record; here it is only told to whoever watches the log.
+            Output::Record(record) => self.accounts.record(record),
             Output::Decided(record) => tracing::debug!(?record, "decided"),
         }
     }

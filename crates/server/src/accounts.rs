@@ -1,8 +1,12 @@
-//! The store's users, and the messages that wait for them, as the workers ask for them.
+//! The store's users, and the messages that wait for them, as the workers ask for them; and what they want kept of calls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use conference::schedule::Meeting;
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use net::{Accounts, Reply};
+use signaling::Record;
 use sip::Aor;
 use sip::auth::Ha1;
 use store::{Store, StoreError, StoreHandle, now_unix};
@@ -14,11 +18,14 @@ use crate::metrics::ServerCounts;
 pub struct StoreAccounts {
     store: StoreHandle,
     counts: ServerCounts,
+    /// Records of calls on their way to the store: they must not take the room of messages.
+    records_waiting: Arc<AtomicUsize>,
+    keeps_records: bool,
 }
 
 impl StoreAccounts {
-    pub(crate) fn new(store: StoreHandle, counts: ServerCounts) -> StoreAccounts {
-        StoreAccounts { store, counts }
+    pub(crate) fn new(store: StoreHandle, counts: ServerCounts, keeps_records: bool) -> StoreAccounts {
+        StoreAccounts { store, counts, records_waiting: Arc::default(), keeps_records }
     }
 }
 
@@ -70,6 +77,26 @@ impl Accounts for StoreAccounts {
             move |kept| drop(told(&counts, kept, "a meeting that has begun cannot be kept")),
         );
     }
+
+    fn record(&self, record: Record) {
+        if !self.keeps_records {
+            return;
+        }
+        let waiting = self.records_waiting.clone();
+        if waiting.fetch_add(1, Ordering::Relaxed) >= RECORDS_WAITING_MAX {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            return self.counts.record_dropped();
+        }
+        let counts = self.counts.clone();
+        let kept = move |kept: Result<(), StoreError>| {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            if let Err(error) = kept {
+                counts.record_dropped();
+                tracing::debug!(%error, "a call cannot be recorded");
+            }
+        };
+        self.store.write_then(move |store| store.put_record(&record), kept);
+    }
 }
 
 /// The administrator is told what failed; who asked, that it did.
@@ -91,6 +118,9 @@ fn not_stored(counts: &ServerCounts, error: StoreError) -> NotStored {
         }
     }
 }
+
+/// Of the places that the store's queue has, records of calls take this many at most.
+const RECORDS_WAITING_MAX: usize = 1_024;
 
 /// What comes here is about the store as a whole: it names no user.
 fn failed(counts: &ServerCounts, error: &StoreError, what: &str) {

@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use certificates::{LoadError, Roots, ServedIdentity};
 use conference::schedule::Meetings;
@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::control::{Control, ControlSocket, SocketError, meetings_of, partners_of};
 use crate::message_expiry;
 use crate::metrics::{MetricsListeners, ServerCounts};
+use crate::record_expiry;
 use crate::refusal_log::RefusalLog;
 use crate::running::{EndReport, LostThread, Running};
 use crate::workers::Workers;
@@ -93,7 +94,8 @@ impl Server {
         let start = Start::from_store(&config, certificate.served(), roots)?;
         let store = StoreThread::start(&config.store_path())?;
         let counts = ServerCounts::default();
-        let accounts: Arc<dyn Accounts> = Arc::new(StoreAccounts::new(store.handle(), counts.clone()));
+        let accounts: Arc<dyn Accounts> =
+            Arc::new(StoreAccounts::new(store.handle(), counts.clone(), config.keep_days > 0));
 
         let Threads { workers, threads, media, media_threads, ended } =
             start_threads(&start, &config, &accounts).await?;
@@ -101,6 +103,7 @@ impl Server {
         let opened = open_control(&config, api).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
         tokio::spawn(message_expiry::run(store.handle(), counts.clone()));
+        tokio::spawn(record_expiry::run(store.handle(), counts.clone(), config.keep_days));
         let refusals = RefusalLog::new(workers.clone(), store.handle(), counts).start();
         let certificate = certificate.start();
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
@@ -197,7 +200,7 @@ impl Start {
             roots,
             resolver: Resolver::new(&config.dns_servers)?,
             secret: store.secret(rand::random())?,
-            incarnation: store.next_incarnation()?,
+            incarnation: next_incarnation(&store, since_1970)?,
             epoch: Instant::now(),
             epoch_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
         })
@@ -242,6 +245,12 @@ impl Start {
             limits: net::Limits::default(),
         }
     }
+}
+
+/// A new life begins: of calls of the one before nobody will say any more when they were over.
+fn next_incarnation(store: &Store, since_1970: Duration) -> Result<u32, StoreError> {
+    store.close_open_calls(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))?;
+    store.next_incarnation()
 }
 
 /// Each TLS listener has a configuration of its own, so that no session crosses between listeners.

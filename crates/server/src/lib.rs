@@ -2,6 +2,7 @@
 
 mod accounts;
 mod assemble;
+pub mod call_words;
 pub mod certificate;
 mod certificate_service;
 pub mod config;
@@ -13,6 +14,7 @@ mod media;
 mod message_expiry;
 pub mod metrics;
 pub mod moment;
+mod record_expiry;
 mod refusal_log;
 mod running;
 mod supervision;

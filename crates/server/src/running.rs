@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use net::media::MediaThreads;
-use signaling::WorkerId;
-use store::StoreThread;
+use signaling::{Record, WorkerId};
+use store::{Store, StoreThread};
 use tokio::sync::mpsc;
 
 use crate::certificate_service::CertificateTask;
@@ -74,8 +74,22 @@ impl Running {
         }
     }
 
+    /// Calls go on when the server ends, and are not seen to end.
+    async fn record_unfinished(&self) {
+        let taken = self.workers.ask(|core, now| core.take_open_records(now)).await;
+        let unfinished: Vec<_> = taken.into_iter().flatten().map(|call| Record::Call(Box::new(call))).collect();
+        if unfinished.is_empty() || self.config.keep_days == 0 {
+            return;
+        }
+        let keep = move |store: &Store| unfinished.iter().try_for_each(|record| store.put_record(record));
+        if let Err(error) = self.store.handle().write(keep).await {
+            tracing::warn!(%error, "calls that are under way cannot be recorded");
+        }
+    }
+
     /// Ends everything in order. What was answered is on disk.
     pub async fn stop(self) {
+        self.record_unfinished().await;
         drop(self.metrics);
         self.control.stop().await;
         self.refusals.finish().await;

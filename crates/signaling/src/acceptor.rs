@@ -60,6 +60,7 @@ impl Core {
             RequestOutcome::AckFor2xx => self.decide(now, arrival),
             RequestOutcome::Cancel { cancelled } => {
                 if let Some(transaction) = cancelled {
+                    self.draft_cancelled(Requester::Outside(transaction));
                     self.cancel(now, transaction);
                 }
             }
@@ -204,6 +205,7 @@ impl Core {
     }
 
     pub(crate) fn give_to_owner(&mut self, now: Instant, request: AdmittedRequest) {
+        self.draft_records(now, &request);
         let owner = request.destination.owner(&self.ownership).unwrap_or(self.ownership.worker);
         if self.ownership.is_ours(owner) {
             return self.own(now, request);
@@ -307,6 +309,7 @@ impl Core {
         response: Bytes,
         source: Option<IpAddr>,
     ) {
+        self.draft_answered(now, to, status, &response);
         match to {
             Requester::Agent(serial) => self.asked.responded(serial, response, source),
             Requester::Outside(id) => drop(self.transactions.respond(now, id, status, response)),

@@ -141,6 +141,7 @@ impl Core {
     pub(crate) fn send_message_for_agent(&mut self, now: Instant, said: AgentMessage) {
         let AgentMessage { agent, admitted, number, message } = said;
         let unspecified = IpAddr::from([0, 0, 0, 0]);
+        self.record_agent_said(now, &agent, &message);
         let own = OwnRoutes::of(&message, &self.organisation, unspecified, &self.mint);
         let routed = route_own(&message, &admitted, &own, &self.organisation, self.limits.partner_connections);
         let routed = if self.is_draining && begins_call(&message) { Err(draining()) } else { routed };
@@ -173,6 +174,7 @@ impl Core {
         let found = self.asked.asked_by_serial.iter().find(|(_, asked)| is_meant(asked));
         let Some((serial, owner)) = found.map(|(serial, asked)| (*serial, asked.owner)) else { return };
         let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Agent(serial) };
+        self.draft_cancelled(upstream.requester);
         if self.ownership.is_ours(owner) {
             self.cancel_owned(now, upstream);
         } else {
@@ -214,6 +216,7 @@ impl Core {
         if asked.is_answered {
             return self.tell_agent_of_end(now, &asked.agent, asked.number);
         }
+        self.draft_abandoned(now, Requester::Agent(serial));
         let response = build::response(&asked.request, 408, None, Some(&self.mint.tag(serial))).message();
         if let Ok(response) = response {
             self.tell_agent(now, &asked.agent, AgentResponse { number: asked.number, response, source: None });

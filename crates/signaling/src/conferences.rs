@@ -231,7 +231,12 @@ impl Core {
             SoundCommand::Announce { to, tone } => {
                 MediaCommand::Announce { bridge, to: to.map(leg_of), announcement: announcement(tone) }
             }
-            SoundCommand::Close { leg } => MediaCommand::Close { leg: leg_of(leg) },
+            SoundCommand::Close { leg, of } => {
+                if let Some(of) = of {
+                    self.leg_closes(now, leg_of(leg), of);
+                }
+                MediaCommand::Close { leg: leg_of(leg) }
+            }
         };
         self.put(Output::Media(command));
     }
@@ -339,7 +344,7 @@ impl Core {
             MediaEvent::Silent { leg } => (leg, SoundEvent::Silent),
             MediaEvent::Heard { leg } => (leg, SoundEvent::Heard),
             MediaEvent::SourceRefused { leg, source } => (leg, SoundEvent::SourceRefused(source)),
-            MediaEvent::Closed { .. } => return,
+            MediaEvent::Closed { leg, report } => return self.record_leg(now, leg, report),
         };
         if let Some(id) = self.conferences.ids_by_serial.get(&leg.bridge.serial).cloned() {
             self.with_focus(now, &id, |focus, turn| focus.handle_sound(turn, leg.serial, said));

@@ -40,10 +40,13 @@ use crate::links::Links;
 use crate::owner::Owner;
 use crate::partner_status::PartnerCounts;
 use crate::presence::Watcher;
+use crate::records::Records;
 use crate::schedule::{Machine, Schedule};
 use crate::store_and_forward::Settlement;
 use crate::token::Mint;
-use crate::{Answer, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, WorkerId, links};
+use crate::{
+    Answer, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, Requester, WorkerId, links,
+};
 
 /// What a worker is told when it starts.
 #[derive(Debug, Clone)]
@@ -104,6 +107,7 @@ pub struct Core {
     pub(crate) between: Between,
     pub(crate) stand_between: StandBetween,
     pub(crate) gateways: Gateways,
+    pub(crate) records: Records,
     /// Stored messages sent again because it was never recorded what became of them.
     pub(crate) stored_repeats: u64,
     pub(crate) decisions: Decisions,
@@ -183,6 +187,7 @@ impl Core {
             between: Between::new(config.incarnation),
             stand_between: config.stand_between,
             gateways: Gateways::new(config.incarnation),
+            records: Records::default(),
             presence: PresenceAgent::new(limits.presence.clone(), config.incarnation),
             stored_repeats: 0,
             decisions: Decisions::new(limits.decisions_max),
@@ -288,6 +293,7 @@ impl Core {
     pub fn load(&self) -> CoreStatus {
         let (server_transactions, client_transactions) = self.transactions.counts();
         let of_kind = |kind| self.flows.iter().filter(|flow| flow.kind == kind).count();
+        let (calls_under_way, meeting_calls_under_way) = self.records.under_way();
         CoreStatus {
             worker: self.ownership.worker,
             flows: self.flows.iter().count(),
@@ -302,6 +308,8 @@ impl Core {
             publications: self.presence.publications(),
             conferences: self.conferences.len(),
             agent_requests: self.asked.unanswered(),
+            calls_under_way,
+            meeting_calls_under_way,
             queues_draining: self.queues.drains(),
             stored_repeats: self.stored_repeats,
             calls_between: self.between.len(),
@@ -361,6 +369,7 @@ impl Core {
                 self.change_engagement(now, &aor, engagement, is_under_way);
             }
             Handoff::Gateway { user, peer, agent, is_open } => self.list_gateway(user, peer, agent, is_open),
+            Handoff::CallRecord(news) => self.hear_of_call(now, news),
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);
@@ -386,7 +395,10 @@ impl Core {
                 TransactionOutput::Transmit { flow, bytes } => self.transmit(flow, bytes),
                 TransactionOutput::Schedule { at, key } => self.schedule.push(at, Machine::Transaction(key)),
                 TransactionOutput::ClientFailed { id, failure } => self.branch_failed(now, id, failure),
-                TransactionOutput::ServerEnded { id, .. } => self.acceptor.forget(id),
+                TransactionOutput::ServerEnded { id, .. } => {
+                    self.acceptor.forget(id);
+                    self.draft_abandoned(now, Requester::Outside(id));
+                }
                 TransactionOutput::ClientEnded { id } => self.owner.forget_branch(id),
             }
         }

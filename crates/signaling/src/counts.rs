@@ -6,11 +6,16 @@ use std::collections::BTreeMap;
 use federation::admission::{Origin, Tier};
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
+use media::LegReport;
 use sip::Method;
 use sip::refusal::Word;
 
+use crate::Ending;
+
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 14] = [
+pub const COUNTED_LIMITS: [&str; 16] = [
+    "call_records_max",
+    "call_records_per_user_max",
     "calls_between_max",
     "client_transactions_max",
     "conferences_max",
@@ -48,6 +53,12 @@ pub struct CoreCounts {
     pub stored: u64,
     /// Stored messages that a device took.
     pub stored_delivered: u64,
+    /// Calls and legs of meetings that are over, by [`Ending::cause`].
+    pub calls_ended: BTreeMap<&'static str, u64>,
+    /// From an INVITE to its first answer that says that somebody is being called, or to the 2xx.
+    pub set_up_times: AnswerTimes,
+    /// Legs of sound that have said how they were, and all their packets together.
+    pub legs: LegCounts,
     /// How often each of [`COUNTED_LIMITS`] was hit, by its name in [`Limits`](crate::Limits).
     pub limits_hit: BTreeMap<&'static str, u64>,
 }
@@ -84,10 +95,30 @@ impl CoreCounts {
         *self.refused.entry((direction, word)).or_default() += 1;
     }
 
+    pub(crate) fn call_ended(&mut self, why: &Ending) {
+        *self.calls_ended.entry(why.cause()).or_default() += 1;
+    }
+
+    pub(crate) fn leg_closed(&mut self, report: &LegReport) {
+        self.legs.closed += 1;
+        self.legs.packets_received += report.packets_received;
+        self.legs.packets_lost += report.packets_lost;
+        self.legs.packets_late += report.packets_late;
+    }
+
     pub(crate) fn hit(&mut self, limit: &'static str) {
         debug_assert!(COUNTED_LIMITS.contains(&limit), "{limit} is in no list");
         *self.limits_hit.entry(limit).or_default() += 1;
     }
+}
+
+/// What the legs of sound that are over have received.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LegCounts {
+    pub closed: u64,
+    pub packets_received: u64,
+    pub packets_lost: u64,
+    pub packets_late: u64,
 }
 
 /// How often something took how long: a histogram.
@@ -99,7 +130,7 @@ pub struct AnswerTimes {
 }
 
 impl AnswerTimes {
-    fn add(&mut self, spent_ms: u64) {
+    pub(crate) fn add(&mut self, spent_ms: u64) {
         let step = ANSWER_MS_STEPS.partition_point(|step| *step < spent_ms);
         if let Some(count) = self.counts.get_mut(step) {
             *count += 1;

@@ -63,9 +63,7 @@ impl Core {
     /// A partner's final answer. The word is another Comity's, where it says one.
     pub(crate) fn record_answered(&mut self, now: Instant, request: &Message, since: Instant, response: &Message) {
         let Some(status) = response.status() else { return };
-        let warning = response.header_text(HeaderName::Warning).unwrap_or_default();
-        let word = warning.split('"').nth(1).filter(|word| is_word(word)).map(str::to_owned);
-        self.record_after(now, request, since, Outcome::Answered { status, word });
+        self.record_after(now, request, since, Outcome::Answered { status, word: word_of(response) });
     }
 
     /// Somebody was removed from a meeting here, because he may not be spoken to any more.
@@ -119,6 +117,12 @@ impl Core {
 
 fn from_domain(request: &Message) -> String {
     request.from().map(|from| from.uri().host_lowercase().to_string()).unwrap_or_default()
+}
+
+/// The public word of a refusal, ours or another Comity's.
+pub(crate) fn word_of(response: &Message) -> Option<String> {
+    let warning = response.header_text(HeaderName::Warning).unwrap_or_default();
+    warning.split('"').nth(1).filter(|word| is_word(word)).map(str::to_owned)
 }
 
 /// As our own refusals are worded: what a stranger writes there is not repeated.

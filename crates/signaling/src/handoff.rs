@@ -12,6 +12,7 @@ use sip::{Aor, FlowId, Message};
 use crate::WorkerId;
 use crate::agent::AgentKey;
 use crate::calls::Engagement;
+use crate::records::CallNews;
 use crate::route::Destination;
 
 /// What one worker asks of another.
@@ -38,6 +39,8 @@ pub enum Handoff {
     Engaged { aor: Aor, engagement: Engagement, is_under_way: bool },
     /// Messages of this user to this peer go into a session of messages that the agent holds, or do not any more.
     Gateway { user: Aor, peer: Aor, agent: AgentKey, is_open: bool },
+    /// Of a call whose record the receiving worker keeps.
+    CallRecord(CallNews),
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.
     WatchPartner { domain: String, watcher: WorkerId },
     /// The partner was heard from: what failed may work again.

@@ -6,6 +6,7 @@
 mod acceptor;
 mod agent;
 mod b2bua;
+mod call_record;
 mod calls;
 mod conferences;
 mod core;
@@ -26,6 +27,7 @@ mod ownership;
 mod partner_status;
 mod presence;
 mod question;
+mod records;
 mod registration;
 pub mod route;
 mod schedule;
@@ -33,12 +35,15 @@ mod status;
 mod store_and_forward;
 mod token;
 
+pub use media::LegReport;
+
 pub use crate::agent::AgentKey;
 pub use crate::b2bua::EscalationStatus;
+pub use crate::call_record::{CallEnd, CallKind, CallRecord, Ending, LegRecord, Record, Way};
 pub use crate::calls::Engagement;
 pub use crate::conferences::ConferenceStatus;
 pub use crate::core::{Core, CoreConfig, Listener};
-pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts};
+pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts, LegCounts};
 pub use crate::handoff::{AdmittedRequest, Handoff, Ingress, Requester, Upstream};
 pub use crate::input::Input;
 pub use crate::limits::Limits;
@@ -46,6 +51,7 @@ pub use crate::output::Output;
 pub use crate::ownership::Ownership;
 pub use crate::partner_status::{CertificateSeen, PartnerCounts, PartnerStatus, Trouble};
 pub use crate::question::{Answer, Question, QuestionId};
+pub use crate::records::{CallNews, HungUp};
 pub use crate::status::{CoreStatus, Forgotten, LinkCounts, LinkStatus};
 
 /// A worker thread of this process, by number from 0.

@@ -56,6 +56,10 @@ pub struct Limits {
     /// is the answer.
     pub gateways_max: usize,
     pub gateway: GatewayLimits,
+    /// Records of calls that are under way; beyond it a call is recorded at once, its end as never seen.
+    pub call_records_max: usize,
+    /// Of one user or meeting; beyond it the oldest is recorded as never seen to end.
+    pub call_records_per_user_max: usize,
 }
 
 impl Limits {
@@ -105,6 +109,8 @@ impl Default for Limits {
             call_check_secs: 900,
             gateways_max: 10_000,
             gateway: GatewayLimits::default(),
+            call_records_max: 50_000,
+            call_records_per_user_max: 2_000,
         }
     }
 }

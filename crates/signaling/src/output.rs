@@ -6,7 +6,7 @@ use federation::decision::DecisionRecord;
 use media::MediaCommand;
 use sip::FlowId;
 
-use crate::{Handoff, Question, QuestionId, WorkerId};
+use crate::{Handoff, Question, QuestionId, Record, WorkerId};
 
 /// Everything a worker's core can want done. The shell performs them in order.
 #[derive(Debug, Clone)]
@@ -28,4 +28,6 @@ pub enum Output {
     KeepMeeting(Box<Meeting>),
     /// Keep this decision for the operator.
     Decided(DecisionRecord),
+    /// Keep this of a call. Nothing waits for it.
+    Record(Record),
 }

@@ -127,6 +127,7 @@ impl Owner {
 impl Core {
     /// An admitted request whose target is ours.
     pub(crate) fn own(&mut self, now: Instant, request: AdmittedRequest) {
+        self.record_bye(now, &request);
         let Some(request) = self.stand_between(now, request) else { return };
         match request.destination.clone() {
             Destination::Ourselves | Destination::Factory => self.answer_ourselves(now, &request),

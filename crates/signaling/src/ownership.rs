@@ -34,6 +34,11 @@ impl Ownership {
         self.pick(hash(&[b"datagram", call_id.as_bytes()]))
     }
 
+    /// Who keeps the record of a call while it is under way.
+    pub fn of_call(&self, call_id: &str) -> WorkerId {
+        self.pick(hash(&[b"call", call_id.as_bytes()]))
+    }
+
     pub fn is_ours(&self, worker: WorkerId) -> bool {
         worker == self.worker
     }

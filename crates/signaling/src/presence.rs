@@ -159,6 +159,7 @@ impl Core {
         while let Some((aor, is_reachable)) = self.location.poll_change() {
             if !is_reachable {
                 self.calls.forget(&aor);
+                self.record_unreachable(now, &aor);
             }
             self.presence.set_registered(&aor, is_reachable);
         }

@@ -24,6 +24,12 @@ pub struct CoreStatus {
     /// Requests of conferences, and of others of our own, that have no final answer yet.
     #[serde(default)]
     pub agent_requests: usize,
+    /// Calls whose records are kept here: answered, and not over.
+    #[serde(default)]
+    pub calls_under_way: usize,
+    /// The same of people in meetings.
+    #[serde(default)]
+    pub meeting_calls_under_way: usize,
     /// Users whose stored messages are going out.
     pub queues_draining: usize,
     /// Stored messages sent again because it was never recorded what became of them.

@@ -169,8 +169,12 @@ impl World {
                 let answer = failed(&question);
                 self.lanes.put_single(self.now, Parcel::Answer { asker, answer });
             }
-            Output::CloseFlow { .. } | Output::Media(_) | Output::KeepMeeting(_) | Output::Decided(_) => {
-                self.perform(site, worker, output)
+            Output::CloseFlow { .. }
+            | Output::Media(_)
+            | Output::KeepMeeting(_)
+            | Output::Decided(_)
+            | Output::Record(_) => {
+                self.perform(site, worker, output);
             }
         }
     }
@@ -220,6 +224,7 @@ fn in_short(output: &Output) -> String {
         Output::Media(command) => format!("media: {command:?}"),
         Output::KeepMeeting(meeting) => format!("keep meeting {}", meeting.id),
         Output::Decided(_) => "decided".into(),
+        Output::Record(_) => "record".into(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use federation::flow::FlowFacts;
+use media::MediaEvent;
 use signaling::{Answer, Handoff, QuestionId};
 use sip::FlowId;
 
@@ -31,13 +32,41 @@ pub enum LaneKey {
 
 /// What is on its way.
 pub enum Parcel {
-    Mail { site: usize, to: u16, mail: Mail },
-    Bytes { to: End, bytes: Bytes },
-    Fin { to: End },
-    PacketToSite { site: usize, line: Line, bytes: Bytes },
-    PacketToLine { line: Line, bytes: Bytes },
-    Dial { asker: Asker, remote: SocketAddr },
-    Answer { asker: Asker, answer: Answer },
+    Mail {
+        site: usize,
+        to: u16,
+        mail: Mail,
+    },
+    Bytes {
+        to: End,
+        bytes: Bytes,
+    },
+    Fin {
+        to: End,
+    },
+    PacketToSite {
+        site: usize,
+        line: Line,
+        bytes: Bytes,
+    },
+    PacketToLine {
+        line: Line,
+        bytes: Bytes,
+    },
+    Dial {
+        asker: Asker,
+        remote: SocketAddr,
+    },
+    Answer {
+        asker: Asker,
+        answer: Answer,
+    },
+    /// A media thread says something, in this life of the organisation.
+    Sound {
+        site: usize,
+        incarnation: u32,
+        event: Box<MediaEvent>,
+    },
 }
 
 /// What goes from worker to worker.

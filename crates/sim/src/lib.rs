@@ -31,6 +31,6 @@ pub use names::{Trouble, Zones};
 pub use network::{Network, Place, Weather};
 pub use phone::{Event, Outcome, Phone};
 pub use random::Random;
-pub use sound::{Leg, Sound};
+pub use sound::{Leg, Sound, report_of};
 pub use trace::Trace;
 pub use world::{BEGUN_UNIX_SECS, Condition, Line, PASSWORD, World, allowed, blocked, first_line};

@@ -170,6 +170,11 @@ impl World {
         self.sites[site].address
     }
 
+    /// What it recorded of calls, in the order in which it did.
+    pub fn records(&self, site: usize) -> &[signaling::Record] {
+        &self.sites[site].records
+    }
+
     /// Its media threads.
     pub fn sound(&self, site: usize) -> &Sound {
         &self.sites[site].sound

@@ -29,6 +29,8 @@ pub(crate) struct Site {
     pub users: BTreeMap<Aor, Ha1>,
     pub messages: MessageStore,
     pub sound: Sound,
+    /// What its store was given to keep of calls.
+    pub records: Vec<signaling::Record>,
     pub partners: Vec<Partner>,
     pub discovery: bool,
     pub configs: Vec<CoreConfig>,
@@ -108,6 +110,7 @@ impl Site {
             messages: MessageStore::default(),
             sound: Sound::default(),
             meetings: BTreeMap::new(),
+            records: Vec::new(),
             partners,
             discovery,
             cores: configs.iter().cloned().map(Core::new).collect(),

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
 use federation::partner::{Partner, PartnerKind};
 use federation::trust::PeerCertificate;
+use media::{MediaCommand, MediaEvent};
 use signaling::{Core, Input, Output};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Message, Transport};
@@ -232,6 +233,7 @@ impl World {
             Parcel::PacketToLine { line, bytes } => self.received(line, Message::parse(bytes).expect(OURS)),
             Parcel::Dial { asker, remote } => self.dial(asker, remote),
             Parcel::Answer { asker, answer } => self.answered(asker, answer),
+            Parcel::Sound { site, incarnation, event } => self.sound_said(site, incarnation, *event),
         }
     }
 
@@ -284,7 +286,7 @@ impl World {
 
     /// How this output is to go wrong, if it is the one that does.
     fn fault_of(&mut self, output: &Output) -> Option<FaultKind> {
-        if matches!(output, Output::Decided(_)) {
+        if matches!(output, Output::Decided(_) | Output::Record(_)) {
             return None;
         }
         self.outputs += 1;
@@ -298,9 +300,26 @@ impl World {
             Output::MoveFlow { flow, .. } => self.begin_move(site, worker, flow),
             Output::Handoff { to, handoff } => self.hand_off((site, worker), to, handoff, Duration::ZERO),
             Output::Ask { id, question } => self.ask(site, worker, id, question),
-            Output::Media(command) => self.sites[site].sound.handle(command),
+            Output::Media(command) => self.perform_media(site, command),
             Output::KeepMeeting(meeting) => self.sites[site].keep_meeting(*meeting),
+            Output::Record(record) => self.sites[site].records.push(record),
             Output::Decided(_) => {}
+        }
+    }
+
+    fn perform_media(&mut self, site: usize, command: MediaCommand) {
+        if let Some(event) = self.sites[site].sound.handle(command) {
+            let incarnation = self.sites[site].incarnation();
+            self.lanes.put_single(self.now, Parcel::Sound { site, incarnation, event: Box::new(event) });
+        }
+    }
+
+    fn sound_said(&mut self, site: usize, incarnation: u32, event: MediaEvent) {
+        if self.sites[site].incarnation() == incarnation
+            && let MediaEvent::Closed { leg, .. } = &event
+        {
+            let worker = leg.bridge.worker;
+            self.input(site, worker, Input::Media(event));
         }
     }
 

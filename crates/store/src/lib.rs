@@ -1,10 +1,11 @@
-//! What outlives the server: users and their credentials, messages that wait for them, partners, scheduled meetings, and
-//! why requests were refused.
+//! What outlives the server: users and their credentials, messages that wait for them, partners, scheduled meetings, what
+//! became of calls, and why requests were refused.
 //!
 //! [`Store`] is the SQLite database of one server, used directly by commands when no server runs. [`StoreThread`] puts it
 //! behind two threads: one writes, with several changes in a commit, and one reads. No policy lives here, except for what
 //! a table itself must never hold: a domain that is both allowed and blocked.
 
+mod call_records;
 mod error;
 mod meetings;
 mod messages;
@@ -21,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use call_records::{CALL_RECORDS_MAX, CallQuery, StoredCall};
 pub use error::StoreError;
 pub use meetings::StoredMeeting;
 pub use messages::WaitingMessages;

@@ -83,6 +83,32 @@ const STEPS: &[&str] = &[
         created INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX meetings_ends ON meetings (ends);",
+    // Moments in milliseconds. A record is written when the call is answered, and replaced when it is over.
+    "CREATE TABLE call_records (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        call_id TEXT NOT NULL,
+        aor TEXT NOT NULL, -- a user of ours, or a meeting
+        other TEXT NOT NULL,
+        partner TEXT,
+        began INTEGER NOT NULL,
+        ended INTEGER, -- NULL: it is under way
+        record TEXT NOT NULL,
+        UNIQUE (call_id, aor, began)
+    ) STRICT;
+    CREATE INDEX call_records_aor ON call_records (aor, began);
+    CREATE INDEX call_records_other ON call_records (other, began);
+    CREATE INDEX call_records_partner ON call_records (partner, began);
+    CREATE INDEX call_records_began ON call_records (began);
+    CREATE INDEX call_records_ended ON call_records (ended);
+
+    CREATE TABLE call_legs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        call_id TEXT NOT NULL,
+        closed INTEGER NOT NULL,
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX call_legs_call_id ON call_legs (call_id);
+    CREATE INDEX call_legs_closed ON call_legs (closed);",
 ];
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "plan", "check"]),
     ("Run", &["serve", "status", "metrics"]),
     ("Users, partners, meetings", &["user", "partner", "meeting"]),
-    ("When something does not work", &["route", "why"]),
+    ("When something does not work", &["calls", "route", "why"]),
     ("To look around, and for your shell", &["demo", "completions", "man"]),
 ];
 

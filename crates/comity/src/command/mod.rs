@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and which file does it.
 
+mod calls;
 mod check;
 mod completions;
 mod definition;
@@ -83,6 +84,9 @@ enum Command {
     /// Schedule meetings with people of any domain; list, show, change and cancel them
     #[command(subcommand, after_help = meeting::EXAMPLES)]
     Meeting(meeting::MeetingCommand),
+    /// Show calls: who with whom, when, how long, how it sounded and why it ended
+    #[command(after_help = calls::EXAMPLES)]
+    Calls(calls::CallsArguments),
     /// Walk the way to a partner now, step by step; show what is wrong and whose side it is
     #[command(after_help = route::EXAMPLES)]
     Route(route::RouteArguments),
@@ -128,6 +132,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::User(command) => user::run(&global, command).await,
             Command::Partner(command) => partner::run(&global, command).await,
             Command::Meeting(command) => meeting::run(&global, command).await,
+            Command::Calls(arguments) => calls::run(&global, &arguments).await,
             Command::Route(arguments) => route::run(&global, &arguments).await,
             Command::Why(arguments) => why::run(&global, &arguments).await,
             Command::Completions(arguments) => completions::run(&global, &arguments),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use server::certificate::ServedCertificate;
-use server::control::answers::{MessagesAnswer, StatusAnswer, WorkerAnswer};
+use server::control::answers::{CallsAnswer, MessagesAnswer, StatusAnswer, WorkerAnswer};
 use server::moment;
 
 use super::Global;
@@ -53,6 +53,7 @@ fn print(status: &StatusAnswer) {
     fact("partners", partners);
     fact("users", format!("{users}, {devices} registered"));
     fact("messages", messages(&status.messages));
+    fact("calls", calls(&status.calls));
     fact("certificate", certificate.names.join(", "));
     fact("", format!("issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix)));
     fact("", format!("served since {}", moment::date_and_time(*since_unix)));
@@ -65,6 +66,12 @@ fn print(status: &StatusAnswer) {
     if let Some(why) = refused {
         println!("\nwarning: the certificate's files have changed, and what they hold now is not served: {why}");
     }
+}
+
+fn calls(answer: &CallsAnswer) -> String {
+    let under_way = count(answer.under_way, "call", "calls");
+    let in_meetings = count(answer.in_meetings, "phone", "phones");
+    format!("{under_way} under way, {in_meetings} in meetings; {} ended in the last 24 hours", answer.ended_last_day)
 }
 
 fn messages(answer: &MessagesAnswer) -> String {

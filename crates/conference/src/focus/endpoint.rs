@@ -9,6 +9,7 @@ use sip::usage::InviteUsage;
 use sip::{Aor, Message};
 
 use super::adopting::Adopting;
+use crate::LegOf;
 
 /// Names an endpoint within its conference, and its leg of sound.
 pub(super) type EndpointId = u32;
@@ -131,6 +132,18 @@ impl<S: Copy> Endpoint<S> {
     /// Whether it takes this media type within its dialog.
     pub fn takes(&self, media_type: &str) -> bool {
         self.messages.as_ref().map_or(media_type == "text/plain", |messages| messages.takes(media_type))
+    }
+
+    pub fn leg_of(&self, is_over: bool) -> Option<LegOf> {
+        let call_id = self.call_id()?.to_owned();
+        Some(LegOf { who: self.participant.clone(), call_id, is_over })
+    }
+
+    fn call_id(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Session(usage) => Some(&usage.dialog().id().call_id),
+            Stage::Calling { call } => call.sent.as_ref().and_then(|(_, invite)| invite.call_id().ok()),
+        }
     }
 
     pub fn has_leg(&self) -> bool {

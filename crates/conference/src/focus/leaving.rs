@@ -49,7 +49,7 @@ impl<S: Copy + Ord> Focus<S> {
         self.endpoint_ids_by_dialog.retain(|_, of| *of != id);
         self.touch();
         if endpoint.has_leg() {
-            self.sound(SoundCommand::Close { leg: id });
+            self.sound(SoundCommand::Close { leg: id, of: endpoint.leg_of(true) });
         }
         if let Some(participant) = self.participants_by_aor.get_mut(&endpoint.participant) {
             participant.endpoints.remove(&id);

@@ -15,7 +15,7 @@ impl<S: Copy + Ord> Focus<S> {
     pub fn handle_leg_opened(&mut self, turn: &mut Turn<'_>, leg: EndpointId, ports: Result<LegPorts, String>) {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&leg) else {
             // Its endpoint left before there were any.
-            return self.sound(SoundCommand::Close { leg });
+            return self.sound(SoundCommand::Close { leg, of: None });
         };
         let Sound::Opening { then } = std::mem::replace(&mut endpoint.sound, Sound::Silent) else { return };
         let Ok(ports) = ports else { return self.go_on_without_sound(turn, leg, then) };
@@ -129,8 +129,9 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn close_leg(&mut self, id: EndpointId) {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
         if let Sound::Open(_) = std::mem::replace(&mut endpoint.sound, Sound::Silent) {
+            let of = endpoint.leg_of(false);
             let who = endpoint.participant.clone();
-            self.sound(SoundCommand::Close { leg: id });
+            self.sound(SoundCommand::Close { leg: id, of });
             self.check_attendance(&who);
         }
     }

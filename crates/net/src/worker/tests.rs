@@ -72,6 +72,8 @@ impl Accounts for TestAccounts {
     }
 
     fn keep_meeting(&self, _: Meeting) {}
+
+    fn record(&self, _: signaling::Record) {}
 }
 
 /// What a server needs of its surroundings.

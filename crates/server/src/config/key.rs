@@ -280,6 +280,15 @@ pub static MAIL_ROOTS: Key = Key {
     doc: "the authorities trusted to name the mail server (PEM)",
 };
 
+pub static RECORDS_KEEP_DAYS: Key = Key {
+    section: "records",
+    name: "keep_days",
+    kind: Kind::Count,
+    need: Need::Default("30"),
+    example: "30",
+    doc: "how long records of calls are kept after their end, in days; 0 keeps none",
+};
+
 /// All keys, in the order of the reference.
 pub static ALL: &[&Key] = &[
     &DOMAINS,
@@ -308,4 +317,5 @@ pub static ALL: &[&Key] = &[
     &MAIL_USER,
     &MAIL_PASSWORD_FILE,
     &MAIL_ROOTS,
+    &RECORDS_KEEP_DAYS,
 ];

@@ -56,6 +56,8 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
     /// `None`: no mail is sent.
     pub mail: Option<MailServer>,
+    /// How long records of calls are kept after their end; 0 keeps none.
+    pub keep_days: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -113,7 +115,7 @@ impl Config {
             edge: builder.edge(),
             data: builder.path(&key::DATA).map_or_else(|| builder.folder.join("data"), |path| path.value),
             workers: builder.workers(),
-            drain_secs_max: builder.drain_secs_max(),
+            drain_secs_max: builder.up_to(&key::DRAIN_SECS_MAX, DRAIN_SECS_LIMIT).unwrap_or(DRAIN_SECS_DEFAULT),
             certificate: CertificateFiles {
                 chain: builder.readable(&key::CERTIFICATE_CHAIN).unwrap_or_default(),
                 key: builder.readable(&key::CERTIFICATE_KEY).unwrap_or_default(),
@@ -129,6 +131,7 @@ impl Config {
             digest: builder.digest(),
             mail: builder.mail(),
             dns_servers: builder.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
+            keep_days: builder.up_to(&key::RECORDS_KEEP_DAYS, KEEP_DAYS_LIMIT).unwrap_or(KEEP_DAYS_DEFAULT),
         };
         if builder.problems.is_empty() {
             Ok(config)
@@ -202,7 +205,7 @@ impl fmt::Display for Config {
         writeln!(formatter, "[calls]\nbetween = {:?}\n", self.between.as_str())?;
         let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
         writeln!(formatter, "[users]\ndigest = {digest:?}\n")?;
-        write!(formatter, "[dns]\n{servers}")?;
+        write!(formatter, "[dns]\n{servers}\n\n[records]\nkeep_days = {}", self.keep_days)?;
         self.mail.as_ref().map_or(Ok(()), |mail| write!(formatter, "\n\n{mail}"))
     }
 }
@@ -304,16 +307,14 @@ impl Builder<'_> {
         }
     }
 
-    fn drain_secs_max(&mut self) -> u64 {
-        match self.raw.count(&key::DRAIN_SECS_MAX) {
-            None => DRAIN_SECS_DEFAULT,
-            Some(Located { value, .. }) if value <= DRAIN_SECS_LIMIT => value,
-            Some(Located { value, line }) => {
-                let text = format!("drain_secs_max: expected a number from 0 to {DRAIN_SECS_LIMIT}, found {value}");
-                self.problems.at(line, text);
-                DRAIN_SECS_DEFAULT
-            }
+    /// A number that may not be larger than this.
+    fn up_to(&mut self, key: &Key, limit: u64) -> Option<u64> {
+        let Located { value, line } = self.raw.count(key)?;
+        if value > limit {
+            let place = key.place();
+            self.problems.at(line, format!("{place}: expected a number from 0 to {limit}, found {value}"));
         }
+        Some(value)
     }
 
     fn path(&mut self, key: &Key) -> Option<Located<PathBuf>> {
@@ -337,3 +338,6 @@ const WORKERS_MAX: u16 = 256;
 const DRAIN_SECS_DEFAULT: u64 = 10;
 /// Nobody means to wait for longer than an hour.
 const DRAIN_SECS_LIMIT: u64 = 3600;
+const KEEP_DAYS_DEFAULT: u64 = 30;
+/// Ten years.
+const KEEP_DAYS_LIMIT: u64 = 3650;

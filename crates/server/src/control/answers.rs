@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use signaling::{CoreStatus, Forgotten, LinkStatus};
 use store::StoredPartner;
 
+pub use store::StoredCall as CallAnswer;
+
 use crate::certificate::ServedCertificate;
 pub use conference::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference};
 pub use diagnosis::{
@@ -37,6 +39,7 @@ pub struct StatusAnswer {
     pub partners: u64,
     pub registrations: u64,
     pub messages: MessagesAnswer,
+    pub calls: CallsAnswer,
     pub certificate: ServedCertificate,
     pub workers: Vec<WorkerAnswer>,
 }
@@ -49,6 +52,16 @@ pub struct MessagesAnswer {
     pub oldest_unix: Option<i64>,
     /// Since the server started: sent again, because it was never recorded what became of the first time.
     pub repeats: u64,
+}
+
+/// Calls, and what people in meetings here have of them.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct CallsAnswer {
+    pub under_way: u64,
+    /// People in meetings here, once for each phone.
+    pub in_meetings: u64,
+    /// In the last 24 hours, answered or not, those of people in meetings included.
+    pub ended_last_day: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 
 pub mod advice;
 pub mod answers;
+mod calls;
 mod conferences;
 mod decisions;
 mod error;
@@ -86,6 +87,8 @@ impl Control {
             .route("/api/meetings/{id}/invitation", get(meetings::invitation))
             .route("/api/conferences", get(conferences::list).post(conferences::start))
             .route("/api/conferences/{id}", get(conferences::show).post(conferences::act))
+            .route("/api/calls", get(calls::list))
+            .route("/api/calls/{call_id}", get(calls::show))
             .route("/api/route/{domain}", get(route::show))
             .route("/api/why", get(why::show))
             .route("/api/decisions", get(decisions::list))

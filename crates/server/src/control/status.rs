@@ -4,16 +4,21 @@ use axum::Json;
 use axum::extract::State;
 use signaling::CoreStatus;
 use sip::Transport;
+use store::{Store, now_unix};
 
-use super::answers::{ListenerAnswer, MessagesAnswer, StatusAnswer, WorkerAnswer};
+use super::answers::{CallsAnswer, ListenerAnswer, MessagesAnswer, StatusAnswer, WorkerAnswer};
 use super::error::ControlError;
 use super::{Control, State as ControlState};
 use crate::config::Config;
 
 pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAnswer>, ControlError> {
     let ControlState { config, store, workers, started, certificate, .. } = &*control.0;
-    let (users, partners, messages) =
-        store.read(|store| Ok((store.users_count()?, store.partners()?.len(), store.waiting_messages()?))).await?;
+    let a_day_ago = (now_unix().unsigned_abs() - DAY_SECS) * 1000;
+    let facts = move |store: &Store| {
+        let ended = store.calls_ended_since(a_day_ago)?;
+        Ok((store.users_count()?, store.partners()?.len(), store.waiting_messages()?, ended))
+    };
+    let (users, partners, messages, ended_last_day) = store.read(facts).await?;
     let (cores, sockets) = tokio::join!(workers.ask(|core, _| core.status()), workers.counters());
     let registrations = cores.iter().map(|core: &CoreStatus| core.bindings as u64).sum();
     Ok(Json(StatusAnswer {
@@ -31,6 +36,11 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
             stored: messages.count,
             oldest_unix: messages.oldest_unix_ms.map(|at| at / 1000),
             repeats: cores.iter().map(|core| core.stored_repeats).sum(),
+        },
+        calls: CallsAnswer {
+            under_way: cores.iter().map(|core| core.calls_under_way as u64).sum(),
+            in_meetings: cores.iter().map(|core| core.meeting_calls_under_way as u64).sum(),
+            ended_last_day,
         },
         certificate: certificate.get(),
         workers: (0..config.workers).map(|worker| worker_answer(worker, &cores, &sockets)).collect(),
@@ -52,3 +62,5 @@ fn listeners(config: &Config) -> Vec<ListenerAnswer> {
         .map(|(transport, address)| ListenerAnswer { transport: Transport::as_str(transport).to_owned(), address })
         .collect()
 }
+
+const DAY_SECS: u64 = 86_400;

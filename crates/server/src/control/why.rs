@@ -16,7 +16,7 @@ use store::RefusalQuery;
 
 use super::answers::{DecisionAnswer, WhyAnswer};
 use super::error::ControlError;
-use super::{Control, Parameters};
+use super::{Control, Parameters, calls};
 use crate::domain;
 
 /// One call, or the newest between two domains.
@@ -50,13 +50,14 @@ pub(super) async fn show(
 async fn of_call(control: &Control, call_id: String) -> Result<WhyAnswer, ControlError> {
     let wanted = call_id.clone();
     let decisions = gather(control, Some(call_id.clone()), move |found| found.record.call_id == wanted).await?;
-    if decisions.is_empty() {
+    let calls = calls::of_call(control, &call_id).await?;
+    if decisions.is_empty() && calls.is_empty() {
         let error = format!("nothing was decided here about the Call-ID {call_id}, as far as is remembered");
         let hint = "check the Call-ID; admitted requests are remembered until the server restarts or thousands more have \
             come, refused ones for 30 days; if it never came here, ask the sender, or: comity why --from A --to B --dry-run";
         return Err(ControlError::new(StatusCode::NOT_FOUND, error, hint));
     }
-    Ok(story::tell(call_id, &decisions))
+    Ok(story::tell(call_id, &decisions, &calls))
 }
 
 /// The newest call from one domain to another, and which others there are.

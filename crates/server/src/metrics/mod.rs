@@ -14,7 +14,7 @@ pub use definition::{Kind, Label, Metric, Values};
 pub(crate) use listener::MetricsListeners;
 pub(crate) use resources::Resources;
 pub(crate) use snapshot::{LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
-use table::{media, partners, requests, resources as used, server, transport};
+use table::{calls, media, partners, requests, resources as used, server, transport};
 pub use text::CONTENT_TYPE;
 pub(crate) use text::render;
 
@@ -53,6 +53,12 @@ pub static ALL: &[&Metric] = &[
     &requests::RESPONSE_CONTEXTS,
     &requests::WAITING,
     &requests::TIMERS,
+    &calls::UNDER_WAY,
+    &calls::ENDED,
+    &calls::SET_UP_SECONDS,
+    &calls::LEGS,
+    &calls::LEG_PACKETS,
+    &calls::RECORDS_DROPPED,
     &partners::ENTRIES,
     &partners::CONNECTIONS,
     &partners::CONNECTS_FAILED,

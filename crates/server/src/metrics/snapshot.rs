@@ -37,6 +37,7 @@ pub(crate) struct ServerSnapshot {
     pub stored: Option<StoredSnapshot>,
     pub messages_expired: u64,
     pub store_failures: u64,
+    pub records_dropped: u64,
     /// Absent where the system does not tell.
     pub resources: Option<Resources>,
 }
@@ -96,6 +97,7 @@ impl LastAnswers {
 pub(crate) struct ServerCounts {
     messages_expired: Arc<AtomicU64>,
     store_failures: Arc<AtomicU64>,
+    records_dropped: Arc<AtomicU64>,
 }
 
 impl ServerCounts {
@@ -109,6 +111,14 @@ impl ServerCounts {
 
     pub(crate) fn store_failures_total(&self) -> u64 {
         self.store_failures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn record_dropped(&self) {
+        self.records_dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn records_dropped_total(&self) -> u64 {
+        self.records_dropped.load(Ordering::Relaxed)
     }
 
     pub(crate) fn messages_expired_total(&self) -> u64 {

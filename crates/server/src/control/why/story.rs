@@ -5,19 +5,30 @@
 use federation::admission::{Origin, Tier};
 use federation::decision::{Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
+use store::StoredCall;
 
 use super::super::advice::{self, Refuser};
 use super::super::answers::{Advice, DecisionAnswer, Side, WhyAnswer, WhyStep, rung_sentence};
+use crate::call_words;
 
-/// `decisions` in the order of time; at least one.
-pub(super) fn tell(call_id: String, decisions: &[DecisionAnswer]) -> WhyAnswer {
+/// `decisions` in the order of time, then what became of the call, as each record has it; there is at least one of either.
+pub(super) fn tell(call_id: String, decisions: &[DecisionAnswer], calls: &[StoredCall]) -> WhyAnswer {
+    let mut outcomes: Vec<_> = calls.iter().map(outcome_step).collect();
+    // Between two users of ours there is a record for each, and one call.
+    outcomes.dedup_by(|one, other| one.sentence == other.sentence);
     WhyAnswer {
         call_id: Some(call_id),
         note: None,
-        steps: decisions.iter().map(step).collect(),
+        steps: decisions.iter().map(step).chain(outcomes).collect(),
         others: Vec::new(),
-        advice: sum_up(decisions),
+        advice: if decisions.is_empty() { only_recorded() } else { sum_up(decisions) },
     }
+}
+
+fn outcome_step(call: &StoredCall) -> WhyStep {
+    let (sentence, details) = call_words::story(call);
+    let at = call.record.end.as_ref().map_or(call.record.began_unix_ms, |end| end.at_unix_ms);
+    WhyStep { at_unix_ms: i64::try_from(at).ok(), sentence, details }
 }
 
 fn step(decision: &DecisionAnswer) -> WhyStep {
@@ -119,6 +130,10 @@ fn only_admitted() -> Advice {
     well("the request was admitted, and answered by this server itself".to_owned())
 }
 
+fn only_recorded() -> Advice {
+    well("what was decided about it is remembered no more; what became of it is".to_owned())
+}
+
 fn well(verdict: String) -> Advice {
     Advice { verdict, next: "nothing is to be done".to_owned(), side: Side::Nobody }
 }
@@ -180,7 +195,7 @@ mod tests {
             outbound(sent("two.fabrikam.example:5061"), 0),
             outbound(Outcome::Answered { status: 200, word: None }, 35),
         ];
-        let told = tell("a".into(), &decisions);
+        let told = tell("a".into(), &decisions, &[]);
         let sentences: Vec<&str> = told.steps.iter().map(|step| step.sentence.as_str()).collect();
         assert_eq!(
             sentences,
@@ -220,10 +235,10 @@ mod tests {
             (Direction::Outbound, sent("edge.fabrikam.example:5061"), Side::Partner, "no final answer"),
         ];
         for (direction, outcome, side, words) in cases {
-            let told = tell("a".into(), &[admitted(), decision(direction, outcome, 0)]);
+            let told = tell("a".into(), &[admitted(), decision(direction, outcome, 0)], &[]);
             assert_eq!(told.advice.side, side, "{told:?}");
             assert!(told.advice.verdict.contains(words), "{told:?} has no {words:?}");
         }
-        assert_eq!(tell("a".into(), &[admitted()]).advice.side, Side::Nobody);
+        assert_eq!(tell("a".into(), &[admitted()], &[]).advice.side, Side::Nobody);
     }
 }

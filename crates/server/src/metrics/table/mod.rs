@@ -1,5 +1,6 @@
 //! Every metric, by what it is about.
 
+pub(super) mod calls;
 pub(super) mod media;
 pub(super) mod partners;
 pub(super) mod requests;

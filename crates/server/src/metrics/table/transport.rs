@@ -187,7 +187,9 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 21] = [
+const LIMITS: [&str; 23] = [
+    "call_records_max",
+    "call_records_per_user_max",
     "calls_between_max",
     "client_transactions_max",
     "conferences_max",

@@ -1,0 +1,344 @@
+//! What is recorded of calls, at organisations of one and of three workers each.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod phone;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use conference::{Command, ConferenceId};
+use federation::flow::Direction;
+use signaling::{CallKind, CallRecord, Ending, LegRecord, Record, Way};
+use sim::{Line, World, allowed, first_line};
+use sip::Message;
+
+const ALICE: &str = "alice@contoso.example";
+const BOB: &str = "bob@fabrikam.example";
+const DAVE: &str = "dave@contoso.example";
+const SDP: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 40000 RTP/AVP 0\n";
+
+/// Contoso and Fabrikam allow each other; Alice and Dave of the one and Bob of the other are signed in.
+struct Stage {
+    world: World,
+    contoso: usize,
+    fabrikam: usize,
+    alice: Line,
+    bob: Line,
+    dave: Line,
+}
+
+fn stage(workers: u16, seed: u64) -> Stage {
+    let mut world = World::new(seed);
+    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
+    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    for (site, aor) in [(contoso, ALICE), (contoso, DAVE), (fabrikam, BOB)] {
+        world.user(site, aor);
+    }
+    world.user(contoso, "simple@contoso.example");
+    let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
+    let alice = phone::register(&mut world, contoso, by_seed(0), ALICE);
+    let dave = phone::register(&mut world, contoso, by_seed(2), DAVE);
+    let bob = phone::register(&mut world, fabrikam, by_seed(1), BOB);
+    Stage { world, contoso, fabrikam, alice, bob, dave }
+}
+
+fn everywhere(play: impl Fn(Stage)) {
+    for workers in [1, 3] {
+        for seed in 0..8 {
+            println!("workers {workers}, seed {seed}");
+            play(stage(workers, seed));
+        }
+    }
+}
+
+impl Stage {
+    /// The last word of each record, by user.
+    fn calls(&self, site: usize) -> BTreeMap<String, CallRecord> {
+        let calls = self.world.records(site).iter().filter_map(|record| match record {
+            Record::Call(call) => Some((call.user.to_string(), (**call).clone())),
+            Record::Leg(_) => None,
+        });
+        calls.collect()
+    }
+
+    fn legs(&self, site: usize) -> Vec<LegRecord> {
+        let leg = |record: &Record| match record {
+            Record::Leg(leg) => Some((**leg).clone()),
+            Record::Call(_) => None,
+        };
+        self.world.records(site).iter().filter_map(leg).collect()
+    }
+
+    fn only(&self, site: usize, user: &str) -> CallRecord {
+        let mut calls = self.calls(site);
+        let call = calls.remove(user).unwrap_or_else(|| panic!("nothing of {user} in {calls:?}"));
+        assert_eq!(calls.len(), 0, "{calls:?}");
+        call
+    }
+
+    /// Alice calls Bob, whose phone rings for a second; returns his INVITE and her 200.
+    fn call_bob(&mut self) -> (Message, Message) {
+        self.world.send(self.alice, &phone::request("INVITE", ALICE, BOB, "c1"));
+        let invite = self.world.only(self.bob);
+        self.world.pass(Duration::from_millis(100));
+        self.world.send(self.bob, &phone::answer(&invite, "180 Ringing", "bob"));
+        assert_eq!(self.world.only(self.alice).status(), Some(180));
+        self.world.pass(Duration::from_secs(1));
+        self.world.send(self.bob, &phone::answer(&invite, "200 OK", "bob"));
+        let ok = self.world.only(self.alice);
+        assert_eq!(ok.status(), Some(200));
+        self.world.send(self.alice, &phone::by_caller("ACK", &ok, 1));
+        assert!(first_line(&self.world.only(self.bob)).starts_with("ACK"));
+        (invite, ok)
+    }
+
+    /// Joins a meeting; returns the 200.
+    fn join(&mut self, line: Line, from: &str, to: &str, call_id: &str) -> Message {
+        let invite = phone::with_body(&phone::request("INVITE", from, to, call_id), "", "application/sdp", SDP);
+        self.world.send(line, &invite);
+        let ok = self.world.take_response(line);
+        assert_eq!(ok.status(), Some(200), "{}", first_line(&ok));
+        self.world.send(line, &phone::by_caller("ACK", &ok, 1));
+        ok
+    }
+}
+
+fn why(call: &CallRecord) -> Option<Ending> {
+    call.end.as_ref().map(|end| end.why.clone())
+}
+
+fn refused(status: u16, word: Option<&str>) -> Option<Ending> {
+    Some(Ending::Refused { status, word: word.map(str::to_owned) })
+}
+
+#[test]
+fn a_call_to_a_partner_is_recorded_at_both_and_says_how_long_it_took() {
+    everywhere(|mut stage| {
+        let (invite, _) = stage.call_bob();
+        let under_way = stage.only(stage.contoso, ALICE);
+        assert_eq!(why(&under_way), None);
+        let count = |stage: &mut Stage, site| {
+            let counts = stage.world.on_cores(site, |core, _| core.status().calls_under_way);
+            counts.into_iter().sum::<usize>()
+        };
+        assert_eq!(count(&mut stage, 0), 1);
+
+        stage.world.pass(Duration::from_secs(30));
+        stage.world.send(stage.bob, &phone::by_callee("BYE", &invite, 1));
+        let bye = stage.world.only(stage.alice);
+        stage.world.send(stage.alice, &phone::answer(&bye, "200 OK", "x"));
+        assert_eq!(stage.world.only(stage.bob).status(), Some(200));
+        assert_eq!(count(&mut stage, 0), 0);
+
+        let alice = stage.only(stage.contoso, ALICE);
+        assert_eq!((alice.direction, alice.kind, &alice.way), (Direction::Outbound, CallKind::Call, &Way::Proxied));
+        assert_eq!((alice.other.as_str(), alice.partner.as_deref()), (BOB, Some("fabrikam.example")));
+        assert!((100..300).contains(&alice.ringing_ms.unwrap()), "{alice:?}");
+        assert!((1_100..1_500).contains(&alice.answered_ms.unwrap()), "{alice:?}");
+        assert!((29_000..32_000).contains(&alice.talked_ms(0).unwrap()), "{alice:?}");
+        assert_eq!(why(&alice), Some(Ending::ByCallee));
+        assert_eq!(CallRecord { end: None, ..alice }, under_way);
+
+        let bob = stage.only(stage.fabrikam, BOB);
+        assert_eq!((bob.direction, bob.partner.as_deref()), (Direction::Inbound, Some("contoso.example")));
+        assert_eq!((bob.other.as_str(), why(&bob)), (ALICE, Some(Ending::ByCallee)));
+        stage.world.assert_quiet();
+    });
+}
+
+#[test]
+fn a_call_between_two_of_ours_leaves_a_record_for_each() {
+    everywhere(|mut stage| {
+        stage.world.send(stage.alice, &phone::request("INVITE", ALICE, DAVE, "c2"));
+        let invite = stage.world.only(stage.dave);
+        stage.world.send(stage.dave, &phone::answer(&invite, "200 OK", "dave"));
+        let ok = stage.world.only(stage.alice);
+        stage.world.send(stage.alice, &phone::by_caller("ACK", &ok, 1));
+        stage.world.only(stage.dave);
+        stage.world.send(stage.alice, &phone::by_caller("BYE", &ok, 2));
+        let bye = stage.world.only(stage.dave);
+        stage.world.send(stage.dave, &phone::answer(&bye, "200 OK", "x"));
+        stage.world.only(stage.alice);
+        let calls = stage.calls(stage.contoso);
+        assert_eq!(calls.keys().collect::<Vec<_>>(), [ALICE, DAVE]);
+        assert!(calls.values().all(|call| why(call) == Some(Ending::ByCaller) && call.partner.is_none()), "{calls:?}");
+        assert_eq!((calls[ALICE].direction, calls[DAVE].direction), (Direction::Outbound, Direction::Inbound));
+        let ended = stage.world.on_cores(stage.contoso, |core, _| core.counts().calls_ended.values().sum::<u64>());
+        assert_eq!(ended.into_iter().sum::<u64>(), 1, "it is one call");
+    });
+}
+
+#[test]
+fn what_never_became_a_call_says_why() {
+    everywhere(|mut stage| {
+        stage.world.send(stage.alice, &phone::request("INVITE", ALICE, BOB, "busy"));
+        let invite = stage.world.only(stage.bob);
+        stage.world.send(stage.bob, &phone::answer(&invite, "486 Busy Here", "bob"));
+        assert_eq!(stage.world.take_response(stage.alice).status(), Some(486));
+        let alice = stage.only(stage.contoso, ALICE);
+        assert_eq!((why(&alice), alice.answered_ms), (refused(486, None), None));
+        assert_eq!(why(&stage.only(stage.fabrikam, BOB)), refused(486, None));
+
+        stage.world.send(stage.alice, &phone::request("INVITE", ALICE, "nobody@fabrikam.example", "unknown"));
+        assert_eq!(stage.world.take_response(stage.alice).status(), Some(404));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), refused(404, Some("user-unknown")));
+
+        stage.world.send(stage.alice, &phone::request("INVITE", ALICE, "bob@stranger.example", "stranger"));
+        let status = stage.world.take_response(stage.alice).status().unwrap();
+        let alice = stage.only(stage.contoso, ALICE);
+        assert!(
+            matches!(why(&alice), Some(Ending::Refused { status: told, word: Some(_) }) if told == status),
+            "{alice:?}"
+        );
+    });
+}
+
+#[test]
+fn who_gives_up_has_cancelled() {
+    everywhere(|mut stage| {
+        let invite = phone::request("INVITE", ALICE, BOB, "given-up");
+        stage.world.send(stage.alice, &invite);
+        let ringing = stage.world.only(stage.bob);
+        stage.world.send(stage.bob, &phone::answer(&ringing, "180 Ringing", "bob"));
+        let cancel = invite.replacen("INVITE sip:", "CANCEL sip:", 1).replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL");
+        stage.world.send(stage.alice, &cancel);
+        stage.world.only(stage.bob);
+        stage.world.send(stage.bob, &phone::answer(&ringing, "487 Request Terminated", "bob"));
+        let alice = stage.only(stage.contoso, ALICE);
+        assert_eq!(why(&alice), Some(Ending::Cancelled));
+        assert!(alice.ringing_ms.is_some());
+        assert_eq!(why(&stage.only(stage.fabrikam, BOB)), Some(Ending::Cancelled));
+    });
+}
+
+#[test]
+fn a_caller_whose_connection_breaks_while_it_rings_has_lost_it() {
+    everywhere(|mut stage| {
+        stage.world.send(stage.alice, &phone::request("INVITE", ALICE, BOB, "broken"));
+        let ringing = stage.world.only(stage.bob);
+        stage.world.send(stage.bob, &phone::answer(&ringing, "180 Ringing", "bob"));
+        stage.world.hang_up(stage.alice);
+        assert!(first_line(&stage.world.only(stage.bob)).starts_with("CANCEL"));
+        stage.world.send(stage.bob, &phone::answer(&ringing, "487 Request Terminated", "bob"));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ConnectionLost));
+    });
+}
+
+#[test]
+fn a_phone_that_is_gone_ends_the_call_until_it_says_otherwise() {
+    everywhere(|mut stage| {
+        let (invite, _) = stage.call_bob();
+        stage.world.hang_up(stage.alice);
+        let lost = stage.only(stage.contoso, ALICE);
+        assert_eq!(why(&lost), Some(Ending::ConnectionLost));
+        assert_eq!(why(&stage.only(stage.fabrikam, BOB)), None, "his own connection stands");
+        stage.world.send(stage.bob, &phone::by_callee("BYE", &invite, 1));
+        stage.world.take(stage.bob);
+        assert_eq!(why(&stage.only(stage.fabrikam, BOB)), Some(Ending::ByCallee));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ByCallee), "the last word counts");
+        let counts = stage.world.on_cores(stage.contoso, |core, _| core.counts().calls_ended.values().sum::<u64>());
+        assert_eq!(counts.into_iter().sum::<u64>(), 1, "it is one call");
+    });
+}
+
+#[test]
+fn a_bye_of_somebody_else_ends_no_record() {
+    everywhere(|mut stage| {
+        stage.call_bob();
+        let bye = phone::request("BYE", DAVE, ALICE, "c1")
+            .replace(&format!("To: <sip:{ALICE}>"), &format!("To: <sip:{ALICE}>;tag=x"));
+        stage.world.send(stage.dave, &bye);
+        stage.world.take(stage.dave);
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), None);
+    });
+}
+
+#[test]
+fn a_call_that_we_stand_between_is_one_call_whoever_hangs_up() {
+    everywhere(|mut stage| {
+        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, "simple@contoso.example");
+        for (by_caller, call_id) in [(true, "s1"), (false, "s2")] {
+            let invite = phone::simple(&phone::request("INVITE", "simple@contoso.example", BOB, call_id));
+            stage.world.send(alice, &phone::with_body(&invite, "", "application/sdp", SDP));
+            let invite = stage.world.only(stage.bob);
+            stage.world.send(
+                stage.bob,
+                &phone::with_body(&phone::answer(&invite, "200 OK", "bob"), "", "application/sdp", SDP),
+            );
+            let ok = stage.world.only(alice);
+            stage.world.send(alice, &phone::by_caller("ACK", &ok, 1));
+            stage.world.only(stage.bob);
+            let (from, to, bye) = match by_caller {
+                true => (alice, stage.bob, phone::by_caller("BYE", &ok, 2)),
+                false => (stage.bob, alice, phone::by_callee("BYE", &invite, 2)),
+            };
+            stage.world.send(from, &bye);
+            let bye = stage.world.only(to);
+            stage.world.send(to, &phone::answer(&bye, "200 OK", "x"));
+            stage.world.take(from);
+            let ended = if by_caller { Ending::ByCaller } else { Ending::ByCallee };
+            let caller = stage.only(stage.contoso, "simple@contoso.example");
+            assert_eq!((&caller.way, why(&caller)), (&Way::Between, Some(ended.clone())));
+            assert_eq!(caller.call_id, call_id);
+            assert_eq!(why(&stage.only(stage.fabrikam, BOB)), Some(ended));
+        }
+    });
+}
+
+#[test]
+fn legs_of_a_meeting_are_recorded_with_their_sound() {
+    everywhere(|mut stage| {
+        let alice = stage.join(stage.alice, ALICE, "meet@contoso.example", "a1");
+        let contact = alice.contacts().next().unwrap().unwrap();
+        let uri = contact.address().unwrap().uri();
+        let address = uri.as_str().strip_prefix("sip:").unwrap().to_owned();
+        let bob = stage.join(stage.bob, BOB, &address, "b1");
+        stage.world.send(stage.bob, &phone::by_caller("BYE", &bob, 2));
+        assert_eq!(stage.world.only(stage.bob).status(), Some(200));
+
+        let id = address.split('@').next().and_then(|user| user.strip_prefix("meet-")).unwrap();
+        let id = ConferenceId::parse(id).unwrap();
+        stage.world.on_cores(stage.contoso, |core, now| core.command_conference(now, &id, None, &Command::End));
+        assert!(first_line(&stage.world.only(stage.alice)).starts_with("BYE"));
+
+        let calls = stage.calls(stage.contoso);
+        assert_eq!(calls.keys().collect::<Vec<_>>(), [ALICE, address.as_str()]);
+        let (hers, his) = (&calls[ALICE], &calls[&address]);
+        for call in [hers, his] {
+            assert_eq!((call.kind, &call.way), (CallKind::Meeting, &Way::Meeting(id.to_string())));
+        }
+        assert_eq!((hers.other.as_str(), why(hers)), (address.as_str(), Some(Ending::ByMeeting)));
+        assert_eq!((his.other.as_str(), his.partner.as_deref()), (BOB, Some("fabrikam.example")));
+        assert_eq!((his.direction, why(his)), (Direction::Inbound, Some(Ending::ByCaller)));
+        assert_eq!(stage.only(stage.fabrikam, BOB).kind, CallKind::Call, "to his own server it is one like any other");
+
+        let legs: Vec<_> = stage
+            .legs(stage.contoso)
+            .into_iter()
+            .map(|leg| (leg.call_id.clone(), leg.who.clone(), leg.loss()))
+            .collect();
+        assert_eq!(
+            legs,
+            [("b1".to_owned(), BOB.to_owned(), Some(0.1)), ("a1".to_owned(), ALICE.to_owned(), Some(0.1))]
+        );
+    });
+}
+
+#[test]
+fn at_a_drain_what_is_under_way_is_recorded_as_such_once() {
+    everywhere(|mut stage| {
+        let (invite, _) = stage.call_bob();
+        stage.world.drain_site(stage.contoso);
+        let taken = |stage: &mut Stage| -> Vec<CallRecord> {
+            stage.world.on_cores(0, |core, now| core.take_open_records(now)).into_iter().flatten().collect()
+        };
+        let records = taken(&mut stage);
+        assert_eq!(records.len(), 1);
+        assert_eq!((records[0].user.to_string().as_str(), why(&records[0])), (ALICE, Some(Ending::Drained)));
+        assert_eq!(taken(&mut stage), []);
+        stage.world.send(stage.bob, &phone::by_callee("BYE", &invite, 1));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), None, "nothing more is said of it");
+    });
+}
