@@ -41,6 +41,7 @@ use crate::owner::Owner;
 use crate::partner_status::PartnerCounts;
 use crate::presence::Watcher;
 use crate::records::Records;
+use crate::replacing::Proxied;
 use crate::schedule::{Machine, Schedule};
 use crate::store_and_forward::Settlement;
 use crate::token::Mint;
@@ -105,6 +106,7 @@ pub struct Core {
     pub(crate) asked: Asked,
     pub(crate) conferences: Conferences,
     pub(crate) between: Between,
+    pub(crate) proxied: Proxied,
     pub(crate) stand_between: StandBetween,
     pub(crate) gateways: Gateways,
     pub(crate) records: Records,
@@ -185,6 +187,7 @@ impl Core {
             asked: Asked::new(config.incarnation),
             conferences: Conferences::new(config.incarnation),
             between: Between::new(config.incarnation),
+            proxied: Proxied::default(),
             stand_between: config.stand_between,
             gateways: Gateways::new(config.incarnation),
             records: Records::default(),

@@ -29,6 +29,7 @@ mod presence;
 mod question;
 mod records;
 mod registration;
+mod replacing;
 pub mod route;
 mod schedule;
 mod status;

@@ -48,6 +48,8 @@ pub struct Limits {
     pub conference: ConferenceLimits,
     /// Calls of one worker that we stand between; beyond it calls are proxied.
     pub calls_between_max: usize,
+    /// Answered calls of one worker that are remembered so that they can become meetings; beyond it the oldest is forgotten.
+    pub calls_proxied_max: usize,
     /// Requests within such a call that wait for an answer; beyond it 503.
     pub requests_per_call_max: usize,
     /// How long nothing may be heard of such a call before both phones are asked whether they are still in it.
@@ -105,6 +107,7 @@ impl Default for Limits {
             conferences_max: 10_000,
             conference: ConferenceLimits::default(),
             calls_between_max: 20_000,
+            calls_proxied_max: 20_000,
             requests_per_call_max: 32,
             call_check_secs: 900,
             gateways_max: 10_000,

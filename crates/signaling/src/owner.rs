@@ -23,6 +23,7 @@ use crate::flow_table::Whereabouts;
 use crate::forward::{self, Hop};
 use crate::gateway;
 use crate::handoff::Responder;
+use crate::replacing;
 use crate::route::{Destination, flow_failed};
 use crate::schedule::Machine;
 use crate::store_and_forward::Keeping;
@@ -451,6 +452,7 @@ impl Core {
         let Some(context) = self.owner.contexts.get(&id) else { return };
         let (upstream, border) = (context.upstream, crosses_border(&context.request));
         let in_call = calls::parties(&context.request, message);
+        let answered = replacing::answered(&context.request, message);
         let bytes = forward::response(message, border);
         if border && Message::parse(bytes.clone()).is_err() {
             // In our own framing it is larger than a message may be.
@@ -459,6 +461,9 @@ impl Core {
         } else {
             let source = self.agent_asked(upstream).then(|| self.source_of(message)).flatten();
             self.respond_from(now, upstream, message.status().unwrap_or(500), bytes, source);
+        }
+        if let Some(answered) = answered {
+            self.proxied.remember(answered, self.limits.calls_proxied_max);
         }
         for aor in in_call {
             self.call_changed(now, aor, message.call_id().unwrap_or_default(), true);

@@ -29,7 +29,7 @@ const BOB: &str = "bob@fabrikam.example";
 const CAROL: &str = "carol@northwind.example";
 const CALL_ID: &str = "talk";
 
-fn three(workers: u16, seed: u64) -> Three {
+fn organisations(workers: u16, seed: u64) -> (World, [usize; 3]) {
     let mut world = World::new(seed);
     let names = ["contoso.example", "fabrikam.example", "northwind.example"];
     let sites = names.map(|name| {
@@ -39,8 +39,25 @@ fn three(workers: u16, seed: u64) -> Three {
     for (site, aor) in sites.into_iter().zip([ALICE, BOB, CAROL]) {
         world.user(site, aor);
     }
+    (world, sites)
+}
+
+fn three(workers: u16, seed: u64) -> Three {
+    let (mut world, sites) = organisations(workers, seed);
     let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
     let alice = phone::register_simple(&mut world, sites[0], by_seed(0), ALICE);
+    with_others(world, sites, alice, by_seed)
+}
+
+/// The same, and Alice is not signed in yet.
+fn three_with_one_phone_each(workers: u16, seed: u64) -> Three {
+    let (mut world, sites) = organisations(workers, seed);
+    let alice = world.connect(sites[0], 0, None);
+    let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
+    with_others(world, sites, alice, by_seed)
+}
+
+fn with_others(mut world: World, sites: [usize; 3], alice: Line, by_seed: impl Fn(u64) -> u16) -> Three {
     let bob = phone::register(&mut world, sites[1], by_seed(1), BOB);
     let carol = phone::register(&mut world, sites[2], by_seed(2), CAROL);
     Three { world, contoso: sites[0], alice, bob, carol }
@@ -264,4 +281,55 @@ fn after_a_crash_each_phone_learns_that_the_meeting_is_gone() {
         let received = three.world.take(three.bob);
         assert!(received.iter().any(|message| message.status() == Some(481)), "{received:?}");
     });
+}
+
+/// Alice with a phone that shows REFER and Replaces calls Bob, whose phone says so, too, if it does.
+fn proxied(three: &mut Three, bob_shows: &str) -> Message {
+    let alice = phone::register(&mut three.world, three.contoso, 0, ALICE);
+    three.alice = alice;
+    let invite = phone::request("INVITE", ALICE, BOB, CALL_ID);
+    three.world.send(alice, &sdp(&invite, &described(4000)));
+    let invite = three.world.only(three.bob);
+    let ok = sdp(&phone::answer(&invite, "200 OK", "bob"), &described(4002));
+    three.world.send(three.bob, &ok.replace("Content-Length", &format!("{bob_shows}Content-Length")));
+    let ok = three.world.only(alice);
+    three.world.send(alice, &phone::by_caller("ACK", &ok, 1));
+    assert_eq!(method(&three.world.only(three.bob)), "ACK");
+    ok
+}
+
+#[test]
+fn phones_that_know_replaces_are_called_into_the_meeting_in_place_of_the_call() {
+    for workers in [1, 3] {
+        for seed in 0..12 {
+            let mut three = three_with_one_phone_each(workers, seed);
+            let ok = proxied(&mut three, "Supported: replaces\n");
+            assert_eq!(three.escalate(), Ok(()));
+            let replaces =
+                |invite: &Message| invite.header_text(sip::HeaderName::Replaces).unwrap_or_default().to_owned();
+            let to_alice = three.take(three.alice, 4000);
+            assert_eq!(replaces(&to_alice), format!("{CALL_ID};to-tag=caller;from-tag=callee"));
+            let to_bob = three.take(three.bob, 4002);
+            assert_eq!(replaces(&to_bob), format!("{CALL_ID};to-tag=callee;from-tag=caller"));
+            let to_carol = three.take(three.carol, 4004);
+            assert_eq!(replaces(&to_carol), "");
+            assert_eq!(three.legs().len(), 3);
+            // Both end what was replaced.
+            three.world.send(three.alice, &phone::by_caller("BYE", &ok, 2));
+            let bye = three.world.only(three.bob);
+            three.world.send(three.bob, &phone::answer(&bye, "200 OK", "bob"));
+            assert_eq!(three.world.only(three.alice).status(), Some(200));
+            assert_eq!(three.legs().len(), 3);
+            three.world.assert_quiet();
+        }
+    }
+}
+
+#[test]
+fn a_phone_that_could_not_be_moved_is_named_and_nothing_changes() {
+    let mut three = three_with_one_phone_each(3, 1);
+    proxied(&mut three, "");
+    assert_eq!(three.escalate(), Err(488));
+    assert_eq!(three.legs(), []);
+    three.world.assert_quiet();
 }

@@ -15,7 +15,7 @@ use store::StoredPartner;
 pub use store::StoredCall as CallAnswer;
 
 use crate::certificate::ServedCertificate;
-pub use conference::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference};
+pub use conference::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference, NewEscalation};
 pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
     SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,

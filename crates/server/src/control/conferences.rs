@@ -79,18 +79,18 @@ async fn find(control: &Control, id: &ConferenceId) -> Option<ConferenceStatus> 
     all(control).await.into_iter().find(|conference| conference.id == *id)
 }
 
-async fn change(control: &Control, id: &ConferenceId) -> ConferenceChange {
+pub(super) async fn change(control: &Control, id: &ConferenceId) -> ConferenceChange {
     ConferenceChange { id: id.to_string(), conference: find(control, id).await }
 }
 
-fn check_running(control: &Control) -> Result<(), ControlError> {
+pub(super) fn check_running(control: &Control) -> Result<(), ControlError> {
     if control.0.workers.are_running() {
         return Ok(());
     }
     Err(ControlError::conflict("no server runs, so nobody is in a meeting", "start it with: comity serve"))
 }
 
-fn address(text: &str) -> Result<Aor, ControlError> {
+pub(super) fn address(text: &str) -> Result<Aor, ControlError> {
     text.parse().map_err(|_| no_address(text))
 }
 
@@ -103,7 +103,7 @@ fn nobody_there(id: &ConferenceId) -> ControlError {
     ControlError::new(StatusCode::NOT_FOUND, error, "comity meeting running lists those that have people in them")
 }
 
-fn refused(refusal: &Refusal) -> ControlError {
+pub(super) fn refused(refusal: &Refusal) -> ControlError {
     let hint = match refusal.word {
         Word::NotInMeeting => "comity meeting running ID shows who is in it",
         Word::MeetingFull => "remove somebody first",

@@ -10,6 +10,7 @@ mod calls;
 mod conferences;
 mod decisions;
 mod error;
+mod escalations;
 mod meetings;
 mod metrics;
 mod partners;
@@ -86,6 +87,7 @@ impl Control {
             .route("/api/meetings/{id}/mail", axum::routing::post(meetings::mail))
             .route("/api/meetings/{id}/invitation", get(meetings::invitation))
             .route("/api/conferences", get(conferences::list).post(conferences::start))
+            .route("/api/escalations", axum::routing::post(escalations::begin))
             .route("/api/conferences/{id}", get(conferences::show).post(conferences::act))
             .route("/api/calls", get(calls::list))
             .route("/api/calls/{call_id}", get(calls::show))

@@ -61,11 +61,11 @@ impl Move {
 }
 
 impl Core {
-    /// Makes a meeting of a call that this worker stands between, and calls these people into it; `None`: it knows no such
-    /// call. What comes of it [`Core::escalation_status`] says.
+    /// Makes a meeting of a call that this worker stands between, or proxied, and calls these people into it; `None`: it knows
+    /// no such call. What comes of it [`Core::escalation_status`] says where we stand between.
     ///
     /// # Errors
-    /// 491 where something is under way in the call, 503 `overloaded`, and those of [`conference::Focus::adopt`].
+    /// 488 where a phone of a proxied call does not show Replaces, 491 where something is under way in the call, 503 `overloaded`, and those of [`conference::Focus::adopt`].
     pub fn escalate_call(
         &mut self,
         now: Instant,
@@ -73,7 +73,9 @@ impl Core {
         people: &[Aor],
     ) -> Option<Result<ConferenceId, Refusal>> {
         let standing = self.between.calls_by_serial.iter().find(|(_, standing)| standing.call.call_id() == call_id);
-        let serial = standing.map(|(serial, _)| *serial)?;
+        let Some(serial) = standing.map(|(serial, _)| *serial) else {
+            return self.replace_call(now, call_id, people);
+        };
         let begun = self.begin_move(now, serial, people);
         self.settle(now);
         Some(begun)
@@ -127,7 +129,7 @@ impl Core {
     }
 
     /// A conference that this worker owns, so that the dialogs stay where they are.
-    fn new_conference_here(&mut self) -> ConferenceId {
+    pub(crate) fn new_conference_here(&mut self) -> ConferenceId {
         loop {
             let id = self.new_conference();
             if self.ownership.is_ours(self.ownership.of_conference(&id)) {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use conference::Hearing;
 use conference::schedule::MeetingRole;
-use server::control::answers::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference};
+use server::control::answers::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference, NewEscalation};
 use server::moment;
 
 use crate::client::{Client, segment};
@@ -25,6 +25,15 @@ pub enum ConductCommand {
         organiser: String,
         /// Somebody of any domain; may be given more than once
         #[arg(long = "with", value_name = "NAME@DOMAIN", required = true)]
+        people: Vec<String>,
+    },
+    /// Make a meeting of a call of two that goes on, and call others into it: nobody redials
+    #[command(after_help = "Example:\n  comity meeting escalate 8f1c2d@198.51.100.7 --add carol@northwind.example")]
+    Escalate {
+        /// The call's Call-ID; comity why --from A --to B finds it
+        call_id: String,
+        /// Somebody of any domain; may be given more than once
+        #[arg(long = "add", value_name = "NAME@DOMAIN")]
         people: Vec<String>,
     },
     /// List the meetings that have people in them now; with an ID, who is in it
@@ -111,6 +120,11 @@ pub async fn run(global: &Global, client: &mut Client, command: ConductCommand) 
             let begun: ConferenceChange = client.post("/api/conferences", &new).await?;
             return global.print(&begun, || print_begun(&begun));
         }
+        ConductCommand::Escalate { call_id, people } => {
+            let new = NewEscalation { call_id, people };
+            let begun: ConferenceChange = client.post("/api/escalations", &new).await?;
+            return global.print(&begun, || print_escalated(&begun));
+        }
         ConductCommand::Running { id: None } => {
             let all: Vec<ConferenceStatus> = client.get("/api/conferences").await?;
             return global.print(&all, || print_list(&all));
@@ -157,6 +171,13 @@ fn print_begun(begun: &ConferenceChange) {
             println!("{} people are being called", conference.participants.len());
         }
         None => println!("meeting {} begun, and nobody could be called", begun.id),
+    }
+}
+
+fn print_escalated(begun: &ConferenceChange) {
+    println!("the call is meeting {} now", begun.id);
+    if let Some(conference) = &begun.conference {
+        print_one(conference);
     }
 }
 

@@ -15,6 +15,15 @@ pub struct NewConference {
     pub people: Vec<String>,
 }
 
+/// `POST /api/escalations`: makes a meeting of a call of two, and calls these into it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewEscalation {
+    pub call_id: String,
+    /// Addresses of any domain.
+    pub people: Vec<String>,
+}
+
 /// `POST /api/conferences/{id}`: what is to be done in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
