@@ -5,6 +5,7 @@ use sip::{Message, Method};
 
 use super::super::organisation::Organisation;
 use super::super::phone::{Call, Phone, check_status};
+use super::federation::why;
 use super::registration::EXPIRES_SECS;
 use super::{Report, Scene};
 
@@ -60,7 +61,7 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
 
 /// What `comity why` says of the way of a call.
 fn goes(organisation: &Organisation, call: &Call, way: &str) -> anyhow::Result<()> {
-    let told = organisation.comity(&["why", call.call_id()], "")?;
+    let told = why(organisation, &[call.call_id()], "nobody")?;
     ensure!(told.contains(way), "expected {way:?}, it says {told}");
     Ok(())
 }

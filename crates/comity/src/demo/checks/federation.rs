@@ -113,7 +113,7 @@ fn proven_link(organisation: &Organisation, partner: &Organisation, rung: &str) 
 }
 
 /// What `comity why` says, once it says whose side it is.
-fn why(organisation: &Organisation, arguments: &[&str], side: &str) -> anyhow::Result<String> {
+pub fn why(organisation: &Organisation, arguments: &[&str], side: &str) -> anyhow::Result<String> {
     let told = organisation.comity_json(&[&["why"], arguments].concat())?;
     ensure!(told["advice"]["side"] == side, "expected {side}, it says {told}");
     Ok(told.to_string())

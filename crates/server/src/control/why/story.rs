@@ -88,10 +88,14 @@ fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
     details
 }
 
-/// By the last decision that is more than an admission.
+/// By the last decision that is more than an admission. An ACK on its way says nothing: nobody answers one.
 fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
-    let is_told = |outcome: &Outcome| !matches!(outcome, Outcome::Admitted { .. } | Outcome::Way { .. });
-    let told = decisions.iter().rev().find(|found| is_told(&found.record.outcome));
+    let is_told = |record: &DecisionRecord| match record.outcome {
+        Outcome::Admitted { .. } | Outcome::Way { .. } => false,
+        Outcome::Routed { .. } => record.method != "ACK",
+        _ => true,
+    };
+    let told = decisions.iter().rev().find(|found| is_told(&found.record));
     let Some(DecisionAnswer { record, .. }) = told else { return only_admitted() };
     let partner = match record.direction {
         Direction::Outbound => &record.to_domain,
@@ -219,6 +223,24 @@ mod tests {
         assert_eq!(
             (told.advice.side, told.advice.verdict.as_str()),
             (Side::Nobody, "fabrikam.example took the MESSAGE")
+        );
+    }
+
+    #[test]
+    fn an_ack_on_its_way_is_not_waited_for() {
+        let of = |method: &str, mut decision: DecisionAnswer| {
+            decision.record.method = method.into();
+            decision
+        };
+        let decisions = [
+            of("INVITE", outbound(sent("one.fabrikam.example:5061"), 0)),
+            of("INVITE", outbound(Outcome::Answered { status: 200, word: None }, 35)),
+            of("ACK", outbound(sent("one.fabrikam.example:5061"), 0)),
+        ];
+        let told = tell("a".into(), &decisions, &[]);
+        assert_eq!(
+            (told.advice.side, told.advice.verdict.as_str()),
+            (Side::Nobody, "fabrikam.example took the INVITE")
         );
     }
 
