@@ -2,24 +2,21 @@
 
 use anyhow::{Context, ensure};
 
+use super::super::organisation::Organisation;
 use super::super::phone::{Call, Phone};
-use super::calls::set_up;
+use super::calls::{end, set_up};
 use super::{Report, Scene};
 
 pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
-    let Scene { world, dave, bob, carol, .. } = scene;
+    let Scene { world, alice, dave, bob, carol, .. } = scene;
     let contoso = world.organisation("contoso.example");
+    report.check(
+        "alice@contoso and bob@fabrikam speak; by command carol@litware comes in, and all hear each other",
+        || replace(contoso, alice, bob, carol),
+    );
     let mut grown = None;
-    report.check("dave@contoso calls bob@fabrikam, and makes a meeting of the call while they speak", || {
-        let (mut of_dave, mut of_bob) = set_up(dave, bob)?;
-        of_dave.expect_tones(&["bob"])?;
-        of_bob.expect_tones(&["dave"])?;
-        dave.refer(&mut of_dave, "meet@contoso.example")?;
-        dave.expect_moved(&mut of_dave)?;
-        bob.expect_moved(&mut of_bob)?;
-        of_dave.expect_tones(&["bob"])?;
-        of_bob.expect_tones(&["dave"])?;
-        grown = Some((of_dave, of_bob));
+    report.check("dave@contoso, whose phone knows no Replaces, makes a meeting of his call with bob@fabrikam", || {
+        grown = Some(move_both(dave, bob)?);
         Ok(())
     });
     report.check("carol@litware is called in, and each of the three hears the two others", || {
@@ -28,14 +25,39 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
         of_dave.expect_tones(&["bob", "carol"])?;
         of_bob.expect_tones(&["carol", "dave"])?;
         of_carol.expect_tones(&["bob", "dave"])?;
-        let address = of_dave.remote_target();
-        let id = address.strip_prefix("sip:meet-").and_then(|rest| rest.split('@').next());
-        contoso.comity(&["meeting", "end", id.with_context(|| format!("{address} is no meeting"))?], "")?;
-        for (phone, call) in [(dave, &*of_dave), (bob, &*of_bob), (carol, &of_carol)] {
-            phone.expect_sent_away(call)?;
-        }
-        Ok(())
+        let id = of_dave.remote_target().strip_prefix("sip:meet-").and_then(|rest| rest.split('@').next());
+        finish(contoso, id.context("no meeting's address")?, [(dave, &*of_dave), (bob, &*of_bob), (carol, &of_carol)])
     });
+}
+
+/// The meeting calls both phones in place of their call (RFC 3891).
+fn replace(contoso: &Organisation, alice: &mut Phone, bob: &mut Phone, carol: &mut Phone) -> anyhow::Result<()> {
+    let (mut before, of_bob) = set_up(alice, bob)?;
+    before.expect_tones(&["bob"])?;
+    let made = contoso.comity_json(&["meeting", "escalate", before.call_id(), "--add", carol.aor()])?;
+    let id = made["id"].as_str().with_context(|| format!("no ID: {made}"))?;
+    let address = format!("meet-{id}@contoso.example");
+    let of_alice = alice.expect_replaced(&before, &address)?;
+    let of_bob = bob.expect_replaced(&of_bob, &address)?;
+    end(alice, &mut before, bob)?;
+    let of_carol = carol.expect_called_in(&address)?;
+    of_alice.expect_tones(&["bob", "carol"])?;
+    of_bob.expect_tones(&["alice", "carol"])?;
+    of_carol.expect_tones(&["alice", "bob"])?;
+    finish(contoso, id, [(alice, &of_alice), (bob, &of_bob), (carol, &of_carol)])
+}
+
+/// Both phones are offered the meeting's sound in the dialogs that they have.
+fn move_both(dave: &mut Phone, bob: &mut Phone) -> anyhow::Result<(Call, Call)> {
+    let (mut of_dave, mut of_bob) = set_up(dave, bob)?;
+    of_dave.expect_tones(&["bob"])?;
+    of_bob.expect_tones(&["dave"])?;
+    dave.refer(&mut of_dave, "meet@contoso.example")?;
+    dave.expect_moved(&mut of_dave)?;
+    bob.expect_moved(&mut of_bob)?;
+    of_dave.expect_tones(&["bob"])?;
+    of_bob.expect_tones(&["dave"])?;
+    Ok((of_dave, of_bob))
 }
 
 /// Whoever is in a meeting with this call has somebody called in.
@@ -47,4 +69,9 @@ fn call_in(by: &mut Phone, call: &mut Call, whom: &mut Phone) -> anyhow::Result<
     let of_whom = whom.expect_called_in(&address)?;
     by.expect_referred(call, 200)?;
     Ok(of_whom)
+}
+
+fn finish(contoso: &Organisation, id: &str, all: [(&mut Phone, &Call); 3]) -> anyhow::Result<()> {
+    contoso.comity(&["meeting", "end", id], "")?;
+    all.into_iter().try_for_each(|(phone, call)| phone.expect_sent_away(call))
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use sip::dialog::Dialog;
+use sip::dialog::{Dialog, DialogId};
 use sip::{HeaderName, Message, Method, RequestBuilder, build};
 
 use super::draft::{draft, via};
@@ -24,6 +24,12 @@ impl Call {
 
     pub fn call_id(&self) -> &str {
         &self.dialog.id().call_id
+    }
+
+    /// As a Replaces to this phone names it (RFC 3891 section 3).
+    pub(super) fn as_replaced(&self) -> String {
+        let DialogId { call_id, local_tag, remote_tag } = self.dialog.id();
+        format!("{call_id};to-tag={local_tag};from-tag={remote_tag}")
     }
 
     pub fn is_protected(&self) -> bool {

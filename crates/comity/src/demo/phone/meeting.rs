@@ -36,6 +36,17 @@ impl Phone {
         Ok(call)
     }
 
+    /// Is called into a meeting in place of a call (RFC 3891), and answers without ringing. The call is still to be ended.
+    pub fn expect_replaced(&mut self, call: &Call, meeting: &str) -> anyhow::Result<Call> {
+        let invite = self.expect_from(Method::Invite, meeting)?;
+        let replaces = invite.header_text(HeaderName::Replaces).unwrap_or_default();
+        let expected = call.as_replaced();
+        ensure!(replaces == expected, "expected {expected:?} in Replaces, it says {replaces:?}");
+        let call = self.answer(&invite)?;
+        self.expect(Method::Ack, call.call_id())?;
+        Ok(call)
+    }
+
     /// The meeting ends our session.
     pub fn expect_sent_away(&mut self, call: &Call) -> anyhow::Result<()> {
         let bye = self.expect(Method::Bye, call.call_id())?;
