@@ -72,6 +72,19 @@ impl Running {
         if tokio::time::timeout(self.drain_time(), quiet).await.is_err() {
             tracing::warn!("requests that are still under way are given up");
         }
+        self.end_meetings().await;
+    }
+
+    /// Whoever is in a meeting is told that it is over: its sound ends with the server.
+    async fn end_meetings(&self) {
+        self.workers.ask(|core, now| core.end_conferences(now)).await;
+        let is_answered = || async { self.workers.ask(|core, _| core.load().agent_requests == 0).await };
+        let answered = async {
+            while !is_answered().await.into_iter().all(|answered| answered) {
+                tokio::time::sleep(DRAIN_PAUSE).await;
+            }
+        };
+        let _ = tokio::time::timeout(GOODBYE_TIME, answered).await;
     }
 
     /// Calls go on when the server ends, and are not seen to end.
@@ -142,4 +155,6 @@ impl Drop for EndReport {
     }
 }
 
+/// How long phones may take to answer that a meeting is over; who does not is not there.
+const GOODBYE_TIME: Duration = Duration::from_secs(1);
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);

@@ -285,6 +285,15 @@ impl Core {
         done
     }
 
+    /// Ends every meeting of this worker: the server is about to end, and nobody would hear anything any more.
+    pub fn end_conferences(&mut self, now: Instant) {
+        let ids: Vec<ConferenceId> = self.conferences.conferences_by_id.keys().cloned().collect();
+        for id in ids {
+            self.with_focus(now, &id, |focus, turn| focus.handle_command(turn, None, &conference::Command::End));
+        }
+        self.settle(now);
+    }
+
     /// Begins a meeting in the name of a user of ours, and calls him and these people into it; `None`: another worker owns
     /// it.
     ///

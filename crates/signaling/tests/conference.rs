@@ -348,6 +348,26 @@ fn what_a_focus_does_not_know_cannot_be_demanded_of_it() {
 }
 
 #[test]
+fn a_server_that_ends_says_so_in_every_meeting() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        room.refer(&ok, &format!("sip:{BOB}"), 2);
+        room.answer(room.bob);
+        let notify = room.world.only(room.alice);
+        room.world.send(room.alice, &phone::answer(&notify, "200 OK", "alice"));
+        room.world.on_cores(room.contoso, |core, now| core.end_conferences(now));
+        for line in [room.alice, room.bob] {
+            let bye = room.world.only(line);
+            assert_eq!(bye.method(), Some(Method::Bye), "{}", first_line(&bye));
+            room.world.send(line, &phone::answer(&bye, "200 OK", "phone"));
+        }
+        assert_eq!(room.legs(), []);
+        let asked = room.world.statuses(room.contoso).iter().map(|status| status.agent_requests).sum::<usize>();
+        assert_eq!(asked, 0, "and whoever waits for the answers knows when they are here");
+    });
+}
+
+#[test]
 fn after_a_crash_a_meeting_is_joined_again_by_those_who_were_invited() {
     everywhere(|mut room| {
         let ok = room.begin();
