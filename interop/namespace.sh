@@ -35,7 +35,9 @@ furnish_namespace() {
     rm "$names"
 }
 
-# act SCRIPT: a conversation in Python, with what those in the folder above share.
+# act SCRIPT [ARGUMENTS]: a conversation in Python, with what those in the folder above share.
 act() {
-    PYTHONPATH=$(dirname "${BASH_SOURCE[0]}") exec python3 -B "$1" "$COMITY"
+    local script=$1
+    shift
+    PYTHONPATH=$(dirname "${BASH_SOURCE[0]}") exec python3 -B "$script" "$COMITY" "$@"
 }

@@ -120,6 +120,14 @@ impl Keys {
         Self(keys)
     }
 
+    /// With this key in place of that of its suite.
+    #[must_use]
+    pub fn with(mut self, suite: Suite, key: Key) -> Self {
+        self.0.retain(|(of, _)| *of != suite);
+        self.0.push((suite, key));
+        self
+    }
+
     pub fn of(&self, suite: Suite) -> Option<&Key> {
         self.0.iter().find(|(of, _)| *of == suite).map(|(_, key)| key)
     }

@@ -22,8 +22,8 @@ pub use capabilities::{Capabilities, Keys, LocalMedia, Order, ProtectionPolicy, 
 pub use description::{Offer, ParseError};
 pub use message::MessageStream;
 pub use offer_answer::{
-    AgreedStreams, NotAcceptable, NotOurs, OurStreams, UnusableAnswer, accept, answer, answer_streams, offer,
-    offer_in_place_of, reoffer, reoffer_streams,
+    AgreedStreams, KeysInUse, NotAcceptable, NotOurs, OurStreams, UnusableAnswer, accept, answer, answer_streams,
+    keys_in_use, offer, offer_in_place_of, reoffer, reoffer_streams,
 };
 pub use session::{AudioSession, Direction, Encoding, Format, Key, Protection, Suite};
 pub use stream::Unusable;

@@ -2,10 +2,12 @@
 //! or without it.
 
 mod answering;
+mod keys_in_use;
 mod offering;
 mod streams;
 
 pub use answering::{NotAcceptable, answer};
+pub use keys_in_use::{KeysInUse, keys_in_use};
 pub use offering::{NotOurs, UnusableAnswer, accept, offer, offer_in_place_of, reoffer};
 pub use streams::{AgreedStreams, OurStreams, answer_streams, reoffer_streams};
 

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use sdp::{Capabilities, ProtectionPolicy};
+use sdp::{Capabilities, KeysInUse, ProtectionPolicy};
 use sip::dialog::Dialog;
 use sip::usage::{InviteUsage, Session};
 use sip::{Aor, Refusal};
@@ -27,14 +27,16 @@ pub struct Adoption {
     pub was_called: bool,
     /// The other end of its signalling.
     pub source: Option<IpAddr>,
-    /// The last description that it got from the other phone.
+    /// The last description that it got from the other phone, and the last that it gave.
     pub heard: Vec<u8>,
+    pub said: Vec<u8>,
 }
 
 /// How an adoption stands.
 #[derive(Debug)]
 pub(super) struct Adopting {
     heard: Vec<u8>,
+    said: Vec<u8>,
     protection: ProtectionPolicy,
     is_second_try: bool,
 }
@@ -45,7 +47,7 @@ impl<S: Copy + Ord> Focus<S> {
     /// # Errors
     /// 486 `meeting-full`.
     pub fn adopt(&mut self, turn: &mut Turn<'_>, adoption: Adoption) -> Result<LegNumber, Refusal> {
-        let Adoption { who, display, dialog, was_called, source, heard } = adoption;
+        let Adoption { who, display, dialog, was_called, source, heard, said } = adoption;
         self.admit_invited(turn, &who)?;
         let since = turn.unix_secs;
         let participant =
@@ -56,7 +58,7 @@ impl<S: Copy + Ord> Focus<S> {
         let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), Sound::Silent);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             endpoint.source = source;
-            endpoint.adopting = Some(Box::new(Adopting { heard, protection, is_second_try: false }));
+            endpoint.adopting = Some(Box::new(Adopting { heard, said, protection, is_second_try: false }));
         }
         self.open_leg(id, Then::Reinvite);
         Ok(id)
@@ -80,7 +82,14 @@ impl<S: Copy + Ord> Focus<S> {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
         let (Some(adopting), Sound::Open(open)) = (&endpoint.adopting, &mut endpoint.sound) else { return };
         open.local.version += 1;
-        let capabilities = Capabilities { protection: adopting.protection, ..self.capabilities.clone() };
+        let mut capabilities = Capabilities { protection: adopting.protection, ..self.capabilities.clone() };
+        let in_use = sdp::keys_in_use(&adopting.heard, &adopting.said).filter(|_| !adopting.is_second_try);
+        if let Some(KeysInUse { suite, key, is_demanded }) = in_use {
+            open.local.keys = open.local.keys.clone().with(suite, key);
+            capabilities.suites = vec![suite];
+            capabilities.protection =
+                if is_demanded { ProtectionPolicy::Required } else { ProtectionPolicy::Preferred };
+        }
         let description = sdp::offer_in_place_of(&adopting.heard, &capabilities, &open.local)
             .unwrap_or_else(|_| sdp::offer(&capabilities, &open.local));
         endpoint.described.clone_from(&description);

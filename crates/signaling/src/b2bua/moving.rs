@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sip::refusal::Word;
 use sip::{Aor, HeaderName, Method, Refusal, Uri, build};
 
-use super::dialogs::{Pair, Side};
+use super::dialogs::{End, Pair, Side};
 use crate::AdmittedRequest;
 use crate::core::Core;
 use conference::id::MeetingAddress;
@@ -215,6 +215,7 @@ impl Core {
 }
 
 fn adoptions(pair: &Pair) -> Result<[(Side, Adoption); 2], Refusal> {
+    let described = |end: &End| end.described.as_ref().map(|session| session.body.to_vec()).unwrap_or_default();
     let adoption = |side: Side| -> Result<Adoption, Refusal> {
         let (end, other) = (pair.end(side), pair.end(side.other()));
         let unreadable = || Refusal::new(481, Word::DialogUnknown, "the call is of somebody without an address");
@@ -224,7 +225,8 @@ fn adoptions(pair: &Pair) -> Result<[(Side, Adoption); 2], Refusal> {
             dialog: end.dialog.clone(),
             was_called: side == Side::Callee,
             source: end.source,
-            heard: other.described.as_ref().map(|session| session.body.to_vec()).unwrap_or_default(),
+            heard: described(other),
+            said: described(end),
         })
     };
     Ok([(Side::Caller, adoption(Side::Caller)?), (Side::Callee, adoption(Side::Callee)?)])
