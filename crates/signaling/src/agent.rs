@@ -269,7 +269,7 @@ impl Core {
         for value in &recorded {
             edits.prepend(HeaderName::RecordRoute, value);
         }
-        Message::parse(edits.apply(&request.message)).map_err(|error| crate::owner::too_large(&error))
+        Message::parse(edits.apply(&request.message)).map_err(|error| crate::outgoing::too_large(&error))
     }
 }
 

@@ -8,19 +8,17 @@ use std::time::Instant;
 use federation::admission::Origin;
 use federation::flow::FlowKind;
 use messaging::MessageId;
-use sip::proxy::forward::{record_route_value, via_value};
 use sip::proxy::response_context::{ContextOutput, ResponseContext};
 use sip::refusal::Word;
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
-use sip::{Aor, FlowId, Message, Method, ParseError, Refusal, Transport};
+use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
 
 use crate::acceptor::{no_answer, overloaded, store_failed};
-use crate::agent::AgentKey;
 use crate::calls;
 use crate::core::{Asker, Core};
 use crate::failover::Trial;
 use crate::flow_table::Whereabouts;
-use crate::forward::{self, Hop};
+use crate::forward;
 use crate::gateway;
 use crate::handoff::Responder;
 use crate::replacing;
@@ -28,7 +26,7 @@ use crate::route::{Destination, flow_failed};
 use crate::schedule::Machine;
 use crate::store_and_forward::Keeping;
 use crate::token::Leg;
-use crate::{AdmittedRequest, Answer, Handoff, Ingress, Question, Requester, Upstream};
+use crate::{AdmittedRequest, Answer, Handoff, Question, Requester, Upstream};
 
 /// Names a response context. Unique within a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -505,89 +503,6 @@ impl Core {
         self.record_refused(now, request, refusal);
         self.refuse(now, upstream, request, refusal);
     }
-
-    /// The request as it goes out to a target.
-    ///
-    /// # Errors
-    /// 513 where our own headers make it larger than a message may be.
-    fn outgoing(
-        &self,
-        request: &AdmittedRequest,
-        target: &Target,
-        id: ClientTransactionId,
-    ) -> Result<Message, Refusal> {
-        let edge = &self.organisation.edge;
-        let hop = Hop {
-            via: via_value(target.transport, edge, target.local_port, &self.mint.branch(id.serial)),
-            request_uri: target.request_uri.clone(),
-            path: target.path.clone(),
-            record_routes: self.record_routes(request, target),
-            border: crosses_border(request),
-        };
-        let bytes = forward::request(&request.message, request.routes_taken, &request.admitted, &hop);
-        Message::parse(bytes).map_err(|error| too_large(&error))
-    }
-
-    /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other
-    /// (RFC 5658 does so where the transport changes).
-    fn record_routes(&self, request: &AdmittedRequest, target: &Target) -> Vec<String> {
-        let Some(egress) = target.leg.as_ref().filter(|_| forward::begins_dialog(&request.message)) else {
-            return Vec::new();
-        };
-        vec![self.ingress_route(request), self.route_value(request, egress, target.transport, target.local_port)]
-    }
-
-    /// The same where the request goes no further than to an agent of ours.
-    pub(crate) fn record_routes_to_agent(&self, agent: &AgentKey, request: &AdmittedRequest) -> Vec<String> {
-        if !forward::begins_dialog(&request.message) {
-            return Vec::new();
-        }
-        vec![self.ingress_route(request), self.agent_route(request, agent)]
-    }
-
-    /// The leg on the side that the request comes from.
-    fn ingress_route(&self, request: &AdmittedRequest) -> String {
-        match (&request.ingress, request.admitted.origin()) {
-            (Ingress::Agent(agent), _) => self.agent_route(request, agent),
-            (Ingress::Flow(flow), Origin::User { aor }) => {
-                let worker = request.upstream.map_or(self.ownership.worker, |upstream| upstream.worker);
-                let leg = self.mint.flow_leg(worker, flow.id, aor);
-                self.route_value(request, &leg, flow.transport, flow.local.port())
-            }
-            (_, origin) => {
-                let domain = match origin {
-                    Origin::Partner { domain, .. } => domain.clone(),
-                    Origin::User { aor } => aor.domain().to_owned(),
-                };
-                let port = self.listening_port(Transport::Tls);
-                self.route_value(request, &Leg::Partner { domain }, Transport::Tls, port)
-            }
-        }
-    }
-
-    fn agent_route(&self, request: &AdmittedRequest, agent: &AgentKey) -> String {
-        self.route_value(request, &Leg::Agent(agent.clone()), Transport::Tls, self.listening_port(Transport::Tls))
-    }
-
-    fn route_value(&self, request: &AdmittedRequest, leg: &Leg, transport: Transport, port: u16) -> String {
-        let call_id = request.message.call_id().unwrap_or_default();
-        record_route_value(&self.mint.route(leg, call_id), &self.organisation.edge, port, transport)
-    }
-
-    /// Transport of a flow of ours, and the port of ours that its peer speaks to.
-    fn facts_of(&self, flow: FlowId) -> (Transport, u16) {
-        match flow {
-            FlowId::Datagram { .. } => (Transport::Udp, self.listening_port(Transport::Udp)),
-            FlowId::Stream { .. } => match self.flows.get(flow) {
-                Some(state) => (state.facts.transport, self.our_port(&state.facts)),
-                None => (Transport::Tls, self.listening_port(Transport::Tls)),
-            },
-        }
-    }
-}
-
-pub(crate) fn too_large(error: &ParseError) -> Refusal {
-    Refusal::new(513, Word::MessageTooLarge, format!("with our own headers added: {error}"))
 }
 
 /// A MESSAGE and its like go to every target, whatever the others answer.

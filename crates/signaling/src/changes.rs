@@ -1,0 +1,88 @@
+//! What changes under a worker: flows that come and go, the table of partners, accounts that are removed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use conference::schedule::Meetings;
+use federation::flow::{Direction, FlowFacts, FlowKind};
+use federation::partner::Partners;
+use sip::refusal::Word;
+use sip::{Aor, FlowId, Refusal};
+
+use crate::core::Core;
+use crate::schedule::Machine;
+use crate::{Handoff, Output, links};
+
+impl Core {
+    pub(crate) fn flow_opened(&mut self, now: Instant, facts: FlowFacts) {
+        let flow = facts.id;
+        self.flows.open(facts);
+        self.schedule.push(now + self.limits.undecided_time(), Machine::Undecided(flow));
+    }
+
+    /// A flow of ours is over. Its acceptor has to forget where it went, and any worker may hold a binding over it:
+    /// several users can share a connection.
+    pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) {
+        if self.flows.close(flow).is_some_and(|state| state.facts.direction == Direction::Inbound) {
+            for worker in self.ownership.others() {
+                self.hand(worker, Handoff::FlowEnded { flow });
+            }
+        }
+        // Whoever called over it hears nothing any more: the other side should not ring on.
+        for transaction in self.transactions.pending_invites(flow) {
+            self.cancel(now, transaction);
+        }
+        self.links.flow_closed(now, flow);
+        self.flow_ended_elsewhere(now, flow);
+    }
+
+    pub(crate) fn flow_ended_elsewhere(&mut self, now: Instant, flow: FlowId) {
+        self.flows.forget(flow);
+        self.location.flow_closed(flow);
+        self.transactions.flow_closed(now, flow);
+    }
+
+    pub(crate) fn close_undecided(&mut self, flow: FlowId) {
+        if self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Undecided) {
+            self.counts.hit("undecided_secs_max");
+            self.put(Output::CloseFlow { flow });
+        }
+    }
+
+    /// The scheduled meetings as this worker knows them.
+    pub fn meetings(&self) -> &Meetings {
+        &self.meetings
+    }
+
+    pub(crate) fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {
+        let old = std::mem::replace(&mut self.partners, partners);
+        let new = self.partners.clone();
+        let stands_alike = |domain: &str| links::stand_alike(old.standing(domain), new.standing(domain));
+        self.failover.health.retain_domains(stands_alike);
+        for flow in self.links.outdated(&old, &new) {
+            self.links.let_go(flow);
+            self.put(Output::CloseFlow { flow });
+            self.flow_closed(now, flow);
+        }
+        let organisation = self.organisation.clone();
+        self.remove_from_conferences(now, |who| {
+            let domain = who.domain();
+            if organisation.is_local(domain) { None } else { links::check_standing(domain, new.standing(domain)) }
+        });
+    }
+
+    pub(crate) fn user_removed(&mut self, now: Instant, aor: &Aor) {
+        // While their phones can still be told.
+        self.remove_from_conferences(now, |who| {
+            (who == aor).then(|| Refusal::new(404, Word::UserUnknown, "the account was removed"))
+        });
+        let mut theirs = self.location.remove_user(aor);
+        theirs.retain(|flow| self.flows.get(*flow).is_some());
+        theirs.extend(self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id));
+        self.queues.remove_user(aor);
+        self.presence.remove_user(aor);
+        for flow in theirs {
+            self.put(Output::CloseFlow { flow });
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A request as it leaves for a target: our Via, and the two Record-Routes that lead back to either side.
+
+use sip::proxy::forward::{record_route_value, via_value};
+use sip::refusal::Word;
+use sip::transaction::ClientTransactionId;
+use sip::{FlowId, Message, ParseError, Refusal, Transport};
+
+use crate::AdmittedRequest;
+use crate::agent::AgentKey;
+use crate::core::Core;
+use crate::forward::{self, Hop};
+use crate::handoff::Ingress;
+use crate::owner::{Target, crosses_border};
+use crate::token::Leg;
+use federation::admission::Origin;
+
+impl Core {
+    /// The request as it goes out to a target.
+    ///
+    /// # Errors
+    /// 513 where our own headers make it larger than a message may be.
+    pub(crate) fn outgoing(
+        &self,
+        request: &AdmittedRequest,
+        target: &Target,
+        id: ClientTransactionId,
+    ) -> Result<Message, Refusal> {
+        let edge = &self.organisation.edge;
+        let hop = Hop {
+            via: via_value(target.transport, edge, target.local_port, &self.mint.branch(id.serial)),
+            request_uri: target.request_uri.clone(),
+            path: target.path.clone(),
+            record_routes: self.record_routes(request, target),
+            border: crosses_border(request),
+        };
+        let bytes = forward::request(&request.message, request.routes_taken, &request.admitted, &hop);
+        Message::parse(bytes).map_err(|error| too_large(&error))
+    }
+
+    /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other
+    /// (RFC 5658 does so where the transport changes).
+    fn record_routes(&self, request: &AdmittedRequest, target: &Target) -> Vec<String> {
+        let Some(egress) = target.leg.as_ref().filter(|_| forward::begins_dialog(&request.message)) else {
+            return Vec::new();
+        };
+        vec![self.ingress_route(request), self.route_value(request, egress, target.transport, target.local_port)]
+    }
+
+    /// The same where the request goes no further than to an agent of ours.
+    pub(crate) fn record_routes_to_agent(&self, agent: &AgentKey, request: &AdmittedRequest) -> Vec<String> {
+        if !forward::begins_dialog(&request.message) {
+            return Vec::new();
+        }
+        vec![self.ingress_route(request), self.agent_route(request, agent)]
+    }
+
+    /// The leg on the side that the request comes from.
+    fn ingress_route(&self, request: &AdmittedRequest) -> String {
+        match (&request.ingress, request.admitted.origin()) {
+            (Ingress::Agent(agent), _) => self.agent_route(request, agent),
+            (Ingress::Flow(flow), Origin::User { aor }) => {
+                let worker = request.upstream.map_or(self.ownership.worker, |upstream| upstream.worker);
+                let leg = self.mint.flow_leg(worker, flow.id, aor);
+                self.route_value(request, &leg, flow.transport, flow.local.port())
+            }
+            (_, origin) => {
+                let domain = match origin {
+                    Origin::Partner { domain, .. } => domain.clone(),
+                    Origin::User { aor } => aor.domain().to_owned(),
+                };
+                let port = self.listening_port(Transport::Tls);
+                self.route_value(request, &Leg::Partner { domain }, Transport::Tls, port)
+            }
+        }
+    }
+
+    fn agent_route(&self, request: &AdmittedRequest, agent: &AgentKey) -> String {
+        self.route_value(request, &Leg::Agent(agent.clone()), Transport::Tls, self.listening_port(Transport::Tls))
+    }
+
+    fn route_value(&self, request: &AdmittedRequest, leg: &Leg, transport: Transport, port: u16) -> String {
+        let call_id = request.message.call_id().unwrap_or_default();
+        record_route_value(&self.mint.route(leg, call_id), &self.organisation.edge, port, transport)
+    }
+
+    /// Transport of a flow of ours, and the port of ours that its peer speaks to.
+    pub(crate) fn facts_of(&self, flow: FlowId) -> (Transport, u16) {
+        match flow {
+            FlowId::Datagram { .. } => (Transport::Udp, self.listening_port(Transport::Udp)),
+            FlowId::Stream { .. } => match self.flows.get(flow) {
+                Some(state) => (state.facts.transport, self.our_port(&state.facts)),
+                None => (Transport::Tls, self.listening_port(Transport::Tls)),
+            },
+        }
+    }
+}
+
+pub(crate) fn too_large(error: &ParseError) -> Refusal {
+    Refusal::new(513, Word::MessageTooLarge, format!("with our own headers added: {error}"))
+}
