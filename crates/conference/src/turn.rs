@@ -151,7 +151,7 @@ pub enum Tone {
 pub enum SoundEvent {
     /// Something was received that counts.
     Heard,
-    /// Plain RTP came from elsewhere than where its signalling is, and is not taken.
+    /// What came is not taken: SRTP that does not authenticate, or plain RTP from elsewhere than where its signalling is.
     SourceRefused(IpAddr),
     Dtmf(char),
     Talking(bool),

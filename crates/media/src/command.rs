@@ -83,7 +83,7 @@ pub enum Announcement {
 pub enum MediaEvent {
     /// The first packet that counts has come: the leg is heard.
     Heard { leg: LegId },
-    /// Packets come from where they may not; said once a leg.
+    /// Packets come that do not authenticate, or plain ones from where they may not; said once a leg.
     SourceRefused { leg: LegId, source: IpAddr },
     /// A key was pressed (RFC 4733): `0` to `9`, `*`, `#`, `A` to `D`. Once a press.
     Dtmf { leg: LegId, key: char },

@@ -75,7 +75,7 @@ pub enum Hearing {
     Heard,
     /// Nothing comes any more.
     Silent,
-    /// It comes, without protection, from elsewhere than its signalling, and is not taken.
+    /// It comes and is not taken: it is protected with another key, or plain and from elsewhere than its signalling.
     Refused {
         from: IpAddr,
     },

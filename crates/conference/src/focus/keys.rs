@@ -24,8 +24,10 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
+    /// Who is heard is so whatever else somebody sends to his ports.
     fn hearing(&mut self, leg: EndpointId, hearing: Hearing) {
-        if let Some(endpoint) = self.endpoints_by_id.get_mut(&leg) {
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&leg) else { return };
+        if !(matches!(hearing, Hearing::Refused { .. }) && endpoint.hearing == Hearing::Heard) {
             endpoint.hearing = hearing;
         }
     }

@@ -218,6 +218,8 @@ fn sound_words(hearing: &Hearing) -> String {
         Hearing::Expected => "nothing came yet".to_owned(),
         Hearing::Heard => "heard".to_owned(),
         Hearing::Silent => "nothing comes any more".to_owned(),
-        Hearing::Refused { from } => format!("plain RTP from {from}, which is not where its signalling is: not taken"),
+        Hearing::Refused { from } => {
+            format!("what comes from {from} is not taken: another key, or plain and not from where its signalling is")
+        }
     }
 }
