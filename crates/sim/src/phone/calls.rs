@@ -19,6 +19,16 @@ pub(super) struct Call {
     session: Session,
     /// The other side is the focus of a conference.
     is_meeting: bool,
+    /// A change of the other side that we answered, and that it has not acknowledged.
+    change: Option<Change>,
+}
+
+struct Change {
+    transaction: ServerTransactionId,
+    answer: Bytes,
+    sequence: u32,
+    pause: Duration,
+    until: Instant,
 }
 
 enum Stage {
@@ -72,7 +82,7 @@ impl Phone {
             draft = draft.body("application/sdp", session.offer());
         }
         let stage = Stage::ExpectAnswer { transaction: None, is_given_up: false, hears_ringing: false };
-        self.calls.insert(call_id.clone(), Call { number, stage, session, is_meeting: false });
+        self.calls.insert(call_id.clone(), Call { number, stage, session, is_meeting: false, change: None });
         self.schedule.insert((now + RINGS_FOR, Task::EndRinging(number)));
         let transaction = self.send_draft(now, draft, false);
         self.call_sent_again(&call_id, transaction);
@@ -328,8 +338,15 @@ impl Phone {
         };
         let answer = build::response(invite, 200, None, None)
             .header(HeaderName::Contact, self.contact())
-            .body("application/sdp", description);
-        let _ = self.transactions.respond(now, id, 200, answer.build());
+            .body("application/sdp", description)
+            .build();
+        let _ = self.transactions.respond(now, id, 200, answer.clone());
+        let sequence = invite.cseq().map_or(0, |cseq| cseq.number);
+        if let Some(call) = self.calls.get_mut(call_id) {
+            let (pause, until) = (FIRST_PAUSE, now + ACK_WITHIN);
+            call.change = Some(Change { transaction: id, answer, sequence, pause, until });
+            self.schedule.insert((now + pause, Task::Repeat2xx(call.number)));
+        }
     }
 
     pub(super) fn call_comes(&mut self, now: Instant, id: ServerTransactionId, invite: Message) {
@@ -339,7 +356,7 @@ impl Phone {
         self.respond(now, id, &invite, 180);
         let call_id = invite.call_id().unwrap_or_default().to_owned();
         let (stage, session) = (Stage::ExpectUser { transaction: id, invite }, self.new_session());
-        self.calls.insert(call_id, Call { number, stage, session, is_meeting });
+        self.calls.insert(call_id, Call { number, stage, session, is_meeting, change: None });
     }
 
     pub(super) fn acknowledged_call(&mut self, ack: &Message) {
@@ -347,6 +364,8 @@ impl Phone {
         if !call.session.accept(ack.body()) {
             self.events.push_back(Event::Puzzled);
         }
+        let sequence = ack.cseq().map_or(0, |cseq| cseq.number);
+        call.change.take_if(|change| change.sequence == sequence);
         if let Stage::ExpectAck { dialog, .. } = &call.stage {
             let (with, is_focus) = (sender(ack), call.is_meeting);
             call.stage = Stage::Talking { dialog: dialog.clone(), ack: None };
@@ -381,7 +400,11 @@ impl Phone {
     /// RFC 3261 section 13.3.1.4: over any transport, until the ACK is here or 64 T1 have passed.
     pub(super) fn repeat_2xx(&mut self, now: Instant, number: u64) {
         let Some((call_id, call)) = self.calls.iter_mut().find(|(_, call)| call.number == number) else { return };
-        let Stage::ExpectAck { transaction, answer, pause, until, .. } = &mut call.stage else { return };
+        let (transaction, answer, pause, until) = match (&mut call.stage, &mut call.change) {
+            (Stage::ExpectAck { transaction, answer, pause, until, .. }, _) => (transaction, answer, pause, until),
+            (_, Some(Change { transaction, answer, pause, until, .. })) => (transaction, answer, pause, until),
+            (_, None) => return,
+        };
         if now >= *until {
             let call_id = call_id.clone();
             self.send_within(now, &call_id, Within::new(Method::Bye));
