@@ -10,33 +10,13 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from baresip_phone import Baresip
-from sound import loudness, silences, write_tone
+from sound import silences
 from stage import Servers, play
+from three_baresips import HEARD_DB, PEOPLE, expect_heard, three
 
 WAIT_SECS = 8
 WHOLE_RUN_SECS = 120
-PEOPLE = {
-    "alice": ("CONTOSO", 440, 15060),
-    "bob": ("FABRIKAM", 880, 15070),
-    "carol": ("LITWARE", 660, 15080),
-}
-# Of full scale: a tone that is there, and what the codec leaves of one that is not.
-HEARD_DB, SILENT_DB = -30, -45
 BEFORE_SECS, AFTER_SECS = 1.5, 2.5
-
-
-def phone(facts, folder, name):
-    organisation, hertz, port = PEOPLE[name]
-    home = folder / name
-    home.mkdir()
-    write_tone(home / "tone.wav", hertz, seconds=60)
-    place = facts[organisation + "_TLS"]
-    edge = f"{facts[organisation + '_EDGE']}:{place.rsplit(':', 1)[1]}"
-    return Baresip(
-        home, aor=f"{name}@{organisation.lower()}.example", password=facts[name.upper() + "_PASSWORD"], edge=edge,
-        place=place, ca=facts["CA"], dns=facts["DNS"], port=port, peer="dave@contoso.example",
-    )  # fmt: skip
 
 
 class Escalation:
@@ -44,7 +24,7 @@ class Escalation:
 
     def __init__(self, servers, folder):
         self.servers = servers
-        self.people = {name: phone(servers.facts, folder, name) for name in PEOPLE}
+        self.people = three(servers.facts, folder)
         self.meeting = None
 
     def register(self):
@@ -85,10 +65,7 @@ class Escalation:
 
     def heard(self, name):
         """In the last part, when all are there: both others, and not itself."""
-        for other, (_, hertz, _) in PEOPLE.items():
-            level = loudness(self.recording(name), hertz, -1.4, -0.4)
-            if not (level < SILENT_DB if other == name else level > HEARD_DB):
-                raise RuntimeError(f"{other}'s {hertz} Hz is there at {level:.0f} dB of full scale")
+        expect_heard(self.recording(name), set(PEOPLE) - {name}, -1.4, -0.4)
 
     def gap_ms(self, name, other):
         """For how long at a stretch it did not hear the other, from its first sound to its last."""

@@ -6,25 +6,17 @@ Each plays a tone of its own and records what it hears: the two others, and neve
 import sys
 import time
 
-from baresip_phone import Baresip
-from sound import loudness, write_tone
 from stage import play
+from three_baresips import expect_heard, three
 
 WAIT_SECS = 8
 WHOLE_RUN_SECS = 150
-PEOPLE = {
-    "alice": ("CONTOSO", 440, 15060),
-    "bob": ("FABRIKAM", 880, 15070),
-    "carol": ("LITWARE", 660, 15080),
-}
-# Of full scale. A tone that is there is mixed at its own loudness; what is not there is what the codec leaves.
-HEARD_DB, SILENT_DB = -30, -45
 # A change takes a moment to be heard: jitter buffers on both sides, and the talkers' turn.
 SETTLE_SECS, LISTEN_SECS = 0.7, 1.0
 
 
 def meet(report, servers, folder):
-    people = {name: phone(servers.facts, folder, name) for name in PEOPLE}
+    people = three(servers.facts, folder)
     try:
         for person in people.values():
             report.check(f"{person.aor} registers", lambda person=person: registers(person))
@@ -32,19 +24,6 @@ def meet(report, servers, folder):
     finally:
         for person in people.values():
             person.end()
-
-
-def phone(facts, folder, name):
-    organisation, hertz, port = PEOPLE[name]
-    home = folder / name
-    home.mkdir()
-    write_tone(home / "tone.wav", hertz, seconds=90)
-    place = facts[organisation + "_TLS"]
-    edge = f"{facts[organisation + '_EDGE']}:{place.rsplit(':', 1)[1]}"
-    return Baresip(
-        home, aor=f"{name}@{organisation.lower()}.example", password=facts[name.upper() + "_PASSWORD"], edge=edge,
-        place=place, ca=facts["CA"], dns=facts["DNS"], port=port, peer="dave@contoso.example",
-    )  # fmt: skip
 
 
 def registers(person):
@@ -103,11 +82,7 @@ class Listening:
 
     def heard(self, name, call, since, others):
         recordings = sorted((self.people[name].home / "recordings").glob("*dec.wav"), key=lambda path: path.name)
-        path = recordings[call]
-        for other, (_, hertz, _) in PEOPLE.items():
-            level = loudness(path, hertz, since, since + LISTEN_SECS)
-            if not (level > HEARD_DB if other in others else level < SILENT_DB):
-                raise RuntimeError(f"{other}'s {hertz} Hz is there at {level:.0f} dB of full scale")
+        expect_heard(recordings[call], others, since, since + LISTEN_SECS)
 
 
 def words(name, others):
