@@ -194,6 +194,28 @@ fn who_gives_up_or_is_refused_leaves_nothing() {
 }
 
 #[test]
+fn a_partner_takes_back_a_call_to_such_a_phone() {
+    everywhere(|mut pair| {
+        let (alice, bob) = (pair.alice, pair.bob);
+        let invite = phone::request("INVITE", BOB, ALICE, "c5");
+        pair.world.send(bob, &sdp(&invite, OFFER));
+        let ringing = pair.world.only(alice);
+        pair.world.send(alice, &phone::answer(&ringing, "180 Ringing", "alice"));
+        assert_eq!(pair.world.only(bob).status(), Some(180));
+        let cancel = phone::simple(&invite).replace("INVITE sip", "CANCEL sip").replace("1 INVITE", "1 CANCEL");
+        pair.world.send(bob, &cancel);
+        assert_eq!(pair.world.only(bob).cseq().unwrap().method, sip::Method::Cancel);
+        let cancelled = pair.world.only(alice);
+        assert_eq!(method(&cancelled), "CANCEL");
+        pair.world.send(alice, &phone::answer(&cancelled, "200 OK", "alice"));
+        pair.world.send(alice, &phone::answer(&ringing, "487 Request Terminated", "alice"));
+        let answer = pair.world.only(bob);
+        assert_eq!((answer.status(), answer.vias().count(), pair.standing()), (Some(487), 1, 0));
+        assert_eq!(method(&pair.world.only(alice)), "ACK");
+    });
+}
+
+#[test]
 fn a_phone_that_is_gone_ends_the_call_of_the_other() {
     everywhere(|mut pair| {
         let (_, ok) = pair.call();
