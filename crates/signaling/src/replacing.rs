@@ -3,7 +3,7 @@
 //!
 //! What is kept is a hint, no more: a phone that is in the call no longer says so itself.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use conference::{Conduct, ConferenceId, Focus, Turn};
@@ -16,8 +16,9 @@ use crate::{AdmittedRequest, Ingress, Upstream};
 /// The calls that were answered through this worker, the oldest forgotten first.
 #[derive(Debug, Default)]
 pub(crate) struct Proxied {
-    calls_by_id: BTreeMap<String, ProxiedCall>,
-    order: VecDeque<String>,
+    calls_by_id: BTreeMap<String, (u64, ProxiedCall)>,
+    ids_by_age: BTreeMap<u64, String>,
+    last_age: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -35,17 +36,21 @@ struct Party {
 
 impl Proxied {
     pub(crate) fn remember(&mut self, (call_id, call): (String, ProxiedCall), max: usize) {
-        if self.calls_by_id.insert(call_id.clone(), call).is_none() {
-            self.order.push_back(call_id);
-        }
-        while self.order.len() > max {
-            let oldest = self.order.pop_front();
-            oldest.and_then(|oldest| self.calls_by_id.remove(&oldest));
+        self.forget(&call_id);
+        self.last_age += 1;
+        self.ids_by_age.insert(self.last_age, call_id.clone());
+        self.calls_by_id.insert(call_id, (self.last_age, call));
+        while self.calls_by_id.len() > max
+            && let Some((_, oldest)) = self.ids_by_age.pop_first()
+        {
+            self.calls_by_id.remove(&oldest);
         }
     }
 
     pub(crate) fn forget(&mut self, call_id: &str) {
-        self.calls_by_id.remove(call_id);
+        if let Some((age, _)) = self.calls_by_id.remove(call_id) {
+            self.ids_by_age.remove(&age);
+        }
     }
 }
 
@@ -61,7 +66,7 @@ impl Core {
         call_id: &str,
         people: &[Aor],
     ) -> Option<Result<ConferenceId, Refusal>> {
-        let call = self.proxied.calls_by_id.get(call_id)?.clone();
+        let (_, call) = self.proxied.calls_by_id.get(call_id)?.clone();
         let begun = self.begin_replacing(now, call_id, &call, people);
         if begun.is_ok() {
             self.proxied.forget(call_id);
@@ -117,4 +122,26 @@ pub(crate) fn answered(request: &AdmittedRequest, response: &Message) -> Option<
     };
     let call = ProxiedCall { caller: party(&from, invite)?, callee: party(&to, response)? };
     Some((invite.call_id().ok()?.to_owned(), call))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_are_forgotten_and_what_ended_takes_nobodys_place() {
+        let party =
+            |who: &str| Party { who: who.parse().unwrap(), tag: "t".into(), support: TransferSupport::default() };
+        let call = || ProxiedCall { caller: party("alice@contoso.example"), callee: party("bob@fabrikam.example") };
+        let mut proxied = Proxied::default();
+        for call_id in ["one", "two", "one"] {
+            proxied.remember((call_id.to_owned(), call()), 2);
+        }
+        proxied.forget("two");
+        for call_id in ["three", "four"] {
+            proxied.remember((call_id.to_owned(), call()), 2);
+        }
+        assert_eq!(proxied.calls_by_id.keys().collect::<Vec<_>>(), ["four", "three"]);
+        assert_eq!(proxied.ids_by_age.values().collect::<Vec<_>>(), ["three", "four"]);
+    }
 }

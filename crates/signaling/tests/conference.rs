@@ -318,6 +318,25 @@ fn who_is_handed_a_place_in_the_meeting_comes_in_and_the_first_phone_is_let_go()
 }
 
 #[test]
+fn a_place_is_not_handed_to_more_phones_than_one_may_have() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        let (address, tag) = (conference(&ok), ok.to().unwrap().tag().unwrap().to_owned());
+        // None of them offers or acknowledges anything, so that the place is not taken, and each has ports.
+        let mut statuses = Vec::new();
+        for number in 0..7 {
+            let invite = phone::request("INVITE", BOB, &address, &format!("b{number}"));
+            let replaces = format!("Replaces: a1;to-tag={tag};from-tag=caller\nContent-Length");
+            room.world.send(room.bob, &invite.replace("Content-Length", &replaces));
+            statuses
+                .extend(room.world.take(room.bob).iter().filter_map(Message::status).filter(|status| *status >= 200));
+        }
+        assert_eq!(statuses, [200, 200, 200, 200, 200, 486, 486]);
+        assert_eq!(room.legs().len(), 6, "hers, and five of his");
+    });
+}
+
+#[test]
 fn a_phone_that_holds_plays_nothing_into_the_meeting() {
     everywhere(|mut room| {
         let ok = room.begin();

@@ -67,7 +67,7 @@ impl<S: Copy + Ord> Focus<S> {
             Command::MuteAll(is_muted) => self.mute_all(*is_muted),
             Command::Lock(is_locked) => self.conduct.settings.is_locked = *is_locked,
             Command::Role(who, role) => {
-                self.conduct.roles.insert(who.clone(), *role);
+                self.conduct.give_role(who, *role)?;
                 self.keep(turn);
             }
             Command::End => self.remove_all(turn),

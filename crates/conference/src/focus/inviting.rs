@@ -40,8 +40,13 @@ impl<S: Copy + Ord> Focus<S> {
 
     /// Who is invited enters as such.
     pub(super) fn admit_invited(&mut self, turn: &Turn<'_>, who: &Aor) -> Result<(), Refusal> {
-        self.conduct.roles.entry(who.clone()).or_insert(MeetingRole::Attendee);
-        self.admit(turn, who)?;
+        let role = self.conduct.roles.get(who).copied();
+        self.conduct.give_role(who, role.unwrap_or(MeetingRole::Attendee))?;
+        let admitted = self.admit(turn, who);
+        if admitted.is_err() && role.is_none() {
+            self.conduct.roles.remove(who);
+        }
+        admitted?;
         self.keep(turn);
         Ok(())
     }

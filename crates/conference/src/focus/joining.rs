@@ -19,7 +19,7 @@ impl<S: Copy + Ord> Focus<S> {
         check_required(request)?;
         let (who, display) = sender(request)?;
         let replaced = self.replaced(request)?;
-        let entry = if replaced.is_some() { Entry::Inside } else { self.admit(turn, &who)? };
+        let entry = if replaced.is_some() { self.admit_in_place(&who)? } else { self.admit(turn, &who)? };
         let offer = first_offer(request)?;
         if self.participants_by_aor.is_empty() {
             self.keep(turn);
@@ -42,19 +42,25 @@ impl<S: Copy + Ord> Focus<S> {
 
     /// Whether he may come in, and where to.
     pub(super) fn admit(&self, turn: &Turn<'_>, who: &Aor) -> Result<Entry, Refusal> {
-        let known = self.participants_by_aor.get(who);
-        let devices = known.map_or(0, |participant| participant.endpoints.len());
-        let people = self.participants_by_aor.len();
-        if devices >= self.limits.endpoints_per_participant_max
-            || (known.is_none() && people >= self.limits.participants_max)
-        {
-            return Err(Refusal::new(486, Word::MeetingFull, format!("{people} people, {devices} devices of his")));
-        }
-        match known.map(|participant| participant.place) {
+        self.check_room(who)?;
+        match self.participants_by_aor.get(who).map(|participant| participant.place) {
             Some(Place::Inside | Place::Called) => Ok(Entry::Inside),
             Some(Place::Lobby) => Ok(Entry::Lobby),
             None => admission::admit(&self.conduct, who, turn.unix_secs, self.inside().next().is_some()),
         }
+    }
+
+    /// # Errors
+    /// 486 `meeting-full`.
+    pub(super) fn check_room(&self, who: &Aor) -> Result<(), Refusal> {
+        let known = self.participants_by_aor.get(who);
+        let devices = known.map_or(0, |participant| participant.endpoints.len());
+        let people = self.participants_by_aor.len();
+        let has_room = known.is_some() || people < self.limits.participants_max;
+        if has_room && devices < self.limits.endpoints_per_participant_max {
+            return Ok(());
+        }
+        Err(Refusal::new(486, Word::MeetingFull, format!("{people} people, {devices} devices of his")))
     }
 
     pub(super) fn add_endpoint(&mut self, who: &Aor, stage: Stage<S>, sound: Sound) -> EndpointId {

@@ -2,11 +2,12 @@
 //! hands his place to somebody else.
 
 use sip::refusal::Word;
-use sip::{HeaderName, Message, Refusal};
+use sip::{Aor, HeaderName, Message, Refusal};
 
 use super::endpoint::EndpointId;
 use super::participant::Participant;
 use super::{Focus, malformed};
+use crate::policy::admission::{self, Entry};
 
 impl<S: Copy + Ord> Focus<S> {
     /// The endpoint that this INVITE is to take the place of. Who knows the dialog of somebody inside was let into it by him.
@@ -23,6 +24,12 @@ impl<S: Copy + Ord> Focus<S> {
         let unknown =
             || Refusal::new(481, Word::DialogUnknown, "what it is to take the place of is no session of the meeting");
         found.map(Some).ok_or_else(unknown)
+    }
+
+    /// Somebody inside hands his place over: it is as if he had let him in, but from where nobody may come nobody comes.
+    pub(super) fn admit_in_place(&self, who: &Aor) -> Result<Entry, Refusal> {
+        self.check_room(who)?;
+        admission::by_rule(&self.conduct, who).map(|_| Entry::Inside)
     }
 }
 

@@ -24,7 +24,15 @@ pub fn admit(conduct: &Conduct, who: &Aor, unix_secs: i64, is_occupied: bool) ->
         check_opening(meeting.opening(unix_secs, origin, is_occupied), unix_secs)?;
     }
     lock::check(conduct, who)?;
-    match conduct.settings.lobby.rule(origin, who.domain()) {
+    by_rule(conduct, who)
+}
+
+/// What the rule of where he comes from says, whenever it is and whoever else is there.
+///
+/// # Errors
+/// 403 `meeting-closed`.
+pub fn by_rule(conduct: &Conduct, who: &Aor) -> Result<Entry, Refusal> {
+    match conduct.settings.lobby.rule(conduct.origin(who), who.domain()) {
         LobbyRule::Enter => Ok(Entry::Inside),
         LobbyRule::Wait => Ok(Entry::Lobby),
         LobbyRule::Refuse => {

@@ -8,7 +8,8 @@ pub mod roles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sip::Aor;
+use sip::refusal::Word;
+use sip::{Aor, Refusal};
 
 use crate::ConferenceId;
 use crate::schedule::{
@@ -79,6 +80,18 @@ impl Conduct {
         }
     }
 
+    /// From now on he has this role, by name.
+    ///
+    /// # Errors
+    /// 486 `meeting-full` where as many have one as may be invited.
+    pub fn give_role(&mut self, who: &Aor, role: MeetingRole) -> Result<(), Refusal> {
+        if !self.roles.contains_key(who) && self.roles.len() >= INVITEES_MAX {
+            return Err(Refusal::new(486, Word::MeetingFull, format!("{INVITEES_MAX} are invited")));
+        }
+        self.roles.insert(who.clone(), role);
+        Ok(())
+    }
+
     /// Where somebody stands whose identity was verified.
     pub fn origin(&self, who: &Aor) -> Origin {
         if *who == self.organiser {
@@ -103,6 +116,17 @@ pub(crate) mod tests {
 
     pub fn aor(text: &str) -> Aor {
         text.parse().expect("an address")
+    }
+
+    #[test]
+    fn roles_are_given_to_as_many_as_may_be_invited() {
+        let mut conduct = conduct();
+        for number in 1..INVITEES_MAX {
+            conduct.give_role(&aor(&format!("user{number}@contoso.example")), MeetingRole::Attendee).unwrap();
+        }
+        let late = conduct.give_role(&aor("late@contoso.example"), MeetingRole::Attendee);
+        assert_eq!(late.map_err(|refusal| refusal.status), Err(486));
+        assert!(conduct.give_role(&aor("bob@fabrikam.example"), MeetingRole::Presenter).is_ok(), "he has one");
     }
 
     /// Alice's, with bob of another domain invited.
