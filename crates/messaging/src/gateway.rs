@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use documents::cpim::{self, CpimMessage};
+use documents::cpim::{self, CpimAddress, CpimMessage};
 use sdp::{MessageStream, Offer, OurStreams, SessionOrigin};
 use sip::refusal::Word;
 use sip::usage::{InviteUsage, Session, Us, UsageOutput};
-use sip::{Aor, HeaderName, Message, Method, ParseError, Refusal, RequestBuilder, build};
+use sip::{Aor, HeaderName, Message, Method, ParseError, Refusal, RequestBuilder, Uri, build};
 
 /// One such session. `S` names where a request came from, for the answers to it.
 ///
@@ -150,6 +150,11 @@ impl<S: Copy> Gateway<S> {
         match (is_taken?, request.method()) {
             (true, _) => Ok(()),
             (false, Some(Method::Message)) => self.carry_out(now, to, request, random),
+            // Whoever passes the session on asks so whether it is still there.
+            (false, Some(Method::Options)) => {
+                to.into_iter().for_each(|to| self.respond(to, request, 200));
+                Ok(())
+            }
             _ => Err(Refusal::new(405, Word::MethodNotAllowed, "not within a session of messages")
                 .with_header(HeaderName::Allow, ALLOW.to_owned())),
         }
@@ -201,7 +206,7 @@ impl<S: Copy> Gateway<S> {
         random: &mut dyn FnMut() -> u64,
     ) -> Result<(), Refusal> {
         let Some(to) = to else { return Ok(()) };
-        let (content_type, body) = plain(request)?;
+        let (content_type, body) = plain(request, &self.peer)?;
         let uri = self.user.uri();
         let page = RequestBuilder::new(&Method::Message, &uri)
             .header(HeaderName::MaxForwards, "70")
@@ -312,8 +317,9 @@ impl Default for GatewayLimits {
     }
 }
 
-/// A text that has its sender beside it goes without: the message of its own says who sent it.
-fn plain(request: &Message) -> Result<(String, Vec<u8>), Refusal> {
+/// A text that has its sender beside it goes without: the message of its own says who sent it. Where that is not the peer, as
+/// in a conversation of many that the session has become, the text says it itself.
+fn plain(request: &Message, peer: &Aor) -> Result<(String, Vec<u8>), Refusal> {
     let content_type = request.header_text(HeaderName::ContentType).unwrap_or("text/plain");
     if media_type(content_type) != cpim::CONTENT_TYPE {
         return Ok((content_type.to_owned(), request.body().to_vec()));
@@ -321,7 +327,22 @@ fn plain(request: &Message) -> Result<(String, Vec<u8>), Refusal> {
     let message = CpimMessage::parse(request.body());
     let message =
         message.map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("message/cpim: {error}")))?;
-    Ok((message.content_type, message.content))
+    let CpimMessage { from, content_type, content, .. } = message;
+    let other = from.filter(|from| media_type(&content_type) == "text/plain" && !is_of(from, peer));
+    let content = match other.map(|from| name(&from)).filter(|name| !name.is_empty()) {
+        Some(name) => [name.as_bytes(), b": ", &content].concat(),
+        None => content,
+    };
+    Ok((content_type, content))
+}
+
+fn is_of(address: &CpimAddress, peer: &Aor) -> bool {
+    Uri::parse(&address.uri).is_ok_and(|uri| Aor::from_uri(&uri).is_ok_and(|aor| aor == *peer))
+}
+
+fn name(address: &CpimAddress) -> String {
+    let address_alone = || address.uri.strip_prefix("sip:").unwrap_or(&address.uri).to_owned();
+    address.name.clone().unwrap_or_else(address_alone)
 }
 
 /// What the one side is told of the other's answer: nothing that would end its own dialog, or speak of the other's.

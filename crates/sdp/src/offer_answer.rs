@@ -8,8 +8,8 @@ mod streams;
 
 pub use answering::{NotAcceptable, answer};
 pub use keys_in_use::{KeysInUse, keys_in_use};
-pub use offering::{NotOurs, UnusableAnswer, accept, offer, offer_in_place_of, reoffer};
-pub use streams::{AgreedStreams, OurStreams, answer_streams, reoffer_streams};
+pub use offering::{NotOurs, UnusableAnswer, accept, offer, reoffer};
+pub use streams::{AgreedStreams, OurStreams, answer_streams, offer_streams_in_place_of, reoffer_streams};
 
 use crate::session::Encoding;
 use crate::stream::Stream;

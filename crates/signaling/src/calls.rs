@@ -13,6 +13,7 @@ use conference::ConferenceId;
 
 use crate::agent::AgentKey;
 use crate::core::Core;
+use crate::escalation;
 use crate::route::Destination;
 use crate::{AdmittedRequest, Handoff, Ingress};
 
@@ -62,7 +63,8 @@ pub(crate) fn parties(request: &AdmittedRequest, response: &Message) -> Vec<Aor>
     // Of who takes part in a conference its focus tells.
     let is_of_focus = matches!(request.ingress, Ingress::Agent(AgentKey::Conference(_)));
     let is_answered = request.message.method() == Some(Method::Invite) && matches!(response.status(), Some(200..=299));
-    if !is_answered || !is_new || is_of_focus {
+    // Who writes can be called.
+    if !is_answered || !is_new || is_of_focus || escalation::is_for_messages(&request.message) {
         return Vec::new();
     }
     let callee = match &request.destination {

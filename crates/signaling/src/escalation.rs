@@ -1,7 +1,8 @@
 //! How a call of two will become a meeting, decided at its first INVITE: the one list of reasons.
 //!
 //! A device that knows REFER and Replaces is called into the meeting in place of the call, so the call is proxied. For any
-//! other we stand between the two from the beginning, and move each by a re-INVITE of ours.
+//! other we stand between the two from the beginning, and move each by a re-INVITE of ours. So we do for a session of
+//! messages, whatever its devices show: what they show is about calls, and one end may be a gateway of ours.
 
 use serde::{Deserialize, Serialize};
 use sip::{HeaderName, Message, Method, TransferSupport};
@@ -44,6 +45,8 @@ pub struct Way {
 /// The two ends of a call as far as they are ours.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ends<'a> {
+    /// It is a session for messages alone.
+    pub is_written: bool,
     /// What the caller's device shows in its INVITE; `None` for a partner's.
     pub caller: Option<TransferSupport>,
     /// What each of the callee's devices showed when it registered; `None` for a partner's.
@@ -59,6 +62,9 @@ pub fn decide(setting: StandBetween, ends: Ends<'_>) -> Way {
         StandBetween::Never => return proxied("[calls] between says never"),
         StandBetween::WhenNeeded => {}
     }
+    if ends.is_written {
+        return between("it is a session of messages, and no device is asked to replace one");
+    }
     if let Some(caller) = ends.caller.filter(|support| !support.can_be_moved()) {
         return between(&format!("the caller's device shows {}", lacks(caller)));
     }
@@ -69,16 +75,16 @@ pub fn decide(setting: StandBetween, ends: Ends<'_>) -> Way {
 }
 
 /// Whether an INVITE begins a call of two that may become a meeting. What takes the place of another dialog or joins it is
-/// part of such a move, and a session for messages alone has no sound to be moved.
+/// part of such a move.
 pub fn begins_call(request: &Message) -> bool {
     request.method() == Some(Method::Invite)
         && request.to().is_ok_and(|to| to.tag().is_none())
         && request.header(HeaderName::Replaces).is_none()
         && request.header(HeaderName::Join).is_none()
-        && !is_for_messages(request)
 }
 
-fn is_for_messages(request: &Message) -> bool {
+/// Whether an INVITE offers messages alone.
+pub fn is_for_messages(request: &Message) -> bool {
     let mut media = request.body().split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"m="));
     media.next().is_some_and(|first| first.starts_with(b"message ")) && media.all(|line| line.starts_with(b"message "))
 }
@@ -110,10 +116,11 @@ mod tests {
     fn we_stand_between_where_a_device_of_ours_could_not_be_moved() {
         let one_of_two = [FULL, NONE];
         for (ends, stands_between) in [
-            (Ends { caller: Some(FULL), callees: None }, false),
-            (Ends { caller: Some(NONE), callees: None }, true),
-            (Ends { caller: None, callees: Some(&[FULL]) }, false),
-            (Ends { caller: Some(FULL), callees: Some(&one_of_two) }, true),
+            (Ends { caller: Some(FULL), ..Ends::default() }, false),
+            (Ends { caller: Some(NONE), ..Ends::default() }, true),
+            (Ends { callees: Some(&[FULL]), ..Ends::default() }, false),
+            (Ends { caller: Some(FULL), callees: Some(&one_of_two), is_written: false }, true),
+            (Ends { caller: Some(FULL), callees: Some(&[FULL]), is_written: true }, true),
         ] {
             let way = decide(StandBetween::WhenNeeded, ends);
             assert_eq!(way.stands_between, stands_between, "{ends:?}: {}", way.reason);
@@ -125,9 +132,14 @@ mod tests {
     #[test]
     fn only_what_begins_a_call_counts() {
         assert!(begins_call(&invite("", "")));
-        assert!(begins_call(&invite("", "v=0\nm=audio 1 RTP/AVP 0\nm=message 2 TCP/MSRP *\n")));
-        assert!(!begins_call(&invite("", "v=0\nm=message 5060 sip sip:a@a.example\n")));
+        assert!(begins_call(&invite("", "v=0\nm=message 5060 sip sip:a@a.example\n")));
         assert!(!begins_call(&invite("Replaces: 1;to-tag=a;from-tag=b\n", "")));
         assert!(!begins_call(&invite("Join: 1;to-tag=a;from-tag=b\n", "")));
+    }
+    #[test]
+    fn a_session_with_sound_is_none_of_messages_alone() {
+        assert!(is_for_messages(&invite("", "v=0\nm=message 5060 sip sip:a@a.example\n")));
+        assert!(!is_for_messages(&invite("", "v=0\nm=audio 1 RTP/AVP 0\nm=message 2 TCP/MSRP *\n")));
+        assert!(!is_for_messages(&invite("", "")));
     }
 }

@@ -1,11 +1,12 @@
 //! Taking a phone into the meeting with the dialog that it has: nobody redials.
 //!
-//! It is offered the meeting's sound by a re-INVITE within its dialog. Until it has answered, it is not in the meeting, and
-//! its dialog can be given back to whoever had it.
+//! It is offered the meeting's sound, or messages where its session was of those alone, by a re-INVITE within its dialog.
+//! Until it has answered, it is not in the meeting, and its dialog can be given back to whoever had it; but what it writes
+//! meanwhile reaches the others.
 
 use std::net::IpAddr;
 
-use sdp::{Capabilities, KeysInUse, ProtectionPolicy};
+use sdp::{Capabilities, KeysInUse, Offer, OurStreams, ProtectionPolicy, SessionOrigin};
 use sip::dialog::Dialog;
 use sip::usage::{InviteUsage, Session};
 use sip::{Aor, Refusal};
@@ -13,6 +14,7 @@ use sip::{Aor, Refusal};
 use super::Focus;
 use super::endpoint::{Endpoint, EndpointId, Sound, Stage, Then};
 use super::participant::{Participant, Place};
+use super::sound::ACCEPT_TYPES;
 use crate::policy::admission::Entry;
 use crate::{Adopted, FocusOutput, LegNumber, Turn};
 
@@ -56,11 +58,16 @@ impl<S: Copy + Ord> Focus<S> {
         let protection = self.protection_towards(&who);
         let usage = InviteUsage::resumed(dialog, self.us(), was_called);
         let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), Sound::Silent);
+        let is_written = is_written(&heard);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             endpoint.source = source;
+            endpoint.messages = Offer::parse(&said).ok().and_then(|said| said.messages());
             endpoint.adopting = Some(Box::new(Adopting { heard, said, protection, is_second_try: false }));
         }
-        self.open_leg(id, Then::Reinvite);
+        match is_written {
+            true => self.reinvite_to_write(turn, id),
+            false => self.open_leg(id, Then::Reinvite),
+        }
         Ok(id)
     }
 
@@ -90,16 +97,49 @@ impl<S: Copy + Ord> Focus<S> {
             capabilities.protection =
                 if is_demanded { ProtectionPolicy::Required } else { ProtectionPolicy::Preferred };
         }
-        let description = sdp::offer_in_place_of(&adopting.heard, &capabilities, &open.local)
+        let origin = SessionOrigin::of(&open.local);
+        let ours =
+            OurStreams { origin: &origin, audio: Some((&capabilities, &open.local)), accept_types: ACCEPT_TYPES };
+        let description = sdp::offer_streams_in_place_of(&adopting.heard, &ours)
             .unwrap_or_else(|_| sdp::offer(&capabilities, &open.local));
-        endpoint.described.clone_from(&description);
+        self.offer_within(turn, id, description);
+    }
+
+    /// Messages alone need no ports.
+    fn reinvite_to_write(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
+        let origin = SessionOrigin { host: self.aor.domain().to_owned(), session_id: (turn.random)() >> 2, version: 1 };
+        let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
+        let Some(adopting) = &endpoint.adopting else { return };
+        let ours = OurStreams { origin: &origin, audio: None, accept_types: ACCEPT_TYPES };
+        let Ok(description) = sdp::offer_streams_in_place_of(&adopting.heard, &ours) else { return };
+        endpoint.origin = Some(origin);
+        self.offer_within(turn, id, description);
+    }
+
+    fn offer_within(&mut self, turn: &mut Turn<'_>, id: EndpointId, description: String) {
+        if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
+            endpoint.described.clone_from(&description);
+        }
         if let Some(usage) = self.usage(id) {
             usage.offer(turn.now, Some(Session::sdp(description)));
         }
         self.drain_usage(turn, id);
     }
 
-    /// It has answered with sound: it is in the meeting.
+    /// It has answered with messages where those were all that it was offered; gives back whether that was so.
+    pub(super) fn answered_in_writing(&mut self, turn: &mut Turn<'_>, id: EndpointId) -> bool {
+        let Some(endpoint) = self.endpoints_by_id.get(&id) else { return false };
+        if endpoint.adopting.is_none() || endpoint.has_leg() {
+            return false;
+        }
+        match endpoint.messages.is_some() {
+            true => self.adopted(turn, id),
+            false => self.adoption_refused(turn, id, 606),
+        }
+        true
+    }
+
+    /// It has answered: it is in the meeting.
     pub(super) fn adopted(&mut self, turn: &Turn<'_>, id: EndpointId) {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
         if endpoint.adopting.take().is_none() {
@@ -113,8 +153,9 @@ impl<S: Copy + Ord> Focus<S> {
     /// It does not want what was offered: the other kind of sound is, once.
     pub(super) fn adoption_refused(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16) {
         let is_flexible = self.capabilities.protection == ProtectionPolicy::Preferred;
-        let Some(Endpoint { adopting: Some(adopting), .. }) = self.endpoints_by_id.get_mut(&id) else { return };
-        if is_flexible && matches!(status, 415 | 488 | 606) && !adopting.is_second_try {
+        let Some(Endpoint { adopting: Some(adopting), sound, .. }) = self.endpoints_by_id.get_mut(&id) else { return };
+        let has_sound = !matches!(sound, Sound::Silent);
+        if has_sound && is_flexible && matches!(status, 415 | 488 | 606) && !adopting.is_second_try {
             adopting.is_second_try = true;
             adopting.protection = match adopting.protection {
                 ProtectionPolicy::Required => ProtectionPolicy::Preferred,
@@ -131,4 +172,9 @@ impl<S: Copy + Ord> Focus<S> {
             self.outputs.push_back(FocusOutput::Adopted { leg: id, outcome: Adopted::Left });
         }
     }
+}
+
+/// Whether this is the description of a session of messages alone.
+fn is_written(description: &[u8]) -> bool {
+    Offer::parse(description).is_ok_and(|offer| offer.messages().is_some() && !offer.has_audio())
 }

@@ -8,7 +8,7 @@ use sip::{Aor, HeaderName, Method, RequestBuilder};
 
 use super::endpoint::EndpointId;
 use super::inviting::outside;
-use super::participant::Place;
+use super::participant::{Participant, Place};
 use super::said::Said;
 use super::{Asked, Focus, new_tag};
 use crate::{FocusOutput, Turn};
@@ -28,11 +28,8 @@ struct Page {
 
 impl<S: Copy + Ord> Focus<S> {
     pub(super) fn distribute(&mut self, turn: &mut Turn<'_>, by: &Aor, said: &Said) {
-        let hears = |who: &Aor, place: Place, is_paged: bool| {
-            who != by && (place == Place::Inside || (place == Place::Called && is_paged))
-        };
         let all = self.participants_by_aor.iter();
-        let others = all.filter(|(who, participant)| hears(who, participant.place, participant.is_paged));
+        let others = all.filter(|(who, participant)| *who != by && self.hears(participant));
         let others: Vec<Aor> = others.map(|(who, _)| who.clone()).collect();
         let name = self.name_of(by);
         for who in others {
@@ -41,6 +38,17 @@ impl<S: Copy + Ord> Focus<S> {
                 true => self.page_said(turn, &who, (by, &name), said),
                 false => sessions.into_iter().for_each(|id| self.say_within(id, (by, &name), said)),
             }
+        }
+    }
+
+    /// Whether he gets what others say: he is inside, is called by message, or comes with the session that he has.
+    fn hears(&self, participant: &Participant) -> bool {
+        let is_on_its_way =
+            |id: &EndpointId| self.endpoints_by_id.get(id).is_some_and(|endpoint| endpoint.adopting.is_some());
+        match participant.place {
+            Place::Inside => true,
+            Place::Called => participant.is_paged || participant.endpoints.iter().any(is_on_its_way),
+            Place::Lobby => false,
         }
     }
 

@@ -77,10 +77,13 @@ impl<S: Copy + Ord> Focus<S> {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return Ok(()) };
         let who = endpoint.participant.clone();
         let said = Said::read(incoming.request)?;
+        let is_on_its_way = endpoint.adopting.is_some();
         if !std::mem::replace(&mut endpoint.writes_within, true) {
             self.touch();
         }
-        self.check_inside(&who)?;
+        if !is_on_its_way {
+            self.check_inside(&who)?;
+        }
         self.check_size(&said)?;
         self.check_pace(turn, &who)?;
         self.respond_to_said(turn, incoming);

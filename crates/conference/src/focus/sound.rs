@@ -73,9 +73,12 @@ impl<S: Copy + Ord> Focus<S> {
         if endpoint.messages.is_some() {
             endpoint.messages = Offer::parse(answer).ok().and_then(|answer| answer.messages());
         }
-        if !matches!(endpoint.sound, Sound::Open(_)) {
+        if self.answered_in_writing(turn, id) {
             return;
         }
+        let Some(endpoint) = self.endpoints_by_id.get(&id).filter(|one| matches!(one.sound, Sound::Open(_))) else {
+            return;
+        };
         match sdp::accept(&endpoint.described, answer) {
             Ok(session) => {
                 self.adopted(turn, id);

@@ -45,23 +45,7 @@ pub fn offer(capabilities: &Capabilities, local: &LocalMedia) -> String {
     write::description(local, vec![offered_audio(capabilities, local)], None)
 }
 
-/// The same inside a session that another user agent described until now, with `last` the last description that the peer has
-/// of it: m-lines keep their places (RFC 3264 section 8), the first audio stream becomes ours, all others are refused.
-///
-/// # Errors
-/// `last` cannot be read.
-pub fn offer_in_place_of(last: &[u8], capabilities: &Capabilities, local: &LocalMedia) -> Result<String, ParseError> {
-    let last = Offer::parse(last)?;
-    let mut medias: Vec<Media> = last.session.medias.iter().map(write::refused).collect();
-    let ours = offered_audio(capabilities, local);
-    match last.session.medias.iter().position(|media| media.media == "audio") {
-        Some(place) => medias[place] = ours,
-        None => medias.push(ours),
-    }
-    Ok(write::description(local, medias, last.session.times.first()))
-}
-
-fn offered_audio(capabilities: &Capabilities, local: &LocalMedia) -> Media {
+pub(super) fn offered_audio(capabilities: &Capabilities, local: &LocalMedia) -> Media {
     let formats: Vec<Format> = capabilities.encodings.iter().map(|encoding| payload::ours(*encoding)).collect();
     let mut rates: Vec<u32> = formats.iter().map(|format| format.encoding.clock_rate()).collect();
     rates.sort_unstable();

@@ -1,7 +1,7 @@
 //! Offers of ours inside a session that runs (RFC 3264 section 8).
 
 use super::fixture::{answered, lines, local};
-use super::{NotOurs, UnusableAnswer, accept, answer, offer, offer_in_place_of, reoffer};
+use super::{NotOurs, UnusableAnswer, accept, answer, offer, reoffer};
 use crate::capabilities::{Capabilities, Keys, LocalMedia};
 use crate::description::Offer;
 use crate::session::{Direction, Encoding};
@@ -87,22 +87,4 @@ fn the_answer_stands_where_the_offer_stood() {
 fn without_a_running_stream_there_is_nothing_to_offer_again() {
     assert_eq!(reoffer("v=0\r\nm=audio 0 RTP/AVP 0\r\n", &local()), Err(NotOurs::NoAudio));
     assert!(matches!(reoffer("", &local()), Err(NotOurs::Unreadable(_))));
-}
-
-#[test]
-fn an_offer_in_place_of_anothers_keeps_the_lines() {
-    let last = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=video 4002 RTP/AVP 99\na=rtpmap:99 H264/90000\n\
-        m=audio 4000 RTP/AVP 18\n";
-    let text = offer_in_place_of(lines(last).as_bytes(), &Capabilities::default(), &local()).unwrap();
-    let media: Vec<&str> = text.lines().filter(|line| line.starts_with("m=")).collect();
-    assert_eq!(media.len(), 2, "{text}");
-    assert!(media[0].starts_with("m=video 0 RTP/AVP 99"), "{text}");
-    assert!(media[1].starts_with("m=audio ") && !media[1].starts_with("m=audio 0 "), "{text}");
-    assert!(text.contains("PCMU/8000"), "{text}");
-    let alone = offer_in_place_of(
-        lines("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n").as_bytes(),
-        &Capabilities::default(),
-        &local(),
-    );
-    assert!(alone.unwrap().contains("\r\nm=audio "));
 }

@@ -5,7 +5,7 @@ use sdp_types::Media;
 use super::answering::{Accepted, NotAcceptable};
 use super::offering::{self, NotOurs};
 use crate::capabilities::{Capabilities, LocalMedia, SessionOrigin};
-use crate::description::Offer;
+use crate::description::{Offer, ParseError};
 use crate::message::MessageStream;
 use crate::session::AudioSession;
 use crate::write;
@@ -77,6 +77,28 @@ pub fn reoffer_streams(last: &str, ours: &OurStreams<'_>) -> Result<String, NotO
         medias[index] = write::messages(&last.session.medias[index], ours.accept_types);
     }
     Ok(write::whole(ours.origin, local, medias, last.session.times.first()))
+}
+
+/// An offer inside a session that another user agent described until now, with `last` the last description that the peer has
+/// of it: m-lines keep their places (RFC 3264 section 8), the first audio stream and the first one of messages become ours, all
+/// others are refused.
+///
+/// # Errors
+/// `last` cannot be read.
+pub fn offer_streams_in_place_of(last: &[u8], ours: &OurStreams<'_>) -> Result<String, ParseError> {
+    let last = Offer::parse(last)?;
+    let mut medias: Vec<Media> = last.session.medias.iter().map(write::refused).collect();
+    if let Some((index, _)) = last.message_line().filter(|_| !ours.accept_types.is_empty()) {
+        medias[index] = write::messages(&last.session.medias[index], ours.accept_types);
+    }
+    if let Some((capabilities, local)) = ours.audio {
+        let audio = offering::offered_audio(capabilities, local);
+        match last.session.medias.iter().position(|media| media.media == "audio") {
+            Some(place) => medias[place] = audio,
+            None => medias.push(audio),
+        }
+    }
+    Ok(write::whole(ours.origin, ours.audio.map(|(_, local)| local), medias, last.session.times.first()))
 }
 
 #[cfg(test)]
@@ -162,5 +184,31 @@ mod tests {
         assert_eq!(again, both.replace("o=- 7 1 ", "o=- 7 2 "));
         let silent = reoffer_streams(&both, &OurStreams { audio: None, ..ours }).unwrap();
         assert_eq!(media_lines(&silent), ["m=message 5060 sip null", "m=audio 0 RTP/AVP 0"]);
+    }
+
+    fn offered_in_place_of(last: &str, has_audio: bool) -> String {
+        let (capabilities, local, origin) = (Capabilities::default(), local(), origin());
+        let audio = has_audio.then_some((&capabilities, &local));
+        let ours = OurStreams { origin: &origin, audio, accept_types: TAKES };
+        let last = format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n{last}");
+        offer_streams_in_place_of(lines(&last).as_bytes(), &ours).unwrap()
+    }
+
+    #[test]
+    fn an_offer_in_place_of_anothers_keeps_the_lines() {
+        let video = "m=video 4002 RTP/AVP 99\na=rtpmap:99 H264/90000\n";
+        let text = offered_in_place_of(&format!("{video}m=audio 4000 RTP/AVP 18\n{MESSAGES}"), true);
+        let media = media_lines(&text);
+        assert_eq!((media[0], media[2], media.len()), ("m=video 0 RTP/AVP 99", "m=message 5060 sip null", 3), "{text}");
+        assert!(media[1].starts_with("m=audio 30000 ") && text.contains("PCMU/8000"), "{text}");
+        assert!(offered_in_place_of("", true).contains("\r\nm=audio "));
+    }
+
+    #[test]
+    fn messages_alone_are_offered_in_place_of_anothers() {
+        let text = offered_in_place_of(MESSAGES, false);
+        assert!(text.contains("c=IN IP4 contoso.example\r\n"), "{text}");
+        assert_eq!(media_lines(&text), ["m=message 5060 sip null"]);
+        assert!(text.contains("a=accept-types:text/plain message/cpim\r\n"), "{text}");
     }
 }

@@ -213,7 +213,7 @@ pub static CALLS_BETWEEN: Key = Key {
     need: Need::Default(r#""when-needed""#),
     example: r#""always""#,
     doc: "which calls of our users this server stands between, so that it can move them into a meeting: when-needed (those of \
-        phones that do not show REFER and Replaces), always or never",
+        phones that do not show REFER and Replaces, and sessions of messages), always or never",
 };
 pub static USERS_DIGEST: Key = Key {
     section: "users",

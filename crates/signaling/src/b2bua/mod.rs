@@ -80,7 +80,8 @@ impl Core {
         if callees.as_ref().is_some_and(Vec::is_empty) {
             return Some(request);
         }
-        let mut way = escalation::decide(self.stand_between, Ends { caller, callees: callees.as_deref() });
+        let is_written = escalation::is_for_messages(&request.message);
+        let mut way = escalation::decide(self.stand_between, Ends { is_written, caller, callees: callees.as_deref() });
         if way.stands_between && self.between.len() >= self.limits.calls_between_max {
             self.counts.hit("calls_between_max");
             way.stands_between = false;

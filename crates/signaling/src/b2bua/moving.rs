@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use conference::{Adopted, Adoption, Conduct, ConferenceId, LegNumber};
+use conference::{Adopted, Adoption, Command, Conduct, ConferenceId, LegNumber};
 use federation::admission::Origin;
 use serde::{Deserialize, Serialize};
 use sip::refusal::Word;
@@ -172,7 +172,10 @@ impl Core {
         }
         for who in people {
             // Who cannot be called is not in the meeting, and the meeting shows it.
-            self.with_focus(now, &conference, |focus, turn| drop(focus.invite(turn, &who, None)));
+            self.with_focus(now, &conference, |focus, turn| {
+                let organiser = focus.conduct().organiser.clone();
+                drop(focus.handle_command(turn, Some(&organiser), &Command::Add(who)));
+            });
         }
     }
 
