@@ -1,11 +1,12 @@
 //! The rustls configurations of listeners and of connections to partners: TLS 1.2 and 1.3 by aws-lc-rs,
-//! no ALPN (SIP over TLS has none).
+//! no ALPN (SIP over TLS has none) but for WebSockets.
 
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, Error, ServerConfig, SupportedProtocolVersion};
@@ -56,6 +57,14 @@ pub fn client_config(
 /// [`server_config`] that asks for certificates and records them: partners and phones on one port.
 pub fn recording_server_config(served: &Arc<ServedIdentity>) -> Result<ServerConfig, Error> {
     server_config(served, Arc::new(RecordingClientVerifier::new(&provider())))
+}
+
+/// For WebSockets: nobody is asked for a certificate, since a browser would ask its user for one. It speaks HTTP alone
+/// and says so (ALPN), so that nothing that was meant for another service can be led here.
+pub fn web_server_config(served: &Arc<ServedIdentity>) -> Result<ServerConfig, Error> {
+    let mut config = server_config(served, WebPkiClientVerifier::no_client_auth())?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// [`client_config`] whose peer is judged afterwards, before the first byte.

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::flow::{StreamFlow, tune};
+use crate::framing::Framing;
 use crate::tls::TlsWire;
 use crate::wire::Wire;
 use crate::worker::{Shared, Worker};
@@ -105,7 +106,8 @@ impl Worker {
             certificate: tls.peer_certificate(&self.roots),
         };
         self.counters.flows_connected += 1;
-        let flow = StreamFlow::new(facts.clone(), stream, Wire::Tls(tls), unread, self.limits.message);
+        let framing = Framing::new(facts.transport, self.limits.message);
+        let flow = StreamFlow::new(facts.clone(), stream, Wire::Tls(tls), unread, framing);
         // In place before the core hears of it: its first output may be a message for the partner.
         self.keep(flow, permit);
         self.core.handle_input(self.now, Input::Answer { id: question, answer: Answer::Connected(Ok(facts)) });

@@ -28,6 +28,12 @@ pub struct Counters {
     pub unfinished_displaced: u64,
     /// Newcomers for whom nobody could make room.
     pub unfinished_refused: u64,
+    /// WebSockets whose opening handshake succeeded.
+    pub web_sockets_opened: u64,
+    /// Those that were answered with a refusal: a page from elsewhere, no SIP, or no WebSocket at all.
+    pub web_sockets_refused: u64,
+    /// Those whose peer was gone without a word.
+    pub web_sockets_silent_ended: u64,
     pub connections_refused: u64,
     pub connections_per_ip_refused: u64,
     pub accepts_failed: u64,

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use federation::flow::FlowFacts;
-use sip::{Frame, Framer, FramingError, MessageLimits};
+use sip::Frame;
 use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use crate::framing::{FrameError, Framing};
 use crate::wire::{Flushed, Peer, Wire, WireError, read_available};
 
 /// A stream flow of this worker. Buffers exist only while part of a message is in them.
@@ -21,7 +22,7 @@ pub(crate) struct StreamFlow {
     facts: FlowFacts,
     stream: Rc<TcpStream>,
     wire: Wire,
-    framer: Framer,
+    framing: Framing,
     unread: BytesMut,
     /// The peer will send no more.
     peer: Peer,
@@ -31,6 +32,8 @@ pub(crate) struct StreamFlow {
     has_backlog: bool,
     closing_since: Option<Instant>,
     used_at: Instant,
+    heard_at: Instant,
+    pinged_at: Instant,
     /// In the worker's list of flows to flush.
     is_dirty: bool,
     /// The task waits until the socket is writable.
@@ -43,7 +46,7 @@ pub struct MovedFlow {
     facts: FlowFacts,
     socket: std::net::TcpStream,
     wire: Wire,
-    framer: Framer,
+    framing: Framing,
     unread: BytesMut,
     peer: Peer,
     unreadable: u32,
@@ -81,19 +84,21 @@ impl StreamFlow {
         stream: TcpStream,
         wire: Wire,
         unread: BytesMut,
-        limits: MessageLimits,
+        framing: Framing,
     ) -> StreamFlow {
         StreamFlow {
             facts,
             stream: Rc::new(stream),
             wire,
-            framer: Framer::new(limits),
+            framing,
             has_backlog: !unread.is_empty(),
             unread,
             peer: Peer::Open,
             unreadable: 0,
             closing_since: None,
             used_at: Instant::now(),
+            heard_at: Instant::now(),
+            pinged_at: Instant::now(),
             is_dirty: false,
             is_write_watched: false,
             signal: Rc::new(Signal { notify: Notify::new(), fate: Cell::new(Fate::Open) }),
@@ -107,13 +112,15 @@ impl StreamFlow {
             facts: moved.facts,
             stream: Rc::new(stream),
             wire: moved.wire,
-            framer: moved.framer,
+            framing: moved.framing,
             has_backlog: !moved.unread.is_empty(),
             unread: moved.unread,
             peer: moved.peer,
             unreadable: moved.unreadable,
             closing_since: moved.closing_since,
             used_at: Instant::now(),
+            heard_at: Instant::now(),
+            pinged_at: Instant::now(),
             is_dirty: false,
             is_write_watched: false,
             signal: Rc::new(Signal { notify: Notify::new(), fate: Cell::new(Fate::Open) }),
@@ -128,7 +135,7 @@ impl StreamFlow {
             facts: self.facts,
             socket: duplicate.into(),
             wire: self.wire,
-            framer: self.framer,
+            framing: self.framing,
             unread: self.unread,
             peer: self.peer,
             unreadable: self.unreadable,
@@ -158,7 +165,7 @@ impl StreamFlow {
             None => {}
             Some(0) => self.peer = Peer::Closed,
             Some(count) => {
-                self.used_at = now;
+                (self.used_at, self.heard_at) = (now, now);
                 self.peer = self.wire.decode(&scratch[..count], &mut self.unread)?;
             }
         }
@@ -166,8 +173,13 @@ impl StreamFlow {
     }
 
     /// The next frame of what was received.
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, FramingError> {
-        let frame = self.framer.cut(&mut self.unread)?;
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let cut = self.framing.cut(&mut self.unread);
+        self.framing.move_output(&mut self.wire);
+        if self.framing.is_over() {
+            self.peer = Peer::Closed;
+        }
+        let frame = cut?;
         self.has_backlog = frame.is_some();
         if self.unread.is_empty() {
             // Gives the buffer up: the messages cut from it keep it for as long as they live.
@@ -186,10 +198,31 @@ impl StreamFlow {
         self.unreadable
     }
 
-    /// Queues bytes; [`StreamFlow::flush`] writes them.
+    /// A message that has no sure end came: the peer is told so when the flow ends, if it can be.
+    pub(crate) fn message_was_ambiguous(&mut self) {
+        self.framing.message_was_ambiguous();
+    }
+
+    /// Queues a message or a keep-alive; [`StreamFlow::flush`] writes it.
     pub(crate) fn queue(&mut self, now: Instant, bytes: Bytes) {
         self.used_at = now;
-        self.wire.queue(bytes);
+        self.framing.queue(bytes, &mut self.wire);
+    }
+
+    /// Asks a peer of which nothing came for this long whether it is there, if its framing has a way to: proxies between
+    /// us end what is silent.
+    pub(crate) fn ping_after(&mut self, now: Instant, time: Duration) -> bool {
+        let is_due = now.saturating_duration_since(self.heard_at.max(self.pinged_at)) >= time;
+        let is_asked = is_due && !self.is_closing() && self.framing.ping(&mut self.wire);
+        if is_asked {
+            self.pinged_at = now;
+        }
+        is_asked
+    }
+
+    /// A peer that was asked whether it is there, and has not answered.
+    pub(crate) fn is_unanswered_for(&self, now: Instant, time: Duration) -> bool {
+        self.framing.has_pings() && now.saturating_duration_since(self.heard_at) >= time
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<Flushed> {
@@ -258,6 +291,7 @@ impl StreamFlow {
     /// Ends the flow. With [`Fate::Lingering`] the peer is told, and the task stays until the peer has closed too.
     pub(crate) fn end(mut self, fate: Fate) {
         if fate == Fate::Lingering {
+            self.framing.say_goodbye(&mut self.wire);
             self.wire.say_goodbye();
             // Best effort: the queue was empty, so that only a full socket could refuse the few bytes.
             self.wire.flush(&self.stream).ok();

@@ -1,4 +1,4 @@
-//! Connections without a finished TLS handshake: how many there may be, and which of them goes when there are too many.
+//! Connections without a finished handshake, of TLS or of a WebSocket: how many there may be, and which of them goes when there are too many.
 //!
 //! A connection that has sent nothing is silent. It costs a socket and no more, and where room is needed the oldest
 //! silent one makes it. One that has begun to speak takes a turn at a handshake, and is left to its time.

@@ -7,6 +7,7 @@ mod accounts;
 mod connect;
 mod counters;
 mod flow;
+mod framing;
 mod handshakes;
 mod limits;
 mod mailbox;
@@ -21,6 +22,7 @@ mod tls;
 mod turn;
 mod udp;
 mod unreadable;
+mod web_socket;
 mod wire;
 mod wire_log;
 pub mod worker;
@@ -33,6 +35,7 @@ pub use mailbox::{Inbox, Mailbox, WorkerMessage, mailbox};
 pub use probe::{Probe, probe};
 pub use resolver::Resolver;
 pub use setup::{ListenerSetup, NetError, WorkerSetup, check_free};
+pub use web_socket::{Origin, OriginError, Origins};
 pub use worker::run;
 
 #[cfg(test)]

@@ -12,16 +12,16 @@ pub struct Limits {
     pub connections_max: usize,
     /// Of these, from one remote address.
     pub connections_per_ip_max: usize,
-    /// Inbound connections without a finished TLS handshake; beyond it the oldest that has sent nothing is closed for a
+    /// Inbound connections without a finished handshake, of TLS or of a WebSocket; beyond it the oldest that has sent nothing is closed for a
     /// newcomer, and if there is none, the newcomer.
     pub unfinished_max: usize,
     /// Of these, from one remote IPv4 address or IPv6 /64; beyond it likewise, among its own.
     pub unfinished_per_ip_max: usize,
-    /// An inbound TLS connection that has sent nothing for this long is closed.
+    /// An inbound connection that has sent nothing of its handshake for this long is closed.
     pub silent_secs_max: u64,
-    /// Inbound TLS handshakes at a time, each from its first byte on; beyond it the next ones wait, in their own time.
+    /// Inbound handshakes at a time, each from its first byte on; beyond it the next ones wait, in their own time.
     pub handshakes_max: usize,
-    /// From the first byte to the end of the handshake, waiting included.
+    /// From the first byte to the end of the handshake, a WebSocket's and waiting included.
     pub handshake_secs_max: u64,
     /// For each of the two steps of a connection to a partner, TCP and TLS.
     pub connect_secs_max: u64,
@@ -29,6 +29,11 @@ pub struct Limits {
     pub resolve_secs_max: u64,
     /// A stream flow on which nothing came or went for this long ends.
     pub idle_secs_max: u64,
+    /// A WebSocket on which nothing came for this long is asked whether its peer is there: every so many seconds. Below
+    /// the minute after which proxies end what is silent.
+    pub web_socket_ping_secs: u64,
+    /// A WebSocket on which not even answers to that came for this long ends.
+    pub web_socket_silent_secs_max: u64,
     /// How long a flow that is being ended may take to get its last bytes out.
     pub closing_secs_max: u64,
     /// Bytes waiting to be written on one stream flow; beyond it the peer reads too slowly and the flow ends.
@@ -53,6 +58,8 @@ impl Default for Limits {
             connect_secs_max: 5,
             resolve_secs_max: 8,
             idle_secs_max: 900,
+            web_socket_ping_secs: 25,
+            web_socket_silent_secs_max: 90,
             closing_secs_max: 10,
             output_bytes_max: 4 << 20,
             parse_errors_per_flow_max: 64,

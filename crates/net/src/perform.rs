@@ -51,7 +51,7 @@ impl Worker {
     }
 
     /// The queue is over its limit: write now, or give up on a peer that does not read.
-    fn relieve(&mut self, id: FlowId) {
+    pub(crate) fn relieve(&mut self, id: FlowId) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let output_bytes_max = self.limits.output_bytes_max;
         if flow.flush().is_ok() && flow.queued_bytes() <= output_bytes_max {

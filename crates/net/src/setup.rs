@@ -8,13 +8,15 @@ use sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::media::MediaThreads;
-use crate::{Accounts, Inbox, Limits, Mailbox, Resolver};
+use crate::{Accounts, Inbox, Limits, Mailbox, Origins, Resolver};
 
 /// Everything that one worker's thread needs; see [`run`](crate::run).
 pub struct WorkerSetup {
     pub core: CoreConfig,
     /// In the order of `core.listeners`.
     pub listeners: Vec<ListenerSetup>,
+    /// Whose web pages may open WebSockets here.
+    pub origins: Arc<Origins>,
     pub tls_client: Arc<rustls::ClientConfig>,
     pub roots: certificates::Roots,
     pub resolver: Resolver,
@@ -32,7 +34,7 @@ pub struct WorkerSetup {
 pub struct ListenerSetup {
     pub transport: Transport,
     pub address: SocketAddr,
-    /// For [`Transport::Tls`], and only there.
+    /// For [`Transport::Tls`] and [`Transport::Wss`], and only there.
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
@@ -41,8 +43,8 @@ pub struct ListenerSetup {
 pub enum NetError {
     #[error("cannot listen on {address} ({transport}): {reason}. {advice}")]
     Bind { transport: Transport, address: SocketAddr, reason: String, advice: &'static str },
-    #[error("the listener {address} (TLS) has no certificate. Give it one, or let it listen by TCP")]
-    NoCertificate { address: SocketAddr },
+    #[error("the listener {address} ({transport}) has no certificate. Give it one, or let it listen without TLS")]
+    NoCertificate { transport: Transport, address: SocketAddr },
     #[error("the name servers cannot be read: {reason}. Name them in the configuration, under [dns]")]
     Resolver { reason: String },
     #[error("the worker's runtime cannot start: {reason}. Check the limit of open files")]
@@ -74,7 +76,7 @@ fn bind(transport: Transport, address: SocketAddr, sharing: Sharing) -> Result<S
     let attempt = || {
         let (kind, protocol) = match transport {
             Transport::Udp => (Type::DGRAM, Protocol::UDP),
-            Transport::Tcp | Transport::Tls => (Type::STREAM, Protocol::TCP),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => (Type::STREAM, Protocol::TCP),
         };
         let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
         if address.is_ipv6() {

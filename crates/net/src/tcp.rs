@@ -1,22 +1,26 @@
-//! Accepting stream connections, and the TLS handshake before a connection becomes a flow.
+//! Accepting stream connections, and the handshakes, of TLS and of a WebSocket, before a connection becomes a flow.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use federation::flow::{Direction, FlowFacts};
 use rustls::{ServerConfig, ServerConnection};
+use signaling::Input;
 use sip::Transport;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{SemaphorePermit, TryAcquireError};
 use tokio::time::timeout;
 
-use crate::flow::{StreamFlow, tune};
+use crate::flow::{StreamFlow, linger, tune};
+use crate::framing::Framing;
 use crate::handshakes::{Crowded, Handshakes, Place};
 use crate::occupancy::{Full, Permit};
 use crate::tls::TlsWire;
+use crate::web_socket::upgrade::{self, Rejection, Verdict};
 use crate::wire::{PlainWire, Wire, WireError};
 use crate::worker::{Shared, Worker};
 
@@ -39,6 +43,8 @@ enum HandshakeFailure {
     Displaced,
     #[error("the handshake took too long")]
     Slow,
+    #[error("no WebSocket for it: {} ({})", .0.reason, .0.status)]
+    Refused(Rejection),
     #[error(transparent)]
     Wire(#[from] WireError),
 }
@@ -58,23 +64,17 @@ impl Acceptor {
     fn take(&self, stream: TcpStream, remote: SocketAddr) {
         let mut worker = self.worker.borrow_mut();
         let Some(permit) = worker.admit_connection(remote) else { return };
-        let place = match &self.tls {
-            Some(config) => match worker.admit_handshake(remote, &self.handshakes) {
-                Some(place) => Some((place, config.clone())),
+        let place = match self.tls.is_some() || self.transport.is_web_socket() {
+            true => match worker.admit_handshake(remote, &self.handshakes) {
+                Some(place) => Some(place),
                 None => return,
             },
-            None => None,
+            false => None,
         };
         tokio::task::spawn_local(self.clone().establish(stream, remote, permit, place));
     }
 
-    async fn establish(
-        self,
-        stream: TcpStream,
-        remote: SocketAddr,
-        permit: Permit,
-        place: Option<(Place, Arc<ServerConfig>)>,
-    ) {
+    async fn establish(self, stream: TcpStream, remote: SocketAddr, permit: Permit, place: Option<Place>) {
         let mut unread = BytesMut::new();
         match self.secure(&stream, place, &mut unread).await {
             Ok(wire) => {
@@ -82,9 +82,11 @@ impl Acceptor {
             }
             Err(failure) => {
                 tracing::debug!(%remote, %failure, "handshake failed");
-                let mut worker = self.worker.borrow_mut();
-                worker.counters.handshakes_failed += 1;
-                worker.counters.unfinished_displaced += u64::from(matches!(failure, HandshakeFailure::Displaced));
+                self.worker.borrow_mut().handshake_failed(&failure);
+                if matches!(failure, HandshakeFailure::Refused(_)) {
+                    // The answer is lost with a socket that is closed before the peer has read it.
+                    linger(&stream).await;
+                }
             }
         }
     }
@@ -92,14 +94,14 @@ impl Acceptor {
     async fn secure(
         &self,
         stream: &TcpStream,
-        place: Option<(Place, Arc<ServerConfig>)>,
+        place: Option<Place>,
         unread: &mut BytesMut,
     ) -> Result<Wire, HandshakeFailure> {
         tune(stream).map_err(WireError::from)?;
-        let Some((place, config)) = place else { return Ok(Wire::Plain(PlainWire::default())) };
+        let Some(place) = place else { return Ok(Wire::Plain(PlainWire::default())) };
         self.expect_first_byte(stream, &place).await?;
         let time = self.worker.borrow().limits.handshake_time();
-        timeout(time, self.shake_hands(stream, config, unread)).await.map_err(|_| HandshakeFailure::Slow)?
+        timeout(time, self.shake_hands(stream, unread)).await.map_err(|_| HandshakeFailure::Slow)?
     }
 
     /// Until then the connection holds no more than its place. Peeks: that a socket is called ready proves nothing.
@@ -116,17 +118,50 @@ impl Acceptor {
         if place.speak() { Ok(()) } else { Err(HandshakeFailure::Displaced) }
     }
 
-    async fn shake_hands(
+    /// TLS, then the WebSocket's, whichever there are.
+    async fn shake_hands(&self, stream: &TcpStream, unread: &mut BytesMut) -> Result<Wire, HandshakeFailure> {
+        let _turn = self.turn().await;
+        let mut wire = match &self.tls {
+            None => Wire::Plain(PlainWire::default()),
+            Some(config) => {
+                let connection = ServerConnection::new(config.clone()).map_err(WireError::from)?;
+                let mut tls = TlsWire::new(connection.into());
+                tls.handshake(stream, unread).await?;
+                Wire::Tls(tls)
+            }
+        };
+        if self.transport.is_web_socket() {
+            self.upgrade(stream, &mut wire, unread).await?;
+        }
+        Ok(wire)
+    }
+
+    /// Reads the request for a WebSocket and answers it. What came beyond it stays in `unread`.
+    async fn upgrade(
         &self,
         stream: &TcpStream,
-        config: Arc<ServerConfig>,
+        wire: &mut Wire,
         unread: &mut BytesMut,
-    ) -> Result<Wire, HandshakeFailure> {
-        let _turn = self.turn().await;
-        let connection = ServerConnection::new(config).map_err(WireError::from)?;
-        let mut tls = TlsWire::new(connection.into());
-        tls.handshake(stream, unread).await?;
-        Ok(Wire::Tls(tls))
+    ) -> Result<(), HandshakeFailure> {
+        let origins = self.worker.borrow().origins.clone();
+        loop {
+            match upgrade::judge(unread, &origins) {
+                Verdict::Accepted { request_bytes, response } => {
+                    unread.advance(request_bytes);
+                    wire.queue(response);
+                    return Ok(wire.flush_all(stream).await.map_err(WireError::from)?);
+                }
+                Verdict::Refused(rejection) => {
+                    wire.queue(rejection.response());
+                    wire.say_goodbye();
+                    // Best effort, within what the socket takes at once.
+                    wire.flush(stream).ok();
+                    SockRef::from(stream).shutdown(Shutdown::Write).ok();
+                    return Err(HandshakeFailure::Refused(rejection));
+                }
+                Verdict::Incomplete => wire.read_more(stream, unread).await?,
+            }
+        }
     }
 
     /// Waits until one more handshake may run.
@@ -174,6 +209,21 @@ impl Worker {
         None
     }
 
+    fn handshake_failed(&mut self, failure: &HandshakeFailure) {
+        self.counters.handshakes_failed += 1;
+        self.counters.unfinished_displaced += u64::from(matches!(failure, HandshakeFailure::Displaced));
+        let HandshakeFailure::Refused(rejection) = failure else { return };
+        self.counters.web_sockets_refused += 1;
+        let Some(word) = rejection.word else { return };
+        self.enter();
+        self.core.handle_input(self.now, Input::WebSocketRefused(word));
+        self.finish();
+        if self.alarms.origins.is_due(self.now) {
+            let origin = &rejection.reason;
+            tracing::warn!(%word, origin, "a web page was refused a WebSocket: its origin is not in [web] origins");
+        }
+    }
+
     fn admit_handshake(&mut self, remote: SocketAddr, handshakes: &Handshakes) -> Option<Place> {
         let entered = handshakes.enter(remote.ip(), &self.limits);
         let (place, crowded) = match entered {
@@ -213,10 +263,12 @@ impl Worker {
                 tls.peer_certificate(&self.roots)
             }
         };
+        self.counters.web_sockets_opened += u64::from(transport.is_web_socket());
         let id = self.next_flow_id();
         let facts = FlowFacts { id, transport, local, remote, direction: Direction::Inbound, certificate };
         tracing::debug!(flow = ?id, %transport, %remote, "accepted");
-        self.open(StreamFlow::new(facts, stream, wire, unread, self.limits.message), permit);
+        let framing = Framing::new(transport, self.limits.message);
+        self.open(StreamFlow::new(facts, stream, wire, unread, framing), permit);
     }
 }
 

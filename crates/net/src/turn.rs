@@ -76,7 +76,7 @@ impl Worker {
                 Ok(Some(Frame::Message(bytes))) => self.take_stream_message(id, bytes),
                 Ok(Some(Frame::Ping)) => self.queue(id, Bytes::from_static(PONG)),
                 Ok(Some(Frame::Pong)) => {}
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(error) => {
                     tracing::debug!(flow = ?id, %error, "no message");
                     self.counters.framing_errors += 1;
@@ -84,6 +84,18 @@ impl Worker {
                     return;
                 }
             }
+        }
+        self.answered_by_framing(id);
+    }
+
+    /// A peer that asks and asks, and does not read the answers, is one that does not read.
+    fn answered_by_framing(&mut self, id: FlowId) {
+        let queued_bytes = self.flows.get(&id).map_or(0, |flow| flow.queued_bytes());
+        if queued_bytes > self.limits.output_bytes_max {
+            self.relieve(id);
+        }
+        if queued_bytes > 0 {
+            self.mark_dirty(id);
         }
     }
 
@@ -101,6 +113,7 @@ impl Worker {
             Err(error @ ParseError::Framing(_)) => {
                 tracing::debug!(flow = ?id, %error, "no message");
                 self.counters.framing_errors += 1;
+                flow.message_was_ambiguous();
                 self.close(id);
             }
             Err(error) => {

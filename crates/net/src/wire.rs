@@ -65,6 +65,33 @@ impl Wire {
         }
     }
 
+    /// The same, waiting for the socket. The caller bounds it.
+    pub(crate) async fn flush_all(&mut self, stream: &TcpStream) -> io::Result<()> {
+        while self.flush(stream)? == Flushed::Pending {
+            stream.writable().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes and appends them; an end is an error. The caller bounds it.
+    pub(crate) async fn read_more(&mut self, stream: &TcpStream, plaintext: &mut BytesMut) -> Result<(), WireError> {
+        stream.readable().await?;
+        match self.read_once(stream, plaintext)? {
+            Peer::Open => Ok(()),
+            Peer::Closed => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        }
+    }
+
+    /// Not in the async function above: its buffer would be part of everything that waits.
+    fn read_once(&mut self, stream: &TcpStream, plaintext: &mut BytesMut) -> Result<Peer, WireError> {
+        let mut received = [0; READ_BYTES];
+        match read_available(stream, &mut received)? {
+            None => Ok(Peer::Open),
+            Some(0) => Ok(Peer::Closed),
+            Some(count) => self.decode(&received[..count], plaintext),
+        }
+    }
+
     /// Bytes that the socket has not taken, for TLS up to a few bytes a record more.
     pub(crate) fn queued_bytes(&self) -> usize {
         match self {
@@ -165,3 +192,4 @@ impl Write for SocketWriter<'_> {
 }
 
 const SLICES_MAX: usize = 64;
+const READ_BYTES: usize = 4096;

@@ -22,7 +22,7 @@ use crate::limits::Alarm;
 use crate::media::MediaThreads;
 use crate::occupancy::Occupancy;
 use crate::{
-    Accounts, Counters, Inbox, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Resolver, WorkerMessage,
+    Accounts, Counters, Inbox, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Origins, Resolver, WorkerMessage,
     WorkerSetup, setup, tcp, turn, udp,
 };
 
@@ -65,6 +65,7 @@ pub(crate) struct Worker {
     pub(crate) alarms: Alarms,
     pub(crate) occupancy: Occupancy,
     pub(crate) roots: certificates::Roots,
+    pub(crate) origins: Arc<Origins>,
     pub(crate) tls_client: Arc<rustls::ClientConfig>,
     pub(crate) resolver: Resolver,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -99,6 +100,7 @@ pub(crate) struct Alarms {
     pub(crate) unfinished_per_ip: Alarm,
     pub(crate) output: Alarm,
     pub(crate) handoffs: Alarm,
+    pub(crate) origins: Alarm,
 }
 
 /// A bound socket, ready for its task.
@@ -139,6 +141,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
             alarms: Alarms::default(),
             occupancy: Occupancy::default(),
             roots: setup.roots,
+            origins: setup.origins,
             tls_client: setup.tls_client,
             resolver,
             accounts: setup.accounts,
@@ -162,15 +165,15 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
 
 fn listen(number: u8, listener: ListenerSetup) -> Result<Listening, NetError> {
     let ListenerSetup { transport, address, tls } = listener;
-    if transport == Transport::Tls && tls.is_none() {
-        return Err(NetError::NoCertificate { address });
+    if transport.is_secure() && tls.is_none() {
+        return Err(NetError::NoCertificate { transport, address });
     }
     let socket = setup::listen(transport, address)?;
     let bound = socket.local_addr().ok().and_then(|bound| bound.as_socket()).unwrap_or(address);
     let registered = match transport {
         Transport::Udp => UdpSocket::from_std(socket.into()).map(|socket| ListeningKind::Datagram(Rc::new(socket))),
-        Transport::Tcp | Transport::Tls => {
-            let tls = tls.filter(|_| transport == Transport::Tls);
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+            let tls = tls.filter(|_| transport.is_secure());
             TcpListener::from_std(socket.into()).map(|socket| ListeningKind::Stream { socket, transport, tls })
         }
     };
@@ -404,11 +407,27 @@ impl Worker {
         for id in stuck {
             self.end(id, Fate::Ended);
         }
+        self.ask_silent_peers();
         for id in idle {
             self.counters.flows_idle_ended += 1;
             self.close(id);
         }
         self.finish();
+    }
+
+    /// Of WebSockets only: whether the peer is there is asked, and a peer that is not is given up.
+    fn ask_silent_peers(&mut self) {
+        let (now, silent_time) = (self.now, Duration::from_secs(self.limits.web_socket_silent_secs_max));
+        let gone: Vec<FlowId> = self.flows_where(|flow| flow.is_unanswered_for(now, silent_time)).collect();
+        for id in gone {
+            self.counters.web_sockets_silent_ended += 1;
+            self.end(id, Fate::Ended);
+        }
+        let ping_time = Duration::from_secs(self.limits.web_socket_ping_secs);
+        let asked = self.flows.iter_mut().filter_map(|(id, flow)| flow.ping_after(now, ping_time).then_some(*id));
+        for id in asked.collect::<Vec<_>>() {
+            self.mark_dirty(id);
+        }
     }
 
     fn flows_where(&self, condition: impl Fn(&StreamFlow) -> bool) -> impl Iterator<Item = FlowId> {

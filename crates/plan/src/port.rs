@@ -48,6 +48,8 @@ pub fn summary(topology: &Topology) -> Vec<Port> {
     let mut ports: Vec<Port> = by(Transport::Tls).map(|address| tls(topology, address)).collect();
     ports.extend(by(Transport::Tcp).map(|address| plain("TCP", address)));
     ports.extend(by(Transport::Udp).map(|address| plain("UDP", address)));
+    ports.extend(by(Transport::Wss).map(|address| browsers(topology, address)));
+    ports.extend(by(Transport::Ws).map(proxied));
     ports.extend(topology.metrics.iter().filter(|address| !address.ip().is_loopback()).map(metrics));
     ports.extend(sound(topology));
     if topology.federation {
@@ -92,6 +94,12 @@ pub fn warnings(topology: &Topology) -> Vec<String> {
             ));
         }
     }
+    for address in topology.listeners_by(Transport::Ws).filter(open) {
+        warnings.push(format!(
+            "[listen] ws {address} takes browsers without encryption, from wherever the firewall lets them. Let the reverse \
+             proxy that has the TLS reach it, and nobody else, or use wss."
+        ));
+    }
     warnings
 }
 
@@ -124,6 +132,25 @@ fn plain(protocol: &'static str, address: SocketAddr) -> Port {
         destination: this_server(address.ip()),
         purpose: format!("SIP over {protocol}, without encryption"),
         needed_by: "phones".to_owned(),
+    }
+}
+
+fn browsers(topology: &Topology, address: SocketAddr) -> Port {
+    Port {
+        source: "any".to_owned(),
+        destination: topology.public_address(address.ip()),
+        purpose: "SIP over WebSocket with TLS: phones in browsers".to_owned(),
+        needed_by: "browsers".to_owned(),
+        ..plain("TCP", address)
+    }
+}
+
+fn proxied(address: SocketAddr) -> Port {
+    Port {
+        source: "your reverse proxy".to_owned(),
+        purpose: "SIP over WebSocket, without encryption: the reverse proxy in front has the TLS".to_owned(),
+        needed_by: "browsers".to_owned(),
+        ..plain("TCP", address)
     }
 }
 

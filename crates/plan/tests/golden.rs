@@ -7,7 +7,7 @@ use std::path::Path;
 
 use plan::{Listener, MediaPorts, Plan, Topology};
 use sip::Transport;
-use sip::Transport::{Tcp, Tls, Udp};
+use sip::Transport::{Tcp, Tls, Udp, Ws, Wss};
 
 #[test]
 fn one_domain() {
@@ -34,6 +34,18 @@ fn plain_listeners() {
     let mail_server = Some(("mail.contoso.example".to_owned(), 587));
     let media = MediaPorts { address: Some("127.0.0.1".parse().unwrap()), ..contoso().media };
     compare("plain_listeners", &Topology { listeners, dns_servers, metrics, media, mail_server, ..contoso() });
+}
+
+#[test]
+fn web_sockets() {
+    let listeners = vec![
+        listener(Tls, "192.0.2.1:5061"),
+        listener(Wss, "192.0.2.1:7443"),
+        listener(Ws, "10.0.0.5:7080"),
+        listener(Ws, "0.0.0.0:7081"),
+        listener(Ws, "127.0.0.1:7080"),
+    ];
+    compare("web_sockets", &Topology { listeners, ..contoso() });
 }
 
 #[test]

@@ -14,7 +14,7 @@ use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::partner::Partners;
 use net::media::MediaThreads;
-use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Resolver, WorkerSetup};
+use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Origins, Resolver, WorkerSetup};
 use signaling::escalation::StandBetween;
 use signaling::{CoreConfig, Listener, WorkerId};
 use sip::Transport;
@@ -176,6 +176,7 @@ struct Start {
     meetings: Arc<Meetings>,
     stand_between: StandBetween,
     listeners: Vec<ListenerSetup>,
+    origins: Arc<Origins>,
     tls_client: Arc<rustls::ClientConfig>,
     roots: Roots,
     resolver: Resolver,
@@ -196,6 +197,7 @@ impl Start {
             meetings: Arc::new(meetings_of(&store)?),
             stand_between: config.between,
             listeners: listeners(config, identity)?,
+            origins: Arc::new(config.origins.clone()),
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
             roots,
             resolver: Resolver::new(&config.dns_servers)?,
@@ -235,6 +237,7 @@ impl Start {
         WorkerSetup {
             core,
             listeners: self.listeners.clone(),
+            origins: self.origins.clone(),
             tls_client: self.tls_client.clone(),
             roots: self.roots.clone(),
             resolver: self.resolver.clone(),
@@ -258,7 +261,8 @@ fn listeners(config: &Config, identity: &Arc<ServedIdentity>) -> Result<Vec<List
     let setup = |(transport, address)| {
         let tls = match transport {
             Transport::Tls => Some(Arc::new(certificates::tls::recording_server_config(identity)?)),
-            Transport::Tcp | Transport::Udp => None,
+            Transport::Wss => Some(Arc::new(certificates::tls::web_server_config(identity)?)),
+            Transport::Tcp | Transport::Udp | Transport::Ws => None,
         };
         Ok(ListenerSetup { transport, address, tls })
     };

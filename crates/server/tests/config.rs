@@ -71,6 +71,31 @@ fn sound_is_where_the_first_listener_is_unless_it_is_said() {
 }
 
 #[test]
+fn web_pages_of_the_domains_come_unless_others_are_named() {
+    let config = |rest: &str| parse(&format!("{GOOD}{rest}")).unwrap();
+    let origins = |config: &Config| config.origins.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let sockets = config("wss = [\"127.0.2.1:7443\"]\nws = [\"127.0.0.1:7080\", \"[::1]:7080\"]\n");
+    let listeners: Vec<String> = sockets.listeners().map(|(kind, address)| format!("{kind} {address}")).collect();
+    assert_eq!(listeners, ["TLS 127.0.2.1:5061", "WSS 127.0.2.1:7443", "WS 127.0.0.1:7080", "WS [::1]:7080"]);
+    assert_eq!(origins(&sockets), ["https://contoso.example", "https://*.contoso.example"]);
+    let named = config("[web]\norigins = [\"https://Phone.contoso.example:8443\", \"http://localhost:3000\"]\n");
+    assert_eq!(origins(&named), ["https://phone.contoso.example:8443", "http://localhost:3000"]);
+    for config in [sockets, named] {
+        let again = Config::parse(Path::new("comity.toml"), &config.to_string(), &|_| Ok(())).unwrap();
+        assert_eq!((again.listen, again.origins), (config.listen, config.origins));
+    }
+    let wrong = "wss = [\"127.0.2.1:5061\"]\nws = [\"127.0.2.1\"]\n[web]\norigins = [\"phone.contoso.example\"]\n";
+    assert_eq!(
+        problems(&format!("{GOOD}{wrong}")),
+        [
+            ":9: [listen] wss: 127.0.2.1:5061 is in tls already; give each its own port",
+            ":10: [listen] ws: \"127.0.2.1\" has no port; write \"127.0.2.1:7080\"",
+            ":12: [web] origins: expected an origin such as \"https://phone.contoso.example\" or \"https://*.contoso.example\", found \"phone.contoso.example\"",
+        ]
+    );
+}
+
+#[test]
 fn the_effective_configuration_reads_back_as_itself() {
     let config = parse(GOOD).unwrap();
     let again = Config::parse(Path::new("comity.toml"), &config.to_string(), &|_| Ok(())).unwrap();

@@ -225,6 +225,8 @@ impl Core {
             Input::Partners(partners) => self.replace_partners(now, partners),
             Input::Meetings(meetings) => self.replace_meetings(now, meetings),
             Input::UserRemoved(aor) => self.user_removed(now, &aor),
+            // Whoever opens one is, or says to be, one of ours.
+            Input::WebSocketRefused(word) => self.counts.refused(Direction::Outbound, word),
             Input::Drain => self.is_draining = true,
         }
         self.settle(now);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use federation::flow::{FlowFacts, FlowKind};
-use sip::{Aor, FlowId, Transport};
+use sip::{Aor, FlowId};
 
 use crate::WorkerId;
 
@@ -12,7 +12,7 @@ use crate::WorkerId;
 pub(crate) struct FlowState {
     pub facts: FlowFacts,
     pub kind: FlowKind,
-    /// Users who proved themselves on it with a digest; on TLS only, where nobody can slip in later.
+    /// Users who proved themselves on it with a digest; on secure transports only, where nobody can slip in later.
     pub users: Vec<Aor>,
     /// The domain whose request was admitted on it last.
     pub partner: Option<String>,
@@ -86,7 +86,7 @@ impl FlowTable {
             state.kind = kind;
         }
         if let Some(user) = user
-            && state.facts.transport == Transport::Tls
+            && state.facts.transport.is_secure()
             && state.users.len() < users_max
             && !state.users.contains(user)
         {

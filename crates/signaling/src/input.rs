@@ -6,6 +6,7 @@ use conference::schedule::Meetings;
 use federation::flow::FlowFacts;
 use federation::partner::Partners;
 use media::MediaEvent;
+use sip::refusal::Word;
 use sip::{Aor, FlowId, Message};
 
 use crate::{Answer, Handoff, QuestionId};
@@ -21,6 +22,8 @@ pub enum Input {
     Message { flow: FlowId, message: Message },
     /// A whole message arrived as a datagram. The facts are those of the packet: there is nothing to keep.
     Datagram { facts: FlowFacts, message: Message },
+    /// A web page was refused a WebSocket, before there was any message; only counted.
+    WebSocketRefused(Word),
     /// The answer to a question asked through [`Output::Ask`](crate::Output::Ask).
     Answer { id: QuestionId, answer: Answer },
     /// Something happened on a leg of a bridge of this worker.

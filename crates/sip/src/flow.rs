@@ -23,15 +23,23 @@ pub enum Transport {
     Udp,
     Tcp,
     Tls,
+    /// A WebSocket over TCP (RFC 7118).
+    Ws,
+    /// A WebSocket over TLS.
+    Wss,
 }
 
 impl Transport {
+    pub const ALL: [Transport; 5] = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
+
     /// As Via spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
             Transport::Tls => "TLS",
+            Transport::Ws => "WS",
+            Transport::Wss => "WSS",
         }
     }
 
@@ -41,18 +49,28 @@ impl Transport {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
             Transport::Tls => "tls",
+            // There is one value for both (RFC 7118 section 5.3).
+            Transport::Ws | Transport::Wss => "ws",
         }
     }
 
-    /// Either spelling, in any case. `None`: a transport that we do not speak.
+    /// As Via spells it, in any case. `None`: a transport that we do not speak.
     pub fn parse(text: &str) -> Option<Transport> {
-        [Transport::Udp, Transport::Tcp, Transport::Tls]
-            .into_iter()
-            .find(|transport| transport.as_str().eq_ignore_ascii_case(text))
+        Transport::ALL.into_iter().find(|transport| transport.as_str().eq_ignore_ascii_case(text))
     }
 
     pub fn is_reliable(self) -> bool {
         self != Transport::Udp
+    }
+
+    /// Whether nobody on the way reads what goes over it, or slips anything in.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Transport::Tls | Transport::Wss)
+    }
+
+    /// Whether a message is a WebSocket's (RFC 7118): framed by that, and open to web pages.
+    pub fn is_web_socket(self) -> bool {
+        matches!(self, Transport::Ws | Transport::Wss)
     }
 }
 
@@ -70,6 +88,7 @@ mod tests {
     fn transports_are_read_in_any_case() {
         assert_eq!(Transport::parse("tLs"), Some(Transport::Tls));
         assert_eq!(Transport::parse("UDP"), Some(Transport::Udp));
+        assert_eq!(Transport::parse("wss"), Some(Transport::Wss));
         assert_eq!(Transport::parse("SCTP"), None);
     }
 

@@ -3,7 +3,6 @@
 use federation::trust::{Anchor, PeerCertificate, Why};
 use federation::verification::{Role, Rung, Verdict, judge};
 use rustls::pki_types::CertificateDer;
-use rustls::server::WebPkiClientVerifier;
 use rustls::{CertificateError, HandshakeKind, ProtocolVersion, RootCertStore};
 
 use super::*;

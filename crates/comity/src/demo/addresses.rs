@@ -19,6 +19,8 @@ pub struct Place {
     pub tls: SocketAddr,
     /// TCP and UDP.
     pub plain: SocketAddr,
+    /// WebSockets over TLS.
+    pub wss: SocketAddr,
     /// The first and the last UDP port for the sound of its meetings.
     pub media: (u16, u16),
 }
@@ -50,9 +52,10 @@ impl Addresses {
         let taken = |address: SocketAddr| move |error| anyhow::anyhow!("cannot listen on {address}: {error}");
         let (dns_udp, dns_tcp) =
             (UdpSocket::bind(dns).map_err(taken(dns))?, TcpListener::bind(dns).map_err(taken(dns))?);
-        for Place { tls, plain, .. } in &places {
-            TcpListener::bind(tls).map_err(taken(*tls))?;
-            TcpListener::bind(plain).map_err(taken(*plain))?;
+        for Place { tls, plain, wss, .. } in &places {
+            for address in [tls, plain, wss] {
+                TcpListener::bind(address).map_err(taken(*address))?;
+            }
             UdpSocket::bind(plain).map_err(taken(*plain))?;
         }
         Ok(Addresses { dns, dns_udp, dns_tcp, places })
@@ -61,14 +64,15 @@ impl Addresses {
 
 impl Place {
     fn on_host(address: IpAddr) -> Place {
-        let (tls, plain) = (SocketAddr::new(address, TLS_PORT), SocketAddr::new(address, PLAIN_PORT));
-        Place { tls, plain, media: (MEDIA_PORT, MEDIA_PORT + MEDIA_PORTS - 1) }
+        let [tls, plain, wss] = [TLS_PORT, PLAIN_PORT, WSS_PORT].map(|port| SocketAddr::new(address, port));
+        Place { tls, plain, wss, media: (MEDIA_PORT, MEDIA_PORT + MEDIA_PORTS - 1) }
     }
 
     fn on_port(address: IpAddr, number: u8) -> Place {
         let port = |first: u16| SocketAddr::new(address, first + u16::from(number));
         let media = MEDIA_PORT + u16::from(number) * MEDIA_PORTS;
-        Place { tls: port(TLS_PORT), plain: port(PLAIN_PORT_SHARED), media: (media, media + MEDIA_PORTS - 1) }
+        let media = (media, media + MEDIA_PORTS - 1);
+        Place { tls: port(TLS_PORT), plain: port(PLAIN_PORT_SHARED), wss: port(WSS_PORT), media }
     }
 }
 
@@ -76,6 +80,7 @@ const LOOPBACK_RANGES: std::ops::RangeInclusive<u8> = 2..=30;
 const DNS_HOST: u8 = 53;
 const TLS_PORT: u16 = 5061;
 const PLAIN_PORT: u16 = 5060;
+const WSS_PORT: u16 = 7443;
 /// The first of several on one address, clear of the TLS ports.
 const PLAIN_PORT_SHARED: u16 = 5071;
 /// Of the first organisation, and how many each has: those of a range that nobody else asks for.

@@ -35,7 +35,11 @@ pub fn write_and_print(world: &World) -> anyhow::Result<()> {
     text += "\nAny other phone: transport TLS, the authority in ";
     writeln!(text, "{}, names by the DNS server {}, and", world.authority.file.display(), world.dns)?;
     for Organisation { definition, place, .. } in &world.organisations {
-        writeln!(text, "  {:<17} TLS {}, TCP and UDP {}", definition.domain, place.tls, place.plain)?;
+        writeln!(
+            text,
+            "  {:<17} TLS {}, TCP and UDP {}, WebSocket over TLS {}",
+            definition.domain, place.tls, place.plain, place.wss
+        )?;
     }
     let comity = as_typed(&world.program);
     text += "\nTo see what a server does:\n";

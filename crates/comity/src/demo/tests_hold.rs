@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::World;
+use super::addresses::Place;
 use super::peer::Peer;
 use super::stage::Stage;
 
@@ -27,9 +28,9 @@ fn environment(world: &World) -> String {
     let mut lines = format!("DNS={}\nCA={}\n", world.dns, world.authority.file.display());
     for organisation in &world.organisations {
         let label = organisation.definition.domain.split('.').next().unwrap_or_default().to_uppercase();
-        let (tls, plain) = (organisation.place.tls, organisation.place.plain);
+        let Place { tls, plain, wss, .. } = organisation.place;
         lines += &format!("{label}_EDGE={}\n", organisation.definition.edge);
-        lines += &format!("{label}_TLS={tls}\n{label}_PLAIN={plain}\n");
+        lines += &format!("{label}_TLS={tls}\n{label}_PLAIN={plain}\n{label}_WSS={wss}\n");
         lines += &format!("{label}_CONFIG={}\n", organisation.config_file().display());
         for account in &organisation.accounts {
             let user = account.aor.split('@').next().unwrap_or_default().to_uppercase();

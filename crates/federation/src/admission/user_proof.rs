@@ -2,7 +2,6 @@
 
 use sip::aor::Aor;
 use sip::auth::{Algorithm, DigestCredentials, Ha1, NonceState, challenges};
-use sip::flow::Transport;
 use sip::header_name::HeaderName;
 use sip::message::Message;
 use sip::method::Method;
@@ -11,13 +10,13 @@ use sip::refusal::{Refusal, Word};
 use super::{Claim, Evidence, Flow, Question, Rules, Stop};
 use crate::refusal;
 
-/// Whether no challenge is needed: the user has proven itself on this TLS flow before, or the request
+/// Whether no challenge is needed: the user has proven itself on this secure flow before, or the request
 /// belongs to a dialog whose Route we signed for this very flow.
 ///
 /// A registration is always proven by itself. So are MESSAGE and PUBLISH: phones send them outside of
 /// dialogs, and a signed Route with an invented To tag must not let one user write as another.
 pub(super) fn is_proven_by_flow(claim: &Claim<'_>, aor: &Aor, flow: &Flow<'_>, evidence: &Evidence) -> bool {
-    let proven_before = flow.facts.transport == Transport::Tls && flow.users.contains(aor);
+    let proven_before = flow.facts.transport.is_secure() && flow.users.contains(aor);
     match claim.method {
         Method::Register => false,
         Method::Message | Method::Publish => proven_before,

@@ -17,6 +17,7 @@ pub(crate) struct Authority {
 /// The TLS configurations of an edge with a certificate, and whom it trusts.
 pub(crate) struct Edge {
     pub(crate) server: Arc<ServerConfig>,
+    pub(crate) web_server: Arc<ServerConfig>,
     pub(crate) client: Arc<ClientConfig>,
     pub(crate) roots: Roots,
 }
@@ -42,6 +43,7 @@ impl Authority {
         let served = ServedIdentity::new(&identity).expect("an identity");
         Edge {
             server: Arc::new(tls::recording_server_config(&served).expect("a server")),
+            web_server: Arc::new(tls::web_server_config(&served).expect("a server")),
             client: Arc::new(tls::recording_client_config(Some(&served)).expect("a client")),
             roots,
         }

@@ -5,17 +5,17 @@ use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream, U
 use std::sync::mpsc;
 use std::thread;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use conference::schedule::Meeting;
 use federation::admission::Organisation;
 use federation::partner::{Partner, PartnerKind, Partners};
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use rustls_pki_types::ServerName;
+use rustls::ClientConfig;
 use signaling::{CoreConfig, Listener};
 use sip::auth::{self, Ha1};
-use sip::{Aor, Frame, Framer, HeaderName, Message, MessageLimits, Method, RequestBuilder};
+use sip::{Aor, Frame, HeaderName, Message, Method, RequestBuilder};
 
+use self::line::Line;
 use super::*;
 use crate::Reply;
 use crate::mailbox::mailbox;
@@ -24,11 +24,15 @@ use crate::testing::name_server::{self, a, srv};
 use crate::testing::{Authority, Edge};
 
 mod handshakes;
+mod line;
 mod meeting;
 mod moving;
 mod unreadable;
+mod web_socket;
 
 const WORKERS: u16 = 2;
+/// Of a server's listeners, in their order.
+const TRANSPORTS: [Transport; 5] = [Transport::Tls, Transport::Tcp, Transport::Udp, Transport::Wss, Transport::Ws];
 const PASSWORD: &str = "correct horse";
 
 /// An organisation's server. Stops when dropped.
@@ -37,6 +41,8 @@ struct TestServer {
     tls: SocketAddr,
     tcp: SocketAddr,
     udp: SocketAddr,
+    wss: SocketAddr,
+    ws: SocketAddr,
     mailboxes: Vec<Mailbox>,
     threads: Vec<thread::JoinHandle<Result<(), NetError>>>,
     media: MediaThreads,
@@ -84,7 +90,8 @@ struct TestShell {
 
 impl TestServer {
     fn start(domain: &'static str, partner: &str, tls: SocketAddr, edge: &Edge, shell: &TestShell) -> TestServer {
-        let mut addresses = vec![tls, free_port(Transport::Tcp), free_port(Transport::Udp)];
+        let mut addresses = vec![tls];
+        addresses.extend(TRANSPORTS.into_iter().skip(1).map(free_port));
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mailbox(1000)).unzip();
         let (media, media_threads) = start_media(&mailboxes);
         let mut threads = Vec::new();
@@ -92,6 +99,7 @@ impl TestServer {
             let setup = WorkerSetup {
                 core: core_config(domain, partner, worker, &addresses),
                 listeners: listeners(&addresses, edge),
+                origins: Arc::new(Origins::of_domains([domain])),
                 tls_client: edge.client.clone(),
                 roots: edge.roots.clone(),
                 resolver: shell.resolver.clone(),
@@ -110,6 +118,8 @@ impl TestServer {
             tls: addresses[0],
             tcp: addresses[1],
             udp: addresses[2],
+            wss: addresses[3],
+            ws: addresses[4],
             mailboxes,
             threads,
             media,
@@ -163,8 +173,7 @@ fn start_media(mailboxes: &[Mailbox]) -> (MediaThreads, Vec<thread::JoinHandle<R
 
 fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr]) -> CoreConfig {
     let partner = Partner { domain: partner.into(), kind: PartnerKind::AllowedDomain, comment: String::new() };
-    let transports = [Transport::Tls, Transport::Tcp, Transport::Udp];
-    let listeners = transports.into_iter().zip(addresses);
+    let listeners = TRANSPORTS.into_iter().zip(addresses);
     CoreConfig {
         worker,
         workers: WORKERS,
@@ -183,47 +192,41 @@ fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr
 }
 
 fn listeners(addresses: &[SocketAddr], edge: &Edge) -> Vec<ListenerSetup> {
-    vec![
-        ListenerSetup { transport: Transport::Tls, address: addresses[0], tls: Some(edge.server.clone()) },
-        ListenerSetup { transport: Transport::Tcp, address: addresses[1], tls: None },
-        ListenerSetup { transport: Transport::Udp, address: addresses[2], tls: None },
-    ]
+    let listener = |(transport, address): (Transport, &SocketAddr)| {
+        let tls = match transport {
+            Transport::Tls => Some(edge.server.clone()),
+            Transport::Wss => Some(edge.web_server.clone()),
+            _ => None,
+        };
+        ListenerSetup { transport, address: *address, tls }
+    };
+    TRANSPORTS.into_iter().zip(addresses).map(listener).collect()
 }
 
 fn free_port(transport: Transport) -> SocketAddr {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let address = match transport {
         Transport::Udp => StdUdpSocket::bind(any).and_then(|socket| socket.local_addr()),
-        Transport::Tcp | Transport::Tls => StdListener::bind(any).and_then(|socket| socket.local_addr()),
+        _ => StdListener::bind(any).and_then(|socket| socket.local_addr()),
     };
     address.expect("a free port")
 }
 
-/// A phone: one TLS connection, one user.
+/// A phone: one connection, one user.
 struct Phone {
     user: String,
     domain: &'static str,
-    stream: StreamOwned<ClientConnection, StdStream>,
-    received: BytesMut,
-    framer: Framer,
+    line: Line,
     cseq: u32,
 }
 
 impl Phone {
     fn connect(server: &TestServer, user: &str) -> Phone {
-        let stream = StdStream::connect(server.tls).expect("a server");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
-        stream.set_nodelay(true).expect("a socket");
-        let name = ServerName::try_from(server.domain).expect("a name");
-        let connection = ClientConnection::new(anonymous(), name).expect("a client");
-        Phone {
-            user: user.into(),
-            domain: server.domain,
-            stream: StreamOwned::new(connection, stream),
-            received: BytesMut::new(),
-            framer: Framer::new(MessageLimits::default()),
-            cseq: 0,
-        }
+        Phone::over(Line::tls(server), server, user)
+    }
+
+    fn over(line: Line, server: &TestServer, user: &str) -> Phone {
+        Phone { user: user.into(), domain: server.domain, line, cseq: 0 }
     }
 
     fn aor(&self) -> String {
@@ -231,21 +234,12 @@ impl Phone {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("a connection");
+        self.line.send(bytes);
     }
 
     /// The next frame; `None` at the end of the connection.
     fn next_frame(&mut self) -> Option<Frame> {
-        loop {
-            if let Some(frame) = self.framer.cut(&mut self.received).expect("well framed") {
-                return Some(frame);
-            }
-            let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes).expect("an answer in time") {
-                0 => return None,
-                count => self.received.extend_from_slice(&bytes[..count]),
-            }
-        }
+        self.line.next_frame()
     }
 
     fn receive(&mut self) -> Message {
@@ -424,6 +418,7 @@ fn an_address_in_use_is_reported_before_anything_runs() {
     let setup = WorkerSetup {
         core: core_config("contoso.example", "fabrikam.example", 0, &[address]),
         listeners: vec![ListenerSetup { transport: Transport::Tcp, address, tls: None }],
+        origins: Arc::new(Origins::of_domains([])),
         tls_client: edge.client.clone(),
         roots: edge.roots.clone(),
         resolver: Resolver::new(&[contoso.udp]).expect("explicit servers need no files"),

@@ -158,6 +158,22 @@ pub static LISTEN_UDP: Key = Key {
     example: r#"["192.0.2.1:5060"]"#,
     doc: "the addresses for phones by UDP, without encryption",
 };
+pub static LISTEN_WSS: Key = Key {
+    section: "listen",
+    name: "wss",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["192.0.2.1:7443"]"#,
+    doc: "the addresses for phones in browsers: WebSockets over TLS, with the server's certificate",
+};
+pub static LISTEN_WS: Key = Key {
+    section: "listen",
+    name: "ws",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["127.0.0.1:7080"]"#,
+    doc: "the addresses for WebSockets without encryption: for a reverse proxy in front that has the TLS",
+};
 pub static LISTEN_METRICS: Key = Key {
     section: "listen",
     name: "metrics",
@@ -165,6 +181,15 @@ pub static LISTEN_METRICS: Key = Key {
     need: Need::Default("none"),
     example: r#"["127.0.0.1:9464"]"#,
     doc: "the addresses where Prometheus gets the metrics by HTTP, without encryption",
+};
+pub static WEB_ORIGINS: Key = Key {
+    section: "web",
+    name: "origins",
+    kind: Kind::Texts,
+    need: Need::Default("by https, each domain's own host and all hosts below it"),
+    example: r#"["https://phone.contoso.example", "https://*.contoso.example"]"#,
+    doc: "the origins of the web pages that may open a WebSocket here, by https or http and with their port if it is not the \
+        usual one",
 };
 pub static MEDIA_ADDRESS: Key = Key {
     section: "media",
@@ -302,7 +327,10 @@ pub static ALL: &[&Key] = &[
     &LISTEN_TLS,
     &LISTEN_TCP,
     &LISTEN_UDP,
+    &LISTEN_WSS,
+    &LISTEN_WS,
     &LISTEN_METRICS,
+    &WEB_ORIGINS,
     &MEDIA_ADDRESS,
     &MEDIA_PORTS,
     &MEDIA_THREADS,

@@ -1,6 +1,8 @@
-//! Addresses: where to listen, and whom to ask.
+//! Addresses: where to listen, and whom to ask; and which web pages may come.
 
 use std::net::SocketAddr;
+
+use net::{Origin, Origins};
 
 use super::key::{self, Key};
 use super::raw::Located;
@@ -8,10 +10,12 @@ use super::{Builder, Listen};
 
 impl Builder<'_> {
     pub(super) fn listen(&mut self) -> Listen {
-        let [tls, tcp, udp, metrics] = [
+        let [tls, tcp, udp, wss, ws, metrics] = [
             (&key::LISTEN_TLS, 5061),
             (&key::LISTEN_TCP, 5060),
             (&key::LISTEN_UDP, 5060),
+            (&key::LISTEN_WSS, 7443),
+            (&key::LISTEN_WS, 7080),
             (&key::LISTEN_METRICS, 9464),
         ]
         .map(|(key, port)| self.addresses(key, port));
@@ -20,7 +24,7 @@ impl Builder<'_> {
         {
             self.problems.at(line, "[listen] tls: the list is empty; federation needs at least one TLS address");
         }
-        let over_tcp = [("tls", &tls), ("tcp", &tcp), ("metrics", &metrics)];
+        let over_tcp = [("tls", &tls), ("tcp", &tcp), ("wss", &wss), ("ws", &ws), ("metrics", &metrics)];
         for (index, (name, addresses)) in over_tcp.into_iter().enumerate() {
             let before = over_tcp.iter().take(index);
             let earlier = |address: &Located<SocketAddr>| {
@@ -32,7 +36,29 @@ impl Builder<'_> {
             }
         }
         let addresses = |located: Vec<Located<SocketAddr>>| located.into_iter().map(|found| found.value).collect();
-        Listen { tls: addresses(tls), tcp: addresses(tcp), udp: addresses(udp), metrics: addresses(metrics) }
+        Listen {
+            tls: addresses(tls),
+            tcp: addresses(tcp),
+            udp: addresses(udp),
+            wss: addresses(wss),
+            ws: addresses(ws),
+            metrics: addresses(metrics),
+        }
+    }
+
+    /// Whose pages may open WebSockets; pages of the domains themselves, where nothing is said.
+    pub(super) fn origins(&mut self, domains: &[String]) -> Origins {
+        let Some(typed) = self.raw.texts(&key::WEB_ORIGINS) else {
+            return Origins::of_domains(domains.iter().map(String::as_str));
+        };
+        let mut origins = Vec::new();
+        for Located { value, line } in typed.value {
+            match Origin::parse(&value) {
+                Ok(origin) => origins.push(origin),
+                Err(error) => self.problems.at(line, format!("{}: {error}", key::WEB_ORIGINS.place())),
+            }
+        }
+        Origins::new(origins)
     }
 
     pub(super) fn addresses(&mut self, key: &Key, port: u16) -> Vec<Located<SocketAddr>> {
@@ -69,4 +95,4 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, String> {
 }
 
 /// Of one kind. A datagram flow names its listener by one byte, so that all kinds together have to stay below 256.
-const LISTENERS_MAX: usize = 64;
+const LISTENERS_MAX: usize = 48;

@@ -20,10 +20,11 @@ use federation::admission::Organisation;
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
 pub use mail::{MailSecurity, MailServer};
 pub use media::Media;
+use net::Origins;
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use signaling::escalation::StandBetween;
 use sip::Transport;
 use sip::auth::Algorithm;
@@ -46,6 +47,9 @@ pub struct Config {
     pub drain_secs_max: u64,
     pub certificate: CertificateFiles,
     pub listen: Listen,
+    /// Of the web pages that may open a WebSocket.
+    #[serde(serialize_with = "as_texts")]
+    pub origins: Origins,
     pub media: Media,
     pub federation: FederationSwitches,
     /// Which calls of our users this server stands between.
@@ -73,6 +77,10 @@ pub struct Listen {
     pub tls: Vec<SocketAddr>,
     pub tcp: Vec<SocketAddr>,
     pub udp: Vec<SocketAddr>,
+    /// WebSockets over TLS.
+    pub wss: Vec<SocketAddr>,
+    /// WebSockets without.
+    pub ws: Vec<SocketAddr>,
     /// Not SIP: where scrapers get the metrics.
     pub metrics: Vec<SocketAddr>,
 }
@@ -109,9 +117,11 @@ impl Config {
         let raw = RawConfig::read(text, &mut problems);
         let mut builder = Builder { folder: file.parent().unwrap_or(Path::new("")), raw, problems, open };
         let listen = builder.listen();
+        let domains = builder.domains();
         let config = Config {
             file: file.to_owned(),
-            domains: builder.domains(),
+            origins: builder.origins(&domains),
+            domains,
             edge: builder.edge(),
             data: builder.path(&key::DATA).map_or_else(|| builder.folder.join("data"), |path| path.value),
             workers: builder.workers(),
@@ -143,9 +153,10 @@ impl Config {
     /// Every socket to listen on; the order is the one in which the workers count them.
     pub fn listeners(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
         let with = |transport| move |address: &SocketAddr| (transport, *address);
-        let Listen { tls, tcp, udp, .. } = &self.listen;
+        let Listen { tls, tcp, udp, wss, ws, .. } = &self.listen;
         let streams = tls.iter().map(with(Transport::Tls)).chain(tcp.iter().map(with(Transport::Tcp)));
-        streams.chain(udp.iter().map(with(Transport::Udp)))
+        let web_sockets = wss.iter().map(with(Transport::Wss)).chain(ws.iter().map(with(Transport::Ws)));
+        streams.chain(udp.iter().map(with(Transport::Udp))).chain(web_sockets)
     }
 
     /// Every socket on the network, those that speak no SIP included.
@@ -191,9 +202,10 @@ impl fmt::Display for Config {
         writeln!(formatter, "drain_secs_max = {}\n", self.drain_secs_max)?;
         let CertificateFiles { chain, key, .. } = &self.certificate;
         writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}\n", path(chain), path(key))?;
-        let Listen { tls, tcp, udp, metrics } = &self.listen;
+        let Listen { tls, tcp, udp, wss, ws, metrics } = &self.listen;
         writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
-        writeln!(formatter, "metrics = {}\n", list(metrics))?;
+        writeln!(formatter, "wss = {}\nws = {}\nmetrics = {}\n", list(wss), list(ws), list(metrics))?;
+        writeln!(formatter, "[web]\norigins = {:?}\n", texts(&self.origins))?;
         let Media { address, ports, threads } = self.media;
         let address = match address {
             Some(address) => format!("address = \"{address}\""),
@@ -215,6 +227,14 @@ fn read(file: &Path) -> Result<String, ConfigError> {
         file: file.to_owned(),
         problems: vec![Problem { line: None, text: format!("cannot be read: {error}") }],
     })
+}
+
+fn texts(origins: &Origins) -> Vec<String> {
+    origins.iter().map(|origin| origin.to_string()).collect()
+}
+
+fn as_texts<S: Serializer>(origins: &Origins, serializer: S) -> Result<S::Ok, S::Error> {
+    texts(origins).serialize(serializer)
 }
 
 fn list(addresses: &[SocketAddr]) -> String {

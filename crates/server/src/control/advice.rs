@@ -230,6 +230,11 @@ fn about_request(word: Word) -> Option<Words> {
             "check both in the phone; to see the users: comity user list; to set a new password: comity user passwd \
              NAME@DOMAIN",
         ),
+        Word::OriginNotAllowed => words(
+            Side::Ours,
+            "a web page wanted to connect whose origin is not in [web] origins",
+            "if the page is yours, write its origin, as the log names it, into [web] origins of comity.toml and restart",
+        ),
         Word::MixedTraffic => words(
             Side::Sender,
             "a request in our own domain's name came on a partner's connection",

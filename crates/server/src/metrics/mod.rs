@@ -71,6 +71,7 @@ pub static ALL: &[&Metric] = &[
     &partners::DNS_FAILURES,
     &transport::FLOWS,
     &transport::FLOWS_OPENED,
+    &transport::WEB_SOCKETS,
     &transport::FLOWS_ENDED,
     &transport::FLOWS_MOVED,
     &transport::HANDSHAKES,

@@ -32,7 +32,7 @@ macro_rules! words {
                 match self { $(Word::$name => $text,)+ }
             }
 
-            /// The SIP statuses that it comes with.
+            /// The statuses that it comes with: of SIP, and of HTTP where a WebSocket is opened.
             pub const fn statuses(self) -> &'static [u16] {
                 match self { $(Word::$name => &$statuses,)+ }
             }
@@ -53,6 +53,7 @@ words! {
     MalformedRequest       "malformed-request"       [400, 414, 505], Both,     "reading the request";
     MessageTooLarge        "message-too-large"       [413, 513],      Both,     "reading the request";
     TooManyHops            "too-many-hops"           [483],           Both,     "reading the request";
+    OriginNotAllowed       "origin-not-allowed"      [403],           Users,    "opening a WebSocket";
     Overloaded             "overloaded"              [503],           Both,     "the server's limits";
     Draining               "draining"                [503],           Both,     "the server's end";
     NoAnswer               "no-answer"               [504],           Both,     "what a decision waits for";

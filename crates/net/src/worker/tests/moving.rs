@@ -1,10 +1,12 @@
 //! A flow on its way from one worker to another, one step at a time.
 
+use bytes::BytesMut;
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use signaling::Output;
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::framing::Framing;
 use crate::wire::{PlainWire, Wire};
 
 const MAIL_TIME: Duration = Duration::from_millis(100);
@@ -25,6 +27,7 @@ impl Pair {
             let setup = WorkerSetup {
                 core: core_config("contoso.example", "fabrikam.example", worker, &[]),
                 listeners: Vec::new(),
+                origins: Arc::new(Origins::of_domains([])),
                 tls_client: edge.client.clone(),
                 roots: edge.roots.clone(),
                 resolver: Resolver::new(&[SocketAddr::from(([127, 0, 0, 1], 1))]).expect("explicit servers"),
@@ -62,7 +65,8 @@ async fn flow() -> (StreamFlow, StdStream) {
         certificate: None,
     };
     let wire = Wire::Plain(PlainWire::default());
-    (StreamFlow::new(facts, stream, wire, BytesMut::new(), MessageLimits::default()), peer)
+    let framing = Framing::new(Transport::Tcp, sip::MessageLimits::default());
+    (StreamFlow::new(facts, stream, wire, BytesMut::new(), framing), peer)
 }
 
 /// What the core puts out to give a flow away.

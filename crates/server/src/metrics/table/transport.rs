@@ -7,6 +7,7 @@ use super::{WORKER, by_word, by_worker_and};
 static FLOW_KIND: Label = Label { name: "kind", values: Values::Words(&["client", "partner", "undecided"]) };
 static OPENED_BY: Label = Label { name: "direction", values: Values::Words(&["inbound", "outbound"]) };
 static RESULT: Label = Label { name: "result", values: Values::Words(&["completed", "failed"]) };
+static OPENING: Label = Label { name: "result", values: Values::Words(&["opened", "refused"]) };
 static TRANSPORT: Label = Label { name: "transport", values: Values::Words(&["stream", "datagram"]) };
 static UNREADABLE: Label = Label { name: "error", values: Values::Words(&["framing", "parse", "tls"]) };
 static LOST: Label = Label {
@@ -38,6 +39,19 @@ pub(crate) static FLOWS_OPENED: Metric = Metric {
         by_word([
             ("inbound", all.sum_sockets(|sockets| sockets.flows_accepted)),
             ("outbound", all.sum_sockets(|sockets| sockets.flows_connected)),
+        ])
+    },
+};
+
+pub(crate) static WEB_SOCKETS: Metric = Metric {
+    name: "comity_web_sockets_total",
+    kind: Kind::Counter,
+    labels: &[&OPENING],
+    help: "WebSockets that were asked for: opened, or refused for their page's origin, for not being SIP, or for being none",
+    read: |all| {
+        by_word([
+            ("opened", all.sum_sockets(|sockets| sockets.web_sockets_opened)),
+            ("refused", all.sum_sockets(|sockets| sockets.web_sockets_refused)),
         ])
     },
 };
@@ -179,6 +193,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
         "connections_per_ip_max" => sockets.connections_per_ip_refused,
         "unfinished_max" => sockets.unfinished_displaced + sockets.unfinished_refused,
         "handshakes_max" => sockets.handshakes_full,
+        "web_socket_silent_secs_max" => sockets.web_sockets_silent_ended,
         "idle_secs_max" => sockets.flows_idle_ended,
         "output_bytes_max" => sockets.slow_readers_ended,
         "parse_errors_per_flow_max" => sockets.parse_errors_ended,
@@ -187,7 +202,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 23] = [
+const LIMITS: [&str; 24] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -211,4 +226,5 @@ const LIMITS: [&str; 23] = [
     "unfinished_max",
     "waiting_max",
     "waiting_per_link_max",
+    "web_socket_silent_secs_max",
 ];

@@ -1,0 +1,95 @@
+//! A phone's connection: TLS, or a WebSocket over TLS as a browser opens it.
+
+use bytes::BytesMut;
+use rustls::{ClientConnection, StreamOwned};
+use rustls_pki_types::ServerName;
+use sip::{Framer, MessageLimits};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::http::HeaderValue;
+use tungstenite::{HandshakeError, WebSocket};
+
+use super::*;
+
+pub(super) type TlsStream = StreamOwned<ClientConnection, StdStream>;
+
+pub(super) enum Line {
+    Tls { stream: Box<TlsStream>, received: BytesMut, framer: Framer },
+    WebSocket(Box<WebSocket<TlsStream>>),
+}
+
+impl Line {
+    pub(super) fn tls(server: &TestServer) -> Line {
+        let stream = Box::new(encrypted(server.tls, server.domain));
+        Line::Tls { stream, received: BytesMut::new(), framer: Framer::new(MessageLimits::default()) }
+    }
+
+    pub(super) fn wss(server: &TestServer, origin: Option<&str>) -> Result<Line, tungstenite::Error> {
+        let stream = encrypted(server.wss, server.domain);
+        open(stream, origin, "sip").map(|web_socket| Line::WebSocket(Box::new(web_socket)))
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        match self {
+            Line::Tls { stream, .. } => stream.write_all(bytes).expect("a connection"),
+            Line::WebSocket(web_socket) => {
+                let text = std::str::from_utf8(bytes).expect("text");
+                web_socket.send(tungstenite::Message::text(text)).expect("a connection");
+            }
+        }
+    }
+
+    /// `None` at the end of the connection.
+    pub(super) fn next_frame(&mut self) -> Option<Frame> {
+        match self {
+            Line::Tls { stream, received, framer } => loop {
+                if let Some(frame) = framer.cut(received).expect("well framed") {
+                    return Some(frame);
+                }
+                let mut bytes = [0; 4096];
+                match stream.read(&mut bytes).expect("an answer in time") {
+                    0 => return None,
+                    count => received.extend_from_slice(&bytes[..count]),
+                }
+            },
+            Line::WebSocket(web_socket) => loop {
+                match web_socket.read().expect("an answer in time") {
+                    tungstenite::Message::Text(text) if text.as_str() == "\r\n" => return Some(Frame::Pong),
+                    tungstenite::Message::Text(text) => return Some(Frame::Message(text.into())),
+                    tungstenite::Message::Close(_) => return None,
+                    _ => {}
+                }
+            },
+        }
+    }
+}
+
+pub(super) fn plain(address: SocketAddr) -> StdStream {
+    let stream = StdStream::connect(address).expect("a server");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    stream.set_nodelay(true).expect("a socket");
+    stream
+}
+
+pub(super) fn encrypted(address: SocketAddr, domain: &str) -> TlsStream {
+    let name = ServerName::try_from(domain.to_owned()).expect("a name");
+    StreamOwned::new(ClientConnection::new(anonymous(), name).expect("a client"), plain(address))
+}
+
+/// Asks for a WebSocket as a page of this origin does, or a program of none.
+pub(super) fn open<S: Read + Write>(
+    stream: S,
+    origin: Option<&str>,
+    subprotocol: &str,
+) -> Result<WebSocket<S>, tungstenite::Error> {
+    let mut request = "wss://contoso.example/".into_client_request().expect("a URL");
+    let value = |text: &str| HeaderValue::from_str(text).expect("ASCII");
+    request.headers_mut().insert("Sec-WebSocket-Protocol", value(subprotocol));
+    if let Some(origin) = origin {
+        request.headers_mut().insert("Origin", value(origin));
+    }
+    match tungstenite::client(request, stream) {
+        Ok((web_socket, _)) => Ok(web_socket),
+        Err(HandshakeError::Failure(error)) => Err(error),
+        Err(HandshakeError::Interrupted(_)) => panic!("no answer in time"),
+    }
+}
