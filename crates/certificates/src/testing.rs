@@ -130,7 +130,16 @@ pub(crate) struct Pair {
 
 /// A handshake in memory; an error is the first that either side saw.
 pub(crate) fn connect(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Result<Pair, rustls::Error> {
-    let name = ServerName::try_from("edge.contoso.com").expect("a name");
+    connect_to("edge.contoso.com", client, server)
+}
+
+/// The same, with another name to ask for (SNI).
+pub(crate) fn connect_to(
+    name: &'static str,
+    client: &Arc<ClientConfig>,
+    server: &Arc<ServerConfig>,
+) -> Result<Pair, rustls::Error> {
+    let name = ServerName::try_from(name).expect("a name");
     let mut client = ClientConnection::new(client.clone(), name)?;
     let mut server = ServerConnection::new(server.clone())?;
     while client.wants_write() || server.wants_write() {

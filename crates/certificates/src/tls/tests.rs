@@ -2,14 +2,15 @@
 
 use federation::trust::{Anchor, PeerCertificate, Why};
 use federation::verification::{Role, Rung, Verdict, judge};
-use rustls::pki_types::CertificateDer;
-use rustls::{CertificateError, HandshakeKind, ProtocolVersion, RootCertStore};
+use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore};
 
 use super::*;
 use crate::facts::facts;
 use crate::load::Identity;
 use crate::roots::Roots;
-use crate::testing::{Authority, ClientAuth, Pair, ServerAuth, Wish, connect, now, sip_domain};
+use crate::testing::{Authority, ClientAuth, Pair, ServerAuth, Wish, connect, connect_to, now, sip_domain};
 
 fn server_of(served: &Arc<ServedIdentity>) -> Arc<ServerConfig> {
     Arc::new(recording_server_config(served).expect("a configuration"))
@@ -161,6 +162,40 @@ fn a_session_does_not_cross_to_another_listener() {
     }
 }
 
+/// Most clients would not even try; this one does.
+#[test]
+fn a_session_does_not_cross_to_another_name() {
+    let root = Authority::root("Root");
+    let (ours, theirs) = (root.issue(Wish::default()), root.issue(Wish::default()));
+    for version in [&TLS12, &TLS13] {
+        let mut client = ClientConfig::clone(&resuming_client(&theirs, version));
+        client.resumption = Resumption::store(Arc::new(Nameless(ClientSessionMemoryCache::new(8))));
+        let (client, listener) = (Arc::new(client), server(&ours));
+        let kind = |name| connect_to(name, &client, &listener).expect("a connection").server.handshake_kind();
+        assert_eq!(kind("contoso.com"), Some(HandshakeKind::Full));
+        assert_eq!(kind("contoso.com"), Some(HandshakeKind::Resumed), "{version:?}");
+        assert_eq!(kind("fabrikam.com"), Some(HandshakeKind::Full), "{version:?}");
+    }
+}
+
+#[test]
+fn a_browser_is_asked_for_no_certificate_and_told_that_this_is_http() {
+    let root = Authority::root("Root");
+    let (ours, theirs) = (root.issue(Wish::default()), root.issue(Wish::default()));
+    let served = ServedIdentity::new(&ours).expect("an identity");
+    let listener = Arc::new(web_server_config(&served).expect("a configuration"));
+    let with_protocols = |protocols: &[&[u8]]| {
+        let mut client = ClientConfig::clone(&client(Some(&theirs)));
+        client.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        connect(&Arc::new(client), &listener)
+    };
+    let pair = with_protocols(&[b"h2", b"http/1.1"]).expect("a connection");
+    assert_eq!(pair.client.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert_eq!(pair.server.peer_certificates(), None);
+    assert!(with_protocols(&[]).is_ok(), "a program that names no protocol");
+    assert_eq!(with_protocols(&[b"xmpp-client"]).err(), Some(Error::NoApplicationProtocol));
+}
+
 #[test]
 fn our_own_connections_are_never_resumed() {
     let root = Authority::root("Root");
@@ -169,6 +204,44 @@ fn our_own_connections_are_never_resumed() {
     for _ in 0..2 {
         let pair = connect(&client, &listener).expect("a connection");
         assert_eq!(pair.client.handshake_kind(), Some(HandshakeKind::Full));
+    }
+}
+
+/// Remembers sessions, and not with whom they were.
+#[derive(Debug)]
+struct Nameless(ClientSessionMemoryCache);
+
+fn nobody() -> ServerName<'static> {
+    ServerName::try_from("nobody.example").expect("a name")
+}
+
+impl ClientSessionStore for Nameless {
+    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(nobody(), group);
+    }
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(&nobody())
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, session: Tls12ClientSessionValue) {
+        self.0.set_tls12_session(nobody(), session);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(&nobody())
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        self.0.remove_tls12_session(&nobody());
+    }
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, ticket: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(nobody(), ticket);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(&nobody())
     }
 }
 
