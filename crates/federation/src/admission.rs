@@ -282,6 +282,9 @@ fn check_relay(claim: &Claim<'_>, organisation: &Organisation) -> Result<(), Ref
     if claim.in_dialog || organisation.answers_for(claim.request_uri.host()) {
         return Ok(());
     }
+    if !claim.request_uri.is_sip() {
+        return Err(refusal::scheme_unsupported(claim.request_uri.scheme()));
+    }
     Err(refusal::relay_denied(format!("the Request-URI is in {}, which is not ours", claim.request_uri.host())))
 }
 

@@ -57,6 +57,10 @@ pub fn certificate_name(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::CertificateName, reason)
 }
 
+pub fn scheme_unsupported(scheme: &str) -> Refusal {
+    Refusal::new(416, Word::SchemeUnsupported, format!("Request-URI scheme {scheme:?}"))
+}
+
 pub fn relay_denied(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::RelayDenied, reason)
 }

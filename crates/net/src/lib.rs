@@ -21,7 +21,6 @@ mod tcp;
 mod tls;
 mod turn;
 mod udp;
-mod unreadable;
 mod web_socket;
 mod wire;
 mod wire_log;

@@ -3,14 +3,13 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use signaling::Input;
+use signaling::{Input, unreadable};
 use sip::{FlowId, Frame, Message, ParseError};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::flow::{Fate, Signal, linger};
 use crate::occupancy::Permit;
-use crate::unreadable;
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 

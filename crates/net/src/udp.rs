@@ -6,11 +6,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
-use signaling::Input;
+use signaling::{Input, unreadable};
 use sip::{FlowId, Message, Transport, framing};
 use tokio::net::UdpSocket;
 
-use crate::unreadable;
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 

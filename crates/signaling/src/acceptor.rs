@@ -15,6 +15,7 @@ use sip::transaction::{RequestOutcome, ServerTransactionId};
 use sip::{Aor, Edits, HeaderName, Message, MessageLimits, Method, Refusal, build};
 
 use crate::core::{Asker, Core};
+use crate::extensions::check_require;
 use crate::route::{Destination, OwnRoutes, route};
 use crate::{AdmittedRequest, Answer, Handoff, Ingress, Output, Question, Requester, Upstream, WorkerId};
 
@@ -319,11 +320,12 @@ impl Core {
 
     /// Before any transaction: nothing is kept, and a repeat gets the same answer (RFC 3261 section 8.2.7).
     fn refuse_stateless(&mut self, facts: &FlowFacts, request: &Message, refusal: &Refusal) {
-        let Ok(via) = request.top_via() else { return };
-        if request.method() == Some(Method::Ack) {
+        if request.method() == Some(Method::Ack) || request.header(HeaderName::Via).is_none() {
             return;
         }
-        let tag = self.mint.stateless_tag(via.branch().unwrap_or_default());
+        // A Via that cannot be read is its sender's to read again (RFC 4475 3.1.2.1).
+        let branch = request.top_via().ok().and_then(|via| via.branch());
+        let tag = self.mint.stateless_tag(branch.unwrap_or_default());
         let response = refusal_response(request, refusal, &tag, &self.organisation.edge);
         if response.len() <= MessageLimits::DEFAULT.bytes_max {
             self.transmit(facts.id, response);
@@ -333,9 +335,8 @@ impl Core {
     /// Answers for this server itself (RFC 3261 section 11.2).
     pub(crate) fn answer_ourselves(&mut self, now: Instant, request: &AdmittedRequest) {
         let Some(upstream) = request.upstream else { return };
-        if request.message.method() != Some(Method::Options) {
-            let refusal = Refusal::new(405, Word::MethodNotAllowed, "this server itself answers OPTIONS only")
-                .with_header(HeaderName::Allow, "OPTIONS".into());
+        let checked = check_for_ourselves(&request.message).and_then(|()| check_require(&request.message, &[]));
+        if let Err(refusal) = checked {
             self.count_refused(&request.message, &refusal);
             return self.refuse(now, upstream, &request.message, &refusal);
         }
@@ -346,6 +347,17 @@ impl Core {
             .build();
         self.respond(now, upstream, 200, response);
     }
+}
+
+/// 405 for what we know and do not do, 501 for what we do not know (RFC 3261 sections 8.2.1, 21.5.2).
+fn check_for_ourselves(request: &Message) -> Result<(), Refusal> {
+    let status = match request.method() {
+        Some(Method::Options) => return Ok(()),
+        Some(Method::Other(_)) => 501,
+        _ => 405,
+    };
+    let refusal = Refusal::new(status, Word::MethodNotAllowed, "this server itself answers OPTIONS only");
+    Err(refusal.with_header(HeaderName::Allow, "OPTIONS".into()))
 }
 
 /// RFC 3261 section 18.2.1 and RFC 3581: where the request really came from, said in its top Via.

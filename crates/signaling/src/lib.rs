@@ -14,6 +14,7 @@ mod core;
 mod counts;
 mod decisions;
 pub mod escalation;
+mod extensions;
 mod failover;
 mod flow_table;
 mod forward;
@@ -37,6 +38,7 @@ mod schedule;
 mod status;
 mod store_and_forward;
 mod token;
+pub mod unreadable;
 
 pub use media::LegReport;
 

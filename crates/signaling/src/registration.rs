@@ -7,6 +7,7 @@ use sip::{Aor, HeaderName, build};
 
 use crate::AdmittedRequest;
 use crate::core::Core;
+use crate::extensions::{REGISTRAR_KNOWS, check_require};
 
 impl Core {
     /// Binds the devices that the request names to the flow it came in on, and answers.
@@ -14,7 +15,10 @@ impl Core {
         let (Some(upstream), Some(facts)) = (request.upstream, request.ingress.flow()) else { return };
         let flow = ClientFlow { id: facts.id, transport: facts.transport, local_port: facts.local.port() };
         let was_bound = self.is_bound(now, request.admitted.aor(), flow);
-        match self.location.handle_register(now, &request.message, &request.admitted, flow) {
+        let checked = check_require(&request.message, REGISTRAR_KNOWS);
+        let registered =
+            checked.and_then(|()| self.location.handle_register(now, &request.message, &request.admitted, flow));
+        match registered {
             Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
             Ok(registered) => {
                 let tag = self.mint.tag(upstream.requester.serial());

@@ -14,6 +14,7 @@ use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
 
 use crate::WorkerId;
 use crate::agent::AgentKey;
+use crate::extensions::check_proxy_require;
 use crate::ownership::{Ownership, partner_connection};
 use crate::token::{Leg, Mint};
 
@@ -123,6 +124,7 @@ pub fn route(
     connections: u16,
 ) -> Result<Destination, Refusal> {
     let call_id = request.call_id().unwrap_or_default();
+    check_proxy_require(request)?;
     if request.method() == Some(Method::Options) && request.max_forwards() == Ok(Some(0)) {
         return Ok(Destination::Ourselves);
     }
@@ -232,6 +234,10 @@ fn request_uri<'a>(request: &'a Message) -> Result<Uri<'a>, Refusal> {
     let uri = Uri::parse(text)
         .map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Request-URI {text:?}: {error}")))?;
     match uri.scheme() {
+        // What would become headers of the next request (RFC 3261 19.1.1: not in a Request-URI).
+        "sip" | "sips" if uri.headers().is_some() => {
+            Err(Refusal::new(400, Word::MalformedRequest, format!("Request-URI {text:?} has headers in it")))
+        }
         "sip" | "sips" => Ok(uri),
         other => Err(Refusal::new(416, Word::SchemeUnsupported, format!("Request-URI scheme {other:?}"))),
     }

@@ -120,6 +120,17 @@ impl World {
         self.settle();
     }
 
+    /// Sends these bytes on a line, be they a message or not.
+    pub fn send_bytes(&mut self, line: Line, bytes: impl Into<Bytes>) {
+        self.send_on(line, bytes.into());
+        self.settle();
+    }
+
+    /// Whether neither side has ended the line.
+    pub fn is_line_open(&self, line: Line) -> bool {
+        self.lines[line.0].is_open
+    }
+
     /// What came in on a line, in order; empties it.
     pub fn take(&mut self, line: Line) -> Vec<Message> {
         std::mem::take(&mut self.lines[line.0].received).into()

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
 use federation::trust::PeerCertificate;
-use signaling::{Handoff, Input};
-use sip::{FlowId, Frame, Message, Transport};
+use signaling::{Handoff, Input, unreadable};
+use sip::{FlowId, Frame, Message, MessageLimits, ParseError, Transport};
 
 use crate::lanes::{End, LaneKey, Mail, Parcel};
 use crate::network::Place;
@@ -89,15 +89,32 @@ impl World {
     fn read(&mut self, site: usize, flow: FlowId) {
         while let Some(stream) = self.sites[site].streams.get_mut(&flow).filter(|stream| !stream.is_moving) {
             let worker = stream.worker;
-            match stream.framer.cut(&mut stream.buffer).expect(OURS) {
-                Some(Frame::Message(bytes)) => {
-                    let message = Message::parse(bytes).expect(OURS);
-                    self.input(site, worker, Input::Message { flow, message });
-                }
-                Some(Frame::Ping | Frame::Pong) => {}
-                None => break,
+            match stream.framer.cut(&mut stream.buffer) {
+                Ok(Some(Frame::Message(bytes))) => self.read_message((site, worker), flow, bytes),
+                Ok(Some(Frame::Ping | Frame::Pong)) => {}
+                Ok(None) => break,
+                Err(_) => self.end_unreadable((site, worker), flow),
             }
         }
+    }
+
+    /// As the shell does it: where the borders are sound, what cannot be read is refused and the stream stays.
+    fn read_message(&mut self, (site, worker): (usize, u16), flow: FlowId, bytes: Bytes) {
+        match Message::parse(bytes.clone()) {
+            Ok(message) => self.input(site, worker, Input::Message { flow, message }),
+            Err(ParseError::Framing(_)) => self.end_unreadable((site, worker), flow),
+            Err(_) => {
+                let edge = self.sites[site].organisation.edge.clone();
+                if let Some(response) = unreadable::refusal(&bytes, MessageLimits::DEFAULT, &edge) {
+                    self.transmit(site, worker, flow, response);
+                }
+            }
+        }
+    }
+
+    fn end_unreadable(&mut self, (site, worker): (usize, u16), flow: FlowId) {
+        self.close(site, flow);
+        self.drain(site, worker);
     }
 
     fn read_line(&mut self, line: Line) {
@@ -209,7 +226,7 @@ impl World {
         self.lanes.put(LaneKey::Mail { site, from, to }, self.now + travel, Parcel::Mail { site, to, mail });
     }
 
-    fn send_packet(&mut self, site: usize, remote: SocketAddr, bytes: Bytes) {
+    pub(crate) fn send_packet(&mut self, site: usize, remote: SocketAddr, bytes: Bytes) {
         let flow = FlowId::Datagram { listener: UDP_LISTENER, remote };
         let Some(line) = self.lines.iter().position(|line| line.site == site && line.flow == flow) else { return };
         let way = (Place::Site(site), Place::Line(line));

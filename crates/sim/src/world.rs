@@ -13,9 +13,9 @@ use federation::flow::{Direction, FlowFacts};
 use federation::partner::{Partner, PartnerKind};
 use federation::trust::PeerCertificate;
 use media::{MediaCommand, MediaEvent};
-use signaling::{Core, Input, Output};
+use signaling::{Core, Input, Output, unreadable};
 use sip::auth::Ha1;
-use sip::{Aor, FlowId, Message, Transport};
+use sip::{Aor, FlowId, Message, MessageLimits, ParseError, Transport, framing};
 
 use crate::fault::{Fault, FaultKind};
 use crate::identity::Identity;
@@ -257,8 +257,19 @@ impl World {
         let local = SocketAddr::new(self.sites[site].address.ip(), 5060);
         let (id, direction) = (self.lines[line.0].flow, Direction::Inbound);
         let facts = FlowFacts { id, transport: Transport::Udp, local, remote, direction, certificate: None };
-        let message = Message::parse(bytes).expect(OURS);
-        self.input(site, worker, Input::Datagram { facts, message });
+        match framing::check_datagram(bytes.clone()).map_err(ParseError::from).and_then(Message::parse) {
+            Ok(message) => self.input(site, worker, Input::Datagram { facts, message }),
+            Err(_) => self.refuse_datagram(site, id, &bytes),
+        }
+    }
+
+    fn refuse_datagram(&mut self, site: usize, flow: FlowId, bytes: &[u8]) {
+        let edge = self.sites[site].organisation.edge.clone();
+        if let (FlowId::Datagram { remote, .. }, Some(response)) =
+            (flow, unreadable::datagram_refusal(bytes, MessageLimits::DEFAULT, &edge))
+        {
+            self.send_packet(site, remote, response);
+        }
     }
 
     pub(crate) fn input(&mut self, site: usize, worker: u16, input: Input) {

@@ -70,12 +70,12 @@ words! {
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
     IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";
     RelayDenied            "relay-denied"            [403],           Both,     "admission and routing";
-    MethodNotAllowed       "method-not-allowed"      [405],           Both,     "routing";
-    SchemeUnsupported      "scheme-unsupported"      [416],           Both,     "routing";
+    MethodNotAllowed       "method-not-allowed"      [405, 501],      Both,     "routing";
+    SchemeUnsupported      "scheme-unsupported"      [416],           Both,     "admission and routing";
     EventUnknown           "event-unknown"           [489],           Both,     "routing and presence";
     FlowFailed             "flow-failed"             [430, 481],      Both,     "routing";
     DialogUnknown          "dialog-unknown"          [481],           Both,     "a session of ours";
-    ExtensionUnsupported   "extension-unsupported"   [420],           Both,     "a session of ours";
+    ExtensionUnsupported   "extension-unsupported"   [420],           Both,     "routing and a session of ours";
     OffersCross            "offers-cross"            [491, 500],      Both,     "a session of ours";
     UserUnknown            "user-unknown"            [404],           Both,     "finding the user";
     UserOffline            "user-offline"            [480],           Both,     "finding the user";

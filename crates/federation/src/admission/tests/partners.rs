@@ -135,6 +135,11 @@ fn a_partner_reaches_our_domains_and_the_edge_and_relays_nowhere() {
         let request = initial("INVITE", "sip:bob@fabrikam.com", to);
         assert_eq!(edge.refused(&request), (403, "relay-denied".into()), "{to}");
     }
+    // RFC 4475 3.3.2, 3.3.3
+    for to in ["nobodyKnowsThisScheme:totallyopaquecontent", "soap.beep://192.0.2.103:3002", "tel:+14255550100"] {
+        let request = initial("OPTIONS", "sip:bob@fabrikam.com", to);
+        assert_eq!(edge.refused(&request), (416, "scheme-unsupported".into()), "{to}");
+    }
 }
 
 #[test]

@@ -65,16 +65,17 @@ fn a_datagram_that_cannot_be_read_is_answered_where_it_says_whom_to_answer() {
         (marked("Call-ID: bad\r\nContent-Length: 3"), 400),
         (marked("Call-ID: bad\r\nno header"), 400),
         (marked("Call-ID: bad").replace("SIP/2.0\r\n", "SIP/3.0\r\n"), 505),
+        (marked("Call-ID: bad\r\nCall-ID: worse"), 400),
     ] {
         udp.send_to(bad.as_bytes(), contoso.udp).expect("a socket");
         assert_eq!(receive(), (Some(status), Ok("bad".to_owned())), "{bad}");
     }
-    // Of two Call-IDs neither is the one to answer; the next response is to the next request.
-    udp.send_to(marked("Call-ID: bad\r\nCall-ID: worse").as_bytes(), contoso.udp).expect("a socket");
+    // Of none there is nothing to repeat; the next response is to the next request.
+    udp.send_to(marked("X-Call-ID: bad\r\nno header").as_bytes(), contoso.udp).expect("a socket");
     udp.send_to(good.as_bytes(), contoso.udp).expect("a socket");
     assert_eq!(receive(), (Some(401), Ok("unproven".to_owned())));
     // All counts: of one socket, so of one worker, in order.
-    assert_eq!(contoso.sum(|seen| seen.parse_errors + seen.framing_errors), 5);
-    assert_eq!(contoso.sum(|seen| seen.parse_errors_answered), 4);
-    assert_eq!(contoso.sum(|seen| seen.datagrams_sent), 5);
+    assert_eq!(contoso.sum(|seen| seen.parse_errors + seen.framing_errors), 6);
+    assert_eq!(contoso.sum(|seen| seen.parse_errors_answered), 5);
+    assert_eq!(contoso.sum(|seen| seen.datagrams_sent), 6);
 }

@@ -72,7 +72,7 @@ pub(super) fn about_session(word: Word) -> Option<Words> {
         ),
         Word::ExtensionUnsupported => words(
             Side::Sender,
-            "the phone insists on an extension of SIP that a meeting does not know",
+            "the phone insists on an extension of SIP that this server does not know",
             "the reason above names it; let the phone offer it without demanding it",
         ),
         Word::MediaUnacceptable => words(

@@ -4,17 +4,16 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use federation::screen::screen;
 use sip::refusal::Word;
 use sip::{HeaderName, Message, MessageLimits, Method, build};
 
-/// Nothing of the message is trusted: its start line and what a response repeats are taken over line by line, and make a
-/// message again, which must be readable by itself. `None`: it is not (a Call-ID is there twice, perhaps), or the message
-/// is one that nobody may answer.
-pub(crate) fn refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes> {
+/// Nothing of the message is trusted: its method and what a response repeats are taken over line by line, the first of what
+/// is there twice, and make a message again, which must be readable by itself. `None`: it is not, or the message is one that
+/// nobody may answer.
+pub fn refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes> {
     let (status, essence) = essence(bytes)?;
     let request = Message::parse_within(essence, limits).ok()?;
-    if request.method()? == Method::Ack || screen(&request).is_err() {
+    if request.method()? == Method::Ack || !is_answerable(&request) {
         return None;
     }
     // The same for the same request (RFC 3261 8.2.7).
@@ -27,21 +26,35 @@ pub(crate) fn refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option
     (response.len() <= limits.bytes_max).then_some(response)
 }
 
+/// Whether its sender will know what is answered. The Vias are the sender's own to read: they may be of another version of SIP,
+/// and the response goes to where the request came from.
+fn is_answerable(request: &Message) -> bool {
+    let is_of_method = |cseq: sip::CSeq| Some(cseq.method) == request.method();
+    request.header(HeaderName::Via).is_some()
+        && request.from().is_ok()
+        && request.to().is_ok()
+        && request.call_id().is_ok()
+        && request.cseq().is_ok_and(is_of_method)
+}
+
 /// A refusal for the same request over UDP. Its sender is only a claim: whoever else gets it is to get little more than
 /// was sent in his name.
-pub(crate) fn datagram_refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes> {
+pub fn datagram_refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes> {
     refusal(bytes, limits, edge).filter(|response| response.len() <= bytes.len() + SURPLUS_BYTES_MAX)
 }
 
-/// A message of the start line and the headers that a response repeats, and the status of that response.
+/// A message of the method and the headers that a response repeats, and the status of that response.
 fn essence(bytes: &[u8]) -> Option<(u16, Bytes)> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let (status, mut essence) = start_line(lines.next()?);
+    let (status, mut essence) = start_line(lines.next()?)?;
+    let mut seen = Vec::new();
     let mut is_repeated = false;
     for line in lines.take_while(|line| *line != b"\r\n") {
         // A continuation belongs to the line before it (RFC 3261 7.3.1).
         if !matches!(line.first(), Some(b' ' | b'\t')) {
-            is_repeated = REPEATED.contains(&name(line));
+            let name = name(line);
+            is_repeated = REPEATED.contains(&name) && (name == HeaderName::Via || !seen.contains(&name));
+            seen.push(name);
         }
         if is_repeated {
             essence.put_slice(line);
@@ -51,15 +64,17 @@ fn essence(bytes: &[u8]) -> Option<(u16, Bytes)> {
     Some((status, essence.freeze()))
 }
 
-/// The start line as if it were of our version. A response has its version in front, and gets no answer.
-fn start_line(line: &[u8]) -> (u16, BytesMut) {
-    let at = line.iter().rposition(|byte| *byte == b' ').map_or(0, |space| space + 1);
-    let (rest, version) = (&line[..at], line[at..].trim_ascii_end());
-    let is_other = version.len() > 4 && version[..4].eq_ignore_ascii_case(b"SIP/") && !version[4..].eq(b"2.0");
-    match is_other {
-        true => (505, BytesMut::from([rest, b"SIP/2.0\r\n"].concat().as_slice())),
-        false => (400, BytesMut::from(line)),
+/// A request line with this method, as if the rest of it were well-formed and of our version. A response has its version in
+/// front, and gets no answer; nor does what is no SIP.
+fn start_line(line: &[u8]) -> Option<(u16, BytesMut)> {
+    let line = line.trim_ascii_end();
+    let (method, rest) = line.split_at(line.iter().position(|byte| *byte == b' ')?);
+    let version = rest.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    if Method::parse(method).is_err() || version.len() < 4 || !version[..4].eq_ignore_ascii_case(b"SIP/") {
+        return None;
     }
+    let status = if version[4..] == *b"2.0" { 400 } else { 505 };
+    Some((status, BytesMut::from([method, b" sip:unreadable.invalid SIP/2.0\r\n"].concat().as_slice())))
 }
 
 fn name(line: &[u8]) -> HeaderName {
@@ -139,14 +154,47 @@ Content-Length: 0
     }
 
     #[test]
-    fn what_would_be_answered_to_the_wrong_one_is_dropped() {
-        for second in ["From: <sip:b@c>;tag=2", "t: <sip:b@c>", "Call-ID: 2", "CSeq: 2 MESSAGE"] {
-            assert_eq!(answered(&format!("{REQUEST}\n{second}")), None, "{second}");
+    fn of_what_is_there_twice_the_first_is_repeated() {
+        let expected = answered(&format!("{REQUEST}\no: two"));
+        for second in ["From: <sip:b@c>;tag=2", "t: <sip:b@c>", "Call-ID: 2", "CSeq: 2 MESSAGE", "CSeq: 2 INVITE"] {
+            assert_eq!(answered(&format!("{REQUEST}\n{second}")), expected, "{second}");
         }
+    }
+
+    #[test]
+    fn a_broken_request_line_has_its_method_still() {
+        let expected = answered(&format!("{REQUEST}\no: two"));
+        for line in [
+            "MESSAGE sip:bob@fabrikam.example; lr SIP/2.0",
+            "MESSAGE  sip:bob@fabrikam.example  SIP/2.0",
+            "MESSAGE sip:bob@fabrikam.example SIP/2.0  ",
+            "MESSAGE SIP/2.0",
+        ] {
+            let broken = REQUEST.replacen("MESSAGE sip:bob@fabrikam.example SIP/2.0", line, 1);
+            assert_eq!(answered(&broken), expected, "{line}");
+        }
+        let foreign = REQUEST.replacen("MESSAGE sip:bob@fabrikam.example SIP/2.0", "MESSAGE  / HTTP/1.1", 1);
+        assert_eq!(answered(&foreign), None);
+    }
+
+    #[test]
+    fn vias_are_repeated_whether_they_can_be_read_or_not() {
+        for via in ["SIP/7.0/TLS a.example", "nonsense", "SIP/2.0/TLS a.example;;,;"] {
+            let response = answered(&format!("{REQUEST}\no: two").replacen("SIP/2.0/TLS a.example", via, 1));
+            assert!(
+                response.is_some_and(|response| response.contains(&format!("Via: {via};branch=z9hG4bK1,"))),
+                "{via}"
+            );
+        }
+        let without = REQUEST.replace("v:", "X:").replace("Via :", "X:");
+        assert_eq!(answered(&format!("{without}\no: two")), None);
+    }
+
+    #[test]
+    fn what_its_sender_would_not_know_is_dropped() {
         let twice = format!("{REQUEST}\no: two");
         for (part, other) in [
             ("i: unreadable\n", ""),
-            ("SIP/2.0/TLS a.example", "nonsense"),
             ("1 MESSAGE", "1 INVITE"),
             ("<sip:alice@contoso.example>;tag=1", "<"),
             ("MESSAGE sip:bob@fabrikam.example SIP/2.0", "SIP/2.0 200 OK"),
