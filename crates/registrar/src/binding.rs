@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use sip::{FlowId, TransferSupport, Transport};
+use sip::{FlowId, TransferSupport, Transport, Uri};
 
 /// The flow between a client and us: the only way back to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct ClientFlow {
 /// A contact of an address-of-record, with the flow over which it is reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Binding {
-    /// The Contact's URI as the client wrote it: the Request-URI of what we send to it.
+    /// The Contact's URI as the client wrote it.
     pub contact: String,
     /// The Contact header's parameters other than `expires`, as the client wrote them, each with its semicolon.
     pub parameters: String,
@@ -38,6 +38,14 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// Of what we send to the device. Headers in a URI are for who dials it by hand (RFC 3261 section 19.1.1): they are told
+    /// to whoever asks for the bindings, and a Request-URI has none.
+    pub fn request_uri(&self) -> &str {
+        let headers = Uri::parse(&self.contact).ok().and_then(|uri| uri.headers());
+        let end = headers.map_or(self.contact.len(), |headers| self.contact.len() - headers.len() - 1);
+        &self.contact[..end]
+    }
+
     /// Whole seconds until the binding ends, rounded up, so that a live binding never shows 0.
     pub fn remaining_secs(&self, now: Instant) -> u64 {
         let left = self.expires_at.saturating_duration_since(now);

@@ -285,8 +285,7 @@ fn read_binding(
     }
     let path = request.paths().map(|path| path.map(|path| path.as_str().to_owned())).collect::<Result<_, _>>();
     Ok(Binding {
-        // Headers in a URI are for who dials it by hand (RFC 3261 section 19.1.1); a Request-URI has none.
-        contact: uri.as_str().split('?').next().unwrap_or_default().to_owned(),
+        contact: uri.as_str().to_owned(),
         parameters: instance.as_ref().map(|text| format!(";+sip.instance={text}")).unwrap_or_default()
             + &contact.param("reg-id").flatten().map(|text| format!(";reg-id={text}")).unwrap_or_default(),
         flow,

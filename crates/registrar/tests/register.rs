@@ -96,8 +96,22 @@ fn a_contact_is_a_sip_uri_and_its_instance_is_repeated_as_written() {
     let registered = registry.register(1, quoted).unwrap();
     assert_eq!(
         registered.contacts,
-        ["<sip:a@one.invalid>;+sip.instance=\"<urn:uuid:1>, <sip:b@evil.invalid>\";reg-id=1;expires=3600"]
+        ["<sip:a@one.invalid?Subject=x>;+sip.instance=\"<urn:uuid:1>, <sip:b@evil.invalid>\";reg-id=1;expires=3600"]
     );
+}
+
+#[test]
+fn headers_in_a_contact_are_told_and_are_of_no_request() {
+    for (uri, request_uri) in [
+        ("sip:a@one.invalid?Route=%3Csip:b%3E", "sip:a@one.invalid"),
+        ("sip:a?b@one.invalid;lr?Subject=x", "sip:a?b@one.invalid;lr"),
+        ("sip:a?b@one.invalid", "sip:a?b@one.invalid"),
+    ] {
+        let mut registry = Registry::new();
+        let registered = registry.register(1, &format!("Contact: <{uri}>;expires=120\r\n")).unwrap();
+        assert_eq!(registered.contacts, [format!("<{uri}>;expires=120")]);
+        assert_eq!(registry.location.lookup(registry.now, &aor())[0].request_uri(), request_uri);
+    }
 }
 
 #[test]

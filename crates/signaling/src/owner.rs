@@ -188,7 +188,7 @@ impl Core {
                 flow: binding.flow.id,
                 transport: binding.flow.transport,
                 local_port: binding.flow.local_port,
-                request_uri: Some(binding.contact.clone()),
+                request_uri: Some(binding.request_uri().to_owned()),
                 path: binding.path.clone(),
                 leg: Some(self.mint.flow_leg(us, binding.flow.id, aor)),
             })
