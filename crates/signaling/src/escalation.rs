@@ -75,10 +75,12 @@ pub fn decide(setting: StandBetween, ends: Ends<'_>) -> Way {
 }
 
 /// Whether an INVITE begins a call of two that may become a meeting. What takes the place of another dialog or joins it is
-/// part of such a move.
+/// part of such a move. Nor can we hold a dialog of our own with a caller of RFC 2543, who has no tag or no Contact.
 pub fn begins_call(request: &Message) -> bool {
     request.method() == Some(Method::Invite)
         && request.to().is_ok_and(|to| to.tag().is_none())
+        && request.from().is_ok_and(|from| from.tag().is_some())
+        && request.contacts().next().is_some()
         && request.header(HeaderName::Replaces).is_none()
         && request.header(HeaderName::Join).is_none()
 }
@@ -107,7 +109,7 @@ mod tests {
     fn invite(headers: &str, body: &str) -> Message {
         let text = format!(
             "INVITE sip:bob@b.example SIP/2.0\nVia: SIP/2.0/TLS a;branch=z9hG4bK1\nFrom: <sip:a@a.example>;tag=a\n\
-             To: <sip:bob@b.example>\nCall-ID: 1\nCSeq: 1 INVITE\nMax-Forwards: 70\n{headers}\n"
+             To: <sip:bob@b.example>\nCall-ID: 1\nCSeq: 1 INVITE\nContact: <sip:a@a>\nMax-Forwards: 70\n{headers}\n"
         );
         Message::parse([text.replace('\n', "\r\n"), body.replace('\n', "\r\n")].concat().into()).expect("a request")
     }
@@ -135,6 +137,10 @@ mod tests {
         assert!(begins_call(&invite("", "v=0\nm=message 5060 sip sip:a@a.example\n")));
         assert!(!begins_call(&invite("Replaces: 1;to-tag=a;from-tag=b\n", "")));
         assert!(!begins_call(&invite("Join: 1;to-tag=a;from-tag=b\n", "")));
+        for (part, other) in [(";tag=a", ""), ("Contact: <sip:a@a>\r\n", "")] {
+            let text = String::from_utf8(invite("", "").as_bytes().to_vec()).expect("ASCII").replace(part, other);
+            assert!(!begins_call(&Message::parse(text.into()).expect("a request")), "without {part}");
+        }
     }
     #[test]
     fn a_session_with_sound_is_none_of_messages_alone() {
