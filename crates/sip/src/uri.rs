@@ -1,6 +1,10 @@
 //! URIs (RFC 3261 19.1, 25.1), kept as received: escapes are compared, never decoded or written again.
 
-use std::{borrow::Cow, fmt, net::Ipv6Addr};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use crate::{
     ParseError,
@@ -211,10 +215,19 @@ fn params_are_sound(uri: &Uri<'_>) -> bool {
 /// A name, an IPv4 address or an IPv6 reference. An underscore is no host letter, but it is found in the wild.
 fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[') {
-        return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+        return address.strip_suffix(']').is_some_and(is_ipv6);
     }
     let name = host.strip_suffix('.').unwrap_or(host);
     name.len() <= HOST_LEN_MAX && name.as_bytes().split(|byte| *byte == b'.').all(is_label)
+}
+
+/// The grammar of RFC 3261 has three colons before an IPv4 address by mistake; RFC 5118 4.10 has both read.
+fn is_ipv6(address: &str) -> bool {
+    let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    match address.split_once(":::") {
+        Some((groups, v4)) => v4.parse::<Ipv4Addr>().is_ok() && is_address(&format!("{groups}::{v4}")),
+        None => is_address(address),
+    }
 }
 
 fn is_label(label: &[u8]) -> bool {

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each file of plays needs other words")]
 
 use sim::{Line, PASSWORD, World, first_line};
-use sip::{HeaderName, Message, Method, auth};
+use sip::{Aor, HeaderName, Message, Method, auth};
 
 /// Registers over a new stream that this worker accepts; leaves the line quiet.
 pub fn register(world: &mut World, site: usize, worker: u16, aor: &str) -> Line {
@@ -62,13 +62,13 @@ fn answer_challenge(world: &mut World, line: Line, aor: &str, cseq: u32) {
 }
 
 fn answer_challenge_as(world: &mut World, line: Line, aor: &str, cseq: u32, written: impl Fn(&str) -> String) {
-    let (user, domain) = aor.split_once('@').unwrap();
+    let (user, domain) = (aor.parse::<Aor>().unwrap(), aor.split_once('@').unwrap().1);
     let challenge = world.only(line);
     assert_eq!(challenge.status(), Some(401), "{}", first_line(&challenge));
     let values: Vec<&str> =
         challenge.header_all(HeaderName::WwwAuthenticate).map(|value| std::str::from_utf8(value).unwrap()).collect();
     let uri = format!("sip:{domain}");
-    let value = auth::answer(&values, user, PASSWORD, &Method::Register, &uri, b"", "cnonce", 1).unwrap();
+    let value = auth::answer(&values, user.user(), PASSWORD, &Method::Register, &uri, b"", "cnonce", 1).unwrap();
     world.send(line, &written(&registration(line, aor, cseq, &format!("Authorization: {value}\n"))));
     let answer = world.take_response(line);
     assert_eq!(answer.status(), Some(200), "{}", first_line(&answer));

@@ -1,0 +1,116 @@
+//! The test messages of RFC 4475 and RFC 5118, each sent to a whole server by whoever it says to be from: over TLS by a user
+//! who is signed in or by a partner with its certificate, and in a datagram.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+#[path = "../../sip/vectors/manifest.rs"]
+mod manifest;
+mod phone;
+#[path = "torture/stage.rs"]
+mod stage;
+
+use manifest::Vector;
+use sip::{HeaderName, Message};
+use stage::{Stage, Way};
+
+#[test]
+fn every_message_is_handled_as_the_manifest_says() {
+    let mut wrong = Vec::new();
+    for vector in manifest::vectors() {
+        for workers in [1, 3] {
+            for seed in 0..u64::from(workers) {
+                for (way, expected) in [(Way::Stream, &vector.stream), (Way::Datagram, &vector.datagram)] {
+                    let found = outcome(&vector, workers, seed, way, expected);
+                    if found != *expected {
+                        wrong.push(format!("{} {way:?} {workers} {seed}: {found}, not {expected}", vector.name));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{:#?}", wrong);
+}
+
+/// A status, `passed` to whom it was for and answered by him, `closed`, or `nothing`.
+fn outcome(vector: &Vector, workers: u16, seed: u64, way: Way, expected: &str) -> String {
+    let mut stage = Stage::new(vector, workers, seed, way);
+    let outcome = stage.send(&vector.bytes, expected);
+    if outcome == "passed" {
+        stage.expect_unchanged(vector);
+        stage.expect_answered();
+    }
+    stage.world.assert_quiet();
+    outcome
+}
+
+fn vector(name: &str) -> Vector {
+    manifest::vectors().into_iter().find(|vector| vector.name == name).unwrap()
+}
+
+/// The registrar tells a binding as it was registered, at once and when it is asked again.
+#[test]
+fn what_is_of_the_uri_is_told_in_the_uri() {
+    for (name, told) in [
+        ("rfc4475/cparam01", "<sip:+19725552222@gw1.example.net>"),
+        ("rfc4475/cparam02", "<sip:+19725552222@gw1.example.net;unknownparam>"),
+        ("rfc4475/regescrt", "<sip:user@example.com?Route=%3Csip:sip.example.com%3E>"),
+    ] {
+        let vector = vector(name);
+        for (bytes, way) in [(vector.bytes.clone(), Way::Stream), (vector.bytes.clone(), Way::Datagram)] {
+            let mut stage = Stage::new(&vector, 3, 1, way);
+            let registered = stage.answer(&bytes);
+            assert_eq!(contact(&registered), told, "{name}");
+            let fetch = String::from_utf8(bytes).unwrap().replace("Contact:", "X:").replace("M:", "X:");
+            let fetched =
+                stage.answer(fetch.replace("Call-ID: ", "Call-ID: again.").replace("=z9", "=z9hG4bKf").as_bytes());
+            assert_eq!(contact(&fetched), told, "{name}");
+        }
+    }
+}
+
+/// Without its parameters of the header.
+fn contact(response: &Message) -> String {
+    assert_eq!(response.status(), Some(200), "{response:?}");
+    let text = response.header_text(HeaderName::Contact).unwrap();
+    text.split_inclusive('>').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_refusal_names_what_is_not_known() {
+    let bext01 = vector("rfc4475/bext01");
+    let refused = Stage::new(&bext01, 3, 1, Way::Stream).answer(&bext01.bytes);
+    let named = refused.header_text(HeaderName::Unsupported);
+    assert_eq!(
+        named,
+        Some("noProxiesSupportThis, norDoAnyProxiesSupportThis"),
+        "of Proxy-Require: we are a proxy here"
+    );
+    let esc02 = vector("rfc4475/esc02");
+    let refused = Stage::new(&esc02, 3, 1, Way::Stream).answer(&esc02.bytes);
+    assert_eq!((refused.status(), refused.header_text(HeaderName::Allow)), (Some(501), Some("OPTIONS")));
+}
+
+/// The Require of a request for the server itself is its own to know.
+#[test]
+fn what_is_demanded_of_the_server_itself_is_its_to_know() {
+    let bext01 = vector("rfc4475/bext01");
+    let text = String::from_utf8(bext01.bytes.clone()).unwrap().replace("Proxy-Require", "X");
+    let refused = Stage::new(&bext01, 1, 1, Way::Stream).answer(text.replace("sip:user@", "sip:").as_bytes());
+    let named = refused.header_text(HeaderName::Unsupported);
+    assert_eq!((refused.status(), named), (Some(420), Some("nothingSupportsThis, nothingSupportsThisEither")));
+    let register = vector("rfc4475/cparam01");
+    let text = String::from_utf8(register.bytes.clone()).unwrap().replace("l: 0", "Require: path, gruu\r\nl: 0");
+    let refused = Stage::new(&register, 1, 1, Way::Stream).answer(text.as_bytes());
+    assert_eq!((refused.status(), refused.header_text(HeaderName::Unsupported)), (Some(420), Some("gruu")));
+}
+
+/// What a user of ours would have a partner take for headers does not leave.
+#[test]
+fn headers_in_a_request_uri_go_nowhere() {
+    let escruri = Vector { home: "example.net".into(), partner: "example.com".into(), ..vector("rfc4475/escruri") };
+    for (way, seed) in [(Way::Stream, 0), (Way::Datagram, 1)] {
+        let mut stage = Stage::new(&escruri, 3, seed, way);
+        assert_eq!(stage.send(&escruri.bytes, "400"), "400");
+    }
+}
