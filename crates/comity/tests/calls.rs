@@ -143,6 +143,48 @@ fn calls_are_listed_shown_explained_and_counted() {
 }
 
 #[test]
+fn what_is_no_call_under_way_becomes_no_meeting_and_the_command_for_it_is_told() {
+    let mut served = Served::start();
+    let [mut alice, mut dave] = signed_in(&served);
+    let escalated = |served: &Served, call_id: &str, parts: &[&str]| {
+        let answer = served.run(&["meeting", "escalate", call_id, "--add", "carol@northwind.example"]);
+        assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+        for part in parts {
+            assert!(answer.stderr.contains(part), "{part}: {}", answer.stderr);
+        }
+    };
+    let routes = call(&mut alice, &mut dave, "over");
+    hang_up(&mut alice, &mut dave, &routes);
+    recorded(&mut served, 2);
+    escalated(&served, "over", &[" is over", "comity meeting start --organiser ", "--with carol@northwind.example"]);
+    alice.call_id = "single".to_owned();
+    alice.offer_proof(&Method::Message, "sip:dave@contoso.example", DAVE, "");
+    let message = dave.receive();
+    dave.answer(&message, 200);
+    assert_eq!(alice.final_response().status(), Some(200));
+    let command =
+        "comity meeting start --in-writing --organiser NAME@contoso.example --with NAME@contoso.example --with carol@";
+    escalated(&served, "single", &["single is a single message", command]);
+    escalated(&served, "never-heard-of", &["no call with the Call-ID never-heard-of goes on here"]);
+}
+
+#[test]
+fn it_is_told_how_a_call_would_be_carried() {
+    let served = Served::start();
+    let [mut alice, _dave] = signed_in(&served);
+    let dry_run = || served.run(&["why", "--from", ALICE, "--to", DAVE, "--dry-run"]).ok().stdout;
+    let told = dry_run();
+    assert!(told.contains("of a call: we stand between the two phones"), "{told}");
+    assert!(told.contains("the caller's device shows neither REFER nor Replaces"), "{told}");
+    let support = "Allow: INVITE, ACK, BYE, REFER\r\nSupported: replaces\r\n";
+    let contact = "Contact: <sip:alice@phone.invalid;transport=tcp>\r\n";
+    let shown = alice.ask(&Method::Register, "sip:contoso.example", ALICE, &format!("{contact}{support}"));
+    assert_eq!(shown.status(), Some(200));
+    let told = dry_run();
+    assert!(told.contains("a device of the one called shows neither REFER nor Replaces"), "{told}");
+}
+
+#[test]
 fn a_call_that_outlives_its_server_is_recorded_as_such() {
     let mut served = Served::start();
     let [mut alice, mut dave] = signed_in(&served);

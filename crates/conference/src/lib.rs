@@ -9,7 +9,7 @@ pub mod roster;
 pub mod schedule;
 pub mod turn;
 
-pub use focus::{Adoption, Command, Focus, FocusConfig, Hearing, ParticipantSummary};
+pub use focus::{Adoption, CallOf, Command, Focus, FocusConfig, Hearing, ParticipantSummary};
 pub use id::ConferenceId;
 pub use limits::ConferenceLimits;
 pub use policy::Conduct;

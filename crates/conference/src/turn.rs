@@ -76,6 +76,10 @@ pub enum FocusOutput<S> {
     Keep(Box<Meeting>),
     /// A limit of [`crate::ConferenceLimits`] was hit, by its name there.
     LimitHit(&'static str),
+    /// Of a call that was to become this meeting, see [`crate::Focus::gather`].
+    NobodyCame {
+        reason: String,
+    },
     /// What became of a phone that was taken over ([`crate::Focus::adopt`]).
     Adopted {
         leg: LegNumber,

@@ -77,7 +77,6 @@ pub(crate) fn parties(request: &AdmittedRequest, response: &Message) -> Vec<Aor>
 impl Core {
     /// A BYE was admitted. Its sender and its receiver are as the dialog has them (RFC 3261 section 12.2.1.1).
     pub(crate) fn call_ended(&mut self, now: Instant, bye: &Message) {
-        self.proxied.forget(bye.call_id().unwrap_or_default());
         let parties = [bye.from(), bye.to()].into_iter().flatten().filter_map(|party| Aor::from_uri(&party.uri()).ok());
         for aor in parties.collect::<Vec<_>>() {
             if self.organisation.is_local(aor.domain()) {

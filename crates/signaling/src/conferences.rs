@@ -39,6 +39,17 @@ pub struct ConferenceStatus {
     pub participants: Vec<ParticipantSummary>,
 }
 
+/// A meeting that is to begin now.
+#[derive(Debug, Clone)]
+pub struct AdHocMeeting {
+    pub id: ConferenceId,
+    /// A user of ours, who is called, too.
+    pub organiser: Aor,
+    pub people: Vec<Aor>,
+    /// A conversation in writing: everybody is invited by a message.
+    pub is_written: bool,
+}
+
 /// The conferences that this worker owns.
 #[derive(Debug)]
 pub(crate) struct Conferences {
@@ -70,6 +81,10 @@ impl Conferences {
 
     pub(crate) fn is_known(&self, id: &ConferenceId) -> bool {
         self.conferences_by_id.contains_key(id)
+    }
+
+    pub(crate) fn is_gathering(&self, id: &ConferenceId) -> bool {
+        self.conferences_by_id.get(id).is_some_and(|conference| conference.focus.is_gathering())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -213,6 +228,7 @@ impl Core {
             FocusOutput::Attendance { aor, is_attending } => self.attendance_changed(now, aor, id, is_attending),
             FocusOutput::Keep(meeting) => self.put(Output::KeepMeeting(meeting)),
             FocusOutput::LimitHit(limit) => self.counts.hit(limit),
+            FocusOutput::NobodyCame { reason } => self.nobody_came(id, reason),
             FocusOutput::Adopted { leg, outcome } => self.end_moved(now, id, leg, outcome),
             FocusOutput::Ended => self.end_conference(id),
         }
@@ -299,20 +315,16 @@ impl Core {
     ///
     /// # Errors
     /// 503 `overloaded`, and those of [`Focus::invite`].
-    pub fn start_conference(
-        &mut self,
-        now: Instant,
-        id: &ConferenceId,
-        organiser: &Aor,
-        people: &[Aor],
-    ) -> Option<Result<(), Refusal>> {
+    pub fn start_conference(&mut self, now: Instant, new: &AdHocMeeting) -> Option<Result<(), Refusal>> {
+        let AdHocMeeting { id, organiser, people, is_written } = new;
         if !self.ownership.is_ours(self.ownership.of_conference(id)) {
             return None;
         }
         let conduct = Conduct::ad_hoc(organiser.clone(), self.organisation.domains.clone());
         let begun = self.begin_conference(id, organiser.domain(), conduct).and_then(|()| {
-            let call = |focus: &mut Focus<Upstream>, turn: &mut Turn<'_>| {
-                std::iter::once(organiser).chain(people).try_for_each(|who| focus.invite(turn, who, None))
+            let call = |focus: &mut Focus<Upstream>, turn: &mut Turn<'_>| match is_written {
+                true => focus.begin_in_writing(turn, people),
+                false => std::iter::once(organiser).chain(people).try_for_each(|who| focus.invite(turn, who, None)),
             };
             self.with_focus(now, id, call).unwrap_or(Ok(()))
         });

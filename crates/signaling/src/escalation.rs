@@ -53,13 +53,30 @@ pub struct Ends<'a> {
     pub callees: Option<&'a [TransferSupport]>,
 }
 
+impl Ends<'_> {
+    /// How the devices of ours come into a meeting when nobody stands between them.
+    fn how_moved(&self) -> &'static str {
+        let mut ours = self.caller.into_iter().chain(self.callees.unwrap_or_default().iter().copied());
+        if self.is_written {
+            return "a session of messages is not moved then";
+        }
+        if ours.clone().all(|support| support.replaces) {
+            return "each device of ours in it shows Replaces";
+        }
+        match ours.all(|support| support.replaces || support.refer) {
+            true => "a device of ours in it shows no Replaces: it is asked by REFER",
+            false => "a device of ours in it shows neither REFER nor Replaces: it is not moved",
+        }
+    }
+}
+
 /// Decides about a call.
 pub fn decide(setting: StandBetween, ends: Ends<'_>) -> Way {
     let between = |reason: &str| Way { stands_between: true, reason: reason.to_owned() };
     let proxied = |reason: &str| Way { stands_between: false, reason: reason.to_owned() };
     match setting {
         StandBetween::Always => return between("[calls] between says always"),
-        StandBetween::Never => return proxied("[calls] between says never"),
+        StandBetween::Never => return proxied(&format!("[calls] between says never, and {}", ends.how_moved())),
         StandBetween::WhenNeeded => {}
     }
     if ends.is_written {
@@ -147,5 +164,22 @@ mod tests {
         assert!(is_for_messages(&invite("", "v=0\nm=message 5060 sip sip:a@a.example\n")));
         assert!(!is_for_messages(&invite("", "v=0\nm=audio 1 RTP/AVP 0\nm=message 2 TCP/MSRP *\n")));
         assert!(!is_for_messages(&invite("", "")));
+    }
+    #[test]
+    fn where_we_never_stand_between_it_is_said_how_a_device_is_moved() {
+        let one_of_two = [FULL, NONE];
+        let refer = TransferSupport { refer: true, replaces: false };
+        for (ends, said) in [
+            (Ends { caller: Some(FULL), ..Ends::default() }, "each device of ours in it shows Replaces"),
+            (Ends { caller: Some(refer), callees: Some(&[FULL]), is_written: false }, "it is asked by REFER"),
+            (Ends { callees: Some(&one_of_two), ..Ends::default() }, "it is not moved"),
+            (
+                Ends { caller: Some(FULL), is_written: true, ..Ends::default() },
+                "a session of messages is not moved then",
+            ),
+        ] {
+            let way = decide(StandBetween::Never, ends);
+            assert!(!way.stands_between && way.reason.ends_with(said), "{ends:?}: {}", way.reason);
+        }
     }
 }

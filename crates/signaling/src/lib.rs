@@ -46,7 +46,7 @@ pub use crate::agent::AgentKey;
 pub use crate::b2bua::EscalationStatus;
 pub use crate::call_record::{CallEnd, CallKind, CallRecord, Ending, LegRecord, Record, Way};
 pub use crate::calls::Engagement;
-pub use crate::conferences::ConferenceStatus;
+pub use crate::conferences::{AdHocMeeting, ConferenceStatus};
 pub use crate::core::{Core, CoreConfig, Listener};
 pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts, LegCounts};
 pub use crate::handoff::{AdmittedRequest, Handoff, Ingress, Requester, Upstream};
@@ -57,6 +57,7 @@ pub use crate::ownership::Ownership;
 pub use crate::partner_status::{CertificateSeen, PartnerCounts, PartnerStatus, Trouble};
 pub use crate::question::{Answer, Question, QuestionId};
 pub use crate::records::{CallNews, HungUp};
+pub use crate::replacing::ProxiedCall;
 pub use crate::status::{CoreStatus, Forgotten, LinkCounts, LinkStatus};
 
 /// A worker thread of this process, by number from 0.

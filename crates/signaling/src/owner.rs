@@ -460,8 +460,8 @@ impl Core {
             let source = self.agent_asked(upstream).then(|| self.source_of(message)).flatten();
             self.respond_from(now, upstream, message.status().unwrap_or(500), bytes, source);
         }
-        if let Some(answered) = answered {
-            self.proxied.remember(answered, self.limits.calls_proxied_max);
+        if let Some((call_id, call)) = answered {
+            self.record_proxied(now, call_id, call);
         }
         for aor in in_call {
             self.call_changed(now, aor, message.call_id().unwrap_or_default(), true);

@@ -22,6 +22,7 @@ use crate::agent::AgentKey;
 use crate::call_record::{CallEnd, CallKind, CallRecord, Ending, LegRecord, Record, Way};
 use crate::core::Core;
 use crate::decisions::word_of;
+use crate::replacing::ProxiedCall;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Handoff, Output, Requester};
 
@@ -57,6 +58,11 @@ struct LegOwner {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum CallNews {
     Answered(Box<CallRecord>),
+    /// It passes through as through any proxy.
+    Proxied {
+        call_id: String,
+        call: Box<ProxiedCall>,
+    },
     Ended {
         call_id: String,
         by: HungUp,
@@ -203,6 +209,10 @@ impl Core {
         self.record_end(now, request.call_id().unwrap_or_default(), by);
     }
 
+    pub(crate) fn record_proxied(&mut self, now: Instant, call_id: String, call: ProxiedCall) {
+        self.tell_keeper(now, CallNews::Proxied { call_id, call: Box::new(call) });
+    }
+
     fn record_end(&mut self, now: Instant, call_id: &str, by: HungUp) {
         self.tell_keeper(now, CallNews::Ended { call_id: call_id.to_owned(), by });
     }
@@ -218,7 +228,7 @@ impl Core {
     fn tell_keeper(&mut self, now: Instant, news: CallNews) {
         let call_id = match &news {
             CallNews::Answered(record) => &record.call_id,
-            CallNews::Ended { call_id, .. } => call_id,
+            CallNews::Proxied { call_id, .. } | CallNews::Ended { call_id, .. } => call_id,
             CallNews::Unreachable(_) => return,
         };
         let keeper = self.ownership.of_call(call_id);
@@ -232,7 +242,13 @@ impl Core {
     pub(crate) fn hear_of_call(&mut self, now: Instant, news: CallNews) {
         match news {
             CallNews::Answered(record) => self.keep_open(now, *record),
-            CallNews::Ended { call_id, by } => self.close_records(now, &call_id, &by),
+            CallNews::Proxied { call_id, call } => {
+                self.proxied.remember(call_id, *call, self.limits.calls_proxied_max);
+            }
+            CallNews::Ended { call_id, by } => {
+                self.proxied.ended(&call_id, &by);
+                self.close_records(now, &call_id, &by);
+            }
             CallNews::Unreachable(aor) => self.user_is_gone(now, &aor),
         }
     }

@@ -1,33 +1,58 @@
-//! Calls that pass through us as through any proxy, known well enough to ask each of the two phones into a meeting in place of
-//! them (RFC 3891).
+//! Calls that pass through us as through any proxy, known well enough to ask each of the two phones into a meeting: by an INVITE
+//! in place of the call (RFC 3891), or by REFER where it knows no more than that (RFC 3515).
 //!
-//! What is kept is a hint, no more: a phone that is in the call no longer says so itself.
+//! A call lies with hash(Call-ID), as its record does: whoever sees the BYE knows that name. What is kept is a hint, no more: a
+//! phone that is in the call no longer says so itself.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use conference::focus::CallOf;
 use conference::{Conduct, ConferenceId, Focus, Turn};
+use serde::{Deserialize, Serialize};
 use sip::refusal::Word;
 use sip::{Aor, Message, Method, Refusal, TransferSupport};
 
+use crate::b2bua::EscalationStatus;
 use crate::core::Core;
+use crate::escalation;
+use crate::records::HungUp;
 use crate::{AdmittedRequest, Ingress, Upstream};
 
-/// The calls that were answered through this worker, the oldest forgotten first.
+/// The calls whose keeper is this worker, the oldest forgotten first.
 #[derive(Debug, Default)]
 pub(crate) struct Proxied {
-    calls_by_id: BTreeMap<String, (u64, ProxiedCall)>,
+    calls_by_id: BTreeMap<String, Kept>,
     ids_by_age: BTreeMap<u64, String>,
     last_age: u64,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct ProxiedCall {
-    caller: Party,
-    callee: Party,
+#[derive(Debug)]
+struct Kept {
+    age: u64,
+    call: ProxiedCall,
+    stage: Stage,
 }
 
+/// How a proxied call stands.
 #[derive(Debug, Clone)]
+enum Stage {
+    UnderWay,
+    Meeting(ConferenceId),
+    /// It goes on as a call of two, for this reason.
+    Refused(String),
+    Over,
+}
+
+/// A call that was answered, with the two ends of its dialog.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProxiedCall {
+    caller: Party,
+    callee: Party,
+    is_written: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Party {
     who: Aor,
     tag: String,
@@ -35,11 +60,11 @@ struct Party {
 }
 
 impl Proxied {
-    pub(crate) fn remember(&mut self, (call_id, call): (String, ProxiedCall), max: usize) {
+    pub(crate) fn remember(&mut self, call_id: String, call: ProxiedCall, max: usize) {
         self.forget(&call_id);
         self.last_age += 1;
         self.ids_by_age.insert(self.last_age, call_id.clone());
-        self.calls_by_id.insert(call_id, (self.last_age, call));
+        self.calls_by_id.insert(call_id, Kept { age: self.last_age, call, stage: Stage::UnderWay });
         while self.calls_by_id.len() > max
             && let Some((_, oldest)) = self.ids_by_age.pop_first()
         {
@@ -47,32 +72,80 @@ impl Proxied {
         }
     }
 
-    pub(crate) fn forget(&mut self, call_id: &str) {
-        if let Some((age, _)) = self.calls_by_id.remove(call_id) {
-            self.ids_by_age.remove(&age);
+    fn forget(&mut self, call_id: &str) {
+        if let Some(kept) = self.calls_by_id.remove(call_id) {
+            self.ids_by_age.remove(&kept.age);
+        }
+    }
+
+    /// Somebody says that the call is over: one of the two, or it is not heard.
+    pub(crate) fn ended(&mut self, call_id: &str, by: &HungUp) {
+        let Some(kept) = self.calls_by_id.get_mut(call_id) else { return };
+        let is_his = |party: &Party| match by {
+            HungUp::User(aor) => party.who == *aor,
+            HungUp::Partner(domain) => party.who.domain() == domain,
+            HungUp::Callee | HungUp::Meeting | HungUp::Nobody => false,
+        };
+        if [&kept.call.caller, &kept.call.callee].into_iter().any(is_his) && !matches!(kept.stage, Stage::Meeting(_)) {
+            kept.stage = Stage::Over;
+        }
+    }
+
+    fn conference_failed(&mut self, id: &ConferenceId, reason: String) {
+        let is_meant = |kept: &&mut Kept| matches!(&kept.stage, Stage::Meeting(meeting) if meeting == id);
+        if let Some(kept) = self.calls_by_id.values_mut().find(is_meant) {
+            kept.stage = Stage::Refused(reason);
         }
     }
 }
 
 impl Core {
-    /// Makes a meeting of a call that was answered through this worker: both phones are called into it in place of the call,
-    /// and so are these people. `None`: it knows no such call.
+    /// Makes a meeting of a call that was proxied, if this worker keeps it: both phones are called or asked into it, and then
+    /// these people are called.
     ///
     /// # Errors
-    /// 488 `media-unacceptable` where a phone does not show Replaces, 503 `overloaded`, and those of [`Focus::invite`].
+    /// See [`Core::escalate_call`].
     pub(crate) fn replace_call(
         &mut self,
         now: Instant,
         call_id: &str,
         people: &[Aor],
     ) -> Option<Result<ConferenceId, Refusal>> {
-        let (_, call) = self.proxied.calls_by_id.get(call_id)?.clone();
-        let begun = self.begin_replacing(now, call_id, &call, people);
-        if begun.is_ok() {
-            self.proxied.forget(call_id);
+        let Kept { call, stage, .. } = self.proxied.calls_by_id.get(call_id)?;
+        let (call, stage) = (call.clone(), stage.clone());
+        let begun = self.check_stage(&stage).and_then(|()| self.begin_replacing(now, call_id, &call, people));
+        if let (Ok(id), Some(kept)) = (&begun, self.proxied.calls_by_id.get_mut(call_id)) {
+            kept.stage = Stage::Meeting(id.clone());
         }
         self.settle(now);
         Some(begun)
+    }
+
+    /// What came of it.
+    pub(crate) fn replacing_status(&self, call_id: &str) -> Option<EscalationStatus> {
+        match &self.proxied.calls_by_id.get(call_id)?.stage {
+            Stage::Meeting(id) if self.conferences.is_gathering(id) => Some(EscalationStatus::UnderWay),
+            Stage::Meeting(id) => Some(EscalationStatus::Done { conference: id.clone() }),
+            Stage::Refused(reason) => Some(EscalationStatus::Refused { reason: reason.clone() }),
+            Stage::UnderWay | Stage::Over => None,
+        }
+    }
+
+    pub(crate) fn nobody_came(&mut self, id: &ConferenceId, reason: String) {
+        self.proxied.conference_failed(id, reason);
+    }
+
+    fn check_stage(&self, stage: &Stage) -> Result<(), Refusal> {
+        match stage {
+            Stage::Over => Err(Refusal::new(481, Word::DialogUnknown, "the call is over: one of the two has hung up")),
+            Stage::Meeting(id) if self.conferences.is_known(id) => {
+                Err(Refusal::new(491, Word::OffersCross, format!("the call is the meeting {id} already")))
+            }
+            Stage::Meeting(_) => {
+                Err(Refusal::new(481, Word::DialogUnknown, "the meeting that the call became is over"))
+            }
+            Stage::UnderWay | Stage::Refused(_) => Ok(()),
+        }
     }
 
     fn begin_replacing(
@@ -82,11 +155,8 @@ impl Core {
         call: &ProxiedCall,
         people: &[Aor],
     ) -> Result<ConferenceId, Refusal> {
+        call.check_movable()?;
         let parties = [&call.caller, &call.callee];
-        if let Some(party) = parties.iter().find(|party| !party.support.replaces) {
-            let reason = format!("the phone of {} does not show Replaces (RFC 3891)", party.who);
-            return Err(Refusal::new(488, Word::MediaUnacceptable, reason));
-        }
         let organiser = parties.iter().map(|party| &party.who).find(|who| self.organisation.is_local(who.domain()));
         let organiser = organiser
             .cloned()
@@ -94,14 +164,41 @@ impl Core {
         let id = self.new_conference_here();
         let conduct = Conduct::ad_hoc(organiser.clone(), self.organisation.domains.clone());
         self.begin_conference(&id, organiser.domain(), conduct)?;
-        let replaces = |one: &Party, other: &Party| format!("{call_id};to-tag={};from-tag={}", one.tag, other.tag);
-        let invite = |focus: &mut Focus<Upstream>, turn: &mut Turn<'_>| {
-            focus.invite(turn, &call.caller.who, Some(replaces(&call.caller, &call.callee)))?;
-            focus.invite(turn, &call.callee.who, Some(replaces(&call.callee, &call.caller)))?;
-            people.iter().try_for_each(|who| focus.invite(turn, who, None))
+        let calls = call.ends(call_id);
+        let gather = |focus: &mut Focus<Upstream>, turn: &mut Turn<'_>| focus.gather(turn, calls, people);
+        let gathered = self.with_focus(now, &id, gather).unwrap_or(Ok(()));
+        if gathered.is_err() {
+            self.end_conference(&id);
+        }
+        gathered.map(|()| id)
+    }
+}
+
+impl ProxiedCall {
+    /// # Errors
+    /// 488 `media-unacceptable`.
+    fn check_movable(&self) -> Result<(), Refusal> {
+        let refused = |reason: String| Err(Refusal::new(488, Word::MediaUnacceptable, reason));
+        if self.is_written {
+            return refused("it is a session of messages, which we do not stand between".to_owned());
+        }
+        match [&self.caller, &self.callee].into_iter().find(|party| !party.support.replaces && !party.support.refer) {
+            Some(party) => {
+                refused(format!("the phone of {} shows neither Replaces (RFC 3891) nor REFER (RFC 3515)", party.who))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn ends(&self, call_id: &str) -> [CallOf; 2] {
+        let end = |one: &Party, other: &Party| CallOf {
+            who: one.who.clone(),
+            call_id: call_id.to_owned(),
+            local_tag: one.tag.clone(),
+            remote_tag: other.tag.clone(),
+            knows_replaces: one.support.replaces,
         };
-        self.with_focus(now, &id, invite).unwrap_or(Ok(()))?;
-        Ok(id)
+        [end(&self.caller, &self.callee), end(&self.callee, &self.caller)]
     }
 }
 
@@ -120,7 +217,8 @@ pub(crate) fn answered(request: &AdmittedRequest, response: &Message) -> Option<
             support: TransferSupport::shown_in(shown),
         })
     };
-    let call = ProxiedCall { caller: party(&from, invite)?, callee: party(&to, response)? };
+    let is_written = escalation::is_for_messages(invite);
+    let call = ProxiedCall { caller: party(&from, invite)?, callee: party(&to, response)?, is_written };
     Some((invite.call_id().ok()?.to_owned(), call))
 }
 
@@ -128,20 +226,32 @@ pub(crate) fn answered(request: &AdmittedRequest, response: &Message) -> Option<
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_oldest_are_forgotten_and_what_ended_takes_nobodys_place() {
+    fn call() -> ProxiedCall {
         let party =
             |who: &str| Party { who: who.parse().unwrap(), tag: "t".into(), support: TransferSupport::default() };
-        let call = || ProxiedCall { caller: party("alice@contoso.example"), callee: party("bob@fabrikam.example") };
+        ProxiedCall { caller: party("alice@contoso.example"), callee: party("bob@fabrikam.example"), is_written: false }
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_and_what_comes_again_takes_nobodys_place() {
         let mut proxied = Proxied::default();
-        for call_id in ["one", "two", "one"] {
-            proxied.remember((call_id.to_owned(), call()), 2);
+        for call_id in ["one", "two", "one", "three"] {
+            proxied.remember(call_id.to_owned(), call(), 2);
         }
-        proxied.forget("two");
-        for call_id in ["three", "four"] {
-            proxied.remember((call_id.to_owned(), call()), 2);
+        assert_eq!(proxied.calls_by_id.keys().collect::<Vec<_>>(), ["one", "three"]);
+        assert_eq!(proxied.ids_by_age.values().collect::<Vec<_>>(), ["one", "three"]);
+    }
+
+    #[test]
+    fn a_call_is_over_when_one_of_the_two_says_so() {
+        let mut proxied = Proxied::default();
+        proxied.remember("one".to_owned(), call(), 2);
+        let is_over = |proxied: &Proxied| matches!(proxied.calls_by_id["one"].stage, Stage::Over);
+        for by in [HungUp::User("mallory@contoso.example".parse().unwrap()), HungUp::Partner("a.example".to_owned())] {
+            proxied.ended("one", &by);
+            assert!(!is_over(&proxied), "{by:?}");
         }
-        assert_eq!(proxied.calls_by_id.keys().collect::<Vec<_>>(), ["four", "three"]);
-        assert_eq!(proxied.ids_by_age.values().collect::<Vec<_>>(), ["three", "four"]);
+        proxied.ended("one", &HungUp::Partner("fabrikam.example".to_owned()));
+        assert!(is_over(&proxied));
     }
 }

@@ -8,6 +8,8 @@ mod phone;
 
 use std::time::Duration;
 
+use conference::{Command, ConferenceId};
+use signaling::AdHocMeeting;
 use sim::{Line, World, allowed, first_line};
 use sip::{HeaderName, Message};
 
@@ -157,7 +159,7 @@ impl Room {
     }
 }
 
-const INVITATION: &str = "ALICE invites you to write: answer to take part.";
+const INVITATION: &str = "ALICE invites you to write: answer to take part, /leave ends it for you.";
 
 fn text(message: &Message) -> String {
     String::from_utf8_lossy(message.body()).into_owned()
@@ -208,6 +210,40 @@ fn phones_that_know_only_messages_write_in_threes() {
 }
 
 #[test]
+fn a_conversation_that_is_begun_for_them_is_one_of_messages_alone() {
+    everywhere(|mut room| {
+        let id = ConferenceId::new(7);
+        let [organiser, bob, carol] = [ALICE, BOB, CAROL].map(|aor| aor.parse().unwrap());
+        let new = AdHocMeeting { id: id.clone(), organiser, people: vec![bob], is_written: true };
+        let begun = room.world.on_cores(room.contoso, |core, now| core.start_conference(now, &new));
+        assert_eq!(begun.into_iter().flatten().count(), 1);
+        let greeting = room.hear(room.alice);
+        let address = sender(&greeting[0]);
+        assert!(text(&greeting[0]).contains("/leave") && address.contains(id.as_str()), "{}", text(&greeting[0]));
+        let invitation = format!("{ALICE} invites you to write: answer to take part, /leave ends it for you.");
+        assert_eq!(room.texts(room.bob), [invitation.clone()]);
+        let add = Command::Add(carol);
+        room.world.on_cores(room.contoso, |core, now| core.command_conference(now, &id, None, &add));
+        assert_eq!(room.texts(room.carol), [invitation.replace(ALICE, "The meeting")], "by a message, too");
+        room.page(room.bob, BOB, &address, "one");
+        assert_eq!(
+            (room.texts(room.alice), room.texts(room.carol)),
+            (vec!["BOB: one".into()], vec!["BOB: one".into()])
+        );
+        room.page(room.alice, ALICE, &address, "two");
+        assert_eq!(
+            (room.texts(room.bob), room.texts(room.carol)),
+            (vec!["ALICE: two".into()], vec!["ALICE: two".into()])
+        );
+        for (line, from) in [(room.carol, CAROL), (room.bob, BOB), (room.alice, ALICE)] {
+            room.page(line, from, &address, "/leave");
+            assert_eq!(room.texts(line), ["You have left the conversation."]);
+        }
+        room.world.assert_quiet();
+    });
+}
+
+#[test]
 fn a_list_of_recipients_begins_a_conversation_with_all_of_them() {
     everywhere(|mut room| {
         let entries = format!("<entry uri=\"sip:{BOB}\"/><entry uri=\"sip:{CAROL}\"/>");
@@ -242,7 +278,10 @@ fn sessions_and_single_messages_are_one_conversation_without_sound() {
         let refer = refer.replace("Content-Length: 0\n", &format!("Refer-To: <sip:{BOB}>\nContent-Length: 0\n"));
         room.world.send(room.alice, &refer);
         assert_eq!(room.world.take_response(room.alice).status(), Some(202));
-        assert_eq!(room.texts(room.bob), ["ALICE invites you to write with DAVE: answer to take part."]);
+        assert_eq!(
+            room.texts(room.bob),
+            ["ALICE invites you to write with DAVE: answer to take part, /leave ends it for you."]
+        );
         let notify = room.world.only(room.alice);
         assert_eq!(text(&notify), "SIP/2.0 200 OK\r\n");
         room.world.send(room.alice, &phone::answer(&notify, "200 OK", "alice"));

@@ -16,6 +16,8 @@ struct Three {
     alice: Line,
     bob: Line,
     carol: Line,
+    /// What Bob received of a proxied call.
+    invite: Option<Message>,
 }
 
 /// The call of Alice and Bob: what he received and what she did.
@@ -60,7 +62,7 @@ fn three_with_one_phone_each(workers: u16, seed: u64) -> Three {
 fn with_others(mut world: World, sites: [usize; 3], alice: Line, by_seed: impl Fn(u64) -> u16) -> Three {
     let bob = phone::register(&mut world, sites[1], by_seed(1), BOB);
     let carol = phone::register(&mut world, sites[2], by_seed(2), CAROL);
-    Three { world, contoso: sites[0], alice, bob, carol }
+    Three { world, contoso: sites[0], alice, bob, carol, invite: None }
 }
 
 fn everywhere(play: impl Fn(Three)) {
@@ -78,6 +80,11 @@ fn sdp(request: &str, body: &str) -> String {
 
 fn described(port: u16) -> String {
     format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio {port} RTP/AVP 0\n")
+}
+
+fn protected(port: u16) -> String {
+    let key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n";
+    described(port).replace("RTP/AVP", "RTP/SAVP") + key
 }
 
 /// What a phone answers to this offer: plain or protected as it is.
@@ -174,6 +181,7 @@ fn a_call_of_two_becomes_a_meeting_of_three_and_nobody_redials() {
         assert_eq!((to_bob.call_id().unwrap(), to_bob.cseq().unwrap().number), (CALL_ID, 2));
         let to_carol = three.take(carol, 4004);
         let legs = three.legs();
+        assert_eq!(three.world.meetings(three.contoso), 1);
         assert!(legs.len() == 3 && legs.iter().all(|leg| leg.session.is_some() && !leg.is_held), "{legs:?}");
         assert!(matches!(three.status(), Some(EscalationStatus::Done { .. })));
         three.hang_up(bob, &phone::by_callee("BYE", &call.invite, 1));
@@ -199,6 +207,7 @@ fn where_one_phone_refuses_the_call_goes_on_as_it_was() {
         assert_eq!(three.legs(), []);
         let reason = format!("the phone of {BOB} answers 488");
         assert_eq!(three.status(), Some(EscalationStatus::Refused { reason }));
+        assert_eq!(three.world.meetings(three.contoso), 0, "nothing is kept of a meeting that never was");
         assert!(three.world.take(three.carol).is_empty());
         three.world.send(alice, &phone::by_caller("INFO", &call.ok, 2));
         let info = three.world.only(bob);
@@ -292,6 +301,7 @@ fn proxied(three: &mut Three, bob_shows: &str) -> Message {
     let invite = three.world.only(three.bob);
     let ok = sdp(&phone::answer(&invite, "200 OK", "bob"), &described(4002));
     three.world.send(three.bob, &ok.replace("Content-Length", &format!("{bob_shows}Content-Length")));
+    three.invite = Some(invite);
     let ok = three.world.only(alice);
     three.world.send(alice, &phone::by_caller("ACK", &ok, 1));
     assert_eq!(method(&three.world.only(three.bob)), "ACK");
@@ -323,6 +333,100 @@ fn phones_that_know_replaces_are_called_into_the_meeting_in_place_of_the_call() 
             three.world.assert_quiet();
         }
     }
+}
+
+/// A proxied call: Alice's phone shows REFER and Replaces, Bob's this.
+fn everywhere_proxied(bob_shows: &str, play: impl Fn(Three, Message)) {
+    for workers in [1, 3] {
+        for seed in 0..12 {
+            println!("workers {workers}, seed {seed}");
+            let mut three = three_with_one_phone_each(workers, seed);
+            let ok = proxied(&mut three, bob_shows);
+            play(three, ok);
+        }
+    }
+}
+
+const REPLACES: &str = "Supported: replaces\n";
+const REFER_ALONE: &str = "Allow: INVITE, ACK, BYE, CANCEL, REFER\n";
+
+#[test]
+fn a_phone_that_shows_refer_alone_is_asked_to_call_the_meeting_before_anybody_is_called() {
+    everywhere_proxied(REFER_ALONE, |mut three, _| {
+        assert_eq!((three.escalate(), three.status()), (Ok(()), Some(EscalationStatus::UnderWay)));
+        assert_eq!(three.escalate(), Err(491), "once is enough");
+        let refer = three.world.only(three.bob);
+        assert_eq!(method(&refer), "REFER");
+        let dialog = format!("{CALL_ID};local-tag=callee;remote-tag=caller");
+        assert_eq!(refer.header_text(sip::HeaderName::TargetDialog), Some(dialog.as_str()));
+        let target = refer.address(sip::HeaderName::ReferTo).unwrap().uri().as_str()["sip:".len()..].to_owned();
+        three.world.send(three.bob, &phone::answer(&refer, "202 Accepted", "bob"));
+        assert!(three.world.take(three.alice).is_empty(), "nothing is lost while he has not come");
+        assert_eq!(three.world.meetings(three.contoso), 0);
+        three.world.send(three.bob, &sdp(&phone::request("INVITE", BOB, &target, "comes"), &protected(4002)));
+        let ok = three.world.take_response(three.bob);
+        assert_eq!(ok.status(), Some(200), "{}", first_line(&ok));
+        three.world.send(three.bob, &phone::by_caller("ACK", &ok, 1));
+        let to_alice = three.take(three.alice, 4000);
+        let replaces = to_alice.header_text(sip::HeaderName::Replaces).unwrap_or_default();
+        assert_eq!(replaces, format!("{CALL_ID};to-tag=caller;from-tag=callee"));
+        three.take(three.carol, 4004);
+        assert_eq!((three.legs().len(), three.world.meetings(three.contoso)), (3, 1));
+        assert!(matches!(three.status(), Some(EscalationStatus::Done { .. })));
+    });
+}
+
+#[test]
+fn where_it_does_not_come_the_call_stays_as_it_is() {
+    everywhere_proxied(REFER_ALONE, |mut three, ok| {
+        for (status, reason) in
+            [("603 Decline", "answers 603"), ("202 Accepted", "did not call the meeting, as it was asked to")]
+        {
+            assert_eq!(three.escalate(), Ok(()));
+            let refer = three.world.only(three.bob);
+            three.world.send(three.bob, &phone::answer(&refer, status, "bob"));
+            three.world.pass(std::time::Duration::from_secs(31));
+            let reason = format!("the phone of {BOB} {reason}");
+            assert_eq!(three.status(), Some(EscalationStatus::Refused { reason }));
+            assert!(three.world.take(three.alice).is_empty());
+            assert_eq!((three.legs(), three.world.meetings(three.contoso)), (vec![], 0));
+        }
+        three.world.send(three.alice, &phone::by_caller("BYE", &ok, 2));
+        assert_eq!(method(&three.world.only(three.bob)), "BYE");
+    });
+}
+
+#[test]
+fn a_proxied_call_that_is_over_becomes_no_meeting() {
+    for ended_by_caller in [true, false] {
+        everywhere_proxied(REPLACES, |mut three, ok| {
+            let (from, to) = if ended_by_caller { (three.alice, three.bob) } else { (three.bob, three.alice) };
+            let bye = match ended_by_caller {
+                true => phone::by_caller("BYE", &ok, 2),
+                false => phone::by_callee("BYE", &three.invite.clone().unwrap(), 1),
+            };
+            three.world.send(from, &bye);
+            let bye = three.world.only(to);
+            three.world.send(to, &phone::answer(&bye, "200 OK", "x"));
+            assert_eq!(three.world.only(from).status(), Some(200));
+            assert_eq!(three.escalate(), Err(481));
+            assert_eq!((three.legs(), three.world.meetings(three.contoso)), (vec![], 0));
+            three.world.assert_quiet();
+        });
+    }
+}
+
+#[test]
+fn where_neither_phone_comes_in_place_of_the_call_there_is_no_meeting() {
+    everywhere_proxied(REPLACES, |mut three, _| {
+        assert_eq!(three.escalate(), Ok(()));
+        three.refuse(three.alice, "481 Call/Transaction Does Not Exist");
+        three.refuse(three.bob, "481 Call/Transaction Does Not Exist");
+        let Some(EscalationStatus::Refused { reason }) = three.status() else { panic!("{:?}", three.status()) };
+        assert!(reason.ends_with("answers 481"), "{reason}");
+        assert!(three.world.take(three.carol).is_empty());
+        assert_eq!((three.legs(), three.world.meetings(three.contoso)), (vec![], 0));
+    });
 }
 
 #[test]

@@ -160,7 +160,10 @@ impl Three {
         let to_bob = self.take(self.bob, "bob");
         assert_eq!(to_bob.call_id().unwrap(), CALL_ID);
         let invited = self.hear(self.carol);
-        assert_eq!(body(&invited), format!("Alice invites you to write with {BOB}: answer to take part."));
+        assert_eq!(
+            body(&invited),
+            format!("Alice invites you to write with {BOB}: answer to take part, /leave ends it for you.")
+        );
         assert!(matches!(self.status(), Some(EscalationStatus::Done { .. })));
         invited.from().unwrap().uri().as_str().strip_prefix("sip:").unwrap().to_owned()
     }

@@ -67,6 +67,11 @@ impl World {
         self.sites[site].meetings.get(id)
     }
 
+    /// How many meetings are kept.
+    pub fn meetings(&self, site: usize) -> usize {
+        self.sites[site].meetings.len()
+    }
+
     /// A user has scheduled or changed a meeting.
     pub fn schedule(&mut self, site: usize, meeting: Meeting) {
         self.sites[site].keep_meeting(meeting);

@@ -1,11 +1,13 @@
 //! What a device shows of how it can be moved from one dialog into another.
 
+use serde::{Deserialize, Serialize};
+
 use crate::header_name::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
 
 /// As its REGISTER, INVITE or 2xx shows. What a device does not show it is not trusted to know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferSupport {
     /// REFER (RFC 3515) is in Allow, or in the `methods` of Contact (RFC 3840).
     pub refer: bool,

@@ -114,6 +114,7 @@ impl<S: Copy + Ord> Focus<S> {
                 self.place(turn, &who, None, entry);
                 self.reference_progress(asked_by, status);
                 self.drain_usage(turn, id);
+                self.arrived(turn, &who);
             }
             Err(_) => self.call_failed(turn, id, 502),
         }
@@ -172,6 +173,7 @@ impl<S: Copy + Ord> Focus<S> {
         if let Some(Endpoint { stage: Stage::Calling { call }, .. }) = self.endpoints_by_id.get(&id) {
             self.reference_progress(call.asked_by, status);
         }
+        self.gathering_call_failed(turn, id, status);
         self.endpoint_ended(turn, id);
     }
 

@@ -21,9 +21,6 @@ impl<S: Copy + Ord> Focus<S> {
         let replaced = self.replaced(request)?;
         let entry = if replaced.is_some() { self.admit_in_place(&who)? } else { self.admit(turn, &who)? };
         let offer = first_offer(request)?;
-        if self.participants_by_aor.is_empty() {
-            self.keep(turn);
-        }
         let tag = new_tag(turn);
         let usage = InviteUsage::incoming(request, to, &tag, self.us()).map_err(malformed)?;
         let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), Sound::Silent);
@@ -37,6 +34,7 @@ impl<S: Copy + Ord> Focus<S> {
             Some(offer) => self.take_offer(turn, id, Box::new(offer)),
             None => self.open_leg(id, Then::Offer),
         }
+        self.arrived(turn, &who);
         Ok(())
     }
 
@@ -98,9 +96,11 @@ impl<S: Copy + Ord> Focus<S> {
         id
     }
 
-    /// Sees to it that a meeting without a time of its own is found again after a crash.
-    pub(super) fn keep(&mut self, turn: &Turn<'_>) {
-        if self.conduct.meeting.is_none() {
+    /// Sees to it that a meeting without a time of its own is found again after a crash. There is none while nobody has come,
+    /// or those who have may yet go back to their call.
+    pub fn keep(&mut self, turn: &Turn<'_>) {
+        let may_go_back = self.endpoints_by_id.values().any(|endpoint| endpoint.adopting.is_some());
+        if self.conduct.meeting.is_none() && self.inside().next().is_some() && !may_go_back && !self.is_referring() {
             let began = *self.began_unix.get_or_insert(turn.unix_secs);
             self.outputs.push_back(FocusOutput::Keep(Box::new(self.conduct.kept(&self.id, began))));
         }
@@ -122,6 +122,9 @@ impl<S: Copy + Ord> Focus<S> {
         if is == Place::Inside {
             self.mutes.enter(&self.conduct, who);
             self.check_attendance(who);
+            if self.began_unix.is_none() {
+                self.keep(turn);
+            }
         }
         self.reseat(who);
     }

@@ -43,9 +43,6 @@ impl<S: Copy + Ord> Focus<S> {
             false => (Vec::new(), Said::read(incoming.request)?),
         };
         self.check_size(&said)?;
-        if self.participants_by_aor.is_empty() {
-            self.keep(turn);
-        }
         let since = turn.unix_secs;
         let participant =
             self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));

@@ -7,6 +7,7 @@ mod adopting;
 mod command;
 mod delivery;
 mod endpoint;
+mod gathering;
 mod inviting;
 mod joining;
 mod keys;
@@ -39,6 +40,8 @@ pub use adopting::Adoption;
 pub use command::Command;
 pub use endpoint::Hearing;
 use endpoint::{Endpoint, EndpointId, Stage};
+pub use gathering::CallOf;
+use gathering::Gathering;
 use participant::Participant;
 pub use participant::ParticipantSummary;
 use watching::Watching;
@@ -74,6 +77,8 @@ pub struct Focus<S> {
     left: Vec<String>,
     /// When it began, of a meeting without a time of its own.
     began_unix: Option<i64>,
+    /// It is made of a call, and somebody has yet to come.
+    gathering: Option<Gathering>,
     /// The last has left.
     is_over: bool,
     last_endpoint: u32,
@@ -98,6 +103,8 @@ enum Asked {
         /// Who is to be told what became of it.
         asked_by: Option<EndpointId>,
     },
+    /// The REFER that asks him to call.
+    Referred(Aor),
     /// A NOTIFY of this subscription to the roster.
     Notify(SubscriptionId),
     /// This INVITE, of an endpoint that is gone.
@@ -124,6 +131,7 @@ impl<S: Copy + Ord> Focus<S> {
             watching,
             left: Vec::new(),
             began_unix: None,
+            gathering: None,
             is_over: false,
             last_endpoint: 0,
             last_number: 0,
@@ -202,6 +210,7 @@ impl<S: Copy + Ord> Focus<S> {
                 }
                 self.page_answered(turn, &who, status);
             }
+            Asked::Referred(who) => self.reference_answered(turn, &who, status),
             Asked::Notify(id) => self.notified(turn, id, outcome),
             Asked::Withdrawn(invite) if (200..300).contains(&status) => self.answered_too_late(turn, &invite, outcome),
             Asked::Withdrawn(_) | Asked::Farewell => {}
@@ -223,7 +232,8 @@ impl<S: Copy + Ord> Focus<S> {
 
     pub fn next_timeout(&self) -> Option<Instant> {
         let endpoints = self.endpoints_by_id.values().filter_map(Endpoint::next_timeout);
-        endpoints.chain(self.watching.next_timeout()).chain(self.falls_silent_at()).min()
+        let others = [self.watching.next_timeout(), self.falls_silent_at(), self.gathering_ends_at()];
+        endpoints.chain(others.into_iter().flatten()).min()
     }
 
     /// Nobody has a session, so nobody will hang up: what is only written ends when nothing more is.
@@ -241,6 +251,9 @@ impl<S: Copy + Ord> Focus<S> {
                 usage.handle_timeout(turn.now);
             }
             self.drain_usage(turn, id);
+        }
+        if self.gathering_ends_at().is_some_and(|at| at <= turn.now) {
+            self.gathering_too_late(turn);
         }
         if self.falls_silent_at().is_some_and(|at| at <= turn.now) {
             self.remove_all(turn);

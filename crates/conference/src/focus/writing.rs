@@ -1,6 +1,6 @@
 //! A meeting of which somebody's phone knows only messages: how it begins, who is called in by message, and what it answers.
 
-use sip::Aor;
+use sip::{Aor, Refusal};
 
 use super::endpoint::EndpointId;
 use super::participant::{Participant, Place};
@@ -16,6 +16,26 @@ impl<S: Copy + Ord> Focus<S> {
         if self.participants_by_aor.get(who).is_some_and(waits_in_writing) {
             self.tell(turn, who, "You are let in: what is written here comes to you.");
         }
+    }
+
+    /// Begins a conversation in writing in the name of the organiser: each of them is invited by a message, and hears from now
+    /// on what is said.
+    ///
+    /// # Errors
+    /// 486 `meeting-full`.
+    pub fn begin_in_writing(&mut self, turn: &mut Turn<'_>, people: &[Aor]) -> Result<(), Refusal> {
+        let organiser = self.conduct.organiser.clone();
+        self.admit_invited(turn, &organiser)?;
+        let since = turn.unix_secs;
+        let participant =
+            self.participants_by_aor.entry(organiser.clone()).or_insert_with(|| Participant::new(Place::Called, since));
+        participant.is_paged = true;
+        self.greet(turn, &organiser);
+        for who in people.iter().filter(|who| **who != organiser) {
+            self.admit_invited(turn, who)?;
+            self.invite_by_message(turn, who, Some(&organiser), None);
+        }
+        Ok(())
     }
 
     /// Says how to go on, from the address at which to go on.
@@ -54,7 +74,7 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn is_only_written(&self) -> bool {
         let has_sound = self.endpoints_by_id.values().any(|endpoint| endpoint.has_leg());
         let writes = |participant: &Participant| participant.is_paged || !participant.endpoints.is_empty();
-        !has_sound && self.inside().any(|(_, participant)| writes(participant))
+        !has_sound && self.participants_by_aor.values().any(writes)
     }
 
     /// Invites somebody by a message. He hears what is said from now on, and takes part once he answers.
@@ -78,7 +98,7 @@ impl<S: Copy + Ord> Focus<S> {
             return;
         }
         self.last_said = Some(turn.now);
-        let words = format!("{by} invites you to write{with}: answer to take part.");
+        let words = format!("{by} invites you to write{with}: answer to take part, /leave ends it for you.");
         let name = self.conduct.subject.clone();
         let said = Said::text(words);
         self.page(turn, who, &name, (said.content_type, said.body), asked_by);

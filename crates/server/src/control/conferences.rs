@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use conference::ConferenceId;
-use signaling::ConferenceStatus;
+use signaling::{AdHocMeeting, ConferenceStatus};
 use sip::refusal::Word;
 use sip::{Aor, Refusal};
 
@@ -38,7 +38,8 @@ pub(super) async fn start(
     let id = ConferenceId::new(rand::random());
     let begun = {
         let id = id.clone();
-        control.0.workers.ask(move |core, now| core.start_conference(now, &id, &organiser, &people)).await
+        let new = AdHocMeeting { id, organiser, people, is_written: new.is_written };
+        control.0.workers.ask(move |core, now| core.start_conference(now, &new)).await
     };
     done(&id, begun)?;
     Ok((StatusCode::CREATED, Json(change(&control, &id).await)))
@@ -103,7 +104,7 @@ fn nobody_there(id: &ConferenceId) -> ControlError {
     ControlError::new(StatusCode::NOT_FOUND, error, "comity meeting running lists those that have people in them")
 }
 
-pub(super) fn refused(refusal: &Refusal) -> ControlError {
+fn refused(refusal: &Refusal) -> ControlError {
     let hint = match refusal.word {
         Word::NotInMeeting => "comity meeting running ID shows who is in it",
         Word::MeetingFull => "remove somebody first",

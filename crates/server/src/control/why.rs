@@ -47,9 +47,14 @@ pub(super) async fn show(
     }
 }
 
+/// All that is remembered of one Call-ID.
+pub(super) async fn decisions_about(control: &Control, call_id: &str) -> Result<Vec<DecisionAnswer>, ControlError> {
+    let wanted = call_id.to_owned();
+    gather(control, Some(call_id.to_owned()), move |found| found.record.call_id == wanted).await
+}
+
 async fn of_call(control: &Control, call_id: String) -> Result<WhyAnswer, ControlError> {
-    let wanted = call_id.clone();
-    let decisions = gather(control, Some(call_id.clone()), move |found| found.record.call_id == wanted).await?;
+    let decisions = decisions_about(control, &call_id).await?;
     let calls = calls::of_call(control, &call_id).await?;
     if decisions.is_empty() && calls.is_empty() {
         let error = format!("nothing was decided here about the Call-ID {call_id}, as far as is remembered");

@@ -96,7 +96,8 @@ impl Core {
         None
     }
 
-    fn transfer_support(&self, now: Instant, aor: &Aor) -> Vec<TransferSupport> {
+    /// What each device of this user showed when it registered; empty where he has none, or another worker owns him.
+    pub fn transfer_support(&self, now: Instant, aor: &Aor) -> Vec<TransferSupport> {
         self.location.lookup(now, aor).iter().map(|binding| binding.transfer).collect()
     }
 

@@ -61,11 +61,12 @@ impl Move {
 }
 
 impl Core {
-    /// Makes a meeting of a call that this worker stands between, or proxied, and calls these people into it; `None`: it knows
-    /// no such call. What comes of it [`Core::escalation_status`] says where we stand between.
+    /// Makes a meeting of a call that this worker stands between, or keeps as one that was proxied, and calls these people into
+    /// it; `None`: it knows no such call. What comes of it [`Core::escalation_status`] says.
     ///
     /// # Errors
-    /// 488 where a phone of a proxied call does not show Replaces, 491 where something is under way in the call, 503 `overloaded`, and those of [`conference::Focus::adopt`].
+    /// 481 where the call is over, 488 where a phone of a proxied call shows neither Replaces nor REFER, 491 where something is
+    /// under way in the call, 503 `overloaded`, and those of [`conference::Focus::adopt`].
     pub fn escalate_call(
         &mut self,
         now: Instant,
@@ -83,7 +84,10 @@ impl Core {
 
     pub fn escalation_status(&self, call_id: &str) -> Option<EscalationStatus> {
         let is_meant = |standing: &&super::Standing| standing.call.call_id() == call_id;
-        match &self.between.calls_by_serial.values().find(is_meant)?.moving {
+        let Some(standing) = self.between.calls_by_serial.values().find(is_meant) else {
+            return self.replacing_status(call_id);
+        };
+        match &standing.moving {
             Move::Staying => None,
             Move::UnderWay(_) => Some(EscalationStatus::UnderWay),
             Move::Done(conference) => Some(EscalationStatus::Done { conference: conference.clone() }),
@@ -170,6 +174,7 @@ impl Core {
                 self.call_changed(now, end.who, &call_id, false);
             }
         }
+        self.with_focus(now, &conference, |focus, turn| focus.keep(turn));
         for who in people {
             // Who cannot be called is not in the meeting, and the meeting shows it.
             self.with_focus(now, &conference, |focus, turn| {

@@ -17,9 +17,13 @@ use crate::table::Columns;
 pub enum ConductCommand {
     /// Begin a meeting now: its organiser and these people are called into it
     #[command(
-        after_help = "Example:\n  comity meeting start --organiser alice@contoso.example --with bob@fabrikam.example"
+        after_help = "Examples:\n  comity meeting start --organiser alice@contoso.example --with bob@fabrikam.example\n  \
+            comity meeting start --in-writing --organiser alice@contoso.example --with bob@fabrikam.example"
     )]
     Start {
+        /// A conversation in writing: everybody is invited by a message, and takes part by answering it
+        #[arg(long)]
+        in_writing: bool,
         /// A user of this server
         #[arg(long, value_name = "NAME@DOMAIN")]
         organiser: String,
@@ -115,10 +119,10 @@ pub struct Person {
 
 pub async fn run(global: &Global, client: &mut Client, command: ConductCommand) -> Result<ExitCode, Failure> {
     let (id, act) = match command {
-        ConductCommand::Start { organiser, people } => {
-            let new = NewConference { organiser, people };
+        ConductCommand::Start { in_writing, organiser, people } => {
+            let new = NewConference { organiser, people, is_written: in_writing };
             let begun: ConferenceChange = client.post("/api/conferences", &new).await?;
-            return global.print(&begun, || print_begun(&begun));
+            return global.print(&begun, || print_begun(&begun, in_writing));
         }
         ConductCommand::Escalate { call_id, people } => {
             let new = NewEscalation { call_id, people };
@@ -164,13 +168,14 @@ fn parse_role(text: &str) -> Result<MeetingRole, String> {
     }
 }
 
-fn print_begun(begun: &ConferenceChange) {
+fn print_begun(begun: &ConferenceChange, is_written: bool) {
+    let called = if is_written { "invited by a message" } else { "called" };
     match &begun.conference {
         Some(conference) => {
             println!("meeting {} begun: {}", begun.id, conference.uri);
-            println!("{} people are being called", conference.participants.len());
+            println!("{} people are being {called}", conference.participants.len());
         }
-        None => println!("meeting {} begun, and nobody could be called", begun.id),
+        None => println!("meeting {} begun, and nobody could be {called}", begun.id),
     }
 }
 

@@ -13,6 +13,9 @@ pub struct NewConference {
     pub organiser: String,
     /// Addresses of any domain.
     pub people: Vec<String>,
+    /// Everybody is invited by a message, and answers to take part.
+    #[serde(default)]
+    pub is_written: bool,
 }
 
 /// `POST /api/escalations`: makes a meeting of a call of two, and calls these into it.

@@ -6,14 +6,16 @@ use federation::discovery::{SrvResult, order};
 use federation::partner::{Edge, Standing};
 use federation::route::{RoutePlan, plan};
 use net::Resolver;
-use sip::Aor;
+use signaling::escalation::{self, Ends, Way};
 use sip::refusal::Word;
+use sip::{Aor, TransferSupport};
 
 use super::super::advice::{self, Refuser};
 use super::super::answers::{Advice, Side, WhyAnswer, WhyStep};
 use super::super::error::ControlError;
 use super::super::users::registrations;
 use super::super::{Control, partners_of};
+use super::story;
 use federation::partner::Partners;
 
 pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<WhyAnswer, ControlError> {
@@ -21,6 +23,8 @@ pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<Wh
     let domains = &control.0.config.domains;
     let [from_is_ours, to_is_ours] = [&from, &to].map(|aor| domains.iter().any(|ours| ours == aor.domain()));
     let mut trial = DryRun { control, steps: Vec::new() };
+    let ours = |aor: Aor, is_ours: bool| is_ours.then_some(aor);
+    let ends = (ours(from.clone(), from_is_ours), ours(to.clone(), to_is_ours));
     let advice = match (from_is_ours, to_is_ours) {
         (true, true) => trial.within(&from, &to).await?,
         (true, false) => trial.outbound(&from, &to).await?,
@@ -31,6 +35,9 @@ pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<Wh
             side: Side::Sender,
         },
     };
+    if advice.side == Side::Nobody {
+        trial.way(ends).await;
+    }
     Ok(WhyAnswer { call_id: None, note: None, steps: trial.steps, others: Vec::new(), advice })
 }
 
@@ -142,6 +149,36 @@ impl DryRun<'_> {
         };
         self.say(format!("{to} is a user here; {sentence}"), Vec::new());
         Ok(Advice { verdict: verdict.to_owned(), next: "nothing is to be done".to_owned(), side: Side::Nobody })
+    }
+
+    /// How a call would be carried, by what the devices of ours showed when they signed in.
+    async fn way(&mut self, (from, to): (Option<Aor>, Option<Aor>)) {
+        let (callers, callees) = (self.shown_by(from).await, self.shown_by(to).await);
+        if callees.as_ref().is_some_and(Vec::is_empty) || (callers.is_none() && callees.is_none()) {
+            return;
+        }
+        let callers = callers.map_or_else(|| vec![None], |all| all.into_iter().map(Some).collect());
+        if callers.is_empty() {
+            let sentence = "no device of the caller is signed in, so that it is not known how a call would be carried";
+            return self.say(sentence, Vec::new());
+        }
+        let setting = self.control.0.config.between;
+        let mut ways: Vec<Way> = Vec::new();
+        for caller in callers {
+            let way = escalation::decide(setting, Ends { is_written: false, caller, callees: callees.as_deref() });
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+        for Way { stands_between, reason } in ways {
+            self.say(format!("of a call: {}", story::way(stands_between)), vec![reason]);
+        }
+    }
+
+    /// What each device of this user of ours shows.
+    async fn shown_by(&self, user: Option<Aor>) -> Option<Vec<TransferSupport>> {
+        let user = user?;
+        Some(self.control.0.workers.ask(move |core, now| core.transfer_support(now, &user)).await.concat())
     }
 
     async fn exists(&self, aor: &Aor) -> Result<bool, ControlError> {

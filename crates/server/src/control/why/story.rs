@@ -58,11 +58,7 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
         }
         Outcome::Way { stands_between, reason } => {
             details.push(reason.clone());
-            match stands_between {
-                true => "we stand between the two phones, so that a re-INVITE of ours can move each into a meeting"
-                    .to_owned(),
-                false => "the call is proxied; an INVITE with Replaces could move each phone into a meeting".to_owned(),
-            }
+            way(*stands_between).to_owned()
         }
         Outcome::Retried { reason } => format!("the server failed the {method}: {reason}; the next one is tried"),
         Outcome::Answered { status, word } => {
@@ -71,6 +67,14 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
         }
     };
     WhyStep { at_unix_ms: Some(decision.at_unix_ms), sentence, details }
+}
+
+/// How a call is carried, and could become a meeting.
+pub(super) fn way(stands_between: bool) -> &'static str {
+    match stands_between {
+        true => "we stand between the two phones, so that a re-INVITE of ours can move each into a meeting",
+        false => "the call is proxied; into a meeting each phone is called in place of it, or asked by REFER",
+    }
 }
 
 fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
