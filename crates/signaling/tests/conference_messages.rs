@@ -221,7 +221,7 @@ fn a_conversation_that_is_begun_for_them_is_one_of_messages_alone() {
         let address = sender(&greeting[0]);
         assert!(text(&greeting[0]).contains("/leave") && address.contains(id.as_str()), "{}", text(&greeting[0]));
         let invitation = format!("{ALICE} invites you to write: answer to take part, /leave ends it for you.");
-        assert_eq!(room.texts(room.bob), [invitation.clone()]);
+        assert_eq!(room.texts(room.bob), std::slice::from_ref(&invitation));
         let add = Command::Add(carol);
         room.world.on_cores(room.contoso, |core, now| core.command_conference(now, &id, None, &add));
         assert_eq!(room.texts(room.carol), [invitation.replace(ALICE, "The meeting")], "by a message, too");
