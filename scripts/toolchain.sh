@@ -84,3 +84,12 @@ need_python_tool() {
   python3 -m venv --clear "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "${@:2}" >&2 \
     && touch "$folder/complete"
 }
+
+# need_node_tool FOLDER PACKAGE@VERSION ...: into a folder of its own in target/tools
+need_node_tool() {
+  local folder=target/tools/$1
+  [ -e "$folder/complete" ] && return 0
+  need_packages node=nodejs npm=npm || return 1
+  may_install "${*:2}" "npm install ${*:2} (into $folder)" || return 1
+  npm install --prefix "$folder" --no-save --no-audit --no-fund --ignore-scripts --silent "${@:2}" >&2 && touch "$folder/complete"
+}

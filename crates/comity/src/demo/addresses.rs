@@ -21,6 +21,8 @@ pub struct Place {
     pub plain: SocketAddr,
     /// WebSockets over TLS.
     pub wss: SocketAddr,
+    /// The same for a reverse proxy in front.
+    pub ws: SocketAddr,
     /// The first and the last UDP port for the sound of its meetings.
     pub media: (u16, u16),
 }
@@ -52,8 +54,8 @@ impl Addresses {
         let taken = |address: SocketAddr| move |error| anyhow::anyhow!("cannot listen on {address}: {error}");
         let (dns_udp, dns_tcp) =
             (UdpSocket::bind(dns).map_err(taken(dns))?, TcpListener::bind(dns).map_err(taken(dns))?);
-        for Place { tls, plain, wss, .. } in &places {
-            for address in [tls, plain, wss] {
+        for Place { tls, plain, wss, ws, .. } in &places {
+            for address in [tls, plain, wss, ws] {
                 TcpListener::bind(address).map_err(taken(*address))?;
             }
             UdpSocket::bind(plain).map_err(taken(*plain))?;
@@ -64,15 +66,16 @@ impl Addresses {
 
 impl Place {
     fn on_host(address: IpAddr) -> Place {
-        let [tls, plain, wss] = [TLS_PORT, PLAIN_PORT, WSS_PORT].map(|port| SocketAddr::new(address, port));
-        Place { tls, plain, wss, media: (MEDIA_PORT, MEDIA_PORT + MEDIA_PORTS - 1) }
+        let place = |port| SocketAddr::new(address, port);
+        let [tls, plain, wss, ws] = [TLS_PORT, PLAIN_PORT, WSS_PORT, WS_PORT].map(place);
+        Place { tls, plain, wss, ws, media: (MEDIA_PORT, MEDIA_PORT + MEDIA_PORTS - 1) }
     }
 
     fn on_port(address: IpAddr, number: u8) -> Place {
         let port = |first: u16| SocketAddr::new(address, first + u16::from(number));
         let media = MEDIA_PORT + u16::from(number) * MEDIA_PORTS;
         let media = (media, media + MEDIA_PORTS - 1);
-        Place { tls: port(TLS_PORT), plain: port(PLAIN_PORT_SHARED), wss: port(WSS_PORT), media }
+        Place { tls: port(TLS_PORT), plain: port(PLAIN_PORT_SHARED), wss: port(WSS_PORT), ws: port(WS_PORT), media }
     }
 }
 
@@ -81,6 +84,7 @@ const DNS_HOST: u8 = 53;
 const TLS_PORT: u16 = 5061;
 const PLAIN_PORT: u16 = 5060;
 const WSS_PORT: u16 = 7443;
+const WS_PORT: u16 = 7080;
 /// The first of several on one address, clear of the TLS ports.
 const PLAIN_PORT_SHARED: u16 = 5071;
 /// Of the first organisation, and how many each has: those of a range that nobody else asks for.

@@ -93,12 +93,12 @@ impl Organisation {
     /// What an administrator would write.
     pub fn configuration(&self, dns: SocketAddr, workers: u16, digest: &[String]) -> String {
         let Definition { domain, edge, discovery, .. } = self.definition;
-        let Place { tls, plain, wss, media: (first, last) } = self.place;
+        let Place { tls, plain, wss, ws, media: (first, last) } = self.place;
         format!(
             "domains = [\"{domain}\"]\nedge = \"{edge}\"\ndata = \"data\"\nworkers = {workers}\n\
              drain_secs_max = 1\n\n\
              [certificate]\nchain = \"certificate.pem\"\nkey = \"certificate.key\"\nroots = \"../ca.pem\"\n\n\
-             [listen]\ntls = [\"{tls}\"]\ntcp = [\"{plain}\"]\nudp = [\"{plain}\"]\nwss = [\"{wss}\"]\n\n\
+             [listen]\ntls = [\"{tls}\"]\ntcp = [\"{plain}\"]\nudp = [\"{plain}\"]\nwss = [\"{wss}\"]\nws = [\"{ws}\"]\n\n\
              [media]\nports = \"{first}-{last}\"\n\n\
              [federation]\nenabled = true\ndiscovery = {discovery}\n\n\
              [dns]\nservers = [\"{dns}\"]\n\n[users]\ndigest = {digest:?}\n"

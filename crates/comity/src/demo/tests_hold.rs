@@ -28,9 +28,9 @@ fn environment(world: &World) -> String {
     let mut lines = format!("DNS={}\nCA={}\n", world.dns, world.authority.file.display());
     for organisation in &world.organisations {
         let label = organisation.definition.domain.split('.').next().unwrap_or_default().to_uppercase();
-        let Place { tls, plain, wss, .. } = organisation.place;
+        let Place { tls, plain, wss, ws, .. } = organisation.place;
         lines += &format!("{label}_EDGE={}\n", organisation.definition.edge);
-        lines += &format!("{label}_TLS={tls}\n{label}_PLAIN={plain}\n{label}_WSS={wss}\n");
+        lines += &format!("{label}_TLS={tls}\n{label}_PLAIN={plain}\n{label}_WSS={wss}\n{label}_WS={ws}\n");
         lines += &format!("{label}_CONFIG={}\n", organisation.config_file().display());
         for account in &organisation.accounts {
             let user = account.aor.split('@').next().unwrap_or_default().to_uppercase();
