@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use federation::admission::{Admitted, Origin};
+use sip::auth::DigestCredentials;
 use sip::proxy::forward::next_max_forwards;
 use sip::{Edits, HeaderName, Message, Method, NameAddr};
 
@@ -102,15 +103,34 @@ pub(crate) fn begins_dialog(message: &Message) -> bool {
     begins && message.to().is_ok_and(|to| to.tag().is_none())
 }
 
-/// RFC 3261 section 22.3: credentials for our own realm were for us; nobody downstream has a use for them.
+/// RFC 3261 section 22.3: credentials for our own realm were for us, and nobody downstream has a use for them; those for
+/// another are not ours to take. Basic would show a password to whoever is next.
 fn withhold_credentials(message: &Message, admitted: &Admitted, edits: &mut Edits) {
-    if matches!(admitted.origin(), Origin::User { .. }) {
-        for name in [HeaderName::ProxyAuthorization, HeaderName::Authorization] {
-            if message.header(name).is_some() {
-                edits.remove(name);
-            }
+    let Origin::User { aor } = admitted.origin() else { return };
+    for name in [HeaderName::ProxyAuthorization, HeaderName::Authorization] {
+        let (kept, all) = (others_credentials(message, name, aor.domain()), message.header_all(name).count());
+        if kept.len() == all {
+            continue;
+        }
+        edits.remove(name);
+        for value in kept {
+            edits.append(name, value);
         }
     }
+}
+
+fn others_credentials(message: &Message, name: HeaderName, realm: &str) -> Vec<String> {
+    let values = message.header_all(name).filter_map(|value| std::str::from_utf8(value).ok());
+    let is_for_others = |value: &&str| match DigestCredentials::parse(value) {
+        Ok(credentials) => !credentials.realm().eq_ignore_ascii_case(realm),
+        Err(_) => value.split_ascii_whitespace().next().is_some_and(|scheme| !may_be_ours(scheme)),
+    };
+    values.filter(is_for_others).map(str::to_owned).collect()
+}
+
+/// Digest that we cannot read may be for us all the same; a Basic of anybody is a password.
+fn may_be_ours(scheme: &str) -> bool {
+    ["Digest", "Basic"].iter().any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
 /// RFC 3325 section 5: an asserted identity counts only from whom it was proven. Ours are asserted by nobody yet, a
@@ -130,5 +150,39 @@ fn withhold_identities(message: &Message, admitted: &Admitted, edits: &mut Edits
     let all_proven = message.asserted_identities().all(|identity| identity.is_ok_and(|identity| proven(&identity)));
     if !all_proven {
         edits.remove(HeaderName::PAssertedIdentity);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use federation::admission::vouch;
+
+    fn left(headers: &str) -> Vec<String> {
+        let text = format!("INVITE sip:b@b.example SIP/2.0\n{headers}\nContent-Length: 0\n\n").replace('\n', "\r\n");
+        let message = Message::parse(text.into()).expect("a request");
+        let mut edits = Edits::new();
+        withhold_credentials(&message, &vouch(&"alice@a.example".parse().expect("an address")), &mut edits);
+        let sent = Message::parse(edits.apply(&message)).expect("a request");
+        let of =
+            |name| sent.header_all(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>();
+        [of(HeaderName::ProxyAuthorization), of(HeaderName::Authorization)].concat()
+    }
+
+    #[test]
+    fn credentials_for_us_stay_here_and_those_for_others_go_on() {
+        let digest = |realm: &str| {
+            format!("Digest username=\"alice\", realm=\"{realm}\", nonce=\"n\", uri=\"sip:b\", response=\"00\"")
+        };
+        let (ours, theirs) = (digest("a.example"), digest("pbx.b.example"));
+        let both = format!("Proxy-Authorization: {ours}\nProxy-Authorization: {theirs}");
+        assert_eq!(left(&both), [&*theirs]);
+        assert_eq!(left(&format!("Authorization: {ours}")), [""; 0]);
+        assert_eq!(left(&format!("Authorization: {theirs}")), [&*theirs]);
+        assert_eq!(
+            left("Authorization: NoOneKnowsThisScheme opaque-data=here"),
+            ["NoOneKnowsThisScheme opaque-data=here"]
+        );
+        assert_eq!(left("Authorization: Basic QWxhZGRpbg==\nProxy-Authorization: Digest realm=\"a"), [""; 0]);
     }
 }
