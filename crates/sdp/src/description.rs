@@ -1,5 +1,7 @@
 //! A session description as it came in: read within limits, before anybody looks at what it says (RFC 8866).
 
+use std::net::IpAddr;
+
 use sdp_types::Session;
 
 use crate::message::MessageStream;
@@ -42,6 +44,16 @@ impl Offer {
     /// Whether its first audio stream comes with keys that we can use, be they demanded (`RTP/SAVP`) or only offered.
     pub fn is_protected(&self) -> bool {
         self.first_audio().is_some_and(|stream| stream.is_secure || !stream.crypto.is_empty())
+    }
+
+    /// Whether its first audio stream is for `RTP/SAVP` alone.
+    pub fn demands_protection(&self) -> bool {
+        self.first_audio().is_some_and(|stream| stream.is_secure)
+    }
+
+    /// Where its sender wants the sound of its first audio stream.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.first_audio().map(|stream| stream.remote.ip())
     }
 
     /// What its first audio stream may be encoded in, of what we know, most wanted first.

@@ -15,8 +15,7 @@ use federation::admission::Organisation;
 use federation::partner::Partners;
 use net::media::MediaThreads;
 use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Origins, Resolver, WorkerSetup};
-use signaling::escalation::StandBetween;
-use signaling::{CoreConfig, Listener, WorkerId};
+use signaling::{CallSettings, CoreConfig, Listener, WorkerId};
 use sip::Transport;
 use store::{Store, StoreError, StoreThread};
 use tokio::sync::mpsc;
@@ -174,7 +173,7 @@ struct Start {
     organisation: Arc<Organisation>,
     partners: Arc<Partners>,
     meetings: Arc<Meetings>,
-    stand_between: StandBetween,
+    calls: CallSettings,
     listeners: Vec<ListenerSetup>,
     origins: Arc<Origins>,
     tls_client: Arc<rustls::ClientConfig>,
@@ -195,7 +194,7 @@ impl Start {
             organisation: Arc::new(config.organisation()),
             partners: Arc::new(partners_of(&store, switches.enabled, switches.discovery)?),
             meetings: Arc::new(meetings_of(&store)?),
-            stand_between: config.between,
+            calls: config.calls,
             listeners: listeners(config, identity)?,
             origins: Arc::new(config.origins.clone()),
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
@@ -221,7 +220,7 @@ impl Start {
             epoch_unix_ms: self.epoch_unix_ms,
             partners: self.partners.clone(),
             meetings: self.meetings.clone(),
-            stand_between: self.stand_between,
+            calls: self.calls,
             limits: signaling::Limits::default(),
             random_seed: rand::random(),
         }

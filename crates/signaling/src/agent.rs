@@ -48,6 +48,14 @@ impl AgentKey {
     }
 }
 
+/// Whose sound a leg is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LegUser {
+    Conference(ConferenceId),
+    /// Of the call that this worker stands between.
+    Call(u64),
+}
+
 /// The requests of the agents of one worker to which a response may come yet.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -60,7 +68,7 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 enum Heard {
     Response { serial: u64, response: Bytes, source: Option<IpAddr> },
-    LegRefused { conference: ConferenceId, leg: LegId },
+    LegRefused { user: LegUser, leg: LegId },
 }
 
 #[derive(Debug)]
@@ -112,8 +120,8 @@ impl Asked {
         self.heard.push_back(Heard::Response { serial, response, source });
     }
 
-    pub(crate) fn leg_refused(&mut self, conference: ConferenceId, leg: LegId) {
-        self.heard.push_back(Heard::LegRefused { conference, leg });
+    pub(crate) fn leg_refused(&mut self, user: LegUser, leg: LegId) {
+        self.heard.push_back(Heard::LegRefused { user, leg });
     }
 
     /// How many have no final response.
@@ -187,7 +195,7 @@ impl Core {
         let Some(heard) = self.asked.heard.pop_front() else { return false };
         match heard {
             Heard::Response { serial, response, source } => self.agent_answered(now, serial, response, source),
-            Heard::LegRefused { conference, leg } => self.resume_leg(now, &conference, leg, None),
+            Heard::LegRefused { user, leg } => self.resume_leg(now, &user, leg, None),
         }
         true
     }

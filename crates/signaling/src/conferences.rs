@@ -20,7 +20,7 @@ use sip::refusal::Word;
 use sip::{Aor, Message, Method, Refusal, Uri};
 
 use crate::acceptor::overloaded;
-use crate::agent::{AgentKey, AgentRequest, AgentResponse};
+use crate::agent::{AgentKey, AgentRequest, AgentResponse, LegUser};
 use crate::calls::Engagement;
 use crate::core::{Asker, Core};
 use crate::schedule::Machine;
@@ -56,7 +56,6 @@ pub(crate) struct Conferences {
     conferences_by_id: BTreeMap<ConferenceId, Conference>,
     ids_by_serial: BTreeMap<u64, ConferenceId>,
     serial: u64,
-    random_serial: u64,
 }
 
 #[derive(Debug)]
@@ -71,12 +70,7 @@ struct Conference {
 impl Conferences {
     pub(crate) fn new(incarnation: u32) -> Conferences {
         let serial = u64::from(incarnation) << 32;
-        Conferences {
-            conferences_by_id: BTreeMap::new(),
-            ids_by_serial: BTreeMap::new(),
-            serial,
-            random_serial: serial,
-        }
+        Conferences { conferences_by_id: BTreeMap::new(), ids_by_serial: BTreeMap::new(), serial }
     }
 
     pub(crate) fn is_known(&self, id: &ConferenceId) -> bool {
@@ -90,13 +84,18 @@ impl Conferences {
     pub(crate) fn len(&self) -> usize {
         self.conferences_by_id.len()
     }
+
+    /// A number for a bridge, of a conference or a call, that this worker has not given before.
+    pub(crate) fn next_bridge(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
 }
 
 impl Core {
     /// The name of a conference that is about to begin.
     pub(crate) fn new_conference(&mut self) -> ConferenceId {
-        self.conferences.random_serial += 1;
-        ConferenceId::new(self.mint.unguessable(self.conferences.random_serial))
+        ConferenceId::new(self.with_random(|random| random()))
     }
 
     /// A request for a conference that this worker owns.
@@ -160,8 +159,7 @@ impl Core {
             capabilities: sdp::Capabilities::default(),
             limits: self.limits.conference.clone(),
         });
-        self.conferences.serial += 1;
-        let serial = self.conferences.serial;
+        let serial = self.conferences.next_bridge();
         self.conferences.ids_by_serial.insert(serial, id.clone());
         self.conferences.conferences_by_id.insert(id.clone(), Conference { focus, serial, wakes_at: None });
         Ok(())
@@ -188,11 +186,11 @@ impl Core {
         act: impl FnOnce(&mut Focus<Upstream>, &mut Turn<'_>) -> T,
     ) -> Option<T> {
         let unix_secs = i64::try_from(self.unix_ms(now) / 1000).unwrap_or(i64::MAX);
-        let Core { conferences: Conferences { conferences_by_id, random_serial, .. }, mint, .. } = self;
+        let Core { conferences: Conferences { conferences_by_id, .. }, mint, unguessable, .. } = self;
         let conference = conferences_by_id.get_mut(id)?;
         let mut random = || {
-            *random_serial += 1;
-            mint.unguessable(*random_serial)
+            *unguessable += 1;
+            mint.unguessable(*unguessable)
         };
         let done = act(&mut conference.focus, &mut Turn { now, unix_secs, random: &mut random });
         self.settle_conference(now, id);
@@ -238,7 +236,7 @@ impl Core {
         let bridge = BridgeId { worker: self.ownership.worker, serial };
         let leg_of = |serial| LegId { bridge, serial };
         let command = match command {
-            SoundCommand::Open { leg } => return self.open_leg(now, id, leg_of(leg)),
+            SoundCommand::Open { leg } => return self.open_leg(now, LegUser::Conference(id.clone()), leg_of(leg)),
             SoundCommand::Run { leg, session, trusted_source } => {
                 MediaCommand::Run { leg: leg_of(leg), kind: BridgeKind::Conference, session, trusted_source }
             }
@@ -257,15 +255,16 @@ impl Core {
         self.put(Output::Media(command));
     }
 
-    fn open_leg(&mut self, now: Instant, id: &ConferenceId, leg: LegId) {
-        let asker = Asker::Leg { conference: id.clone(), leg };
+    /// Asks for the ports of a leg.
+    pub(crate) fn open_leg(&mut self, now: Instant, user: LegUser, leg: LegId) {
+        let asker = Asker::Leg { user: user.clone(), leg };
         if self.ask(now, Question::OpenLeg { leg }, asker).is_err() {
-            // The focus is told once it has said all that it wanted.
-            self.asked.leg_refused(id.clone(), leg);
+            // Whoever wants it is told once he has said all that he wanted.
+            self.asked.leg_refused(user, leg);
         }
     }
 
-    pub(crate) fn resume_leg(&mut self, now: Instant, id: &ConferenceId, leg: LegId, answer: Option<Answer>) {
+    pub(crate) fn resume_leg(&mut self, now: Instant, user: &LegUser, leg: LegId, answer: Option<Answer>) {
         let is_late = answer.is_none();
         let ports = match answer {
             Some(Answer::LegOpened(Ok(opened))) => Ok(LegPorts {
@@ -278,9 +277,14 @@ impl Core {
             _ => Err("no answer came in time".to_owned()),
         };
         let is_open = ports.is_ok();
-        let told = self.with_focus(now, id, |focus, turn| focus.handle_leg_opened(turn, leg.serial, ports));
+        let is_wanted = match user {
+            LegUser::Conference(id) => {
+                self.with_focus(now, id, |focus, turn| focus.handle_leg_opened(turn, leg.serial, ports)).is_some()
+            }
+            LegUser::Call(serial) => self.call_leg_opened(now, *serial, leg, ports),
+        };
         // Where no answer came in time, one may come yet.
-        if (told.is_none() && is_open) || is_late {
+        if (!is_wanted && is_open) || is_late {
             self.put(Output::Media(MediaCommand::Close { leg }));
         }
     }
@@ -359,7 +363,7 @@ impl Core {
 
     /// What the mixer says of a leg of ours.
     pub(crate) fn handle_media(&mut self, now: Instant, event: MediaEvent) {
-        let (leg, said) = match event {
+        let (leg, said) = match event.clone() {
             MediaEvent::Dtmf { leg, key } => (leg, SoundEvent::Dtmf(key)),
             MediaEvent::Talking { leg, is_talking } => (leg, SoundEvent::Talking(is_talking)),
             MediaEvent::Silent { leg } => (leg, SoundEvent::Silent),
@@ -367,8 +371,9 @@ impl Core {
             MediaEvent::SourceRefused { leg, source } => (leg, SoundEvent::SourceRefused(source)),
             MediaEvent::Closed { leg, report } => return self.record_leg(now, leg, report),
         };
-        if let Some(id) = self.conferences.ids_by_serial.get(&leg.bridge.serial).cloned() {
-            self.with_focus(now, &id, |focus, turn| focus.handle_sound(turn, leg.serial, said));
+        match self.conferences.ids_by_serial.get(&leg.bridge.serial).cloned() {
+            Some(id) => drop(self.with_focus(now, &id, |focus, turn| focus.handle_sound(turn, leg.serial, said))),
+            None => self.call_sounds(now, &event),
         }
     }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use conference::ConferenceId;
 use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::decision::Decisions;
@@ -25,12 +24,11 @@ use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionO
 use sip::{Aor, FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
-use crate::agent::Asked;
+use crate::agent::{Asked, LegUser};
 use crate::b2bua::Between;
 use crate::calls::Calls;
 use crate::conferences::Conferences;
 use crate::counts::CoreCounts;
-use crate::escalation::StandBetween;
 use crate::failover::Failover;
 use crate::flow_table::{FlowTable, Whereabouts};
 use crate::gateway::Gateways;
@@ -45,7 +43,8 @@ use crate::schedule::{Machine, Schedule};
 use crate::store_and_forward::Settlement;
 use crate::token::Mint;
 use crate::{
-    Answer, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, Requester, WorkerId, links,
+    Answer, CallSettings, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, Requester,
+    WorkerId, links,
 };
 
 /// What a worker is told when it starts.
@@ -65,7 +64,7 @@ pub struct CoreConfig {
     pub epoch_unix_ms: u64,
     pub partners: Arc<Partners>,
     pub meetings: Arc<Meetings>,
-    pub stand_between: StandBetween,
+    pub calls: CallSettings,
     pub limits: Limits,
     pub random_seed: u64,
 }
@@ -106,7 +105,7 @@ pub struct Core {
     pub(crate) conferences: Conferences,
     pub(crate) between: Between,
     pub(crate) proxied: Proxied,
-    pub(crate) stand_between: StandBetween,
+    pub(crate) call_settings: CallSettings,
     pub(crate) gateways: Gateways,
     pub(crate) records: Records,
     /// Stored messages sent again because it was never recorded what became of them.
@@ -123,6 +122,8 @@ pub struct Core {
     epoch: Instant,
     epoch_unix_ms: u64,
     random_state: u64,
+    /// Counts the numbers that nobody is to guess: who sees one learns of no other.
+    pub(crate) unguessable: u64,
     undeliverable: u64,
     /// New requests outside of dialogs are refused.
     pub(crate) is_draining: bool,
@@ -149,7 +150,7 @@ pub(crate) enum Asker {
     /// A connection to a partner on its way up.
     Link(links::LinkKey),
     /// Ports for a leg of sound.
-    Leg { conference: ConferenceId, leg: LegId },
+    Leg { user: LegUser, leg: LegId },
 }
 
 impl Core {
@@ -187,7 +188,7 @@ impl Core {
             conferences: Conferences::new(config.incarnation),
             between: Between::new(config.incarnation),
             proxied: Proxied::default(),
-            stand_between: config.stand_between,
+            call_settings: config.calls,
             gateways: Gateways::new(config.incarnation),
             records: Records::default(),
             presence: PresenceAgent::new(limits.presence.clone(), config.incarnation),
@@ -202,6 +203,7 @@ impl Core {
             epoch: config.epoch,
             epoch_unix_ms: config.epoch_unix_ms,
             random_state: config.random_seed | 1,
+            unguessable: u64::from(config.incarnation) << 32,
             undeliverable: 0,
             is_draining: false,
             limits,
@@ -447,6 +449,15 @@ impl Core {
         self.outputs.push_back(output);
     }
 
+    /// With numbers that nobody can guess, each another.
+    pub(crate) fn with_random<T>(&mut self, act: impl FnOnce(&mut dyn FnMut() -> u64) -> T) -> T {
+        let (mint, serial) = (&self.mint, &mut self.unguessable);
+        act(&mut || {
+            *serial += 1;
+            mint.unguessable(*serial)
+        })
+    }
+
     pub(crate) fn hand(&mut self, to: WorkerId, handoff: Handoff) {
         self.put(Output::Handoff { to, handoff });
     }
@@ -481,7 +492,7 @@ impl Core {
             Asker::Queue(aor) => self.resume_queue(now, &aor, answer),
             Asker::Settlement(settlement) => self.resume_settlement(now, settlement, answer),
             Asker::Link(key) => self.resume_link(now, key, answer),
-            Asker::Leg { conference, leg } => self.resume_leg(now, &conference, leg, answer),
+            Asker::Leg { user, leg } => self.resume_leg(now, &user, leg, answer),
         }
     }
 

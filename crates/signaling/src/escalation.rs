@@ -4,36 +4,9 @@
 //! other we stand between the two from the beginning, and move each by a re-INVITE of ours. So we do for a session of
 //! messages, whatever its devices show: what they show is about calls, and one end may be a gateway of ours.
 
-use serde::{Deserialize, Serialize};
 use sip::{HeaderName, Message, Method, TransferSupport};
 
-/// Which calls of our users we stand between.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StandBetween {
-    /// Those whose devices of ours could not be moved else.
-    #[default]
-    WhenNeeded,
-    Always,
-    Never,
-}
-
-impl StandBetween {
-    pub const ALL: [StandBetween; 3] = [StandBetween::WhenNeeded, StandBetween::Always, StandBetween::Never];
-
-    /// As it is written in comity.toml.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StandBetween::WhenNeeded => "when-needed",
-            StandBetween::Always => "always",
-            StandBetween::Never => "never",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<StandBetween> {
-        StandBetween::ALL.into_iter().find(|setting| setting.as_str() == text)
-    }
-}
+use crate::When;
 
 /// What was decided, and why, for a person to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,13 +44,13 @@ impl Ends<'_> {
 }
 
 /// Decides about a call.
-pub fn decide(setting: StandBetween, ends: Ends<'_>) -> Way {
+pub fn decide(setting: When, ends: Ends<'_>) -> Way {
     let between = |reason: &str| Way { stands_between: true, reason: reason.to_owned() };
     let proxied = |reason: &str| Way { stands_between: false, reason: reason.to_owned() };
     match setting {
-        StandBetween::Always => return between("[calls] between says always"),
-        StandBetween::Never => return proxied(&format!("[calls] between says never, and {}", ends.how_moved())),
-        StandBetween::WhenNeeded => {}
+        When::Always => return between("[calls] between says always"),
+        When::Never => return proxied(&format!("[calls] between says never, and {}", ends.how_moved())),
+        When::WhenNeeded => {}
     }
     if ends.is_written {
         return between("it is a session of messages, and no device is asked to replace one");
@@ -141,10 +114,10 @@ mod tests {
             (Ends { caller: Some(FULL), callees: Some(&one_of_two), is_written: false }, true),
             (Ends { caller: Some(FULL), callees: Some(&[FULL]), is_written: true }, true),
         ] {
-            let way = decide(StandBetween::WhenNeeded, ends);
+            let way = decide(When::WhenNeeded, ends);
             assert_eq!(way.stands_between, stands_between, "{ends:?}: {}", way.reason);
-            assert!(decide(StandBetween::Always, ends).stands_between);
-            assert!(!decide(StandBetween::Never, ends).stands_between);
+            assert!(decide(When::Always, ends).stands_between);
+            assert!(!decide(When::Never, ends).stands_between);
         }
     }
 
@@ -178,7 +151,7 @@ mod tests {
                 "a session of messages is not moved then",
             ),
         ] {
-            let way = decide(StandBetween::Never, ends);
+            let way = decide(When::Never, ends);
             assert!(!way.stands_between && way.reason.ends_with(said), "{ends:?}: {}", way.reason);
         }
     }

@@ -25,7 +25,6 @@ pub(crate) struct Gateways {
     by_serial: BTreeMap<u64, Running>,
     agents_by_pair: BTreeMap<(Aor, Aor), AgentKey>,
     serial: u64,
-    random_serial: u64,
 }
 
 #[derive(Debug)]
@@ -38,8 +37,7 @@ struct Running {
 impl Gateways {
     /// Serials tell the lives of the server apart.
     pub(crate) fn new(incarnation: u32) -> Gateways {
-        let serial = u64::from(incarnation) << 32;
-        Gateways { by_serial: BTreeMap::new(), agents_by_pair: BTreeMap::new(), serial, random_serial: serial }
+        Gateways { by_serial: BTreeMap::new(), agents_by_pair: BTreeMap::new(), serial: u64::from(incarnation) << 32 }
     }
 }
 
@@ -139,15 +137,6 @@ impl Core {
         self.gateways.by_serial.insert(serial, running);
         self.settle_gateway(now, serial);
         Some(done)
-    }
-
-    /// With numbers that nobody can guess, each another.
-    fn with_random<T>(&mut self, act: impl FnOnce(&mut dyn FnMut() -> u64) -> T) -> T {
-        let (mint, serial) = (&self.mint, &mut self.gateways.random_serial);
-        act(&mut || {
-            *serial += 1;
-            mint.unguessable(*serial)
-        })
     }
 
     fn settle_gateway(&mut self, now: Instant, serial: u64) {

@@ -5,8 +5,10 @@
 
 mod acceptor;
 mod agent;
+mod anchoring;
 mod b2bua;
 mod call_record;
+mod call_settings;
 mod calls;
 mod changes;
 mod conferences;
@@ -45,6 +47,7 @@ pub use media::LegReport;
 pub use crate::agent::AgentKey;
 pub use crate::b2bua::EscalationStatus;
 pub use crate::call_record::{CallEnd, CallKind, CallRecord, Ending, LegRecord, Record, Way};
+pub use crate::call_settings::{CallSettings, When};
 pub use crate::calls::Engagement;
 pub use crate::conferences::{AdHocMeeting, ConferenceStatus};
 pub use crate::core::{Core, CoreConfig, Listener};

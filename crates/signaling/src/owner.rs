@@ -408,11 +408,10 @@ impl Core {
             let upstream = context.upstream;
             match context.machine.poll_output() {
                 Some(ContextOutput::Forward(message)) => {
-                    let refused = gateway::is_refused_session(&context.request, &message);
-                    let session = refused.then(|| context.request.clone()).filter(|_| self.has_room_for_gateway());
-                    match session {
-                        Some(session) => self.begin_gateway(now, session, &message),
-                        None => self.forward_up(now, id, &message),
+                    let request = &context.request;
+                    let refused = (message.status() >= Some(300)).then(|| request.clone());
+                    if refused.is_none_or(|request| self.answer_instead(now, request, &message).is_some()) {
+                        self.forward_up(now, id, &message);
                     }
                 }
                 Some(ContextOutput::Generate { status }) => {
@@ -443,6 +442,15 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// What the target refuses we may do for it. Gives the request back where not.
+    fn answer_instead(&mut self, now: Instant, request: AdmittedRequest, refusal: &Message) -> Option<AdmittedRequest> {
+        if gateway::is_refused_session(&request, refusal) && self.has_room_for_gateway() {
+            self.begin_gateway(now, request, refusal);
+            return None;
+        }
+        self.anchor_instead(now, request, refusal)
     }
 
     /// A response goes on towards whoever sent the request.

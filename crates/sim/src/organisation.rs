@@ -11,8 +11,7 @@ use conference::schedule::{Meeting, Meetings};
 use federation::admission::Organisation;
 use federation::flow::FlowFacts;
 use federation::partner::{Partner, Partners};
-use signaling::escalation::StandBetween;
-use signaling::{Core, CoreConfig, Limits, Listener};
+use signaling::{CallSettings, Core, CoreConfig, Limits, Listener};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Framer, Transport};
 
@@ -97,7 +96,7 @@ impl Site {
             epoch_unix_ms: unix_ms,
             partners: table.clone(),
             meetings: Arc::default(),
-            stand_between: StandBetween::default(),
+            calls: CallSettings::default(),
             limits: Limits::default(),
             random_seed: random_seed.wrapping_add(u64::from(worker)),
         };

@@ -185,7 +185,7 @@ fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr
         epoch_unix_ms: 0,
         partners: Arc::new(Partners::new(vec![partner], true, false)),
         meetings: Arc::default(),
-        stand_between: signaling::escalation::StandBetween::default(),
+        calls: signaling::CallSettings::default(),
         limits: signaling::Limits::default(),
         random_seed: u64::from(worker) + 1,
     }

@@ -240,6 +240,15 @@ pub static CALLS_BETWEEN: Key = Key {
     doc: "which calls of our users this server stands between, so that it can move them into a meeting: when-needed (those of \
         phones that do not show REFER and Replaces, and sessions of messages), always or never",
 };
+pub static CALLS_ANCHOR: Key = Key {
+    section: "calls",
+    name: "anchor",
+    kind: Kind::Text,
+    need: Need::Default(r#""when-needed""#),
+    example: r#""never""#,
+    doc: "whose sound goes through this server: when-needed (of phones that share no encoding, or of which only one encrypts), \
+        always or never",
+};
 pub static USERS_DIGEST: Key = Key {
     section: "users",
     name: "digest",
@@ -337,6 +346,7 @@ pub static ALL: &[&Key] = &[
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
     &CALLS_BETWEEN,
+    &CALLS_ANCHOR,
     &USERS_DIGEST,
     &DNS_SERVERS,
     &MAIL_SMTP,

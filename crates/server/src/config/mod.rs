@@ -25,7 +25,7 @@ use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
 use serde::{Serialize, Serializer};
-use signaling::escalation::StandBetween;
+use signaling::{CallSettings, When};
 use sip::Transport;
 use sip::auth::Algorithm;
 
@@ -52,8 +52,7 @@ pub struct Config {
     pub origins: Origins,
     pub media: Media,
     pub federation: FederationSwitches,
-    /// Which calls of our users this server stands between.
-    pub between: StandBetween,
+    pub calls: CallSettings,
     /// Algorithms that users may sign in with, most wanted first; never empty.
     pub digest: Vec<Algorithm>,
     /// Empty: the system's.
@@ -137,7 +136,7 @@ impl Config {
                 enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
             },
-            between: builder.between(),
+            calls: builder.calls(),
             digest: builder.digest(),
             mail: builder.mail(),
             dns_servers: builder.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
@@ -214,7 +213,8 @@ impl fmt::Display for Config {
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
         let FederationSwitches { enabled, discovery } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
-        writeln!(formatter, "[calls]\nbetween = {:?}\n", self.between.as_str())?;
+        let CallSettings { between, anchor } = self.calls;
+        writeln!(formatter, "[calls]\nbetween = {:?}\nanchor = {:?}\n", between.as_str(), anchor.as_str())?;
         let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
         writeln!(formatter, "[users]\ndigest = {digest:?}\n")?;
         write!(formatter, "[dns]\n{servers}\n\n[records]\nkeep_days = {}", self.keep_days)?;
@@ -281,14 +281,16 @@ impl Builder<'_> {
         })
     }
 
-    fn between(&mut self) -> StandBetween {
-        let Some(Located { value, line }) = self.raw.text(&key::CALLS_BETWEEN) else {
-            return StandBetween::default();
-        };
-        StandBetween::parse(&value).unwrap_or_else(|| {
-            let known = StandBetween::ALL.map(|setting| format!("{:?}", setting.as_str())).join(" or ");
-            self.problems.at(line, format!("[calls] between: expected {known}, found {value:?}"));
-            StandBetween::default()
+    fn calls(&mut self) -> CallSettings {
+        CallSettings { between: self.when(&key::CALLS_BETWEEN), anchor: self.when(&key::CALLS_ANCHOR) }
+    }
+
+    fn when(&mut self, key: &key::Key) -> When {
+        let Some(Located { value, line }) = self.raw.text(key) else { return When::default() };
+        When::parse(&value).unwrap_or_else(|| {
+            let known = When::ALL.map(|setting| format!("{:?}", setting.as_str())).join(" or ");
+            self.problems.at(line, format!("[{}] {}: expected {known}, found {value:?}", key.section, key.name));
+            When::default()
         })
     }
 

@@ -1,6 +1,8 @@
 //! One call that we stand between: requests and answers of either phone passed on to the other, and the two dialogs known well
 //! enough to end or to move them.
 
+mod sound;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -10,11 +12,15 @@ use federation::Admitted;
 use federation::admission::vouch;
 use sip::dialog::{Dialog, DialogError};
 use sip::refusal::Word;
-use sip::{HeaderName, Message, Method, ParseError, Refusal, build};
+use sip::usage::Session;
+use sip::{Aor, HeaderName, Message, Method, ParseError, Refusal, build};
 
+pub(super) use self::sound::Run;
+use self::sound::{Sound, unacceptable};
 use super::dialogs::{Pair, Side};
 use super::rewrite;
 use crate::acceptor::overloaded;
+use crate::anchoring::Attempt;
 use crate::{AdmittedRequest, Upstream};
 
 /// See the module. After each call [`Call::poll_output`] is called until it gives nothing.
@@ -24,6 +30,11 @@ pub(super) struct Call {
     received: Message,
     sent: Message,
     admitted: Admitted,
+    /// The other end of the caller's signalling.
+    source: Option<IpAddr>,
+    sound: Sound,
+    /// The INVITE went out, as it came or with another offer.
+    was_sent: bool,
     pairs: Vec<Pair>,
     asked_by_number: BTreeMap<u64, Asked>,
     last_number: u64,
@@ -50,9 +61,18 @@ pub(super) enum CallOutput {
         status: u16,
         response: Bytes,
     },
+    Refuse {
+        to: Upstream,
+        request: Message,
+        refusal: Refusal,
+    },
     Cancel {
         number: u64,
     },
+    /// Two legs of sound are wanted; [`Call::legs_opened`] is told.
+    OpenLegs,
+    Run(Run),
+    CloseLegs,
     /// Nothing is left of it.
     Ended,
 }
@@ -62,6 +82,12 @@ pub(super) struct CallLimits {
     pub requests_max: usize,
     /// How long nothing may be heard before both phones are asked whether they are still in it.
     pub check_time: Duration,
+}
+
+/// In which ways the INVITE is offered, one after the other, and what came of it before there was a call.
+pub(super) struct Offers<'a> {
+    pub attempts: VecDeque<Attempt>,
+    pub refusal: Option<&'a Message>,
 }
 
 /// What a request of ours was.
@@ -96,12 +122,16 @@ impl Call {
         request: &AdmittedRequest,
         recorded: Message,
         limits: &CallLimits,
+        offers: Offers<'_>,
     ) -> Result<Call, Refusal> {
         let sent = rewrite::invite(&request.message, request.routes_taken).map_err(malformed)?;
         let mut call = Call {
             received: recorded,
             sent,
             admitted: request.admitted.clone(),
+            source: request.ingress.flow().map(|facts| facts.remote.ip()),
+            sound: Sound::Direct { attempts: offers.attempts },
+            was_sent: offers.refusal.is_some(),
             pairs: Vec::new(),
             asked_by_number: BTreeMap::new(),
             last_number: 0,
@@ -111,9 +141,10 @@ impl Call {
             outputs: VecDeque::new(),
         };
         if let Some(to) = request.upstream {
-            let (admitted, sent) = (call.admitted.clone(), call.sent.clone());
-            let asked = Asked::passed(to, call.received.clone(), None);
-            call.ask(asked, admitted, sent);
+            let passed = Passed { to, request: call.received.clone(), pair: None, is_answered: false };
+            if let Err(passed) = call.invite(passed, offers.refusal) {
+                call.refuse(&passed, offers.refusal, unacceptable("there is no way to offer its sound"));
+            }
         }
         Ok(call)
     }
@@ -140,6 +171,8 @@ impl Call {
         let tag = pair.tag().to_owned();
         let way = pair.end_mut(side.other()).pass(&method, message.cseq().map_err(malformed)?.number);
         let passed = rewrite::request(message, &way).map_err(malformed)?;
+        let passed = self.request_with_our_sound(side, message, passed)?;
+        self.run_sound(&tag);
         match request.upstream {
             Some(to) => {
                 let asked = Asked::passed(to, message.clone(), Some((tag, side)));
@@ -152,6 +185,9 @@ impl Call {
 
     /// Whoever sent this gave it up.
     pub fn handle_cancel(&mut self, from: Upstream) {
+        if self.cancel_opening(|passed| passed.to == from) {
+            return;
+        }
         let is_meant = |asked: &Asked| matches!(asked, Asked::Passed(passed) if passed.to == from);
         if let Some((number, _)) = self.asked_by_number.iter().find(|(_, asked)| is_meant(asked)) {
             self.outputs.push_back(CallOutput::Cancel { number: *number });
@@ -207,10 +243,23 @@ impl Call {
     }
 
     fn passed_answered(&mut self, number: u64, mut passed: Passed, response: &Message, source: Option<IpAddr>) {
+        passed = match self.offered_otherwise(passed, response) {
+            Ok(()) => return,
+            Err(passed) => passed,
+        };
         let status = response.status().unwrap_or_default();
         let is_understood = self.learn(&passed, response, source).is_ok();
         passed.is_answered |= status >= 200;
-        self.respond(&passed, response, is_understood);
+        let answerer = passed.pair.as_ref().map_or(Side::Callee, |(_, side)| side.other());
+        match self.response_with_our_sound(answerer, &passed.request, response) {
+            Ok(response) => self.respond(&passed, &response, is_understood),
+            // Sound may come without it, and the last answer says it again.
+            Err(_) if status < 200 => {}
+            Err(_) => return self.answered_without_sound(passed, answerer, response),
+        }
+        if let Ok(tag) = response.to().map(|to| to.tag().unwrap_or_default().to_owned()) {
+            self.run_sound(passed.pair.as_ref().map_or(tag.as_str(), |(tag, _)| tag));
+        }
         match (&passed.pair, status) {
             (None, 300..) => self.pairs.clear(),
             (Some((tag, _)), 200..) if is_over(&passed.request, status) => self.pairs.retain(|pair| pair.tag() != tag),
@@ -245,13 +294,30 @@ impl Call {
         let tag = response.to()?.tag().unwrap_or_default().to_owned();
         if self.pairs.len() < PAIRS_MAX && !self.pairs.iter().any(|pair| pair.tag() == tag) {
             match Pair::new(&self.received, &self.sent, response) {
-                Ok(pair) => self.pairs.push(pair),
+                Ok(mut pair) => {
+                    pair.end_mut(Side::Caller).source = self.source;
+                    self.pairs.push(pair);
+                }
                 // A provisional response may lack what a dialog needs.
                 Err(_) if response.status() < Some(200) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(self.pairs.iter_mut().find(|pair| pair.tag() == tag))
+    }
+
+    /// The INVITE as it came.
+    pub fn received(&self) -> &Message {
+        &self.received
+    }
+
+    /// Who is there, by the INVITE.
+    pub fn party(&self, side: Side) -> Option<Aor> {
+        let address = match side {
+            Side::Caller => self.received.from(),
+            Side::Callee => self.received.to(),
+        };
+        Aor::from_uri(&address.ok()?.uri()).ok()
     }
 
     pub fn call_id(&self) -> &str {
@@ -294,9 +360,10 @@ impl Call {
     }
 
     fn restore(&mut self, tag: &str, side: Side) {
+        let told = self.told(side).map(|told| Session::sdp(told.to_owned()));
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
         let other = pair.end(side.other());
-        let (Some(session), Some(speaker)) = (other.described.clone(), other.party.clone()) else { return };
+        let (Some(session), Some(speaker)) = (told.or(other.described.clone()), other.party.clone()) else { return };
         let contact = format!("<{}>", other.dialog.remote_target());
         let request = pair.end_mut(side).dialog.request(&Method::Invite);
         let request = request.header(HeaderName::Contact, contact).body(&session.content_type, &session.body);
@@ -315,6 +382,7 @@ impl Call {
         if let Ok(request) = pair.end(side).dialog.ack(cseq.number).message() {
             self.outputs.push_back(CallOutput::Ack { admitted: vouch(&speaker), request });
         }
+        self.sound_restored(&tag, side, response);
         self.asked_by_number.insert(number, Asked::Restore { tag, side, is_answered: true });
     }
 
@@ -352,7 +420,7 @@ impl Call {
         let rewritten = if is_understood { rewrite::response(response, &passed.request).ok() } else { None };
         let (status, response) = match rewritten {
             Some(response) => (status, response),
-            None => (502, build::response(&passed.request, 502, None, Some("between")).build()),
+            None => (502, build::response(&passed.request, 502, None, Some(OUR_TAG)).build()),
         };
         self.outputs.push_back(CallOutput::Respond { to: passed.to, status, response });
     }
@@ -365,7 +433,7 @@ impl Call {
             // Other devices rang as well; nothing more comes of them.
             self.pairs.clear();
         }
-        if self.pairs.is_empty() && !self.asked_by_number.values().any(Asked::is_owed) {
+        if self.pairs.is_empty() && !self.is_opening() && !self.asked_by_number.values().any(Asked::is_owed) {
             self.outputs.push_back(CallOutput::Ended);
         }
     }
@@ -402,5 +470,7 @@ fn malformed(error: ParseError) -> Refusal {
     Refusal::new(400, Word::MalformedRequest, error.to_string())
 }
 
+/// Of what we answer in place of a phone.
+const OUR_TAG: &str = "between";
 /// Devices that may answer one INVITE, each in dialogs of its own.
 const PAIRS_MAX: usize = 16;

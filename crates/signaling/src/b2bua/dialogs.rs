@@ -59,7 +59,7 @@ impl Pair {
     /// A header that a dialog consists of is absent or malformed.
     pub fn new(received: &Message, sent: &Message, response: &Message) -> Result<Pair, ParseError> {
         let tag = response.to()?.tag().unwrap_or_default().to_owned();
-        let number = received.cseq()?.number;
+        let numbers = (received.cseq()?.number, sent.cseq()?.number);
         let end = |dialog, address: &sip::NameAddr<'_>, invite_passed| End {
             dialog,
             party: Aor::from_uri(&address.uri()).ok(),
@@ -71,7 +71,7 @@ impl Pair {
         };
         let mut pair = Pair {
             caller: end(Dialog::uas(received, &tag)?, &received.from()?, None),
-            callee: end(Dialog::uac(sent, response)?, &received.to()?, Some((number, number))),
+            callee: end(Dialog::uac(sent, response)?, &received.to()?, Some(numbers)),
             is_confirmed: false,
             expects_ack: false,
         };

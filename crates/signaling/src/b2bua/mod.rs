@@ -2,6 +2,8 @@
 //!
 //! What a call is, is `call`'s. Here its requests go out as those of every agent do, and their answers come back.
 
+mod anchor;
+mod anchored;
 mod call;
 mod dialogs;
 mod moving;
@@ -17,13 +19,15 @@ use sip::refusal::Word;
 use sip::{Aor, Method, Refusal};
 
 use crate::agent::{AgentKey, AgentMessage, AgentResponse};
+use crate::anchoring::Attempt;
 use crate::core::Core;
-use crate::escalation::{self, Ends};
+use crate::escalation::{self, Ends, Way};
 use crate::route::Destination;
 use crate::schedule::Machine;
 use crate::{AdmittedRequest, Ingress, Upstream};
 
-use call::{Call, CallLimits, CallOutput};
+use anchored::Bridge;
+use call::{Call, CallLimits, CallOutput, Offers};
 pub use moving::EscalationStatus;
 use moving::Move;
 
@@ -35,6 +39,8 @@ pub(crate) struct Between {
     serials_by_invite: BTreeMap<Upstream, u64>,
     /// Calls that have become meetings, or are about to.
     serials_by_conference: BTreeMap<ConferenceId, u64>,
+    /// Calls whose sound goes through us.
+    serials_by_bridge: BTreeMap<u64, u64>,
     serial: u64,
 }
 
@@ -42,6 +48,7 @@ pub(crate) struct Between {
 struct Standing {
     call: Call,
     moving: Move,
+    bridge: Option<Bridge>,
     /// Its entry in the schedule, so that not every input adds one.
     wakes_at: Option<Instant>,
 }
@@ -52,6 +59,7 @@ impl Between {
             calls_by_serial: BTreeMap::new(),
             serials_by_invite: BTreeMap::new(),
             serials_by_conference: BTreeMap::new(),
+            serials_by_bridge: BTreeMap::new(),
             serial: u64::from(incarnation) << 32,
         }
     }
@@ -81,9 +89,13 @@ impl Core {
             return Some(request);
         }
         let is_written = escalation::is_for_messages(&request.message);
-        let mut way = escalation::decide(self.stand_between, Ends { is_written, caller, callees: callees.as_deref() });
-        if way.stands_between && self.between.len() >= self.limits.calls_between_max {
-            self.counts.hit("calls_between_max");
+        let ends = Ends { is_written, caller, callees: callees.as_deref() };
+        let mut way = escalation::decide(self.call_settings.between, ends);
+        let attempts = self.attempts(&request);
+        if !way.stands_between && attempts.front() != Some(&Attempt::AsItCame) {
+            way = Way { stands_between: true, reason: "[calls] anchor says always".to_owned() };
+        }
+        if way.stands_between && !self.has_room_between() {
             way.stands_between = false;
             way.reason = format!("{}, but calls_between_max is reached", way.reason);
         }
@@ -92,7 +104,7 @@ impl Core {
         if !stands_between {
             return Some(request);
         }
-        self.begin_call(now, request);
+        self.begin_call(now, request, Offers { attempts, refusal: None });
         None
     }
 
@@ -101,7 +113,7 @@ impl Core {
         self.location.lookup(now, aor).iter().map(|binding| binding.transfer).collect()
     }
 
-    fn begin_call(&mut self, now: Instant, request: AdmittedRequest) {
+    fn begin_call(&mut self, now: Instant, request: AdmittedRequest, offers: Offers<'_>) {
         let Some(upstream) = request.upstream else { return };
         self.between.serial += 1;
         let serial = self.between.serial;
@@ -110,9 +122,10 @@ impl Core {
             check_time: Duration::from_secs(self.limits.call_check_secs),
         };
         let recorded = self.recorded_for(&self.call_key(serial), &request);
-        match recorded.and_then(|recorded| Call::begin(now, &request, recorded, &limits)) {
+        match recorded.and_then(|recorded| Call::begin(now, &request, recorded, &limits, offers)) {
             Ok(call) => {
-                self.between.calls_by_serial.insert(serial, Standing { call, moving: Move::default(), wakes_at: None });
+                let standing = Standing { call, moving: Move::default(), bridge: None, wakes_at: None };
+                self.between.calls_by_serial.insert(serial, standing);
                 self.between.serials_by_invite.insert(upstream, serial);
                 self.settle_call(now, serial);
             }
@@ -218,8 +231,18 @@ impl Core {
                 }
                 self.respond(now, to, status, response);
             }
+            CallOutput::Refuse { to, request, refusal } => {
+                self.between.serials_by_invite.remove(&to);
+                self.refuse_owned(now, to, &request, &refusal);
+            }
+            CallOutput::OpenLegs => self.open_legs(now, serial),
+            CallOutput::Run(run) => self.run_leg(serial, run),
+            CallOutput::CloseLegs => self.close_legs(now, serial),
             CallOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),
-            CallOutput::Ended => drop(self.between.calls_by_serial.remove(&serial)),
+            CallOutput::Ended => {
+                self.close_legs(now, serial);
+                self.between.calls_by_serial.remove(&serial);
+            }
         }
     }
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use sip::refusal::Word;
 use sip::{Aor, HeaderName, Method, Refusal, Uri, build};
 
-use super::dialogs::{End, Pair, Side};
+use super::call::Call;
+use super::dialogs::{End, Side};
 use crate::AdmittedRequest;
 use crate::core::Core;
 use conference::id::MeetingAddress;
@@ -101,7 +102,7 @@ impl Core {
         if let Some(conference) = standing.moving.conference() {
             return Err(Refusal::new(491, Word::OffersCross, format!("the call is the meeting {conference} already")));
         }
-        let adoptions = adoptions(standing.call.settled()?)?;
+        let adoptions = adoptions(&standing.call)?;
         let is_ours = |aor: &&Aor| self.organisation.is_local(aor.domain());
         let organiser = adoptions.iter().map(|(_, adoption)| &adoption.who).find(is_ours).cloned();
         let organiser = organiser.ok_or_else(unknown)?;
@@ -169,6 +170,7 @@ impl Core {
         let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
         standing.moving = Move::Done(conference.clone());
         let call_id = standing.call.call_id().to_owned();
+        self.close_legs(now, serial);
         for end in ends {
             if self.organisation.is_local(end.who.domain()) {
                 self.call_changed(now, end.who, &call_id, false);
@@ -222,7 +224,8 @@ impl Core {
     }
 }
 
-fn adoptions(pair: &Pair) -> Result<[(Side, Adoption); 2], Refusal> {
+fn adoptions(call: &Call) -> Result<[(Side, Adoption); 2], Refusal> {
+    let pair = call.settled()?;
     let described = |end: &End| end.described.as_ref().map(|session| session.body.to_vec()).unwrap_or_default();
     let adoption = |side: Side| -> Result<Adoption, Refusal> {
         let (end, other) = (pair.end(side), pair.end(side.other()));
@@ -233,7 +236,7 @@ fn adoptions(pair: &Pair) -> Result<[(Side, Adoption); 2], Refusal> {
             dialog: end.dialog.clone(),
             was_called: side == Side::Callee,
             source: end.source,
-            heard: described(other),
+            heard: call.told(side).map_or_else(|| described(other), |told| told.as_bytes().to_vec()),
             said: described(end),
         })
     };

@@ -24,6 +24,26 @@ pub(super) fn invite(received: &Message, routes_taken: usize) -> Result<Message,
     Message::parse(edits.apply(received))
 }
 
+/// The same INVITE with another offer; `is_repeated`: after one that was refused (RFC 3261 section 8.1.3.5).
+pub(super) fn invite_again(sent: &Message, is_repeated: bool, offer: Option<&str>) -> Result<Message, ParseError> {
+    let mut edits = Edits::new();
+    if is_repeated {
+        let cseq = sent.cseq()?;
+        edits.set(HeaderName::CSeq, format!("{} {}", cseq.number + 1, cseq.method));
+    }
+    if let Some(offer) = offer {
+        edits.set_body(SDP, offer.as_bytes().to_vec());
+    }
+    Message::parse(edits.apply(sent))
+}
+
+/// A request or an answer with this description in place of its own.
+pub(super) fn described(message: &Message, description: &str) -> Result<Message, ParseError> {
+    let mut edits = Edits::new();
+    edits.set_body(SDP, description.as_bytes().to_vec());
+    Message::parse(edits.apply(message))
+}
+
 /// A request within a dialog.
 pub(super) fn request(received: &Message, way: &Way) -> Result<Message, ParseError> {
     let mut edits = Edits::new();
@@ -72,3 +92,5 @@ fn renumbered(received: &Message, invite: Option<(u32, u32)>) -> Option<String> 
     let (sequence, number, method) = (words.next()?, words.next()?, words.next()?);
     (number.parse() == Ok(theirs)).then(|| format!("{sequence} {ours} {method}"))
 }
+
+const SDP: &str = "application/sdp";

@@ -1,0 +1,164 @@
+//! Calls whose sound goes through us, joined to the Core: when they begin so, their ports, and the bridge between their legs.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use conference::{LegOf, LegPorts};
+use federation::admission::Origin;
+use media::{BridgeId, BridgeKind, LegId, MediaCommand, MediaEvent};
+use sdp::Offer;
+use sip::{Aor, Message};
+
+use super::call::{Offers, Run};
+use super::dialogs::Side;
+use crate::agent::LegUser;
+use crate::anchoring::{self, Attempt, Parties};
+use crate::core::Core;
+use crate::escalation::{self, Way};
+use crate::route::Destination;
+use crate::{AdmittedRequest, Ingress, Output, When};
+
+/// The bridge of a call, from the question for its ports until both are closed.
+#[derive(Debug)]
+pub(super) struct Bridge {
+    serial: u64,
+    /// What came of the question for each leg.
+    opened: [Option<Result<LegPorts, String>>; 2],
+}
+
+impl Core {
+    /// In which ways the one called is offered sound.
+    pub(super) fn attempts(&self, request: &AdmittedRequest) -> VecDeque<Attempt> {
+        if self.call_settings.anchor == When::Never {
+            return VecDeque::from([Attempt::AsItCame]);
+        }
+        let offer = Offer::parse(request.message.body()).ok();
+        let partner_source = match request.admitted.origin() {
+            Origin::User { .. } => None,
+            Origin::Partner { .. } => request.ingress.flow().map(|facts| facts.remote.ip()),
+        };
+        let callee_is_ours = matches!(request.destination, Destination::User(_));
+        let parties = Parties { offer: offer.as_ref(), partner_source, callee_is_ours };
+        anchoring::attempts(self.call_settings.anchor, parties)
+    }
+
+    /// The one called refused the sound of a call that was proxied: where ours may do, it is offered to him. Gives the request
+    /// back where not.
+    pub(crate) fn anchor_instead(
+        &mut self,
+        now: Instant,
+        request: AdmittedRequest,
+        refusal: &Message,
+    ) -> Option<AdmittedRequest> {
+        let is_of_phone = matches!(request.ingress, Ingress::Flow(_)) && request.upstream.is_some();
+        if !anchoring::is_refusal_of_sound(refusal) || !is_of_phone || !escalation::begins_call(&request.message) {
+            return Some(request);
+        }
+        let mut attempts = self.attempts(&request);
+        if attempts.pop_front() != Some(Attempt::AsItCame) || attempts.is_empty() || !self.has_room_between() {
+            return Some(request);
+        }
+        self.begin_call(now, request, Offers { attempts, refusal: Some(refusal) });
+        None
+    }
+
+    pub(super) fn has_room_between(&mut self) -> bool {
+        let has_room = self.between.len() < self.limits.calls_between_max;
+        if !has_room {
+            self.counts.hit("calls_between_max");
+        }
+        has_room
+    }
+
+    pub(super) fn open_legs(&mut self, now: Instant, serial: u64) {
+        let bridge = self.conferences.next_bridge();
+        let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
+        standing.bridge = Some(Bridge { serial: bridge, opened: [None, None] });
+        let invite = standing.call.received().clone();
+        self.between.serials_by_bridge.insert(bridge, serial);
+        let reason = "the sound of the call goes through this server ([calls] anchor)".to_owned();
+        self.record_way(now, &invite, Way { stands_between: true, reason });
+        for side in SIDES {
+            self.open_leg(now, LegUser::Call(serial), self.leg(bridge, side));
+        }
+    }
+
+    fn leg(&self, bridge: u64, side: Side) -> LegId {
+        let bridge = BridgeId { worker: self.ownership.worker, serial: bridge };
+        LegId { bridge, serial: side as u32 }
+    }
+
+    /// Both are known, or this is the first. Says whether the leg is wanted.
+    pub(crate) fn call_leg_opened(
+        &mut self,
+        now: Instant,
+        serial: u64,
+        leg: LegId,
+        ports: Result<LegPorts, String>,
+    ) -> bool {
+        let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return false };
+        let Some(bridge) = standing.bridge.as_mut().filter(|bridge| bridge.serial == leg.bridge.serial) else {
+            return false;
+        };
+        let is_open = ports.is_ok();
+        bridge.opened[leg.serial as usize % SIDES.len()] = Some(ports);
+        let [Some(caller), Some(callee)] = &bridge.opened else { return is_open };
+        let ports = caller.clone().ok().zip(callee.clone().ok()).map(|(caller, callee)| [caller, callee]);
+        let session_ids = self.with_random(|random| [random(), random()]);
+        let is_wanted = match self.between.calls_by_serial.get_mut(&serial) {
+            Some(standing) => standing.call.legs_opened(ports, session_ids),
+            None => false,
+        };
+        if !is_wanted {
+            self.close_legs(now, serial);
+        }
+        self.settle_call(now, serial);
+        true
+    }
+
+    pub(super) fn run_leg(&mut self, serial: u64, run: Run) {
+        let bridge = self.between.calls_by_serial.get(&serial).and_then(|standing| standing.bridge.as_ref());
+        let Some(bridge) = bridge.map(|bridge| bridge.serial) else { return };
+        let Run { side, session, trusted_source } = run;
+        let leg = self.leg(bridge, side);
+        self.put(Output::Media(MediaCommand::Run { leg, kind: BridgeKind::Anchor, session, trusted_source }));
+    }
+
+    /// The sound of the call goes through us no more.
+    pub(super) fn close_legs(&mut self, now: Instant, serial: u64) {
+        let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
+        let Some(bridge) = standing.bridge.take() else { return };
+        let call_id = standing.call.call_id().to_owned();
+        let parties = SIDES.map(|side| standing.call.party(side));
+        self.between.serials_by_bridge.remove(&bridge.serial);
+        for (side, who) in SIDES.into_iter().zip(parties) {
+            // One that is not open yet is closed when it comes, since nobody wants it then.
+            if matches!(bridge.opened[side as usize], Some(Ok(_))) {
+                self.close_leg(now, self.leg(bridge.serial, side), who, &call_id);
+            }
+        }
+    }
+
+    fn close_leg(&mut self, now: Instant, leg: LegId, who: Option<Aor>, call_id: &str) {
+        if let Some(who) = who {
+            self.leg_closes(now, leg, LegOf { who, call_id: call_id.to_owned(), is_over: false });
+        }
+        self.put(Output::Media(MediaCommand::Close { leg }));
+    }
+
+    /// What a media thread says of a leg of a call.
+    pub(crate) fn call_sounds(&mut self, now: Instant, event: &MediaEvent) {
+        let MediaEvent::SourceRefused { leg, source } = event else { return };
+        let serial = self.between.serials_by_bridge.get(&leg.bridge.serial);
+        let Some(standing) = serial.and_then(|serial| self.between.calls_by_serial.get(serial)) else { return };
+        let side = SIDES[leg.serial as usize % SIDES.len()];
+        let who = standing.call.party(side).map(|who| who.to_string()).unwrap_or_default();
+        let invite = standing.call.received().clone();
+        let reason = format!(
+            "what comes from {source} as the sound of {who} is not taken: it is not protected, and not from there"
+        );
+        self.record_way(now, &invite, Way { stands_between: true, reason });
+    }
+}
+
+const SIDES: [Side; 2] = [Side::Caller, Side::Callee];
