@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-MODULES = ["g711", "aufile", "sndfile", "uuid", "srtp"]
+MODULES = ["g711", "g722", "aufile", "sndfile", "uuid", "srtp"]
 APPLICATIONS = ["contact", "menu", "ctrl_tcp", "presence"]
 CONFIG = """\
 poll_method epoll
@@ -30,7 +30,8 @@ module_path /usr/lib/baresip/modules
 
 
 class Baresip:
-    def __init__(self, home, *, aor, password, edge, place, ca, dns, port, peer):
+    def __init__(self, home, *, aor, password, edge, place, ca, dns, port, peer,
+                 codecs="PCMU/8000/1,PCMA/8000/1", encryption="mediaenc=srtp"):  # fmt: skip
         self.home, self.aor, self.control = home, aor, port + 5
         self.edge_to_us = f"TLS {place} -> "
         self.process = self.socket = None
@@ -45,7 +46,7 @@ class Baresip:
         user = aor.split("@")[0]
         (home / "accounts").write_text(
             f'<sip:{aor}>;auth_user={user};auth_pass={password};outbound="sip:{edge};transport=tls";'
-            f"regint=600;audio_codecs=PCMU/8000/1,PCMA/8000/1;mediaenc=srtp;answermode=auto;pubint=300\n"
+            f"regint=600;audio_codecs={codecs};{encryption};answermode=auto;pubint=300\n"
         )
         # The current contact is whom the command "message" writes to, and who is watched.
         (home / "contacts").write_text(f'"peer" <sip:{peer}>;presence=p2p\n')

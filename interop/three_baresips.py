@@ -17,7 +17,7 @@ def three(facts, folder):
     return {name: phone(facts, folder, name) for name in PEOPLE}
 
 
-def phone(facts, folder, name):
+def phone(facts, folder, name, **account):
     organisation, hertz, port = PEOPLE[name]
     home = folder / name
     home.mkdir()
@@ -26,7 +26,7 @@ def phone(facts, folder, name):
     edge = f"{facts[organisation + '_EDGE']}:{place.rsplit(':', 1)[1]}"
     return Baresip(
         home, aor=f"{name}@{organisation.lower()}.example", password=facts[name.upper() + "_PASSWORD"], edge=edge,
-        place=place, ca=facts["CA"], dns=facts["DNS"], port=port, peer="dave@contoso.example",
+        place=place, ca=facts["CA"], dns=facts["DNS"], port=port, peer="dave@contoso.example", **account,
     )  # fmt: skip
 
 
