@@ -8,7 +8,7 @@ use sdp::AudioSession;
 use crate::command::{Announcement, BridgeKind, LegId};
 use crate::entry::{Entry, PacketKind};
 use crate::forwarding::Forwarding;
-use crate::ingress::Received;
+use crate::ingress::{Received, ReceivedKind};
 use crate::leg::Leg;
 use crate::mixer::Mixer;
 
@@ -107,9 +107,24 @@ impl Bridge {
         let forwards_to = self.forwards_to(leg.serial);
         match (forwards_to, self.legs.get_mut(&leg.serial)) {
             (Some(other), _) => self.forward(entry, (leg.serial, other), &received),
-            (None, Some(it)) => it.store(entry, &received),
+            (None, Some(it)) => {
+                it.store(entry, &received);
+                self.forward_event(entry, leg.serial, &received);
+            }
             (None, None) => {}
         }
+    }
+
+    /// A key pressed in an anchored call is the other phone's to hear, whatever becomes of the sound.
+    fn forward_event(&mut self, entry: &mut Entry<'_>, from: u32, received: &Received) {
+        let may_speak = self.legs.get(&from).is_some_and(Leg::may_speak);
+        let is_event = matches!(received.kind, ReceivedKind::Event(_));
+        if self.kind != BridgeKind::Anchor || !is_event || !may_speak {
+            return;
+        }
+        let payload = entry.buffer[received.payload.clone()].to_vec();
+        let others = self.legs.iter_mut().filter(|(serial, leg)| **serial != from && !leg.is_held);
+        others.for_each(|(_, leg)| leg.forward_event(entry, &received.header, &payload));
     }
 
     /// The other leg, where packets pass untouched.

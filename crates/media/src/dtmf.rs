@@ -1,5 +1,7 @@
 //! Keys pressed on a phone, as telephone events (RFC 4733): one press comes as many packets.
 
+use std::time::Instant;
+
 use crate::rtp::{Header, timestamp_distance};
 
 /// Of one source.
@@ -40,6 +42,42 @@ impl Press {
         event == self.event && self.duration == u16::MAX && ahead == u16::MAX.into()
     }
 }
+
+/// A press that is passed on into a stream of another clock.
+#[derive(Debug, Clone, Copy)]
+pub struct PassedPress {
+    /// The timestamp of its packets, as they come and as they go.
+    pub received: u32,
+    pub timestamp: u32,
+    pub began: Instant,
+    /// In ticks as they go, once its end has come, which is said three times alike (section 2.5.1.4).
+    pub lasted: Option<u16>,
+}
+
+impl PassedPress {
+    /// Itself, or the one that begins with another timestamp; `None`: it is over already, and the packet came late.
+    pub fn or_next(self, next: PassedPress) -> Option<PassedPress> {
+        match timestamp_distance(self.received, next.received) {
+            ..0 => None,
+            0 => Some(self),
+            1.. => Some(next),
+        }
+    }
+
+    /// The payload as it goes on.
+    pub fn pass(self, now: Instant, payload: &[u8], clock_rate: u32) -> Option<(PassedPress, [u8; 4])> {
+        let &[event, flags, ..] = payload.get(..4)? else { return None };
+        let ticks = (now.duration_since(self.began).as_secs_f64() + PACKET_SECS) * f64::from(clock_rate);
+        let lasted = self.lasted.unwrap_or(ticks as u16);
+        let is_end = flags & END != 0;
+        let [high, low] = lasted.to_be_bytes();
+        Some((PassedPress { lasted: is_end.then_some(lasted), ..self }, [event, flags, high, low]))
+    }
+}
+
+const END: u8 = 0x80;
+/// A packet says how long the key was pressed until its end.
+const PACKET_SECS: f64 = 0.02;
 
 /// By their events (section 3.2); others, such as the flash, are no key.
 const KEYS: &[u8; 16] = b"0123456789*#ABCD";

@@ -1,7 +1,10 @@
 //! What a leg sends: one source with its numbers, cut into packets and protected.
 
+use std::time::Instant;
+
 use sdp::{AudioSession, Encoding, Format, Key, Suite};
 
+use crate::dtmf::PassedPress;
 use crate::random::Random;
 use crate::rtcp::SenderInfo;
 use crate::rtp::{Header, sequence_distance};
@@ -26,6 +29,8 @@ pub struct Egress {
     /// Over all sources that this leg was.
     packets_sent: u64,
     is_reported: bool,
+    /// The key that the other phone presses, where its sound is made into another encoding.
+    press: Option<PassedPress>,
 }
 
 impl Egress {
@@ -50,6 +55,7 @@ impl Egress {
             octets: 0,
             packets_sent: 0,
             is_reported: true,
+            press: None,
         })
     }
 
@@ -123,6 +129,21 @@ impl Egress {
         }
         self.gathered.clear();
         self.print(&Header { ssrc: self.ssrc, ..*header }, payload)
+    }
+
+    /// A telephone event of the other leg, said in our time: its clock may be another. It goes beside the sound, which time does
+    /// not stand still for (RFC 4733 section 2.5.1.1).
+    pub fn event(&mut self, now: Instant, header: &Header, payload: &[u8]) -> Option<Vec<u8>> {
+        let begun = PassedPress { received: header.timestamp, timestamp: self.timestamp, began: now, lasted: None };
+        let press = match self.press.take() {
+            Some(press) => press.or_next(begun)?,
+            None => begun,
+        };
+        let (press, payload) = press.pass(now, payload, self.clock_rate())?;
+        self.press = Some(press);
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        self.print(&Header { sequence, timestamp: press.timestamp, ssrc: self.ssrc, ..*header }, &payload)
     }
 
     /// The number and the time of the next packet.

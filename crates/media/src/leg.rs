@@ -185,6 +185,15 @@ impl Leg {
         }
     }
 
+    /// Sends a telephone event that came from the other leg, whose encoding is another. A peer that knows none hears none.
+    pub fn forward_event(&mut self, entry: &mut Entry<'_>, header: &Header, payload: &[u8]) {
+        let Some(media) = &mut self.media else { return };
+        let (Some(payload_type), Some(to)) = (media.session.telephone_event, media.sends_to()) else { return };
+        if let Some(bytes) = media.egress.event(entry.now, &Header { payload_type, ..*header }, payload) {
+            entry.transmit(self.id, PacketKind::Rtp, to, bytes);
+        }
+    }
+
     /// Whether what the leg says may be heard.
     pub fn may_speak(&self) -> bool {
         let receives = self.media.as_ref().is_some_and(|media| media.session.direction.receives());

@@ -13,7 +13,7 @@ use federation::flow::{Direction, FlowFacts};
 use federation::partner::{Partner, PartnerKind};
 use federation::trust::PeerCertificate;
 use media::{MediaCommand, MediaEvent};
-use signaling::{Core, Input, Output, unreadable};
+use signaling::{CallSettings, Core, Input, Output, unreadable};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Message, MessageLimits, ParseError, Transport, framing};
 
@@ -118,6 +118,12 @@ impl World {
             random_seed: self.random.draw(),
         }));
         site
+    }
+
+    /// What its administrator decided about calls; before anything happens.
+    pub fn set_calls(&mut self, site: usize, calls: CallSettings) {
+        self.sites[site].configs.iter_mut().for_each(|config| config.calls = calls);
+        self.sites[site].start_again();
     }
 
     pub fn user(&mut self, site: usize, aor: &str) {

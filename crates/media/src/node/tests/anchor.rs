@@ -98,6 +98,33 @@ fn keys_pass_and_are_told() {
 }
 
 #[test]
+fn keys_pass_beside_sound_that_is_made_into_another_encoding() {
+    let mut world = World::with(BridgeKind::Anchor, &[(Encoding::Pcmu, None), (Encoding::Opus, GCM)]);
+    world.talk(10);
+    let before = world.phones[&2].headers.len();
+    let (timestamp, source) = (world.phones[&1].timestamp, world.phones[&1].address);
+    for n in 1..=6u8 {
+        let flags = if n > 3 { 0x8a } else { 10 };
+        let packet = world.phone(1).packet(101, timestamp, &[11, flags, 0, n.min(4) * 40]);
+        world.receive(1, source, &packet);
+        world.pass(Duration::from_millis(20));
+    }
+    let late = world.phone(1).packet(101, timestamp - 1000, &[5, 10, 0, 20]);
+    world.receive(1, source, &late);
+    let headers: Vec<_> =
+        world.phones[&2].headers[before..].iter().filter(|header| header.payload_type == 101).collect();
+    assert_eq!(headers.len(), 6);
+    assert!(headers.iter().all(|header| header.timestamp == headers[0].timestamp));
+    let pairs =
+        world.phones[&2].headers[before..].windows(2).map(|pair| pair[1].sequence.wrapping_sub(pair[0].sequence));
+    assert!(pairs.into_iter().all(|step| step == 1));
+    let ticks = |payload: &[u8]| (payload[0], payload[1], u16::from_be_bytes([payload[2], payload[3]]));
+    let said: Vec<_> = world.phones[&2].events.iter().map(|payload| ticks(payload)).collect();
+    let end = (11, 0x8a, 4 * 960);
+    assert_eq!(said, [(11, 10, 960), (11, 10, 2 * 960), (11, 10, 3 * 960), end, end, end]);
+}
+
+#[test]
 fn what_the_network_loses_and_turns_around_stays_so_and_no_number_is_used_twice() {
     let mut world = World::with(BridgeKind::Anchor, &[(Encoding::Pcmu, None), (Encoding::Pcmu, GCM)]);
     (world.lost_percent, world.late_percent) = (10, 20);

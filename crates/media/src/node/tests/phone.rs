@@ -22,6 +22,8 @@ pub struct Phone {
     pub heard: Vec<i16>,
     /// Of what it received.
     pub headers: Vec<Header>,
+    /// The telephone events among it.
+    pub events: Vec<Vec<u8>>,
     pub rtcp: Vec<Vec<u8>>,
     said: usize,
     encoder: Encoder,
@@ -43,6 +45,7 @@ impl Phone {
             timestamp: u32::MAX - 5_000,
             heard: Vec::new(),
             headers: Vec::new(),
+            events: Vec::new(),
             rtcp: Vec::new(),
             said: 0,
             encoder: Encoder::new(encoding),
@@ -120,6 +123,8 @@ impl Phone {
         self.headers.push(header);
         if header.payload_type == self.session().format.payload_type {
             self.decoder.decode(rtp::payload(&packet, len).unwrap(), &mut self.heard).unwrap();
+        } else if Some(header.payload_type) == self.session().telephone_event {
+            self.events.push(packet[len..].to_vec());
         }
     }
 
