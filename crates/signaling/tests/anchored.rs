@@ -211,7 +211,7 @@ fn of_leg(record: &Record) -> Option<String> {
 }
 
 #[test]
-fn two_phones_without_a_common_encoding_talk_with_each_other() {
+fn two_phones_that_share_no_encoding_talk_with_each_other() {
     everywhere(|mut three| {
         three.invite(three.alice, (ALICE, DAVE), &described(4000, "RTP/AVP", "96", ""));
         let invite = three.refuse(three.dave, REFUSED).expect("it is offered in another way");

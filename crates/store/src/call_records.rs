@@ -71,7 +71,9 @@ impl Store {
         let mut found = Vec::new();
         for text in self.call_texts(query)? {
             let record: CallRecord = read(&text, "call")?;
-            found.push(StoredCall { legs: self.legs_of(&record)?, record });
+            // One that was refused, and offered in another way, has none: they are the other record's.
+            let legs = if record.answered_ms.is_some() { self.legs_of(&record)? } else { Vec::new() };
+            found.push(StoredCall { legs, record });
         }
         Ok(found)
     }
