@@ -142,6 +142,7 @@ impl Call {
         };
         if let Some(to) = request.upstream {
             let passed = Passed { to, request: call.received.clone(), pair: None, is_answered: false };
+            let passed = Box::new(passed);
             if let Err(passed) = call.invite(passed, offers.refusal) {
                 call.refuse(&passed, offers.refusal, unacceptable("there is no way to offer its sound"));
             }
@@ -202,7 +203,7 @@ impl Call {
             Some(Asked::Passed(passed)) if passed.is_answered && response.status() >= Some(300) => {}
             Some(Asked::Passed(passed)) => {
                 self.check_at = now + self.check_time;
-                self.passed_answered(number, *passed, response, source);
+                self.passed_answered(number, passed, response, source);
             }
             Some(Asked::Check { tag, side }) if is_final => {
                 if matches!(response.status(), Some(408 | 430 | 481)) {
@@ -242,7 +243,7 @@ impl Call {
         self.outputs.pop_front()
     }
 
-    fn passed_answered(&mut self, number: u64, mut passed: Passed, response: &Message, source: Option<IpAddr>) {
+    fn passed_answered(&mut self, number: u64, mut passed: Box<Passed>, response: &Message, source: Option<IpAddr>) {
         passed = match self.offered_otherwise(passed, response) {
             Ok(()) => return,
             Err(passed) => passed,
@@ -267,7 +268,7 @@ impl Call {
         }
         // Each repeat of a 2xx to an INVITE is passed on, as each ACK is.
         if status < 200 || (status < 300 && passed.request.method() == Some(Method::Invite)) {
-            self.asked_by_number.insert(number, Asked::Passed(Box::new(passed)));
+            self.asked_by_number.insert(number, Asked::Passed(passed));
         }
     }
 

@@ -162,7 +162,7 @@ impl DryRun<'_> {
             let sentence = "no device of the caller is signed in, so that it is not known how a call would be carried";
             return self.say(sentence, Vec::new());
         }
-        let setting = self.control.0.config.between;
+        let setting = self.control.0.config.calls.between;
         let mut ways: Vec<Way> = Vec::new();
         for caller in callers {
             let way = escalation::decide(setting, Ends { is_written: false, caller, callees: callees.as_deref() });

@@ -30,7 +30,7 @@ pub(super) enum Sound {
 
 #[derive(Debug)]
 pub(super) struct Opening {
-    passed: Passed,
+    passed: Box<Passed>,
     attempts: VecDeque<Attempt>,
     /// What the one called said to the offer before.
     refusal: Option<Message>,
@@ -46,7 +46,7 @@ pub(in crate::b2bua) struct Run {
 
 impl Call {
     /// Sends the INVITE in the next way that there is; gives it back where there is none left. `refusal`: what came of the last.
-    pub(super) fn invite(&mut self, passed: Passed, refusal: Option<&Message>) -> Result<(), Passed> {
+    pub(super) fn invite(&mut self, passed: Box<Passed>, refusal: Option<&Message>) -> Result<(), Box<Passed>> {
         match &mut self.sound {
             Sound::Direct { attempts } => match attempts.pop_front() {
                 Some(Attempt::AsItCame) => self.invite_with(passed, None),
@@ -76,7 +76,7 @@ impl Call {
         }
     }
 
-    fn invite_with(&mut self, passed: Passed, offer: Option<&str>) -> Result<(), Passed> {
+    fn invite_with(&mut self, passed: Box<Passed>, offer: Option<&str>) -> Result<(), Box<Passed>> {
         let is_repeated = std::mem::replace(&mut self.was_sent, true);
         if is_repeated || offer.is_some() {
             match rewrite::invite_again(&self.sent, is_repeated, offer) {
@@ -86,13 +86,13 @@ impl Call {
         }
         self.pairs.clear();
         let (admitted, sent) = (self.admitted.clone(), self.sent.clone());
-        self.ask(Asked::Passed(Box::new(passed)), admitted, sent);
+        self.ask(Asked::Passed(passed), admitted, sent);
         Ok(())
     }
 
     /// The one called refuses the sound that he was offered: it is offered in another way. Gives the INVITE back where there
     /// is none, or it was no such refusal.
-    pub(super) fn offered_otherwise(&mut self, passed: Passed, response: &Message) -> Result<(), Passed> {
+    pub(super) fn offered_otherwise(&mut self, passed: Box<Passed>, response: &Message) -> Result<(), Box<Passed>> {
         let is_first = passed.pair.is_none() && !passed.is_answered;
         if is_first && is_refusal_of_sound(response) { self.invite(passed, Some(response)) } else { Err(passed) }
     }
@@ -122,7 +122,7 @@ impl Call {
             && let Sound::Opening(opening) =
                 std::mem::replace(&mut self.sound, Sound::Direct { attempts: VecDeque::new() })
         {
-            let Passed { to, request, .. } = opening.passed;
+            let Passed { to, request, .. } = *opening.passed;
             let response = build::response(&request, 487, None, Some(OUR_TAG)).build();
             self.outputs.push_back(CallOutput::Respond { to, status: 487, response });
             self.end_if_over();
@@ -184,7 +184,7 @@ impl Call {
     }
 
     /// A 2xx with which there is no sound: who asked is refused, and who answered hears that it is over.
-    pub(super) fn answered_without_sound(&mut self, passed: Passed, from: Side, response: &Message) {
+    pub(super) fn answered_without_sound(&mut self, passed: Box<Passed>, from: Side, response: &Message) {
         self.refuse(&passed, None, unacceptable("what the one called answers makes no sound with this server"));
         let tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
         let passed_is_first = passed.pair.is_none();
