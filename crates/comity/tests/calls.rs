@@ -89,7 +89,12 @@ fn calls_are_listed_shown_explained_and_counted() {
     assert!(served.run(&["calls"]).ok().stdout.contains("no calls are recorded"));
     let routes = call(&mut alice, &mut dave, "answered-call");
     let status = served.run(&["status"]).ok().stdout;
-    assert!(status.contains("1 call under way, 0 phones in meetings; 0 ended in the last 24 hours"), "{status}");
+    assert!(
+        status.contains(
+            "1 call and 0 sessions of messages under way, 0 phones in meetings; 0 ended in the last 24 hours"
+        ),
+        "{status}"
+    );
     hang_up(&mut alice, &mut dave, &routes);
     invite(&mut alice, "busy-call");
     let invited = dave.receive();
@@ -135,6 +140,7 @@ fn calls_are_listed_shown_explained_and_counted() {
         "comity_calls_ended_total{cause=\"by-caller\"} 1",
         "comity_calls_ended_total{cause=\"refused\"} 1",
         "comity_calls_under_way{kind=\"call\"} 0",
+        "comity_calls_under_way{kind=\"messages\"} 0",
         "comity_call_set_up_seconds_count 1",
         "comity_call_records_dropped_total 0",
     ] {

@@ -1,7 +1,7 @@
 //! What became of a call, in words for people.
 
 use federation::flow::Direction;
-use signaling::{CallRecord, Ending, LegRecord, Way};
+use signaling::{CallKind, CallRecord, Ending, LegRecord, Way};
 use store::StoredCall;
 
 use crate::moment;
@@ -45,12 +45,16 @@ pub fn way(record: &CallRecord) -> String {
 pub fn story(call: &StoredCall) -> (String, Vec<String>) {
     let record = &call.record;
     let (from, to) = sides(record);
+    let what = match record.kind {
+        CallKind::Messages => "session of messages",
+        CallKind::Call | CallKind::Meeting => "call",
+    };
     let sentence = match (record.talked_ms(0), &record.end) {
-        (_, None) => format!("the call of {from} to {to} is under way"),
-        (None, Some(_)) => format!("the call of {from} to {to} was never answered: {}", ending(record)),
+        (_, None) => format!("the {what} of {from} to {to} is under way"),
+        (None, Some(_)) => format!("the {what} of {from} to {to} was never answered: {}", ending(record)),
         (Some(ms), Some(_)) => {
             let talked = moment::duration(ms / 1000);
-            format!("the call of {from} to {to} lasted {talked} and is over: {}", ending(record))
+            format!("the {what} of {from} to {to} lasted {talked} and is over: {}", ending(record))
         }
     };
     let mut details = vec![way(record)];
@@ -120,7 +124,7 @@ const GAP_MS: u32 = 200;
 
 #[cfg(test)]
 mod tests {
-    use signaling::{CallEnd, CallKind, LegReport};
+    use signaling::{CallEnd, LegReport};
 
     use super::*;
 

@@ -44,8 +44,20 @@ pub struct CallRecord {
 #[serde(rename_all = "kebab-case")]
 pub enum CallKind {
     Call,
+    /// A session of messages within an INVITE dialog, as it began: without sound.
+    Messages,
     /// One side is a meeting here.
     Meeting,
+}
+
+impl CallKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CallKind::Call => "call",
+            CallKind::Messages => "messages",
+            CallKind::Meeting => "meeting",
+        }
+    }
 }
 
 /// How the two sides are joined.

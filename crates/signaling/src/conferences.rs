@@ -55,6 +55,8 @@ pub struct AdHocMeeting {
 pub(crate) struct Conferences {
     conferences_by_id: BTreeMap<ConferenceId, Conference>,
     ids_by_serial: BTreeMap<u64, ConferenceId>,
+    /// Each INVITE that waits for its answer, so that its CANCEL finds it.
+    ids_by_invite: BTreeMap<Upstream, ConferenceId>,
     serial: u64,
 }
 
@@ -70,7 +72,12 @@ struct Conference {
 impl Conferences {
     pub(crate) fn new(incarnation: u32) -> Conferences {
         let serial = u64::from(incarnation) << 32;
-        Conferences { conferences_by_id: BTreeMap::new(), ids_by_serial: BTreeMap::new(), serial }
+        Conferences {
+            conferences_by_id: BTreeMap::new(),
+            ids_by_serial: BTreeMap::new(),
+            ids_by_invite: BTreeMap::new(),
+            serial,
+        }
     }
 
     pub(crate) fn is_known(&self, id: &ConferenceId) -> bool {
@@ -108,9 +115,13 @@ impl Core {
         }
         let source = request.ingress.flow().map(|facts| facts.remote.ip());
         let AdmittedRequest { message, admitted, upstream, .. } = &request;
+        if let Some(upstream) = upstream.filter(|_| message.method() == Some(Method::Invite)) {
+            self.conferences.ids_by_invite.insert(upstream, id.clone());
+        }
         let incoming = Incoming { request: message, admitted, to: *upstream, source };
         let taken = self.with_focus(now, id, |focus, turn| focus.handle_request(turn, incoming));
         if let (Some(Err(refusal)), Some(upstream)) = (taken, request.upstream) {
+            self.conferences.ids_by_invite.remove(&upstream);
             self.refuse_owned(now, upstream, &request.message, &refusal);
         }
         self.forget_unused(id);
@@ -175,6 +186,7 @@ impl Core {
     pub(crate) fn end_conference(&mut self, id: &ConferenceId) {
         if let Some(conference) = self.conferences.conferences_by_id.remove(id) {
             self.conferences.ids_by_serial.remove(&conference.serial);
+            self.conferences.ids_by_invite.retain(|_, of| of != id);
         }
     }
 
@@ -216,7 +228,12 @@ impl Core {
     fn perform_for(&mut self, now: Instant, id: &ConferenceId, aor: Aor, serial: u64, output: FocusOutput<Upstream>) {
         let agent = AgentKey::Conference(id.clone());
         match output {
-            FocusOutput::Respond { to, status, response } => self.respond(now, to, status, response),
+            FocusOutput::Respond { to, status, response } => {
+                if status >= 200 {
+                    self.conferences.ids_by_invite.remove(&to);
+                }
+                self.respond(now, to, status, response);
+            }
             FocusOutput::Request { number, request } => {
                 self.send_for_agent(now, AgentRequest { agent, aor, number: Some(number), request });
             }
@@ -390,8 +407,7 @@ impl Core {
 
     /// The caller gave up an INVITE that may wait in a conference.
     pub(crate) fn cancel_in_conference(&mut self, now: Instant, upstream: Upstream) {
-        let ids: Vec<_> = self.conferences.conferences_by_id.keys().cloned().collect();
-        for id in ids {
+        if let Some(id) = self.conferences.ids_by_invite.get(&upstream).cloned() {
             self.with_focus(now, &id, |focus, turn| focus.handle_cancel(turn, upstream));
         }
     }

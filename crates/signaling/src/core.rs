@@ -26,6 +26,7 @@ use sip::{Aor, FlowId, Message, Transport};
 use crate::acceptor::Acceptor;
 use crate::agent::{Asked, LegUser};
 use crate::b2bua::Between;
+use crate::call_record::CallKind;
 use crate::calls::Calls;
 use crate::conferences::Conferences;
 use crate::counts::CoreCounts;
@@ -299,7 +300,6 @@ impl Core {
     pub fn load(&self) -> CoreStatus {
         let (server_transactions, client_transactions) = self.transactions.counts();
         let of_kind = |kind| self.flows.iter().filter(|flow| flow.kind == kind).count();
-        let (calls_under_way, meeting_calls_under_way) = self.records.under_way();
         CoreStatus {
             worker: self.ownership.worker,
             flows: self.flows.iter().count(),
@@ -314,8 +314,9 @@ impl Core {
             publications: self.presence.publications(),
             conferences: self.conferences.len(),
             agent_requests: self.asked.unanswered(),
-            calls_under_way,
-            meeting_calls_under_way,
+            calls_under_way: self.records.under_way(CallKind::Call),
+            message_sessions_under_way: self.records.under_way(CallKind::Messages),
+            meeting_calls_under_way: self.records.under_way(CallKind::Meeting),
             queues_draining: self.queues.drains(),
             stored_repeats: self.stored_repeats,
             calls_between: self.between.len(),

@@ -22,6 +22,7 @@ use crate::agent::AgentKey;
 use crate::call_record::{CallEnd, CallKind, CallRecord, Ending, LegRecord, Record, Way};
 use crate::core::Core;
 use crate::decisions::word_of;
+use crate::escalation;
 use crate::replacing::ProxiedCall;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Handoff, Output, Requester};
@@ -99,8 +100,11 @@ impl Core {
         let both = [(&caller, &callee, Direction::Outbound), (&callee, &caller, Direction::Inbound)];
         let began = self.unix_ms(now);
         let call_id = message.call_id().unwrap_or_default();
-        let records: Vec<_> =
+        let mut records: Vec<_> =
             both.into_iter().filter_map(|(us, them, direction)| begin(us, them, direction, call_id, began)).collect();
+        if escalation::is_for_messages(message) {
+            records.iter_mut().filter(|one| one.kind == CallKind::Call).for_each(|one| one.kind = CallKind::Messages);
+        }
         if !records.is_empty() {
             let draft = || Draft { records, begun: now, is_cancelled: false };
             self.records.drafts_by_requester.entry(upstream.requester).or_insert_with(draft);
@@ -119,7 +123,8 @@ impl Core {
         let Some(draft) = self.records.drafts_by_requester.get_mut(&requester) else { return };
         let spent_ms = u64::try_from(now.saturating_duration_since(draft.begun).as_millis()).unwrap_or(u64::MAX);
         let is_first = draft.records.iter().all(|record| record.ringing_ms.is_none());
-        if (101..300).contains(&status) && is_first {
+        let rings = draft.records.iter().all(|record| record.kind != CallKind::Messages);
+        if (101..300).contains(&status) && is_first && rings {
             self.counts.set_up_times.add(spent_ms);
         }
         if (101..200).contains(&status) {
@@ -137,7 +142,7 @@ impl Core {
         let is_between = response.is_some_and(|response| self.leads_to_agent(&response));
         for mut record in draft.records {
             record.answered_ms = Some(spent_ms);
-            if is_between && record.kind == CallKind::Call {
+            if is_between && record.kind != CallKind::Meeting {
                 record.way = Way::Between;
             }
             self.tell_keeper(now, CallNews::Answered(Box::new(record)));
@@ -354,13 +359,11 @@ impl Core {
 }
 
 impl Records {
-    /// How many calls are under way, and how many legs of meetings.
-    pub(crate) fn under_way(&self) -> (usize, usize) {
-        let is_under_way = |kind| {
-            move |records: &&Vec<CallRecord>| records.iter().any(|record| record.kind == kind && record.end.is_none())
-        };
-        let count = |kind| self.open_by_call_id.values().filter(is_under_way(kind)).count();
-        (count(CallKind::Call), count(CallKind::Meeting))
+    /// How many calls of this kind are under way.
+    pub(crate) fn under_way(&self, kind: CallKind) -> usize {
+        let is_under_way =
+            |records: &&Vec<CallRecord>| records.iter().any(|record| record.kind == kind && record.end.is_none());
+        self.open_by_call_id.values().filter(is_under_way).count()
     }
 
     fn add(&mut self, record: CallRecord) {
@@ -424,7 +427,7 @@ mod tests {
         records.add(record("dave@a.example", "1"));
         let alice = "alice@a.example".parse().unwrap();
         assert_eq!(records.take_oldest(&alice).unwrap().call_id, "1");
-        assert_eq!(records.under_way(), (2, 0));
+        assert_eq!((records.under_way(CallKind::Call), records.under_way(CallKind::Meeting)), (2, 0));
         assert_eq!(records.take("1", |record| record.user == alice).len(), 1);
         assert_eq!(records.take_oldest(&alice).unwrap().call_id, "2");
         assert_eq!(records.take("1", |_| true).len(), 1);

@@ -27,6 +27,9 @@ pub struct CoreStatus {
     /// Calls whose records are kept here: answered, and not over.
     #[serde(default)]
     pub calls_under_way: usize,
+    /// The same of sessions of messages.
+    #[serde(default)]
+    pub message_sessions_under_way: usize,
     /// The same of people in meetings.
     #[serde(default)]
     pub meeting_calls_under_way: usize,

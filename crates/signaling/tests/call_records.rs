@@ -149,6 +149,34 @@ fn a_call_to_a_partner_is_recorded_at_both_and_says_how_long_it_took() {
 }
 
 #[test]
+fn a_session_of_messages_is_of_its_own_kind() {
+    everywhere(|mut stage| {
+        let messages = SDP.replace("m=audio 40000 RTP/AVP 0", "m=message 5060 sip null");
+        let invite = phone::with_body(&phone::request("INVITE", ALICE, BOB, "c1"), "", "application/sdp", &messages);
+        stage.world.send(stage.alice, &invite);
+        let invite = stage.world.only(stage.bob);
+        stage.world.send(stage.bob, &phone::answer(&invite, "200 OK", "bob"));
+        let ok = stage.world.only(stage.alice);
+        stage.world.send(stage.alice, &phone::by_caller("ACK", &ok, 1));
+        let count = |core: &mut signaling::Core, _| {
+            let status = core.status();
+            (
+                status.calls_under_way,
+                status.message_sessions_under_way,
+                core.counts().set_up_times.counts.iter().sum::<u64>(),
+            )
+        };
+        let counted = stage.world.on_cores(stage.contoso, count);
+        let sum = counted.into_iter().fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2));
+        assert_eq!(sum, (0, 1, 0));
+        for (site, user) in [(stage.contoso, ALICE), (stage.fabrikam, BOB)] {
+            let record = stage.only(site, user);
+            assert_eq!((record.kind, &record.way), (CallKind::Messages, &Way::Between));
+        }
+    });
+}
+
+#[test]
 fn a_call_between_two_of_ours_leaves_a_record_for_each() {
     everywhere(|mut stage| {
         stage.world.send(stage.alice, &phone::request("INVITE", ALICE, DAVE, "c2"));

@@ -5,6 +5,8 @@
 
 mod phone;
 
+use std::time::Duration;
+
 use conference::{Command, ConferenceId};
 use documents::ConferenceInfo;
 use documents::conference_info::{EndpointStatus, State, User};
@@ -239,6 +241,27 @@ fn the_roster_is_told_as_a_whole_and_then_by_changes() {
         }
         assert_eq!(room.legs(), []);
         room.world.assert_quiet();
+    });
+}
+
+#[test]
+fn who_gives_up_while_there_are_no_ports_yet_is_not_in_the_meeting() {
+    everywhere(|mut room| {
+        room.begin();
+        room.world.delay_ports(room.contoso, Duration::from_secs(2));
+        let invite = phone::request("INVITE", DAVE, FACTORY, "d1");
+        room.world.send(room.dave, &phone::with_body(&invite, "", "application/sdp", SDP));
+        assert_eq!(room.legs().len(), 2, "ports are on their way to him");
+        let cancel = invite.replacen("INVITE sip:", "CANCEL sip:", 1).replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL");
+        room.world.send(room.dave, &cancel);
+        let answers: Vec<_> = room.world.take(room.dave).iter().filter_map(Message::status).collect();
+        assert!(answers.contains(&200) && answers.contains(&487), "{answers:?}");
+        room.world.pass(Duration::from_secs(3));
+        assert_eq!(room.legs().len(), 1);
+        assert!(
+            room.world.take(room.dave).iter().all(|one| one.status() == Some(487)),
+            "it is said again until the ACK"
+        );
     });
 }
 

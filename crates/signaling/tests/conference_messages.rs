@@ -9,6 +9,8 @@ mod phone;
 use std::time::Duration;
 
 use conference::{Command, ConferenceId};
+use documents::ConferenceInfo;
+use documents::conference_info::{Endpoint, EndpointStatus, JoiningMethod, User};
 use signaling::AdHocMeeting;
 use sim::{Line, World, allowed, first_line};
 use sip::{HeaderName, Message};
@@ -240,6 +242,52 @@ fn a_conversation_that_is_begun_for_them_is_one_of_messages_alone() {
             assert_eq!(room.texts(line), ["You have left the conversation."]);
         }
         room.world.assert_quiet();
+    });
+}
+
+#[test]
+fn watchers_see_who_takes_part_by_single_messages() {
+    everywhere(|mut room| {
+        let address = room.three_in_writing();
+        room.page(room.bob, BOB, &address, "one");
+        room.hear(room.alice);
+        room.hear(room.carol);
+        let subscribe = phone::request("SUBSCRIBE", ALICE, &address, "s1");
+        let subscribe = subscribe.replace("Content-Length", "Event: conference\nExpires: 600\nContent-Length");
+        room.world.send(room.alice, &subscribe);
+        assert_eq!(room.world.take_response(room.alice).status(), Some(200));
+        let told = |room: &mut Room| {
+            let notify = room.world.only(room.alice);
+            room.world.send(room.alice, &phone::answer(&notify, "200 OK", "alice"));
+            ConferenceInfo::parse(notify.body()).unwrap()
+        };
+        let of = |user: &User| {
+            let media = |endpoint: &Endpoint| endpoint.media.iter().filter_map(|one| one.media_type.clone()).collect();
+            let all = user.endpoints.iter();
+            let shown = all.map(|one| (one.entity.clone(), one.status, one.joining_method, media(one)));
+            shown.collect::<Vec<(_, _, _, Vec<String>)>>()
+        };
+        let whole = told(&mut room);
+        let shown: Vec<_> = whole.users.iter().flat_map(|users| users.users.iter().flat_map(of)).collect();
+        let endpoint =
+            |aor: &str, status, method| (format!("sip:{aor}"), Some(status), Some(method), vec!["message".to_owned()]);
+        let (dialed_in, dialed_out) = (JoiningMethod::DialedIn, JoiningMethod::DialedOut);
+        assert_eq!(
+            shown,
+            [
+                endpoint(ALICE, EndpointStatus::Connected, dialed_in),
+                endpoint(BOB, EndpointStatus::Connected, dialed_out),
+                endpoint(CAROL, EndpointStatus::Pending, dialed_out),
+            ]
+        );
+        assert_eq!(whole.conference_state.unwrap().user_count, Some(2));
+        room.page(room.carol, CAROL, &address, "I am here");
+        room.hear(room.bob);
+        let heard = room.world.take(room.alice);
+        let notify = heard.iter().find(|one| first_line(one).starts_with("NOTIFY")).unwrap();
+        let change = ConferenceInfo::parse(notify.body()).unwrap();
+        let shown: Vec<_> = change.users.iter().flat_map(|users| users.users.iter().flat_map(of)).collect();
+        assert_eq!(shown, [endpoint(CAROL, EndpointStatus::Connected, dialed_out)]);
     });
 }
 

@@ -91,13 +91,14 @@ fn print(calls: &[CallAnswer], limit: u32) {
     if calls.is_empty() {
         return println!("no calls are recorded that match");
     }
-    let mut table = Columns::new(&["WHEN", "FROM", "TO", "TALKED", "SET UP", "LOSS, JITTER", "HOW IT ENDED"]);
+    let mut table = Columns::new(&["WHEN", "FROM", "TO", "KIND", "TALKED", "SET UP", "LOSS, JITTER", "HOW IT ENDED"]);
     for CallAnswer { record, legs } in calls {
         let (from, to) = call_words::sides(record);
         table.row([
             moment::date_and_time(seconds(record.began_unix_ms)),
             from,
             to,
+            record.kind.as_str().to_owned(),
             record.talked_ms(now_ms()).map(|ms| moment::duration(ms / 1000)).unwrap_or_default(),
             record.ringing_ms.or(record.answered_ms).map(call_words::milliseconds).unwrap_or_default(),
             call_words::worst_sound(legs),
@@ -123,6 +124,7 @@ fn print_one(call: &CallAnswer) {
     fact("from", from);
     fact("to", to);
     fact("partner", record.partner.clone().unwrap_or_else(|| "none".to_owned()));
+    fact("kind", record.kind.as_str().to_owned());
     fact("way", call_words::way(record));
     fact("began", moment::date_and_time(seconds(record.began_unix_ms)));
     fact("set-up", call_words::set_up(record).unwrap_or_else(|| "it neither rang nor was answered".to_owned()));

@@ -70,8 +70,12 @@ fn print(status: &StatusAnswer) {
 
 fn calls(answer: &CallsAnswer) -> String {
     let under_way = count(answer.under_way, "call", "calls");
+    let sessions = count(answer.messages, "session", "sessions");
     let in_meetings = count(answer.in_meetings, "phone", "phones");
-    format!("{under_way} under way, {in_meetings} in meetings; {} ended in the last 24 hours", answer.ended_last_day)
+    let ended = answer.ended_last_day;
+    format!(
+        "{under_way} and {sessions} of messages under way, {in_meetings} in meetings; {ended} ended in the last 24 hours"
+    )
 }
 
 fn messages(answer: &MessagesAnswer) -> String {

@@ -57,7 +57,7 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     /// The devices of his that take messages within their dialogs.
-    fn written_sessions(&self, who: &Aor) -> Vec<EndpointId> {
+    pub(super) fn written_sessions(&self, who: &Aor) -> Vec<EndpointId> {
         let endpoints = self.participants_by_aor.get(who).map(|participant| participant.endpoints.iter());
         let takes = |id: &&EndpointId| self.endpoints_by_id.get(id).is_some_and(|one| one.is_written_to_within());
         endpoints.into_iter().flatten().filter(takes).copied().collect()
@@ -162,6 +162,7 @@ impl<S: Copy + Ord> Focus<S> {
             if participant.is_gone() {
                 return self.gone(turn, who);
             }
+            self.touch();
         }
         self.send_next_page(who);
     }

@@ -22,6 +22,8 @@ pub(super) struct Participant {
     pub endpoints: BTreeSet<EndpointId>,
     /// He takes part by messages outside of any dialog.
     pub is_paged: bool,
+    /// He was invited to it by a message.
+    pub is_written_to_first: bool,
     /// His phone says when somebody is typing, so it is told, too.
     pub knows_typing: bool,
     /// His phone takes a message with its sender beside it (RFC 3862).
@@ -68,6 +70,7 @@ impl Participant {
             since_unix,
             endpoints: BTreeSet::new(),
             is_paged: false,
+            is_written_to_first: false,
             knows_typing: false,
             knows_cpim: false,
             pace: Pace::default(),

@@ -145,7 +145,9 @@ impl<S: Copy + Ord> Focus<S> {
             let endpoint = self.endpoints_by_id.get(id)?;
             Some(self.roster_endpoint(aor, participant, *id, endpoint))
         });
-        RosterEntry { display: participant.display.clone(), role, endpoints: endpoints.collect() }
+        let is_paged = participant.is_paged && self.written_sessions(aor).is_empty();
+        let paged = is_paged.then(|| paged_endpoint(aor, participant));
+        RosterEntry { display: participant.display.clone(), role, endpoints: endpoints.chain(paged).collect() }
     }
 
     fn roster_endpoint(&self, aor: &Aor, who: &Participant, id: EndpointId, endpoint: &Endpoint<S>) -> RosterEndpoint {
@@ -168,16 +170,29 @@ impl<S: Copy + Ord> Focus<S> {
 
     fn roster_media(&self, aor: &Aor, endpoint: &Endpoint<S>) -> Vec<Media> {
         let direction = if self.mutes.is_muted(aor) { MediaStatus::Recvonly } else { MediaStatus::Sendrecv };
-        let stream = |id: &str, kind: &str, status| Media {
-            id: id.to_owned(),
-            media_type: Some(kind.to_owned()),
-            status: Some(status),
-            ..Media::default()
-        };
         let audio = endpoint.has_leg().then(|| stream("1", "audio", direction));
         let messages = endpoint.is_written_to_within().then(|| stream("2", "message", MediaStatus::Sendrecv));
         audio.into_iter().chain(messages).collect()
     }
+}
+
+/// Of somebody who takes part by messages outside of any dialog: as far as is known he is one device, at his address.
+fn paged_endpoint(aor: &Aor, who: &Participant) -> RosterEndpoint {
+    RosterEndpoint {
+        entity: aor.uri(),
+        status: match who.place {
+            Place::Called => EndpointStatus::Pending,
+            Place::Lobby => EndpointStatus::OnHold,
+            Place::Inside => EndpointStatus::Connected,
+        },
+        joining_method: if who.is_written_to_first { JoiningMethod::DialedOut } else { JoiningMethod::DialedIn },
+        joined_unix: Some(who.since_unix),
+        media: vec![stream("2", "message", MediaStatus::Sendrecv)],
+    }
+}
+
+fn stream(id: &str, kind: &str, status: MediaStatus) -> Media {
+    Media { id: id.to_owned(), media_type: Some(kind.to_owned()), status: Some(status), ..Media::default() }
 }
 
 const CONFERENCE: EventPackage =

@@ -29,7 +29,8 @@ impl<S: Copy + Ord> Focus<S> {
         let since = turn.unix_secs;
         let participant =
             self.participants_by_aor.entry(organiser.clone()).or_insert_with(|| Participant::new(Place::Called, since));
-        participant.is_paged = true;
+        (participant.is_paged, participant.is_written_to_first) = (true, true);
+        self.touch();
         self.greet(turn, &organiser);
         for who in people.iter().filter(|who| **who != organiser) {
             self.admit_invited(turn, who)?;
@@ -97,6 +98,8 @@ impl<S: Copy + Ord> Focus<S> {
         if std::mem::replace(&mut participant.is_paged, true) {
             return;
         }
+        participant.is_written_to_first = true;
+        self.touch();
         self.last_said = Some(turn.now);
         let words = format!("{by} invites you to write{with}: answer to take part, /leave ends it for you.");
         let name = self.conduct.subject.clone();

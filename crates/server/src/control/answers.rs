@@ -58,6 +58,8 @@ pub struct MessagesAnswer {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CallsAnswer {
     pub under_way: u64,
+    /// Sessions of messages.
+    pub messages: u64,
     /// People in meetings here, once for each phone.
     pub in_meetings: u64,
     /// In the last 24 hours, answered or not, those of people in meetings included.

@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use conference::ConferenceId;
 use federation::flow::Direction;
-use signaling::EscalationStatus;
+use signaling::{CallKind, EscalationStatus};
 use sip::refusal::Word;
 use sip::{Aor, Refusal};
+use store::StoredCall;
 
 use super::answers::{ConferenceChange, NewEscalation};
 use super::conferences::{address, change, check_running};
@@ -68,10 +69,12 @@ fn refused(refusal: &Refusal) -> ControlError {
 /// What goes by the Call-ID is no call under way: then what is it?
 async fn unknown(control: &Control, new: &NewEscalation) -> Result<ControlError, ControlError> {
     let call_id = &new.call_id;
-    if let Some(call) = calls::of_call(control, call_id).await?.into_iter().find(|call| call.record.end.is_some()) {
-        let error = format!("the call {call_id} of {} and {} is over", call.record.user, call.record.other);
-        let people = std::iter::once(&call.record.other).chain(&new.people);
-        return Ok(ControlError::new(StatusCode::NOT_FOUND, error, start("", &call.record.user.to_string(), people)));
+    let is_over = |call: &StoredCall| call.record.end.is_some() && call.record.kind != CallKind::Meeting;
+    if let Some(StoredCall { record, .. }) = calls::of_call(control, call_id).await?.into_iter().find(is_over) {
+        let error = format!("the call {call_id} of {} and {} is over", record.user, record.other);
+        let how = if record.kind == CallKind::Messages { "--in-writing " } else { "" };
+        let people = std::iter::once(&record.other).chain(&new.people);
+        return Ok(ControlError::new(StatusCode::NOT_FOUND, error, start(how, &record.user.to_string(), people)));
     }
     let known = why::decisions_about(control, call_id).await?;
     let Some(page) = known.iter().find(|found| found.record.method == "MESSAGE") else {

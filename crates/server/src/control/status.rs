@@ -39,6 +39,7 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
         },
         calls: CallsAnswer {
             under_way: cores.iter().map(|core| core.calls_under_way as u64).sum(),
+            messages: cores.iter().map(|core| core.message_sessions_under_way as u64).sum(),
             in_meetings: cores.iter().map(|core| core.meeting_calls_under_way as u64).sum(),
             ended_last_day,
         },

@@ -29,6 +29,7 @@ fn worker(worker: u16) -> WorkerSnapshot {
         conferences: 161,
         agent_requests: 162,
         calls_under_way: 163,
+        message_sessions_under_way: 165,
         meeting_calls_under_way: 164,
         queues_draining: 108,
         stored_repeats: 109,

@@ -6,7 +6,7 @@ use super::super::definition::{Kind, Label, Metric, Sample, Values, histogram, o
 use super::super::snapshot::Snapshot;
 use super::by_word;
 
-static KIND: Label = Label { name: "kind", values: Values::Words(&["call", "meeting"]) };
+static KIND: Label = Label { name: "kind", values: Values::Words(&["call", "messages", "meeting"]) };
 static CAUSE: Label = Label { name: "cause", values: Values::Words(&Ending::CAUSES) };
 static FATE: Label = Label { name: "fate", values: Values::Words(&["received", "lost", "late"]) };
 
@@ -14,10 +14,11 @@ pub(crate) static UNDER_WAY: Metric = Metric {
     name: "comity_calls_under_way",
     kind: Kind::Gauge,
     labels: &[&KIND],
-    help: "Calls that were answered and are not over; each phone in a meeting here is one of that kind",
+    help: "Calls that were answered and are not over: of two, sessions of messages, and one for each phone in a meeting here",
     read: |all| {
         by_word([
             ("call", all.sum_core(|core| core.calls_under_way)),
+            ("messages", all.sum_core(|core| core.message_sessions_under_way)),
             ("meeting", all.sum_core(|core| core.meeting_calls_under_way)),
         ])
     },
@@ -27,7 +28,7 @@ pub(crate) static ENDED: Metric = Metric {
     name: "comity_calls_ended_total",
     kind: Kind::Counter,
     labels: &[&CAUSE],
-    help: "Calls that are over, those that were never answered and those of phones in meetings included, by why",
+    help: "Calls that are over, those that were never answered, sessions of messages and phones in meetings included, by why",
     read: |all| {
         let count = |cause| all.sum_counts(|counts| counts.calls_ended.get(cause).copied().unwrap_or(0));
         Ending::CAUSES.iter().map(|cause| Sample::labelled([cause], count(cause))).collect()
@@ -38,7 +39,7 @@ pub(crate) static SET_UP_SECONDS: Metric = Metric {
     name: "comity_call_set_up_seconds",
     kind: Kind::Histogram,
     labels: &[],
-    help: "How long a call took from its INVITE until the caller heard that it rings, or was answered",
+    help: "How long a call with sound took from its INVITE until the caller heard that it rings, or was answered",
     read: set_up_seconds,
 };
 
