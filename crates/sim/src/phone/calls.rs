@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use sdp::ProtectionPolicy;
 use sip::dialog::Dialog;
 use sip::transaction::{ClientTransactionId, ServerTransactionId, build_cancel};
 use sip::uac::Draft;
@@ -162,7 +163,11 @@ impl Phone {
     }
 
     fn new_session(&self) -> Session {
-        Session::new(self.media_port, !self.is_datagram)
+        let protection = match self.is_datagram {
+            true => ProtectionPolicy::Never,
+            false => ProtectionPolicy::Preferred,
+        };
+        Session::new(self.media_port, self.protection.unwrap_or(protection), &self.encodings)
     }
 
     pub(super) fn session_of_talk(&mut self) -> Option<&mut Session> {
@@ -350,6 +355,10 @@ impl Phone {
     }
 
     pub(super) fn call_comes(&mut self, now: Instant, id: ServerTransactionId, invite: Message) {
+        if !invite.body().is_empty() && self.new_session().answer(invite.body()).is_none() {
+            // It need not ring for what it cannot take.
+            return self.respond(now, id, &invite, 488);
+        }
         let number = self.next_serial();
         let is_meeting = self.meets(&invite);
         self.events.push_back(Event::Rings { from: sender(&invite), is_focus: is_meeting });

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use sdp::{Encoding, ProtectionPolicy};
 use sip::dialog::Dialog;
 use sip::transaction::{
     ServerTransactionId, Timers, TransactionKey, TransactionLayer, TransactionLimits, TransactionOutput,
@@ -57,6 +58,9 @@ pub struct Phone {
     pondered: BTreeMap<ServerTransactionId, (u16, Message)>,
     /// The certificate that it shows when it connects.
     pub shows: Option<Identity>,
+    /// Whether it protects its sound; where it is not said, on TLS if the other side can, and on UDP never.
+    pub protection: Option<ProtectionPolicy>,
+    pub encodings: Vec<Encoding>,
     /// Ringing at the other end is no event.
     pub is_deaf_to_ringing: bool,
     /// It hears and says nothing any more.
@@ -131,6 +135,8 @@ impl Phone {
             ponders: Duration::ZERO,
             pondered: BTreeMap::new(),
             shows: None,
+            protection: None,
+            encodings: vec![Encoding::G722, Encoding::Pcma, Encoding::Pcmu],
             is_deaf_to_ringing: false,
             is_gone: false,
             events: VecDeque::new(),

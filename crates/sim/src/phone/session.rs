@@ -17,10 +17,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A phone on TLS protects its sound where the other side can; one on UDP never does.
-    pub fn new(port: u16, is_protected: bool) -> Session {
-        let protection = if is_protected { ProtectionPolicy::Preferred } else { ProtectionPolicy::Never };
-        let encodings = vec![Encoding::G722, Encoding::Pcma, Encoding::Pcmu];
+    pub fn new(port: u16, protection: ProtectionPolicy, encodings: &[Encoding]) -> Session {
         let byte = port.to_be_bytes()[1];
         let local = LocalMedia {
             address: ADDRESS,
@@ -31,6 +28,7 @@ impl Session {
             direction: Direction::SendRecv,
             keys: Keys::cut(&[byte; Keys::BYTES]),
         };
+        let encodings = encodings.to_vec();
         let capabilities = Capabilities { encodings, protection, ..Capabilities::default() };
         Session { capabilities, local, described: String::new(), remote: None, is_offered: false }
     }

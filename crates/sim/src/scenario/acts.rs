@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use sdp::{Encoding, ProtectionPolicy};
 use sip::Method;
 
 use super::form::{Form, Words};
@@ -30,6 +31,8 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE publishes STATE", act: publishes },
     Form { pattern: "PHONE will answer the next message with STATUS", act: will_answer },
     Form { pattern: "PHONE takes TIME to answer a message", act: ponders },
+    Form { pattern: "PHONE demands protected sound", act: demands_protection },
+    Form { pattern: "PHONE speaks WORD alone", act: speaks_alone },
     Form { pattern: "PHONE does not mind ringing", act: minds_no_ringing },
     Form { pattern: "PHONE vanishes", act: vanishes },
     Form { pattern: "PHONE comes back", act: comes_back },
@@ -144,6 +147,19 @@ fn ponders(run: &mut Run, words: &Words) -> Result<(), String> {
 fn minds_no_ringing(run: &mut Run, words: &Words) -> Result<(), String> {
     let phone = run.phone(words.text(0))?;
     run.world.phone_mut(phone).is_deaf_to_ringing = true;
+    Ok(())
+}
+
+fn demands_protection(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    run.world.phone_mut(phone).protection = Some(ProtectionPolicy::Required);
+    Ok(())
+}
+
+fn speaks_alone(run: &mut Run, words: &Words) -> Result<(), String> {
+    let (phone, name) = (run.phone(words.text(0))?, words.text(1));
+    let known = Encoding::ALL.into_iter().find(|encoding| encoding.name().eq_ignore_ascii_case(name));
+    run.world.phone_mut(phone).encodings = vec![known.ok_or_else(|| format!("no encoding is named {name}"))?];
     Ok(())
 }
 
