@@ -47,6 +47,9 @@ SERIES = [
     ["--every", "2 weeks", "--on", "mon,thu,sun", "--count", "10"],
     ["--every", "week", "--on", "tue"],
     ["--every", "month", "--count", "8"],
+    ["--every", "month", "--on", "second tue", "--count", "8"],
+    ["--every", "month", "--on", "last sun"],
+    ["--every", "2 months", "--on", "first mon,third thu", "--until", str(SPRING + timedelta(days=900))],
     ["--every", "5 months", "--until", str(SPRING + timedelta(days=1800))],
 ]
 

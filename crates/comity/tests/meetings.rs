@@ -83,6 +83,17 @@ fn a_series_is_scheduled_listed_and_shown() {
 }
 
 #[test]
+fn a_series_is_on_the_second_tuesday_and_the_last_friday_of_the_month() {
+    let place = place();
+    let made = place.run(&with(&CREATE, &["--every", "month", "--on", "second tue,last fri", "--json"])).ok();
+    let shown = place.run(&["meeting", "show", &id(&made), "--json"]).ok().json();
+    let starts: Vec<_> = shown["occurrences"].as_array().unwrap().iter().take(3).map(|found| &found["start"]).collect();
+    assert_eq!(starts, ["2090-12-12 10:00", "2090-12-29 10:00", "2091-01-09 10:00"]);
+    let text = place.run(&["meeting", "show", &id(&made)]).ok().stdout;
+    assert!(text.contains("every month on the second tue, last fri"), "{text}");
+}
+
+#[test]
 fn what_invitees_have_to_know_counts_as_a_change_and_what_they_need_not_does_not() {
     let place = place();
     let id = id(&place.run(&with(&CREATE, &["--every", "week", "--invite", "bob@fabrikam.example", "--json"])).ok());
@@ -155,6 +166,12 @@ fn what_cannot_be_scheduled_says_what_to_do() {
         "error: alice@contoso.example is invited twice",
         "next: name each person once, and not the organiser",
     ]);
+    let series = |every: &'static str, on: &'static str| place.run(&with(&CREATE, &["--every", every, "--on", on]));
+    series("month", "tue").fails(&["error: tue is no day of the month", "next: write such as --on 'second tue'"]);
+    series("week", "last fri").fails(&["error: last fri is no day of the week", "next: write such as --on mon,thu"]);
+    series("day", "mon")
+        .fails(&["error: every day is not on mon alone", "next: write --every week, or leave --on out"]);
+    assert!(series("month", "fifth tue").stderr.contains("write such as 'second tue' or 'last fri'"));
     let unwritable = place.run(&with(&CREATE, &["--invitation", "absent/budget.ics"]));
     assert!(unwritable.stderr.contains("cannot write absent/budget.ics"), "{}", unwritable.stderr);
     assert_eq!(place.run(&["meeting", "list", "--json"]).ok().json(), serde_json::json!([]), "nothing was made of it");

@@ -169,7 +169,8 @@ mod tests {
         let (_folder, store) = store();
         let once = meeting("once");
         let end = once.ends_unix().unwrap();
-        let endless = Recurrence { frequency: Frequency::Month, interval: 1, end: RecurrenceEnd::Never };
+        let endless =
+            Recurrence { frequency: Frequency::Month { on: Vec::new() }, interval: 1, end: RecurrenceEnd::Never };
         store.add_meeting(&once, 1).unwrap();
         store.add_meeting(&Meeting { recurrence: Some(endless), ..meeting("endless") }, 2).unwrap();
         assert_eq!(store.meetings_count(end - 1).unwrap(), 2);

@@ -106,14 +106,14 @@ pub async fn run(global: &Global, command: MeetingCommand) -> Result<ExitCode, F
 }
 
 async fn create(global: &Global, client: &mut Client, arguments: CreateArguments) -> Result<ExitCode, Failure> {
-    let (new, telling) = arguments.into_request();
+    let (new, telling) = arguments.into_request()?;
     check_writable(telling.file())?;
     let change = client.post(&format!("/api/meetings?mail={}", telling.mail), &new).await?;
     finish(global, &change, &telling, || print::created(&change, &new, &telling))
 }
 
 async fn set(global: &Global, client: &mut Client, arguments: SetArguments) -> Result<ExitCode, Failure> {
-    let (id, edit, telling) = arguments.into_request();
+    let (id, edit, telling) = arguments.into_request()?;
     let change = client.patch(&format!("{}?mail={}", path(&id), telling.mail), &edit).await?;
     finish(global, &change, &telling, || print::changed(&change, &telling))
 }

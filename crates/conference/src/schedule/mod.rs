@@ -12,6 +12,7 @@ mod opening;
 mod recurrence;
 mod settings;
 mod text;
+mod weekday;
 mod zone;
 
 pub use error::ScheduleError;
@@ -20,6 +21,7 @@ pub use meeting::{Attendance, INVITEES_MAX, Invitee, MINUTES_MAX, Meeting};
 pub use meetings::Meetings;
 pub use occurrence::{Exception, OCCURRENCES_MAX, Occurrence};
 pub use opening::Opening;
-pub use recurrence::{Frequency, INTERVAL_MAX, Recurrence, RecurrenceEnd, Weekday};
+pub use recurrence::{Frequency, INTERVAL_MAX, Recurrence, RecurrenceEnd};
 pub use settings::{LobbyRule, LobbyRules, MeetingRole, MeetingSettings, Origin, Presenters};
+pub use weekday::{DayOfMonth, Weekday, Which};
 pub use zone::{Zone, parse_date, parse_local};

@@ -124,7 +124,7 @@ pub(super) const EXCEPTIONS_MAX: usize = 200;
 mod tests {
     use super::super::meeting::tests::{meeting, weekly};
     use super::*;
-    use crate::schedule::{RecurrenceEnd, parse_date, parse_local};
+    use crate::schedule::{Frequency, Recurrence, RecurrenceEnd, Zone, parse_date, parse_local};
 
     fn locals(meeting: &Meeting, from: &str, to: &str) -> Vec<String> {
         let unix = |text| meeting.zone.unix(parse_local(text).unwrap());
@@ -160,6 +160,32 @@ mod tests {
             locals(&meeting, "2027-03-14 00:00", "2027-04-30 00:00"),
             ["03-14 02:30", "03-21 02:30", "03-28 03:30", "04-04 02:30"]
         );
+    }
+
+    #[test]
+    fn the_last_sundays_are_those_on_which_the_clocks_change() {
+        let frequency = Frequency::Month { on: vec!["last sun".parse().unwrap()] };
+        let recurrence = Some(Recurrence { frequency, interval: 1, end: RecurrenceEnd::Count(10) });
+        let start = parse_local("2027-01-31 02:30").unwrap();
+        let meeting = Meeting { start, recurrence, ..weekly("2027-01-31 02:30", RecurrenceEnd::Never) };
+        // On 28 March half past two does not exist, on 31 October it comes twice: the first counts.
+        assert_eq!(
+            locals(&meeting, "2027-02-01 00:00", "2027-11-01 00:00"),
+            [
+                "02-28 02:30",
+                "03-28 03:30",
+                "04-25 02:30",
+                "05-30 02:30",
+                "06-27 02:30",
+                "07-25 02:30",
+                "08-29 02:30",
+                "09-26 02:30",
+                "10-31 02:30"
+            ]
+        );
+        let october = meeting.upcoming(0).last().unwrap().start_unix;
+        let summer = Zone::utc().unix(parse_local("2027-10-31 00:30").unwrap());
+        assert_eq!(october, summer, "while it is summer time still");
     }
 
     #[test]

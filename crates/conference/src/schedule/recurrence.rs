@@ -2,14 +2,13 @@
 //! what it is when the clocks change.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime};
 use jiff::{Span, ToSpan};
 use serde::{Deserialize, Serialize};
 
-use super::ScheduleError;
 use super::occurrence::OCCURRENCES_MAX;
+use super::{DayOfMonth, ScheduleError, Weekday};
 
 /// Every so many days, weeks or months, from the meeting's start on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +29,11 @@ pub enum Frequency {
     Week {
         on: Vec<Weekday>,
     },
-    /// On the day of the month that the meeting begins on; a month without it is left out.
-    Month,
+    /// On these days, each once; none: on the day of the month that the meeting begins on, and a month without it is left out.
+    Month {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        on: Vec<DayOfMonth>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,34 +46,29 @@ pub enum RecurrenceEnd {
     Until(Date),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weekday {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
-}
-
 impl Recurrence {
     /// Puts the days in order and says when the first occurrence is: the first of these days from `start` on.
     pub(super) fn check(&mut self, start: DateTime) -> Result<DateTime, ScheduleError> {
         if !(1..=INTERVAL_MAX).contains(&self.interval) {
             return Err(ScheduleError::Interval(self.interval));
         }
-        if let Frequency::Week { on } = &mut self.frequency {
-            if on.is_empty() {
-                on.push(Weekday::of(start.date()));
+        match &mut self.frequency {
+            Frequency::Week { on } => {
+                if on.is_empty() {
+                    on.push(Weekday::of(start.date()));
+                }
+                on.sort();
+                on.dedup();
             }
-            on.sort();
-            on.dedup();
+            Frequency::Month { on } => {
+                on.sort();
+                on.dedup();
+            }
+            Frequency::Day => {}
         }
-        // The number of weeks between them is no matter where the first is looked for.
-        let weekly = Recurrence { interval: 1, end: RecurrenceEnd::Never, ..self.clone() };
-        let first = weekly.starts(start, start.date()).next().unwrap_or(start);
+        // The number of weeks or months between them is no matter where the first is looked for.
+        let each = Recurrence { interval: 1, end: RecurrenceEnd::Never, ..self.clone() };
+        let first = each.starts(start, start.date()).next().unwrap_or(start);
         self.check_end(first)?;
         Ok(first)
     }
@@ -109,7 +106,7 @@ impl Recurrence {
             * match self.frequency {
                 Frequency::Day => 1,
                 Frequency::Week { .. } => 7,
-                Frequency::Month => 31,
+                Frequency::Month { .. } => 31,
             };
         (days / days_in_turn - 1).max(0)
     }
@@ -124,10 +121,17 @@ impl Recurrence {
                 let week = after(monday, Span::new().try_weeks(steps))?;
                 Some(on.iter().filter_map(|day| week.checked_add((*day as i64).days()).ok()).collect())
             }
-            Frequency::Month => {
+            Frequency::Month { on } => {
                 let month = after(first.first_of_month(), Span::new().try_months(steps))?;
-                // A month without the day has no occurrence, and is not one short of the end.
-                Some(month.with().day(first.day()).build().into_iter().collect())
+                if on.is_empty() {
+                    // A month without the day has no occurrence, and is not one short of the end.
+                    return Some(month.with().day(first.day()).build().into_iter().collect());
+                }
+                let mut dates: Vec<Date> = on.iter().filter_map(|day| day.in_month_of(month)).collect();
+                dates.sort();
+                // The fourth may be the last.
+                dates.dedup();
+                Some(dates)
             }
         }
     }
@@ -137,50 +141,22 @@ fn after(date: Date, span: Result<Span, jiff::Error>) -> Option<Date> {
     date.checked_add(span.ok()?).ok()
 }
 
-impl Weekday {
-    pub const ALL: [Weekday; 7] =
-        [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
-
-    pub fn of(date: Date) -> Weekday {
-        Weekday::ALL[date.weekday().to_monday_zero_offset().unsigned_abs() as usize % 7]
-    }
-
-    pub fn as_str(self) -> &'static str {
-        ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][self as usize]
-    }
-}
-
-impl fmt::Display for Weekday {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Weekday {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Weekday, String> {
-        let lower = text.to_ascii_lowercase();
-        let found = Weekday::ALL.into_iter().find(|day| lower == day.as_str());
-        found.ok_or_else(|| format!("{text:?} is none of mon, tue, wed, thu, fri, sat, sun"))
-    }
-}
-
 /// `every 2 weeks on mon, thu, 10 times`
 impl fmt::Display for Recurrence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = match self.frequency {
             Frequency::Day => "day",
             Frequency::Week { .. } => "week",
-            Frequency::Month => "month",
+            Frequency::Month { .. } => "month",
         };
         match self.interval {
             1 => write!(f, "every {unit}")?,
             interval => write!(f, "every {interval} {unit}s")?,
         }
-        if let Frequency::Week { on } = &self.frequency {
-            let days: Vec<_> = on.iter().map(|day| day.as_str()).collect();
-            write!(f, " on {}", days.join(", "))?;
+        match &self.frequency {
+            Frequency::Week { on } => write!(f, " on {}", listed(on))?,
+            Frequency::Month { on } if !on.is_empty() => write!(f, " on the {}", listed(on))?,
+            Frequency::Month { .. } | Frequency::Day => {}
         }
         match self.end {
             RecurrenceEnd::Never => Ok(()),
@@ -189,6 +165,10 @@ impl fmt::Display for Recurrence {
             RecurrenceEnd::Until(last) => write!(f, ", until {last}"),
         }
     }
+}
+
+fn listed(days: &[impl ToString]) -> String {
+    days.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Every so many days, weeks or months at most.
@@ -214,18 +194,34 @@ mod tests {
         Frequency::Week { on: on.to_vec() }
     }
 
+    fn monthly(on: &[&str]) -> Frequency {
+        Frequency::Month { on: on.iter().map(|day| day.parse().unwrap()).collect() }
+    }
+
     #[test]
     fn days_weeks_and_months_in_steps() {
         let found = starts(Frequency::Day, 3, RecurrenceEnd::Count(3), "2026-12-30 09:15");
         assert_eq!(found, ["2026-12-30 09:15", "2027-01-02 09:15", "2027-01-05 09:15"]);
         let found = starts(weekly(&[Weekday::Thu, Weekday::Mon]), 2, RecurrenceEnd::Count(4), "2026-12-03 10:00");
         assert_eq!(found, ["2026-12-03 10:00", "2026-12-14 10:00", "2026-12-17 10:00", "2026-12-28 10:00"]);
-        let found = starts(Frequency::Month, 1, until("2027-05-31"), "2026-12-31 10:00");
+        let found = starts(monthly(&[]), 1, until("2027-05-31"), "2026-12-31 10:00");
         assert_eq!(found, ["2026-12-31 10:00", "2027-01-31 10:00", "2027-03-31 10:00", "2027-05-31 10:00"]);
         assert_eq!(
-            starts(Frequency::Month, 12, RecurrenceEnd::Count(2), "2024-02-29 10:00"),
+            starts(monthly(&[]), 12, RecurrenceEnd::Count(2), "2024-02-29 10:00"),
             ["2024-02-29 10:00", "2028-02-29 10:00"]
         );
+    }
+
+    #[test]
+    fn days_of_a_month_by_their_names_in_the_week() {
+        let found = starts(monthly(&["second tue"]), 1, RecurrenceEnd::Count(3), "2026-12-09 10:00");
+        assert_eq!(found, ["2027-01-12 10:00", "2027-02-09 10:00", "2027-03-09 10:00"], "December's is over");
+        let found = starts(monthly(&["last fri"]), 3, until("2027-12-31"), "2027-01-29 10:00");
+        assert_eq!(found, ["2027-01-29 10:00", "2027-04-30 10:00", "2027-07-30 10:00", "2027-10-29 10:00"]);
+        // In February the fourth is the last.
+        let both = monthly(&["last sun", "fourth sun", "last sun"]);
+        let found = starts(both, 1, RecurrenceEnd::Count(4), "2027-01-25 10:00");
+        assert_eq!(found, ["2027-01-31 10:00", "2027-02-28 10:00", "2027-03-28 10:00", "2027-04-25 10:00"]);
     }
 
     #[test]
@@ -245,7 +241,9 @@ mod tests {
     #[test]
     fn what_is_skipped_is_before_the_day_that_is_asked_for() {
         let first = parse_local("2001-01-31 10:00").unwrap();
-        for frequency in [Frequency::Day, weekly(&[Weekday::Wed, Weekday::Sun]), Frequency::Month] {
+        for frequency in
+            [Frequency::Day, weekly(&[Weekday::Wed, Weekday::Sun]), monthly(&[]), monthly(&["first wed", "last wed"])]
+        {
             for interval in [1, 2, 5] {
                 let recurrence = Recurrence { frequency: frequency.clone(), interval, end: RecurrenceEnd::Never };
                 for from in ["1999-01-01", "2001-02-28", "2026-03-29", "2026-12-31"] {
@@ -276,9 +274,16 @@ mod tests {
         assert_eq!(text, r#"{"every":"week","on":["mon"],"interval":2,"count":10}"#);
         assert_eq!(serde_json::from_str::<Recurrence>(&text).unwrap(), recurrence);
         assert_eq!(recurrence.to_string(), "every 2 weeks on mon, 10 times");
-        let endless = Recurrence { frequency: Frequency::Month, interval: 1, end: until("2027-01-31") };
+        let endless = Recurrence { frequency: monthly(&[]), interval: 1, end: until("2027-01-31") };
         let text = serde_json::to_string(&endless).unwrap();
+        assert_eq!(text, r#"{"every":"month","interval":1,"until":"2027-01-31"}"#);
         assert_eq!(serde_json::from_str::<Recurrence>(&text).unwrap(), endless);
         assert_eq!(endless.to_string(), "every month, until 2027-01-31");
+        let named =
+            Recurrence { frequency: monthly(&["second tue", "last fri"]), interval: 1, end: RecurrenceEnd::Never };
+        let text = serde_json::to_string(&named).unwrap();
+        assert_eq!(text, r#"{"every":"month","on":["second tue","last fri"],"interval":1,"never":null}"#);
+        assert_eq!(serde_json::from_str::<Recurrence>(&text).unwrap(), named);
+        assert_eq!(named.to_string(), "every month on the second tue, last fri");
     }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use conference::schedule::{
-    Attendance, Frequency, Invitee, LobbyRule, MeetingRole, Presenters, Recurrence, RecurrenceEnd, Weekday, Zone,
+    Attendance, Frequency, Invitee, LobbyRule, MeetingRole, Presenters, Recurrence, RecurrenceEnd, Zone,
 };
 use server::control::answers::{MeetingEdit, NewMeeting, SettingsChange};
 use sip::Aor;
 
-use super::words::{self, Every};
+use super::words::{self, Every, On};
+use crate::failure::Failure;
 
 #[derive(Debug, clap::Args)]
 pub struct CreateArguments {
@@ -78,9 +79,9 @@ struct Series {
     /// Repeat it: day, week, month, or such as '2 weeks'
     #[arg(long, value_name = "INTERVAL")]
     every: Option<Every>,
-    /// The days of the week, such as mon,thu [default: the day of --at]
+    /// The days of the week, such as mon,thu, or of the month, such as 'second tue' or 'last fri' [default: the day of --at]
     #[arg(long, value_name = "DAYS", value_delimiter = ',', requires = "every")]
-    on: Vec<Weekday>,
+    on: Vec<On>,
     /// How often it takes place in all
     #[arg(long, value_name = "NUMBER", requires = "every", conflicts_with = "until")]
     count: Option<u32>,
@@ -141,55 +142,75 @@ impl Telling {
 
 impl CreateArguments {
     /// The request, and how it is told.
-    pub fn into_request(self) -> (NewMeeting, Telling) {
+    ///
+    /// # Errors
+    /// Days that are none of the interval's.
+    pub fn into_request(self) -> Result<(NewMeeting, Telling), Failure> {
         let new = NewMeeting {
             organiser: self.organiser.to_string(),
             subject: self.subject,
             at: self.at,
             zone: self.zone.name().to_owned(),
             minutes: self.minutes,
-            recurrence: self.series.into_recurrence(),
+            recurrence: self.series.into_recurrence()?,
             invitees: self.people.into_invitees(),
             settings: self.settings.into_change(),
         };
-        (new, self.telling)
+        Ok((new, self.telling))
     }
 }
 
 impl SetArguments {
     /// The meeting, the request, and how it is told.
-    pub fn into_request(self) -> (String, MeetingEdit, Telling) {
+    ///
+    /// # Errors
+    /// Days that are none of the interval's.
+    pub fn into_request(self) -> Result<(String, MeetingEdit, Telling), Failure> {
         let edit = MeetingEdit {
             occurrence: self.only,
             subject: self.subject,
             at: self.at,
             zone: self.zone.map(|zone| zone.name().to_owned()),
             minutes: self.minutes,
-            recurrence: self.series.into_recurrence(),
+            recurrence: self.series.into_recurrence()?,
             once: self.once,
             invite: self.people.into_invitees(),
             uninvite: self.uninvite.iter().map(Aor::to_string).collect(),
             settings: self.settings.into_change(),
         };
-        (self.id, edit, self.telling)
+        Ok((self.id, edit, self.telling))
     }
 }
 
 impl Series {
-    fn into_recurrence(self) -> Option<Recurrence> {
-        let Every { interval, unit } = self.every?;
+    fn into_recurrence(self) -> Result<Option<Recurrence>, Failure> {
+        let Some(Every { interval, unit }) = self.every else { return Ok(None) };
+        let misfit = |on: &On, of: &str, such: &str| {
+            Failure::new(format!("{on} is no day of {of}"), format!("write such as --on {such}"))
+        };
         let frequency = match unit {
-            // Days are of a week, whatever its number.
-            words::Unit::Week => Frequency::Week { on: self.on },
-            words::Unit::Day => Frequency::Day,
-            words::Unit::Month => Frequency::Month,
+            words::Unit::Week => {
+                let weekday = |on: &On| on.of_week().ok_or_else(|| misfit(on, "the week", "mon,thu"));
+                Frequency::Week { on: self.on.iter().map(weekday).collect::<Result<_, _>>()? }
+            }
+            words::Unit::Month => {
+                let of_month = |on: &On| on.of_month().ok_or_else(|| misfit(on, "the month", "'second tue'"));
+                Frequency::Month { on: self.on.iter().map(of_month).collect::<Result<_, _>>()? }
+            }
+            words::Unit::Day => match self.on.first() {
+                None => Frequency::Day,
+                Some(on) => {
+                    let hint = "write --every week, or leave --on out";
+                    return Err(Failure::new(format!("every day is not on {on} alone"), hint));
+                }
+            },
         };
         let end = match (self.count, self.until) {
             (Some(count), _) => RecurrenceEnd::Count(count),
             (None, Some(last)) => RecurrenceEnd::Until(last),
             (None, None) => RecurrenceEnd::Never,
         };
-        Some(Recurrence { frequency, interval, end })
+        Ok(Some(Recurrence { frequency, interval, end }))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The words of a meeting as they are typed: addresses, times, durations, intervals, rules.
 
+use std::fmt;
 use std::str::FromStr;
 
-use conference::schedule::{Date, LobbyRule, Zone, parse_date, parse_local};
+use conference::schedule::{Date, DayOfMonth, LobbyRule, Weekday, Zone, parse_date, parse_local};
 use sip::Aor;
 
 /// `week`, `2 weeks`
@@ -34,6 +35,49 @@ impl FromStr for Every {
             _ => return Err(unknown()),
         };
         Ok(Every { interval: interval.map_err(|_| unknown())?, unit })
+    }
+}
+
+/// `mon`, `second tue`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Week(Weekday),
+    Month(DayOfMonth),
+}
+
+impl On {
+    pub fn of_week(self) -> Option<Weekday> {
+        match self {
+            On::Week(day) => Some(day),
+            On::Month(_) => None,
+        }
+    }
+
+    pub fn of_month(self) -> Option<DayOfMonth> {
+        match self {
+            On::Month(day) => Some(day),
+            On::Week(_) => None,
+        }
+    }
+}
+
+impl FromStr for On {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<On, String> {
+        match text.trim().contains(' ') {
+            true => text.parse().map(On::Month),
+            false => text.trim().parse().map(On::Week),
+        }
+    }
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            On::Week(day) => day.fmt(f),
+            On::Month(day) => day.fmt(f),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod time_zone;
 
 use jiff::civil::DateTime;
 
-use super::{Attendance, Exception, Frequency, Invitee, Meeting, Occurrence, Recurrence, RecurrenceEnd, Weekday};
+use super::{Attendance, Exception, Frequency, Invitee, Meeting, Occurrence, Recurrence, RecurrenceEnd};
 use content_line::Lines;
 
 /// What a calendar is asked to do.
@@ -176,9 +176,13 @@ fn description(uri: &str) -> String {
 fn rule(recurrence: &Recurrence, meeting: &Meeting) -> String {
     let mut rule = match &recurrence.frequency {
         Frequency::Day => "FREQ=DAILY".to_owned(),
-        Frequency::Month => "FREQ=MONTHLY".to_owned(),
+        Frequency::Month { on } if on.is_empty() => "FREQ=MONTHLY".to_owned(),
+        Frequency::Month { on } => {
+            let days: Vec<_> = on.iter().map(|day| day.by_day()).collect();
+            format!("FREQ=MONTHLY;BYDAY={}", days.join(","))
+        }
         Frequency::Week { on } => {
-            let days: Vec<_> = on.iter().map(|day| two_letters(*day)).collect();
+            let days: Vec<_> = on.iter().map(|day| day.two_letters()).collect();
             format!("FREQ=WEEKLY;BYDAY={}", days.join(","))
         }
     };
@@ -196,10 +200,6 @@ fn rule(recurrence: &Recurrence, meeting: &Meeting) -> String {
     rule
 }
 
-fn two_letters(day: Weekday) -> &'static str {
-    ["MO", "TU", "WE", "TH", "FR", "SA", "SU"][day as usize]
-}
-
 fn basic(local: DateTime) -> String {
     local.strftime("%Y%m%dT%H%M%S").to_string()
 }
@@ -215,7 +215,7 @@ const PRODUCT: &str = "-//Comity//Comity//EN";
 mod tests {
     use super::super::meeting::tests::{invitee, meeting, weekly};
     use super::*;
-    use crate::schedule::{MeetingRole, parse_local};
+    use crate::schedule::{MeetingRole, Weekday, parse_local};
 
     const NOW: Sending<'static> = Sending { now_unix: 1_796_000_000, sent_by: None };
 
@@ -313,7 +313,10 @@ mod tests {
         let last = parse_local("2027-07-01 00:00").unwrap().date();
         assert_eq!(print(Frequency::Day, 3, RecurrenceEnd::Never), "FREQ=DAILY;INTERVAL=3");
         // The last start, in summer time by then.
-        assert_eq!(print(Frequency::Month, 1, RecurrenceEnd::Until(last)), "FREQ=MONTHLY;UNTIL=20270701T080000Z");
+        let month = |on: &[&str]| Frequency::Month { on: on.iter().map(|day| day.parse().unwrap()).collect() };
+        assert_eq!(print(month(&[]), 1, RecurrenceEnd::Until(last)), "FREQ=MONTHLY;UNTIL=20270701T080000Z");
+        let named = print(month(&["second tue", "last fri"]), 2, RecurrenceEnd::Count(4));
+        assert_eq!(named, "FREQ=MONTHLY;BYDAY=2TU,-1FR;INTERVAL=2;COUNT=4");
         let on = vec![Weekday::Mon, Weekday::Thu];
         assert_eq!(
             print(Frequency::Week { on }, 2, RecurrenceEnd::Count(10)),

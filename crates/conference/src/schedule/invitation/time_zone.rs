@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
+use super::basic;
 use super::content_line::Lines;
-use super::{basic, two_letters};
 use crate::schedule::{Meeting, Weekday, Zone};
 
 /// One change of the clocks.
@@ -119,7 +119,7 @@ fn rule(changes: &[&Change]) -> Option<String> {
     } else {
         return None;
     };
-    Some(format!("FREQ=YEARLY;BYMONTH={};BYDAY={place}{}", first.month(), two_letters(weekday)))
+    Some(format!("FREQ=YEARLY;BYMONTH={};BYDAY={place}{}", first.month(), weekday.two_letters()))
 }
 
 fn offset(seconds: i32) -> String {
