@@ -64,6 +64,13 @@ fn as_baresip_sends_it() {
     }
 }
 
+/// As Asterisk does: a person without an id.
+#[test]
+fn a_person_may_be_nameless() {
+    let pidf = Pidf::parse(BARESIP.replace(" id=\"p7\"", "").as_bytes()).expect("still presence");
+    assert_eq!(pidf.person, Some(Person::default()));
+}
+
 #[test]
 fn as_linphone_sends_it() {
     let uri = "sip:bob@fabrikam.example;transport=tls".into();

@@ -4,6 +4,7 @@ mod documents;
 mod files;
 mod floors;
 mod links;
+mod registers;
 mod words;
 
 use std::path::Path;
@@ -35,6 +36,7 @@ pub fn run(root: &Path) -> anyhow::Result<ExitCode> {
     findings.extend(files::check(&sources));
     findings.extend(documents::check(&sources));
     findings.extend(links::check(&sources));
+    findings.extend(registers::check(&sources));
     findings.sort();
     for Finding { place, what } in &findings {
         println!("{place}: {what}");
