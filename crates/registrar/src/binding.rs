@@ -41,9 +41,7 @@ impl Binding {
     /// Of what we send to the device. Headers in a URI are for who dials it by hand (RFC 3261 section 19.1.1): they are told
     /// to whoever asks for the bindings, and a Request-URI has none.
     pub fn request_uri(&self) -> &str {
-        let headers = Uri::parse(&self.contact).ok().and_then(|uri| uri.headers());
-        let end = headers.map_or(self.contact.len(), |headers| self.contact.len() - headers.len() - 1);
-        &self.contact[..end]
+        Uri::parse(&self.contact).map_or(&*self.contact, |uri| uri.without_headers())
     }
 
     /// Whole seconds until the binding ends, rounded up, so that a live binding never shows 0.

@@ -233,13 +233,13 @@ fn request_uri<'a>(request: &'a Message) -> Result<Uri<'a>, Refusal> {
     let text = request.request_uri().unwrap_or_default();
     let uri = Uri::parse(text)
         .map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Request-URI {text:?}: {error}")))?;
-    match uri.scheme() {
-        // What would become headers of the next request (RFC 3261 19.1.1: not in a Request-URI).
-        "sip" | "sips" if uri.headers().is_some() => {
-            Err(Refusal::new(400, Word::MalformedRequest, format!("Request-URI {text:?} has headers in it")))
+    match uri.headers() {
+        _ if !uri.is_sip() => {
+            Err(Refusal::new(416, Word::SchemeUnsupported, format!("Request-URI scheme {:?}", uri.scheme())))
         }
-        "sip" | "sips" => Ok(uri),
-        other => Err(Refusal::new(416, Word::SchemeUnsupported, format!("Request-URI scheme {other:?}"))),
+        // What would become headers of the next request (RFC 3261 19.1.1: not in a Request-URI).
+        Some(_) => Err(Refusal::new(400, Word::MalformedRequest, format!("Request-URI {text:?} has headers in it"))),
+        None => Ok(uri),
     }
 }
 

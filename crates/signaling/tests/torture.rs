@@ -105,6 +105,15 @@ fn what_is_demanded_of_the_server_itself_is_its_to_know() {
     assert_eq!((refused.status(), refused.header_text(HeaderName::Unsupported)), (Some(420), Some("gruu")));
 }
 
+/// RFC 3261 25.1: the name of a scheme is of any case.
+#[test]
+fn a_scheme_is_known_in_any_case() {
+    let lwsdisp = vector("rfc4475/lwsdisp");
+    let text = String::from_utf8(lwsdisp.bytes.clone()).unwrap().replace("OPTIONS sip:", "OPTIONS SiP:");
+    let mut stage = Stage::new(&lwsdisp, 3, 1, Way::Stream);
+    assert_eq!(stage.send(text.as_bytes(), "passed"), "passed");
+}
+
 /// What a user of ours would have a partner take for headers does not leave.
 #[test]
 fn headers_in_a_request_uri_go_nowhere() {

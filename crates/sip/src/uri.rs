@@ -99,6 +99,15 @@ impl<'a> Uri<'a> {
         self.text
     }
 
+    /// The same without what follows `?`: a Request-URI has no headers (RFC 3261 19.1.1). A question mark may be of the user
+    /// part, too.
+    pub fn without_headers(&self) -> &'a str {
+        match self.headers {
+            Some(headers) => &self.text[..self.text.len() - headers.len() - 1],
+            None => self.text,
+        }
+    }
+
     /// The same resource (RFC 3261 19.1.4); URIs of other schemes are compared as text.
     pub fn eq_uri(&self, other: &Uri<'_>) -> bool {
         if !self.is_sip() {
@@ -337,6 +346,8 @@ mod tests {
         assert_eq!(uri.host_lowercase(), "edge.a.example");
         assert_eq!((uri.transport(), uri.param("LR"), uri.param("x")), (Some("TLS"), Some(None), None));
         assert_eq!(uri.headers(), Some("Subject=a%20b&x=y"));
+        assert_eq!(uri.without_headers(), "SIPS:al%20ice;x=1?:pw@Edge.A.Example.:5061;transport=TLS;lr");
+        assert_eq!(parse("sip:a?b@c").without_headers(), "sip:a?b@c");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use sdp::{Capabilities, ProtectionPolicy};
 use sip::refusal::Word;
 use sip::usage::{InviteUsage, UsageOutput};
-use sip::{Aor, HeaderName, Message, Method, NameAddr, Refusal, RequestBuilder, Uri, build};
+use sip::{Aor, HeaderName, Message, Method, NameAddr, Refusal, RequestBuilder, build};
 
 use super::endpoint::{Call, Endpoint, EndpointId, Sound, Stage, Then};
 use super::participant::{Participant, Place};
@@ -236,16 +236,34 @@ pub(super) fn allows_messages(message: &Message) -> bool {
 
 /// Whom a Refer-To names, and whether he is to be removed.
 fn referred(target: &NameAddr<'_>) -> Result<(Aor, bool), Refusal> {
-    let text = target.uri().as_str().to_owned();
-    let bare = text.split('?').next().unwrap_or_default();
-    let uri =
-        Uri::parse(bare).map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Refer-To: {error}")))?;
+    let uri = target.uri();
     let aor =
         Aor::from_uri(&uri).map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Refer-To: {error}")))?;
-    let method = bare.split(';').find_map(|parameter| parameter.strip_prefix("method="));
-    match method.unwrap_or("INVITE") {
+    match uri.param("method").flatten().unwrap_or("INVITE") {
         "INVITE" => Ok((aor, false)),
         "BYE" => Ok((aor, true)),
         other => Err(Refusal::new(400, Word::MalformedRequest, format!("Refer-To: with method {other}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_read_by_its_parts() {
+        for (refer_to, expected) in [
+            ("<sip:bob@b.example>", Some(("bob", false))),
+            ("<sip:bob@b.example;method=INVITE?Replaces=1%3Bto-tag%3D2>", Some(("bob", false))),
+            ("<sip:bob@b.example;METHOD=BYE>", Some(("bob", true))),
+            // Of the user part, where a semicolon and a question mark are letters.
+            ("<sip:bob;method=BYE@b.example>", Some(("bob;method=bye", false))),
+            ("<sip:bob?x@b.example;method=BYE>", Some(("bob?x", true))),
+            ("<sip:bob@b.example;method=MESSAGE>", None),
+        ] {
+            let read = referred(&NameAddr::parse(refer_to).expect("an address")).ok();
+            let read = read.as_ref().map(|(aor, is_removed)| (aor.user(), *is_removed));
+            assert_eq!(read, expected, "{refer_to}");
+        }
     }
 }

@@ -47,6 +47,12 @@ pub fn simple(request: &str) -> String {
     request.replace(SUPPORT, "")
 }
 
+/// Registers with these header lines too; leaves the line quiet.
+pub fn register_with(world: &mut World, line: Line, aor: &str, headers: &str) {
+    world.send(line, &registration(line, aor, 1, headers));
+    answer_challenge_as(world, line, aor, 2, |request| request.replace(SUPPORT, &format!("{SUPPORT}{headers}")));
+}
+
 /// Registers such a phone; leaves the line quiet.
 pub fn register_simple(world: &mut World, site: usize, worker: u16, aor: &str) -> Line {
     let line = world.connect(site, worker, None);

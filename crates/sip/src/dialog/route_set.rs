@@ -48,7 +48,7 @@ impl RouteSet {
                 let address = NameAddr::parse_in(HeaderName::RecordRoute, first.as_bytes())?;
                 let uri = address.uri();
                 // A Request-URI has no headers (RFC 3261 section 19.1.1).
-                (!uri.has_param("lr")).then(|| uri.as_str().split('?').next().unwrap_or_default().to_owned())
+                (!uri.has_param("lr")).then(|| uri.without_headers().to_owned())
             }
         };
         Ok(RouteSet { values, strict_uri })
