@@ -1,0 +1,188 @@
+//! What comes back over the branches of a request, and goes up to whoever sent it.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use federation::flow::FlowKind;
+use sip::proxy::response_context::ContextOutput;
+use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
+use sip::{FlowId, Message, Method};
+
+use super::contexts::ContextId;
+use super::crosses_border;
+use crate::calls;
+use crate::core::Core;
+use crate::forward;
+use crate::gateway;
+use crate::handoff::Responder;
+use crate::replacing;
+use crate::route::Destination;
+use crate::schedule::Machine;
+use crate::store_and_forward::Keeping;
+use crate::{AdmittedRequest, Handoff, Requester, Upstream};
+impl Core {
+    /// A response from outside, perhaps for another worker.
+    pub(crate) fn handle_response(&mut self, now: Instant, from: Responder, message: Message) {
+        let Some(branch) = message.top_via().ok().and_then(|via| self.mint.read_branch(via.branch()?)) else { return };
+        if !self.ownership.is_ours(branch.worker) {
+            return self.hand(branch.worker, Handoff::Response { from, message: Box::new(message) });
+        }
+        let Ok(cseq) = message.cseq() else { return };
+        let id = ClientTransactionId { serial: branch.serial, cancel: cseq.method == Method::Cancel };
+        if !self.may_answer(from, id) {
+            return;
+        }
+        if self.transactions.handle_response(now, id, &message) != ResponseOutcome::Deliver {
+            return;
+        }
+        let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
+            return self.stored_answered(now, id, &message);
+        };
+        if message.status() >= Some(200)
+            && let Some(kept) = self.owner.kept_by_branch.remove(&id)
+        {
+            return self.answered_late(now, kept, &message);
+        }
+        if self.responded(now, id, &message) {
+            return;
+        }
+        if let Some(context) = self.owner.contexts.get_mut(&context) {
+            context.machine.handle_response(now, id, message);
+        }
+        self.drain_context(now, context);
+    }
+
+    /// A client answers where it was asked. A partner's edge may use another connection, with its certificate; that it
+    /// knows our branch says that the request reached it.
+    fn may_answer(&self, from: Responder, id: ClientTransactionId) -> bool {
+        let Some(asked) = self.transactions.client_flow(id) else { return false };
+        let to_partner = self.flows.get(asked).is_some_and(|state| state.kind == FlowKind::Partner);
+        from.flow == asked || (to_partner && from.is_certified)
+    }
+
+    /// No final response will come of this branch: another server of the partner may do, else that is how it ended.
+    pub(crate) fn branch_failed(&mut self, now: Instant, id: ClientTransactionId, failure: Failure) {
+        if self.try_elsewhere(now, id, failure.into()) {
+            return;
+        }
+        if let Some((.., trial)) = self.owner.tried(id) {
+            trial.lost_connection |= failure == Failure::TransportFailed;
+        }
+        self.branch_ended(now, id, failure);
+    }
+
+    pub(super) fn branch_ended(&mut self, now: Instant, id: ClientTransactionId, failure: Failure) {
+        let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
+            return self.stored_unanswered(now, id);
+        };
+        if let Some(context) = self.owner.contexts.get_mut(&context) {
+            context.machine.handle_failure(now, id, failure);
+        }
+        self.drain_context(now, context);
+    }
+
+    /// Does what the response context wants done.
+    pub(super) fn drain_context(&mut self, now: Instant, id: ContextId) {
+        while let Some(context) = self.owner.contexts.get_mut(&id) {
+            let upstream = context.upstream;
+            match context.machine.poll_output() {
+                Some(ContextOutput::Forward(message)) => {
+                    let request = &context.request;
+                    let refused = (message.status() >= Some(300)).then(|| request.clone());
+                    if refused.is_none_or(|request| self.answer_instead(now, request, &message).is_some()) {
+                        self.forward_up(now, id, &message);
+                    }
+                }
+                Some(ContextOutput::Generate { status }) => {
+                    let request = context.request.clone();
+                    let trial = context.trial;
+                    let unanswered = context.machine.unanswered().collect();
+                    match self.partner_refusal(&request, status, trial) {
+                        Some(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
+                        None => self.answer_for_devices(now, request, status, unanswered),
+                    }
+                }
+                Some(ContextOutput::SendCancel { id, flow, cancel }) => {
+                    // Beyond the limit the branch rings until timer C: nothing better can be done.
+                    if self.transactions.send_request(now, id, flow, &Method::Cancel, cancel).is_err() {
+                        self.counts.hit("client_transactions_max");
+                    }
+                }
+                Some(ContextOutput::Ended) => {
+                    self.owner.remove(id);
+                }
+                None => {
+                    let next = context.machine.next_timeout();
+                    if let Some(at) = next.filter(|at| context.wakes_at.is_none_or(|set| *at < set || set <= now)) {
+                        context.wakes_at = Some(at);
+                        self.schedule.push(at, Machine::Context(id));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What the target refuses we may do for it. Gives the request back where not.
+    fn answer_instead(&mut self, now: Instant, request: AdmittedRequest, refusal: &Message) -> Option<AdmittedRequest> {
+        if gateway::is_refused_session(&request, refusal) && self.has_room_for_gateway() {
+            self.begin_gateway(now, request, refusal);
+            return None;
+        }
+        self.anchor_instead(now, request, refusal)
+    }
+
+    /// A response goes on towards whoever sent the request.
+    fn forward_up(&mut self, now: Instant, id: ContextId, message: &Message) {
+        let Some(context) = self.owner.contexts.get(&id) else { return };
+        let (upstream, border) = (context.upstream, crosses_border(&context.request));
+        let in_call = calls::parties(&context.request, message);
+        let answered = replacing::answered(&context.request, message);
+        let bytes = forward::response(message, border);
+        if border && Message::parse(bytes.clone()).is_err() {
+            // In our own framing it is larger than a message may be.
+            let request = context.request.message.clone();
+            self.respond_generated(now, upstream, &request, 502);
+        } else {
+            let source = self.agent_asked(upstream).then(|| self.source_of(message)).flatten();
+            self.respond_from(now, upstream, message.status().unwrap_or(500), bytes, source);
+        }
+        if let Some((call_id, call)) = answered {
+            self.record_proxied(now, call_id, call);
+        }
+        for aor in in_call {
+            self.call_changed(now, aor, message.call_id().unwrap_or_default(), true);
+        }
+    }
+
+    fn agent_asked(&self, upstream: Upstream) -> bool {
+        matches!(upstream.requester, Requester::Agent(_))
+    }
+
+    /// The other end of the flow over which a response to one of our branches came.
+    fn source_of(&self, response: &Message) -> Option<IpAddr> {
+        let branch = self.mint.read_branch(response.top_via().ok()?.branch()?)?;
+        let id = ClientTransactionId { serial: branch.serial, cancel: false };
+        match self.transactions.client_flow(id)? {
+            FlowId::Datagram { remote, .. } => Some(remote.ip()),
+            flow @ FlowId::Stream { .. } => self.flows.get(flow).map(|state| state.facts.remote.ip()),
+        }
+    }
+
+    /// None of the targets answered. A MESSAGE for a user of ours is kept: his device may only have lost its connection.
+    fn answer_for_devices(
+        &mut self,
+        now: Instant,
+        request: AdmittedRequest,
+        status: u16,
+        branches: Vec<ClientTransactionId>,
+    ) {
+        let Some(upstream) = request.upstream else { return };
+        match (self.terms(now, &request), request.destination.clone()) {
+            (Ok(Some(terms)), Destination::User(aor)) => {
+                self.keep(now, Keeping { request, aor, was_sent: true, branches }, terms);
+            }
+            _ => self.respond_generated(now, upstream, &request.message, status),
+        }
+    }
+}

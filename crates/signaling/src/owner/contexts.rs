@@ -1,0 +1,213 @@
+//! The requests that a worker carries for the targets it owns: one response context each, with a branch to each target.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use messaging::MessageId;
+use sip::proxy::response_context::ResponseContext;
+use sip::transaction::{ClientTransactionId, Failure};
+use sip::{FlowId, Message, Method, Refusal, Transport};
+
+use crate::core::{Asker, Core};
+use crate::failover::Trial;
+use crate::route::Destination;
+use crate::token::Leg;
+use crate::{AdmittedRequest, Upstream};
+/// Names a response context. Unique within a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ContextId(u64);
+
+/// The requests that this worker carries for the targets it owns.
+#[derive(Default)]
+pub(crate) struct Owner {
+    pub(super) contexts: BTreeMap<ContextId, Context>,
+    pub(super) contexts_by_upstream: BTreeMap<Upstream, ContextId>,
+    pub(super) contexts_by_branch: BTreeMap<ClientTransactionId, ContextId>,
+    /// Branches that were given up, and the message that was kept since nobody answered; while their transactions last.
+    pub(super) kept_by_branch: BTreeMap<ClientTransactionId, MessageId>,
+    context_serial: u64,
+    branch_serial: u64,
+}
+
+/// One request on its way, and what has come back.
+pub(super) struct Context {
+    pub request: AdmittedRequest,
+    pub upstream: Upstream,
+    pub machine: ResponseContext,
+    pub trial: Trial,
+    /// Its entry in the schedule, so that not every response adds one.
+    pub wakes_at: Option<Instant>,
+}
+
+/// One way to a target.
+pub(crate) struct Target {
+    pub flow: FlowId,
+    pub transport: Transport,
+    pub local_port: u16,
+    pub request_uri: Option<String>,
+    pub path: Vec<String>,
+    /// What we record of it in a request that begins a dialog.
+    pub leg: Option<Leg>,
+}
+
+impl Owner {
+    /// Branches are unique over restarts too (RFC 3261 section 8.1.1.7): a partner may still remember those of the
+    /// life before, and would take a new request for a repeat.
+    pub(crate) fn new(incarnation: u32) -> Owner {
+        Owner { branch_serial: u64::from(incarnation) << 32, ..Owner::default() }
+    }
+
+    pub(crate) fn contexts(&self) -> usize {
+        self.contexts.len()
+    }
+
+    pub(crate) fn forget_branch(&mut self, id: ClientTransactionId) {
+        self.contexts_by_branch.remove(&id);
+        self.kept_by_branch.remove(&id);
+    }
+
+    /// An answer may come yet over those of these branches that have not ended.
+    pub(crate) fn expect_late(&mut self, branches: &[ClientTransactionId], kept: MessageId) {
+        let live = branches.iter().filter(|branch| self.contexts_by_branch.contains_key(branch));
+        self.kept_by_branch.extend(live.map(|branch| (*branch, kept)));
+    }
+
+    /// The request of a context, while it has one.
+    pub(crate) fn request(&self, id: ContextId) -> Option<&AdmittedRequest> {
+        self.contexts.get(&id).map(|context| &context.request)
+    }
+
+    /// The request of a context, and since when it waits to be sent.
+    pub(crate) fn waited(&self, id: ContextId) -> Option<(Message, Instant)> {
+        self.contexts.get(&id).map(|context| (context.request.message.clone(), context.trial.opened_at))
+    }
+
+    /// The context of a branch, with what is known of its trial.
+    pub(crate) fn tried(&mut self, id: ClientTransactionId) -> Option<(ContextId, &AdmittedRequest, &mut Trial)> {
+        let id = self.contexts_by_branch.get(&id).copied()?;
+        self.contexts.get_mut(&id).map(|context| (id, &context.request, &mut context.trial))
+    }
+
+    /// As if nothing had been sent: a branch that nothing came of is forgotten.
+    pub(crate) fn begin_anew(&mut self, id: ContextId, branch: ClientTransactionId) {
+        self.contexts_by_branch.remove(&branch);
+        if let Some(context) = self.contexts.get_mut(&id) {
+            context.machine = response_context(&context.request);
+        }
+    }
+
+    pub(crate) fn next_branch(&mut self) -> ClientTransactionId {
+        self.branch_serial += 1;
+        ClientTransactionId { serial: self.branch_serial, cancel: false }
+    }
+
+    pub(super) fn remove(&mut self, id: ContextId) -> Option<Context> {
+        let context = self.contexts.remove(&id)?;
+        self.contexts_by_upstream.remove(&context.upstream);
+        Some(context)
+    }
+}
+impl Core {
+    pub(crate) fn open_context(&mut self, now: Instant, upstream: Upstream, request: AdmittedRequest) -> ContextId {
+        self.owner.context_serial += 1;
+        let id = ContextId(self.owner.context_serial);
+        let (mut machine, trial) = (response_context(&request), Trial::new(now));
+        if is_kept_unless_answered(&request) {
+            machine = machine.giving_up_at(now + self.limits.message_answer_time());
+        }
+        self.owner.contexts_by_upstream.insert(upstream, id);
+        self.owner.contexts.insert(id, Context { request, upstream, machine, trial, wakes_at: None });
+        id
+    }
+
+    /// Starts a client transaction towards one target (RFC 3261 section 16.6).
+    pub(crate) fn send_branch(&mut self, now: Instant, context: ContextId, target: Target) {
+        let id = self.owner.next_branch();
+        let Some(request) = self.owner.request(context) else { return };
+        let method = request.message.method().unwrap_or(Method::Options);
+        let sent = match self.outgoing(request, &target, id) {
+            Ok(sent) => sent,
+            Err(refusal) => return self.abandon_context(now, context, &refusal),
+        };
+        let bytes = sent.as_bytes().clone();
+        if let Some(context) = self.owner.contexts.get_mut(&context) {
+            context.machine.add_branch(now, id, sent, target.flow);
+            context.trial.sent_on = Some(target.flow);
+        }
+        self.owner.contexts_by_branch.insert(id, context);
+        if self.transactions.send_request(now, id, target.flow, &method, bytes).is_err() {
+            // Our own limit: another target would not help.
+            self.counts.hit("client_transactions_max");
+            self.branch_ended(now, id, Failure::TransportFailed);
+        }
+    }
+
+    /// Nobody could be told if it cannot go on.
+    pub(super) fn send_ack(&mut self, request: &AdmittedRequest, target: &Target) {
+        let id = self.owner.next_branch();
+        if let Ok(ack) = self.outgoing(request, target, id) {
+            self.transmit(target.flow, ack.as_bytes().clone());
+        }
+    }
+
+    /// No more branches come: what is already known may be the answer.
+    pub(crate) fn close_target_set(&mut self, now: Instant, id: ContextId) {
+        if let Some(context) = self.owner.contexts.get_mut(&id) {
+            context.machine.close_target_set();
+        }
+        self.drain_context(now, id);
+    }
+
+    /// The caller gave up, and its request is with us.
+    pub(crate) fn cancel_owned(&mut self, now: Instant, upstream: Upstream) {
+        let waits = |asker: &Asker| matches!(asker, Asker::Recipient(request) if request.upstream == Some(upstream));
+        if let Some(Asker::Recipient(request)) = self.stop_waiting(waits) {
+            return self.respond_generated(now, upstream, &request.message, 487);
+        }
+        let Some(id) = self.owner.contexts_by_upstream.get(&upstream).copied() else {
+            if !self.cancel_in_call(now, upstream) {
+                self.cancel_in_conference(now, upstream);
+            }
+            return;
+        };
+        if self.links.stop_waiting(id) {
+            if let Some(context) = self.owner.remove(id) {
+                self.respond_generated(now, upstream, &context.request.message, 487);
+            }
+            return;
+        }
+        if let Some(context) = self.owner.contexts.get_mut(&id) {
+            context.trial.is_given_up = true;
+            context.machine.cancel(now);
+        }
+        self.drain_context(now, id);
+    }
+
+    /// The target cannot be reached at all: the refusal is the answer.
+    pub(crate) fn abandon_context(&mut self, now: Instant, id: ContextId, refusal: &Refusal) {
+        if let Some(context) = self.owner.remove(id) {
+            self.refuse_owned(now, context.upstream, &context.request.message, refusal);
+        }
+    }
+
+    pub(crate) fn wake_context(&mut self, now: Instant, id: ContextId) {
+        if let Some(context) = self.owner.contexts.get_mut(&id)
+            && context.machine.next_timeout().is_some_and(|at| at <= now)
+        {
+            context.machine.handle_timeout(now);
+        }
+        self.drain_context(now, id);
+    }
+}
+
+/// A MESSAGE and its like go to every target, whatever the others answer.
+fn response_context(request: &AdmittedRequest) -> ResponseContext {
+    let method = request.message.method().unwrap_or(Method::Options);
+    let wait_for_all = method != Method::Invite;
+    ResponseContext::new(method, wait_for_all)
+}
+
+/// A MESSAGE for a user of ours whose devices are silent is kept, while its sender still waits to hear so.
+fn is_kept_unless_answered(request: &AdmittedRequest) -> bool {
+    request.message.method() == Some(Method::Message) && matches!(request.destination, Destination::User(_))
+}
