@@ -105,6 +105,22 @@ fn what_is_demanded_of_the_server_itself_is_its_to_know() {
     assert_eq!((refused.status(), refused.header_text(HeaderName::Unsupported)), (Some(420), Some("gruu")));
 }
 
+/// What a phone answers with passes as it is: an unusual phrase, and none.
+#[test]
+fn phrases_of_responses_pass() {
+    let baddate = vector("rfc4475/baddate");
+    for name in ["rfc4475/unreason", "rfc4475/noreason"] {
+        let response = Message::parse(vector(name).bytes.into()).unwrap();
+        let (status, phrase) = (response.status().unwrap(), response.reason_phrase().unwrap());
+        // A 100 is for one hop; what passes is the next.
+        let status = format!("{} {}", status.max(180), std::str::from_utf8(phrase).unwrap());
+        let mut stage = Stage::new(&baddate, 3, 1, Way::Stream);
+        assert_eq!(stage.send(&baddate.bytes, "passed"), "passed");
+        let passed = stage.pass_answer(&status);
+        assert_eq!(passed.reason_phrase(), Some(phrase), "{name}");
+    }
+}
+
 /// RFC 3261 25.1: the name of a scheme is of any case.
 #[test]
 fn a_scheme_is_known_in_any_case() {

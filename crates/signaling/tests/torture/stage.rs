@@ -139,11 +139,16 @@ impl Stage {
         }
     }
 
+    /// What he answers, as the sender gets it; and no other.
+    pub fn pass_answer(&mut self, status: &str) -> Message {
+        let answer = phone::answer(self.at_target.as_ref().unwrap(), status, "target");
+        self.world.send(self.target.unwrap(), &answer);
+        self.world.only(self.sender)
+    }
+
     /// He answers, and the sender gets that answer and no other.
     pub fn expect_answered(&mut self) {
-        let answer = phone::answer(self.at_target.as_ref().unwrap(), "200 OK", "target");
-        self.world.send(self.target.unwrap(), &answer);
-        let answer = self.world.only(self.sender);
+        let answer = self.pass_answer("200 OK");
         assert_eq!(answer.status(), Some(200), "{answer:?}");
     }
 }
