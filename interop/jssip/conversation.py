@@ -53,7 +53,7 @@ def connect(servers, page, organisation):
 
 
 def registers(servers, page, organisation):
-    expect(connect(servers, page, organisation), status=200)
+    expect(connect(servers, page, organisation), status=200, require="outbound")
     expect_devices(servers, page.name, organisation, 1)
 
 

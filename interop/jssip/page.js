@@ -36,7 +36,7 @@ window.phone = (() => {
       if (originator === 'remote') ring(made, page);
     });
     return new Promise((resolve) => {
-      ua.on('registered', ({ response }) => resolve({ status: response.status_code, supported: response.getHeader('Supported') ?? '' }));
+      ua.on('registered', ({ response }) => resolve({ status: response.status_code, require: response.getHeader('Require') }));
       ua.on('registrationFailed', ({ response, cause }) => resolve({ status: response?.status_code, cause }));
       ua.on('disconnected', ({ code }) => resolve({ closed: code }));
       ua.start();

@@ -34,6 +34,8 @@ pub struct Binding {
     pub q: u16,
     pub call_id: String,
     pub cseq: u32,
+    /// For the last time.
+    pub registered_at: Instant,
     pub expires_at: Instant,
 }
 
@@ -48,6 +50,16 @@ impl Binding {
     pub fn remaining_secs(&self, now: Instant) -> u64 {
         let left = self.expires_at.saturating_duration_since(now);
         left.as_secs() + u64::from(left > Duration::from_secs(left.as_secs()))
+    }
+
+    /// Whether it names its device and its flow, as RFC 5626 section 4.2 wants both.
+    pub(crate) fn is_outbound(&self) -> bool {
+        self.instance.is_some() && self.reg_id.is_some()
+    }
+
+    /// Two flows of one device.
+    pub(crate) fn is_same_instance(&self, other: &Binding) -> bool {
+        self.is_outbound() && other.is_outbound() && self.instance == other.instance
     }
 
     /// RFC 5626 section 6: the same instance and reg-id is the same flow of the same device, whatever its address.

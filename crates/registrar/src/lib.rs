@@ -5,6 +5,7 @@
 
 mod binding;
 mod location_service;
+mod outbound;
 
 pub use binding::{Binding, BindingSummary, ClientFlow};
 pub use location_service::{LocationService, Registered, RegistrarLimits};

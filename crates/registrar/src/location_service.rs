@@ -7,6 +7,7 @@ use federation::Admitted;
 use sip::refusal::Word;
 use sip::{Aor, ContactValue, FlowId, HeaderName, Message, NameAddr, ParseError, Refusal, TransferSupport};
 
+use crate::outbound;
 use crate::{Binding, BindingSummary, ClientFlow};
 
 /// The location service of one worker.
@@ -39,6 +40,8 @@ pub struct Registered {
     pub path: Vec<String>,
     /// Whether the flow the request came in on now carries a binding.
     pub bound: bool,
+    /// Whether it was bound by RFC 5626: the client is to keep the flow alive, and told so.
+    pub outbound: bool,
 }
 
 /// What the Contact headers of a REGISTER ask for.
@@ -57,7 +60,8 @@ impl LocationService {
     ///
     /// # Errors
     /// 400 for a Contact that does not parse, 403 where the request proves another user, 423 for too short an
-    /// interval, 500 for an old CSeq, 503 beyond `bindings_per_aor_max`.
+    /// interval, 439 where the first hop cannot keep the flow that the client wants kept, 500 for an old CSeq, 503 beyond
+    /// `bindings_per_aor_max`.
     pub fn handle_register(
         &mut self,
         now: Instant,
@@ -67,6 +71,10 @@ impl LocationService {
     ) -> Result<Registered, Refusal> {
         let aor = admitted.aor().ok_or_else(|| Refusal::new(403, Word::IdentityMismatch, "only a user registers"))?;
         let wish = self.read_wish(now, request, flow)?;
+        let outbound = match &wish {
+            Wish::Update(updates) => outbound::is_asked_for(request, updates)?,
+            Wish::Fetch | Wish::RemoveAll => false,
+        };
         self.expire(now);
         let path = match &wish {
             Wish::Update(updates) => updates.first().map(|(binding, _)| binding.path.clone()).unwrap_or_default(),
@@ -82,6 +90,7 @@ impl LocationService {
             contacts: bindings.iter().map(|binding| contact_value(binding, now)).collect(),
             path,
             bound: bindings.iter().any(|binding| binding.flow == flow),
+            outbound,
         })
     }
 
@@ -91,6 +100,23 @@ impl LocationService {
             self.bindings_by_aor.get(aor).into_iter().flatten().filter(|binding| binding.expires_at > now).collect();
         live.sort_by_key(|binding| std::cmp::Reverse(binding.q));
         live
+    }
+
+    /// The same by device, each with its flows: one that names itself may have several (RFC 5626 section 7), of which the
+    /// one that was registered last comes first.
+    pub fn devices(&self, now: Instant, aor: &Aor) -> Vec<Vec<&Binding>> {
+        let mut devices: Vec<Vec<&Binding>> = Vec::new();
+        for binding in self.lookup(now, aor) {
+            let shares = |device: &&mut Vec<&Binding>| device.iter().any(|flow| flow.is_same_instance(binding));
+            match devices.iter_mut().find(shares) {
+                Some(device) => device.push(binding),
+                None => devices.push(vec![binding]),
+            }
+        }
+        for device in &mut devices {
+            device.sort_by_key(|binding| std::cmp::Reverse((binding.q, binding.registered_at)));
+        }
+        devices
     }
 
     /// Whether a binding is reached over this flow.
@@ -296,6 +322,7 @@ fn read_binding(
         q: contact.param("q").flatten().map_or(1000, thousandths),
         call_id: request.call_id().map_err(malformed)?.to_owned(),
         cseq: request.cseq().map_err(malformed)?.number,
+        registered_at: now,
         expires_at: now + Duration::from_secs(u64::from(expires_secs)),
     })
 }

@@ -154,3 +154,66 @@ fn a_removed_user_leaves_nothing() {
     assert_eq!(registry.location.remove_user(&aor()), [over(1).id]);
     assert_eq!((registry.location.len(), registry.location.poll_timeout()), (0, None));
 }
+
+const OUTBOUND: &str = "Supported: path, outbound\r\n";
+
+/// A Contact of alice's one phone, over its flow of this number.
+fn flow_contact(reg_id: u32) -> String {
+    format!("Contact: <sip:a@flow{reg_id}.invalid;ob>;reg-id={reg_id};+sip.instance=\"<urn:uuid:1>\"\r\n")
+}
+
+fn devices(registry: &Registry) -> Vec<Vec<String>> {
+    let contacts = |device: Vec<&registrar::Binding>| device.iter().map(|flow| flow.contact.clone()).collect();
+    registry.location.devices(registry.now, &aor()).into_iter().map(contacts).collect()
+}
+
+#[test]
+fn two_flows_of_one_instance_are_one_device_and_the_last_registered_comes_first() {
+    let mut registry = Registry::new();
+    let first = registry.register(1, &(flow_contact(1) + OUTBOUND)).unwrap();
+    assert!(first.outbound);
+    registry.now += Duration::from_secs(1);
+    registry.register(2, &(flow_contact(2) + OUTBOUND)).unwrap();
+    registry.register(3, "Contact: <sip:a@other.invalid>;+sip.instance=\"<urn:uuid:2>\"\r\n").unwrap();
+    let two = ["sip:a@flow2.invalid;ob", "sip:a@flow1.invalid;ob"];
+    let other = ["sip:a@other.invalid"];
+    assert_eq!(devices(&registry), [two.to_vec(), other.to_vec()]);
+    registry.now += Duration::from_secs(1);
+    registry.register(1, &(flow_contact(1) + OUTBOUND)).unwrap();
+    assert_eq!(devices(&registry)[0], [two[1], two[0]], "it was heard from last");
+    registry.location.flow_closed(over(1).id);
+    assert_eq!(devices(&registry), [vec![two[0]], other.to_vec()], "the other flow stands for the device");
+}
+
+#[test]
+fn outbound_is_for_who_names_device_and_flow_and_knows_of_it() {
+    let mut registry = Registry::new();
+    let mut asked = |lines: &str| registry.register(1, lines).map(|registered| registered.outbound);
+    assert_eq!(asked(&flow_contact(1)), Ok(false), "it does not say that it knows");
+    assert_eq!(asked("Contact: <sip:a@one.invalid>;reg-id=1\r\nSupported: outbound\r\n"), Ok(false), "no instance");
+    assert_eq!(
+        asked("Contact: <sip:a@one.invalid>;+sip.instance=\"<urn:uuid:3>\"\r\nSupported: outbound\r\n"),
+        Ok(false)
+    );
+    assert_eq!(asked(&(flow_contact(1) + "Require: outbound\r\n")), Ok(true));
+    let two = flow_contact(1) + &flow_contact(2) + OUTBOUND;
+    assert_eq!(asked(&two).unwrap_err().status, 400, "one request cannot come over two flows");
+    let one_ends = flow_contact(1).replace(">;", ">;expires=0;") + &flow_contact(2) + OUTBOUND;
+    assert_eq!(asked(&one_ends), Ok(true));
+}
+
+#[test]
+fn a_first_hop_that_cannot_keep_the_flow_is_told_to_the_client() {
+    let mut registry = Registry::new();
+    let through = "Via: SIP/2.0/UDP phone.invalid;branch=z9hG4bK2\r\n";
+    let mut asked = |path: &str| registry.register(1, &(through.to_owned() + path + &flow_contact(1) + OUTBOUND));
+    assert_eq!(asked("").unwrap_err().status, 439);
+    assert_eq!(asked("Path: <sip:edge.contoso.example;lr>\r\n").unwrap_err().status, 439);
+    // The nearest to the client is the last.
+    assert_eq!(asked("Path: <sip:b.example;lr;ob>, <sip:a.example;lr>\r\n").unwrap_err().status, 439);
+    let registered = asked("Path: <sip:b.example;lr>, <sip:token@a.example;lr;ob>\r\n").unwrap();
+    assert!(registered.outbound);
+    assert_eq!(registered.path.len(), 2);
+    let plain = registry.register(1, &(through.to_owned() + &flow_contact(1))).unwrap();
+    assert!(!plain.outbound, "who does not ask for it is bound as ever");
+}

@@ -33,8 +33,8 @@ fn check(request: &Message, header: HeaderName, known: &[&str]) -> Result<(), Re
     Err(refusal.with_header(HeaderName::Unsupported, unknown))
 }
 
-/// Of the registrar: RFC 3327.
-pub(crate) const REGISTRAR_KNOWS: &[&str] = &["path"];
+/// Of the registrar: RFC 3327, RFC 5626.
+pub(crate) const REGISTRAR_KNOWS: &[&str] = &["path", "outbound"];
 
 #[cfg(test)]
 mod tests {
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn what_the_registrar_does_not_know_is_named() {
-        let register = request("REGISTER", "Require: PATH, outbound");
-        assert_eq!(named(check_require(&register, REGISTRAR_KNOWS)).as_deref(), Some("outbound"));
+        let register = request("REGISTER", "Require: PATH, Outbound, gruu");
+        assert_eq!(named(check_require(&register, REGISTRAR_KNOWS)).as_deref(), Some("gruu"));
         assert_eq!(named(check_require(&request("REGISTER", "Require: path"), REGISTRAR_KNOWS)), None);
     }
 }

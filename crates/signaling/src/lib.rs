@@ -25,6 +25,7 @@ mod handoff;
 mod input;
 mod limits;
 mod links;
+mod outbound;
 mod outgoing;
 mod output;
 mod owner;

@@ -72,25 +72,6 @@ impl Core {
         self.close_target_set(now, context);
     }
 
-    /// The flows that lead to a user's devices, most wanted first.
-    pub(crate) fn devices(&self, now: Instant, aor: &Aor) -> Vec<Target> {
-        let us = self.ownership.worker;
-        self.location
-            .lookup(now, aor)
-            .into_iter()
-            .filter(|binding| self.flows.whereabouts(binding.flow.id, us) != Whereabouts::Gone)
-            .take(self.limits.branches_max)
-            .map(|binding| Target {
-                flow: binding.flow.id,
-                transport: binding.flow.transport,
-                local_port: binding.flow.local_port,
-                request_uri: Some(binding.request_uri().to_owned()),
-                path: binding.path.clone(),
-                leg: Some(self.mint.flow_leg(us, binding.flow.id, aor)),
-            })
-            .collect()
-    }
-
     /// Nobody is there: is he away (480), or is there no such user (404)?
     fn ask_recipient(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
         let asker = Asker::Recipient(Box::new(request));
@@ -131,7 +112,8 @@ impl Core {
             }
         }
         let (transport, local_port) = self.facts_of(flow);
-        let target = Target { flow, transport, local_port, request_uri: None, path: Vec::new(), leg: None };
+        let target =
+            Target { flow, transport, local_port, request_uri: None, path: Vec::new(), leg: None, others: Vec::new() };
         self.send_single(now, request, target);
     }
 

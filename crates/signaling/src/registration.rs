@@ -29,6 +29,13 @@ impl Core {
                 for path in &registered.path {
                     response = response.header(HeaderName::Path, path);
                 }
+                response = response.header(HeaderName::Supported, REGISTRAR_KNOWS.join(", "));
+                if registered.outbound {
+                    response = response.header(HeaderName::Require, "outbound");
+                }
+                if registered.outbound && flow.transport.is_reliable() {
+                    response = response.header(HeaderName::FlowTimer, FLOW_TIMER_SECS);
+                }
                 self.respond(now, upstream, 200, response.build());
                 if let Some(aor) = request.admitted.aor().filter(|_| registered.bound) {
                     self.forward_stored(now, aor, !was_bound);
@@ -41,3 +48,7 @@ impl Core {
         aor.is_some_and(|aor| self.location.lookup(now, aor).iter().any(|binding| binding.flow == flow))
     }
 }
+
+/// How often a client has to be heard on its stream (RFC 5626 section 6), as proxies and NATs on the way forget it after
+/// some minutes. We ourselves wait for longer.
+const FLOW_TIMER_SECS: u32 = 120;

@@ -230,6 +230,11 @@ fn about_request(word: Word) -> Option<Words> {
             "check both in the phone; to see the users: comity user list; to set a new password: comity user passwd \
              NAME@DOMAIN",
         ),
+        Word::OutboundUnsupported => words(
+            Side::Sender,
+            "the phone wants its connection kept (RFC 5626), and a proxy between it and us cannot do that",
+            "let the phone connect to this server itself, or turn \"outbound\" (reg-id) off in the phone",
+        ),
         Word::OriginNotAllowed => words(
             Side::Ours,
             "a web page wanted to connect whose origin is not in [web] origins",

@@ -46,6 +46,9 @@ impl Core {
         if self.responded(now, id, &message) {
             return;
         }
+        if message.status() == Some(FLOW_FAILED) {
+            self.try_other_flow(now, id);
+        }
         if let Some(context) = self.owner.contexts.get_mut(&context) {
             context.machine.handle_response(now, id, message);
         }
@@ -65,8 +68,15 @@ impl Core {
         if self.try_elsewhere(now, id, failure.into()) {
             return;
         }
-        if let Some((.., trial)) = self.owner.tried(id) {
-            trial.lost_connection |= failure == Failure::TransportFailed;
+        let is_lost = failure == Failure::TransportFailed;
+        let mut is_awaited = is_lost;
+        if let Some((_, request, trial)) = self.owner.tried(id) {
+            trial.lost_connection |= is_lost;
+            // Whoever sent another request has given up by the time that we do (RFC 4320 section 3).
+            is_awaited |= request.message.method() == Some(Method::Invite);
+        }
+        if is_awaited {
+            self.try_other_flow(now, id);
         }
         self.branch_ended(now, id, failure);
     }
@@ -186,3 +196,6 @@ impl Core {
         }
     }
 }
+
+/// RFC 5626 section 11.6.
+const FLOW_FAILED: u16 = 430;

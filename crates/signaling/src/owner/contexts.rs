@@ -25,6 +25,8 @@ pub(crate) struct Owner {
     pub(super) contexts_by_branch: BTreeMap<ClientTransactionId, ContextId>,
     /// Branches that were given up, and the message that was kept since nobody answered; while their transactions last.
     pub(super) kept_by_branch: BTreeMap<ClientTransactionId, MessageId>,
+    /// Where else the device of a branch is reached, if it is; the next one first.
+    others_by_branch: BTreeMap<ClientTransactionId, Vec<Target>>,
     context_serial: u64,
     branch_serial: u64,
 }
@@ -48,6 +50,8 @@ pub(crate) struct Target {
     pub path: Vec<String>,
     /// What we record of it in a request that begins a dialog.
     pub leg: Option<Leg>,
+    /// Of a device with several flows: the others, to be tried if this one fails.
+    pub others: Vec<Target>,
 }
 
 impl Owner {
@@ -64,6 +68,7 @@ impl Owner {
     pub(crate) fn forget_branch(&mut self, id: ClientTransactionId) {
         self.contexts_by_branch.remove(&id);
         self.kept_by_branch.remove(&id);
+        self.others_by_branch.remove(&id);
     }
 
     /// An answer may come yet over those of these branches that have not ended.
@@ -101,6 +106,14 @@ impl Owner {
         ClientTransactionId { serial: self.branch_serial, cancel: false }
     }
 
+    /// The context of a branch, and the flows that may take the place of its own, which fails.
+    pub(crate) fn take_others(&mut self, id: ClientTransactionId) -> Option<(ContextId, Vec<Target>)> {
+        let others = self.others_by_branch.remove(&id)?;
+        let context = *self.contexts_by_branch.get(&id)?;
+        self.contexts.get(&context).filter(|context| context.machine.may_replace(id))?;
+        Some((context, others))
+    }
+
     pub(super) fn remove(&mut self, id: ContextId) -> Option<Context> {
         let context = self.contexts.remove(&id)?;
         self.contexts_by_upstream.remove(&context.upstream);
@@ -135,10 +148,14 @@ impl Core {
             context.trial.sent_on = Some(target.flow);
         }
         self.owner.contexts_by_branch.insert(id, context);
+        if !target.others.is_empty() {
+            self.owner.others_by_branch.insert(id, target.others);
+        }
         if self.transactions.send_request(now, id, target.flow, &method, bytes).is_err() {
             // Our own limit: another target would not help.
             self.counts.hit("client_transactions_max");
             self.branch_ended(now, id, Failure::TransportFailed);
+            self.owner.forget_branch(id);
         }
     }
 

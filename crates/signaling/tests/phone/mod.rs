@@ -57,17 +57,23 @@ pub fn register_with(world: &mut World, line: Line, aor: &str, headers: &str) {
 pub fn register_simple(world: &mut World, site: usize, worker: u16, aor: &str) -> Line {
     let line = world.connect(site, worker, None);
     world.send(line, &simple(&registration(line, aor, 1, "")));
-    answer_challenge_as(world, line, aor, 2, simple);
+    let _ = answer_challenge_as(world, line, aor, 2, simple);
     let more = world.take(line);
     assert!(more.is_empty(), "{:?}", more.iter().map(first_line).collect::<Vec<_>>());
     line
 }
 
 fn answer_challenge(world: &mut World, line: Line, aor: &str, cseq: u32) {
-    answer_challenge_as(world, line, aor, cseq, str::to_owned);
+    let _ = answer_challenge_as(world, line, aor, cseq, str::to_owned);
 }
 
-fn answer_challenge_as(world: &mut World, line: Line, aor: &str, cseq: u32, written: impl Fn(&str) -> String) {
+fn answer_challenge_as(
+    world: &mut World,
+    line: Line,
+    aor: &str,
+    cseq: u32,
+    written: impl Fn(&str) -> String,
+) -> Message {
     let (user, domain) = (aor.parse::<Aor>().unwrap(), aor.split_once('@').unwrap().1);
     let challenge = world.only(line);
     assert_eq!(challenge.status(), Some(401), "{}", first_line(&challenge));
@@ -78,6 +84,17 @@ fn answer_challenge_as(world: &mut World, line: Line, aor: &str, cseq: u32, writ
     world.send(line, &written(&registration(line, aor, cseq, &format!("Authorization: {value}\n"))));
     let answer = world.take_response(line);
     assert_eq!(answer.status(), Some(200), "{}", first_line(&answer));
+    answer
+}
+
+/// Registers this line as one of several flows of a device (RFC 5626); answers the 200.
+pub fn register_flow(world: &mut World, line: Line, aor: &str, reg_id: u32) -> Message {
+    let written = |text: &str| {
+        let contact = format!("transport=tls>;reg-id={reg_id};+sip.instance=\"<urn:uuid:1>\"\n");
+        text.replacen("transport=tls>\n", &contact, 1).replacen("Max-Forwards", "Supported: outbound\nMax-Forwards", 1)
+    };
+    world.send(line, &written(&registration(line, aor, 1, "")));
+    answer_challenge_as(world, line, aor, 2, written)
 }
 
 /// A request of a new dialog, or outside any.

@@ -138,6 +138,16 @@ impl ResponseContext {
         self.is_open
     }
 
+    /// Whether another target may take the place of this branch's, which fails: nobody has answered or given up.
+    pub fn may_replace(&self, id: ClientTransactionId) -> bool {
+        let is_waited_for = |branch: &Branch| {
+            matches!(branch.state, BranchState::Calling { cancel: None, .. } | BranchState::Proceeding { .. })
+        };
+        self.progress == Progress::ExpectFinal
+            && !self.is_cancelled
+            && self.index_of(id).is_some_and(|index| is_waited_for(&self.branches[index]))
+    }
+
     /// The branches that were given up without an answer: one may come yet.
     pub fn unanswered(&self) -> impl Iterator<Item = ClientTransactionId> {
         let is_unanswered = |branch: &&Branch| matches!(branch.state, BranchState::Unanswered(Ending::Status(408)));

@@ -94,6 +94,7 @@ words! {
     NoMedia                "no-media"                [503],           Both,     "offers of sound";
     IntervalTooBrief       "interval-too-brief"      [423],           Both,     "the registrar and presence";
     TooManyBindings        "too-many-bindings"       [503],           Users,    "the registrar";
+    OutboundUnsupported    "outbound-unsupported"    [439],           Users,    "the registrar";
     OutOfOrder             "out-of-order"            [500],           Both,     "the registrar and presence";
     PresenceDenied         "presence-denied"         [403],           Both,     "presence";
     MediaTypeUnsupported   "media-type-unsupported"  [406, 415],      Both,     "presence and meetings";

@@ -1,0 +1,184 @@
+//! A device with two flows (RFC 5626), in an organisation of one and of three workers.
+
+// A test may unwrap.
+#![allow(clippy::unwrap_used)]
+
+mod phone;
+
+use std::time::Duration;
+
+use sim::{Line, World, first_line};
+use sip::HeaderName;
+
+/// Alice writes and calls. Bob has a phone with two flows, of which the second was registered last, and a plain one.
+struct Play {
+    world: World,
+    site: usize,
+    alice: Line,
+    first: Line,
+    second: Line,
+    plain: Line,
+}
+
+fn everywhere(play: impl Fn(Play)) {
+    for workers in [1, 3] {
+        for seed in 0..9 {
+            println!("workers {workers}, seed {seed}");
+            play(opening(workers, seed));
+        }
+    }
+}
+
+fn opening(workers: u16, seed: u64) -> Play {
+    let mut world = World::new(seed);
+    let site = world.organisation("contoso.example", workers, &[], false);
+    world.user(site, ALICE);
+    world.user(site, BOB);
+    let by_seed = |n: u64| u16::try_from((seed / 3 + n) % u64::from(workers)).unwrap();
+    let alice = phone::register(&mut world, site, by_seed(0), ALICE);
+    let plain = phone::register(&mut world, site, by_seed(seed), BOB);
+    let mut flow = |reg_id: u32| {
+        let line = world.connect(site, by_seed(u64::from(reg_id)), None);
+        let registered = phone::register_flow(&mut world, line, BOB, reg_id);
+        assert_eq!(registered.header_text(HeaderName::Require), Some("outbound"));
+        assert_eq!(registered.header_text(HeaderName::FlowTimer), Some("120"));
+        assert!(world.take(line).is_empty());
+        world.pass(Duration::from_secs(1));
+        line
+    };
+    let (first, second) = (flow(1), flow(2));
+    Play { world, site, alice, first, second, plain }
+}
+
+const ALICE: &str = "alice@contoso.example";
+const BOB: &str = "bob@contoso.example";
+
+impl Play {
+    fn send(&mut self, method: &str, call_id: &str) {
+        self.world.send(self.alice, &phone::request(method, ALICE, BOB, call_id));
+    }
+
+    /// What arrived at this line alone, answered so.
+    fn answer(&mut self, line: Line, start: &str, status: &str) {
+        let request = self.world.only(line);
+        assert!(first_line(&request).starts_with(start), "{}", first_line(&request));
+        self.world.send(line, &phone::answer(&request, status, "bob"));
+    }
+
+    fn assert_over(&mut self) {
+        self.world.assert_quiet();
+        assert!(self.world.is_idle(self.site), "something waits for somebody");
+    }
+}
+
+#[test]
+fn a_device_is_asked_over_the_flow_that_it_registered_last() {
+    everywhere(|mut play| {
+        play.send("MESSAGE", "m1");
+        play.answer(play.second, "MESSAGE sip:bob@", "200 OK");
+        play.answer(play.plain, "MESSAGE sip:bob@", "200 OK");
+        assert!(play.world.take(play.first).is_empty());
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        play.assert_over();
+    });
+}
+
+#[test]
+fn a_flow_that_ends_hands_the_call_to_the_other_one() {
+    everywhere(|mut play| {
+        play.send("INVITE", "c1");
+        play.answer(play.plain, "INVITE", "486 Busy Here");
+        assert!(first_line(&play.world.only(play.plain)).starts_with("ACK"));
+        play.answer(play.second, "INVITE", "180 Ringing");
+        assert_eq!(play.world.only(play.alice).status(), Some(180));
+        play.world.hang_up(play.second);
+        play.answer(play.first, "INVITE", "200 OK");
+        let ok = play.world.only(play.alice);
+        assert_eq!(ok.status(), Some(200), "{}", first_line(&ok));
+        play.world.send(play.alice, &phone::by_caller("ACK", &ok, 1));
+        assert!(first_line(&play.world.only(play.first)).starts_with("ACK"));
+        play.world.assert_quiet();
+    });
+}
+
+#[test]
+fn a_message_on_a_flow_that_ends_goes_over_the_other_one() {
+    everywhere(|mut play| {
+        play.world.hang_up(play.plain);
+        play.send("MESSAGE", "m1");
+        let lost = play.world.only(play.second);
+        assert!(first_line(&lost).starts_with("MESSAGE"));
+        play.world.hang_up(play.second);
+        play.answer(play.first, "MESSAGE", "200 OK");
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        play.assert_over();
+    });
+}
+
+/// The first flow says nothing to a call for 32 seconds. Whoever sent another request has given up by then.
+#[test]
+fn a_flow_that_is_silent_loses_its_calls_alone() {
+    everywhere(|mut play| {
+        play.world.hang_up(play.plain);
+        play.send("INVITE", "c1");
+        play.send("OPTIONS", "o1");
+        assert_eq!(play.world.take(play.second).len(), 2);
+        play.world.pass(Duration::from_secs(31));
+        assert!(play.world.take(play.first).is_empty());
+        play.world.pass(Duration::from_secs(2));
+        play.answer(play.first, "INVITE", "200 OK");
+        let statuses: Vec<_> = play.world.take(play.alice).iter().map(|answer| answer.status()).collect();
+        assert!(statuses.contains(&Some(200)), "{statuses:?}");
+    });
+}
+
+#[test]
+fn flow_failed_is_answered_by_the_other_flow_and_any_other_answer_is_the_devices() {
+    everywhere(|mut play| {
+        play.world.hang_up(play.plain);
+        play.send("MESSAGE", "m1");
+        play.answer(play.second, "MESSAGE", "430 Flow Failed");
+        play.answer(play.first, "MESSAGE", "200 OK");
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        play.send("INVITE", "c1");
+        play.answer(play.second, "INVITE", "486 Busy Here");
+        assert!(first_line(&play.world.only(play.second)).starts_with("ACK"));
+        assert_eq!(play.world.only(play.alice).status(), Some(486));
+        assert!(play.world.take(play.first).is_empty());
+        play.send("INVITE", "c2");
+        for line in [play.second, play.first] {
+            play.answer(line, "INVITE", "430 Flow Failed");
+            assert!(first_line(&play.world.only(line)).starts_with("ACK"));
+        }
+        assert_eq!(play.world.only(play.alice).status(), Some(430), "there is no third flow");
+        play.world.assert_quiet();
+    });
+}
+
+#[test]
+fn nobody_is_called_anew_once_the_caller_has_given_up() {
+    everywhere(|mut play| {
+        play.world.hang_up(play.plain);
+        play.send("INVITE", "c1");
+        play.answer(play.second, "INVITE", "180 Ringing");
+        assert_eq!(play.world.only(play.alice).status(), Some(180));
+        let cancel = phone::request("CANCEL", ALICE, BOB, "c1").replace("z9hG4bKCANCEL", "z9hG4bKINVITE");
+        play.world.send(play.alice, &cancel);
+        play.answer(play.second, "CANCEL", "200 OK");
+        play.world.hang_up(play.second);
+        assert!(play.world.take(play.first).is_empty());
+        let statuses: Vec<_> = play.world.take(play.alice).iter().map(|answer| answer.status()).collect();
+        assert_eq!(statuses, [Some(200), Some(487)]);
+    });
+}
+
+#[test]
+fn by_datagrams_no_time_is_said_between_keep_alives() {
+    let mut world = World::new(1);
+    let site = world.organisation("contoso.example", 1, &[], false);
+    world.user(site, BOB);
+    let line = world.datagrams(site, None);
+    let registered = phone::register_flow(&mut world, line, BOB, 1);
+    assert_eq!(registered.header_text(HeaderName::Require), Some("outbound"));
+    assert!(registered.header(HeaderName::FlowTimer).is_none());
+}
