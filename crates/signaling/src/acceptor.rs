@@ -17,12 +17,14 @@ use sip::{Aor, Edits, HeaderName, Message, MessageLimits, Method, Refusal, build
 use crate::core::{Asker, Core};
 use crate::extensions::check_require;
 use crate::route::{Destination, OwnRoutes, route};
+use crate::shares::{ShareLimits, Shares};
 use crate::{AdmittedRequest, Answer, Handoff, Ingress, Output, Question, Requester, Upstream, WorkerId};
 
 /// The server transactions of this worker, and which owner each was handed to.
 #[derive(Debug, Default)]
 pub(crate) struct Acceptor {
     owners_by_server: BTreeMap<ServerTransactionId, WorkerId>,
+    shares: Shares,
 }
 
 /// A request between its arrival and its admission.
@@ -38,6 +40,7 @@ pub(crate) struct Arrival {
 impl Acceptor {
     pub(crate) fn forget(&mut self, id: ServerTransactionId) {
         self.owners_by_server.remove(&id);
+        self.shares.give_back(id);
     }
 }
 
@@ -182,6 +185,9 @@ impl Core {
         let flow = arrival.facts.id;
         self.flows.admitted(flow, admitted.kind(), admitted.signs_in(), self.limits.users_per_flow_max);
         self.record_admitted(now, &arrival.message, &admitted);
+        if let Err(refusal) = self.take_share(&arrival, &admitted) {
+            return self.refuse_arrival(now, arrival, &refusal);
+        }
         if arrival.message.method() == Some(Method::Bye) {
             self.call_ended(now, &arrival.message);
         }
@@ -203,6 +209,20 @@ impl Core {
         let Arrival { message, facts, own_routes, upstream, .. } = arrival;
         let (ingress, routes_taken) = (Ingress::Flow(facts), own_routes.count);
         self.give_to_owner(now, AdmittedRequest { message, admitted, ingress, destination, routes_taken, upstream });
+    }
+
+    /// What one user or one partner has under way is bounded, so that something is left for all others.
+    fn take_share(&mut self, arrival: &Arrival, admitted: &Admitted) -> Result<(), Refusal> {
+        let Some(Upstream { requester: Requester::Outside(transaction), .. }) = arrival.upstream else { return Ok(()) };
+        let limits = ShareLimits {
+            user_max: self.limits.requests_per_user_max,
+            partner_max: self.limits.requests_per_partner_max,
+        };
+        let taken = self.acceptor.shares.take(transaction, admitted.origin(), arrival.evidence.in_dialog, limits);
+        taken.map_err(|limit| {
+            self.counts.hit(limit);
+            overloaded("too much of the same sender is under way")
+        })
     }
 
     pub(crate) fn give_to_owner(&mut self, now: Instant, request: AdmittedRequest) {
@@ -313,7 +333,13 @@ impl Core {
         self.draft_answered(now, to, status, &response);
         match to {
             Requester::Agent(serial) => self.asked.responded(serial, response, source),
-            Requester::Outside(id) => drop(self.transactions.respond(now, id, status, response)),
+            Requester::Outside(id) => {
+                if status >= 200 {
+                    self.acceptor.shares.give_back(id);
+                }
+                // It may have ended meanwhile.
+                let _ = self.transactions.respond(now, id, status, response);
+            }
             Requester::Notifier(subscription) => self.notified(now, subscription, status, response),
         }
     }

@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 16] = [
+pub const COUNTED_LIMITS: [&str; 18] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -25,6 +25,8 @@ pub const COUNTED_LIMITS: [&str; 16] = [
     "pages_waiting_max",
     "requests_max",
     "requests_per_call_max",
+    "requests_per_partner_max",
+    "requests_per_user_max",
     "server_transactions_max",
     "server_transactions_unproven_max",
     "undecided_secs_max",

@@ -38,6 +38,7 @@ mod registration;
 mod replacing;
 pub mod route;
 mod schedule;
+mod shares;
 mod status;
 mod store_and_forward;
 mod token;

@@ -14,6 +14,10 @@ pub struct Limits {
     pub server_transactions_max: usize,
     /// Server transactions at which those who have proven nothing yet, and datagrams, get 503: the rest is for others.
     pub server_transactions_unproven_max: usize,
+    /// Requests of one user of ours, and of one partner, that wait for their final answer; beyond it 503 with Retry-After. What
+    /// belongs to a dialog may be as many again.
+    pub requests_per_user_max: usize,
+    pub requests_per_partner_max: usize,
     /// Client transactions; beyond it 503.
     pub client_transactions_max: usize,
     /// Requests that wait for an answer; beyond it 503.
@@ -87,6 +91,8 @@ impl Default for Limits {
         Limits {
             server_transactions_max: 100_000,
             server_transactions_unproven_max: 50_000,
+            requests_per_user_max: 2_000,
+            requests_per_partner_max: 25_000,
             client_transactions_max: 100_000,
             waiting_max: 20_000,
             answer_secs_max: 20,

@@ -35,7 +35,7 @@ fn three(workers: u16, seed: u64, calls: CallSettings) -> Three {
     let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
     let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
     for site in [contoso, fabrikam] {
-        world.set_calls(site, calls);
+        world.configure(site, |config| config.calls = calls);
     }
     for (site, user) in [(contoso, ALICE), (contoso, DAVE), (fabrikam, BOB)] {
         world.user(site, user);

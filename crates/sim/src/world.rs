@@ -13,7 +13,7 @@ use federation::flow::{Direction, FlowFacts};
 use federation::partner::{Partner, PartnerKind};
 use federation::trust::PeerCertificate;
 use media::{MediaCommand, MediaEvent};
-use signaling::{CallSettings, Core, Input, Output, unreadable};
+use signaling::{Core, CoreConfig, Input, Output, unreadable};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Message, MessageLimits, ParseError, Transport, framing};
 
@@ -120,9 +120,9 @@ impl World {
         site
     }
 
-    /// What its administrator decided about calls; before anything happens.
-    pub fn set_calls(&mut self, site: usize, calls: CallSettings) {
-        self.sites[site].configs.iter_mut().for_each(|config| config.calls = calls);
+    /// With other limits or settings; before anything happens.
+    pub fn configure(&mut self, site: usize, change: impl Fn(&mut CoreConfig)) {
+        self.sites[site].configs.iter_mut().for_each(change);
         self.sites[site].start_again();
     }
 

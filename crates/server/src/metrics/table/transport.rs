@@ -202,7 +202,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 24] = [
+const LIMITS: [&str; 26] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -220,6 +220,8 @@ const LIMITS: [&str; 24] = [
     "parse_errors_per_flow_max",
     "requests_max",
     "requests_per_call_max",
+    "requests_per_partner_max",
+    "requests_per_user_max",
     "server_transactions_max",
     "server_transactions_unproven_max",
     "undecided_secs_max",
