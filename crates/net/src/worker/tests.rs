@@ -28,6 +28,7 @@ mod line;
 mod meeting;
 mod moving;
 mod unreadable;
+mod vectors;
 mod web_socket;
 
 const WORKERS: u16 = 2;

@@ -24,11 +24,17 @@ pub struct Stage {
     target: Option<Line>,
     at_target: Option<Message>,
     way: Way,
+    /// The phone that it is for knows neither REFER nor Replaces: a call to it is stood between.
+    is_between: bool,
     last: Option<Message>,
 }
 
 impl Stage {
     pub fn new(vector: &Vector, workers: u16, seed: u64, way: Way) -> Stage {
+        Stage::of_kind(vector, workers, seed, way, false)
+    }
+
+    pub fn of_kind(vector: &Vector, workers: u16, seed: u64, way: Way, is_between: bool) -> Stage {
         let mut world = World::new(seed);
         let partners: Vec<_> =
             Some(&*vector.partner).filter(|partner| !partner.is_empty()).map(allowed).into_iter().collect();
@@ -40,7 +46,8 @@ impl Stage {
         let user = from.clone().filter(|from| from.domain() == vector.home);
         let worker = u16::try_from(seed % u64::from(workers)).unwrap();
         let proof = from.filter(|_| user.is_none()).map(|from| certificate(&[from.domain()]));
-        let mut stage = Stage { world, home, sender: Line(0), user, target: None, at_target: None, way, last: None };
+        let mut stage =
+            Stage { world, home, sender: Line(0), user, target: None, at_target: None, way, is_between, last: None };
         stage.target = to.and_then(|to| stage.callee(vector, workers, &to));
         stage.sender = match way {
             Way::Stream => stage.world.connect(home, worker, proof),
@@ -68,7 +75,8 @@ impl Stage {
             _ => return None,
         };
         self.world.user(site, &to.to_string());
-        Some(phone::register(&mut self.world, site, 0, &to.to_string()))
+        let register = if self.is_between { phone::register_simple } else { phone::register };
+        Some(register(&mut self.world, site, 0, &to.to_string()))
     }
 
     /// Sends it, and once more with credentials if they are asked for and the challenge is not what was expected.
@@ -123,6 +131,11 @@ impl Stage {
             Way::Stream => replaced(&proven, b"=z9hG4bK", b"=z9hG4bKagain"),
             Way::Datagram => proven,
         }
+    }
+
+    /// Whether a server stands between the two phones.
+    pub fn stands_between(&self) -> bool {
+        self.world.statuses(self.home).iter().any(|status| status.calls_between > 0)
     }
 
     /// What nobody on the way had to touch came as it was sent.
