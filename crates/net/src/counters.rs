@@ -41,6 +41,8 @@ pub struct Counters {
     pub messages_sent: u64,
     pub datagrams_received: u64,
     pub datagrams_sent: u64,
+    /// STUN Binding requests, by which clients keep their way through a NAT open.
+    pub stun_answered: u64,
     /// Keep-alives and whatever else is too short to be a message.
     pub datagrams_ignored: u64,
     pub datagrams_oversized: u64,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
 use signaling::{Input, unreadable};
-use sip::{FlowId, Message, Transport, framing};
+use sip::{FlowId, Message, Transport, framing, stun};
 use tokio::net::UdpSocket;
 
 use crate::wire_log::{self, Way};
@@ -49,6 +49,11 @@ impl Worker {
     /// The first `length` bytes of the scratch buffer.
     fn take_datagram(&mut self, facts: FlowFacts, length: usize) {
         let bytes = &self.scratch[..length];
+        // Nothing is kept of it, and nothing written to the wire's log: it is no SIP.
+        if let Some(response) = stun::binding_response(bytes, facts.remote).filter(|_| facts.remote.port() != 0) {
+            self.counters.stun_answered += 1;
+            return self.answer_stun(facts.id, &response);
+        }
         // Nobody can be answered at port 0; a NAT binding is kept alive by whatever is sent (RFC 5626 4.4.2).
         if length < DATAGRAM_BYTES_MIN || facts.remote.port() == 0 {
             self.counters.datagrams_ignored += 1;
@@ -83,6 +88,14 @@ impl Worker {
         }
     }
 
+    fn answer_stun(&mut self, flow: FlowId, response: &[u8]) {
+        let FlowId::Datagram { listener, remote } = flow else { return };
+        if let Some(Some(socket)) = self.datagram_sockets.get(usize::from(listener)) {
+            // If the socket is full, the client asks again.
+            self.counters.datagrams_unsent += u64::from(socket.try_send_to(response, remote).is_err());
+        }
+    }
+
     pub(crate) fn send_datagram(&mut self, listener: u8, remote: SocketAddr, bytes: &[u8]) {
         if bytes.len() > DATAGRAM_BYTES_MAX {
             self.counters.datagrams_oversized += 1;
@@ -104,7 +117,7 @@ impl Worker {
     }
 }
 
-/// No start line with its headers is this short: keep-alives (CRLFs, NULs, STUN binding requests) are.
+/// No start line with its headers is this short: keep-alives (CRLFs, NULs) are.
 const DATAGRAM_BYTES_MIN: usize = 32;
 /// The payload of the largest IPv4 packet.
 const DATAGRAM_BYTES_MAX: usize = 65_507;

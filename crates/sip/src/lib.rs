@@ -22,6 +22,7 @@ mod parse;
 pub mod proxy;
 pub mod refusal;
 pub mod status;
+pub mod stun;
 pub mod transaction;
 pub mod transfer;
 pub mod uac;

@@ -398,6 +398,25 @@ fn requests_are_answered_where_they_came_from_on_every_transport() {
 }
 
 #[test]
+fn a_phone_behind_a_nat_is_told_by_stun_where_it_is_seen() {
+    let (contoso, _fabrikam, _name_server) = two_organisations();
+    let udp = StdUdpSocket::bind("127.0.0.1:0").expect("a free port");
+    udp.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], b"transaction!"].concat();
+    udp.send_to(&request[..19], contoso.udp).expect("a socket");
+    udp.send_to(&request, contoso.udp).expect("a socket");
+    let mut bytes = [0; 100];
+    let (count, from) = udp.recv_from(&mut bytes).expect("a response");
+    assert_eq!((count, from), (32, contoso.udp));
+    assert_eq!((&bytes[..2], &bytes[8..20]), (&[1, 1][..], &b"transaction!"[..]));
+    let port = u16::from_be_bytes([bytes[26] ^ 0x21, bytes[27] ^ 0x12]);
+    assert_eq!(port, udp.local_addr().expect("bound").port());
+    assert_eq!(contoso.sum(|seen| seen.stun_answered), 1);
+    assert_eq!(contoso.sum(|seen| seen.datagrams_ignored), 1, "cut short, it is noise");
+    assert_eq!(contoso.sum(|seen| seen.datagrams_sent), 0);
+}
+
+#[test]
 fn a_stream_without_borders_is_closed() {
     let (contoso, _fabrikam, _name_server) = two_organisations();
     let mut phone = Phone::connect(&contoso, "mallory");

@@ -82,6 +82,7 @@ pub static ALL: &[&Metric] = &[
     &transport::MESSAGES_UNREADABLE,
     &transport::MESSAGES_UNREADABLE_ANSWERED,
     &transport::DATAGRAMS_IGNORED,
+    &transport::STUN_ANSWERED,
     &transport::MESSAGES_LOST,
     &transport::LIMIT_HITS,
     &media::BRIDGES,

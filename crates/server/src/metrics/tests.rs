@@ -96,6 +96,7 @@ fn sockets(worker: u16) -> net::Counters {
         datagrams_received: 219,
         datagrams_sent: 220,
         datagrams_ignored: 221,
+        stun_answered: 235,
         datagrams_oversized: 222,
         datagrams_unsent: 223,
         framing_errors: 224,

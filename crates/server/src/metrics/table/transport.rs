@@ -157,6 +157,14 @@ pub(crate) static DATAGRAMS_IGNORED: Metric = Metric {
     read: |all| one(all.sum_sockets(|sockets| sockets.datagrams_ignored)),
 };
 
+pub(crate) static STUN_ANSWERED: Metric = Metric {
+    name: "comity_stun_answered_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "STUN requests on the UDP ports of SIP that were answered: keep-alives of phones behind NATs",
+    read: |all| one(all.sum_sockets(|sockets| sockets.stun_answered)),
+};
+
 pub(crate) static MESSAGES_LOST: Metric = Metric {
     name: "comity_messages_lost_total",
     kind: Kind::Counter,
