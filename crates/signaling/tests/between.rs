@@ -294,3 +294,33 @@ fn too_many_requests_within_a_call_wait_for_nobody() {
         assert!(refused.iter().all(|answer| answer.status() == Some(503)), "{refused:?}");
     });
 }
+
+/// RFC 5057 section 3.2: the dialog of a call goes on for a reference in it, but for nothing else and not for ever.
+#[test]
+fn a_reference_outlives_its_call_for_a_while() {
+    everywhere(|mut pair| {
+        let (invite, ok) = pair.call();
+        let (alice, bob) = (pair.alice, pair.bob);
+        let refer = phone::by_callee("REFER", &invite, 1).replace(
+            "Max-Forwards",
+            "Refer-To: <sip:carol@fabrikam.example>\nContact: <sip:bob@phone.invalid>\nMax-Forwards",
+        );
+        pair.ask(bob, alice, &refer, "202 Accepted");
+        pair.ask(bob, alice, &phone::by_callee("BYE", &invite, 2), "200 OK");
+        assert_eq!(pair.standing(), 1);
+        pair.world.send(alice, &phone::by_caller("INFO", &ok, 2));
+        assert_eq!(pair.world.only(alice).status(), Some(481));
+        let notify = |cseq| {
+            phone::by_caller("NOTIFY", &ok, cseq)
+                .replace("Max-Forwards", "Event: refer\nSubscription-State: active;expires=60\nMax-Forwards")
+        };
+        pair.ask(alice, bob, &notify(3), "200 OK");
+        pair.world.pass(Duration::from_secs(179));
+        pair.ask(alice, bob, &notify(4), "200 OK");
+        pair.world.pass(Duration::from_secs(2));
+        assert_eq!(pair.standing(), 0);
+        pair.world.send(alice, &notify(5));
+        assert_eq!(pair.world.only(alice).status(), Some(481));
+        pair.world.assert_quiet();
+    });
+}

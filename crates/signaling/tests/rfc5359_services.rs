@@ -7,7 +7,7 @@ mod conversation;
 mod phone;
 
 use conversation::{
-    ALICE, ANSWER, BOB, CAROL, OFFER, Stage, everywhere, method, proxied, sdp, text, told, with_contact, with_headers,
+    ALICE, ANSWER, BOB, CAROL, OFFER, Stage, everywhere, method, sdp, text, told, with_contact, with_headers,
 };
 use sim::{Line, allowed, blocked, first_line};
 use sip::{HeaderName, Message};
@@ -150,7 +150,7 @@ fn outgoing_call_screening_2_14() {
 /// Bob has the park server, at Chicago, take his place with Alice; and takes its place himself to have her back.
 #[test]
 fn call_park_2_15() {
-    proxied(|mut stage| {
+    everywhere(|mut stage| {
         let (alice, bob, park) = (stage.alice, stage.bob, stage.carol);
         let invite = stage.invite(ALICE, BOB, "a-b", OFFER);
         let call = stage.establish(alice, bob, &invite, ANSWER);
@@ -200,7 +200,7 @@ impl Stage {
 /// Carol sees that Bob's phone rings, and takes the call in its place, while it is an early dialog.
 #[test]
 fn call_pickup_2_16() {
-    proxied(|mut stage| {
+    everywhere(|mut stage| {
         let (alice, bob, carol) = (stage.alice, stage.bob, stage.carol);
         let invite = stage.invite(ALICE, BOB, "rings", OFFER);
         let ringing = stage.ring(alice, bob, &invite);
@@ -242,7 +242,7 @@ fn automatic_redial_2_17() {
 /// A page that Bob clicks at has his phone call Carol: a REFER outside of any call, and what it tells of that.
 #[test]
 fn click_to_dial_2_18() {
-    proxied(|mut stage| {
+    everywhere(|mut stage| {
         let (page, bob, carol) = (stage.alice, stage.bob, stage.carol);
         let refer = with_headers(&phone::request("REFER", ALICE, BOB, "click"), &format!("Refer-To: <sip:{CAROL}>"));
         let received = stage.pass(page, bob, &refer);

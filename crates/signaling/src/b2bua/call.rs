@@ -1,6 +1,7 @@
 //! One call that we stand between: requests and answers of either phone passed on to the other, and the two dialogs known well
 //! enough to end or to move them.
 
+mod reference;
 mod sound;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,6 +16,7 @@ use sip::refusal::Word;
 use sip::usage::Session;
 use sip::{Aor, HeaderName, Message, Method, ParseError, Refusal, build};
 
+use self::reference::Ended;
 pub(super) use self::sound::Run;
 use self::sound::{Sound, unacceptable};
 use super::dialogs::{Pair, Side};
@@ -36,6 +38,8 @@ pub(super) struct Call {
     /// The INVITE went out, as it came or with another offer.
     was_sent: bool,
     pairs: Vec<Pair>,
+    /// Dialogs whose session has ended.
+    ended: Vec<Ended>,
     asked_by_number: BTreeMap<u64, Asked>,
     last_number: u64,
     check_at: Instant,
@@ -133,6 +137,7 @@ impl Call {
             sound: Sound::Direct { attempts: offers.attempts },
             was_sent: offers.refusal.is_some(),
             pairs: Vec::new(),
+            ended: Vec::new(),
             asked_by_number: BTreeMap::new(),
             last_number: 0,
             check_at: now + limits.check_time,
@@ -157,7 +162,9 @@ impl Call {
     pub fn handle_request(&mut self, now: Instant, request: &AdmittedRequest) -> Result<(), Refusal> {
         let message = &request.message;
         let unknown = || Refusal::new(481, Word::DialogUnknown, "the call has no such dialog");
-        let found = self.pairs.iter_mut().find_map(|pair| pair.sender(message).map(|side| (pair, side)));
+        let ended = self.ended.iter_mut().map(|ended| &mut ended.pair);
+        let ended = ended.filter(|_| message.method() == Some(Method::Notify));
+        let found = self.pairs.iter_mut().chain(ended).find_map(|pair| pair.sender(message).map(|side| (pair, side)));
         let (pair, side) = found.ok_or_else(unknown)?;
         self.check_at = now + self.check_time;
         let from = pair.end_mut(side);
@@ -203,7 +210,9 @@ impl Call {
             Some(Asked::Passed(passed)) if passed.is_answered && response.status() >= Some(300) => {}
             Some(Asked::Passed(passed)) => {
                 self.check_at = now + self.check_time;
-                self.passed_answered(number, passed, response, source);
+                if let Some(tag) = self.passed_answered(number, passed, response, source) {
+                    self.end_pair(now, &tag);
+                }
             }
             Some(Asked::Check { tag, side }) if is_final => {
                 if matches!(response.status(), Some(408 | 430 | 481)) {
@@ -220,14 +229,19 @@ impl Call {
     }
 
     pub fn next_timeout(&self) -> Instant {
-        self.check_at
+        self.ended.iter().map(|ended| ended.until).fold(self.check_at, Instant::min)
     }
 
     /// Nothing was heard for long: a phone that is gone does not say so.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if now < self.check_at {
-            return;
+        self.ended.retain(|ended| now < ended.until);
+        if self.check_at <= now {
+            self.check(now);
         }
+        self.end_if_over();
+    }
+
+    fn check(&mut self, now: Instant) {
         self.check_at = now + self.check_time;
         let tags: Vec<String> =
             self.pairs.iter().filter(|pair| pair.is_confirmed).map(|pair| pair.tag().to_owned()).collect();
@@ -236,16 +250,22 @@ impl Call {
                 self.send_within(&tag, side, &Method::Options, Asked::Check { tag: tag.clone(), side });
             }
         }
-        self.end_if_over();
     }
 
     pub fn poll_output(&mut self) -> Option<CallOutput> {
         self.outputs.pop_front()
     }
 
-    fn passed_answered(&mut self, number: u64, mut passed: Box<Passed>, response: &Message, source: Option<IpAddr>) {
+    /// The tag of the pair whose session ends with this answer.
+    fn passed_answered(
+        &mut self,
+        number: u64,
+        mut passed: Box<Passed>,
+        response: &Message,
+        source: Option<IpAddr>,
+    ) -> Option<String> {
         passed = match self.offered_otherwise(passed, response) {
-            Ok(()) => return,
+            Ok(()) => return None,
             Err(passed) => passed,
         };
         let status = response.status().unwrap_or_default();
@@ -256,20 +276,28 @@ impl Call {
             Ok(response) => self.respond(&passed, &response, is_understood),
             // Sound may come without it, and the last answer says it again.
             Err(_) if status < 200 => {}
-            Err(_) => return self.answered_without_sound(passed, answerer, response),
+            Err(_) => {
+                self.answered_without_sound(passed, answerer, response);
+                return None;
+            }
         }
+        self.count_references(&passed, response);
         if let Ok(tag) = response.to().map(|to| to.tag().unwrap_or_default().to_owned()) {
             self.run_sound(passed.pair.as_ref().map_or(tag.as_str(), |(tag, _)| tag));
         }
-        match (&passed.pair, status) {
-            (None, 300..) => self.pairs.clear(),
-            (Some((tag, _)), 200..) if is_over(&passed.request, status) => self.pairs.retain(|pair| pair.tag() != tag),
-            _ => {}
-        }
+        let over = match (&passed.pair, status) {
+            (None, 300..) => {
+                self.pairs.clear();
+                None
+            }
+            (Some((tag, _)), 200..) if is_over(&passed.request, status) => Some(tag.clone()),
+            _ => None,
+        };
         // Each repeat of a 2xx to an INVITE is passed on, as each ACK is.
         if status < 200 || (status < 300 && passed.request.method() == Some(Method::Invite)) {
             self.asked_by_number.insert(number, Asked::Passed(passed));
         }
+        over
     }
 
     /// What an answer says of the dialog with whoever gave it.
@@ -337,6 +365,7 @@ impl Call {
                 Err(busy("a request within the call waits for its answer"))
             }
             [pair] => Ok(pair),
+            [] if !self.ended.is_empty() => Err(Refusal::new(481, Word::DialogUnknown, "the call has ended")),
             [] => Err(busy("the call rings")),
             _ => Err(busy("several devices have answered the call")),
         }
@@ -434,7 +463,11 @@ impl Call {
             // Other devices rang as well; nothing more comes of them.
             self.pairs.clear();
         }
-        if self.pairs.is_empty() && !self.is_opening() && !self.asked_by_number.values().any(Asked::is_owed) {
+        if self.pairs.is_empty()
+            && self.ended.is_empty()
+            && !self.is_opening()
+            && !self.asked_by_number.values().any(Asked::is_owed)
+        {
             self.outputs.push_back(CallOutput::Ended);
         }
     }

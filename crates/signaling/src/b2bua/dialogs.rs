@@ -49,6 +49,8 @@ pub(super) struct Pair {
     pub is_confirmed: bool,
     /// A 2xx to an INVITE waits for its ACK.
     pub expects_ack: bool,
+    /// Subscriptions by REFER that have not ended.
+    pub references: u8,
 }
 
 impl Pair {
@@ -74,6 +76,7 @@ impl Pair {
             callee: end(Dialog::uac(sent, response)?, &received.to()?, Some(numbers)),
             is_confirmed: false,
             expects_ack: false,
+            references: 0,
         };
         pair.caller.offers(received);
         Ok(pair)

@@ -203,7 +203,7 @@ impl Core {
         while let Some(standing) = self.between.calls_by_serial.get_mut(&serial) {
             let Some(output) = standing.call.poll_output() else {
                 let at = standing.call.next_timeout();
-                if standing.wakes_at.is_none_or(|set| set <= now) {
+                if standing.wakes_at.is_none_or(|set| set <= now || at < set) {
                     standing.wakes_at = Some(at);
                     self.schedule.push(at, Machine::Call(serial));
                 }

@@ -50,7 +50,7 @@ pub fn everywhere(play: impl Fn(Stage)) {
     }
 }
 
-/// For flows that no call of ours is in, or that phones without REFER cannot have.
+/// For flows in which nothing depends on who stands between.
 pub fn proxied(play: impl Fn(Stage)) {
     of_kind(Kind::Proxied, &play);
 }
