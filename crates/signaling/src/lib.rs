@@ -19,6 +19,7 @@ pub mod escalation;
 mod extensions;
 mod failover;
 mod flow_table;
+mod forking;
 mod forward;
 mod gateway;
 mod handoff;

@@ -36,6 +36,8 @@ pub struct Limits {
     pub undecided_secs_max: u64,
     /// Users proven on one flow.
     pub users_per_flow_max: usize,
+    /// How long the most wanted devices of a user ring before the next are called; which have a lower q.
+    pub ring_secs: u64,
     /// Devices that one request is forked to.
     pub branches_max: usize,
     /// Nonces whose counts are kept.
@@ -81,6 +83,10 @@ impl Limits {
         Duration::from_secs(self.link_secs_max)
     }
 
+    pub(crate) fn ring_time(&self) -> Duration {
+        Duration::from_secs(self.ring_secs)
+    }
+
     pub(crate) fn undecided_time(&self) -> Duration {
         Duration::from_secs(self.undecided_secs_max)
     }
@@ -102,6 +108,7 @@ impl Default for Limits {
             partner_connections: 4,
             undecided_secs_max: 10,
             users_per_flow_max: 64,
+            ring_secs: 20,
             branches_max: 16,
             nonces_max: 100_000,
             nonce_secs: 300,

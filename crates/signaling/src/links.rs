@@ -365,6 +365,7 @@ impl Core {
             request_uri: None,
             path: Vec::new(),
             leg: Some(Leg::Partner { domain: domain.to_owned() }),
+            q: 1000,
             others: Vec::new(),
         }
     }

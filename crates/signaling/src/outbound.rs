@@ -28,6 +28,7 @@ impl Core {
             request_uri: Some(binding.request_uri().to_owned()),
             path: binding.path.clone(),
             leg: Some(self.mint.flow_leg(us, binding.flow.id, aor)),
+            q: binding.q,
             others: Vec::new(),
         });
         let first = targets.next()?;

@@ -61,17 +61,6 @@ impl Core {
         self.fork(now, request, targets);
     }
 
-    /// A branch to each of these.
-    pub(crate) fn fork(&mut self, now: Instant, request: AdmittedRequest, targets: Vec<Target>) {
-        let Some(upstream) = request.upstream else { return };
-        self.record_routed(now, &request.message, &devices_named(targets.len()));
-        let context = self.open_context(now, upstream, request);
-        for target in targets {
-            self.send_branch(now, context, target);
-        }
-        self.close_target_set(now, context);
-    }
-
     /// Nobody is there: is he away (480), or is there no such user (404)?
     fn ask_recipient(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
         let asker = Asker::Recipient(Box::new(request));
@@ -112,8 +101,16 @@ impl Core {
             }
         }
         let (transport, local_port) = self.facts_of(flow);
-        let target =
-            Target { flow, transport, local_port, request_uri: None, path: Vec::new(), leg: None, others: Vec::new() };
+        let target = Target {
+            flow,
+            transport,
+            local_port,
+            request_uri: None,
+            path: Vec::new(),
+            leg: None,
+            q: 1000,
+            others: Vec::new(),
+        };
         self.send_single(now, request, target);
     }
 

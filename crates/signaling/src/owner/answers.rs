@@ -92,7 +92,7 @@ impl Core {
     }
 
     /// Does what the response context wants done.
-    pub(super) fn drain_context(&mut self, now: Instant, id: ContextId) {
+    pub(crate) fn drain_context(&mut self, now: Instant, id: ContextId) {
         while let Some(context) = self.owner.contexts.get_mut(&id) {
             let upstream = context.upstream;
             match context.machine.poll_output() {
@@ -121,8 +121,9 @@ impl Core {
                 Some(ContextOutput::Ended) => {
                     self.owner.remove(id);
                 }
+                None if context.machine.wants_more() && !context.later.is_empty() => self.call_next(now, id),
                 None => {
-                    let next = context.machine.next_timeout();
+                    let next = context.machine.next_timeout().into_iter().chain(context.later.moves_on_at).min();
                     if let Some(at) = next.filter(|at| context.wakes_at.is_none_or(|set| *at < set || set <= now)) {
                         context.wakes_at = Some(at);
                         self.schedule.push(at, Machine::Context(id));

@@ -10,6 +10,7 @@ use sip::{FlowId, Message, Method, Refusal, Transport};
 
 use crate::core::{Asker, Core};
 use crate::failover::Trial;
+use crate::forking::Later;
 use crate::route::Destination;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Upstream};
@@ -37,6 +38,7 @@ pub(super) struct Context {
     pub upstream: Upstream,
     pub machine: ResponseContext,
     pub trial: Trial,
+    pub later: Later,
     /// Its entry in the schedule, so that not every response adds one.
     pub wakes_at: Option<Instant>,
 }
@@ -50,6 +52,8 @@ pub(crate) struct Target {
     pub path: Vec<String>,
     /// What we record of it in a request that begins a dialog.
     pub leg: Option<Leg>,
+    /// How much it is wanted, in thousandths (RFC 3261 section 20.10).
+    pub q: u16,
     /// Of a device with several flows: the others, to be tried if this one fails.
     pub others: Vec<Target>,
 }
@@ -114,6 +118,24 @@ impl Owner {
         Some((context, others))
     }
 
+    pub(crate) fn set_later(&mut self, id: ContextId, later: Later) {
+        if let Some(context) = self.contexts.get_mut(&id) {
+            context.later = later;
+        }
+    }
+
+    /// Takes from those whose turn has not come.
+    pub(crate) fn take_next<T>(&mut self, id: ContextId, take: impl FnOnce(&mut Later) -> T) -> Option<T> {
+        self.contexts.get_mut(&id).map(|context| take(&mut context.later))
+    }
+
+    /// No more branches come.
+    pub(crate) fn close(&mut self, id: ContextId) {
+        if let Some(context) = self.contexts.get_mut(&id) {
+            context.machine.close_target_set();
+        }
+    }
+
     pub(super) fn remove(&mut self, id: ContextId) -> Option<Context> {
         let context = self.contexts.remove(&id)?;
         self.contexts_by_upstream.remove(&context.upstream);
@@ -129,7 +151,9 @@ impl Core {
             machine = machine.giving_up_at(now + self.limits.message_answer_time());
         }
         self.owner.contexts_by_upstream.insert(upstream, id);
-        self.owner.contexts.insert(id, Context { request, upstream, machine, trial, wakes_at: None });
+        self.owner
+            .contexts
+            .insert(id, Context { request, upstream, machine, trial, later: Later::default(), wakes_at: None });
         id
     }
 
@@ -169,9 +193,7 @@ impl Core {
 
     /// No more branches come: what is already known may be the answer.
     pub(crate) fn close_target_set(&mut self, now: Instant, id: ContextId) {
-        if let Some(context) = self.owner.contexts.get_mut(&id) {
-            context.machine.close_target_set();
-        }
+        self.owner.close(id);
         self.drain_context(now, id);
     }
 
@@ -195,6 +217,7 @@ impl Core {
         }
         if let Some(context) = self.owner.contexts.get_mut(&id) {
             context.trial.is_given_up = true;
+            context.later.give_up();
             context.machine.cancel(now);
         }
         self.drain_context(now, id);
@@ -208,10 +231,15 @@ impl Core {
     }
 
     pub(crate) fn wake_context(&mut self, now: Instant, id: ContextId) {
-        if let Some(context) = self.owner.contexts.get_mut(&id)
-            && context.machine.next_timeout().is_some_and(|at| at <= now)
-        {
+        let Some(context) = self.owner.contexts.get_mut(&id) else { return };
+        if context.machine.next_timeout().is_some_and(|at| at <= now) {
             context.machine.handle_timeout(now);
+        }
+        if !context.machine.is_open() {
+            context.later.give_up();
+        } else if context.later.moves_on_at.is_some_and(|at| at <= now) {
+            context.machine.give_up_branches();
+            self.call_next(now, id);
         }
         self.drain_context(now, id);
     }

@@ -63,6 +63,16 @@ pub fn register_simple(world: &mut World, site: usize, worker: u16, aor: &str) -
     line
 }
 
+/// Registers a device that is wanted so much; leaves the line quiet.
+pub fn register_wanted(world: &mut World, site: usize, worker: u16, aor: &str, q: &str) -> Line {
+    let line = world.connect(site, worker, None);
+    let wanted = |text: &str| text.replace("transport=tls>", &format!("transport=tls>;q={q}"));
+    world.send(line, &wanted(&registration(line, aor, 1, "")));
+    answer_challenge_as(world, line, aor, 2, wanted);
+    assert!(world.take(line).is_empty());
+    line
+}
+
 fn answer_challenge(world: &mut World, line: Line, aor: &str, cseq: u32) {
     let _ = answer_challenge_as(world, line, aor, cseq, str::to_owned);
 }

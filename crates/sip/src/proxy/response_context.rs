@@ -138,6 +138,18 @@ impl ResponseContext {
         self.is_open
     }
 
+    /// Whether nobody is asked any more, and none of those who were has settled it: others may be asked.
+    pub fn wants_more(&self) -> bool {
+        self.is_open
+            && self.progress == Progress::ExpectFinal
+            && !self.branches.iter().any(|branch| branch.state.is_pending())
+    }
+
+    /// Those that were asked have had long enough: they are cancelled, as by timer C, and others may be asked.
+    pub fn give_up_branches(&mut self) {
+        self.cancel_branches(CancelCause::TimerC);
+    }
+
     /// Whether another target may take the place of this branch's, which fails: nobody has answered or given up.
     pub fn may_replace(&self, id: ClientTransactionId) -> bool {
         let is_waited_for = |branch: &Branch| {
