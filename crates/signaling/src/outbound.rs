@@ -3,12 +3,29 @@
 use std::time::Instant;
 
 use registrar::Binding;
-use sip::Aor;
+use sip::refusal::Word;
 use sip::transaction::ClientTransactionId;
+use sip::{Aor, Message, Refusal};
 
+use crate::AdmittedRequest;
 use crate::core::Core;
 use crate::flow_table::Whereabouts;
 use crate::owner::Target;
+
+impl Target {
+    /// A request that datagrams would lose goes over a stream (RFC 3261 section 18.1.1), if the device has opened one:
+    /// nobody dials its Contact. If it has not, IP has to cut the datagram into pieces.
+    pub(crate) fn for_size(mut self, bytes: usize) -> Target {
+        if self.flow.is_reliable() || bytes <= REQUEST_BYTES_BY_DATAGRAM {
+            return self;
+        }
+        let Some(place) = self.others.iter().position(|other| other.flow.is_reliable()) else { return self };
+        let mut stream = self.others.remove(place);
+        stream.others = std::mem::take(&mut self.others);
+        stream.others.push(self);
+        stream
+    }
+}
 
 impl Core {
     /// The flows that lead to a user's devices, one to each device, most wanted first.
@@ -35,6 +52,28 @@ impl Core {
         Some(Target { others: targets.collect(), ..first })
     }
 
+    /// The request as it goes out, and the flow of the device that it is for: by its size, that may be another one.
+    ///
+    /// # Errors
+    /// 513 as for [`Core::outgoing`], and where only a datagram is left and cannot hold it.
+    pub(crate) fn outgoing_by_size(
+        &self,
+        request: &AdmittedRequest,
+        target: Target,
+        id: ClientTransactionId,
+    ) -> Result<(Target, Message), Refusal> {
+        let (flow, sent) = (target.flow, self.outgoing(request, &target, id)?);
+        let bytes = sent.as_bytes().len();
+        let target = target.for_size(bytes);
+        match target.flow == flow {
+            true if !flow.is_reliable() && bytes > DATAGRAM_BYTES_MAX => {
+                Err(Refusal::new(513, Word::MessageTooLarge, format!("{bytes} bytes, more than a datagram holds")))
+            }
+            true => Ok((target, sent)),
+            false => self.outgoing(request, &target, id).map(|sent| (target, sent)),
+        }
+    }
+
     /// The flow of this branch fails: the device is asked over its next one, if it has one, and somebody still waits. To
     /// be called before the branch is told.
     pub(crate) fn try_other_flow(&mut self, now: Instant, id: ClientTransactionId) {
@@ -48,3 +87,8 @@ impl Core {
         }
     }
 }
+
+/// What is larger goes by stream where the MTU of the way is not known (RFC 3261 section 18.1.1).
+const REQUEST_BYTES_BY_DATAGRAM: usize = 1300;
+/// The payload of the largest IPv4 packet.
+const DATAGRAM_BYTES_MAX: usize = 65_507;

@@ -173,6 +173,7 @@ impl Core {
         message: &Message,
         target: Target,
     ) -> Result<ClientTransactionId, Outcome> {
+        let target = target.for_size(message.as_bytes().len());
         let id = self.owner.next_branch();
         let branch = self.mint.branch(id.serial);
         let hop = Hop {

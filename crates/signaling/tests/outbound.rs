@@ -172,6 +172,93 @@ fn nobody_is_called_anew_once_the_caller_has_given_up() {
     });
 }
 
+/// RFC 3261 section 18.1.1, where nobody dials: what the device has opened is what there is.
+#[test]
+fn a_large_request_goes_by_the_stream_that_the_device_has_and_else_by_datagram() {
+    for has_stream in [true, false] {
+        let mut world = World::new(1);
+        let site = world.organisation("contoso.example", 1, &[], false);
+        world.user(site, ALICE);
+        world.user(site, BOB);
+        let alice = phone::register(&mut world, site, 0, ALICE);
+        let stream = world.connect(site, 0, None);
+        if has_stream {
+            phone::register_flow(&mut world, stream, BOB, 1);
+            world.pass(Duration::from_secs(1));
+        }
+        let datagrams = world.datagrams(site, None);
+        phone::register_flow(&mut world, datagrams, BOB, 2);
+        for (call_id, length, line) in
+            [("small", 100, datagrams), ("large", 1300, if has_stream { stream } else { datagrams })]
+        {
+            let request = phone::request("MESSAGE", ALICE, BOB, call_id);
+            world.send(alice, &phone::with_body(&request, "", "text/plain", &"x".repeat(length)));
+            let arrived = world.only(line);
+            assert_eq!((arrived.call_id(), arrived.body().len()), (Ok(call_id), length));
+            let transport = if line == stream { "TLS" } else { "UDP" };
+            assert_eq!(arrived.top_via().unwrap().transport, transport);
+            world.send(line, &phone::answer(&arrived, "200 OK", "bob"));
+            assert_eq!(world.only(alice).status(), Some(200));
+        }
+        world.assert_quiet();
+    }
+}
+
+/// The next flow of a large request that its stream failed is the datagram flow, after all.
+#[test]
+fn a_stream_that_fails_leaves_the_datagrams() {
+    let mut world = World::new(1);
+    let site = world.organisation("contoso.example", 1, &[], false);
+    world.user(site, ALICE);
+    world.user(site, BOB);
+    let alice = phone::register(&mut world, site, 0, ALICE);
+    let stream = world.connect(site, 0, None);
+    phone::register_flow(&mut world, stream, BOB, 1);
+    world.pass(Duration::from_secs(1));
+    let datagrams = world.datagrams(site, None);
+    phone::register_flow(&mut world, datagrams, BOB, 2);
+    let request = phone::request("MESSAGE", ALICE, BOB, "large");
+    world.send(alice, &phone::with_body(&request, "", "text/plain", &"x".repeat(1300)));
+    assert!(first_line(&world.only(stream)).starts_with("MESSAGE"));
+    world.hang_up(stream);
+    let arrived = world.only(datagrams);
+    world.send(datagrams, &phone::answer(&arrived, "200 OK", "bob"));
+    assert_eq!(world.only(alice).status(), Some(200));
+    world.assert_quiet();
+}
+
+#[test]
+fn what_no_datagram_holds_is_refused_and_not_lost() {
+    let mut world = World::new(1);
+    let site = world.organisation("contoso.example", 1, &[], false);
+    world.user(site, ALICE);
+    world.user(site, BOB);
+    let alice = phone::register(&mut world, site, 0, ALICE);
+    let datagrams = world.datagrams(site, None);
+    phone::register_flow(&mut world, datagrams, BOB, 2);
+    let (mut held, mut refused) = (0, 0);
+    for length in (64_400..64_900).step_by(10) {
+        let request = phone::request("INVITE", ALICE, BOB, &format!("c{length}"));
+        world.send(alice, &phone::with_body(&request, "", "application/sdp", &"x".repeat(length)));
+        let arrived = world.take(datagrams);
+        match world.take(alice).first() {
+            None => {
+                let [invite] = &arrived[..] else { panic!("{} messages", arrived.len()) };
+                assert!(invite.as_bytes().len() <= 65_507, "{length}");
+                world.send(datagrams, &phone::answer(invite, "486 Busy Here", "bob"));
+                held += 1;
+            }
+            Some(answer) => {
+                assert_eq!((answer.status(), arrived.len()), (Some(513), 0));
+                refused += 1;
+            }
+        }
+        world.take(datagrams);
+        world.take(alice);
+    }
+    assert!(held > 0 && refused > 3, "{held} held, {refused} refused");
+}
+
 #[test]
 fn by_datagrams_no_time_is_said_between_keep_alives() {
     let mut world = World::new(1);

@@ -162,7 +162,7 @@ impl Core {
         let id = self.owner.next_branch();
         let Some(request) = self.owner.request(context) else { return };
         let method = request.message.method().unwrap_or(Method::Options);
-        let sent = match self.outgoing(request, &target, id) {
+        let (target, sent) = match self.outgoing_by_size(request, target, id) {
             Ok(sent) => sent,
             Err(refusal) => return self.abandon_context(now, context, &refusal),
         };
