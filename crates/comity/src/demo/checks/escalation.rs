@@ -1,6 +1,6 @@
 //! A call of two that becomes a meeting of three while it goes on: nobody redials.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 
 use super::super::organisation::Organisation;
 use super::super::phone::{Call, Phone};
@@ -34,11 +34,20 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
 fn replace(contoso: &Organisation, alice: &mut Phone, bob: &mut Phone, carol: &mut Phone) -> anyhow::Result<()> {
     let (mut before, of_bob) = set_up(alice, bob)?;
     before.expect_tones(&["bob"])?;
-    let made = contoso.comity_json(&["meeting", "escalate", before.call_id(), "--add", carol.aor()])?;
+    let command = ["meeting", "escalate", before.call_id(), "--add", carol.aor()].map(str::to_owned);
+    let (of_alice, of_bob, made) = std::thread::scope(|scope| {
+        // It answers when somebody is there.
+        let made = scope.spawn(|| contoso.comity_json(&command.each_ref().map(String::as_str)));
+        let of_alice = alice.expect_replaced(&before)?;
+        let of_bob = bob.expect_replaced(&of_bob)?;
+        let made = made.join().map_err(|_| anyhow!("the command did not end"))?;
+        made.map(|made| (of_alice, of_bob, made))
+    })?;
     let id = made["id"].as_str().with_context(|| format!("no ID: {made}"))?;
     let address = format!("meet-{id}@contoso.example");
-    let of_alice = alice.expect_replaced(&before, &address)?;
-    let of_bob = bob.expect_replaced(&of_bob, &address)?;
+    for call in [&of_alice, &of_bob] {
+        ensure!(call.remote_target() == format!("sip:{address}"), "the INVITE is of {}", call.remote_target());
+    }
     end(alice, &mut before, bob)?;
     let of_carol = carol.expect_called_in(&address)?;
     of_alice.expect_tones(&["bob", "carol"])?;
