@@ -47,14 +47,16 @@ pub fn datagram_refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Opti
 fn essence(bytes: &[u8]) -> Option<(u16, Bytes)> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let (status, mut essence) = start_line(lines.next()?)?;
-    let mut seen = Vec::new();
+    // Never more than what is repeated: whoever sends nonsense chooses how many lines there are of it.
+    let mut seen = Vec::with_capacity(REPEATED.len());
     let mut is_repeated = false;
     for line in lines.take_while(|line| *line != b"\r\n") {
         // A continuation belongs to the line before it (RFC 3261 7.3.1).
         if !matches!(line.first(), Some(b' ' | b'\t')) {
             let name = name(line);
-            is_repeated = REPEATED.contains(&name) && (name == HeaderName::Via || !seen.contains(&name));
-            seen.push(name);
+            let is_new = REPEATED.contains(&name) && !seen.contains(&name);
+            seen.extend(is_new.then_some(name));
+            is_repeated = is_new || name == HeaderName::Via;
         }
         if is_repeated {
             essence.put_slice(line);
