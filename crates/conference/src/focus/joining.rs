@@ -5,9 +5,9 @@ use sip::refusal::Word;
 use sip::usage::{InviteUsage, Session};
 use sip::{Aor, HeaderName, Message, Refusal};
 
+use super::demands::check_acceptable;
 use super::endpoint::{Endpoint, EndpointId, Hearing, Sound, Stage, Then};
 use super::participant::{Participant, Place};
-use super::replacing::check_required;
 use super::{Focus, malformed, new_tag};
 use crate::policy::admission::{self, Entry};
 use crate::{FocusOutput, Incoming, SoundCommand, Tone, Turn};
@@ -16,7 +16,7 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn join(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_, S>) -> Result<(), Refusal> {
         let Some(to) = incoming.to else { return Ok(()) };
         let request = incoming.request;
-        check_required(request)?;
+        check_acceptable(request)?;
         let (who, display) = sender(request)?;
         let replaced = self.replaced(request)?;
         let entry = if replaced.is_some() { self.admit_in_place(&who)? } else { self.admit(turn, &who)? };

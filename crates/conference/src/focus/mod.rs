@@ -6,6 +6,7 @@
 mod adopting;
 mod command;
 mod delivery;
+mod demands;
 mod endpoint;
 mod gathering;
 mod inviting;
@@ -38,6 +39,7 @@ use crate::{ConferenceId, ConferenceLimits, FocusOutput, Incoming, Outcome, Soun
 
 pub use adopting::Adoption;
 pub use command::Command;
+use demands::{check_required, not_taken};
 pub use endpoint::Hearing;
 use endpoint::{Endpoint, EndpointId, Stage};
 pub use gathering::CallOf;
@@ -163,6 +165,7 @@ impl<S: Copy + Ord> Focus<S> {
     /// What the request is to be answered with.
     pub fn handle_request(&mut self, turn: &mut Turn<'_>, incoming: Incoming<'_, S>) -> Result<(), Refusal> {
         let request = incoming.request;
+        check_required(request)?;
         let local_tag = request.to().map_err(malformed)?.tag();
         match (local_tag, request.method().unwrap_or(Method::Options)) {
             (_, Method::Subscribe) => self.handle_subscribe(turn, &incoming),
@@ -171,10 +174,7 @@ impl<S: Copy + Ord> Focus<S> {
             (None, Method::Message) => self.handle_page(turn, &incoming),
             (None, Method::Options) => self.tell_options(&incoming),
             (None, Method::Refer) => self.handle_reference(turn, &incoming, None),
-            (None, method) => {
-                Err(Refusal::new(405, Word::MethodNotAllowed, format!("a conference takes no {method} here"))
-                    .with_header(HeaderName::Allow, ALLOW.to_owned()))
-            }
+            (None, method) => Err(not_taken(&method, "outside of a session with it")),
         }
     }
 
@@ -303,8 +303,7 @@ impl<S: Copy + Ord> Focus<S> {
             Some(Method::Message) => self.handle_said(turn, incoming, id),
             Some(Method::Refer) => self.handle_reference(turn, incoming, Some(id)),
             Some(Method::Options | Method::Info) => self.tell_options(incoming),
-            _ => Err(Refusal::new(405, Word::MethodNotAllowed, "not within a session of a conference")
-                .with_header(HeaderName::Allow, ALLOW.to_owned())),
+            method => Err(not_taken(&method.unwrap_or(Method::Options), "within a session with it")),
         }
     }
 

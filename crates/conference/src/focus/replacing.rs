@@ -2,7 +2,7 @@
 //! hands his place to somebody else.
 
 use sip::refusal::Word;
-use sip::{Aor, HeaderName, Message, Refusal};
+use sip::{Aor, Message, Refusal};
 
 use super::endpoint::EndpointId;
 use super::participant::Participant;
@@ -32,20 +32,3 @@ impl<S: Copy + Ord> Focus<S> {
         admission::by_rule(&self.conduct, who).map(|_| Entry::Inside)
     }
 }
-
-/// Nothing may be demanded of us that we do not know (RFC 3261 section 8.2.2.3).
-///
-/// # Errors
-/// 420 `extension-unsupported` with Unsupported.
-pub(super) fn check_required(request: &Message) -> Result<(), Refusal> {
-    let unknown: Vec<&str> = request.option_tags(HeaderName::Require).filter(|tag| !KNOWN.contains(tag)).collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let unknown = unknown.join(", ");
-    let refusal = Refusal::new(420, Word::ExtensionUnsupported, format!("Require: {unknown}"));
-    Err(refusal.with_header(HeaderName::Unsupported, unknown))
-}
-
-/// What an INVITE may require of a focus.
-const KNOWN: [&str; 2] = ["replaces", "norefersub"];
