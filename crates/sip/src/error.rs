@@ -31,6 +31,8 @@ pub enum FramingError {
     BareLineFeed,
     #[error("carriage return without line feed")]
     BareCarriageReturn,
+    #[error("NUL that no backslash escapes")]
+    Nul,
     #[error("header line without a colon")]
     NoColon,
     #[error("malformed header name")]

@@ -1,7 +1,7 @@
 //! Where a message ends (RFC 3261 7.5, 18.3, 20.14): one scanner for streams, datagrams and the parser, so that
 //! they cannot disagree. What two implementations could read differently is refused, never guessed.
 //!
-//! A NUL in a value is text: RFC 4475 3.1.1.2 has one, escaped.
+//! A NUL is text behind a backslash only: RFC 4475 3.1.1.2 has one. Elsewhere readers that are made of C's strings end there.
 
 use bytes::{Bytes, BytesMut};
 
@@ -201,7 +201,7 @@ impl HeaderScanner {
 
     /// The next CRLF; `None` while it is not there. Every other CR or LF is an error, and so is a limit passed.
     fn next_line_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, FramingError> {
-        let found = memchr::memchr2(b'\r', b'\n', &bytes[self.scanned..]).map(|offset| self.scanned + offset);
+        let found = find_break(bytes, self.scanned);
         let end = found.unwrap_or(bytes.len());
         if end - self.line_start > self.limits.line_max {
             return Err(FramingError::LineTooLong);
@@ -214,6 +214,7 @@ impl HeaderScanner {
             None | Some((b'\r', None)) => Ok(None),
             Some((b'\r', Some(b'\n'))) => Ok(found),
             Some((b'\r', Some(_))) => Err(FramingError::BareCarriageReturn),
+            Some((0, _)) => Err(FramingError::Nul),
             Some(_) => Err(FramingError::BareLineFeed),
         }
     }
@@ -260,6 +261,18 @@ impl HeaderScanner {
             true => Err(FramingError::MessageTooLong),
             false => Ok(Head { start_line, length, content_length: self.content_length }),
         }
+    }
+}
+
+/// The first CR or LF, or NUL that is no quoted pair.
+#[inline(always)]
+fn find_break(bytes: &[u8], mut from: usize) -> Option<usize> {
+    loop {
+        let found = from + memchr::memchr3(b'\r', b'\n', 0, &bytes[from..])?;
+        if bytes[found] != 0 || !bytes[..found].ends_with(b"\\") {
+            return Some(found);
+        }
+        from = found + 1;
     }
 }
 
@@ -345,6 +358,17 @@ mod tests {
         assert_eq!(cut_all(&mut Framer::default(), text.as_bytes()), Ok(expected.to_vec()));
     }
 
+    /// Sofia-sip and others hold a message with one for unended: what follows would be part of it for them, not for us.
+    #[test]
+    fn a_nul_is_text_behind_a_backslash_only() {
+        for value in ["a\0b", "\0", "\"a\0b\"", "a\0\\"] {
+            assert_eq!(refused(&with_header(&format!("Subject: {value}"))), FramingError::Nul, "{value:?}");
+        }
+        assert_eq!(refused(&with_header("Via: SIP/2.0/TCP a;branch=z9\0hG4bK1")), FramingError::Nul);
+        let escaped = with_header("Subject: \"a\\\0b\"");
+        assert_eq!(cut_all(&mut Framer::default(), escaped.as_bytes()).map(|frames| frames.len()), Ok(1));
+    }
+
     #[test]
     fn byte_by_byte_is_the_same() {
         let mut framer = Framer::default();
@@ -381,7 +405,7 @@ mod tests {
             ("Subject: x\r", BareCarriageReturn),
             ("no colon", NoColon),
             ("Sub ject: x", HeaderName),
-            ("Sub\0ject: x", HeaderName),
+            ("Sub\0ject: x", Nul),
             (": x", HeaderName),
             ("Subject x: y", HeaderName),
             (" Subject: x", Fold),

@@ -152,13 +152,14 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Whether all of `text` is parameters and no name that `once` lists occurs twice.
+/// Whether all of `text` is parameters, and no name that `once` lists occurs twice or with an empty value, which others refuse
+/// or take for none.
 pub(crate) fn check_params(text: &str, once: &[&str]) -> bool {
     let mut all = params(text);
     let mut seen = 0u32;
     for param in &mut all {
         if let Some(index) = once.iter().position(|name| param.name.eq_ignore_ascii_case(name)) {
-            if seen & (1 << index) != 0 {
+            if seen & (1 << index) != 0 || param.value == Some("") {
                 return false;
             }
             seen |= 1 << index;

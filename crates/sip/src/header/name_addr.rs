@@ -192,6 +192,7 @@ mod tests {
             "<sip:a@b >",
             "<<sip:a@b>>",
             "<sip:a@b>tag=1",
+            "<sip:a@b>;tag=",
             "<sip:a@b>;tag=1;tag=2",
             "<sip:a@b>;TAG=1;tag=1",
             "<sip:a@b>, <sip:c@d>",
