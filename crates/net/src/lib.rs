@@ -21,7 +21,7 @@ mod tcp;
 mod tls;
 mod turn;
 mod udp;
-mod web_socket;
+pub mod web_socket;
 mod wire;
 mod wire_log;
 pub mod worker;

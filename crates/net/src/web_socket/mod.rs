@@ -5,7 +5,7 @@
 //! writes into one that is emptied onto the wire.
 
 mod origins;
-pub(crate) mod upgrade;
+pub mod upgrade;
 
 use std::io::{self, Read, Write};
 
@@ -19,7 +19,7 @@ use tungstenite::{Error, Message, Utf8Bytes};
 pub use origins::{Origin, OriginError, Origins};
 
 /// The framing of one flow.
-pub(crate) struct WebSocket {
+pub struct WebSocket {
     protocol: tungstenite::WebSocket<Pipe>,
     /// What the peer is told when we end it (RFC 6455 section 7.4.1).
     close_code: CloseCode,
@@ -33,7 +33,7 @@ struct Pipe {
 }
 
 impl WebSocket {
-    pub(crate) fn new(limits: MessageLimits) -> WebSocket {
+    pub fn new(limits: MessageLimits) -> WebSocket {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
             .write_buffer_size(0)
@@ -48,7 +48,7 @@ impl WebSocket {
 
     /// The next frame of what was received, all of which is taken. A message is whole, whatever pieces it came in, and
     /// text or binary alike; its own end is the parser's business.
-    pub(crate) fn cut(&mut self, received: &mut BytesMut) -> Result<Option<Frame>, Box<Error>> {
+    pub fn cut(&mut self, received: &mut BytesMut) -> Result<Option<Frame>, Box<Error>> {
         self.protocol.get_mut().receive(received);
         match self.protocol.read() {
             Ok(Message::Text(text)) => Ok(Some(sip_frame(text.into()))),
@@ -74,33 +74,33 @@ impl WebSocket {
     }
 
     /// The peer has said that no more will come.
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// A message that has no sure end: the peer will be told so.
-    pub(crate) fn message_was_ambiguous(&mut self) {
+    pub fn message_was_ambiguous(&mut self) {
         self.close_code = CloseCode::Invalid;
     }
 
     /// Puts a message into the output, as text where it is some. After the end there is nobody to read it.
-    pub(crate) fn queue(&mut self, message: Bytes) {
+    pub fn queue(&mut self, message: Bytes) {
         let framed = Utf8Bytes::try_from(message.clone()).map_or_else(|_| Message::Binary(message), Message::Text);
         self.protocol.write(framed).ok();
     }
 
-    pub(crate) fn ping(&mut self) {
+    pub fn ping(&mut self) {
         self.protocol.write(Message::Ping(Bytes::new())).ok();
     }
 
     /// Nothing, where the peer has said it before.
-    pub(crate) fn say_goodbye(&mut self) {
+    pub fn say_goodbye(&mut self) {
         let frame = CloseFrame { code: self.close_code, reason: Utf8Bytes::default() };
         self.protocol.close(Some(frame)).ok();
     }
 
     /// What is to go out now.
-    pub(crate) fn take_output(&mut self) -> Bytes {
+    pub fn take_output(&mut self) -> Bytes {
         std::mem::take(&mut self.protocol.get_mut().output).into()
     }
 }

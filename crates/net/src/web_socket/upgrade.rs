@@ -10,7 +10,7 @@ use tungstenite::http::{HeaderValue, StatusCode, header};
 use super::Origins;
 
 /// What came so far of a handshake.
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// More bytes are needed.
     Incomplete,
     /// The request took this many bytes; the response is to be written.
@@ -23,7 +23,7 @@ pub(crate) enum Verdict {
 
 /// The answer to who may not, or has not asked for a WebSocket.
 #[derive(Debug, Clone)]
-pub(crate) struct Rejection {
+pub struct Rejection {
     pub(crate) status: StatusCode,
     /// Where it is our policy that says no.
     pub(crate) word: Option<Word>,
@@ -32,7 +32,7 @@ pub(crate) struct Rejection {
 }
 
 /// Judges what a client has sent before anything was answered.
-pub(crate) fn judge(received: &[u8], origins: &Origins) -> Verdict {
+pub fn judge(received: &[u8], origins: &Origins) -> Verdict {
     match Request::try_parse(&received[..received.len().min(HEAD_BYTES_MAX)]) {
         Ok(Some((request_bytes, request))) => match answer(&request, origins) {
             Ok(response) => Verdict::Accepted { request_bytes, response },
@@ -99,7 +99,7 @@ fn rejected(error: &tungstenite::Error) -> Rejection {
 
 impl Rejection {
     /// The whole response: the word, or what is served here.
-    pub(crate) fn response(&self) -> Bytes {
+    pub fn response(&self) -> Bytes {
         let extra = match self.status {
             StatusCode::UPGRADE_REQUIRED => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
             StatusCode::METHOD_NOT_ALLOWED => "Allow: GET\r\n",

@@ -1,0 +1,85 @@
+//! What the workers are told at their start: one organisation, its partners and a meeting.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use conference::schedule::{Meeting, Meetings};
+use federation::admission::Organisation;
+use federation::partner::{Partner, PartnerKind, Partners};
+use signaling::{CallSettings, CoreConfig, Limits, Listener, WorkerId};
+use sip::Transport;
+
+/// Fabrikam is allowed; Northwind is not known, allowed by its edge's name, or blocked.
+pub fn partners(variant: usize) -> Arc<Partners> {
+    let partner = |domain: &str, kind| Partner { domain: domain.into(), kind, comment: String::new() };
+    let mut list = vec![partner("fabrikam.example", PartnerKind::AllowedDomain)];
+    match variant {
+        0 => {}
+        1 => {
+            let edge = "sip.northwind.example:5062".into();
+            list.push(partner("northwind.example", PartnerKind::AllowedServer { edge }));
+        }
+        _ => list.push(partner("northwind.example", PartnerKind::Blocked)),
+    }
+    Arc::new(Partners::new(list, true, variant == 0))
+}
+
+pub fn meetings(is_cancelled: bool) -> Arc<Meetings> {
+    let text = include_str!("meeting.json");
+    let meeting: Meeting = serde_json::from_str(text).expect("a meeting of ours");
+    Arc::new(Meetings::new([Meeting { is_cancelled, ..meeting }]))
+}
+
+pub fn config((worker, workers): (WorkerId, u16), now: Instant, calls: CallSettings, limits: Limits) -> CoreConfig {
+    let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    CoreConfig {
+        worker,
+        workers,
+        organisation: Arc::new(Organisation::new(vec!["contoso.example".into()], "sip.contoso.example".into())),
+        listeners: vec![
+            Listener { transport: Transport::Tls, address: address(5061) },
+            Listener { transport: Transport::Udp, address: address(5060) },
+        ],
+        secret: [7; 32],
+        incarnation: 1,
+        epoch: now,
+        epoch_unix_ms: 1_800_000_000_000,
+        partners: partners(0),
+        meetings: meetings(false),
+        calls,
+        limits,
+        random_seed: 7,
+    }
+}
+
+/// So small that a short script reaches them.
+pub fn small_limits() -> Limits {
+    let mut limits = Limits {
+        server_transactions_max: 12,
+        server_transactions_unproven_max: 6,
+        client_transactions_max: 12,
+        waiting_max: 6,
+        waiting_per_link_max: 2,
+        users_per_flow_max: 2,
+        branches_max: 3,
+        nonces_max: 8,
+        decisions_max: 16,
+        conferences_max: 2,
+        calls_between_max: 2,
+        calls_proxied_max: 2,
+        requests_per_call_max: 3,
+        gateways_max: 2,
+        call_records_max: 4,
+        call_records_per_user_max: 2,
+        ..Limits::default()
+    };
+    limits.registrar.bindings_per_aor_max = 2;
+    limits.presence.subscriptions_max = 4;
+    limits.presence.watchers_per_user_max = 2;
+    limits.presence.publications_per_user_max = 2;
+    limits.conference.participants_max = 3;
+    limits.conference.requests_max = 6;
+    limits.store_and_forward.empty_queues_max = 2;
+    limits
+}

@@ -1,0 +1,64 @@
+//! What is asked of everything that reads bytes from outside, for any bytes there may be.
+//!
+//! Each target takes bytes and asserts properties; `fuzz/` drives it with libFuzzer, and a test replays its corpus. Nothing of
+//! this is shipped. A property is one that holds for all input: what it does not hold for is a defect of the crate that it is
+//! about, and becomes a test there.
+
+mod certificate;
+mod choices;
+mod configuration;
+mod core;
+mod discovery;
+mod documents;
+mod handoff;
+mod media;
+mod session_description;
+mod sip;
+mod web_socket;
+
+/// A property of all bytes, under the name of its entry point and its corpus.
+pub struct Target {
+    pub name: &'static str,
+    /// Panics where the property does not hold.
+    pub run: fn(&[u8]),
+}
+
+macro_rules! targets {
+    ($($name:ident = $path:path,)*) => {
+        pub const TARGETS: &[Target] = &[$(Target { name: stringify!($name), run: $name },)*];
+
+        $(
+            #[doc = concat!("See the module of this target, and the corpus of the same name.")]
+            pub fn $name(bytes: &[u8]) {
+                $path(bytes);
+            }
+        )*
+    };
+}
+
+targets! {
+    framing = sip::framing::check,
+    message = sip::message::check,
+    edits = sip::edits::check,
+    via = sip::via::check,
+    address = sip::address::check,
+    uri = sip::uri::check,
+    small_headers = sip::small_headers::check,
+    digest = sip::digest::check,
+    certificate = certificate::check,
+    discovery = discovery::check,
+    session_description = session_description::check,
+    rtp = media::rtp::check,
+    srtp = media::srtp::check,
+    media_node = media::node::check,
+    web_socket = web_socket::check,
+    configuration = configuration::check,
+    pidf = documents::pidf,
+    conference_info = documents::conference_info,
+    is_composing = documents::is_composing,
+    resource_lists = documents::resource_lists,
+    cpim = documents::cpim,
+    multipart = documents::multipart,
+    handoff = handoff::check,
+    core = core::check,
+}

@@ -1,0 +1,44 @@
+//! CSeq, Event, Subscription-State and Replaces: what is printed parses to the same.
+
+use sip::header::Replaces;
+use sip::header::grammar::{params, split_list, trim, unquote};
+use sip::{CSeq, EventHeader, SubscriptionState};
+
+pub fn check(bytes: &[u8]) {
+    if let Ok(cseq) = CSeq::parse(bytes) {
+        assert_eq!(CSeq::parse(cseq.to_string().as_bytes()), Ok(cseq));
+    }
+    if let Ok(event) = EventHeader::parse(bytes) {
+        assert_eq!(EventHeader::parse(event.to_string().as_bytes()), Ok(event));
+    }
+    if let Ok(state) = SubscriptionState::parse(bytes) {
+        assert_eq!(SubscriptionState::parse(state.to_string().as_bytes()), Ok(state));
+    }
+    check_list(bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    check_params(text);
+    if let Ok(replaces) = Replaces::parse(text) {
+        let early = if replaces.early_only { ";early-only" } else { "" };
+        let dialog = &replaces.dialog;
+        let printed = format!("{};to-tag={};from-tag={}{early}", dialog.call_id, dialog.local_tag, dialog.remote_tag);
+        assert_eq!(Replaces::parse(&printed), Ok(replaces));
+    }
+}
+
+/// The elements joined are a list of the same elements.
+fn check_list(bytes: &[u8]) {
+    let elements: Vec<&[u8]> = split_list(bytes).collect();
+    assert!(elements.iter().all(|element| !element.is_empty()));
+    let joined = elements.join(&b", "[..]);
+    assert_eq!(split_list(&joined).collect::<Vec<_>>(), elements);
+}
+
+fn check_params(text: &str) {
+    let mut printed = String::new();
+    for param in params(text) {
+        printed += &param.value.map_or(format!(";{}", param.name), |value| format!("; {} = {value}", param.name));
+    }
+    assert!(params(&printed).eq(params(text)));
+    assert_eq!(trim(trim(text)), trim(text));
+    assert!(unquote(text).len() <= text.len());
+}

@@ -1,0 +1,68 @@
+//! Every file of every corpus once more, and the test messages of the RFCs where a target reads messages.
+
+// A test may unwrap.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use fuzzing::TARGETS;
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn replay(name: &str) {
+    let target = TARGETS.iter().find(|target| target.name == name).unwrap();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let files = files(&corpus);
+    assert!(!files.is_empty(), "{name} has no corpus");
+    for file in files {
+        // Named before: a panic says which.
+        println!("{}", file.display());
+        (target.run)(&std::fs::read(&file).unwrap());
+    }
+}
+
+macro_rules! replays {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            replay(stringify!($name));
+        })*
+
+        #[test]
+        fn every_target_is_replayed_and_has_its_entry_point() {
+            let replayed = [$(stringify!($name)),*];
+            let targets: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+            assert_eq!(targets, replayed);
+            for name in targets {
+                let entry = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../fuzz/fuzz_targets/{name}.rs"));
+                let text = std::fs::read_to_string(&entry).unwrap_or_else(|error| panic!("{}: {error}", entry.display()));
+                assert!(text.contains(&format!("fuzzing::{name}(bytes)")), "{name}");
+            }
+        }
+    };
+}
+
+replays! {
+    framing message edits via address uri small_headers digest
+    certificate discovery session_description rtp srtp media_node web_socket configuration
+    pidf conference_info is_composing resource_lists cpim multipart handoff core
+}
+
+#[test]
+fn the_messages_of_the_rfcs() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sip/vectors");
+    for file in files(&vectors.join("rfc4475")).into_iter().chain(files(&vectors.join("rfc5118"))) {
+        println!("{}", file.display());
+        let bytes = std::fs::read(&file).unwrap();
+        fuzzing::message(&bytes);
+        fuzzing::framing(&[&[96; 8], &bytes[..]].concat());
+        for choice in 0..8 {
+            fuzzing::edits(&[&[3, choice, choice, 1, 2, choice, 3, 4, choice, 5], &bytes[..]].concat());
+        }
+    }
+}
