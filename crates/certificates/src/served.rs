@@ -10,6 +10,8 @@ use rustls::client::ResolvesClientCert;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, SignatureScheme};
+use rustls_pki_types::ServerName;
+use webpki::EndEntityCert;
 
 use crate::load::Identity;
 use crate::tls::{SESSIONS_MAX, provider};
@@ -20,14 +22,25 @@ pub struct ServedIdentity {
     current: RwLock<Arc<CertifiedKey>>,
     /// Counts the replacements.
     generation: AtomicU64,
+    /// Shown to who asks for a name (SNI) that one of these has, and this one has not; the first that has it.
+    others: Vec<Arc<ServedIdentity>>,
 }
 
 impl ServedIdentity {
     /// # Errors
     /// For a key that is of no use, or that belongs to another certificate.
     pub fn new(identity: &Identity) -> Result<Arc<ServedIdentity>, Error> {
+        ServedIdentity::with_others(identity, Vec::new())
+    }
+
+    /// One beside which there are others for further names. Connections of our own show this one: whom they are for is
+    /// known only afterwards.
+    ///
+    /// # Errors
+    /// As [`ServedIdentity::new`].
+    pub fn with_others(identity: &Identity, others: Vec<Arc<ServedIdentity>>) -> Result<Arc<ServedIdentity>, Error> {
         let current = RwLock::new(certified(identity)?);
-        Ok(Arc::new(ServedIdentity { current, generation: AtomicU64::new(0) }))
+        Ok(Arc::new(ServedIdentity { current, generation: AtomicU64::new(0), others }))
     }
 
     /// From now on every handshake shows this one.
@@ -44,6 +57,31 @@ impl ServedIdentity {
     fn current(&self) -> Arc<CertifiedKey> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// For the name that a client asks for, if it asks for one.
+    fn named(&self, name: Option<&str>) -> Arc<CertifiedKey> {
+        let first = self.current();
+        let Some(name) = name.filter(|_| !self.others.is_empty()).and_then(|name| ServerName::try_from(name).ok())
+        else {
+            return first;
+        };
+        if is_for(&first, &name) {
+            return first;
+        }
+        self.others.iter().map(|other| other.current()).find(|key| is_for(key, &name)).unwrap_or(first)
+    }
+
+    /// Rises with each replacement of any.
+    fn generation(&self) -> u64 {
+        let own = self.generation.load(Ordering::Acquire);
+        self.others.iter().fold(own, |sum, other| sum + other.generation())
+    }
+}
+
+/// As browsers judge it, wildcards included.
+fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    let end_entity = key.cert.first().and_then(|der| EndEntityCert::try_from(der).ok());
+    end_entity.is_some_and(|certificate| certificate.verify_is_valid_for_subject_name(name).is_ok())
 }
 
 fn certified(identity: &Identity) -> Result<Arc<CertifiedKey>, Error> {
@@ -51,8 +89,8 @@ fn certified(identity: &Identity) -> Result<Arc<CertifiedKey>, Error> {
 }
 
 impl ResolvesServerCert for ServedIdentity {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current())
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.named(hello.server_name()))
     }
 }
 
@@ -79,7 +117,7 @@ impl Sessions {
     }
 
     fn key(&self, key: &[u8]) -> Vec<u8> {
-        let generation = self.served.generation.load(Ordering::Acquire);
+        let generation = self.served.generation();
         [&generation.to_be_bytes(), key].concat()
     }
 }
@@ -109,8 +147,8 @@ mod tests {
     use rustls::pki_types::CertificateDer;
 
     use super::*;
-    use crate::testing::{Authority, Wish, connect};
-    use crate::tls::{recording_client_config, recording_server_config};
+    use crate::testing::{Authority, Wish, connect, connect_to};
+    use crate::tls::{recording_client_config, recording_server_config, web_server_config};
 
     fn chain(identity: &Identity) -> Option<&[CertificateDer<'static>]> {
         Some(&identity.chain)
@@ -147,6 +185,52 @@ mod tests {
         assert_eq!([kind(), kind()], [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)]);
         ours.replace(&root.issue(Wish::default())).expect("an identity");
         assert_eq!([kind(), kind()], [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)]);
+    }
+
+    #[test]
+    fn who_asks_for_a_name_is_shown_the_certificate_that_has_it() {
+        let root = Authority::root("Root");
+        let named = |dns| root.issue(Wish { dns, ..Wish::default() });
+        let (first, second) = (named(&["sip.contoso.com", "contoso.com"]), named(&["*.contoso.com", "fabrikam.com"]));
+        let other = ServedIdentity::new(&second).expect("an identity");
+        let served = ServedIdentity::with_others(&first, vec![other.clone()]).expect("an identity");
+        let client = Arc::new(recording_client_config(None).expect("a client"));
+        for listener in [recording_server_config(&served), web_server_config(&served)] {
+            let listener = Arc::new(listener.expect("a server"));
+            let shown = |name| connect_to(name, &client, &listener).expect("a connection").client;
+            for (name, identity) in [
+                ("contoso.com", &first),
+                ("sip.contoso.com", &first),
+                ("phone.contoso.com", &second),
+                ("fabrikam.com", &second),
+                ("a.phone.contoso.com", &first),
+                ("litware.com", &first),
+                ("192.0.2.1", &first),
+            ] {
+                assert_eq!(shown(name).peer_certificates(), chain(identity), "{name}");
+            }
+            let renewed = named(&["fabrikam.com"]);
+            other.replace(&renewed).expect("an identity");
+            assert_eq!(shown("fabrikam.com").peer_certificates(), chain(&renewed));
+            assert_eq!(shown("phone.contoso.com").peer_certificates(), chain(&first));
+            other.replace(&second).expect("an identity");
+        }
+    }
+
+    #[test]
+    fn a_session_of_an_old_identity_beside_is_not_resumed_either() {
+        let root = Authority::root("Root");
+        let other = ServedIdentity::new(&root.issue(Wish::default())).expect("an identity");
+        let served =
+            ServedIdentity::with_others(&root.issue(Wish::default()), vec![other.clone()]).expect("an identity");
+        let listener = Arc::new(recording_server_config(&served).expect("a server"));
+        let mut client = recording_client_config(None).expect("a client");
+        client.resumption = Resumption::in_memory_sessions(8);
+        let client = Arc::new(client);
+        let kind = || connect(&client, &listener).expect("a connection").server.handshake_kind();
+        assert_eq!([kind(), kind()], [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)]);
+        other.replace(&root.issue(Wish::default())).expect("an identity");
+        assert_eq!(kind(), Some(HandshakeKind::Full));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use federation::trust::{Anchor, PeerCertificate, Why};
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{AlsoCertificate, Config};
 use crate::moment;
 
 /// What our certificate says, and what an administrator should know about that.
@@ -29,6 +29,16 @@ pub struct ServedCertificate {
     pub since_unix: i64,
     /// Why the files as they are now are not served in its place.
     pub refused: Option<String>,
+    /// Those beside the first, for further names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<ServedCertificate>,
+}
+
+impl ServedCertificate {
+    /// This one, then those beside it.
+    pub fn all(&self) -> impl Iterator<Item = &ServedCertificate> {
+        std::iter::once(self).chain(&self.also)
+    }
 }
 
 /// Loads our certificate with its key, and the authorities that we trust.
@@ -38,6 +48,18 @@ pub struct ServedCertificate {
 pub fn load(config: &Config) -> Result<(Identity, Roots), LoadError> {
     let files = &config.certificate;
     Ok((Identity::load(&files.chain, &files.key, UnixTime::now())?, roots(config)?))
+}
+
+/// Looks at the certificates beside the first, as [`load`] does; each with what is to be known of it.
+///
+/// # Errors
+/// The first that cannot be served.
+pub fn load_also(config: &Config, roots: &Roots) -> Result<Vec<CertificateReport>, LoadError> {
+    let load = |also: &AlsoCertificate| {
+        let identity = Identity::load(&also.chain(), &also.key(), UnixTime::now())?;
+        Ok(report_also(&identity, roots, also))
+    };
+    config.certificate.also.iter().map(load).collect()
 }
 
 /// Loads the authorities that we trust.
@@ -53,12 +75,28 @@ pub fn roots(config: &Config) -> Result<Roots, LoadError> {
 
 /// Judges our certificate by the rules that partners apply to it.
 pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> CertificateReport {
+    report_of(identity, roots, |facts| doubts_about(facts, config))
+}
+
+/// The same of one beside it, which proves nothing to partners; each warning names its file.
+pub fn report_also(identity: &Identity, roots: &Roots, also: &AlsoCertificate) -> CertificateReport {
+    let mut report = report_of(identity, roots, |facts| doubts_of_clients(facts).collect());
+    let file = also.chain();
+    report.warnings.iter_mut().for_each(|warning| *warning = format!("{}: {warning}", file.display()));
+    report
+}
+
+fn report_of(
+    identity: &Identity,
+    roots: &Roots,
+    doubts: impl FnOnce(&PeerCertificate) -> Vec<String>,
+) -> CertificateReport {
     let now = UnixTime::now();
     let facts = certificates::facts(&identity.chain, roots, now);
     let now_unix = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let names =
         facts.names.dns.iter().cloned().chain(facts.names.sip_uris.iter().map(|domain| format!("sip:{domain}")));
-    let mut warnings = doubts_about(&facts, config);
+    let mut warnings = doubts(&facts);
     warnings.extend(expiry_warning(facts.not_after_unix, now_unix));
     CertificateReport {
         names: names.collect(),
@@ -89,13 +127,20 @@ fn doubts_about(facts: &PeerCertificate, config: &Config) -> Vec<String> {
             config.edge
         )
     }));
-    if facts.purposes.stated && !facts.purposes.server_auth && !facts.purposes.any {
-        warnings.push("the certificate is not meant for servers (no serverAuth): phones will refuse it".to_owned());
-    }
-    if let Some(warning) = chain_warning(&facts.chain) {
-        warnings.push(warning);
-    }
+    warnings.extend(doubts_of_clients(facts));
     warnings
+}
+
+fn doubts_of_clients(facts: &PeerCertificate) -> impl Iterator<Item = String> + use<> {
+    let is_for_servers = !facts.purposes.stated || facts.purposes.server_auth || facts.purposes.any;
+    let purpose = "the certificate is not meant for servers (no serverAuth): phones will refuse it";
+    let purpose = (!is_for_servers).then(|| purpose.to_owned());
+    purpose.into_iter().chain(chain_warning(&facts.chain))
+}
+
+/// When it ends. It was loaded, so that it can be read.
+pub(crate) fn not_after_unix(identity: &Identity) -> i64 {
+    certificates::facts(&identity.chain, &Roots::empty(), UnixTime::now()).not_after_unix
 }
 
 /// That the certificate ends soon, or has ended; `None` while there is time.

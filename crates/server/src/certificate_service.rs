@@ -1,7 +1,8 @@
-//! Our certificate while the server runs: exchanged when its files change, and its expiry told in time.
+//! Our certificates while the server runs: exchanged when their files change, and their expiry told in time.
 //!
 //! A bad new pair changes nothing but the log and the status: the old one is served on.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use rustls_pki_types::UnixTime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::certificate::{self, ServedCertificate};
-use crate::config::Config;
+use crate::certificate::{self, CertificateReport, ServedCertificate};
+use crate::config::{AlsoCertificate, Config};
 use crate::moment;
 
 /// What is served now, for whoever asks.
@@ -28,14 +29,27 @@ impl CertificateState {
     }
 }
 
-/// Looks after the certificate of one server.
+/// Looks after the certificates of one server.
 pub(crate) struct CertificateService {
+    view: View,
+    first: Kept,
+    also: Vec<Kept>,
+    state: CertificateState,
+}
+
+/// What a certificate is judged by.
+struct View {
     config: Config,
     roots: Roots,
+}
+
+/// One certificate, and its files.
+struct Kept {
+    /// `None`: the first, which partners are shown.
+    also: Option<AlsoCertificate>,
     watch: IdentityWatch,
     identity: Identity,
     served: Arc<ServedIdentity>,
-    state: CertificateState,
     since_unix: i64,
     /// Why the files as they are now are not served; told once.
     refused: Option<String>,
@@ -43,33 +57,28 @@ pub(crate) struct CertificateService {
 }
 
 impl CertificateService {
-    /// Loads the certificate; warns of what partners will find in it.
+    /// Loads the certificates; warns of what partners and phones will find in them.
     ///
     /// # Errors
-    /// Where there is none to serve.
+    /// Where there is one that cannot be served.
     pub(crate) fn load(config: &Config, roots: Roots) -> Result<CertificateService, LoadError> {
         let (now, files) = (UnixTime::now(), &config.certificate);
-        let (identity, watch) = IdentityWatch::load(&files.chain, &files.key, now)?;
-        let served = ServedIdentity::new(&identity)
-            .map_err(|error| LoadError::UnsupportedKey { file: files.key.clone(), what: error.to_string() })?;
-        let mut service = CertificateService {
-            config: config.clone(),
-            roots,
-            watch,
-            identity,
-            served,
-            state: CertificateState::default(),
-            since_unix: seconds(now),
-            refused: None,
-            reminder: ExpiryReminder::default(),
-        };
-        service.warn(now);
+        let view = View { config: config.clone(), roots };
+        let load = |also: &AlsoCertificate| Kept::load((&also.chain(), &also.key()), Some(also), Vec::new(), now);
+        let also = files.also.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let others = also.iter().map(|kept| kept.served.clone()).collect();
+        let first = Kept::load((&files.chain, &files.key), None, others, now)?;
+        let mut service = CertificateService { view, first, also, state: CertificateState::default() };
+        for kept in std::iter::once(&mut service.first).chain(&mut service.also) {
+            kept.warn(&service.view, now);
+        }
+        service.publish();
         Ok(service)
     }
 
     /// What TLS configurations take their certificate from.
     pub(crate) fn served(&self) -> &Arc<ServedIdentity> {
-        &self.served
+        &self.first.served
     }
 
     pub(crate) fn state(&self) -> CertificateState {
@@ -87,7 +96,7 @@ impl CertificateService {
                 });
                 match looked.await {
                     Ok(service) => self = service,
-                    // It panicked, which was reported; the certificate in service stays.
+                    // It panicked, which was reported; the certificates in service stay.
                     Err(_) => return,
                 }
             }
@@ -96,36 +105,76 @@ impl CertificateService {
     }
 
     fn look(&mut self, now: UnixTime) {
-        match self.watch.look(now) {
-            Some(Ok(identity)) => self.take(identity, now),
-            Some(Err(error)) => self.refuse(error.to_string()),
-            None => {}
+        let mut is_changed = false;
+        for kept in std::iter::once(&mut self.first).chain(&mut self.also) {
+            is_changed |= kept.look(&self.view, now);
         }
-        self.remind(now);
+        if is_changed {
+            self.publish();
+        }
     }
 
-    fn take(&mut self, identity: Identity, now: UnixTime) {
+    fn publish(&self) {
+        let also = self.also.iter().map(|kept| kept.shown(&self.view)).collect();
+        self.state.set(ServedCertificate { also, ..self.first.shown(&self.view) });
+    }
+}
+
+impl Kept {
+    fn load(
+        (chain, key): (&Path, &Path),
+        also: Option<&AlsoCertificate>,
+        others: Vec<Arc<ServedIdentity>>,
+        now: UnixTime,
+    ) -> Result<Kept, LoadError> {
+        let (identity, watch) = IdentityWatch::load(chain, key, now)?;
+        let served = ServedIdentity::with_others(&identity, others)
+            .map_err(|error| LoadError::UnsupportedKey { file: key.to_owned(), what: error.to_string() })?;
+        Ok(Kept {
+            also: also.cloned(),
+            watch,
+            identity,
+            served,
+            since_unix: seconds(now),
+            refused: None,
+            reminder: ExpiryReminder::default(),
+        })
+    }
+
+    /// `true`: there is something new to be shown.
+    fn look(&mut self, view: &View, now: UnixTime) -> bool {
+        let is_changed = match self.watch.look(now) {
+            Some(Ok(identity)) => self.take(identity, view, now),
+            Some(Err(error)) => self.refuse(error.to_string()),
+            None => false,
+        };
+        self.remind(now) || is_changed
+    }
+
+    fn take(&mut self, identity: Identity, view: &View, now: UnixTime) -> bool {
         if let Err(error) = self.served.replace(&identity) {
             return self.refuse(error.to_string());
         }
         self.identity = identity;
         self.since_unix = seconds(now);
         self.refused = None;
-        let report = self.warn(now);
-        tracing::info!(expires = moment::date(report.not_after_unix), "a new certificate is served");
+        let report = self.warn(view, now);
+        tracing::info!(expires = moment::date(report.not_after_unix), "{}a new certificate is served", self.place());
+        true
     }
 
-    fn refuse(&mut self, why: String) {
-        if self.refused.as_ref() != Some(&why) {
-            tracing::warn!("the new certificate is refused, the old one is served on: {why}");
+    fn refuse(&mut self, why: String) -> bool {
+        let is_news = self.refused.as_ref() != Some(&why);
+        if is_news {
+            tracing::warn!("{}the new certificate is refused, the old one is served on: {why}", self.place());
             self.refused = Some(why);
-            self.publish();
         }
+        is_news
     }
 
-    /// Says in the log what partners will find wrong, an end that is near included.
-    fn warn(&mut self, now: UnixTime) -> certificate::CertificateReport {
-        let report = self.publish();
+    /// Says in the log what partners or phones will find wrong, an end that is near included.
+    fn warn(&mut self, view: &View, now: UnixTime) -> CertificateReport {
+        let report = self.report(view);
         self.reminder = ExpiryReminder { told_at_unix: Some(seconds(now)) };
         for warning in &report.warnings {
             tracing::warn!("{warning}");
@@ -133,21 +182,31 @@ impl CertificateService {
         report
     }
 
-    fn remind(&mut self, now: UnixTime) {
-        let not_after_unix = self.state.get().report.not_after_unix;
-        if let Some(warning) = certificate::expiry_warning(not_after_unix, seconds(now))
-            && self.reminder.is_due(not_after_unix, seconds(now))
-        {
-            self.publish();
-            tracing::warn!("{warning}");
+    fn remind(&mut self, now: UnixTime) -> bool {
+        let not_after_unix = certificate::not_after_unix(&self.identity);
+        let Some(warning) = certificate::expiry_warning(not_after_unix, seconds(now)) else { return false };
+        let is_due = self.reminder.is_due(not_after_unix, seconds(now));
+        if is_due {
+            tracing::warn!("{}{warning}", self.place());
+        }
+        is_due
+    }
+
+    fn report(&self, view: &View) -> CertificateReport {
+        match &self.also {
+            None => certificate::report(&self.identity, &view.roots, &view.config),
+            Some(also) => certificate::report_also(&self.identity, &view.roots, also),
         }
     }
 
-    fn publish(&self) -> certificate::CertificateReport {
-        let report = certificate::report(&self.identity, &self.roots, &self.config);
+    fn shown(&self, view: &View) -> ServedCertificate {
         let (since_unix, refused) = (self.since_unix, self.refused.clone());
-        self.state.set(ServedCertificate { report: report.clone(), since_unix, refused });
-        report
+        ServedCertificate { report: self.report(view), since_unix, refused, also: Vec::new() }
+    }
+
+    /// Which one it is, where it is not the first.
+    fn place(&self) -> String {
+        self.also.as_ref().map(|also| format!("{}: ", also.chain().display())).unwrap_or_default()
     }
 }
 

@@ -71,6 +71,25 @@ fn sound_is_where_the_first_listener_is_unless_it_is_said() {
 }
 
 #[test]
+fn further_certificates_are_files_with_a_key_beside_or_folders() {
+    let with = |also: &str| GOOD.replace("[listen]", &format!("also = {also}\n[listen]"));
+    let config = parse(&with(r#"["phone.pem", "/etc/letsencrypt/live/fabrikam.example"]"#)).unwrap();
+    let files: Vec<_> = config.certificate.also.iter().map(|also| (also.chain(), also.key())).collect();
+    let folder = Path::new("/etc/letsencrypt/live/fabrikam.example");
+    let pairs = [
+        (Path::new("etc/phone.pem").to_owned(), Path::new("etc/phone.key").to_owned()),
+        (folder.join("fullchain.pem"), folder.join("privkey.pem")),
+    ];
+    assert_eq!(files, pairs);
+    let again = Config::parse(Path::new("comity.toml"), &config.to_string(), &|_| Ok(())).unwrap();
+    assert_eq!(again.certificate.also, config.certificate.also);
+    assert_eq!(
+        problems(&with(r#"["absent.pem"]"#)),
+        [":7: [certificate] also: cannot read etc/absent.pem: entity not found"]
+    );
+}
+
+#[test]
 fn web_pages_of_the_domains_come_unless_others_are_named() {
     let config = |rest: &str| parse(&format!("{GOOD}{rest}")).unwrap();
     let origins = |config: &Config| config.origins.iter().map(ToString::to_string).collect::<Vec<_>>();

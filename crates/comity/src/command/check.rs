@@ -30,6 +30,7 @@ pub struct CheckArguments {
 struct Answer {
     config: Config,
     certificate: CertificateReport,
+    also: Vec<CertificateReport>,
     warnings: Vec<String>,
 }
 
@@ -42,20 +43,24 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
     let config = configuration::load(global.config_file())?;
     let (identity, roots) = certificate::load(&config).map_err(Failure::told)?;
     let certificate = certificate::report(&identity, &roots, &config);
+    let also = certificate::load_also(&config, &roots).map_err(Failure::told)?;
     let mut warnings = certificate.warnings.clone();
+    warnings.extend(also.iter().flat_map(|report| report.warnings.clone()));
     warnings.extend(server::listen_warnings(&config));
     // A running server holds these addresses itself.
     if Client::to_server(&config).await?.is_none() {
         warnings.extend(server::taken_addresses(&config));
     }
-    let answer = Answer { config, certificate, warnings };
+    let answer = Answer { config, certificate, also, warnings };
     global.print(&answer, || print(&answer))
 }
 
-fn print(Answer { config, certificate, warnings }: &Answer) {
+fn print(Answer { config, certificate, also, warnings }: &Answer) {
     println!("ok: {} means\n\n{config}\n", config.file.display());
-    println!("# certificate: names {}", certificate.names.join(", "));
-    println!("# issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix));
+    for certificate in std::iter::once(certificate).chain(also) {
+        println!("# certificate: names {}", certificate.names.join(", "));
+        println!("# issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix));
+    }
     for warning in warnings {
         println!("warning: {warning}");
     }

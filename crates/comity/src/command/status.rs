@@ -36,7 +36,6 @@ fn print(status: &StatusAnswer) {
         (true, false) => "on, with partners that have an entry",
         (true, true) => "on, with every domain that DNS finds and nobody blocked",
     };
-    let ServedCertificate { report: certificate, since_unix, refused } = &status.certificate;
     let [users, devices, partners] = [
         count(status.users, "user", "users"),
         count(status.registrations, "device", "devices"),
@@ -54,16 +53,18 @@ fn print(status: &StatusAnswer) {
     fact("users", format!("{users}, {devices} registered"));
     fact("messages", messages(&status.messages));
     fact("calls", calls(&status.calls));
-    fact("certificate", certificate.names.join(", "));
-    fact("", format!("issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix)));
-    fact("", format!("served since {}", moment::date_and_time(*since_unix)));
+    for (number, ServedCertificate { report, since_unix, .. }) in status.certificate.all().enumerate() {
+        fact(if number == 0 { "certificate" } else { "also" }, report.names.join(", "));
+        fact("", format!("issued by {}, expires {}", report.issuer, moment::date(report.not_after_unix)));
+        fact("", format!("served since {}", moment::date_and_time(*since_unix)));
+    }
     facts.print();
     println!();
     print_workers(&status.workers);
-    for warning in &certificate.warnings {
+    for warning in status.certificate.all().flat_map(|served| &served.report.warnings) {
         println!("\nwarning: {warning}");
     }
-    if let Some(why) = refused {
+    for why in status.certificate.all().filter_map(|served| served.refused.as_ref()) {
         println!("\nwarning: the certificate's files have changed, and what they hold now is not served: {why}");
     }
 }

@@ -134,6 +134,15 @@ pub static CERTIFICATE_ROOTS: Key = Key {
     example: r#""ca.pem""#,
     doc: "the authorities trusted to name partners (PEM)",
 };
+pub static CERTIFICATE_ALSO: Key = Key {
+    section: "certificate",
+    name: "also",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["phone.pem", "/etc/letsencrypt/live/fabrikam.example"]"#,
+    doc: "further certificates, for phones and browsers that ask for a name that the first one has not: a file with its key beside \
+        it (phone.pem, phone.key), or a folder as certbot leaves it (fullchain.pem, privkey.pem)",
+};
 pub static LISTEN_TLS: Key = Key {
     section: "listen",
     name: "tls",
@@ -333,6 +342,7 @@ pub static ALL: &[&Key] = &[
     &CERTIFICATE_CHAIN,
     &CERTIFICATE_KEY,
     &CERTIFICATE_ROOTS,
+    &CERTIFICATE_ALSO,
     &LISTEN_TLS,
     &LISTEN_TCP,
     &LISTEN_UDP,

@@ -69,6 +69,30 @@ pub struct CertificateFiles {
     pub key: PathBuf,
     /// `None`: the system's.
     pub roots: Option<PathBuf>,
+    /// For names that the first one has not.
+    pub also: Vec<AlsoCertificate>,
+}
+
+/// A further certificate, by the place of its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct AlsoCertificate(PathBuf);
+
+impl AlsoCertificate {
+    /// Of a folder, `fullchain.pem` in it.
+    pub fn chain(&self) -> PathBuf {
+        if self.is_file() { self.0.clone() } else { self.0.join("fullchain.pem") }
+    }
+
+    /// Beside the certificate, or `privkey.pem` in the folder.
+    pub fn key(&self) -> PathBuf {
+        if self.is_file() { self.0.with_extension("key") } else { self.0.join("privkey.pem") }
+    }
+
+    /// By its name, so that a configuration means the same before the files are there.
+    fn is_file(&self) -> bool {
+        self.0.extension().is_some_and(|extension| extension == "pem" || extension == "crt")
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -129,6 +153,7 @@ impl Config {
                 chain: builder.readable(&key::CERTIFICATE_CHAIN).unwrap_or_default(),
                 key: builder.readable(&key::CERTIFICATE_KEY).unwrap_or_default(),
                 roots: builder.readable(&key::CERTIFICATE_ROOTS),
+                also: builder.also(),
             },
             media: builder.media(&listen),
             listen,
@@ -199,8 +224,10 @@ impl fmt::Display for Config {
         writeln!(formatter, "domains = {:?}\nedge = {:?}", self.domains, self.edge)?;
         writeln!(formatter, "data = {}\nworkers = {}", path(&self.data), self.workers)?;
         writeln!(formatter, "drain_secs_max = {}\n", self.drain_secs_max)?;
-        let CertificateFiles { chain, key, .. } = &self.certificate;
-        writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}\n", path(chain), path(key))?;
+        let CertificateFiles { chain, key, also, .. } = &self.certificate;
+        writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}", path(chain), path(key))?;
+        let also: Vec<String> = also.iter().map(|also| also.0.display().to_string()).collect();
+        writeln!(formatter, "also = {also:?}\n")?;
         let Listen { tls, tcp, udp, wss, ws, metrics } = &self.listen;
         writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
         writeln!(formatter, "wss = {}\nws = {}\nmetrics = {}\n", list(wss), list(ws), list(metrics))?;
@@ -349,10 +376,27 @@ impl Builder<'_> {
 
     fn readable(&mut self, key: &Key) -> Option<PathBuf> {
         let Located { value: path, line } = self.path(key)?;
-        if let Err(error) = (self.open)(&path) {
+        self.check_readable(key, &path, line);
+        Some(path)
+    }
+
+    fn check_readable(&mut self, key: &Key, path: &Path, line: usize) {
+        if let Err(error) = (self.open)(path) {
             self.problems.at(line, format!("{}: cannot read {}: {error}", key.place(), path.display()));
         }
-        Some(path)
+    }
+
+    fn also(&mut self) -> Vec<AlsoCertificate> {
+        let typed = self.raw.texts(&key::CERTIFICATE_ALSO).map(|typed| typed.value).unwrap_or_default();
+        let mut found = Vec::new();
+        for Located { value, line } in typed {
+            let also = AlsoCertificate(self.folder.join(value));
+            for file in [also.chain(), also.key()] {
+                self.check_readable(&key::CERTIFICATE_ALSO, &file, line);
+            }
+            found.push(also);
+        }
+        found
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) static CERTIFICATE_NOT_AFTER: Metric = Metric {
     kind: Kind::Gauge,
     labels: &[],
     help: "When the served certificate expires, in seconds since 1970",
-    read: |all| one(all.server.certificate.report.not_after_unix),
+    read: |all| one(all.server.certificate.all().map(|served| served.report.not_after_unix).min().unwrap_or_default()),
 };
 
 pub(crate) static CERTIFICATE_WARNINGS: Metric = Metric {
@@ -51,7 +51,7 @@ pub(crate) static CERTIFICATE_WARNINGS: Metric = Metric {
     kind: Kind::Gauge,
     labels: &[],
     help: "What is wrong with the served certificate, an end within thirty days included; comity status says it in words",
-    read: |all| one(all.server.certificate.report.warnings.len()),
+    read: |all| one(all.server.certificate.all().map(|served| served.report.warnings.len()).sum::<usize>()),
 };
 
 pub(crate) static CERTIFICATE_REFUSED: Metric = Metric {
@@ -59,7 +59,7 @@ pub(crate) static CERTIFICATE_REFUSED: Metric = Metric {
     kind: Kind::Gauge,
     labels: &[],
     help: "1 while the certificate's files have changed and what they hold cannot be served, else 0",
-    read: |all| one(all.server.certificate.refused.is_some()),
+    read: |all| one(all.server.certificate.all().any(|served| served.refused.is_some())),
 };
 
 pub(crate) static USERS: Metric = Metric {

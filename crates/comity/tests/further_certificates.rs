@@ -1,0 +1,97 @@
+//! Certificates beside the first: shown to who asks for their names, renewed and watched as the first is.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod place;
+mod served;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use place::Place;
+use rustls::{ClientConnection, StreamOwned};
+use rustls_pki_types::{CertificateDer, ServerName};
+use served::Served;
+
+const FIRST: [&str; 2] = ["sip.contoso.example", "contoso.example"];
+const WEB: [&str; 2] = ["phone.contoso.example", "*.web.contoso.example"];
+
+/// With a further certificate in web.pem, for TLS and for WebSockets.
+fn start() -> (Served, u16) {
+    let [tls_port, wss_port] = served::free_ports();
+    let place = Place::new(&format!("tls = [\"127.0.0.1:{tls_port}\"]\nwss = [\"127.0.0.1:{wss_port}\"]"));
+    let file = place.path().join("comity.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("[listen]", "also = [\"web.pem\"]\n[listen]")).unwrap();
+    let authority = place.certify(&FIRST);
+    authority.issue(&WEB, &place.path().join("web.pem"), &place.path().join("web.key"));
+    let log = std::fs::File::create(place.path().join("log")).unwrap();
+    let server = place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+    (Served { place, authority, server, tls_port, tcp_port: 0 }.when_ready(), wss_port)
+}
+
+/// What is shown to a client that asks for this name.
+fn shown(port: u16, name: &str) -> CertificateDer<'static> {
+    let config = Arc::new(certificates::tls::recording_client_config(None).unwrap());
+    let connection = ClientConnection::new(config, ServerName::try_from(name.to_owned()).unwrap()).unwrap();
+    let mut stream = StreamOwned::new(connection, TcpStream::connect(("127.0.0.1", port)).unwrap());
+    stream.flush().unwrap();
+    stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+fn certificate_metric(served: &Served, name: &str) -> String {
+    let text = served.run(&["metrics"]).ok().stdout;
+    let line = text.lines().find(|line| line.starts_with(&format!("comity_certificate_{name} "))).unwrap();
+    line.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn each_name_is_shown_the_certificate_that_has_it_and_a_renewed_one_at_once() {
+    let (mut served, wss_port) = start();
+    let (first, web) = (shown(served.tls_port, "sip.contoso.example"), shown(wss_port, "phone.contoso.example"));
+    assert_ne!(first, web);
+    for port in [served.tls_port, wss_port] {
+        assert_eq!(shown(port, "a.web.contoso.example"), web);
+        assert_eq!(shown(port, "contoso.example"), first);
+        assert_eq!(shown(port, "elsewhere.example"), first);
+    }
+    let checked = served.place.run(&["check"]).ok().stdout;
+    assert!(checked.contains("# certificate: names phone.contoso.example"), "{checked}");
+    assert!(!checked.contains("warning: "), "{checked}");
+
+    // One that ends soon: it is told by its file's name, wherever the first one's end is told.
+    let end = SystemTime::now() + Duration::from_secs(9 * 86_400 + 3600);
+    let [pem, key] = ["web.pem", "web.key"].map(|name| served.place.path().join(name));
+    served.authority.issue_until(&WEB, &pem, &key, end);
+    served.wait_until("the new one is shown", |_| shown(wss_port, "phone.contoso.example") != web);
+    assert_eq!(shown(wss_port, "contoso.example"), first);
+    let status = served.run(&["status"]).ok().stdout;
+    assert!(status.contains("web.pem: the certificate expires in 9 days on 2"), "{status}");
+    assert!(status.contains("phone.contoso.example"), "{status}");
+    let seconds = end.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    assert_eq!(certificate_metric(&served, "not_after_timestamp_seconds"), seconds.to_string());
+    assert_eq!(certificate_metric(&served, "warnings"), "1");
+
+    std::fs::write(&pem, "no certificate").unwrap();
+    served.wait_until("the bad one is refused", |served| {
+        served.log().contains("web.pem: the new certificate is refused")
+    });
+    assert_ne!(shown(wss_port, "phone.contoso.example"), first, "the old one is served on");
+}
+
+#[test]
+fn one_that_is_not_there_keeps_the_server_from_starting() {
+    let place = Place::new("tls = [\"127.0.0.1:9\"]");
+    let file = place.path().join("comity.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("[listen]", "also = [\"web.pem\"]\n[listen]")).unwrap();
+    place.certify(&FIRST);
+    let told = place.run(&["check"]).stderr;
+    assert!(
+        told.contains("[certificate] also: cannot read ./web.pem") || told.contains("cannot read web.pem"),
+        "{told}"
+    );
+}
