@@ -119,6 +119,25 @@ fn find_me_2_12() {
     });
 }
 
+/// As the RFC has it: Bob's first phone is busy, the one that he wants less is called then, and Alice hears of one call.
+#[test]
+fn find_me_one_after_the_other_2_12() {
+    everywhere(|mut stage| {
+        let (alice, bob) = (stage.alice, stage.bob);
+        let cell = phone::register_wanted(&mut stage.world, stage.sites[1], stage.next_worker, BOB, "0.5");
+        let invite = stage.invite(ALICE, BOB, "found", OFFER);
+        let at_desk = stage.pass(alice, bob, &invite);
+        assert!(stage.world.take(cell).is_empty());
+        stage.world.send(bob, &phone::answer(&at_desk, "486 Busy Here", "bob"));
+        assert_eq!(method(&stage.world.only(bob)), "ACK");
+        let at_cell = stage.world.only(cell);
+        stage.answer(cell, alice, &at_cell, "180 Ringing");
+        let call = stage.accept(alice, cell, at_cell, ANSWER);
+        stage.hang_up(&call, true, 2);
+        stage.world.assert_quiet();
+    });
+}
+
 /// Who may call is a matter of domains here, decided at the border; a user screens with his phone.
 #[test]
 fn incoming_call_screening_2_13() {
