@@ -23,7 +23,7 @@ pub use description::{Offer, ParseError};
 pub use message::MessageStream;
 pub use offer_answer::{
     AgreedStreams, KeysInUse, NotAcceptable, NotOurs, OurStreams, UnusableAnswer, accept, answer, answer_streams,
-    keys_in_use, offer, offer_streams_in_place_of, reoffer, reoffer_streams,
+    keys_in_use, offer, offer_messages, offer_streams_in_place_of, reoffer, reoffer_streams,
 };
 pub use session::{AudioSession, Direction, Encoding, Format, Key, Protection, Suite};
 pub use stream::Unusable;

@@ -9,7 +9,9 @@ mod streams;
 pub use answering::{NotAcceptable, answer};
 pub use keys_in_use::{KeysInUse, keys_in_use};
 pub use offering::{NotOurs, UnusableAnswer, accept, offer, reoffer};
-pub use streams::{AgreedStreams, OurStreams, answer_streams, offer_streams_in_place_of, reoffer_streams};
+pub use streams::{
+    AgreedStreams, OurStreams, answer_streams, offer_messages, offer_streams_in_place_of, reoffer_streams,
+};
 
 use crate::session::Encoding;
 use crate::stream::Stream;

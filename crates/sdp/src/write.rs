@@ -76,6 +76,11 @@ pub(crate) fn messages(offered: &Media, accept_types: &[&str]) -> Media {
     Media { attributes, ..line("message", MESSAGE_PORT, &offered.proto, &offered.fmt) }
 }
 
+/// The same where nobody has offered any.
+pub(crate) fn own_messages(accept_types: &[&str]) -> Media {
+    messages(&line("message", MESSAGE_PORT, "sip", "null"), accept_types)
+}
+
 /// The whole description. An answer repeats the time of its offer (RFC 3264 section 6).
 pub(crate) fn description(local: &LocalMedia, medias: Vec<Media>, time: Option<&Time>) -> String {
     whole(&SessionOrigin::of(local), Some(local), medias, time)

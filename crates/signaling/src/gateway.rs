@@ -17,7 +17,7 @@ use crate::agent::{AgentKey, AgentRequest, AgentResponse};
 use crate::core::Core;
 use crate::route::Destination;
 use crate::schedule::Machine;
-use crate::{AdmittedRequest, Handoff, Upstream};
+use crate::{AdmittedRequest, Handoff, Ingress, Upstream};
 
 /// The sessions of this worker, and whose messages to whom belong into one of any worker.
 #[derive(Debug)]
@@ -171,7 +171,9 @@ pub(crate) fn is_refused_session(request: &AdmittedRequest, response: &Message) 
     let is_refused = response.status().is_some_and(|status| REFUSED.contains(&status));
     let is_new_invite = request.message.method() == Some(Method::Invite)
         && request.message.to().is_ok_and(|to| to.tag().is_none())
-        && matches!(request.destination, Destination::User(_));
+        && matches!(request.destination, Destination::User(_))
+        // A conference offers a session to those who have refused single messages.
+        && !matches!(request.ingress, Ingress::Agent(AgentKey::Conference(_)));
     let offer = || Session::of(&request.message).and_then(|body| Offer::parse(&body).ok());
     is_refused && is_new_invite && offer().is_some_and(|offer| Gateway::<Upstream>::is_for(&offer))
 }

@@ -246,6 +246,40 @@ fn a_conversation_that_is_begun_for_them_is_one_of_messages_alone() {
 }
 
 #[test]
+fn who_takes_messages_only_within_a_session_is_offered_one() {
+    everywhere(|mut room| {
+        room.page(room.alice, ALICE, FACTORY, "hello");
+        let address = sender(&room.hear(room.alice)[0]);
+        for (line, aor) in [(room.dave, DAVE), (room.carol, CAROL)] {
+            room.page(room.alice, ALICE, &address, &format!("/add {aor}"));
+            assert_eq!(room.texts(room.alice), [format!("{aor} is invited.")]);
+            let page = room.world.only(line);
+            room.world.send(line, &phone::answer(&page, "405 Method Not Allowed", "session"));
+            let invite = room.world.only(line);
+            assert_eq!(media_lines(&invite), ["m=message 5060 sip null"], "{}", first_line(&invite));
+            if aor == DAVE {
+                room.world.send(line, &phone::answer(&invite, "488 Not Acceptable Here", "session"));
+                room.world.take(line);
+                continue;
+            }
+            let ok = phone::answer(&invite, "200 OK", "session");
+            room.world.send(line, &phone::with_body(&ok, "", "application/sdp", &format!("{HEAD}{MESSAGES}")));
+            assert!(first_line(&room.world.only(line)).starts_with("ACK"));
+            room.page(room.alice, ALICE, &address, "one");
+            let heard = room.hear(line);
+            assert_eq!((heard.len(), text(&heard[0]).as_str()), (1, "ALICE: one"));
+            assert_eq!(heard[0].call_id(), invite.call_id(), "within the session");
+            let said = phone::by_callee("MESSAGE", &invite, 1);
+            room.world.send(line, &phone::with_body(&said, "", "text/plain", "two"));
+            assert_eq!(room.world.take_response(line).status(), Some(200));
+            assert_eq!(room.texts(room.alice), [format!("{CAROL}: two")]);
+        }
+        room.page(room.alice, ALICE, &address, "/who");
+        assert_eq!(room.texts(room.alice), [format!("Here are: ALICE, {CAROL}.")], "Dave takes neither");
+    });
+}
+
+#[test]
 fn watchers_see_who_takes_part_by_single_messages() {
     everywhere(|mut room| {
         let address = room.three_in_writing();

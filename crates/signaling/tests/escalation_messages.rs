@@ -282,6 +282,25 @@ fn who_has_the_session_by_a_gateway_takes_part_by_single_messages() {
 }
 
 #[test]
+fn a_phone_of_ours_asks_by_refer_to_the_factory() {
+    everywhere(|mut three| {
+        let session = three.open();
+        let refer = phone::by_caller("REFER", &session.ok, 2);
+        let to = "Refer-To: <sip:meet@contoso.example>\nContent-Length: 0\n";
+        three.world.send(three.alice, &refer.replace("Content-Length: 0\n", to));
+        assert_eq!(three.world.take_response(three.alice).status(), Some(202));
+        three.take(three.alice, "alice");
+        three.take(three.bob, "bob");
+        let refer = phone::by_caller("REFER", &session.ok, 3);
+        let to = format!("Refer-To: <sip:{CAROL}>\nContent-Length: 0\n");
+        three.world.send(three.alice, &refer.replace("Content-Length: 0\n", &to));
+        assert_eq!(three.world.take_response(three.alice).status(), Some(202));
+        let invited = three.hear(three.carol);
+        assert!(body(&invited).starts_with("Alice invites you to write with"), "{}", body(&invited));
+    });
+}
+
+#[test]
 fn whoever_asks_why_is_told_that_we_stand_between() {
     let mut three = three(3, 1);
     three.open();

@@ -152,10 +152,19 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     /// Whoever is not known, or wants nothing of it, is not in the conversation any more.
-    pub(super) fn page_answered(&mut self, turn: &mut Turn<'_>, who: &Aor, status: u16) {
+    pub(super) fn page_answered(&mut self, turn: &mut Turn<'_>, who: &Aor, asked_by: Option<EndpointId>, status: u16) {
         if status < 200 {
             return;
         }
+        if let (Some(participant), 405 | 406 | 488 | 501 | 606) = (self.participants_by_aor.get_mut(who), status)
+            && participant.place == Place::Called
+            && participant.is_paged
+        {
+            participant.is_paged = false;
+            participant.pages = Pages::default();
+            return self.invite_to_session(turn, who, asked_by);
+        }
+        self.reference_progress(asked_by, status);
         if let (Some(participant), 403 | 404 | 410 | 603 | 604) = (self.participants_by_aor.get_mut(who), status) {
             participant.is_paged = false;
             participant.pages.waiting.clear();

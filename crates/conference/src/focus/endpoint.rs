@@ -57,6 +57,8 @@ pub(super) enum Stage<S> {
 pub(super) struct Call {
     /// The dialog that it is to take the place of: a value of Replaces (RFC 3891).
     pub replaces: Option<String>,
+    /// It is offered messages alone.
+    pub is_written: bool,
     /// How its sound is offered to be protected, and whether the other way was tried before.
     pub protection: ProtectionPolicy,
     pub is_second_try: bool,

@@ -1,6 +1,6 @@
 //! Calling somebody into the meeting (RFC 4579 section 5.6), and what a REFER asks for (section 5.5).
 
-use sdp::{Capabilities, ProtectionPolicy};
+use sdp::{Capabilities, MessageStream, ProtectionPolicy};
 use sip::refusal::Word;
 use sip::usage::{InviteUsage, UsageOutput};
 use sip::{Aor, HeaderName, Message, Method, NameAddr, Refusal, RequestBuilder, build};
@@ -31,7 +31,7 @@ impl<S: Copy + Ord> Focus<S> {
         let since = turn.unix_secs;
         self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
         let protection = self.protection_towards(who);
-        let call = Call { replaces, protection, is_second_try: false, sent: None, asked_by };
+        let call = Call { replaces, is_written: false, protection, is_second_try: false, sent: None, asked_by };
         let stage = Stage::Calling { call: Box::new(call) };
         let id = self.add_endpoint(who, stage, Sound::Silent);
         self.open_leg(id, Then::Call);
@@ -60,11 +60,26 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
-    /// There are ports: the INVITE can go.
+    /// Somebody was invited by a message, and his devices take none outside of a session: he is offered one.
+    pub(super) fn invite_to_session(&mut self, turn: &mut Turn<'_>, who: &Aor, asked_by: Option<EndpointId>) {
+        let protection = self.protection_towards(who);
+        let call = Call { replaces: None, is_written: true, protection, is_second_try: false, sent: None, asked_by };
+        let id = self.add_endpoint(who, Stage::Calling { call: Box::new(call) }, Sound::Silent);
+        if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
+            endpoint.messages = Some(MessageStream::default());
+        }
+        self.call(turn, id);
+    }
+
+    /// There are ports, or none are needed: the INVITE can go.
     pub(super) fn call(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         let Some(Endpoint { stage: Stage::Calling { call }, .. }) = self.endpoints_by_id.get(&id) else { return };
         let capabilities = Capabilities { protection: call.protection, ..self.capabilities.clone() };
-        let Some(description) = self.describe_with(id, &capabilities) else { return };
+        let described = match call.is_written {
+            true => self.describe_messages(turn, id),
+            false => self.describe_with(id, &capabilities),
+        };
+        let Some(description) = described else { return };
         let (from_tag, call_id) = (new_tag(turn), format!("{:016x}@{}", (turn.random)(), self.aor.domain()));
         let us = self.us();
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };

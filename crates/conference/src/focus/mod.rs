@@ -204,12 +204,7 @@ impl<S: Copy + Ord> Focus<S> {
                 self.said_answered(id, status);
                 self.answered_within(turn, id, outcome);
             }
-            Asked::Page { who, asked_by } => {
-                if status >= 200 {
-                    self.reference_progress(asked_by, status);
-                }
-                self.page_answered(turn, &who, status);
-            }
+            Asked::Page { who, asked_by } => self.page_answered(turn, &who, asked_by, status),
             Asked::Referred(who) => self.reference_answered(turn, &who, status),
             Asked::Notify(id) => self.notified(turn, id, outcome),
             Asked::Withdrawn(invite) if (200..300).contains(&status) => self.answered_too_late(turn, &invite, outcome),

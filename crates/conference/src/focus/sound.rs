@@ -76,6 +76,10 @@ impl<S: Copy + Ord> Focus<S> {
         if self.answered_in_writing(turn, id) {
             return;
         }
+        let is_nothing = |one: &Endpoint<S>| one.messages.is_none() && !one.has_leg();
+        if self.endpoints_by_id.get(&id).is_some_and(is_nothing) {
+            return self.hang_up(turn, id);
+        }
         let Some(endpoint) = self.endpoints_by_id.get(&id).filter(|one| matches!(one.sound, Sound::Open(_))) else {
             return;
         };
@@ -158,6 +162,16 @@ impl<S: Copy + Ord> Focus<S> {
         let again = Some(&endpoint.described).filter(|last| !last.is_empty());
         let again = again.and_then(|last| sdp::reoffer_streams(last, &ours).ok());
         let description = again.or_else(|| audio.map(|(capabilities, local)| sdp::offer(capabilities, local)))?;
+        endpoint.origin = Some(origin);
+        endpoint.described.clone_from(&description);
+        Some(description)
+    }
+
+    /// Our description where messages are all that there is.
+    pub(super) fn describe_messages(&mut self, turn: &mut Turn<'_>, id: EndpointId) -> Option<String> {
+        let origin = SessionOrigin { host: self.aor.domain().to_owned(), session_id: (turn.random)() >> 2, version: 1 };
+        let endpoint = self.endpoints_by_id.get_mut(&id)?;
+        let description = sdp::offer_messages(&origin, ACCEPT_TYPES);
         endpoint.origin = Some(origin);
         endpoint.described.clone_from(&description);
         Some(description)

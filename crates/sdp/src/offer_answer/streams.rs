@@ -79,6 +79,11 @@ pub fn reoffer_streams(last: &str, ours: &OurStreams<'_>) -> Result<String, NotO
     Ok(write::whole(ours.origin, local, medias, last.session.times.first()))
 }
 
+/// An offer of messages alone.
+pub fn offer_messages(origin: &SessionOrigin, accept_types: &[&str]) -> String {
+    write::whole(origin, None, vec![write::own_messages(accept_types)], None)
+}
+
 /// An offer inside a session that another user agent described until now, with `last` the last description that the peer has
 /// of it: m-lines keep their places (RFC 3264 section 8), the first audio stream and the first one of messages become ours, all
 /// others are refused.
@@ -202,6 +207,16 @@ mod tests {
         assert_eq!((media[0], media[2], media.len()), ("m=video 0 RTP/AVP 99", "m=message 5060 sip null", 3), "{text}");
         assert!(media[1].starts_with("m=audio 30000 ") && text.contains("PCMU/8000"), "{text}");
         assert!(offered_in_place_of("", true).contains("\r\nm=audio "));
+    }
+
+    #[test]
+    fn what_we_offer_of_messages_is_read_as_such() {
+        let text = offer_messages(&origin(), TAKES);
+        let offer = Offer::parse(text.as_bytes()).unwrap();
+        assert!(
+            offer.messages().is_some_and(|messages| messages.names("message/cpim")) && !offer.has_audio(),
+            "{text}"
+        );
     }
 
     #[test]
