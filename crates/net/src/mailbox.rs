@@ -131,10 +131,12 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
         Handoff::Respond { status: ..200, .. } => Some(handoffs_max),
         Handoff::Respond { status: 200..300, .. } => Some(handoffs_max.saturating_mul(SUCCESS_ROOM_FACTOR)),
-        // One for each transaction or flow.
-        Handoff::Respond { .. } | Handoff::Cancel { .. } | Handoff::FlowMoved { .. } | Handoff::FlowEnded { .. } => {
-            None
-        }
+        // One, or a few, for each transaction or flow.
+        Handoff::Respond { .. }
+        | Handoff::Cancel { .. }
+        | Handoff::Redirected(_)
+        | Handoff::FlowMoved { .. }
+        | Handoff::FlowEnded { .. } => None,
         // Two for each session, of which there are so many at most.
         Handoff::Gateway { .. } => None,
     }

@@ -1,7 +1,7 @@
 //! What the worker does on which a request arrives: screening, the server transaction, admission, and the decision
 //! where it goes. From there the target's owner takes over (`owner`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -24,6 +24,8 @@ use crate::{AdmittedRequest, Answer, Handoff, Ingress, Output, Question, Request
 #[derive(Debug, Default)]
 pub(crate) struct Acceptor {
     owners_by_server: BTreeMap<ServerTransactionId, WorkerId>,
+    /// Those of them whose owner was told that the caller gave up.
+    cancelled: BTreeSet<ServerTransactionId>,
     shares: Shares,
 }
 
@@ -40,7 +42,12 @@ pub(crate) struct Arrival {
 impl Acceptor {
     pub(crate) fn forget(&mut self, id: ServerTransactionId) {
         self.owners_by_server.remove(&id);
+        self.cancelled.remove(&id);
         self.shares.give_back(id);
+    }
+
+    pub(crate) fn is_cancelled(&self, id: ServerTransactionId) -> bool {
+        self.cancelled.contains(&id)
     }
 }
 
@@ -208,7 +215,10 @@ impl Core {
         };
         let Arrival { message, facts, own_routes, upstream, .. } = arrival;
         let (ingress, routes_taken) = (Ingress::Flow(facts), own_routes.count);
-        self.give_to_owner(now, AdmittedRequest { message, admitted, ingress, destination, routes_taken, upstream });
+        self.give_to_owner(
+            now,
+            AdmittedRequest { message, admitted, ingress, destination, routes_taken, redirections: 0, upstream },
+        );
     }
 
     /// What one user or one partner has under way is bounded, so that something is left for all others.
@@ -272,7 +282,10 @@ impl Core {
                 self.respond_generated(now, upstream, &request.message, 487);
             }
             _ => match self.acceptor.owners_by_server.get(&transaction) {
-                Some(owner) => self.hand(*owner, Handoff::Cancel { upstream }),
+                Some(owner) => {
+                    self.hand(*owner, Handoff::Cancel { upstream });
+                    self.acceptor.cancelled.insert(transaction);
+                }
                 None => self.cancel_owned(now, upstream),
             },
         }

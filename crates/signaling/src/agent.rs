@@ -82,6 +82,8 @@ struct Question {
     deadline: Instant,
     /// A 2xx to INVITE came, and another may.
     is_answered: bool,
+    /// The agent took it back.
+    is_cancelled: bool,
 }
 
 /// A request of an agent, and who it speaks for.
@@ -124,6 +126,18 @@ impl Asked {
         self.heard.push_back(Heard::LegRefused { user, leg });
     }
 
+    /// Somebody else works on it.
+    pub(crate) fn set_owner(&mut self, serial: u64, owner: WorkerId) {
+        if let Some(asked) = self.asked_by_serial.get_mut(&serial) {
+            asked.owner = owner;
+        }
+    }
+
+    /// Whether it was taken back, or nobody waits for it any more.
+    pub(crate) fn is_cancelled(&self, serial: u64) -> bool {
+        self.asked_by_serial.get(&serial).is_none_or(|asked| asked.is_cancelled)
+    }
+
     /// How many have no final response.
     pub(crate) fn unanswered(&self) -> usize {
         self.asked_by_serial.values().filter(|asked| !asked.is_answered).count()
@@ -164,8 +178,15 @@ impl Core {
         let owner = routed.as_ref().ok().and_then(|destination| destination.owner(&self.ownership));
         let owner = owner.unwrap_or(self.ownership.worker);
         let deadline = now + patience(&message);
-        let asked =
-            Question { agent: agent.clone(), number, request: message.clone(), owner, deadline, is_answered: false };
+        let asked = Question {
+            agent: agent.clone(),
+            number,
+            request: message.clone(),
+            owner,
+            deadline,
+            is_answered: false,
+            is_cancelled: false,
+        };
         self.asked.asked_by_serial.insert(serial, asked);
         self.schedule.push(deadline, Machine::Asked(serial));
         match routed {
@@ -183,6 +204,9 @@ impl Core {
         let Some((serial, owner)) = found.map(|(serial, asked)| (*serial, asked.owner)) else { return };
         let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Agent(serial) };
         self.draft_cancelled(upstream.requester);
+        if let Some(asked) = self.asked.asked_by_serial.get_mut(&serial) {
+            asked.is_cancelled = true;
+        }
         if self.ownership.is_ours(owner) {
             self.cancel_owned(now, upstream);
         } else {
@@ -289,7 +313,8 @@ fn own_request(
     routes_taken: usize,
     upstream: Option<Upstream>,
 ) -> AdmittedRequest {
-    AdmittedRequest { message, admitted, ingress: Ingress::Agent(agent), destination, routes_taken, upstream }
+    let ingress = Ingress::Agent(agent);
+    AdmittedRequest { message, admitted, ingress, destination, routes_taken, redirections: 0, upstream }
 }
 
 fn begins_call(request: &Message) -> bool {

@@ -9,6 +9,8 @@ pub struct CallSettings {
     pub between: When,
     /// Whether its sound goes through us.
     pub anchor: When,
+    /// Whether a call of a user of ours goes on to where the one called sends it (RFC 3261 section 21.3).
+    pub redirects: bool,
 }
 
 /// In which calls something is done.

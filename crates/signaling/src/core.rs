@@ -361,6 +361,7 @@ impl Core {
         match handoff {
             Handoff::Datagram { facts, message } => self.handle_message(now, facts, *message),
             Handoff::Request(request) => self.own(now, *request),
+            Handoff::Redirected(request) => self.redirected(now, *request),
             Handoff::Cancel { upstream } => self.cancel_owned(now, upstream),
             Handoff::Respond { to, status, response, source } => self.respond_here(now, to, status, response, source),
             Handoff::Response { from, message } => self.handle_response(now, from, *message),

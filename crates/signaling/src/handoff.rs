@@ -22,6 +22,8 @@ pub enum Handoff {
     Datagram { facts: FlowFacts, message: Box<Message> },
     /// An admitted request for the worker that owns its target.
     Request(Box<AdmittedRequest>),
+    /// The same, sent elsewhere by whoever it was for; for the worker to which its answer goes.
+    Redirected(Box<AdmittedRequest>),
     /// The caller gave up: cancel what the request of this server transaction started.
     Cancel { upstream: Upstream },
     /// A response for a requester of the receiving worker, its own Via already stripped.
@@ -111,6 +113,8 @@ pub struct AdmittedRequest {
     pub destination: Destination,
     /// How many of the topmost Routes name this server, to be taken off.
     pub routes_taken: usize,
+    /// How often it was sent elsewhere.
+    pub redirections: u8,
     /// `None` for an ACK, which has no transaction (RFC 3261 section 13.2.2.4).
     pub upstream: Option<Upstream>,
 }

@@ -35,6 +35,7 @@ mod partner_status;
 mod presence;
 mod question;
 mod records;
+mod redirection;
 mod registration;
 mod replacing;
 pub mod route;

@@ -131,7 +131,10 @@ impl Core {
         let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Notifier(id.0) };
         let admitted = vouch(&way.presentity);
         let (ingress, upstream) = (Ingress::Notifier, Some(upstream));
-        self.give_to_owner(now, AdmittedRequest { message, admitted, ingress, destination, routes_taken: 0, upstream });
+        self.give_to_owner(
+            now,
+            AdmittedRequest { message, admitted, ingress, destination, routes_taken: 0, redirections: 0, upstream },
+        );
     }
 
     /// A stream is found by way of the worker that accepted it; a datagram goes out from any.

@@ -258,6 +258,14 @@ pub static CALLS_ANCHOR: Key = Key {
     doc: "whose sound goes through this server: when-needed (of phones that share no encoding, or of which only one encrypts), \
         always or never",
 };
+pub static CALLS_REDIRECTS: Key = Key {
+    section: "calls",
+    name: "redirects",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "true",
+    doc: "whether a call of a user goes on to where the one called sends it (301, 302); otherwise his phone is told",
+};
 pub static USERS_DIGEST: Key = Key {
     section: "users",
     name: "digest",
@@ -357,6 +365,7 @@ pub static ALL: &[&Key] = &[
     &FEDERATION_DISCOVERY,
     &CALLS_BETWEEN,
     &CALLS_ANCHOR,
+    &CALLS_REDIRECTS,
     &USERS_DIGEST,
     &DNS_SERVERS,
     &MAIL_SMTP,

@@ -240,8 +240,9 @@ impl fmt::Display for Config {
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
         let FederationSwitches { enabled, discovery } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
-        let CallSettings { between, anchor } = self.calls;
-        writeln!(formatter, "[calls]\nbetween = {:?}\nanchor = {:?}\n", between.as_str(), anchor.as_str())?;
+        let CallSettings { between, anchor, redirects } = self.calls;
+        writeln!(formatter, "[calls]\nbetween = {:?}\nanchor = {:?}", between.as_str(), anchor.as_str())?;
+        writeln!(formatter, "redirects = {redirects}\n")?;
         let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
         writeln!(formatter, "[users]\ndigest = {digest:?}\n")?;
         write!(formatter, "[dns]\n{servers}\n\n[records]\nkeep_days = {}", self.keep_days)?;
@@ -309,7 +310,11 @@ impl Builder<'_> {
     }
 
     fn calls(&mut self) -> CallSettings {
-        CallSettings { between: self.when(&key::CALLS_BETWEEN), anchor: self.when(&key::CALLS_ANCHOR) }
+        CallSettings {
+            between: self.when(&key::CALLS_BETWEEN),
+            anchor: self.when(&key::CALLS_ANCHOR),
+            redirects: self.raw.switch(&key::CALLS_REDIRECTS).unwrap_or(false),
+        }
     }
 
     fn when(&mut self, key: &key::Key) -> When {

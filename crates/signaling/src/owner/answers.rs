@@ -140,6 +140,7 @@ impl Core {
             self.begin_gateway(now, request, refusal);
             return None;
         }
+        let request = self.follow_redirection(now, request, refusal)?;
         self.anchor_instead(now, request, refusal)
     }
 

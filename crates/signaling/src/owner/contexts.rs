@@ -138,7 +138,10 @@ impl Owner {
 
     pub(super) fn remove(&mut self, id: ContextId) -> Option<Context> {
         let context = self.contexts.remove(&id)?;
-        self.contexts_by_upstream.remove(&context.upstream);
+        // What was sent elsewhere has another by now.
+        if self.contexts_by_upstream.get(&context.upstream) == Some(&id) {
+            self.contexts_by_upstream.remove(&context.upstream);
+        }
         Some(context)
     }
 }

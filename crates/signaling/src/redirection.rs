@@ -1,0 +1,106 @@
+//! Calls of our users that are sent elsewhere: a 3xx names another address (RFC 3261 sections 16.7 step 4 and 21.3), and where
+//! `[calls] redirects` lets us we call that, as the user's phone would.
+//!
+//! Only what a user of ours asks for is followed: a partner's server follows for its own, by its own rules.
+
+use std::time::Instant;
+
+use federation::admission::Origin;
+use sip::{Edits, Message, Method, NameAddr, Uri};
+
+use crate::core::Core;
+use crate::route::{Destination, OwnRoutes, route_own};
+use crate::{AdmittedRequest, Handoff, Requester, Upstream};
+
+impl Core {
+    /// The target names another address. Gives the request back where that is for the caller to see to.
+    pub(crate) fn follow_redirection(
+        &mut self,
+        now: Instant,
+        request: AdmittedRequest,
+        response: &Message,
+    ) -> Option<AdmittedRequest> {
+        let is_followed = self.call_settings.redirects
+            && matches!(response.status(), Some(301 | 302))
+            && request.message.method() == Some(Method::Invite)
+            && matches!(request.admitted.origin(), Origin::User { .. })
+            && request.redirections < REDIRECTIONS_MAX;
+        let (true, Some(upstream)) = (is_followed, request.upstream) else { return Some(request) };
+        let elsewhere = contacts(response).into_iter().find_map(|uri| self.addressed(&request, &uri));
+        let Some((next, uri)) = elsewhere else { return Some(request) };
+        self.record_routed(now, &request.message, &format!("{uri}, where the one called sends him"));
+        if self.ownership.is_ours(upstream.worker) {
+            self.redirected(now, next);
+        } else {
+            self.hand(upstream.worker, Handoff::Redirected(Box::new(next)));
+        }
+        None
+    }
+
+    /// The same request to another address, if that is one to which we can route.
+    fn addressed(&self, request: &AdmittedRequest, uri: &str) -> Option<(AdmittedRequest, String)> {
+        let mut edits = Edits::new();
+        edits.set_request_uri(uri);
+        if request.routes_taken > 0 {
+            edits.remove_first_value(sip::HeaderName::Route, request.routes_taken);
+        }
+        let message = Message::parse(edits.apply(&request.message)).ok()?;
+        let nothing = OwnRoutes::default();
+        let (organisation, connections) = (&self.organisation, self.limits.partner_connections);
+        let destination = route_own(&message, &request.admitted, &nothing, organisation, connections).ok()?;
+        let is_person = matches!(destination, Destination::User(_) | Destination::Partner { .. });
+        let redirections = request.redirections + 1;
+        let next = AdmittedRequest { message, destination, routes_taken: 0, redirections, ..request.clone() };
+        is_person.then(|| (next, uri.to_owned()))
+    }
+
+    /// On the worker to which the answer goes: its CANCEL must find the new owner, or has come already.
+    pub(crate) fn redirected(&mut self, now: Instant, request: AdmittedRequest) {
+        let Some(upstream) = request.upstream else { return };
+        if self.is_taken_back(upstream) {
+            return self.respond_generated(now, upstream, &request.message, 487);
+        }
+        if let (Requester::Agent(serial), Some(owner)) =
+            (upstream.requester, request.destination.owner(&self.ownership))
+        {
+            self.asked.set_owner(serial, owner);
+        }
+        self.give_to_owner(now, request);
+    }
+
+    fn is_taken_back(&self, upstream: Upstream) -> bool {
+        match upstream.requester {
+            Requester::Outside(transaction) => self.acceptor.is_cancelled(transaction),
+            Requester::Agent(serial) => self.asked.is_cancelled(serial),
+            Requester::Notifier(_) => false,
+        }
+    }
+}
+
+/// The addresses that a redirection names, the most wanted first; without what a request must not inherit of them.
+fn contacts(response: &Message) -> Vec<String> {
+    let mut wanted: Vec<(f32, String)> = response
+        .contacts()
+        .flatten()
+        .filter_map(|contact| {
+            let address = contact.address()?;
+            Some((wanted(&address), plain(&address.uri())?))
+        })
+        .take(CONTACTS_MAX)
+        .collect();
+    wanted.sort_by(|one, other| other.0.total_cmp(&one.0));
+    wanted.into_iter().map(|(_, uri)| uri).collect()
+}
+
+fn wanted(address: &NameAddr<'_>) -> f32 {
+    address.param("q").flatten().and_then(|q| q.parse().ok()).unwrap_or(1.0)
+}
+
+/// User and host: neither headers nor parameters of a stranger's choice (RFC 3261 section 19.1.5).
+fn plain(uri: &Uri<'_>) -> Option<String> {
+    uri.user().map(|user| format!("sip:{user}@{}", uri.host_lowercase()))
+}
+
+/// Who is sent on more often is sent in a circle.
+const REDIRECTIONS_MAX: u8 = 5;
+const CONTACTS_MAX: usize = 10;
