@@ -46,6 +46,11 @@ impl Acceptor {
         self.shares.give_back(id);
     }
 
+    /// Whoever it was handed to has given it back.
+    pub(crate) fn forget_owner(&mut self, id: ServerTransactionId) {
+        self.owners_by_server.remove(&id);
+    }
+
     pub(crate) fn is_cancelled(&self, id: ServerTransactionId) -> bool {
         self.cancelled.contains(&id)
     }

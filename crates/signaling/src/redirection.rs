@@ -60,10 +60,11 @@ impl Core {
         if self.is_taken_back(upstream) {
             return self.respond_generated(now, upstream, &request.message, 487);
         }
-        if let (Requester::Agent(serial), Some(owner)) =
-            (upstream.requester, request.destination.owner(&self.ownership))
-        {
-            self.asked.set_owner(serial, owner);
+        let owner = request.destination.owner(&self.ownership).unwrap_or(self.ownership.worker);
+        match upstream.requester {
+            Requester::Outside(transaction) => self.acceptor.forget_owner(transaction),
+            Requester::Agent(serial) => self.asked.set_owner(serial, owner),
+            Requester::Notifier(_) => {}
         }
         self.give_to_owner(now, request);
     }
@@ -84,7 +85,7 @@ fn contacts(response: &Message) -> Vec<String> {
         .flatten()
         .filter_map(|contact| {
             let address = contact.address()?;
-            Some((wanted(&address), plain(&address.uri())?))
+            Some((wanted(address), plain(&address.uri())?))
         })
         .take(CONTACTS_MAX)
         .collect();
