@@ -29,7 +29,7 @@ fn opening(workers: u16, seed: u64, between: When) -> Play {
     let contoso = allowed("contoso.example");
     let partners = [allowed("fabrikam.example"), allowed("northwind.example")];
     let home = world.organisation("contoso.example", workers, &partners, false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[contoso.clone()], false);
+    let fabrikam = world.organisation("fabrikam.example", workers, std::slice::from_ref(&contoso), false);
     let northwind = world.organisation("northwind.example", workers, &[contoso], false);
     let calls = CallSettings { redirects: true, between, ..CallSettings::default() };
     world.configure(home, |config| config.calls = calls);
