@@ -186,7 +186,7 @@ const DISCARD_PORT: u16 = 9;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::name_server::{self, a, srv};
+    use crate::testing::name_server::{self, address, srv};
 
     async fn resolver() -> Resolver {
         let server = name_server::start([
@@ -195,7 +195,7 @@ mod tests {
             ("_sips._tcp.sips.example", srv(5061, "edge.sips.example")),
             ("_sipfederationtls._tcp.refusing.example", srv(0, ".")),
             ("_sips._tcp.refusing.example", srv(5061, "edge.refusing.example")),
-            ("edge.both.example", a([127, 0, 0, 7])),
+            ("edge.both.example", address([127, 0, 0, 7].into())),
         ]);
         Resolver::new(&[server.await]).expect("explicit servers need no files")
     }

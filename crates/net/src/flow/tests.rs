@@ -168,6 +168,51 @@ fn a_tls_flow_moves_between_threads_with_all_it_holds() {
     assert_eq!(&client.join().expect("a client"), b"answer");
 }
 
+/// Half a frame, a ping that is answered by the new owner, and what was queued for the client with it.
+#[test]
+fn a_web_socket_moves_between_threads_with_all_it_holds() {
+    let (listener, address) = listener();
+    let client = thread::spawn(move || {
+        let stream = StdStream::connect(address).expect("a listener");
+        let mut client = tungstenite::WebSocket::from_raw_socket(stream, tungstenite::protocol::Role::Client, None);
+        let mut frame = vec![0x81, 0x80 | 126];
+        let text = message("moved");
+        frame.extend(u16::try_from(text.len()).expect("short").to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(text.as_bytes());
+        client.get_mut().write_all(&frame[..40]).expect("a reader");
+        let answer = client.read().expect("an answer from the new owner");
+        client.get_mut().write_all(&frame[40..]).expect("a reader");
+        client.send(tungstenite::Message::Ping(Bytes::from_static(b"?"))).expect("a reader");
+        let pong = client.read().expect("an answer from the new owner");
+        client.close(None).expect("a reader");
+        (answer, pong, client.read())
+    });
+    let moved = runtime().block_on(async {
+        let mut flow = flow(accept(&listener), Wire::Plain(PlainWire::default()), BytesMut::new());
+        flow.framing = Framing::new(Transport::Wss, MessageLimits::default());
+        flow.stream().readable().await.expect("a socket");
+        flow.receive(Instant::now(), &mut [0; 4096]).expect("a healthy connection");
+        assert!(matches!(flow.next_frame(), Ok(None)));
+        flow.queue(Instant::now(), Bytes::from_static(b"answer"));
+        flow.into_moved().expect("a socket to duplicate")
+    });
+    let adopter = thread::spawn(move || {
+        runtime().block_on(async {
+            let mut flow = StreamFlow::adopt(moved).expect("a socket");
+            flush_all(&mut flow).await;
+            assert_eq!(next_message(&mut flow).await.expect("a message"), message("moved"));
+            assert_eq!(next_message(&mut flow).await, None);
+            flush_all(&mut flow).await;
+        });
+    });
+    adopter.join().expect("the new owner");
+    let (answer, pong, end) = client.join().expect("a client");
+    assert_eq!(answer, tungstenite::Message::text("answer"));
+    assert_eq!(pong, tungstenite::Message::Pong(Bytes::from_static(b"?")));
+    assert!(matches!(end, Ok(tungstenite::Message::Close(_))), "{end:?}");
+}
+
 #[test]
 fn the_queue_of_a_peer_that_does_not_read_grows_and_is_known() {
     let edge = Authority::new().edge("contoso.example");

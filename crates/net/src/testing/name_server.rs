@@ -1,10 +1,10 @@
 //! An authoritative server for `example.`; everything else it refuses.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_proto::rr::rdata::{A, SOA, SRV};
+use hickory_proto::rr::rdata::{A, AAAA, SOA, SRV};
 use hickory_proto::rr::{Name, RData, Record};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_server::Server;
@@ -32,8 +32,11 @@ pub(crate) fn srv(port: u16, target: &str) -> RData {
     RData::SRV(SRV::new(10, 20, port, name(target)))
 }
 
-pub(crate) fn a(address: [u8; 4]) -> RData {
-    RData::A(A(address.into()))
+pub(crate) fn address(ip: IpAddr) -> RData {
+    match ip {
+        IpAddr::V4(ip) => RData::A(A(ip)),
+        IpAddr::V6(ip) => RData::AAAA(AAAA(ip)),
+    }
 }
 
 fn zone<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> InMemoryZoneHandler<TokioRuntimeProvider> {

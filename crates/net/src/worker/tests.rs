@@ -1,7 +1,9 @@
 //! Whole workers on the loopback: two organisations with two workers each, a name server, and users with phones.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream, UdpSocket as StdUdpSocket};
+use std::net::{
+    IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream, UdpSocket as StdUdpSocket,
+};
 use std::sync::mpsc;
 use std::thread;
 
@@ -20,13 +22,14 @@ use super::*;
 use crate::Reply;
 use crate::mailbox::mailbox;
 use crate::media::{MediaSetup, MediaThreads};
-use crate::testing::name_server::{self, a, srv};
+use crate::testing::name_server::{self, address, srv};
 use crate::testing::{Authority, Edge};
 
 mod handshakes;
 mod line;
 mod meeting;
 mod moving;
+mod transports;
 mod unreadable;
 mod vectors;
 mod web_socket;
@@ -92,7 +95,7 @@ struct TestShell {
 impl TestServer {
     fn start(domain: &'static str, partner: &str, tls: SocketAddr, edge: &Edge, shell: &TestShell) -> TestServer {
         let mut addresses = vec![tls];
-        addresses.extend(TRANSPORTS.into_iter().skip(1).map(free_port));
+        addresses.extend(TRANSPORTS.into_iter().skip(1).map(|transport| free_port(tls.ip(), transport)));
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mailbox(1000)).unzip();
         let (media, media_threads) = start_media(&mailboxes);
         let mut threads = Vec::new();
@@ -204,8 +207,8 @@ fn listeners(addresses: &[SocketAddr], edge: &Edge) -> Vec<ListenerSetup> {
     TRANSPORTS.into_iter().zip(addresses).map(listener).collect()
 }
 
-fn free_port(transport: Transport) -> SocketAddr {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+fn free_port(ip: IpAddr, transport: Transport) -> SocketAddr {
+    let any = SocketAddr::new(ip, 0);
     let address = match transport {
         Transport::Udp => StdUdpSocket::bind(any).and_then(|socket| socket.local_addr()),
         _ => StdListener::bind(any).and_then(|socket| socket.local_addr()),
@@ -310,15 +313,19 @@ fn two_organisations() -> (TestServer, TestServer, tokio::runtime::Runtime) {
 }
 
 fn two_organisations_within(limits: Limits) -> (TestServer, TestServer, tokio::runtime::Runtime) {
+    two_organisations_at(Ipv4Addr::LOCALHOST.into(), limits)
+}
+
+fn two_organisations_at(ip: IpAddr, limits: Limits) -> (TestServer, TestServer, tokio::runtime::Runtime) {
     let authority = Authority::new();
-    let (contoso, fabrikam) = (free_port(Transport::Tls), free_port(Transport::Tls));
+    let (contoso, fabrikam) = (free_port(ip, Transport::Tls), free_port(ip, Transport::Tls));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a runtime");
     let name_server = runtime.block_on(name_server::start([
         ("_sipfederationtls._tcp.contoso.example", srv(contoso.port(), "contoso.example")),
         ("_sips._tcp.fabrikam.example", srv(fabrikam.port(), "fabrikam.example")),
-        ("contoso.example", a([127, 0, 0, 1])),
-        ("fabrikam.example", a([127, 0, 0, 1])),
+        ("contoso.example", address(ip)),
+        ("fabrikam.example", address(ip)),
     ]));
     let shell = TestShell { resolver: Resolver::new(&[name_server]).expect("explicit servers need no files"), limits };
     let start = |domain, partner, address| TestServer::start(domain, partner, address, &authority.edge(domain), &shell);
@@ -372,48 +379,6 @@ fn unproven_register(transport: &str) -> Bytes {
         .header(HeaderName::CSeq, "1 REGISTER")
         .header(HeaderName::Contact, "<sip:alice@phone.invalid>")
         .build()
-}
-
-#[test]
-fn requests_are_answered_where_they_came_from_on_every_transport() {
-    let (contoso, _fabrikam, _name_server) = two_organisations();
-    let status = |bytes: &[u8]| Message::parse(Bytes::copy_from_slice(bytes)).expect("a message").status();
-    let mut bytes = [0; 65_536];
-
-    let mut tcp = StdStream::connect(contoso.tcp).expect("a server");
-    tcp.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
-    tcp.write_all(b"\r\n\r\n").expect("a connection");
-    assert_eq!(tcp.read(&mut bytes).expect("a pong"), 2);
-    tcp.write_all(&unproven_register("TCP")).expect("a connection");
-    let count = tcp.read(&mut bytes).expect("a response");
-    assert_eq!(status(&bytes[..count]), Some(401));
-
-    let udp = StdUdpSocket::bind("127.0.0.1:0").expect("a free port");
-    udp.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
-    udp.send_to(b"\r\n\r\n", contoso.udp).expect("a socket");
-    udp.send_to(&unproven_register("UDP"), contoso.udp).expect("a socket");
-    let (count, from) = udp.recv_from(&mut bytes).expect("a response");
-    assert_eq!((status(&bytes[..count]), from), (Some(401), contoso.udp));
-    assert_eq!(contoso.sum(|seen| seen.datagrams_ignored), 1);
-}
-
-#[test]
-fn a_phone_behind_a_nat_is_told_by_stun_where_it_is_seen() {
-    let (contoso, _fabrikam, _name_server) = two_organisations();
-    let udp = StdUdpSocket::bind("127.0.0.1:0").expect("a free port");
-    udp.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
-    let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], b"transaction!"].concat();
-    udp.send_to(&request[..19], contoso.udp).expect("a socket");
-    udp.send_to(&request, contoso.udp).expect("a socket");
-    let mut bytes = [0; 100];
-    let (count, from) = udp.recv_from(&mut bytes).expect("a response");
-    assert_eq!((count, from), (32, contoso.udp));
-    assert_eq!((&bytes[..2], &bytes[8..20]), (&[1, 1][..], &b"transaction!"[..]));
-    let port = u16::from_be_bytes([bytes[26] ^ 0x21, bytes[27] ^ 0x12]);
-    assert_eq!(port, udp.local_addr().expect("bound").port());
-    assert_eq!(contoso.sum(|seen| seen.stun_answered), 1);
-    assert_eq!(contoso.sum(|seen| seen.datagrams_ignored), 1, "cut short, it is noise");
-    assert_eq!(contoso.sum(|seen| seen.datagrams_sent), 0);
 }
 
 #[test]

@@ -174,6 +174,15 @@ fn who_says_goodbye_is_answered_and_gone() {
 }
 
 #[test]
+fn a_server_that_ends_says_so() {
+    let (contoso, _fabrikam, _name_server) = two_organisations();
+    let mut web_socket = open(plain(contoso.ws), None, "sip").expect("a WebSocket");
+    drop(contoso);
+    let Ok(WebMessage::Close(Some(close))) = web_socket.read() else { panic!("no word") };
+    assert_eq!(close.code, CloseCode::Away);
+}
+
+#[test]
 fn a_silent_peer_is_asked_and_given_up() {
     let limits = Limits { web_socket_ping_secs: 1, web_socket_silent_secs_max: 8, ..Limits::default() };
     let (contoso, _fabrikam, _name_server) = two_organisations_within(limits);
