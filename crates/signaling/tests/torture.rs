@@ -125,6 +125,30 @@ fn phrases_of_responses_pass() {
     }
 }
 
+/// 3.1.2.5: a response whose CSeq cannot be read is nobody's answer, and the next one is.
+#[test]
+fn an_answer_that_cannot_be_read_is_none() {
+    let baddate = vector("rfc4475/baddate");
+    let mut stage = Stage::new(&baddate, 3, 1, Way::Stream);
+    assert_eq!(stage.send(&baddate.bytes, "passed"), "passed");
+    for broken in ["CSeq: 9292394834772304023312 INVITE", "CSeq: INVITE", "X-CSeq: 1392934 INVITE"] {
+        stage.answer_with(|answer| answer.replace("CSeq: 1392934 INVITE", broken));
+        assert!(stage.world.take(stage.sender).is_empty(), "{broken}");
+    }
+    stage.expect_answered();
+}
+
+/// 3.3.10: an answer goes to where its request came from, and not to what a Via makes of itself.
+#[test]
+fn no_via_sends_an_answer_to_everybody() {
+    let lwsdisp = vector("rfc4475/lwsdisp");
+    let text =
+        String::from_utf8(lwsdisp.bytes.clone()).unwrap().replace("UDP funky.example.com", "UDP 255.255.255.255");
+    let mut stage = Stage::new(&lwsdisp, 3, 1, Way::Datagram);
+    assert_eq!(stage.send(text.as_bytes(), "passed"), "passed");
+    stage.expect_answered();
+}
+
 /// RFC 3261 25.1: the name of a scheme is of any case.
 #[test]
 fn a_scheme_is_known_in_any_case() {

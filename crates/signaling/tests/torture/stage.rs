@@ -161,6 +161,14 @@ impl Stage {
         self.world.only(self.sender)
     }
 
+    /// He sends this in place of his answer.
+    pub fn answer_with(&mut self, change: impl Fn(&str) -> String) {
+        let answer = phone::answer(self.at_target.as_ref().unwrap(), "200 OK", "target");
+        let changed = change(&answer);
+        assert_ne!(changed, answer);
+        self.world.send(self.target.unwrap(), &changed);
+    }
+
     /// He answers, and the sender gets that answer and no other.
     pub fn expect_answered(&mut self) {
         let answer = self.pass_answer("200 OK");
