@@ -155,6 +155,15 @@ impl Three {
         count
     }
 
+    /// Bob's phone says what became of the call that it was asked for; gives the answer.
+    fn tell_of_reference(&mut self, refer: &Message, cseq: u32, status: &str) -> Option<u16> {
+        let notify = phone::by_callee("NOTIFY", refer, cseq);
+        let headers = "Event: refer\nSubscription-State: active\n";
+        let notify = phone::with_body(&notify, headers, "message/sipfrag", &format!("SIP/2.0 {status}\n"));
+        self.world.send(self.bob, &notify);
+        self.world.take_response(self.bob).status()
+    }
+
     fn legs(&self) -> Vec<Leg> {
         self.world.sound(self.contoso).legs().map(|(_, leg)| leg.clone()).collect()
     }
@@ -361,18 +370,33 @@ fn a_phone_that_shows_refer_alone_is_asked_to_call_the_meeting_before_anybody_is
         assert_eq!(refer.header_text(sip::HeaderName::TargetDialog), Some(dialog.as_str()));
         let target = refer.address(sip::HeaderName::ReferTo).unwrap().uri().as_str()["sip:".len()..].to_owned();
         three.world.send(three.bob, &phone::answer(&refer, "202 Accepted", "bob"));
+        assert_eq!(three.tell_of_reference(&refer, 1, "100 Trying"), Some(200), "though he was asked not to");
         assert!(three.world.take(three.alice).is_empty(), "nothing is lost while he has not come");
         assert_eq!(three.world.meetings(three.contoso), 0);
         three.world.send(three.bob, &sdp(&phone::request("INVITE", BOB, &target, "comes"), &protected(4002)));
         let ok = three.world.take_response(three.bob);
         assert_eq!(ok.status(), Some(200), "{}", first_line(&ok));
         three.world.send(three.bob, &phone::by_caller("ACK", &ok, 1));
+        assert_eq!(three.tell_of_reference(&refer, 2, "200 OK"), Some(200));
         let to_alice = three.take(three.alice, 4000);
         let replaces = to_alice.header_text(sip::HeaderName::Replaces).unwrap_or_default();
         assert_eq!(replaces, format!("{CALL_ID};to-tag=caller;from-tag=callee"));
         three.take(three.carol, 4004);
         assert_eq!((three.legs().len(), three.world.meetings(three.contoso)), (3, 1));
         assert!(matches!(three.status(), Some(EscalationStatus::Done { .. })));
+    });
+}
+
+#[test]
+fn who_says_no_to_his_phone_is_not_waited_for() {
+    everywhere_proxied(REFER_ALONE, |mut three, _| {
+        assert_eq!(three.escalate(), Ok(()));
+        let refer = three.world.only(three.bob);
+        three.world.send(three.bob, &phone::answer(&refer, "202 Accepted", "bob"));
+        assert_eq!(three.tell_of_reference(&refer, 1, "603 Decline"), Some(200));
+        let reason = format!("the phone of {BOB} answers 603");
+        assert_eq!(three.status(), Some(EscalationStatus::Refused { reason }));
+        assert!(three.world.take(three.alice).is_empty());
     });
 }
 

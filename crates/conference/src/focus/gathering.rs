@@ -12,9 +12,9 @@ use super::endpoint::EndpointId;
 use super::inviting::outside;
 use super::participant::{Participant, Place};
 use super::{Asked, Focus, new_tag};
-use crate::{FocusOutput, Turn};
+use crate::{FocusOutput, Incoming, Turn};
 
-/// The dialog that a phone is in, from its side.
+/// The dialog that a phone is in, from its side, as Target-Dialog has it (RFC 4538).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallOf {
     pub who: Aor,
@@ -32,6 +32,14 @@ pub(super) struct Gathering {
     replacing: Vec<CallOf>,
     people: Vec<Aor>,
     until: Instant,
+}
+
+/// A REFER of ours, by its dialog: a phone may tell in it what becomes of the call, though it was asked not to (RFC 4488).
+#[derive(Debug)]
+pub(super) struct Reference {
+    who: Aor,
+    call_id: String,
+    local_tag: String,
 }
 
 impl<S: Copy + Ord> Focus<S> {
@@ -71,7 +79,7 @@ impl<S: Copy + Ord> Focus<S> {
         let (tag, call_id) = (new_tag(turn), format!("{:016x}@{}", (turn.random)(), self.aor.domain()));
         let dialog = format!("{};local-tag={};remote-tag={}", call.call_id, call.local_tag, call.remote_tag);
         let request = outside(&Method::Refer, &call.who.uri(), &self.aor, &self.conduct.subject, &tag)
-            .header(HeaderName::CallId, call_id)
+            .header(HeaderName::CallId, &call_id)
             .header(HeaderName::CSeq, "1 REFER")
             .header(HeaderName::Contact, self.us().contact)
             .header(HeaderName::ReferTo, format!("<{}>", self.aor.uri()))
@@ -79,8 +87,26 @@ impl<S: Copy + Ord> Focus<S> {
             .header(HeaderName::ReferSub, "false")
             .header(HeaderName::Supported, "norefersub, tdialog")
             .header(HeaderName::TargetDialog, dialog);
+        self.references.push(Reference { who: call.who.clone(), call_id, local_tag: tag });
         self.ask(Asked::Referred(call.who.clone()), request);
         Ok(())
+    }
+
+    /// Takes a NOTIFY about a REFER of ours (RFC 3515 section 2.4.4); `false`: it is none.
+    pub(super) fn reference_told(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_, S>, tag: &str) -> bool {
+        let call_id = incoming.request.call_id().unwrap_or_default();
+        let is_meant = |reference: &&Reference| reference.call_id == call_id && reference.local_tag == tag;
+        let Some(who) = self.references.iter().find(is_meant).map(|reference| reference.who.clone()) else {
+            return false;
+        };
+        self.respond(incoming, 200, tag);
+        let said = std::str::from_utf8(incoming.request.body()).unwrap_or_default();
+        let status = said.strip_prefix("SIP/2.0 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let is_awaited = self.gathering.as_ref().is_some_and(|gathering| gathering.referred.contains(&who));
+        if let (Some(status), true) = (status, is_awaited) {
+            self.reference_answered(turn, &who, status);
+        }
+        true
     }
 
     /// Calls those whose turn it is: with Replaces once all who were asked to call are there.

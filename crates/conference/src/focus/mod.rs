@@ -43,7 +43,7 @@ use demands::{check_required, not_taken};
 pub use endpoint::Hearing;
 use endpoint::{Endpoint, EndpointId, Stage};
 pub use gathering::CallOf;
-use gathering::Gathering;
+use gathering::{Gathering, Reference};
 use participant::Participant;
 pub use participant::ParticipantSummary;
 use watching::Watching;
@@ -81,6 +81,8 @@ pub struct Focus<S> {
     began_unix: Option<i64>,
     /// It is made of a call, and somebody has yet to come.
     gathering: Option<Gathering>,
+    /// Those whom it asked to call: two at most.
+    references: Vec<Reference>,
     /// The last has left.
     is_over: bool,
     last_endpoint: u32,
@@ -134,6 +136,7 @@ impl<S: Copy + Ord> Focus<S> {
             left: Vec::new(),
             began_unix: None,
             gathering: None,
+            references: Vec::new(),
             is_over: false,
             last_endpoint: 0,
             last_number: 0,
@@ -169,6 +172,7 @@ impl<S: Copy + Ord> Focus<S> {
         let local_tag = request.to().map_err(malformed)?.tag();
         match (local_tag, request.method().unwrap_or(Method::Options)) {
             (_, Method::Subscribe) => self.handle_subscribe(turn, &incoming),
+            (Some(tag), Method::Notify) if self.reference_told(turn, &incoming, tag) => Ok(()),
             (Some(tag), _) => self.handle_within(turn, &incoming, tag),
             (None, Method::Invite) => self.join(turn, &incoming),
             (None, Method::Message) => self.handle_page(turn, &incoming),
