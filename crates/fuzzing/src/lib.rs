@@ -45,6 +45,7 @@ targets! {
     uri = sip::uri::check,
     small_headers = sip::small_headers::check,
     digest = sip::digest::check,
+    stun = sip::stun::check,
     certificate = certificate::check,
     discovery = discovery::check,
     session_description = session_description::check,

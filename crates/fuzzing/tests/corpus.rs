@@ -48,7 +48,7 @@ macro_rules! replays {
 }
 
 replays! {
-    framing message edits via address uri small_headers digest
+    framing message edits via address uri small_headers digest stun
     certificate discovery session_description rtp srtp media_node web_socket configuration
     pidf conference_info is_composing resource_lists cpim multipart handoff core
 }

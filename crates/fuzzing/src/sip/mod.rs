@@ -6,6 +6,7 @@ pub mod edits;
 pub mod framing;
 pub mod message;
 pub mod small_headers;
+pub mod stun;
 pub mod uri;
 pub mod via;
 
