@@ -69,7 +69,7 @@ fn leave(address: &str, alice: &mut Phone, bob: &mut Phone, carol: &mut Phone) -
     carol.expect_none_from(Method::Message, address)
 }
 
-fn write(by: &mut Phone, address: &str, text: &str) -> anyhow::Result<()> {
+pub(super) fn write(by: &mut Phone, address: &str, text: &str) -> anyhow::Result<()> {
     check_status(&send(by, address, text)?, 200)
 }
 
@@ -86,7 +86,7 @@ fn read(address: &str, phone: &mut Phone) -> anyhow::Result<String> {
 }
 
 /// Exactly these, in this order.
-fn read_all(address: &str, phone: &mut Phone, expected: &[&str]) -> anyhow::Result<()> {
+pub(super) fn read_all(address: &str, phone: &mut Phone, expected: &[&str]) -> anyhow::Result<()> {
     for text in expected {
         let found = read(address, phone)?;
         ensure!(found == *text, "{}: expected {text:?}, read {found:?}", phone.aor());

@@ -10,6 +10,7 @@ mod registration;
 mod report;
 mod scene;
 mod scheduled;
+mod sessions;
 mod strangers;
 
 pub use self::report::Report;
@@ -27,6 +28,7 @@ pub fn run(world: &World) -> anyhow::Result<Report> {
     messages::check(&mut report, &mut scene);
     calls::check(&mut report, &mut scene);
     conversations::check(&mut report, &mut scene);
+    sessions::check(&mut report, &mut scene);
     meetings::check(&mut report, &mut scene);
     escalation::check(&mut report, &mut scene);
     scheduled::check(&mut report, &mut scene);
