@@ -5,7 +5,8 @@
 
 mod phone;
 
-use signaling::EscalationStatus;
+use federation::decision::{DecisionRecord, Outcome};
+use signaling::{EscalationStatus, When};
 use sim::{Leg, Line, World, allowed, first_line};
 use sip::{Aor, Message};
 
@@ -385,6 +386,32 @@ fn a_phone_that_shows_refer_alone_is_asked_to_call_the_meeting_before_anybody_is
         assert_eq!((three.legs().len(), three.world.meetings(three.contoso)), (3, 1));
         assert!(matches!(three.status(), Some(EscalationStatus::Done { .. })));
     });
+}
+
+#[test]
+fn where_we_never_stand_between_a_phone_of_ours_that_shows_refer_alone_is_asked_too() {
+    for workers in [1, 3] {
+        let (mut world, sites) = organisations(workers, 1);
+        for site in sites {
+            world.configure(site, |config| config.calls.between = When::Never);
+        }
+        let alice = phone::register(&mut world, sites[0], 0, ALICE);
+        let mut three = with_others(world, sites, alice, |_| 0);
+        let invite = phone::request("INVITE", ALICE, BOB, CALL_ID).replace(REPLACES, "");
+        three.world.send(alice, &sdp(&invite, &described(4000)));
+        let invite = three.world.only(three.bob);
+        let ok = sdp(&phone::answer(&invite, "200 OK", "bob"), &described(4002));
+        three.world.send(three.bob, &ok.replace("Content-Length", &format!("{REPLACES}Content-Length")));
+        let ok = three.world.only(alice);
+        three.world.send(alice, &phone::by_caller("ACK", &ok, 1));
+        three.world.only(three.bob);
+        let said = "[calls] between says never, and a device of ours in it shows no Replaces: it is asked by REFER";
+        let is_said = |record: &DecisionRecord| matches!(&record.outcome, Outcome::Way { stands_between: false, reason } if reason == said);
+        assert!(three.world.decisions(three.contoso).any(is_said));
+        assert_eq!(three.escalate(), Ok(()));
+        assert_eq!(method(&three.world.only(alice)), "REFER");
+        assert!(three.world.take(three.bob).is_empty(), "he is called when she is there");
+    }
 }
 
 #[test]

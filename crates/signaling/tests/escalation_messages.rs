@@ -6,7 +6,7 @@
 mod phone;
 
 use federation::decision::Outcome;
-use signaling::EscalationStatus;
+use signaling::{CoreConfig, EscalationStatus, When};
 use sim::{Line, World, allowed, first_line};
 use sip::{Aor, HeaderName, Message};
 
@@ -32,11 +32,17 @@ const CAROL: &str = "carol@northwind.example";
 const CALL_ID: &str = "talk";
 
 fn three(workers: u16, seed: u64) -> Three {
+    three_with(workers, seed, |_| {})
+}
+
+fn three_with(workers: u16, seed: u64, change: impl Fn(&mut CoreConfig)) -> Three {
     let mut world = World::new(seed);
     let names = ["contoso.example", "fabrikam.example", "northwind.example"];
     let sites = names.map(|name| {
         let partners: Vec<_> = names.iter().filter(|other| **other != name).map(|other| allowed(other)).collect();
-        world.organisation(name, workers, &partners, false)
+        let site = world.organisation(name, workers, &partners, false);
+        world.configure(site, &change);
+        site
     });
     let mut lines =
         [(sites[0], ALICE), (sites[1], BOB), (sites[2], CAROL)].into_iter().zip(0..).map(|((site, aor), n)| {
@@ -298,6 +304,18 @@ fn a_phone_of_ours_asks_by_refer_to_the_factory() {
         let invited = three.hear(three.carol);
         assert!(body(&invited).starts_with("Alice invites you to write with"), "{}", body(&invited));
     });
+}
+
+#[test]
+fn where_we_never_stand_between_a_session_is_not_moved() {
+    for workers in [1, 3] {
+        let mut three = three_with(workers, 1, |config| config.calls.between = When::Never);
+        let session = three.open();
+        assert_eq!((three.escalate(), three.status()), (Err(488), None));
+        assert_eq!(three.world.meetings(three.contoso), 0);
+        three.say(three.alice, &phone::by_caller("MESSAGE", &session.ok, 2), "as before");
+        assert_eq!(body(&three.hear(three.bob)), "as before");
+    }
 }
 
 #[test]
