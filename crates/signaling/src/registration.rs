@@ -29,6 +29,9 @@ impl Core {
                 for path in &registered.path {
                     response = response.header(HeaderName::Path, path);
                 }
+                if registered.bound {
+                    response = response.header(HeaderName::ServiceRoute, self.service_route(flow));
+                }
                 response = response.header(HeaderName::Supported, REGISTRAR_KNOWS.join(", "));
                 if registered.outbound {
                     response = response.header(HeaderName::Require, "outbound");
@@ -42,6 +45,12 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// The way that a phone without an outbound proxy takes to others (RFC 3608): through us, not to their domains.
+    fn service_route(&self, flow: ClientFlow) -> String {
+        let transport = flow.transport.param();
+        format!("<sip:{}:{};transport={transport};lr>", self.organisation.edge, flow.local_port)
     }
 
     fn is_bound(&self, now: Instant, aor: Option<&Aor>, flow: ClientFlow) -> bool {

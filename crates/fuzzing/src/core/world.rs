@@ -44,7 +44,7 @@ impl World {
         let style = choices.byte();
         let (workers, now) = (1 + u16::from(style & 1), Instant::now());
         let when = |bits: u8| When::ALL[usize::from(bits & 3) % 3];
-        let calls = CallSettings { between: when(style >> 2), anchor: when(style >> 4), redirects: style & 1 == 1 };
+        let calls = CallSettings { between: when(style >> 2), anchor: when(style >> 4), redirects: style & 0x40 != 0 };
         let limits = if style & 0x80 == 0 { small_limits() } else { Limits::default() };
         let core = |worker| Core::new(config((worker, workers), now, calls, limits.clone()));
         World {
