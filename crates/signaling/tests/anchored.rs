@@ -365,6 +365,22 @@ fn a_call_is_held_and_asked_for_an_offer_and_refused_a_change() {
 }
 
 #[test]
+fn sound_ends_with_the_call_even_where_a_reference_is_reported_yet() {
+    everywhere(|mut three| {
+        let call = three.call();
+        let (alice, dave) = (three.alice, three.dave);
+        let refer = phone::by_caller("REFER", &call.ok, 2);
+        let refer = refer.replace("Content-Length", &format!("Refer-To: <sip:{BOB}>\nContent-Length"));
+        let (_, accepted) = three.ask((alice, dave), &refer, |refer| phone::answer(refer, "202 Accepted", "dave"));
+        assert_eq!(accepted.status(), Some(202));
+        three.hang_up(&call, 3);
+        assert_eq!(three.world.sound(three.contoso).legs().count(), 0);
+        three.world.pass(Duration::from_secs(200));
+        three.nothing_is_left();
+    });
+}
+
+#[test]
 fn what_the_callee_answers_must_make_a_session_with_us() {
     everywhere(|mut three| {
         let (alice, dave) = (three.alice, three.dave);

@@ -395,11 +395,11 @@ impl Call {
             // Other devices rang as well; nothing more comes of them.
             self.pairs.clear();
         }
-        if self.pairs.is_empty()
-            && self.ended.is_empty()
-            && !self.is_opening()
-            && !self.asked_by_number.values().any(Asked::is_owed)
-        {
+        if !self.pairs.is_empty() || self.is_opening() || self.asked_by_number.values().any(Asked::is_owed) {
+            return;
+        }
+        self.end_sound();
+        if self.ended.is_empty() {
             self.outputs.push_back(CallOutput::Ended);
         }
     }

@@ -232,6 +232,14 @@ impl Call {
         }
     }
 
+    /// Nobody is there any more to be heard.
+    pub(super) fn end_sound(&mut self) {
+        if matches!(self.sound, Sound::Anchored(_)) {
+            self.sound = Sound::Direct { attempts: VecDeque::new() };
+            self.outputs.push_back(CallOutput::CloseLegs);
+        }
+    }
+
     /// What this phone was told last of the session that it is in; `None` where the other phone's word is that.
     pub fn told(&self, side: Side) -> Option<&str> {
         match &self.sound {
