@@ -17,6 +17,8 @@ pub struct ConferenceLimits {
     pub message_bytes_max: usize,
     /// How long a conversation in which nobody has a session lasts after the last message; then all are let go.
     pub silent_secs_max: u64,
+    /// How long nothing may be heard of a session before its device is asked whether it is still there.
+    pub session_check_secs: u64,
 }
 
 impl Default for ConferenceLimits {
@@ -29,6 +31,7 @@ impl Default for ConferenceLimits {
             messages_per_sec_max: 20,
             message_bytes_max: 32 * 1024,
             silent_secs_max: 24 * 3600,
+            session_check_secs: 900,
         }
     }
 }

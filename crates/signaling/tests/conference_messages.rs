@@ -554,6 +554,29 @@ fn a_conversation_in_which_nothing_is_written_for_a_day_is_over() {
     });
 }
 
+/// Without sound nobody misses it; and a meeting that never ends counts for ever.
+#[test]
+fn a_session_of_messages_whose_phone_is_gone_is_over() {
+    everywhere(|mut room| {
+        room.join(room.alice, ALICE, FACTORY, MESSAGES);
+        let dave = room.join(room.dave, DAVE, FACTORY, MESSAGES);
+        let meetings = |room: &Room| room.world.statuses(room.contoso).iter().map(|one| one.conferences).sum::<usize>();
+        assert_eq!(meetings(&room), 2);
+        room.world.hang_up(room.alice);
+        room.world.pass(Duration::from_secs(890));
+        assert_eq!((meetings(&room), room.world.take(room.dave).len()), (2, 0));
+        room.world.pass(Duration::from_secs(15));
+        // Dave is asked, too, and is there.
+        let asked = room.world.only(room.dave);
+        assert_eq!(first_line(&asked).split(' ').next(), Some("INVITE"));
+        let answer = phone::answer(&asked, "200 OK", "dave");
+        room.world.send(room.dave, &phone::with_body(&answer, "", "application/sdp", &format!("{HEAD}{MESSAGES}")));
+        room.world.pass(Duration::from_secs(600));
+        assert_eq!(meetings(&room), 1, "and hers is over");
+        room.say(room.dave, &dave, 2, "still here");
+    });
+}
+
 #[test]
 fn who_only_writes_is_not_shown_in_a_meeting_and_who_adds_sound_is() {
     everywhere(|mut room| {

@@ -57,7 +57,7 @@ impl<S: Copy + Ord> Focus<S> {
         participant.display = display.or(participant.display.take());
         let protection = self.protection_towards(&who);
         let usage = InviteUsage::resumed(dialog, self.us(), was_called);
-        let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), Sound::Silent);
+        let id = self.add_endpoint(turn.now, &who, Stage::Session(Box::new(usage)), Sound::Silent);
         let is_written = is_written(&heard);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             endpoint.source = source;

@@ -1,7 +1,7 @@
 //! One device of a participant: its dialog with the focus, and its leg of sound.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sdp::{LocalMedia, MessageStream, Offer, ProtectionPolicy, SessionOrigin};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub(super) struct Endpoint<S> {
     pub hearing: Hearing,
     /// A `*` was pressed: the next key says what is meant.
     pub is_keying: bool,
+    /// When it last showed that it is there, or was asked whether it is.
+    pub shown_at: Instant,
 }
 
 #[derive(Debug)]
@@ -120,6 +122,12 @@ impl<S: Copy> Endpoint<S> {
             Stage::Session(usage) => usage.next_timeout(),
             Stage::Calling { .. } => None,
         }
+    }
+
+    /// When it is to be asked whether it is still there, if nothing comes of it before. Whoever has no sound, or holds, can be gone
+    /// without anybody missing anything.
+    pub fn check_at(&self, silence: Duration) -> Option<Instant> {
+        (self.is_established() && self.adopting.is_none()).then(|| self.shown_at + silence)
     }
 
     pub fn is_established(&self) -> bool {

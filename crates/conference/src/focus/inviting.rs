@@ -33,7 +33,7 @@ impl<S: Copy + Ord> Focus<S> {
         let protection = self.protection_towards(who);
         let call = Call { replaces, is_written: false, protection, is_second_try: false, sent: None, asked_by };
         let stage = Stage::Calling { call: Box::new(call) };
-        let id = self.add_endpoint(who, stage, Sound::Silent);
+        let id = self.add_endpoint(turn.now, who, stage, Sound::Silent);
         self.open_leg(id, Then::Call);
         Ok(())
     }
@@ -64,7 +64,7 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn invite_to_session(&mut self, turn: &mut Turn<'_>, who: &Aor, asked_by: Option<EndpointId>) {
         let protection = self.protection_towards(who);
         let call = Call { replaces: None, is_written: true, protection, is_second_try: false, sent: None, asked_by };
-        let id = self.add_endpoint(who, Stage::Calling { call: Box::new(call) }, Sound::Silent);
+        let id = self.add_endpoint(turn.now, who, Stage::Calling { call: Box::new(call) }, Sound::Silent);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             endpoint.messages = Some(MessageStream::default());
         }

@@ -1,5 +1,7 @@
 //! An INVITE to the conference (RFC 4579 section 5.1): who it is, whether he may come in, and with what.
 
+use std::time::Instant;
+
 use sdp::Offer;
 use sip::refusal::Word;
 use sip::usage::{InviteUsage, Session};
@@ -23,7 +25,7 @@ impl<S: Copy + Ord> Focus<S> {
         let offer = first_offer(request)?;
         let tag = new_tag(turn);
         let usage = InviteUsage::incoming(request, to, &tag, self.us()).map_err(malformed)?;
-        let id = self.add_endpoint(&who, Stage::Session(Box::new(usage)), Sound::Silent);
+        let id = self.add_endpoint(turn.now, &who, Stage::Session(Box::new(usage)), Sound::Silent);
         self.place(turn, &who, display, entry);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             (endpoint.source, endpoint.waits_for) = (incoming.source, Some(to));
@@ -61,7 +63,7 @@ impl<S: Copy + Ord> Focus<S> {
         Err(Refusal::new(486, Word::MeetingFull, format!("{people} people, {devices} devices of his")))
     }
 
-    pub(super) fn add_endpoint(&mut self, who: &Aor, stage: Stage<S>, sound: Sound) -> EndpointId {
+    pub(super) fn add_endpoint(&mut self, now: Instant, who: &Aor, stage: Stage<S>, sound: Sound) -> EndpointId {
         self.last_endpoint += 1;
         let id = self.last_endpoint;
         if let Stage::Session(usage) = &stage {
@@ -84,6 +86,7 @@ impl<S: Copy + Ord> Focus<S> {
             replaces: None,
             hearing: Hearing::default(),
             is_keying: false,
+            shown_at: now,
         };
         self.endpoints_by_id.insert(id, endpoint);
         if let Some(participant) = self.participants_by_aor.get_mut(who) {

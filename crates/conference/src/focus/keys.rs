@@ -1,11 +1,16 @@
 //! What the mixer says of a leg, and what the keys of a phone mean in a meeting: `*` and one more.
 
+use std::time::{Duration, Instant};
+
 use super::endpoint::{EndpointId, Hearing};
 use super::{Command, Focus};
 use crate::{SoundCommand, SoundEvent, Tone, Turn};
 
 impl<S: Copy + Ord> Focus<S> {
     pub fn handle_sound(&mut self, turn: &mut Turn<'_>, leg: EndpointId, event: SoundEvent) {
+        if !matches!(event, SoundEvent::Silent | SoundEvent::SourceRefused(_)) {
+            self.shown(turn, leg);
+        }
         match event {
             SoundEvent::Heard => self.hearing(leg, Hearing::Heard),
             SoundEvent::SourceRefused(from) => self.hearing(leg, Hearing::Refused { from }),
@@ -63,10 +68,32 @@ impl<S: Copy + Ord> Focus<S> {
 
     fn ask_whether_there(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         let description = self.describe(id);
-        if let (Some(usage), Some(description)) = (self.usage(id), description) {
-            usage.offer(turn.now, Some(sip::usage::Session::sdp(description)));
+        if let Some(usage) = self.usage(id) {
+            usage.offer(turn.now, description.map(sip::usage::Session::sdp));
         }
         self.drain_usage(turn, id);
+    }
+
+    /// It is there.
+    pub(super) fn shown(&mut self, turn: &Turn<'_>, id: EndpointId) {
+        if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
+            endpoint.shown_at = turn.now;
+        }
+    }
+
+    /// Those of whom nothing came for long are asked.
+    pub(super) fn check_sessions(&mut self, turn: &mut Turn<'_>) {
+        let silence = self.session_check_time();
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= turn.now);
+        let due = self.endpoints_by_id.iter().filter(|(_, endpoint)| is_due(endpoint.check_at(silence)));
+        for id in due.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.shown(turn, id);
+            self.ask_whether_there(turn, id);
+        }
+    }
+
+    pub(super) fn session_check_time(&self) -> Duration {
+        Duration::from_secs(self.limits.session_check_secs)
     }
 }
 

@@ -230,7 +230,9 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     pub fn next_timeout(&self) -> Option<Instant> {
-        let endpoints = self.endpoints_by_id.values().filter_map(Endpoint::next_timeout);
+        let silence = self.session_check_time();
+        let times = |endpoint: &Endpoint<S>| endpoint.next_timeout().into_iter().chain(endpoint.check_at(silence));
+        let endpoints = self.endpoints_by_id.values().flat_map(times);
         let others = [self.watching.next_timeout(), self.falls_silent_at(), self.gathering_ends_at()];
         endpoints.chain(others.into_iter().flatten()).min()
     }
@@ -251,6 +253,7 @@ impl<S: Copy + Ord> Focus<S> {
             }
             self.drain_usage(turn, id);
         }
+        self.check_sessions(turn);
         if self.gathering_ends_at().is_some_and(|at| at <= turn.now) {
             self.gathering_too_late(turn);
         }
@@ -289,6 +292,7 @@ impl<S: Copy + Ord> Focus<S> {
         };
         let unknown = || Refusal::new(481, Word::DialogUnknown, "the conference has no such dialog");
         let id = self.endpoint_ids_by_dialog.get(&dialog).copied().ok_or_else(unknown)?;
+        self.shown(turn, id);
         let Some(usage) = self.usage(id) else { return Err(unknown()) };
         let is_taken = usage.handle_request(turn.now, incoming.to, request)?;
         if request.method() == Some(Method::Invite)

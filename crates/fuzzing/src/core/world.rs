@@ -18,6 +18,8 @@ use super::speech::Speech;
 use crate::choices::Choices;
 
 pub struct World {
+    is_shown: bool,
+    begun: Instant,
     cores: Vec<Core>,
     limits: Limits,
     now: Instant,
@@ -48,6 +50,8 @@ impl World {
         let limits = if style & 0x80 == 0 { small_limits() } else { Limits::default() };
         let core = |worker| Core::new(config((worker, workers), now, calls, limits.clone()));
         World {
+            is_shown: std::env::var_os("FUZZ_SHOW").is_some(),
+            begun: now,
             cores: (0..workers).map(core).collect(),
             limits: limits.clone(),
             now,
@@ -219,9 +223,17 @@ impl World {
     }
 
     pub fn input(&mut self, worker: usize, input: Input) {
+        self.note(|| format!("in: {input:?}"));
         let worker = worker % self.cores.len();
         self.cores[worker].handle_input(self.now, input);
         self.settle(worker);
+    }
+
+    /// With `FUZZ_SHOW` set, whoever replays an input sees what goes in and out.
+    fn note(&self, what: impl Fn() -> String) {
+        if self.is_shown {
+            eprintln!("{:>9.3?} {}", self.now.duration_since(self.begun), what().replace("\\r\\n", "\n          "));
+        }
     }
 
     /// Carries out what came of it, until all workers are quiet.
@@ -243,6 +255,7 @@ impl World {
     }
 
     fn perform(&mut self, worker: WorkerId, output: Output) {
+        self.note(|| format!("out {worker}: {output:?}"));
         match output {
             Output::Transmit { flow, bytes } => self.transmit(worker, flow, bytes),
             Output::CloseFlow { flow } => {
