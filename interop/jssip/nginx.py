@@ -6,9 +6,12 @@ import subprocess
 import time
 from pathlib import Path
 
+# One process under the user that is here: in a user namespace there is no other.
 PAGE = Path(__file__).parents[2] / "docs" / "operate" / "browsers.md"
 CONFIG = """\
 daemon off;
+master_process off;
+user root root;
 pid {home}/pid;
 error_log {home}/log;
 events {{}}
