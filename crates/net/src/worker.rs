@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use signaling::{Answer, Core, Handoff, Input, QuestionId, WorkerId};
 use sip::{FlowId, Transport};
@@ -394,6 +394,21 @@ impl Worker {
             }
         }
     }
+    /// The clock of the machine may have been set: what is told by it (how long a message is kept, when a meeting opens) is told
+    /// by the new one. What only waits does not notice.
+    fn read_clock(&mut self) {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        let off_ms = unix_ms.abs_diff(self.core.unix_ms(self.now));
+        if off_ms < CLOCK_OFF_MS_MAX {
+            return;
+        }
+        if self.id == 0 && off_ms >= CLOCK_SET_MS {
+            let by = if unix_ms > self.core.unix_ms(self.now) { "forward" } else { "back" };
+            tracing::warn!("the clock of this machine was set {by} by {} s", off_ms / 1000);
+        }
+        self.core.handle_input(self.now, Input::Clock { unix_ms });
+    }
 
     /// Ends what has been idle, or ending, for too long.
     fn sweep(&mut self) {
@@ -408,6 +423,7 @@ impl Worker {
             self.end(id, Fate::Ended);
         }
         self.ask_silent_peers();
+        self.read_clock();
         for id in idle {
             self.counters.flows_idle_ended += 1;
             self.close(id);
@@ -459,6 +475,10 @@ impl Worker {
 const MESSAGES_PER_TURN_MAX: usize = 256;
 /// More than the largest datagram.
 const SCRATCH_BYTES: usize = 1 << 16;
+/// Clocks are kept right by small steps, which change nothing that is told by them.
+const CLOCK_OFF_MS_MAX: u64 = 250;
+/// So much is worth a word.
+const CLOCK_SET_MS: u64 = 2_000;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

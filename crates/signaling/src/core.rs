@@ -120,8 +120,8 @@ pub struct Core {
     waiting: BTreeMap<QuestionId, Waiting>,
     outputs: VecDeque<Output>,
     question_serial: u64,
-    epoch: Instant,
-    epoch_unix_ms: u64,
+    /// A moment, and what the clock of the machine said then.
+    clock: (Instant, u64),
     random_state: u64,
     /// Counts the numbers that nobody is to guess: who sees one learns of no other.
     pub(crate) unguessable: u64,
@@ -201,8 +201,7 @@ impl Core {
             waiting: BTreeMap::new(),
             outputs: VecDeque::new(),
             question_serial: 0,
-            epoch: config.epoch,
-            epoch_unix_ms: config.epoch_unix_ms,
+            clock: (config.epoch, config.epoch_unix_ms),
             random_state: config.random_seed | 1,
             unguessable: u64::from(config.incarnation) << 32,
             undeliverable: 0,
@@ -230,6 +229,7 @@ impl Core {
             Input::UserRemoved(aor) => self.user_removed(now, &aor),
             // Whoever opens one is, or says to be, one of ours.
             Input::WebSocketRefused(word) => self.counts.refused(Direction::Outbound, word),
+            Input::Clock { unix_ms } => self.clock = (now, unix_ms),
             Input::Drain => self.is_draining = true,
         }
         self.settle(now);
@@ -533,9 +533,11 @@ impl Core {
         }
     }
 
-    pub(crate) fn unix_ms(&self, now: Instant) -> u64 {
-        let elapsed = now.saturating_duration_since(self.epoch).as_millis();
-        self.epoch_unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    /// Milliseconds since 1970, by the clock as it was read last.
+    pub fn unix_ms(&self, now: Instant) -> u64 {
+        let (read_at, unix_ms) = self.clock;
+        let elapsed = now.saturating_duration_since(read_at).as_millis();
+        unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
     /// A number below `bound`, for the weights of RFC 2782: even spread matters here, not secrecy.

@@ -36,6 +36,8 @@ pub enum Input {
     Meetings(Arc<Meetings>),
     /// An account was removed: its bindings and flows end.
     UserRemoved(Aor),
+    /// What the clock of the machine says: it may have been set since the server started.
+    Clock { unix_ms: u64 },
     /// The server is about to end: nothing new begins here any more, what is under way goes on.
     Drain,
 }

@@ -75,8 +75,8 @@ impl World {
 
     fn connect_sites(&mut self, asker: Asker, remote: SocketAddr, far: usize, condition: Condition) -> FlowFacts {
         let Asker { site, worker, .. } = asker;
-        let now_unix = self.unix_secs();
-        let ours = self.sites[site].identity.seen_at(now_unix);
+        let ours = self.sites[site].identity.seen_at(self.unix_secs_at(far));
+        let now_unix = self.unix_secs_at(site);
         let theirs = match self.servers.get(&remote.ip()) {
             Some(server) => server.identity.seen_at(now_unix),
             None => self.sites[far].identity.seen_at(now_unix),

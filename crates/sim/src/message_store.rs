@@ -40,6 +40,12 @@ impl MessageStore {
         aors.zip(self.call_ids())
     }
 
+    /// The Call-IDs of those whose time was over then.
+    pub fn expired(&self, now_unix_ms: u64) -> impl Iterator<Item = String> {
+        let is_over = self.messages.values().map(move |(new, _)| new.terms.expires_unix_ms <= now_unix_ms);
+        is_over.zip(self.call_ids()).filter_map(|(is_over, call_id)| is_over.then_some(call_id))
+    }
+
     pub fn len(&self) -> usize {
         self.messages.len()
     }

@@ -127,6 +127,22 @@ impl World {
         self.sites[site].start_again();
     }
 
+    /// The clock of an organisation's machine is set, forward or back.
+    pub fn set_clock(&mut self, site: usize, by_secs: i64) {
+        self.sites[site].set_clock(by_secs);
+        let unix_ms = u64::try_from(self.unix_secs_at(site)).unwrap_or_default() * 1000;
+        for worker in 0..self.workers(site) {
+            self.input(site, worker, Input::Clock { unix_ms });
+        }
+        self.settle();
+    }
+
+    /// A worker does nothing for a while.
+    pub fn stall(&mut self, site: usize, worker: u16, time: Duration) {
+        let until = self.now + time;
+        self.sites[site].stall(worker, until);
+    }
+
     /// Tells every worker of an organisation that its server is about to end.
     pub fn drain_site(&mut self, site: usize) {
         self.sites[site].is_draining = true;
@@ -150,6 +166,14 @@ impl World {
     /// How many messages an organisation keeps for users who are away.
     pub fn kept(&self, site: usize) -> usize {
         self.sites[site].messages.len()
+    }
+    /// The Call-IDs of kept messages whose time is over, by the clocks of those who keep them.
+    pub(crate) fn all_expired(&self) -> Vec<String> {
+        let of = |site: usize| {
+            let now = u64::try_from(self.unix_secs_at(site)).unwrap_or_default() * 1000;
+            self.sites[site].messages.expired(now).collect::<Vec<_>>()
+        };
+        (0..self.sites.len()).flat_map(of).collect()
     }
 
     /// What all organisations keep: whose, and its Call-ID.

@@ -11,7 +11,7 @@ use conference::schedule::{Meeting, Meetings};
 use federation::admission::Organisation;
 use federation::flow::FlowFacts;
 use federation::partner::{Partner, Partners};
-use signaling::{CallSettings, Core, CoreConfig, Limits, Listener};
+use signaling::{CallSettings, Core, CoreConfig, Input, Limits, Listener};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Framer, Transport};
 
@@ -47,6 +47,10 @@ pub(crate) struct Site {
     pub is_draining: bool,
     /// Until then nothing answers: it is starting again.
     pub down_until: Option<Instant>,
+    /// How far its clock is from a right one, forward.
+    pub clock_off_secs: i64,
+    /// Workers that do nothing until then, and what they are to be told.
+    stalled: BTreeMap<u16, (Instant, VecDeque<Input>)>,
 }
 
 /// A stream, as the organisation at its end holds it.
@@ -120,6 +124,8 @@ impl Site {
             is_unreadable: false,
             is_draining: false,
             down_until: None,
+            clock_off_secs: 0,
+            stalled: BTreeMap::new(),
         }
     }
 
@@ -147,8 +153,52 @@ impl Site {
             config.meetings = meetings.clone();
         }
         self.cores = self.configs.iter().cloned().map(Core::new).collect();
+        self.stalled.clear();
         self.ended.iter_mut().for_each(VecDeque::clear);
         self.moving.iter_mut().for_each(|moving| *moving = None);
+    }
+
+    /// Its clock is set.
+    pub fn set_clock(&mut self, by_secs: i64) {
+        self.clock_off_secs += by_secs;
+        for config in &mut self.configs {
+            config.epoch_unix_ms = config.epoch_unix_ms.saturating_add_signed(by_secs * 1000);
+        }
+    }
+
+    pub fn stall(&mut self, worker: u16, until: Instant) {
+        self.stalled.entry(worker).or_insert((until, VecDeque::new())).0 = until;
+    }
+
+    pub fn is_stalled(&self, worker: u16) -> bool {
+        self.stalled.contains_key(&worker)
+    }
+
+    /// Gives back what can be told now.
+    pub fn keep_if_stalled(&mut self, worker: u16, input: Input) -> Option<Input> {
+        match self.stalled.get_mut(&worker) {
+            Some((_, kept)) => {
+                kept.push_back(input);
+                None
+            }
+            None => Some(input),
+        }
+    }
+
+    /// What a worker hears that does something again.
+    pub fn go_on(&mut self, worker: u16, now: Instant) -> VecDeque<Input> {
+        let is_over = self.stalled.get(&worker).is_some_and(|(until, _)| *until <= now);
+        let kept = is_over.then(|| self.stalled.remove(&worker)).flatten();
+        kept.map(|(_, kept)| kept).unwrap_or_default()
+    }
+
+    /// When one of its workers next does something by itself.
+    pub fn next_time(&self) -> Option<Instant> {
+        let of = |(worker, core): (u16, &Core)| match self.stalled.get(&worker) {
+            Some((until, _)) => Some(*until),
+            None => core.poll_timeout(),
+        };
+        (0..).zip(&self.cores).filter_map(of).min()
     }
 
     /// What the store says of users.

@@ -163,10 +163,15 @@ impl World {
         }
     }
 
-    /// Seconds since 1970, by everybody's clock.
+    /// Seconds since 1970, by a clock that is right.
     pub fn unix_secs(&self) -> i64 {
         let elapsed = self.now.duration_since(self.begun).as_secs();
         i64::try_from(BEGUN_UNIX_SECS + elapsed).expect("a world of a few hours")
+    }
+
+    /// By the clock of an organisation.
+    pub(crate) fn unix_secs_at(&self, site: usize) -> i64 {
+        self.unix_secs() + self.sites[site].clock_off_secs
     }
 
     pub fn core(&self, site: usize, worker: u16) -> &Core {
@@ -183,7 +188,7 @@ impl World {
 
     /// When the next thing happens by itself.
     fn next_time(&self) -> Option<Instant> {
-        let cores = self.sites.iter().flat_map(|site| &site.cores).filter_map(Core::poll_timeout).min();
+        let cores = self.sites.iter().filter_map(Site::next_time).min();
         let phones = self.phones.iter().filter_map(Phone::poll_timeout).min();
         let parcels = self.lanes.next_due(|key| self.is_open(key));
         [cores, phones, parcels].into_iter().flatten().min()
@@ -193,12 +198,7 @@ impl World {
         self.now = self.now.max(at);
         for site in 0..self.sites.len() {
             for worker in 0..self.workers(site) {
-                let now = self.now;
-                let core = &mut self.sites[site].cores[usize::from(worker)];
-                if core.poll_timeout().is_some_and(|due| due <= now) {
-                    core.handle_timeout(now);
-                    self.drain(site, worker);
-                }
+                self.wake_worker(site, worker);
             }
         }
         self.wake_phones();
@@ -243,6 +243,18 @@ impl World {
         }
     }
 
+    fn wake_worker(&mut self, site: usize, worker: u16) {
+        let now = self.now;
+        for input in self.sites[site].go_on(worker, now) {
+            self.input(site, worker, input);
+        }
+        let home = &mut self.sites[site];
+        if !home.is_stalled(worker) && home.cores[usize::from(worker)].poll_timeout().is_some_and(|due| due <= now) {
+            home.cores[usize::from(worker)].handle_timeout(now);
+            self.drain(site, worker);
+        }
+    }
+
     fn take_mail(&mut self, site: usize, to: u16, mail: Mail) {
         match mail {
             Mail::Handoff(handoff) => self.input(site, to, Input::Handoff(*handoff)),
@@ -280,8 +292,10 @@ impl World {
 
     pub(crate) fn input(&mut self, site: usize, worker: u16, input: Input) {
         let now = self.now;
-        self.sites[site].cores[usize::from(worker)].handle_input(now, input);
-        self.drain(site, worker);
+        if let Some(input) = self.sites[site].keep_if_stalled(worker, input) {
+            self.sites[site].cores[usize::from(worker)].handle_input(now, input);
+            self.drain(site, worker);
+        }
     }
 
     pub(crate) fn drain(&mut self, site: usize, worker: u16) {

@@ -392,6 +392,19 @@ fn a_stream_without_borders_is_closed() {
     assert_eq!(contoso.sum(|seen| seen.flows_ended), 1);
 }
 
+/// The test's servers start in 1970.
+#[test]
+fn a_clock_that_was_wrong_at_the_start_is_read_again() {
+    let (contoso, _fabrikam, _name_server) = two_organisations();
+    for mailbox in &contoso.mailboxes {
+        let (told, hears) = std::sync::mpsc::channel();
+        mailbox.send(WorkerMessage::Inspect(Box::new(move |core, now| told.send(core.unix_ms(now)).expect("heard"))));
+        let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a late year");
+        let off = u128::from(hears.recv().expect("an answer")).abs_diff(since_1970.as_millis());
+        assert!(off < 5_000, "{off} ms");
+    }
+}
+
 #[test]
 fn an_address_in_use_is_reported_before_anything_runs() {
     let (contoso, _fabrikam, _name_server) = two_organisations();

@@ -119,7 +119,9 @@ fn nothing_is_lost(run: &Run) -> Result<(), String> {
         let mut reachable = run.world.phones().iter().filter(|phone| phone.is_registered());
         reachable.any(|phone| phone.aor() == aor && !phone.refused.contains(call_id))
     };
-    match kept.iter().find(|(aor, call_id)| is_kept_back(aor, call_id)) {
+    let expired = run.world.all_expired();
+    let waits = |(aor, call_id): &&(String, String)| is_kept_back(aor, call_id) && !expired.contains(call_id);
+    match kept.iter().find(waits) {
         None => Ok(()),
         Some((aor, call_id)) => Err(format!("{aor} is signed in, and {call_id} is still kept from him")),
     }

@@ -52,6 +52,10 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "the server at ADDRESS is well", act: |run, words| condition(run, words, Condition::Well) },
     Form { pattern: "the server at ADDRESS shows a certificate of HOST", act: server_shows },
     Form { pattern: "DOMAIN is killed and starts again", act: is_killed },
+    Form { pattern: "the clock of DOMAIN is set forward by TIME", act: |run, words| clock_is_set(run, words, 1) },
+    Form { pattern: "the clock of DOMAIN is set back by TIME", act: |run, words| clock_is_set(run, words, -1) },
+    Form { pattern: "a worker of DOMAIN stalls for TIME", act: stalls },
+    Form { pattern: "DOMAIN stalls for TIME", act: all_stall },
     Form { pattern: "DOMAIN drains", act: drains },
     Form { pattern: "DOMAIN resets DOMAIN", act: resets },
     Form { pattern: "the store of DOMAIN breaks", act: |run, words| store(run, words, true) },
@@ -194,6 +198,26 @@ fn server_shows(run: &mut Run, words: &Words) -> Result<(), String> {
 fn is_killed(run: &mut Run, words: &Words) -> Result<(), String> {
     let site = run.site(words.text(0))?;
     run.world.crash(site);
+    Ok(())
+}
+
+fn clock_is_set(run: &mut Run, words: &Words, sign: i64) -> Result<(), String> {
+    let (site, by) = (run.site(words.text(0))?, words.time(1));
+    run.world.set_clock(site, sign * i64::try_from(by.as_secs()).expect("a play's time is short"));
+    Ok(())
+}
+
+fn stalls(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    let workers = run.world.workers(site);
+    let worker = run.world.draw_worker(workers);
+    run.world.stall(site, worker, words.time(1));
+    Ok(())
+}
+
+fn all_stall(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    (0..run.world.workers(site)).for_each(|worker| run.world.stall(site, worker, words.time(1)));
     Ok(())
 }
 
