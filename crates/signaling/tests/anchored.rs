@@ -48,12 +48,9 @@ fn three(workers: u16, seed: u64, calls: CallSettings) -> Three {
 }
 
 fn everywhere_with(anchor: When, play: impl Fn(Three)) {
-    for workers in [1, 3] {
-        for seed in 0..12 {
-            println!("workers {workers}, seed {seed}");
-            play(three(workers, seed, CallSettings { anchor, ..CallSettings::default() }));
-        }
-    }
+    phone::everywhere(12, |workers, seed| {
+        play(three(workers, seed, CallSettings { anchor, ..CallSettings::default() }))
+    });
 }
 
 fn everywhere(play: impl Fn(Three)) {

@@ -45,12 +45,7 @@ fn stage(workers: u16, seed: u64) -> Stage {
 }
 
 fn everywhere(play: impl Fn(Stage)) {
-    for workers in [1, 3] {
-        for seed in 0..8 {
-            println!("workers {workers}, seed {seed}");
-            play(stage(workers, seed));
-        }
-    }
+    phone::everywhere(8, |workers, seed| play(stage(workers, seed)));
 }
 
 impl Stage {

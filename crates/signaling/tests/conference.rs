@@ -43,12 +43,7 @@ fn room(workers: u16, seed: u64) -> Room {
 }
 
 fn everywhere(play: impl Fn(Room)) {
-    for workers in [1, 3] {
-        for seed in 0..12 {
-            println!("workers {workers}, seed {seed}");
-            play(room(workers, seed));
-        }
-    }
+    phone::everywhere(12, |workers, seed| play(room(workers, seed)));
 }
 
 impl Room {

@@ -38,12 +38,7 @@ const TYPING: &str = "<?xml version=\"1.0\"?><isComposing xmlns=\"urn:ietf:param
     </isComposing>";
 
 fn everywhere(play: impl Fn(Room)) {
-    for workers in [1, 3] {
-        for seed in 0..6 {
-            println!("workers {workers}, seed {seed}");
-            play(Room::new(workers, seed));
-        }
-    }
+    phone::everywhere(6, |workers, seed| play(Room::new(workers, seed)));
 }
 
 impl Room {

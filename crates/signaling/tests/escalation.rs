@@ -67,12 +67,7 @@ fn with_others(mut world: World, sites: [usize; 3], alice: Line, by_seed: impl F
 }
 
 fn everywhere(play: impl Fn(Three)) {
-    for workers in [1, 3] {
-        for seed in 0..12 {
-            println!("workers {workers}, seed {seed}");
-            play(three(workers, seed));
-        }
-    }
+    phone::everywhere(12, |workers, seed| play(three(workers, seed)));
 }
 
 fn sdp(request: &str, body: &str) -> String {

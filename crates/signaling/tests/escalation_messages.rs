@@ -55,12 +55,7 @@ fn three_with(workers: u16, seed: u64, change: impl Fn(&mut CoreConfig)) -> Thre
 }
 
 fn everywhere(play: impl Fn(Three)) {
-    for workers in [1, 3] {
-        for seed in 0..12 {
-            println!("workers {workers}, seed {seed}");
-            play(three(workers, seed));
-        }
-    }
+    phone::everywhere(12, |workers, seed| play(three(workers, seed)));
 }
 
 fn sdp(request: &str, body: &str) -> String {

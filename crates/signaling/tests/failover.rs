@@ -43,12 +43,7 @@ fn play(workers: u16, seed: u64) -> Play {
 
 /// Each play runs with one worker and with three, over several orders of handoffs.
 fn everywhere(act: impl Fn(Play)) {
-    for workers in [1, 3] {
-        for seed in 0..6 {
-            println!("workers {workers}, seed {seed}");
-            act(play(workers, seed));
-        }
-    }
+    phone::everywhere(6, |workers, seed| act(play(workers, seed)));
 }
 
 impl Play {

@@ -34,12 +34,7 @@ fn pair(workers: u16, seed: u64) -> Pair {
 
 /// Each play runs with one worker and with three, over several orders of handoffs.
 fn everywhere(play: impl Fn(Pair)) {
-    for workers in [1, 3] {
-        for seed in 0..12 {
-            println!("workers {workers}, seed {seed}");
-            play(pair(workers, seed));
-        }
-    }
+    phone::everywhere(12, |workers, seed| play(pair(workers, seed)));
 }
 
 const ALICE: &str = "alice@contoso.example";

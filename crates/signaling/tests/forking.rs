@@ -25,12 +25,7 @@ const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@contoso.example";
 
 fn everywhere(play: impl Fn(Play)) {
-    for workers in [1, 3] {
-        for seed in 0..9 {
-            println!("workers {workers}, seed {seed}");
-            play(opening(workers, seed));
-        }
-    }
+    phone::everywhere(9, |workers, seed| play(opening(workers, seed)));
 }
 
 fn opening(workers: u16, seed: u64) -> Play {

@@ -30,12 +30,7 @@ const OFFER: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0
     a=accept-types:text/plain\n";
 
 fn everywhere(play: impl Fn(Pair)) {
-    for workers in [1, 3] {
-        for seed in 0..6 {
-            println!("workers {workers}, seed {seed}");
-            play(Pair::new(workers, seed));
-        }
-    }
+    phone::everywhere(6, |workers, seed| play(Pair::new(workers, seed)));
 }
 
 impl Pair {

@@ -22,12 +22,7 @@ struct Play {
 
 /// Each play runs with one worker and with three, over several orders of handoffs.
 fn everywhere(play: impl Fn(Play)) {
-    for workers in [1, 3] {
-        for seed in 0..12 {
-            println!("workers {workers}, seed {seed}");
-            play(opening(workers, seed));
-        }
-    }
+    phone::everywhere(12, |workers, seed| play(opening(workers, seed)));
 }
 
 fn opening(workers: u16, seed: u64) -> Play {

@@ -6,6 +6,16 @@
 use sim::{Line, PASSWORD, World, first_line};
 use sip::{Aor, HeaderName, Message, Method, auth};
 
+/// Plays in servers of one worker and of three, with so many seeds each.
+pub fn everywhere(seeds: u64, play: impl Fn(u16, u64)) {
+    for workers in [1, 3] {
+        for seed in 0..seeds {
+            println!("workers {workers}, seed {seed}");
+            play(workers, seed);
+        }
+    }
+}
+
 /// Registers over a new stream that this worker accepts; leaves the line quiet.
 pub fn register(world: &mut World, site: usize, worker: u16, aor: &str) -> Line {
     let line = world.connect(site, worker, None);
