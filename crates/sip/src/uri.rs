@@ -199,7 +199,9 @@ fn parse_sip<'a>(bare: Uri<'a>, rest: &'a str) -> Option<Uri<'a>> {
         Some(Err(user)) => (Some(user), None),
     };
     let uri = Uri { user, password, host, port, params, headers, ..bare };
+    // A bracket begins an address for some readers, wherever it stands before the port.
     let well_formed = user != Some("")
+        && !user_info.is_some_and(|info| info.contains(['[', ']']))
         && !rest.contains('@')
         && !headers.is_some_and(|headers| headers.contains('@'))
         && params_are_sound(&uri);
@@ -369,6 +371,8 @@ mod tests {
         for bad in [
             "sip:",
             "sip:@a",
+            "sip:[::1]:5060@a",
+            "sip:a:[::1]@a",
             "sip:a@",
             "sip:2001:db8::10",
             "sip:[2001:db8::10",
