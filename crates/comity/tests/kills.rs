@@ -1,0 +1,239 @@
+//! A server that is killed at random moments, with messages, registrations, a meeting and an administrator under way. What
+//! it promised has to be there when it is started again.
+//!
+//! `COMITY_KILLS` says how often, `COMITY_KILLS_SEED` at which moments. The step `kills` of `./test` runs it.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod load;
+mod partner;
+mod phone;
+mod place;
+mod served;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use load::{Door, Ledger, Load, RECEIVERS, RESTLESS, SENDERS};
+use phone::Phone;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use rusqlite::Connection;
+use served::Served;
+use sip::{HeaderName, Method};
+
+const ORGANISER: &str = "organiser@contoso.example";
+const OFFER: &str =
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n";
+
+/// One kill, and what was found after it.
+struct Kill {
+    after_ms: u64,
+    ready_ms: u128,
+    ledger: Ledger,
+    /// In the database as the kill left it: number of each message, and whether it was on its way to a device.
+    left: BTreeMap<u64, bool>,
+    repeats: usize,
+    lost: Vec<u64>,
+}
+
+#[test]
+#[ignore = "takes a minute; ./test kills"]
+fn nothing_that_was_promised_is_lost_to_a_kill() {
+    let kills = from_environment("COMITY_KILLS", 5);
+    let seed = from_environment("COMITY_KILLS_SEED", 1);
+    let mut random = SmallRng::seed_from_u64(seed);
+    let mut served = Served::start();
+    for aor in SENDERS.iter().chain(&RECEIVERS).chain(&[RESTLESS, ORGANISER]) {
+        Phone::add_user(&served, aor);
+    }
+    let meeting = schedule(&served);
+    let numbers = Arc::new(AtomicU64::new(1));
+    println!("seed {seed}");
+    println!("kill  after ms  promised  in store  on way  partners  sign-ins  ready ms  repeats  lost");
+    let mut total = (0, 0, 0);
+    for number in 1..=kills {
+        let kill = kill_once(&mut served, &meeting, &numbers, &mut random);
+        kill.print(number);
+        total = (total.0 + kill.ledger.acknowledged.len(), total.1 + kill.repeats, total.2 + kill.lost.len());
+        assert!(kill.lost.is_empty(), "promised and lost; seed {seed}");
+    }
+    let (promised, repeats, lost) = total;
+    println!("{kills} kills, {promised} messages promised, {lost} lost, {repeats} came twice");
+    assert!(promised > 0, "nothing was under way");
+}
+
+fn from_environment(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+impl Kill {
+    fn print(&self, number: u64) {
+        let on_way = self.left.values().filter(|is_sent| **is_sent).count();
+        let Ledger { acknowledged, partners, registrations, .. } = &self.ledger;
+        let (promised, stored, partners) = (acknowledged.len(), self.left.len(), partners.len());
+        let (after, ready, repeats, lost) = (self.after_ms, self.ready_ms, self.repeats, self.lost.len());
+        println!(
+            "{number:>4}  {after:>8}  {promised:>8}  {stored:>8}  {on_way:>6}  {partners:>8}  {registrations:>8}  \
+             {ready:>8}  {repeats:>7}  {lost:>4}"
+        );
+    }
+}
+
+fn kill_once(served: &mut Served, meeting: &str, numbers: &Arc<AtomicU64>, random: &mut SmallRng) -> Kill {
+    let door = Door { tcp_port: served.tcp_port, folder: served.place.path().to_owned() };
+    let in_meeting = join(&door, meeting);
+    let told_before = told_of(served, meeting);
+    assert!(served.run(&["meeting", "running", "--json"]).ok().stdout.contains(ORGANISER), "nobody is in the meeting");
+    let after_ms = random.random_range(20..1000);
+    let load = Load::start(&door, numbers, random.random());
+    std::thread::sleep(Duration::from_millis(after_ms));
+    served.server.kill().unwrap();
+    served.server.wait().unwrap();
+    let ledger = load.end();
+    drop(in_meeting);
+    let left = left_behind(served);
+    let ready_ms = start_again(served, &door);
+
+    drop(join(&door, meeting));
+    assert_eq!(told_of(served, meeting), told_before, "the meeting is not what it was");
+    deliver_all(served, &door, &ledger);
+    let ledger = std::mem::take(&mut *ledger.lock().unwrap());
+    check_partners(served, &ledger);
+    check_integrity(&served.place.path().join("data/comity.db"));
+    let twice: Vec<u64> = ledger.came.iter().filter(|(_, times)| **times > 1).map(|(number, _)| *number).collect();
+    for number in &twice {
+        assert_eq!(left.get(number), Some(&true), "{number} came twice and was not on its way at the kill");
+        assert_eq!(ledger.came[number], 2, "{number} came more than twice");
+    }
+    let counted = served.run(&["status", "--json"]).ok().json()["messages"]["repeats"].as_u64().unwrap();
+    assert!(counted >= twice.len() as u64, "{twice:?} came twice, the server counted {counted}");
+    let lost = ledger.acknowledged.iter().filter(|number| !ledger.came.contains_key(number)).copied().collect();
+    Kill { after_ms, ready_ms, left, repeats: twice.len(), lost, ledger }
+}
+
+/// The database and its log, looked at as a copy: opening it would repair what the server has to repair itself.
+fn left_behind(served: &Served) -> BTreeMap<u64, bool> {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["comity.db", "comity.db-wal"] {
+        std::fs::copy(served.place.path().join("data").join(name), copy.path().join(name)).unwrap();
+    }
+    let database = check_integrity(&copy.path().join("comity.db"));
+    let mut statement = database.prepare("SELECT request, was_sent FROM stored_messages").unwrap();
+    let read = |row: &rusqlite::Row<'_>| Ok((number_in(&row.get::<_, Vec<u8>>(0)?), row.get(1)?));
+    statement.query_map([], read).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn number_in(request: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(request);
+    text.lines().find_map(|line| line.strip_prefix("X-Number: ")).unwrap().trim().parse().unwrap()
+}
+
+fn check_integrity(path: &std::path::Path) -> Connection {
+    let database = Connection::open(path).unwrap();
+    let found: String = database.pragma_query_value(None, "integrity_check", |row| row.get(0)).unwrap();
+    assert_eq!(found, "ok");
+    database
+}
+
+/// Milliseconds from the start of the program until a phone is signed in.
+fn start_again(served: &mut Served, door: &Door) -> u128 {
+    let log = std::fs::File::options().append(true).open(served.place.path().join("log")).unwrap();
+    let begin = Instant::now();
+    served.server = served.place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, door.tcp_port)).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "it does not start again:\n{}", served.log());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(load::connect(door, RESTLESS).register().status(), Some(200));
+    begin.elapsed().as_millis()
+}
+
+/// Everybody signs in again and takes what waits.
+fn deliver_all(served: &mut Served, door: &Door, ledger: &Arc<Mutex<Ledger>>) {
+    let take = |aor: &&'static str| {
+        let ((mut phone, line), ledger) = (load::connect_with_line(door, aor), ledger.clone());
+        (std::thread::spawn(move || load::take_messages(&mut phone, &ledger)), line)
+    };
+    let phones: Vec<_> = RECEIVERS.iter().map(take).collect();
+    served.wait_until("all that was stored is delivered", |served| {
+        served.run(&["status", "--json"]).ok().json()["messages"]["stored"] == 0
+    });
+    for (phone, line) in phones {
+        line.shutdown(std::net::Shutdown::Both).unwrap();
+        phone.join().unwrap();
+    }
+    let signed_in = |served: &Served| {
+        let users = served.run(&["user", "list", "--json"]).ok().json();
+        users.as_array().unwrap().iter().map(|user| user["registrations"].as_u64().unwrap()).sum::<u64>()
+    };
+    served.wait_until("everybody is away again", |served| signed_in(served) == 0);
+}
+
+fn check_partners(served: &Served, ledger: &Ledger) {
+    let listed = served.run(&["partner", "list", "--json"]).ok().json();
+    let domains: Vec<&str> = listed.as_array().unwrap().iter().map(|entry| entry["domain"].as_str().unwrap()).collect();
+    for domain in &ledger.partners {
+        assert!(domains.contains(&domain.as_str()), "{domain} was entered and is gone");
+    }
+}
+
+/// A series that is open now; answers its ID.
+fn schedule(served: &Served) -> String {
+    let soon = Command::new("date").args(["-u", "-d", "5 minutes", "+%Y-%m-%d %H:%M"]).output().unwrap();
+    let soon = String::from_utf8(soon.stdout).unwrap();
+    let made = served.run(&[
+        "meeting",
+        "create",
+        "--organiser",
+        ORGANISER,
+        "--subject",
+        "Budget",
+        "--at",
+        soon.trim(),
+        "--zone",
+        "UTC",
+        "--for",
+        "2h",
+        "--every",
+        "day",
+        "--count",
+        "10",
+        "--invite",
+        "bob@fabrikam.example",
+        "--json",
+    ]);
+    made.ok().json()["meeting"]["id"].as_str().unwrap().to_owned()
+}
+
+/// What is known of the meeting, but for which workers know it.
+fn told_of(served: &Served, meeting: &str) -> serde_json::Value {
+    let mut told = served.run(&["meeting", "show", meeting, "--json"]).ok().json();
+    assert_eq!(told["workers"], 2);
+    assert_eq!(told["subject"], "Budget");
+    told.as_object_mut().unwrap().remove("workers");
+    told
+}
+
+/// The organiser comes in, and stays as long as his phone is kept.
+fn join(door: &Door, meeting: &str) -> Phone {
+    let address = format!("meet-{meeting}@contoso.example");
+    let uri = format!("sip:{address}");
+    let mut phone = load::connect(door, ORGANISER);
+    phone.offer = OFFER;
+    let contact = "Contact: <sip:organiser@phone.invalid;transport=tcp>\r\n";
+    phone.offer_proof(&Method::Invite, &uri, &address, contact);
+    let answer = phone.final_response();
+    assert_eq!(answer.status(), Some(200), "{answer:?}");
+    let text =
+        |name| answer.header_all(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>();
+    let route: String = text(HeaderName::RecordRoute).iter().rev().map(|value| format!("Route: {value}\r\n")).collect();
+    let target = text(HeaderName::Contact)[0].split(['<', '>']).nth(1).unwrap().to_owned();
+    phone.to_tag = text(HeaderName::To)[0].split(";tag=").nth(1).unwrap().to_owned().leak();
+    phone.send(&Method::Ack, &target, &address, &route);
+    phone
+}
