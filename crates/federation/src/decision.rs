@@ -52,6 +52,11 @@ pub enum Outcome {
         /// As a person reads it.
         reason: String,
     },
+    /// The sound of a call goes through us, or some of it is not taken.
+    Anchored {
+        /// As a person reads it.
+        reason: String,
+    },
     /// The partner's server failed it before an answer came; another is tried.
     Retried {
         reason: String,

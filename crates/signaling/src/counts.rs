@@ -80,7 +80,7 @@ impl CoreCounts {
                 }
             }
             Outcome::Routed { connection: Some(_), .. } => self.sent_to_partners += 1,
-            Outcome::Routed { connection: None, .. } | Outcome::Way { .. } => {}
+            Outcome::Routed { connection: None, .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => {}
             Outcome::Retried { .. } => self.retried += 1,
             Outcome::Answered { status, .. } => self.answered(*status, record),
         }

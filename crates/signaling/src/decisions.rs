@@ -49,6 +49,11 @@ impl Core {
         self.record(now, request, Outcome::Way { stands_between, reason });
     }
 
+    /// Of a call whose sound goes through us.
+    pub(crate) fn record_anchored(&mut self, now: Instant, request: &Message, reason: String) {
+        self.record(now, request, Outcome::Anchored { reason });
+    }
+
     /// Sent to a partner's server; `since` is when it began to wait for the connection.
     pub(crate) fn record_sent(&mut self, now: Instant, request: &Message, since: Instant, over: Arc<Connection>) {
         let outcome = Outcome::Routed { next_hop: over.host.clone(), connection: Some(over) };
@@ -90,11 +95,7 @@ impl Core {
 
     fn record_after(&mut self, now: Instant, request: &Message, since: Instant, outcome: Outcome) {
         let from_domain = from_domain(request);
-        let to_domain = request
-            .request_uri()
-            .and_then(|uri| Uri::parse(uri).ok())
-            .map(|uri| uri.host_lowercase().to_string())
-            .unwrap_or_default();
+        let to_domain = to_domain(request).unwrap_or_default();
         let record = DecisionRecord {
             call_id: request.call_id().unwrap_or_default().to_owned(),
             method: request.method().map(|method| method.as_str().to_owned()).unwrap_or_default(),
@@ -117,6 +118,16 @@ impl Core {
 
 fn from_domain(request: &Message) -> String {
     request.from().map(|from| from.uri().host_lowercase().to_string()).unwrap_or_default()
+}
+
+/// Within a dialog the Request-URI is a phone's address, which says nothing to people.
+fn to_domain(request: &Message) -> Option<String> {
+    let to = request.to().ok()?;
+    if to.tag().is_some() {
+        return Some(to.uri().host_lowercase().to_string());
+    }
+    let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok())?;
+    Some(uri.host_lowercase().to_string())
 }
 
 /// The public word of a refusal, ours or another Comity's.

@@ -173,6 +173,7 @@ impl Three {
     fn ways(&self, site: usize) -> Vec<(bool, String)> {
         let of = |outcome: &Outcome| match outcome {
             Outcome::Way { stands_between, reason } => Some((*stands_between, reason.clone())),
+            Outcome::Anchored { reason } => Some((true, reason.clone())),
             _ => None,
         };
         self.world.decisions(site).filter_map(|record| of(&record.outcome)).collect()
@@ -191,7 +192,7 @@ fn a_phone_without_encryption_talks_with_one_that_demands_it() {
         }
         let expected = [false, true].map(|is_protected| (is_protected, Encoding::Pcmu, Direction::SendRecv));
         assert_eq!(three.legs(three.contoso), expected);
-        assert!(three.ways(three.contoso).last().unwrap().1.contains("goes through this server"));
+        assert!(three.ways(three.contoso).last().unwrap().1.contains("as the caller offers it (488)"));
         three.hang_up(&call, 2);
         three.nothing_is_left();
         let mut legs: Vec<String> = three.world.records(three.contoso).iter().filter_map(of_leg).collect();

@@ -14,7 +14,7 @@ use super::dialogs::Side;
 use crate::agent::LegUser;
 use crate::anchoring::{self, Attempt, Parties};
 use crate::core::Core;
-use crate::escalation::{self, Way};
+use crate::escalation;
 use crate::route::Destination;
 use crate::{AdmittedRequest, Ingress, Output, When};
 
@@ -70,14 +70,17 @@ impl Core {
         has_room
     }
 
-    pub(super) fn open_legs(&mut self, now: Instant, serial: u64) {
+    pub(super) fn open_legs(&mut self, now: Instant, serial: u64, refused: Option<u16>) {
         let bridge = self.conferences.next_bridge();
         let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
         standing.bridge = Some(Bridge { serial: bridge, opened: [None, None] });
         let invite = standing.call.received().clone();
         self.between.serials_by_bridge.insert(bridge, serial);
-        let reason = "the sound of the call goes through this server ([calls] anchor)".to_owned();
-        self.record_way(now, &invite, Way { stands_between: true, reason });
+        let reason = match refused {
+            Some(status) => format!("the one called takes no sound as the caller offers it ({status})"),
+            None => "[calls] anchor says always".to_owned(),
+        };
+        self.record_anchored(now, &invite, reason);
         for side in SIDES {
             self.open_leg(now, LegUser::Call(serial), self.leg(bridge, side));
         }
@@ -155,9 +158,9 @@ impl Core {
         let who = standing.call.party(side).map(|who| who.to_string()).unwrap_or_default();
         let invite = standing.call.received().clone();
         let reason = format!(
-            "what comes from {source} as the sound of {who} is not taken: it is not protected, and not from there"
+            "what comes from {source} as the sound of {who} is not taken: it is plain, and not from where he signals"
         );
-        self.record_way(now, &invite, Way { stands_between: true, reason });
+        self.record_anchored(now, &invite, reason);
     }
 }
 

@@ -73,8 +73,10 @@ pub(super) enum CallOutput {
     Cancel {
         number: u64,
     },
-    /// Two legs of sound are wanted; [`Call::legs_opened`] is told.
-    OpenLegs,
+    /// Two legs of sound are wanted, after a refusal with this status or at once; [`Call::legs_opened`] is told.
+    OpenLegs {
+        refused: Option<u16>,
+    },
     Run(Run),
     CloseLegs,
     /// Nothing is left of it.

@@ -235,7 +235,7 @@ impl Core {
                 self.between.serials_by_invite.remove(&to);
                 self.refuse_owned(now, to, &request, &refusal);
             }
-            CallOutput::OpenLegs => self.open_legs(now, serial),
+            CallOutput::OpenLegs { refused } => self.open_legs(now, serial, refused),
             CallOutput::Run(run) => self.run_leg(serial, run),
             CallOutput::CloseLegs => self.close_legs(now, serial),
             CallOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),

@@ -56,6 +56,10 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
             details.extend(connection_details(connection, *spent_ms));
             format!("{method} sent to {next_hop} ({})", connection.address)
         }
+        Outcome::Anchored { reason } => {
+            details.push(reason.clone());
+            "the sound of the call goes through this server ([calls] anchor)".to_owned()
+        }
         Outcome::Way { stands_between, reason } => {
             details.push(reason.clone());
             way(*stands_between).to_owned()
@@ -95,7 +99,7 @@ fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
 /// By the last decision that is more than an admission. An ACK on its way says nothing: nobody answers one.
 fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
     let is_told = |record: &DecisionRecord| match record.outcome {
-        Outcome::Admitted { .. } | Outcome::Way { .. } => false,
+        Outcome::Admitted { .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => false,
         Outcome::Routed { .. } => record.method != "ACK",
         _ => true,
     };
@@ -130,7 +134,7 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
             ),
             side: Side::Partner,
         },
-        Outcome::Admitted { .. } | Outcome::Way { .. } => only_admitted(),
+        Outcome::Admitted { .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => only_admitted(),
     }
 }
 

@@ -52,9 +52,10 @@ impl Call {
                 Some(Attempt::AsItCame) => self.invite_with(passed, None),
                 Some(anchored @ Attempt::Anchored(_)) => {
                     attempts.push_front(anchored);
+                    let refused = refusal.and_then(Message::status);
                     let (attempts, refusal) = (std::mem::take(attempts), refusal.cloned());
                     self.sound = Sound::Opening(Box::new(Opening { passed, attempts, refusal }));
-                    self.outputs.push_back(CallOutput::OpenLegs);
+                    self.outputs.push_back(CallOutput::OpenLegs { refused });
                     Ok(())
                 }
                 None => Err(passed),
