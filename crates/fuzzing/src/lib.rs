@@ -16,6 +16,9 @@ mod session_description;
 mod sip;
 mod web_socket;
 
+/// What a script of the target `core` makes go out: methods, statuses, and what else the workers want done.
+pub use core::reach;
+
 /// A property of all bytes, under the name of its entry point and its corpus.
 pub struct Target {
     pub name: &'static str,

@@ -3,6 +3,7 @@
 // A test may unwrap.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fuzzing::TARGETS;
@@ -65,4 +66,42 @@ fn the_messages_of_the_rfcs() {
             fuzzing::edits(&[&[3, choice, choice, 1, 2, choice, 3, 4, choice, 5], &bytes[..]].concat());
         }
     }
+}
+
+/// Scripts are bytes: what they mean changes with the target, and they must not come to mean nothing.
+#[test]
+fn the_scripts_of_the_core_go_somewhere() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/core");
+    let reached: BTreeSet<String> =
+        files(&corpus).iter().flat_map(|file| fuzzing::reach(&std::fs::read(file).unwrap())).collect();
+    for kind in [
+        "INVITE",
+        "ACK",
+        "BYE",
+        "MESSAGE",
+        "NOTIFY",
+        "REFER",
+        "180",
+        "200",
+        "202",
+        "401",
+        "407",
+        "403",
+        "MoveFlow",
+        "Handoff",
+        "Media",
+        "KeepMeeting",
+        "Record",
+        "CloseFlow",
+        "Ask",
+    ] {
+        assert!(reached.contains(kind), "no script leads to {kind}: {reached:?}");
+    }
+}
+
+#[test]
+fn the_handoffs_of_the_corpus_are_still_handoffs() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/handoff");
+    let is_read = |file: &PathBuf| serde_json::from_slice::<signaling::Handoff>(&std::fs::read(file).unwrap()).is_ok();
+    assert!(files(&corpus).iter().filter(|file| is_read(file)).count() >= 10);
 }

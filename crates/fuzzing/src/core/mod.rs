@@ -2,10 +2,13 @@
 //! passes. Nothing panics, every message that goes out is one, nothing grows beyond its limit, and at the end nothing is left.
 
 mod answers;
+mod perform;
+mod sent;
 mod setting;
 mod speech;
 mod world;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use signaling::Input;
@@ -15,8 +18,12 @@ use self::speech::Speech;
 pub use self::world::World;
 use crate::choices::Choices;
 
-/// The first byte chooses the world, each further one what happens next.
 pub fn check(bytes: &[u8]) {
+    reach(bytes);
+}
+
+/// Plays the script; the first byte chooses the world, each further one what happens next. Returns what went out, by its kind.
+pub fn reach(bytes: &[u8]) -> BTreeSet<String> {
     let mut choices = Choices::new(bytes);
     let mut world = World::new(&mut choices);
     for _ in 0..STEPS_MAX {
@@ -26,7 +33,7 @@ pub fn check(bytes: &[u8]) {
         step(&mut world, &mut choices);
         world.check_limits();
     }
-    world.end();
+    world.end()
 }
 
 fn step(world: &mut World, choices: &mut Choices<'_>) {

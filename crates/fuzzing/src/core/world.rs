@@ -1,15 +1,15 @@
 //! One or two workers, their flows and what they wait for: outputs are carried out as the shell does, and held against what
 //! must always be so.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use federation::flow::{Direction, FlowFacts};
-use media::{LegId, LegReport, MediaCommand, MediaEvent};
-use signaling::{Answer, CallSettings, Core, Input, Limits, Output, Question, QuestionId, When, WorkerId};
+use media::{LegId, LegReport, MediaEvent};
+use signaling::{Answer, CallSettings, Core, Input, Limits, Question, QuestionId, When, WorkerId};
 use sip::{FlowId, Frame, Framer, Message, Transport};
 
 use super::answers;
@@ -18,27 +18,29 @@ use super::speech::Speech;
 use crate::choices::Choices;
 
 pub struct World {
-    is_shown: bool,
-    begun: Instant,
-    cores: Vec<Core>,
-    limits: Limits,
-    now: Instant,
-    flows: BTreeMap<FlowId, Flow>,
-    questions: VecDeque<(WorkerId, QuestionId, Question)>,
+    pub(super) is_shown: bool,
+    /// What went out, by its kind: `INVITE`, `180`, `MoveFlow` ...
+    pub(super) reached: BTreeSet<String>,
+    pub(super) begun: Instant,
+    pub(super) cores: Vec<Core>,
+    pub(super) limits: Limits,
+    pub(super) now: Instant,
+    pub(super) flows: BTreeMap<FlowId, Flow>,
+    pub(super) questions: VecDeque<(WorkerId, QuestionId, Question)>,
     /// Comes in as soon as what came before is carried out.
-    pending: VecDeque<(WorkerId, Input)>,
-    legs: Vec<LegId>,
+    pub(super) pending: VecDeque<(WorkerId, Input)>,
+    pub(super) legs: Vec<LegId>,
     /// Questions are answered at once, and well.
-    is_prompt: bool,
-    serial: u64,
+    pub(super) is_prompt: bool,
+    pub(super) serial: u64,
     /// Nothing is answered any more but that it failed.
-    is_over: bool,
+    pub(super) is_over: bool,
 }
 
-struct Flow {
-    facts: FlowFacts,
-    worker: WorkerId,
-    speech: Speech,
+pub(super) struct Flow {
+    pub(super) facts: FlowFacts,
+    pub(super) worker: WorkerId,
+    pub(super) speech: Speech,
 }
 
 impl World {
@@ -51,6 +53,7 @@ impl World {
         let core = |worker| Core::new(config((worker, workers), now, calls, limits.clone()));
         World {
             is_shown: std::env::var_os("FUZZ_SHOW").is_some(),
+            reached: BTreeSet::new(),
             begun: now,
             cores: (0..workers).map(core).collect(),
             limits: limits.clone(),
@@ -98,7 +101,7 @@ impl World {
         self.input(usize::from(worker), Input::FlowOpened(facts));
     }
 
-    fn adopt(&mut self, facts: FlowFacts, worker: WorkerId) {
+    pub(super) fn adopt(&mut self, facts: FlowFacts, worker: WorkerId) {
         self.flows.insert(facts.id, Flow { facts, worker, speech: Speech::default() });
     }
 
@@ -122,7 +125,7 @@ impl World {
         }
     }
 
-    fn close(&mut self, flow: FlowId) {
+    pub(super) fn close(&mut self, flow: FlowId) {
         if let Some(closed) = self.flows.remove(&flow) {
             self.input(usize::from(closed.worker), Input::FlowClosed(flow));
         }
@@ -180,7 +183,7 @@ impl World {
         self.input(usize::from(worker), Input::Answer { id, answer });
     }
 
-    fn right(&mut self, worker: WorkerId, question: &Question) -> Answer {
+    pub(super) fn right(&mut self, worker: WorkerId, question: &Question) -> Answer {
         let flow = self.new_flow(worker);
         let answer = answers::right(question, flow);
         if let Answer::Connected(Ok(facts)) = &answer {
@@ -230,7 +233,7 @@ impl World {
     }
 
     /// With `FUZZ_SHOW` set, whoever replays an input sees what goes in and out.
-    fn note(&self, what: impl Fn() -> String) {
+    pub(super) fn note(&self, what: impl Fn() -> String) {
         if self.is_shown {
             eprintln!("{:>9.3?} {}", self.now.duration_since(self.begun), what().replace("\\r\\n", "\n          "));
         }
@@ -243,79 +246,6 @@ impl World {
             self.cores[usize::from(to)].handle_input(self.now, input);
             self.perform_all(usize::from(to));
         }
-    }
-
-    fn perform_all(&mut self, worker: usize) {
-        let mut outputs = 0;
-        while let Some(output) = self.cores[worker].poll_output() {
-            outputs += 1;
-            assert!(outputs < OUTPUTS_MAX, "one input has no end of outputs");
-            self.perform(u16::try_from(worker).expect("two at most"), output);
-        }
-    }
-
-    fn perform(&mut self, worker: WorkerId, output: Output) {
-        self.note(|| format!("out {worker}: {output:?}"));
-        match output {
-            Output::Transmit { flow, bytes } => self.transmit(worker, flow, bytes),
-            Output::CloseFlow { flow } => {
-                if let Some(closed) = self.flows.remove(&flow) {
-                    self.pending.push_back((closed.worker, Input::FlowClosed(flow)));
-                }
-            }
-            Output::MoveFlow { flow, to } => self.begin_move(flow, to),
-            Output::Handoff { to, handoff } => {
-                // What goes is what would go to another node: bytes.
-                let bytes = serde_json::to_vec(&handoff).expect("a handoff is serialisable");
-                let handoff = serde_json::from_slice(&bytes).expect("and comes back");
-                self.pending.push_back((to, Input::Handoff(handoff)));
-            }
-            Output::Ask { id, question } => self.ask(worker, id, question),
-            Output::Media(MediaCommand::Close { leg }) => {
-                self.legs.retain(|known| *known != leg);
-                let event = MediaEvent::Closed { leg, report: LegReport::default() };
-                self.pending.push_back((worker, Input::Media(event)));
-            }
-            Output::Media(command) => drop(serde_json::to_vec(&command).expect("a command is serialisable")),
-            Output::KeepMeeting(meeting) => drop(meeting.checked().expect("what is to be kept is in order")),
-            Output::Decided(_) | Output::Record(_) => {}
-        }
-    }
-
-    fn transmit(&mut self, worker: WorkerId, flow: FlowId, bytes: Bytes) {
-        let mut buffer = BytesMut::from(&bytes[..]);
-        let framed = Framer::default().cut(&mut buffer);
-        assert_eq!(framed, Ok(Some(Frame::Message(bytes.clone()))), "not one message");
-        let message = Message::parse(bytes).expect("what is framed is read");
-        // A response repeats what was malformed; a request of ours, or one that we have admitted, is well-formed.
-        if message.is_request() {
-            message.check_mandatory().unwrap_or_else(|error| panic!("{error}: {message:?}"));
-        }
-        if let Some(flow) = self.flows.get_mut(&flow) {
-            assert!(flow.worker == worker || !flow.facts.id.is_reliable(), "another worker's flow");
-            flow.speech.hear(message);
-        }
-    }
-
-    /// The other worker sees the flow first, then what is said of it.
-    fn begin_move(&mut self, flow: FlowId, to: WorkerId) {
-        if let Some(moved) = self.flows.get_mut(&flow) {
-            moved.worker = to;
-            let facts = moved.facts.clone();
-            self.pending.push_back((to, Input::FlowOpened(facts)));
-        }
-    }
-
-    fn ask(&mut self, worker: WorkerId, id: QuestionId, question: Question) {
-        if let Question::OpenLeg { leg } = question {
-            self.legs.push(leg);
-        }
-        let answer = match (self.is_over, self.is_prompt) {
-            (true, _) => answers::failed(&question, &mut Choices::new(&[])),
-            (false, true) => self.right(worker, &question),
-            (false, false) => return self.questions.push_back((worker, id, question)),
-        };
-        self.pending.push_back((worker, Input::Answer { id, answer }));
     }
 
     pub fn check_limits(&self) {
@@ -331,7 +261,7 @@ impl World {
     }
 
     /// Everybody leaves, nothing is answered any more, and a day passes: then nothing is left.
-    pub fn end(mut self) {
+    pub fn end(mut self) -> BTreeSet<String> {
         self.is_over = true;
         for (worker, id, question) in std::mem::take(&mut self.questions) {
             let answer = answers::failed(&question, &mut Choices::new(&[]));
@@ -354,10 +284,10 @@ impl World {
             assert_eq!((left, kept), ([0; 4], [0; 5]), "{load:?}");
             assert_eq!([load.bindings, load.watchers, load.publications], [0; 3], "{load:?}");
         }
+        self.reached
     }
 }
 
 const FLOWS_MAX: usize = 8;
-const OUTPUTS_MAX: usize = 5_000;
 const WAKES_MAX: usize = 20_000;
 const DAY: Duration = Duration::from_secs(86_400);
