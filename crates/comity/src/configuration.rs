@@ -18,9 +18,14 @@ pub fn load(typed: Option<&Path>) -> Result<Config, Failure> {
 
 /// As [`load`], but the file alone: the certificate may be yet to come.
 pub fn load_settings(typed: Option<&Path>) -> Result<Config, Failure> {
-    let config = Config::load_settings(&file(typed)?).map_err(failure)?;
+    let config = read_settings(typed)?;
     become_server_user(&config)?;
     Ok(config)
+}
+
+/// As [`load_settings`], for what goes on as the user who typed the command.
+pub fn read_settings(typed: Option<&Path>) -> Result<Config, Failure> {
+    Config::load_settings(&file(typed)?).map_err(failure)
 }
 
 /// Whether this is the file of the server that the system starts.

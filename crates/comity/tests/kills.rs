@@ -123,14 +123,7 @@ fn left_behind(served: &Served) -> BTreeMap<u64, bool> {
         std::fs::copy(served.place.path().join("data").join(name), copy.path().join(name)).unwrap();
     }
     let database = check_integrity(&copy.path().join("comity.db"));
-    let mut statement = database.prepare("SELECT request, was_sent FROM stored_messages").unwrap();
-    let read = |row: &rusqlite::Row<'_>| Ok((number_in(&row.get::<_, Vec<u8>>(0)?), row.get(1)?));
-    statement.query_map([], read).unwrap().collect::<Result<_, _>>().unwrap()
-}
-
-fn number_in(request: &[u8]) -> u64 {
-    let text = String::from_utf8_lossy(request);
-    text.lines().find_map(|line| line.strip_prefix("X-Number: ")).unwrap().trim().parse().unwrap()
+    load::stored_numbers(&database)
 }
 
 fn check_integrity(path: &std::path::Path) -> Connection {

@@ -83,8 +83,7 @@ impl Server {
     /// # Errors
     /// In words for the administrator; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        create_folder(&config.data).map_err(|source| StartError::Folder { path: config.data.clone(), source })?;
-        let lock = lock(&config)?;
+        let lock = lock_folder(&config)?;
         let roots = certificate::roots(&config)?;
         let certificate = CertificateService::load(&config, roots.clone())?;
         for (transport, address) in config.sockets() {
@@ -157,7 +156,12 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn lock(config: &Config) -> Result<File, StartError> {
+/// Takes the data folder, made where it is absent, for one process alone, until the file is closed.
+///
+/// # Errors
+/// [`StartError::AlreadyRunning`], and where the folder cannot be written.
+pub fn lock_folder(config: &Config) -> Result<File, StartError> {
+    create_folder(&config.data).map_err(|source| StartError::Folder { path: config.data.clone(), source })?;
     let path = config.lock_path();
     let opened = File::options().write(true).create(true).truncate(false).open(&path);
     let file = opened.map_err(|source| StartError::Lock { path: path.clone(), source })?;

@@ -20,6 +20,6 @@ mod running;
 mod supervision;
 mod workers;
 
-pub use assemble::{Server, StartError, listen_warnings, taken_addresses};
+pub use assemble::{Server, StartError, listen_warnings, lock_folder, taken_addresses};
 pub use running::{LostThread, Running};
 pub use supervision::Supervision;

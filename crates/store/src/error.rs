@@ -33,6 +33,12 @@ pub enum StoreError {
     Unopened { path: PathBuf, source: rusqlite::Error },
     #[error("{path} was written by a newer version (schema {found}, this one knows {known})")]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("there is no database at {path}")]
+    Absent { path: PathBuf },
+    #[error("{path} exists")]
+    CopyExists { path: PathBuf },
+    #[error("{path} is damaged: {found}")]
+    Damaged { path: PathBuf, found: String },
     #[error("the password could not be hashed: {0}")]
     Hash(String),
     /// More changes are waiting than the queue holds.
@@ -68,6 +74,11 @@ impl StoreError {
             StoreError::Unwritable { .. } => "check that the folder exists and belongs to this user".to_owned(),
             StoreError::Unopened { .. } => "check that the file is the database of a comity server".to_owned(),
             StoreError::Newer { .. } => "run the version that wrote it, or restore an older copy".to_owned(),
+            StoreError::Absent { .. } => {
+                "the server makes it when it first starts; is this its configuration?".to_owned()
+            }
+            StoreError::CopyExists { .. } => "name another file: a copy is never written over".to_owned(),
+            StoreError::Damaged { .. } => "take another copy; the database of this server was not touched".to_owned(),
             StoreError::Overloaded => "try again in a moment".to_owned(),
             StoreError::Commit(_) => "check the disk's space and health; nothing was changed".to_owned(),
             StoreError::Hash(_) | StoreError::Closed | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {

@@ -5,6 +5,7 @@
 //! behind two threads: one writes, with several changes in a commit, and one reads. No policy lives here, except for what
 //! a table itself must never hold: a domain that is both allowed and blocked.
 
+mod backup;
 mod call_records;
 mod error;
 mod meetings;
@@ -22,6 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use backup::{Contents, Restored, back_up, restore};
 pub use call_records::{CALL_RECORDS_MAX, CallQuery, StoredCall};
 pub use error::StoreError;
 pub use meetings::StoredMeeting;

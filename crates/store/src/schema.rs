@@ -8,15 +8,11 @@ use crate::StoreError;
 
 /// Takes every step that the database lacks, each in its own transaction.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let known = STEPS.len() as i64;
     let unopened = |source| StoreError::Unopened { path: path.to_owned(), source };
     loop {
         // Read inside the transaction: two commands may open a fresh database at the same moment.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unopened)?;
-        let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unopened)?;
-        if found > known {
-            return Err(StoreError::Newer { path: path.to_owned(), found, known });
-        }
+        let found = check_known(&transaction, path)?;
         let Some(step) = STEPS.get(usize::try_from(found).unwrap_or(0)) else {
             return Ok(());
         };
@@ -24,6 +20,17 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.pragma_update(None, "user_version", found + 1)?;
         transaction.commit()?;
     }
+}
+
+/// How many steps a database has taken; 0: it is empty, or not one of ours.
+///
+/// # Errors
+/// [`StoreError::Newer`] for one that has taken steps that are not known here.
+pub(crate) fn check_known(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    let found: i64 = found.map_err(|source| StoreError::Unopened { path: path.to_owned(), source })?;
+    let known = STEPS.len() as i64;
+    if found > known { Err(StoreError::Newer { path: path.to_owned(), found, known }) } else { Ok(found) }
 }
 
 /// Never edit a step that was released: append one.

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and which file does it.
 
+mod backup;
 mod calls;
 mod check;
 mod completions;
@@ -11,6 +12,7 @@ mod metrics;
 mod partner;
 mod plan;
 mod reference;
+mod restore;
 mod route;
 mod serve;
 mod status;
@@ -87,6 +89,12 @@ enum Command {
     /// Show calls: who with whom, when, how long, how it sounded and why it ended
     #[command(after_help = calls::EXAMPLES)]
     Calls(calls::CallsArguments),
+    /// Copy the database to a file, while the server runs
+    #[command(after_help = backup::EXAMPLES)]
+    Backup(backup::BackupArguments),
+    /// Put such a copy in the database's place; the server has to be stopped
+    #[command(after_help = restore::EXAMPLES)]
+    Restore(restore::RestoreArguments),
     /// Walk the way to a partner now, step by step; show what is wrong and whose side it is
     #[command(after_help = route::EXAMPLES)]
     Route(route::RouteArguments),
@@ -133,6 +141,8 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Partner(command) => partner::run(&global, command).await,
             Command::Meeting(command) => meeting::run(&global, command).await,
             Command::Calls(arguments) => calls::run(&global, &arguments).await,
+            Command::Backup(arguments) => backup::run(&global, &arguments),
+            Command::Restore(arguments) => restore::run(&global, &arguments),
             Command::Route(arguments) => route::run(&global, &arguments).await,
             Command::Why(arguments) => why::run(&global, &arguments).await,
             Command::Completions(arguments) => completions::run(&global, &arguments),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use rusqlite::Connection;
 use sip::{Message, Method};
 
 use crate::partner;
@@ -145,6 +146,18 @@ pub fn send_one(phone: &mut Phone, to: &str, number: u64, ledger: &Mutex<Ledger>
 fn number_of(message: &Message) -> u64 {
     let value = message.header_by_name("X-Number").unwrap();
     std::str::from_utf8(value).unwrap().parse().unwrap()
+}
+
+/// The numbers of the messages in a database, each with whether it was on its way to a device.
+pub fn stored_numbers(database: &Connection) -> BTreeMap<u64, bool> {
+    let mut statement = database.prepare("SELECT request, was_sent FROM stored_messages").unwrap();
+    let read = |row: &rusqlite::Row<'_>| Ok((number_in(&row.get::<_, Vec<u8>>(0)?), row.get(1)?));
+    statement.query_map([], read).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn number_in(request: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(request);
+    text.lines().find_map(|line| line.strip_prefix("X-Number: ")).unwrap().trim().parse().unwrap()
 }
 
 /// Enters one partner after the other over the control socket: a command without a server would change the database itself.
