@@ -51,8 +51,11 @@ impl Worker {
         let bytes = &self.scratch[..length];
         // Nothing is kept of it, and nothing written to the wire's log: it is no SIP.
         if let Some(response) = stun::binding_response(bytes, facts.remote).filter(|_| facts.remote.port() != 0) {
-            self.counters.stun_answered += 1;
-            return self.answer_stun(facts.id, &response);
+            if self.core.may_answer_datagram(self.now, length, response.len()) {
+                self.counters.stun_answered += 1;
+                self.answer_stun(facts.id, &response);
+            }
+            return;
         }
         // Nobody can be answered at port 0; a NAT binding is kept alive by whatever is sent (RFC 5626 4.4.2).
         if length < DATAGRAM_BYTES_MIN || facts.remote.port() == 0 {
@@ -82,7 +85,9 @@ impl Worker {
     /// The first `length` bytes of the scratch buffer are no message that can be read.
     fn refuse_datagram(&mut self, flow: FlowId, length: usize) {
         let response = unreadable::datagram_refusal(&self.scratch[..length], self.limits.message, self.core.edge());
-        if let (FlowId::Datagram { listener, remote }, Some(response)) = (flow, response) {
+        if let (FlowId::Datagram { listener, remote }, Some(response)) = (flow, response)
+            && self.core.may_answer_datagram(self.now, length, response.len())
+        {
             self.counters.parse_errors_answered += 1;
             self.send_datagram(listener, remote, &response);
         }

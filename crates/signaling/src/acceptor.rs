@@ -12,7 +12,7 @@ use federation::screen::screen;
 use sip::proxy::forward::received_via;
 use sip::refusal::Word;
 use sip::transaction::{RequestOutcome, ServerTransactionId};
-use sip::{Aor, Edits, HeaderName, Message, MessageLimits, Method, Refusal, build};
+use sip::{Aor, Edits, HeaderName, Message, Method, Refusal, build};
 
 use crate::core::{Asker, Core};
 use crate::extensions::check_require;
@@ -61,11 +61,11 @@ impl Core {
     pub(crate) fn accept(&mut self, now: Instant, facts: &FlowFacts, message: Message) {
         if let Err(refusal) = screen(&message) {
             self.count_refused(&message, &refusal);
-            return self.refuse_stateless(facts, &message, &refusal);
+            return self.refuse_stateless(now, facts, &message, &refusal);
         }
         let arrival = self.arrival(facts, stamp_received(message, facts.remote));
         if let Some(refusal) = self.refused_at_once(now, &arrival) {
-            return self.refuse_stateless(facts, &arrival.message, &refusal);
+            return self.refuse_stateless(now, facts, &arrival.message, &refusal);
         }
         let message = &arrival.message;
         match self.transactions.handle_request(now, facts.id, message) {
@@ -80,17 +80,19 @@ impl Core {
                     self.cancel(now, transaction);
                 }
             }
+            RequestOutcome::CancelOfNothing => self
+                .respond_stateless(now, facts, message, |tag| build::response(message, 481, None, Some(tag)).build()),
             RequestOutcome::Absorbed => {}
             RequestOutcome::Malformed(error) => {
                 let refusal = Refusal::new(400, Word::MalformedRequest, error.to_string());
                 self.count_refused(message, &refusal);
-                self.refuse_stateless(facts, message, &refusal);
+                self.refuse_stateless(now, facts, message, &refusal);
             }
             RequestOutcome::Full => {
                 self.counts.hit("server_transactions_max");
                 let refusal = overloaded("too many server transactions");
                 self.count_refused(message, &refusal);
-                self.refuse_stateless(facts, message, &refusal);
+                self.refuse_stateless(now, facts, message, &refusal);
             }
         }
     }
@@ -136,7 +138,7 @@ impl Core {
 
     fn begin(&mut self, now: Instant, arrival: Arrival) {
         if self.is_draining && !arrival.evidence.in_dialog {
-            return self.refuse_arrival(now, arrival, &draining());
+            return self.refuse_unproven(now, arrival, &draining());
         }
         self.decide(now, arrival);
     }
@@ -152,7 +154,7 @@ impl Core {
                 Decision::Needs(admission::Question::Credentials(aor)) => {
                     return self.await_evidence(now, arrival, Question::Credentials(aor));
                 }
-                Decision::Refused(refusal) => return self.refuse_arrival(now, arrival, &refusal),
+                Decision::Refused(refusal) => return self.refuse_unproven(now, arrival, &refusal),
                 Decision::Admitted(admitted) => return self.send_on(now, arrival, admitted),
             }
         }
@@ -172,7 +174,7 @@ impl Core {
 
     fn await_evidence(&mut self, now: Instant, arrival: Arrival, question: Question) {
         if let Err(Asker::Admission(arrival)) = self.ask(now, question, Asker::Admission(Box::new(arrival))) {
-            self.refuse_arrival(now, *arrival, &overloaded("too many requests wait for an answer"));
+            self.refuse_unproven(now, *arrival, &overloaded("too many requests wait for an answer"));
         }
     }
 
@@ -180,14 +182,14 @@ impl Core {
     pub(crate) fn resume_admission(&mut self, now: Instant, mut arrival: Arrival, answer: Option<Answer>) {
         match answer {
             Some(Answer::Credentials(Ok(found))) => arrival.evidence.credentials = Some(found),
-            Some(Answer::Credentials(Err(why))) => return self.refuse_arrival(now, arrival, &store_failed(&why)),
+            Some(Answer::Credentials(Err(why))) => return self.refuse_unproven(now, arrival, &store_failed(&why)),
             Some(Answer::Srv(result)) => {
                 if let Some(domain) = from_domain(&arrival.message) {
                     self.discovery.insert(now, &domain, result.clone());
                 }
                 arrival.evidence.srv = Some(result);
             }
-            _ => return self.refuse_arrival(now, arrival, &no_answer()),
+            _ => return self.refuse_unproven(now, arrival, &no_answer()),
         }
         self.decide(now, arrival);
     }
@@ -281,7 +283,7 @@ impl Core {
         };
         match self.stop_waiting(waits) {
             Some(Asker::Admission(arrival)) => {
-                self.respond_generated(now, upstream, &arrival.message, 487);
+                self.answer_cancelled(now, upstream, &arrival);
             }
             Some(Asker::Recipient(request)) => {
                 self.respond_generated(now, upstream, &request.message, 487);
@@ -296,7 +298,7 @@ impl Core {
         }
     }
 
-    fn refuse_arrival(&mut self, now: Instant, arrival: Arrival, refusal: &Refusal) {
+    pub(crate) fn refuse_arrival(&mut self, now: Instant, arrival: Arrival, refusal: &Refusal) {
         self.record_refused(now, &arrival.message, refusal);
         if let Some(upstream) = arrival.upstream {
             self.refuse(now, upstream, &arrival.message, refusal);
@@ -362,20 +364,6 @@ impl Core {
         }
     }
 
-    /// Before any transaction: nothing is kept, and a repeat gets the same answer (RFC 3261 section 8.2.7).
-    fn refuse_stateless(&mut self, facts: &FlowFacts, request: &Message, refusal: &Refusal) {
-        if request.method() == Some(Method::Ack) || request.header(HeaderName::Via).is_none() {
-            return;
-        }
-        // A Via that cannot be read is its sender's to read again (RFC 4475 3.1.2.1).
-        let branch = request.top_via().ok().and_then(|via| via.branch());
-        let tag = self.mint.stateless_tag(branch.unwrap_or_default());
-        let response = refusal_response(request, refusal, &tag, &self.organisation.edge);
-        if response.len() <= MessageLimits::DEFAULT.bytes_max {
-            self.transmit(facts.id, response);
-        }
-    }
-
     /// Answers for this server itself (RFC 3261 section 11.2).
     pub(crate) fn answer_ourselves(&mut self, now: Instant, request: &AdmittedRequest) {
         let Some(upstream) = request.upstream else { return };
@@ -412,7 +400,7 @@ fn stamp_received(message: Message, source: SocketAddr) -> Message {
     Message::parse(edits.apply(&message)).unwrap_or(message)
 }
 
-fn refusal_response(request: &Message, refusal: &Refusal, tag: &str, host: &str) -> Bytes {
+pub(crate) fn refusal_response(request: &Message, refusal: &Refusal, tag: &str, host: &str) -> Bytes {
     let mut response = build::response(request, refusal.status, None, Some(tag))
         .header(HeaderName::Warning, format!("399 {host} \"{}\"", refusal.word));
     for (name, value) in &refusal.headers {

@@ -41,6 +41,7 @@ use crate::presence::Watcher;
 use crate::records::Records;
 use crate::replacing::Proxied;
 use crate::schedule::{Machine, Schedule};
+use crate::stateless::Surplus;
 use crate::store_and_forward::Settlement;
 use crate::token::Mint;
 use crate::{
@@ -91,6 +92,7 @@ pub struct Core {
     pub(crate) flows: FlowTable,
     pub(crate) transactions: TransactionLayer,
     pub(crate) acceptor: Acceptor,
+    pub(crate) surplus: Surplus,
     pub(crate) owner: Owner,
     pub(crate) links: Links,
     pub(crate) failover: Failover,
@@ -175,6 +177,7 @@ impl Core {
             flows: FlowTable::default(),
             transactions: TransactionLayer::new(Timers::default(), transaction_limits),
             acceptor: Acceptor::default(),
+            surplus: Surplus::default(),
             owner: Owner::new(config.incarnation),
             links: Links::default(),
             failover: Failover::default(),

@@ -13,12 +13,13 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 18] = [
+pub const COUNTED_LIMITS: [&str; 19] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
     "client_transactions_max",
     "conferences_max",
+    "datagram_surplus_bytes_per_sec_max",
     "gateways_max",
     "message_bytes_max",
     "messages_per_sec_max",

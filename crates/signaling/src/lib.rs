@@ -41,6 +41,7 @@ mod replacing;
 pub mod route;
 mod schedule;
 mod shares;
+mod stateless;
 mod status;
 mod store_and_forward;
 mod token;

@@ -14,6 +14,9 @@ pub struct Limits {
     pub server_transactions_max: usize,
     /// Server transactions at which those who have proven nothing yet, and datagrams, get 503: the rest is for others.
     pub server_transactions_unproven_max: usize,
+    /// Bytes of answers to senders of datagrams who have proven nothing, beyond what came from them, in a second of one worker;
+    /// beyond it what would be longer than what it answers is not sent.
+    pub datagram_surplus_bytes_per_sec_max: usize,
     /// Requests of one user of ours, and of one partner, that wait for their final answer; beyond it 503 with Retry-After. What
     /// belongs to a dialog may be as many again.
     pub requests_per_user_max: usize,
@@ -97,6 +100,7 @@ impl Default for Limits {
         Limits {
             server_transactions_max: 100_000,
             server_transactions_unproven_max: 50_000,
+            datagram_surplus_bytes_per_sec_max: 32 << 10,
             requests_per_user_max: 2_000,
             requests_per_partner_max: 25_000,
             client_transactions_max: 100_000,

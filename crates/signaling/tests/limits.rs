@@ -5,8 +5,10 @@
 
 mod phone;
 
+use std::time::Duration;
+
 use sim::{Line, World, allowed};
-use sip::{HeaderName, Message};
+use sip::{HeaderName, Message, Method, auth};
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";
@@ -136,3 +138,68 @@ fn a_partner_with_too_much_under_way_is_told_and_our_own_users_are_not() {
         assert_eq!(narrow.world.only(dave).status(), Some(200));
     });
 }
+
+/// Anybody gets a nonce at his own address, and may then use it at another's.
+#[test]
+fn a_wrong_password_by_datagram_gets_one_answer_and_leaves_nothing() {
+    let Narrow { mut world, contoso, .. } = narrow(1, 1);
+    let spoofer = world.datagrams(contoso, 0);
+    let invite = phone::request("INVITE", ALICE, DAVE, "spoofed");
+    world.send(spoofer, &invite);
+    let challenge = world.only(spoofer);
+    let offered: Vec<_> = challenge.header_all(HeaderName::ProxyAuthenticate).collect();
+    let offered: Vec<_> = offered.iter().map(|value| std::str::from_utf8(value).unwrap()).collect();
+    let uri = format!("sip:{DAVE}");
+    let proof = auth::answer(&offered, "alice", "guessed", &Method::Invite, &uri, b"", "c", 1).unwrap();
+    let guessed = invite.replacen("Max-Forwards", &format!("Proxy-Authorization: {proof}\nMax-Forwards"), 1);
+    let before = world.core(contoso, 0).status().server_transactions;
+    world.send(spoofer, &guessed);
+    assert_eq!(world.only(spoofer).status(), Some(407));
+    assert_eq!(world.core(contoso, 0).status().server_transactions, before);
+    world.pass(Duration::from_secs(40));
+    assert!(world.take(spoofer).is_empty(), "it is not repeated to whoever lives there");
+}
+
+#[test]
+fn a_cancel_of_nothing_leaves_nothing() {
+    let Narrow { mut world, contoso, .. } = narrow(1, 1);
+    let spoofer = world.datagrams(contoso, 0);
+    let before = world.core(contoso, 0).status().server_transactions;
+    for number in 0..20 {
+        world.send(spoofer, &phone::request("CANCEL", ALICE, DAVE, &format!("none{number}")));
+        assert_eq!(world.only(spoofer).status(), Some(481));
+    }
+    assert_eq!(world.core(contoso, 0).status().server_transactions, before);
+}
+
+#[test]
+fn no_more_goes_out_by_datagrams_than_came_in_and_a_little() {
+    let mut world = World::new(1);
+    let contoso = world.organisation("contoso.example", 1, &[], false);
+    world.configure(contoso, |config| config.limits.datagram_surplus_bytes_per_sec_max = SURPLUS_BYTES);
+    let spoofer = world.datagrams(contoso, 0);
+    let (mut sent, mut back, mut answers) = (0, 0, 0);
+    for number in 0..50 {
+        let request = phone::request("MESSAGE", ALICE, DAVE, &format!("short{number}"));
+        sent += request.replace('\n', "\r\n").len();
+        world.send(spoofer, &request);
+        for answer in world.take(spoofer) {
+            (back, answers) = (back + answer.as_bytes().len(), answers + 1);
+        }
+    }
+    assert!((1..25).contains(&answers), "{answers}");
+    assert!(back <= sent + SURPLUS_BYTES, "{back} for {sent}");
+    let hits = |world: &World| world.core(contoso, 0).counts().limits_hit["datagram_surplus_bytes_per_sec_max"];
+    assert_eq!(hits(&world), 50 - answers);
+
+    // Who is longer than the answer is answered, and after a second a few others.
+    let long =
+        phone::request("MESSAGE", ALICE, DAVE, "long").replace("Max-F", &format!("X-Long: {}\nMax-F", "x".repeat(900)));
+    world.send(spoofer, &long);
+    assert_eq!(world.only(spoofer).status(), Some(407));
+    world.pass(Duration::from_secs(1));
+    world.send(spoofer, &phone::request("MESSAGE", ALICE, DAVE, "later"));
+    assert_eq!(world.only(spoofer).status(), Some(407));
+}
+
+const SURPLUS_BYTES: usize = 2_000;

@@ -168,6 +168,7 @@ impl Phone {
             RequestOutcome::Cancel { cancelled: Some(id) } => self.call_cancelled(now, id),
             RequestOutcome::Absorbed
             | RequestOutcome::Cancel { cancelled: None }
+            | RequestOutcome::CancelOfNothing
             | RequestOutcome::Malformed(_)
             | RequestOutcome::Full => {}
         }

@@ -98,6 +98,11 @@ impl TransactionLayer {
         responded.ok_or(NoTransaction)
     }
 
+    /// Ends a server transaction that has not been responded to: a repeat of its request is a new one.
+    pub fn abandon(&mut self, id: ServerTransactionId) {
+        self.remove_server(id, true);
+    }
+
     /// Starts a client transaction with a request that has our Via. An ACK, which has none, is sent as it is. A CANCEL
     /// is sent beyond the limit too: it is there to end transactions, and there is at most one for each INVITE.
     pub fn send_request(
@@ -218,14 +223,15 @@ impl TransactionLayer {
         // Only who sent the INVITE may take it back, and he does so where he sent it: the branch that they share is
         // known to everybody further down.
         let invite = self.server_ids_by_key.get(&MatchKey::new(cancel, &Method::Invite)?).copied();
-        let invite = invite.filter(|id| self.server_flow(*id) == Some(flow));
-        let status = if invite.is_some() { 200 } else { 481 };
-        let response = build::response(cancel, status, None, Some(&to_tag(&key))).build();
+        let Some(invite) = invite.filter(|id| self.server_flow(*id) == Some(flow)) else {
+            return Ok(RequestOutcome::CancelOfNothing);
+        };
+        let response = build::response(cancel, 200, None, Some(&to_tag(&key))).build();
         match self.start_cancel(now, flow, key, cancel) {
-            Some(id) => self.respond(now, id, status, response).expect("the transaction was inserted just now"),
+            Some(id) => self.respond(now, id, 200, response).expect("the transaction was inserted just now"),
             None => self.outputs.push_back(TransactionOutput::Transmit { flow, bytes: response }),
         }
-        Ok(RequestOutcome::Cancel { cancelled: invite.filter(|id| self.expects_final(*id)) })
+        Ok(RequestOutcome::Cancel { cancelled: Some(invite).filter(|id| self.expects_final(*id)) })
     }
 
     /// None where nothing would be retransmitted, and beyond the limit: CANCEL ends work, and to answer each

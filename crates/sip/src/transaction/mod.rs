@@ -65,6 +65,8 @@ pub enum RequestOutcome {
     /// A CANCEL, which is answered already. `cancelled` is the INVITE that it matches, while that has no final
     /// response.
     Cancel { cancelled: Option<ServerTransactionId> },
+    /// A CANCEL of nothing that is known here: answer 481 without a transaction, also its retransmissions.
+    CancelOfNothing,
     /// What transactions are matched by does not parse.
     Malformed(ParseError),
     /// `server_max` transactions are under way: answer 503 without one.

@@ -210,7 +210,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 26] = [
+const LIMITS: [&str; 27] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -218,6 +218,7 @@ const LIMITS: [&str; 26] = [
     "conferences_max",
     "connections_max",
     "connections_per_ip_max",
+    "datagram_surplus_bytes_per_sec_max",
     "gateways_max",
     "handshakes_max",
     "idle_secs_max",

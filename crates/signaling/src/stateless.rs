@@ -1,0 +1,129 @@
+//! What those are told who have proven nothing: nothing is kept of their requests, and by datagrams little more goes out than
+//! came in. Anybody can write another's address on a datagram: a server that answers more than it got is a weapon against
+//! that one. A phone whose requests are shorter than our challenges is answered all the same, while few ask.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use federation::flow::FlowFacts;
+use sip::{HeaderName, Message, MessageLimits, Method, Refusal, build};
+
+use crate::acceptor::{Arrival, refusal_response};
+use crate::core::Core;
+use crate::{Requester, Upstream};
+
+/// Bytes that answers to datagrams had more than these.
+#[derive(Debug, Default)]
+pub(crate) struct Surplus {
+    second_began: Option<Instant>,
+    /// Bytes, in this second.
+    spent: usize,
+}
+
+impl Surplus {
+    /// Whether so many bytes may answer so many.
+    pub(crate) fn take(&mut self, now: Instant, received: usize, answered: usize, per_sec_max: usize) -> bool {
+        let surplus = answered.saturating_sub(received);
+        if surplus == 0 {
+            return true;
+        }
+        if self.second_began.is_none_or(|began| now.duration_since(began) >= Duration::from_secs(1)) {
+            *self = Surplus { second_began: Some(now), spent: 0 };
+        }
+        let may = self.spent + surplus <= per_sec_max;
+        if may {
+            self.spent += surplus;
+        }
+        may
+    }
+}
+
+impl Core {
+    /// Before any transaction: nothing is kept, and a repeat gets the same answer (RFC 3261 section 8.2.7).
+    pub(crate) fn refuse_stateless(&mut self, now: Instant, facts: &FlowFacts, request: &Message, refusal: &Refusal) {
+        let edge = self.organisation.clone();
+        self.respond_stateless(now, facts, request, |tag| refusal_response(request, refusal, tag, &edge.edge));
+    }
+
+    pub(crate) fn respond_stateless(
+        &mut self,
+        now: Instant,
+        facts: &FlowFacts,
+        request: &Message,
+        response: impl FnOnce(&str) -> Bytes,
+    ) {
+        if request.method() == Some(Method::Ack) || request.header(HeaderName::Via).is_none() {
+            return;
+        }
+        // A Via that cannot be read is its sender's to read again (RFC 4475 3.1.2.1).
+        let branch = request.top_via().ok().and_then(|via| via.branch());
+        let tag = self.mint.stateless_tag(branch.unwrap_or_default());
+        let response = response(&tag);
+        let is_sendable = response.len() <= MessageLimits::DEFAULT.bytes_max;
+        let received = request.as_bytes().len().saturating_sub(STAMP_BYTES);
+        if is_sendable && (facts.id.is_reliable() || self.may_answer_datagram(now, received, response.len())) {
+            self.transmit(facts.id, response);
+        }
+    }
+
+    /// Whether so many bytes may answer a datagram of so many whose sender has proven nothing; see
+    /// `datagram_surplus_bytes_per_sec_max`.
+    pub fn may_answer_datagram(&mut self, now: Instant, received: usize, answered: usize) -> bool {
+        let may = self.surplus.take(now, received, answered, self.limits.datagram_surplus_bytes_per_sec_max);
+        if !may {
+            self.counts.hit("datagram_surplus_bytes_per_sec_max");
+        }
+        may
+    }
+
+    /// Of a sender who is only a claim. By datagrams he gets one answer and no transaction, whose answer would be repeated
+    /// to whoever he says he is.
+    pub(crate) fn refuse_unproven(&mut self, now: Instant, arrival: Arrival, refusal: &Refusal) {
+        match arrival.upstream {
+            Some(Upstream { requester: Requester::Outside(transaction), .. }) if !arrival.facts.id.is_reliable() => {
+                self.record_refused(now, &arrival.message, refusal);
+                self.transactions.abandon(transaction);
+                self.refuse_stateless(now, &arrival.facts, &arrival.message, refusal);
+            }
+            _ => self.refuse_arrival(now, arrival, refusal),
+        }
+    }
+
+    /// Its INVITE was taken back before its sender had proven anything.
+    pub(crate) fn answer_cancelled(&mut self, now: Instant, upstream: Upstream, arrival: &Arrival) {
+        match upstream.requester {
+            Requester::Outside(transaction) if !arrival.facts.id.is_reliable() => {
+                self.transactions.abandon(transaction);
+                let request = &arrival.message;
+                let response = |tag: &str| build::response(request, 487, None, Some(tag)).build();
+                self.respond_stateless(now, &arrival.facts, request, response);
+            }
+            _ => self.respond_generated(now, upstream, &arrival.message, 487),
+        }
+    }
+}
+
+/// The most that `stamp_received` may have put into a message: `;received=` and a port.
+const STAMP_BYTES: usize = ";received=".len() + 39 + "=65535".len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The clock is read once, for a moment to count from.
+    #[allow(clippy::disallowed_methods)]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_second_s_surplus_is_spent_once() {
+        let (mut surplus, now) = (Surplus::default(), now());
+        assert!(surplus.take(now, 100, 160, 100));
+        assert!(!surplus.take(now, 100, 160, 100), "what would be too much is not spent");
+        assert!(surplus.take(now, 100, 140, 100));
+        assert!(surplus.take(now, 100, 100, 100), "what is not longer costs nothing");
+        assert!(!surplus.take(now + Duration::from_millis(999), 100, 101, 100));
+        assert!(surplus.take(now + Duration::from_secs(1), 100, 200, 100));
+    }
+}
