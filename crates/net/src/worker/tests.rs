@@ -143,6 +143,15 @@ impl TestServer {
     fn sum(&self, of: impl Fn(&Counters) -> u64) -> u64 {
         self.counters().iter().map(of).sum()
     }
+
+    /// Waits until there are so many: a worker may be slow to come to it.
+    fn expect_at_least(&self, count: u64, of: impl Fn(&Counters) -> u64) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.sum(&of) < count {
+            assert!(Instant::now() < deadline, "{} of {count}", self.sum(&of));
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 impl Drop for TestServer {
