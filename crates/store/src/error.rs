@@ -71,6 +71,10 @@ impl StoreError {
             StoreError::MeetingUnknown(_) => "to see the meetings: comity meeting list --all".to_owned(),
             StoreError::MeetingExists(_) => "try again: each meeting gets a name of its own by chance".to_owned(),
             StoreError::MeetingsFull { .. } => "cancel some that are not wanted: comity meeting list".to_owned(),
+            StoreError::Unwritable { source, .. } if is_full_or_read_only(source) => ROOM.to_owned(),
+            StoreError::Unopened { source, .. } | StoreError::Sqlite(source) if is_of_the_disk(source) => {
+                ROOM.to_owned()
+            }
             StoreError::Unwritable { .. } => "check that the folder exists and belongs to this user".to_owned(),
             StoreError::Unopened { .. } => "check that the file is the database of a comity server".to_owned(),
             StoreError::Newer { .. } => "run the version that wrote it, or restore an older copy".to_owned(),
@@ -87,3 +91,15 @@ impl StoreError {
         })
     }
 }
+
+fn is_full_or_read_only(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+}
+
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DiskFull, ReadOnly, SystemIoFailure};
+    matches!(error.sqlite_error_code(), Some(DiskFull | ReadOnly | SystemIoFailure))
+}
+
+const ROOM: &str = "make room on the disk of the data folder, and see that it can be written to; nothing was changed";

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use server::{Server, Supervision};
+use server::{Server, StartError, Supervision};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Global;
@@ -25,7 +25,7 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     server::logging::start();
     let no_signals = |error: std::io::Error| Failure::told(format!("cannot listen for signals: {error}"));
     let mut signals = EndSignals::new().map_err(no_signals)?;
-    let mut running = Server::start(config).await.map_err(Failure::told)?;
+    let mut running = Server::start(config).await.map_err(not_started)?;
     let supervision = Supervision::ready(&running);
     let lost = tokio::select! {
         () = signals.next() => None,
@@ -47,6 +47,14 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
         Some(thread) => {
             Err(Failure::new(format!("{thread} ended by itself"), "report it with the log, and start again"))
         }
+    }
+}
+
+/// The store's errors leave it to others to say what to do.
+fn not_started(error: StartError) -> Failure {
+    match error {
+        StartError::Store(error) => error.into(),
+        other => Failure::told(other),
     }
 }
 
