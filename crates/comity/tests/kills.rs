@@ -67,6 +67,90 @@ fn nothing_that_was_promised_is_lost_to_a_kill() {
     assert!(promised > 0, "nothing was under way");
 }
 
+/// How long a server takes that has much in its store, killed or ended in good order before.
+#[test]
+#[ignore = "a measurement; ./test kills"]
+fn a_server_with_100_000_users_is_ready_again() {
+    let mut served = Served::start();
+    for aor in [RESTLESS, ORGANISER] {
+        Phone::add_user(&served, aor);
+    }
+    let meeting = schedule(&served);
+    let line = "X-Number: 1\r\n";
+    let door = Door { tcp_port: served.tcp_port, folder: served.place.path().to_owned() };
+    let mut phone = load::connect(&door, RESTLESS);
+    assert_eq!(phone.ask(&Method::Message, &format!("sip:{ORGANISER}"), ORGANISER, line).status(), Some(202));
+    let database = door.folder.join("data/comity.db");
+    fill_store(&database);
+    let mut last_meeting = String::new();
+    for meetings in [1..MEETINGS_OFTEN, MEETINGS_OFTEN..MEETINGS_MAX] {
+        let count = meetings.end;
+        last_meeting = add_meetings(&database, &meeting, meetings);
+        for end in ["-TERM", "-KILL", "-KILL"] {
+            served.signal(end);
+            served.server.wait().unwrap();
+            let ready_ms = start_again(&mut served, &door);
+            println!("{USERS} users, {count} meetings, after SIG{}: ready again after {ready_ms} ms", &end[1..]);
+        }
+    }
+    let status = served.run(&["status", "--json"]).ok().json();
+    let counts = ["users", "partners"].map(|name| status[name].as_u64().unwrap());
+    assert_eq!(counts, [USERS + 2, PARTNERS], "the store is what it was meant to be");
+    assert_eq!(status["messages"]["stored"], USERS + 1);
+    assert_eq!(served.run(&["meeting", "show", &last_meeting, "--json"]).ok().json()["workers"], 2);
+}
+
+/// Rows like those that a server made, under other names.
+fn fill_store(path: &std::path::Path) {
+    let mut database = Connection::open(path).unwrap();
+    let all = database.transaction().unwrap();
+    let insert = |number: u64, text: &str| all.prepare_cached(text).unwrap().execute([number.cast_signed()]).unwrap();
+    for number in 0..USERS {
+        insert(
+            number,
+            "INSERT INTO users SELECT 'user' || ?1 || '@contoso.example', password, ha1_sha256, ha1_md5, created FROM users
+             WHERE aor = 'restless@contoso.example'",
+        );
+        insert(
+            number,
+            "INSERT INTO stored_messages (aor, accepted, expires, was_sent, request)
+             SELECT 'user' || ?1 || '@contoso.example', accepted, expires, 0, request FROM stored_messages WHERE id = 1",
+        );
+    }
+    for number in 0..PARTNERS {
+        insert(number, "INSERT INTO partners VALUES ('p' || ?1 || '.example', 'allowed-domain', NULL, '', 1)");
+    }
+    all.commit().unwrap();
+}
+
+/// Answers the ID of the last.
+fn add_meetings(path: &std::path::Path, meeting: &str, numbers: std::ops::Range<u64>) -> String {
+    let mut database = Connection::open(path).unwrap();
+    let all = database.transaction().unwrap();
+    let mut id = String::new();
+    for number in numbers {
+        id = format!("{}{}", &meeting[..6], base_8(number));
+        all.execute(
+            "INSERT INTO meetings SELECT ?1, organiser, ends, replace(record, ?2, ?1), created FROM meetings WHERE id = ?2",
+            [&id, meeting],
+        )
+        .unwrap();
+    }
+    all.commit().unwrap();
+    id
+}
+
+/// Six letters that a meeting's ID may have.
+fn base_8(number: u64) -> String {
+    (0..6).map(|place| char::from(b"23456789"[(number >> (3 * place) & 7) as usize])).collect()
+}
+
+const USERS: u64 = 100_000;
+const PARTNERS: u64 = 1_000;
+const MEETINGS_OFTEN: u64 = 1_000;
+/// As many as may be to take place.
+const MEETINGS_MAX: u64 = 20_000;
+
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }
