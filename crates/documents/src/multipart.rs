@@ -142,8 +142,12 @@ fn read_line(headers: &mut Vec<(String, String)>, line: &[u8]) -> Result<(), Doc
     }
     if text.starts_with([' ', '\t']) {
         let (_, value) = headers.last_mut().ok_or(malformed)?;
-        value.push(' ');
-        value.push_str(&text.trim().replace('\t', " "));
+        // As read anew: no blank at either end.
+        let more = text.trim().replace('\t', " ");
+        if !value.is_empty() && !more.is_empty() {
+            value.push(' ');
+        }
+        value.push_str(&more);
         return Ok(());
     }
     let (name, value) = text.split_once(':').ok_or(malformed)?;

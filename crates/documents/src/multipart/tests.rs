@@ -28,6 +28,15 @@ fn an_offer_and_those_to_invite() {
     assert_eq!(parts[1].body, b"<resource-lists/>");
 }
 
+/// Printed and read again it is the same.
+#[test]
+fn a_continuation_leaves_no_blank_at_an_end() {
+    let parts =
+        read(TYPE, "--boundary1\r\nX: y\r\n\tz\r\n \r\nY:\r\n w\r\n\r\n\r\n--boundary1--").expect("well formed");
+    let parts = parts.expect("is multipart");
+    assert_eq!((parts[0].header("X"), parts[0].header("Y")), (Some("y z"), Some("w")));
+}
+
 #[test]
 fn what_has_no_parts_is_no_error() {
     assert_eq!(read("application/sdp", INVITE), Ok(None));

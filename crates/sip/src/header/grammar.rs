@@ -194,12 +194,13 @@ fn parse_param(text: &str) -> Option<Param<'_>> {
     well_formed.then_some(Param { name, value })
 }
 
-/// `gen-value`, and what phones send beside it: anything but white space, quotes and brackets inside.
+/// `gen-value`, and what phones send beside it: anything but white space, control characters, quotes and brackets inside.
 fn is_param_value(value: &str) -> bool {
     if value.starts_with('"') {
         return quoted_end(value.as_bytes()) == Some(value.len());
     }
-    !value.bytes().any(|byte| is_space(byte) || matches!(byte, b'"' | b'<' | b'>' | b',' | b'\\'))
+    let is_blank = |byte: u8| byte == b' ' || byte.is_ascii_control();
+    !value.bytes().any(|byte| is_blank(byte) || matches!(byte, b'"' | b'<' | b'>' | b',' | b'\\'))
 }
 
 static TOKEN: [bool; 256] = {

@@ -1,6 +1,6 @@
 //! Replaces (RFC 3891): the dialog that an INVITE takes the place of, as its receiver knows it.
 
-use super::grammar::{check_params, params};
+use super::grammar::{check_params, params, trim};
 use crate::dialog::DialogId;
 use crate::error::ParseError;
 use crate::header_name::HeaderName;
@@ -19,7 +19,7 @@ impl Replaces {
     /// No Call-ID, or one of the tags is missing.
     pub fn parse(value: &str) -> Result<Replaces, ParseError> {
         let malformed = ParseError::Malformed(HeaderName::Replaces);
-        let value = value.trim();
+        let value = trim(value);
         let (call_id, rest) = value.split_at(value.find(';').unwrap_or(value.len()));
         let call_id = call_id.trim_end();
         if call_id.is_empty() || !check_params(rest, &["to-tag", "from-tag"]) {
@@ -65,9 +65,15 @@ mod tests {
 
     #[test]
     fn without_both_tags_it_names_no_dialog() {
-        for bad in
-            ["", ";to-tag=a;from-tag=b", "c;to-tag=a", "c;from-tag=b", "c;to-tag;from-tag=b", "c;to-tag=a;to-tag=b"]
-        {
+        for bad in [
+            "",
+            ";to-tag=a;from-tag=b",
+            "c;to-tag=a;from-tag=b\x0c",
+            "c;to-tag=a",
+            "c;from-tag=b",
+            "c;to-tag;from-tag=b",
+            "c;to-tag=a;to-tag=b",
+        ] {
             assert_eq!(Replaces::parse(bad), Err(ParseError::Malformed(HeaderName::Replaces)), "{bad}");
         }
     }

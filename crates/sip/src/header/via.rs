@@ -122,6 +122,7 @@ mod tests {
             "SIP/2.0/UDP a:0",
             "SIP/2.0/UDP a:65536",
             "SIP/2.0/UDP a;branch=",
+            "SIP/2.0/UDP a;branch=z9hG4bK\x0c",
             "SIP/2.0/UDP a:",
             "SIP/2.0/UDP 2001:db8::1",
             "SIP/2.0/UDP [2001:db8::g]",
