@@ -1,0 +1,169 @@
+//! A database of every earlier version, with rows in every table as that version wrote them, read by this one.
+
+use federation::partner::PartnerKind;
+use messaging::MessageId;
+
+use super::*;
+use crate::{CallQuery, RefusalQuery, Store, WaitingMessages};
+
+/// What a server of each version wrote into the tables that its step made. Never edit what was released, either: where an
+/// old record cannot be read any more, a step has to rewrite it.
+const ROWS: &[&str] = &[
+    r#"INSERT INTO users VALUES ('alice@contoso.example', '$argon2id$', zeroblob(32), zeroblob(16), 1);
+    INSERT INTO partners VALUES ('fabrikam.example', 'allowed-server', 'sip.fabrikam.example:5061', 'theirs', 2);
+    INSERT INTO partners VALUES ('adatum.example', 'allowed-domain', NULL, '', 3);
+    INSERT INTO partners VALUES ('tailspin.example', 'blocked', NULL, 'spam', 4);
+    INSERT INTO server VALUES ('secret', x'0707070707070707070707070707070707070707070707070707070707070707');
+    INSERT INTO server VALUES ('incarnation', x'00000029');
+    INSERT INTO refusals (at, call_id, from_domain, to_domain, record) VALUES (5, 'a', 'adatum.example', 'contoso.example',
+        '{"call_id":"a","method":"MESSAGE","from_domain":"adatum.example","to_domain":"contoso.example",
+          "direction":"Inbound","outcome":{"Refused":{"status":403,"word":"domain-not-allowed","reason":"no entry"}},
+          "spent_ms":0}');"#,
+    "INSERT INTO stored_messages (aor, accepted, expires, was_sent, request)
+        VALUES ('alice@contoso.example', 10, 20, 0, CAST('first' AS BLOB)), ('alice@contoso.example', 11, 20, 1, CAST('second' AS BLOB));",
+    r#"INSERT INTO meetings VALUES ('one', 'alice@contoso.example', NULL,
+        '{"id":"one","organiser":"alice@contoso.example","subject":"Budget","start":"2026-12-01T10:00:00",
+          "zone":"Europe/Berlin","minutes":45,"recurrence":null,"exceptions":{},"invitees":[],
+          "settings":{"lobby":{"own":"enter","invited":"enter","federated":"wait","by_domain":{}},
+            "presenters":"company","is_locked":false,"mute_on_entry":false,"opens_before_mins":10},
+          "sequence":0,"is_cancelled":false}', 6);"#,
+    r#"INSERT INTO call_records (call_id, aor, other, partner, began, ended, record)
+        VALUES ('c1', 'alice@contoso.example', 'bob@fabrikam.example', 'fabrikam.example', 1000, 2000,
+        '{"call_id":"c1","user":{"user":"alice","domain":"contoso.example"},"other":"bob@fabrikam.example",
+          "partner":"fabrikam.example","direction":"Outbound","kind":"call","way":"proxied","began_unix_ms":1000,
+          "ringing_ms":80,"answered_ms":900,"end":{"at_unix_ms":2000,"cause":"by-callee"}}');
+    INSERT INTO call_legs (call_id, closed, record) VALUES ('c1', 2000,
+        '{"call_id":"c1","who":"bob@fabrikam.example","closed_unix_ms":2000,"report":{"encoding":null,"is_protected":false,
+          "packets_received":3,"packets_sent":0,"packets_lost":0,"packets_late":0,"jitter_ms":0.0,"jitter_ms_max":0.0,
+          "peer_lost":0,"peer_jitter_ms":0.0,"round_trip_ms":null,"gap_ms_max":0}}');"#,
+];
+
+/// As the server of that version left it.
+fn database_of(version: usize, path: &Path) {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON").unwrap();
+    for (step, rows) in STEPS.iter().zip(ROWS).take(version) {
+        connection.execute_batch(step).unwrap();
+        connection.execute_batch(rows).unwrap();
+    }
+    connection.pragma_update(None, "user_version", version as i64).unwrap();
+    for table in tables(&connection) {
+        let count = |table: &str| format!("SELECT count(*) FROM {table}");
+        let rows: i64 = connection.query_row(&count(&table), [], |row| row.get(0)).unwrap();
+        assert!(rows > 0, "version {version}: ROWS has nothing for {table}");
+    }
+}
+
+fn tables(connection: &Connection) -> Vec<String> {
+    let mut statement = connection
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+        .unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Every statement by which a schema is made, without what the order of making changes.
+fn definitions(connection: &Connection) -> Vec<String> {
+    let mut statement =
+        connection.prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// What the first version had.
+fn check_users_partners_refusals(store: &Store) {
+    let alice = "alice@contoso.example".parse().unwrap();
+    assert_eq!(store.users().unwrap().len(), 1);
+    assert!(store.ha1(&alice).unwrap().is_some());
+    let partners = store.partners().unwrap();
+    let kinds: Vec<_> = partners.iter().map(|found| (found.partner.domain.as_str(), &found.partner.kind)).collect();
+    assert!(matches!(
+        kinds[..],
+        [
+            ("adatum.example", PartnerKind::AllowedDomain),
+            ("fabrikam.example", PartnerKind::AllowedServer { .. }),
+            ("tailspin.example", PartnerKind::Blocked)
+        ]
+    ));
+    let refusals = store.refusals(&RefusalQuery { limit: 10, ..RefusalQuery::default() }).unwrap();
+    assert_eq!((refusals.len(), refusals[0].at_unix_ms, refusals[0].record.call_id.as_str()), (1, 5, "a"));
+    assert_eq!(store.secret([8; 32]).unwrap(), [7; 32]);
+    assert_eq!(store.next_incarnation().unwrap(), 42);
+}
+
+fn check_messages(store: &Store) {
+    let alice = "alice@contoso.example".parse().unwrap();
+    assert_eq!(store.waiting_messages().unwrap(), WaitingMessages { count: 2, oldest_unix_ms: Some(10) });
+    let first = store.next_message(&alice, MessageId(0), 12).unwrap().unwrap();
+    let second = store.next_message(&alice, first.id, 12).unwrap().unwrap();
+    assert_eq!((&first.request[..], first.is_repeat), (&b"first"[..], false));
+    assert_eq!((&second.request[..], second.is_repeat), (&b"second"[..], true));
+}
+
+fn check_meetings(store: &Store) {
+    let meetings = store.meetings(0).unwrap();
+    assert_eq!((meetings.len(), meetings[0].created_unix), (1, 6));
+    assert_eq!((meetings[0].meeting.subject.as_str(), meetings[0].meeting.minutes), ("Budget", 45));
+}
+
+fn check_calls(store: &Store) {
+    let calls = store.calls(&CallQuery { limit: 10, ..CallQuery::default() }).unwrap();
+    assert_eq!((calls.len(), calls[0].record.answered_ms, calls[0].legs.len()), (1, Some(900), 1));
+    assert_eq!(calls[0].legs[0].report.packets_received, 3);
+}
+
+/// What each step brought, looked at by what reads it.
+const CHECKS: &[fn(&Store)] = &[check_users_partners_refusals, check_messages, check_meetings, check_calls];
+
+#[test]
+fn every_earlier_version_is_brought_up_to_date_and_read() {
+    assert_eq!((ROWS.len(), CHECKS.len()), (STEPS.len(), STEPS.len()), "a new step needs rows and a check");
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = definitions(Store::open(&folder.path().join("fresh.db")).unwrap().connection());
+    for version in 1..=STEPS.len() {
+        let path = folder.path().join(format!("version-{version}.db"));
+        database_of(version, &path);
+        let store = Store::open(&path).unwrap();
+        assert_eq!(definitions(store.connection()), fresh, "version {version} has become another schema");
+        for check in &CHECKS[..version] {
+            check(&store);
+        }
+        let found: String = store.connection().pragma_query_value(None, "integrity_check", |row| row.get(0)).unwrap();
+        assert_eq!(found, "ok");
+        let orphans = store.connection().prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap();
+        assert!(!orphans, "version {version}");
+        // What came later begins empty, and can be written.
+        let contents = store.contents().unwrap();
+        assert_eq!([contents.stored_messages, contents.meetings, contents.call_records], {
+            let since = |step: usize, rows: u64| if version >= step { rows } else { 0 };
+            [since(2, 2), since(3, 1), since(4, 1)]
+        });
+        for rows in &ROWS[version..] {
+            store.connection().execute_batch(rows).unwrap();
+        }
+    }
+}
+
+#[test]
+fn opening_twice_takes_each_step_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comity.db");
+    drop(Store::open(&path).unwrap());
+    let store = Store::open(&path).unwrap();
+    let version: i64 = store.connection().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, STEPS.len() as i64);
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comity.db");
+    let store = Store::open(&path).unwrap();
+    store.connection().pragma_update(None, "user_version", STEPS.len() as i64 + 1).unwrap();
+    drop(store);
+    let before = std::fs::read(&path).unwrap();
+    let error = Store::open(&path).unwrap_err();
+    let (found, known) = (STEPS.len() + 1, STEPS.len());
+    let told = format!("was written by a newer version (schema {found}, this one knows {known})");
+    assert!(error.to_string().ends_with(&told), "{error}");
+    assert_eq!(error.hint().unwrap(), "run the version that wrote it, or restore an older copy");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
