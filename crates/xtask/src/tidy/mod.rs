@@ -1,5 +1,6 @@
 //! The house rules that a machine can check. Each rule is a file; each finding says where and what to do.
 
+mod dependencies;
 mod documents;
 mod files;
 mod floors;
@@ -32,6 +33,7 @@ pub fn run(root: &Path) -> anyhow::Result<ExitCode> {
     let metadata = read_metadata(root)?;
     let mut findings = Vec::new();
     findings.extend(floors::check(&metadata, &sources)?);
+    findings.extend(dependencies::check(&metadata, &sources)?);
     findings.extend(words::check(&sources));
     findings.extend(files::check(&sources));
     findings.extend(documents::check(&sources));

@@ -23,7 +23,8 @@ pub fn check(sources: &[Source]) -> Vec<Finding> {
 /// A mark and its row name the same product and file.
 fn check_quirks(sources: &[Source], page: &Source) -> Vec<Finding> {
     let marks: BTreeSet<(String, String)> = code(sources).flat_map(marks).collect();
-    let listed: BTreeSet<(String, String)> = rows(page).filter_map(|row| Some((row.cell(3)?, row.cell(0)?))).collect();
+    let listed: BTreeSet<(String, String)> =
+        rows(&page.text).filter_map(|row| Some((row.cell(3)?, row.cell(0)?))).collect();
     let of = |(path, product): &(String, String)| format!("COMPAT({product}) in {path}");
     let unlisted =
         marks.difference(&listed).map(|mark| finding(&mark.0, format!("{} has no row in {QUIRKS}", of(mark))));
@@ -39,7 +40,7 @@ fn marks(source: &Source) -> Vec<(String, String)> {
 }
 
 fn check_specifications(sources: &[Source], page: &Source) -> Vec<Finding> {
-    let listed: BTreeSet<String> = rows(page).filter_map(|row| row.cell(0)).collect();
+    let listed: BTreeSet<String> = rows(&page.text).filter_map(|row| row.cell(0)).collect();
     let mut findings = Vec::new();
     for source in code(sources) {
         for number in numbers(&source.text).into_iter().filter(|number| !listed.contains(number)) {
@@ -72,19 +73,19 @@ fn code(sources: &[Source]) -> impl Iterator<Item = &Source> {
 }
 
 /// A row of a table, without its heading.
-struct Row<'a> {
+pub(super) struct Row<'a> {
     cells: Vec<&'a str>,
 }
 
 impl Row<'_> {
     /// Without backticks; `None` where there is no such cell.
-    fn cell(&self, number: usize) -> Option<String> {
+    pub(super) fn cell(&self, number: usize) -> Option<String> {
         self.cells.get(number).map(|cell| cell.trim_matches('`').to_owned())
     }
 }
 
-fn rows(page: &Source) -> impl Iterator<Item = Row<'_>> {
-    let lines = page.text.lines().zip(page.text.lines().skip(1).chain([""]));
+pub(super) fn rows(page: &str) -> impl Iterator<Item = Row<'_>> {
+    let lines = page.lines().zip(page.lines().skip(1).chain([""]));
     let is_rule = |line: &str| line.starts_with("| ---");
     let rows = lines.filter(move |(line, next)| line.starts_with("| ") && !is_rule(line) && !is_rule(next));
     rows.map(|(line, _)| Row { cells: line.trim_matches('|').split('|').map(str::trim).collect() })
