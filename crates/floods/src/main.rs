@@ -74,7 +74,7 @@ fn quick(attacks: &[&Attack]) -> anyhow::Result<ExitCode> {
     let mut problems = Vec::new();
     report::print_head();
     for attack in attacks {
-        let row = perform(&server, &honest, attack, (Duration::from_millis(500), Duration::from_millis(1500)))?;
+        let row = perform(&server, &honest, attack, (Duration::from_millis(500), Duration::from_millis(1_500)))?;
         println!("{row}");
         problems.extend(row.problems());
     }

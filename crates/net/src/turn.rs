@@ -1,6 +1,7 @@
 //! A flow's turn: read, decrypt, cut, parse, hand to the core, perform. And the task that waits between turns.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use signaling::{Input, unreadable};
@@ -9,6 +10,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::flow::{Fate, Signal, linger};
+use crate::limits::Turn;
 use crate::occupancy::Permit;
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
@@ -66,9 +68,11 @@ impl Worker {
         self.next_of(id)
     }
 
-    /// Takes what was received to the core, message by message, up to the limit of a turn.
+    /// Takes what was received to the core, message by message, up to the limits of a turn: whose messages
+    /// cost much has fewer of them.
     fn take_frames(&mut self, id: FlowId) {
-        for _ in 0..self.limits.messages_per_turn_max {
+        let mut turn = Turn::begin(self.now, &self.limits);
+        while turn.take(Instant::now(), &self.limits) {
             // The core may have moved or closed the flow because of the last message.
             let Some(flow) = self.flows.get_mut(&id).filter(|flow| !flow.is_closing()) else { return };
             match flow.next_frame() {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
@@ -10,6 +11,7 @@ use signaling::{Input, unreadable};
 use sip::{FlowId, Message, Transport, framing, stun};
 use tokio::net::UdpSocket;
 
+use crate::limits::Turn;
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 
@@ -25,7 +27,8 @@ pub(crate) async fn receive(worker: Shared, socket: Rc<UdpSocket>, listener: u8,
 impl Worker {
     fn take_datagrams(&mut self, socket: &UdpSocket, listener: u8, local: SocketAddr) {
         self.enter();
-        for _ in 0..self.limits.messages_per_turn_max {
+        let mut turn = Turn::begin(self.now, &self.limits);
+        while turn.take(Instant::now(), &self.limits) {
             match socket.try_recv_from(&mut self.scratch) {
                 Ok((length, remote)) => {
                     let facts = FlowFacts {

@@ -180,7 +180,12 @@ impl LocationService {
     /// RFC 3261 section 10.3 steps 6 and 7, read without changing anything.
     fn read_wish(&self, now: Instant, request: &Message, flow: ClientFlow) -> Result<Wish, Refusal> {
         let default = request.expires().map_err(malformed)?.unwrap_or(self.limits.expires_secs_default);
-        let contacts = request.contacts().collect::<Result<Vec<_>, _>>().map_err(malformed)?;
+        // One more than may be is enough to know that there are too many.
+        let contacts = request
+            .contacts()
+            .take(self.limits.bindings_per_aor_max + 1)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(malformed)?;
         if contacts.is_empty() {
             return Ok(Wish::Fetch);
         }

@@ -44,6 +44,7 @@ use crate::schedule::{Machine, Schedule};
 use crate::stateless::Surplus;
 use crate::store_and_forward::Settlement;
 use crate::token::Mint;
+use crate::waiting::AdmissionsByFlow;
 use crate::{
     Answer, CallSettings, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, Requester,
     WorkerId, links,
@@ -120,6 +121,7 @@ pub struct Core {
     /// The presence agent's, likewise.
     presence_wakes_at: Option<Instant>,
     waiting: BTreeMap<QuestionId, Waiting>,
+    admissions_waiting: AdmissionsByFlow,
     outputs: VecDeque<Output>,
     question_serial: u64,
     /// A moment, and what the clock of the machine said then.
@@ -202,6 +204,7 @@ impl Core {
             registrar_wakes_at: None,
             presence_wakes_at: None,
             waiting: BTreeMap::new(),
+            admissions_waiting: AdmissionsByFlow::default(),
             outputs: VecDeque::new(),
             question_serial: 0,
             clock: (config.epoch, config.epoch_unix_ms),
@@ -476,6 +479,13 @@ impl Core {
             self.counts.hit("waiting_max");
             return Err(asker);
         }
+        if let Asker::Admission(arrival) = &asker {
+            if self.admissions_waiting.count(arrival.facts.id) >= self.limits.waiting_per_flow_max {
+                self.counts.hit("waiting_per_flow_max");
+                return Err(asker);
+            }
+            self.admissions_waiting.begin(arrival.facts.id);
+        }
         self.question_serial += 1;
         let id = QuestionId(self.question_serial);
         let deadline = now + self.limits.answer_time();
@@ -487,10 +497,10 @@ impl Core {
 
     /// `None` says that the answer did not come in time.
     fn handle_answer(&mut self, now: Instant, id: QuestionId, answer: Option<Answer>) {
-        let Some(waiting) = self.waiting.remove(&id) else {
+        let Some(asker) = self.no_longer_waits(id) else {
             return self.answer_came_late(answer);
         };
-        match waiting.asker {
+        match asker {
             Asker::Admission(arrival) => self.resume_admission(now, *arrival, answer),
             Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
             Asker::Keep(keeping) => self.resume_keep(now, *keeping, answer),
@@ -517,7 +527,15 @@ impl Core {
     /// Takes back whoever waits in admission with the request of this server transaction.
     pub(crate) fn stop_waiting(&mut self, wanted: impl Fn(&Asker) -> bool) -> Option<Asker> {
         let id = self.waiting.iter().find(|(_, waiting)| wanted(&waiting.asker)).map(|(id, _)| *id)?;
-        self.waiting.remove(&id).map(|waiting| waiting.asker)
+        self.no_longer_waits(id)
+    }
+
+    fn no_longer_waits(&mut self, id: QuestionId) -> Option<Asker> {
+        let Waiting { asker, .. } = self.waiting.remove(&id)?;
+        if let Asker::Admission(arrival) = &asker {
+            self.admissions_waiting.end(arrival.facts.id);
+        }
+        Some(asker)
     }
 
     /// The port of ours that a peer reaches us on, for a flow over this transport.

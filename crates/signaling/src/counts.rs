@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 19] = [
+pub const COUNTED_LIMITS: [&str; 20] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -32,6 +32,7 @@ pub const COUNTED_LIMITS: [&str; 19] = [
     "server_transactions_unproven_max",
     "undecided_secs_max",
     "waiting_max",
+    "waiting_per_flow_max",
     "waiting_per_link_max",
 ];
 

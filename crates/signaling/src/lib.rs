@@ -46,6 +46,7 @@ mod status;
 mod store_and_forward;
 mod token;
 pub mod unreadable;
+mod waiting;
 
 pub use media::LegReport;
 

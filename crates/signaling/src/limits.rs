@@ -25,6 +25,8 @@ pub struct Limits {
     pub client_transactions_max: usize,
     /// Requests that wait for an answer; beyond it 503.
     pub waiting_max: usize,
+    /// Of them, requests of one flow that wait for what their admission needs; beyond it 503 with Retry-After.
+    pub waiting_per_flow_max: usize,
     /// How long a request waits for one answer.
     pub answer_secs_max: u64,
     /// How long a user's devices may take to answer a MESSAGE before it is kept for him.
@@ -105,6 +107,7 @@ impl Default for Limits {
             requests_per_partner_max: 25_000,
             client_transactions_max: 100_000,
             waiting_max: 20_000,
+            waiting_per_flow_max: 256,
             answer_secs_max: 20,
             message_answer_secs_max: 20,
             waiting_per_link_max: 1_000,

@@ -202,4 +202,30 @@ fn no_more_goes_out_by_datagrams_than_came_in_and_a_little() {
     assert_eq!(world.only(spoofer).status(), Some(407));
 }
 
+#[test]
+fn who_asks_for_too_much_at_a_time_waits_and_others_do_not() {
+    for (max, status) in [(0, 503), (1, 401)] {
+        let mut world = World::new(1);
+        let contoso = world.organisation("contoso.example", 1, &[], false);
+        world.configure(contoso, |config| config.limits.waiting_per_flow_max = max);
+        let line = world.connect(contoso, 0, None);
+        let register = phone::request("REGISTER", ALICE, ALICE, "guess");
+        world.send(line, &register);
+        let challenge = world.only(line);
+        let offered: Vec<_> = challenge.header_all(HeaderName::WwwAuthenticate).collect();
+        let offered: Vec<_> = offered.iter().map(|value| std::str::from_utf8(value).unwrap()).collect();
+        let uri = format!("sip:{ALICE}");
+        let proof = auth::answer(&offered, "alice", "guessed", &Method::Register, &uri, b"", "c", 1).unwrap();
+        let guess = register.replacen("Max-Forwards", &format!("Authorization: {proof}\nMax-Forwards"), 1);
+        world.send(line, &guess.replace("CSeq: 1", "CSeq: 2").replace("branch=z9hG4bK", "branch=z9hG4bKagain"));
+        let answer = world.only(line);
+        assert_eq!(answer.status(), Some(status));
+        if status == 503 {
+            is_told_to_wait(&answer);
+            assert_eq!(world.core(contoso, 0).counts().limits_hit["waiting_per_flow_max"], 1);
+        }
+        world.assert_quiet();
+    }
+}
+
 const SURPLUS_BYTES: usize = 2_000;

@@ -141,21 +141,21 @@ const TEXT: &str = "Content-Type: text/plain\r\n";
 const HABITS: [Habit; 4] = [
     Habit {
         kind: "message",
-        every: Duration::from_millis(50),
+        every: Duration::from_millis(100),
         from: Ipv4Addr::new(127, 0, 81, 11),
         begin: |from, doors| signed_in("alice", from, doors),
         act: |caller, _, _| write_to(caller, "bob"),
     },
     Habit {
         kind: "call",
-        every: Duration::from_millis(200),
+        every: Duration::from_millis(400),
         from: Ipv4Addr::new(127, 0, 81, 12),
         begin: |from, doors| signed_in("carol", from, doors),
         act: |caller, _, _| call(caller, "dave"),
     },
     Habit {
         kind: "sign-in",
-        every: Duration::from_millis(500),
+        every: Duration::from_millis(1_000),
         from: Ipv4Addr::new(127, 0, 81, 13),
         begin: |from, doors| signed_in("erin", from, doors),
         act: |caller, from, doors| {
@@ -165,7 +165,7 @@ const HABITS: [Habit; 4] = [
     },
     Habit {
         kind: "partner's message",
-        every: Duration::from_millis(100),
+        every: Duration::from_millis(200),
         from: Ipv4Addr::new(127, 0, 81, 14),
         begin: |from, doors| Caller::partner(&format!("peggy@{PARTNER}"), from, doors),
         act: |caller, _, _| write_to(caller, "bob"),

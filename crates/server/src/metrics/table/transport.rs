@@ -210,7 +210,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 27] = [
+const LIMITS: [&str; 28] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -236,6 +236,7 @@ const LIMITS: [&str; 27] = [
     "undecided_secs_max",
     "unfinished_max",
     "waiting_max",
+    "waiting_per_flow_max",
     "waiting_per_link_max",
     "web_socket_silent_secs_max",
 ];
