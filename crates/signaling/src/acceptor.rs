@@ -124,6 +124,12 @@ impl Core {
             self.count_refused(&arrival.message, &refusal);
             return Some(refusal);
         }
+        if self.is_only_for_dialogs() && !arrival.evidence.in_dialog {
+            self.counts.hit("server_transactions_max");
+            let refusal = overloaded("too many server transactions");
+            self.count_refused(&arrival.message, &refusal);
+            return Some(refusal);
+        }
         if is_stream {
             return None;
         }
@@ -134,6 +140,12 @@ impl Core {
             }
             Decision::Admitted(_) | Decision::Needs(_) => None,
         }
+    }
+
+    /// The last tenth of the transactions is for calls that are under way: who is in one can always hang up.
+    fn is_only_for_dialogs(&self) -> bool {
+        let max = self.limits.server_transactions_max;
+        self.transactions.counts().0 >= max - max / 10
     }
 
     fn begin(&mut self, now: Instant, arrival: Arrival) {

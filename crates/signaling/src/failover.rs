@@ -33,6 +33,8 @@ pub(crate) struct Trial {
     pub is_given_up: bool,
     /// The connection that it was last sent on has ended.
     pub lost_connection: bool,
+    /// It found no client transaction free.
+    pub was_full: bool,
     /// The last response.
     heard: Option<u16>,
     is_second: bool,
@@ -85,6 +87,7 @@ impl Trial {
             sent_on: None,
             is_given_up: false,
             lost_connection: false,
+            was_full: false,
             heard: None,
             is_second: false,
         }

@@ -10,7 +10,7 @@ use registrar::RegistrarLimits;
 /// The limits of one worker.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Server transactions; beyond it 503 with Retry-After.
+    /// Server transactions; beyond it 503 with Retry-After, for what belongs to no dialog of ours a tenth before it.
     pub server_transactions_max: usize,
     /// Server transactions at which those who have proven nothing yet, and datagrams, get 503: the rest is for others.
     pub server_transactions_unproven_max: usize,

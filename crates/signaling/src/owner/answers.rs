@@ -10,6 +10,7 @@ use sip::{FlowId, Message, Method};
 
 use super::contexts::ContextId;
 use super::crosses_border;
+use crate::acceptor::overloaded;
 use crate::calls;
 use crate::core::Core;
 use crate::forward;
@@ -107,7 +108,9 @@ impl Core {
                     let request = context.request.clone();
                     let trial = context.trial;
                     let unanswered = context.machine.unanswered().collect();
-                    match self.partner_refusal(&request, status, trial) {
+                    let of_partner = self.partner_refusal(&request, status, trial).filter(|_| !trial.was_full);
+                    let status = if trial.was_full { 503 } else { status };
+                    match of_partner {
                         Some(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
                         None => self.answer_for_devices(now, request, status, unanswered),
                     }
@@ -193,6 +196,10 @@ impl Core {
         match (self.terms(now, &request), request.destination.clone()) {
             (Ok(Some(terms)), Destination::User(aor)) => {
                 self.keep(now, Keeping { request, aor, was_sent: true, branches }, terms);
+            }
+            // No response context generates one: it is ours.
+            _ if status == 503 => {
+                self.refuse_owned(now, upstream, &request.message, &overloaded("too many client transactions"));
             }
             _ => self.respond_generated(now, upstream, &request.message, status),
         }

@@ -181,6 +181,9 @@ impl Core {
         if self.transactions.send_request(now, id, target.flow, &method, bytes).is_err() {
             // Our own limit: another target would not help.
             self.counts.hit("client_transactions_max");
+            if let Some(context) = self.owner.contexts.get_mut(&context) {
+                context.trial.was_full = true;
+            }
             self.branch_ended(now, id, Failure::TransportFailed);
             self.owner.forget_branch(id);
         }

@@ -4,6 +4,7 @@ mod dependencies;
 mod documents;
 mod files;
 mod floors;
+mod limits;
 mod links;
 mod registers;
 mod words;
@@ -39,6 +40,7 @@ pub fn run(root: &Path) -> anyhow::Result<ExitCode> {
     findings.extend(documents::check(&sources));
     findings.extend(links::check(&sources));
     findings.extend(registers::check(&sources));
+    findings.extend(limits::check(&sources));
     findings.sort();
     for Finding { place, what } in &findings {
         println!("{place}: {what}");

@@ -1,0 +1,124 @@
+//! What all senders together may take of one worker: the answer at each limit, and that it is counted.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod phone;
+
+use std::time::Duration;
+
+use signaling::Limits;
+use sim::{Line, World};
+use sip::{HeaderName, Message};
+
+const ALICE: &str = "alice@contoso.example";
+const DAVE: &str = "dave@contoso.example";
+
+/// Both signed in, on one worker.
+struct Stage {
+    world: World,
+    site: usize,
+    alice: Line,
+    dave: Line,
+}
+
+/// The limits are narrowed once both are there.
+fn stage(narrow: impl Fn(&mut Limits)) -> Stage {
+    let mut world = World::new(1);
+    let site = world.organisation("contoso.example", 1, &[], false);
+    world.configure(site, |config| narrow(&mut config.limits));
+    world.user(site, ALICE);
+    world.user(site, DAVE);
+    let alice = phone::register(&mut world, site, 0, ALICE);
+    let dave = phone::register(&mut world, site, 0, DAVE);
+    Stage { world, site, alice, dave }
+}
+
+impl Stage {
+    fn write(&mut self, call_id: &str) {
+        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, DAVE, call_id));
+    }
+
+    fn is_refused(&mut self, limit: &str) {
+        let answer = self.world.only(self.alice);
+        assert_eq!(answer.status(), Some(503), "{limit}");
+        assert!(answer.header_text(HeaderName::Warning).unwrap().contains("overloaded"));
+        assert_eq!(self.world.core(self.site, 0).counts().limits_hit.get(limit), Some(&1), "{limit}");
+    }
+
+    /// The 200 to an INVITE of alice, acknowledged; what it took of transactions is over.
+    fn call(&mut self) -> Message {
+        self.world.send(self.alice, &phone::request("INVITE", ALICE, DAVE, "call"));
+        let invite = self.world.only(self.dave);
+        self.world.send(self.dave, &phone::answer(&invite, "200 OK", "dave"));
+        let ok = self.world.only(self.alice);
+        self.world.send(self.alice, &phone::by_caller("ACK", &ok, 1));
+        self.world.only(self.dave);
+        self.world.pass(Duration::from_secs(40));
+        ok
+    }
+}
+
+#[test]
+fn the_last_transactions_are_for_calls_under_way() {
+    let mut stage = stage(|limits| limits.server_transactions_max = 10);
+    let ok = stage.call();
+    for number in 0..9 {
+        stage.write(&format!("m{number}"));
+        stage.world.only(stage.dave);
+    }
+    stage.write("one-more");
+    stage.is_refused("server_transactions_max");
+    stage.world.send(stage.alice, &phone::by_caller("BYE", &ok, 2));
+    let bye = stage.world.only(stage.dave);
+    stage.world.send(stage.dave, &phone::answer(&bye, "200 OK", "dave"));
+    assert_eq!(stage.world.only(stage.alice).status(), Some(200));
+}
+
+#[test]
+fn who_has_proven_nothing_cannot_take_them_all() {
+    let mut stage = stage(|limits| limits.server_transactions_unproven_max = 2);
+    for number in 0..2 {
+        stage.write(&format!("m{number}"));
+        stage.world.only(stage.dave);
+    }
+    let stranger = stage.world.connect(stage.site, 0, None);
+    stage.world.send(stranger, &phone::request("REGISTER", ALICE, ALICE, "new"));
+    let answer = stage.world.only(stranger);
+    assert_eq!((answer.status(), answer.header_text(HeaderName::RetryAfter)), (Some(503), Some("5")));
+    let counts = stage.world.core(stage.site, 0).counts();
+    assert_eq!(counts.limits_hit["server_transactions_unproven_max"], 1);
+    stage.write("goes-on");
+    stage.world.only(stage.dave);
+}
+
+#[test]
+fn what_could_not_be_sent_on_is_refused() {
+    let mut stage = stage(|limits| limits.client_transactions_max = 1);
+    stage.write("m0");
+    stage.world.only(stage.dave);
+    // A message would be kept.
+    stage.world.send(stage.alice, &phone::request("OPTIONS", ALICE, DAVE, "o1"));
+    stage.is_refused("client_transactions_max");
+}
+
+#[test]
+fn a_device_more_than_may_be_is_not_called() {
+    for (max, called) in [(1, 1), (2, 2)] {
+        let mut stage = stage(|limits| limits.branches_max = max);
+        let second = phone::register(&mut stage.world, stage.site, 0, DAVE);
+        stage.write("to-both");
+        let both = [stage.dave, second].map(|line| stage.world.take(line).len());
+        assert_eq!(both.iter().sum::<usize>(), called, "{both:?}");
+    }
+}
+
+#[test]
+fn the_oldest_decision_is_forgotten() {
+    let mut stage = stage(|limits| limits.decisions_max = 5);
+    for number in 0..10 {
+        stage.write(&format!("m{number}"));
+        stage.world.only(stage.dave);
+    }
+    assert_eq!(stage.world.core(stage.site, 0).decisions().iter().count(), 5);
+}
