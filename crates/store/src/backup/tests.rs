@@ -78,6 +78,9 @@ fn a_copy_becomes_the_database_and_what_was_there_is_kept_with_its_log() {
     add_partner(&store, 1);
     // As a server that was killed leaves them.
     std::mem::forget(store);
+    // As a restoring that was killed leaves them.
+    fs::write(place.path("comity.db.restoring"), "half a copy").unwrap();
+    fs::write(place.path("comity.db.restoring-wal"), "and its log").unwrap();
     let mut copy = File::open(place.path("copy.db")).unwrap();
     let Restored { contents, replaced } = restore(&mut copy, &database, NOW).unwrap();
     assert_eq!(contents.partners, 1);
@@ -85,6 +88,7 @@ fn a_copy_becomes_the_database_and_what_was_there_is_kept_with_its_log() {
     assert_eq!(replaced, place.path(&format!("comity.db.replaced-{NOW}")));
     assert_eq!(database.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
+    assert!(!place.names().iter().any(|name| name.contains("restoring")), "{:?}", place.names());
     let store = Store::open(&database).unwrap();
     assert_eq!(store.partners().unwrap().len(), 1);
     assert_eq!(store.next_incarnation().unwrap(), NOW as u32 + 1, "what earlier starts named is not named again");
