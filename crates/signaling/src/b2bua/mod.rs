@@ -190,6 +190,7 @@ impl Core {
         match (moved.cloned(), self.between.calls_by_serial.get_mut(&serial)) {
             (Some(conference), _) if !self.conferences.is_known(&conference) => {
                 self.between.serials_by_conference.remove(&conference);
+                self.close_legs(now, serial);
                 self.between.calls_by_serial.remove(&serial);
             }
             (Some(_), Some(standing)) => standing.call.postpone(now),
