@@ -32,7 +32,8 @@ struct Arguments {
     /// How long honest people are measured before each attack, and each attack lasts
     #[arg(long, value_name = "SECS", default_value_t = 15)]
     secs: u64,
-    /// How often each attack is done, each time with a new server; the best for the honest is shown
+    /// How often each attack is done: each time with a new server, and the best for the honest is shown; with --quick, one
+    /// after the other on the same
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     runs: u32,
     /// Only attacks whose name has this in it
@@ -44,7 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let attacks: Vec<&Attack> = attack::ALL.iter().filter(|attack| attack.name.contains(&arguments.only)).collect();
     anyhow::ensure!(!attacks.is_empty(), "no attack has \"{}\" in its name", arguments.only);
-    if arguments.quick { quick(&attacks) } else { full(&attacks, &arguments) }
+    if arguments.quick { quick(&attacks.repeat(arguments.runs as usize)) } else { full(&attacks, &arguments) }
 }
 
 fn full(attacks: &[&Attack], arguments: &Arguments) -> anyhow::Result<ExitCode> {

@@ -122,3 +122,32 @@ fn the_oldest_decision_is_forgotten() {
     }
     assert_eq!(stage.world.core(stage.site, 0).decisions().iter().count(), 5);
 }
+
+#[test]
+fn who_shows_nothing_is_let_go() {
+    let mut stage = stage(|limits| limits.undecided_secs_max = 3);
+    let silent = stage.world.connect(stage.site, 0, None);
+    stage.world.pass(Duration::from_secs(2));
+    assert!(stage.world.is_line_open(silent));
+    stage.world.pass(Duration::from_secs(2));
+    assert!(!stage.world.is_line_open(silent) && stage.world.is_line_open(stage.alice));
+    assert_eq!(stage.world.core(stage.site, 0).counts().limits_hit["undecided_secs_max"], 1);
+}
+
+#[test]
+fn a_user_more_than_one_flow_may_prove_proves_himself_each_time() {
+    for (max, status) in [(1, Some(407)), (2, None)] {
+        let mut stage = stage(|limits| limits.users_per_flow_max = max);
+        phone::register_on(&mut stage.world, stage.alice, DAVE);
+        stage.world.send(stage.alice, &phone::request("MESSAGE", DAVE, ALICE, "his"));
+        let came = stage.world.only(stage.alice);
+        assert_eq!(came.status(), status, "it is on its way to alice, or he is asked for his password");
+    }
+}
+
+#[test]
+fn a_meeting_more_than_there_may_be_is_refused() {
+    let mut stage = stage(|limits| limits.conferences_max = 0);
+    stage.world.send(stage.alice, &phone::request("INVITE", ALICE, "meet@contoso.example", "meeting"));
+    stage.is_refused("conferences_max");
+}

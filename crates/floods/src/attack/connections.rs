@@ -77,7 +77,7 @@ fn upgrade(origin: &str) -> String {
 }
 
 /// Of each of the attackers.
-const HELD: usize = 40;
+const HELD: usize = 200;
 /// A record of TLS that says that 512 bytes of handshake follow, and some of them.
 const CLIENT_HELLO: [u8; 64] = {
     let mut bytes = [0; 64];
