@@ -299,6 +299,24 @@ fn the_caller_may_give_up_while_ports_are_opened_or_another_offer_rings() {
 }
 
 #[test]
+fn who_gives_up_before_the_refusal_is_not_offered_to_anybody_again() {
+    for between in [When::Never, When::Always] {
+        phone::everywhere(12, |workers, seed| {
+            let mut three = three(workers, seed, CallSettings { between, ..CallSettings::default() });
+            three.invite(three.alice, (ALICE, DAVE), &plain(4000));
+            let invite = three.world.only(three.dave);
+            let cancel = phone::request("CANCEL", ALICE, DAVE, "c1").replace("z9hG4bKCANCEL", "z9hG4bKINVITE");
+            three.world.send(three.alice, &cancel);
+            assert_eq!(three.world.only(three.alice).status(), Some(200));
+            assert!(three.next_after_refusal(three.dave, &invite, REFUSED).is_none());
+            let answer = three.world.only(three.alice);
+            assert!(matches!(answer.status(), Some(487 | 488)), "{}", first_line(&answer));
+            three.nothing_is_left();
+        });
+    }
+}
+
+#[test]
 fn sound_before_the_answer_is_heard_and_each_device_answers_for_itself() {
     everywhere(|mut three| {
         let (alice, dave) = (three.alice, three.dave);

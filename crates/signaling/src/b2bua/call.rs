@@ -37,6 +37,8 @@ pub(super) struct Call {
     sound: Sound,
     /// The INVITE went out, as it came or with another offer.
     was_sent: bool,
+    /// The caller took it back: it is not offered in yet another way.
+    is_given_up: bool,
     pairs: Vec<Pair>,
     /// Dialogs whose session has ended.
     ended: Vec<Ended>,
@@ -138,6 +140,7 @@ impl Call {
             source: request.ingress.flow().map(|facts| facts.remote.ip()),
             sound: Sound::Direct { attempts: offers.attempts },
             was_sent: offers.refusal.is_some(),
+            is_given_up: false,
             pairs: Vec::new(),
             ended: Vec::new(),
             asked_by_number: BTreeMap::new(),
@@ -199,7 +202,8 @@ impl Call {
             return;
         }
         let is_meant = |asked: &Asked| matches!(asked, Asked::Passed(passed) if passed.to == from);
-        if let Some((number, _)) = self.asked_by_number.iter().find(|(_, asked)| is_meant(asked)) {
+        if let Some((number, asked)) = self.asked_by_number.iter().find(|(_, asked)| is_meant(asked)) {
+            self.is_given_up |= matches!(asked, Asked::Passed(passed) if passed.pair.is_none());
             self.outputs.push_back(CallOutput::Cancel { number: *number });
         }
     }

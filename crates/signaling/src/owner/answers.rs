@@ -99,7 +99,8 @@ impl Core {
             match context.machine.poll_output() {
                 Some(ContextOutput::Forward(message)) => {
                     let request = &context.request;
-                    let refused = (message.status() >= Some(300)).then(|| request.clone());
+                    let may_act = message.status() >= Some(300) && !context.trial.is_given_up;
+                    let refused = may_act.then(|| request.clone());
                     if refused.is_none_or(|request| self.answer_instead(now, request, &message).is_some()) {
                         self.forward_up(now, id, &message);
                     }

@@ -94,7 +94,7 @@ impl Call {
     /// The one called refuses the sound that he was offered: it is offered in another way. Gives the INVITE back where there
     /// is none, or it was no such refusal.
     pub(super) fn offered_otherwise(&mut self, passed: Box<Passed>, response: &Message) -> Result<(), Box<Passed>> {
-        let is_first = passed.pair.is_none() && !passed.is_answered;
+        let is_first = passed.pair.is_none() && !passed.is_answered && !self.is_given_up;
         if is_first && is_refusal_of_sound(response) { self.invite(passed, Some(response)) } else { Err(passed) }
     }
 
