@@ -93,7 +93,8 @@ impl Server {
 
     /// How often each limit was met since the start.
     pub fn limits_met(&self) -> anyhow::Result<BTreeMap<String, u64>> {
-        let text = self.run(&["metrics"], "")?;
+        let text =
+            self.run(&["metrics"], "").with_context(|| format!("the server does not answer:\n{}", self.log()))?;
         let hits = text.lines().filter_map(|line| line.strip_prefix("comity_limit_hits_total{limit=\""));
         Ok(hits
             .filter_map(|rest| rest.split_once("\"} "))

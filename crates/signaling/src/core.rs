@@ -118,6 +118,8 @@ pub struct Core {
     pub(crate) schedule: Schedule,
     /// The registrar's entry in the schedule, so that not every REGISTER adds one.
     registrar_wakes_at: Option<Instant>,
+    /// A NOTIFY has its answer: the next one of its subscription may be due.
+    pub(crate) watchers_answered: bool,
     /// The presence agent's, likewise.
     presence_wakes_at: Option<Instant>,
     waiting: BTreeMap<QuestionId, Waiting>,
@@ -202,6 +204,7 @@ impl Core {
             decisions: Decisions::new(limits.decisions_max),
             schedule: Schedule::default(),
             registrar_wakes_at: None,
+            watchers_answered: false,
             presence_wakes_at: None,
             waiting: BTreeMap::new(),
             admissions_waiting: AdmissionsByFlow::default(),
@@ -396,7 +399,7 @@ impl Core {
         loop {
             self.settle_presence(now);
             self.settle_transactions(now);
-            if !self.settle_agents(now) {
+            if !self.settle_agents(now) && !self.watchers_answered {
                 break;
             }
         }

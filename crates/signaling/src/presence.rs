@@ -109,6 +109,7 @@ impl Core {
 
     /// Sends what the presence agent has to tell.
     pub(crate) fn notify_watchers(&mut self, now: Instant) {
+        self.watchers_answered = false;
         while let Some(notify) = self.presence.poll_output(now) {
             self.notify(now, notify);
         }
@@ -154,7 +155,9 @@ impl Core {
         let retry_after = response.and_then(|response| response.seconds(HeaderName::RetryAfter).ok().flatten());
         let status = Some(status).filter(|status| !NO_ANSWER.contains(status));
         self.presence.handle_notified(now, SubscriptionId(subscription), status, retry_after);
-        self.notify_watchers(now);
+        // Not told from here: where many watchers are gone with their connection, each of them would be told from within
+        // the one before.
+        self.watchers_answered = true;
     }
 
     /// Tells the agent who can be reached and who cannot any more.

@@ -145,6 +145,29 @@ fn a_user_more_than_one_flow_may_prove_proves_himself_each_time() {
     }
 }
 
+/// As many as may watch one user, all over a connection that ends before it has answered anything.
+#[test]
+fn watchers_who_are_gone_together_are_let_go_one_by_one() {
+    let watch_and_vanish = || {
+        let mut stage = stage(|_| {});
+        for number in 0..900 {
+            let headers = "Event: presence\nExpires: 600\n";
+            let subscribe = phone::request("SUBSCRIBE", DAVE, ALICE, &format!("w{number}"));
+            stage.world.send(stage.dave, &subscribe.replacen("Max-F", &format!("{headers}Max-F"), 1));
+        }
+        assert!(stage.world.take(stage.dave).len() >= 1800, "each has its 200 and its NOTIFY");
+        stage.world.hang_up(stage.dave);
+        stage.world.pass(Duration::from_secs(700));
+        stage.write("still-there");
+        assert_eq!(stage.world.take_response(stage.alice).status(), Some(202));
+    };
+    // What each of them needed of the stack, one within the other, was not there for all.
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(watch_and_vanish).unwrap();
+    thread.join().unwrap();
+}
+
+const STACK_BYTES: usize = 512 << 10;
+
 #[test]
 fn a_meeting_more_than_there_may_be_is_refused() {
     let mut stage = stage(|limits| limits.conferences_max = 0);
