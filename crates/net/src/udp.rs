@@ -54,7 +54,7 @@ impl Worker {
         let bytes = &self.scratch[..length];
         // Nothing is kept of it, and nothing written to the wire's log: it is no SIP.
         if let Some(response) = stun::binding_response(bytes, facts.remote).filter(|_| facts.remote.port() != 0) {
-            if self.core.may_answer_datagram(self.now, length, response.len()) {
+            if self.core.may_answer_datagram(self.now, facts.remote.ip(), length, response.len()) {
                 self.counters.stun_answered += 1;
                 self.answer_stun(facts.id, &response);
             }
@@ -89,7 +89,7 @@ impl Worker {
     fn refuse_datagram(&mut self, flow: FlowId, length: usize) {
         let response = unreadable::datagram_refusal(&self.scratch[..length], self.limits.message, self.core.edge());
         if let (FlowId::Datagram { listener, remote }, Some(response)) = (flow, response)
-            && self.core.may_answer_datagram(self.now, length, response.len())
+            && self.core.may_answer_datagram(self.now, remote.ip(), length, response.len())
         {
             self.counters.parse_errors_answered += 1;
             self.send_datagram(listener, remote, &response);

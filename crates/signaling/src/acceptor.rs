@@ -211,6 +211,9 @@ impl Core {
         let flow = arrival.facts.id;
         self.flows.admitted(flow, admitted.kind(), admitted.signs_in(), self.limits.users_per_flow_max);
         self.record_admitted(now, &arrival.message, &admitted);
+        if !flow.is_reliable() && admitted.signs_in().is_some() {
+            self.proven_addresses.prove(now, arrival.facts.remote.ip(), self.limits.proven_addresses_max);
+        }
         if let Err(refusal) = self.take_share(&arrival, &admitted) {
             return self.refuse_arrival(now, arrival, &refusal);
         }

@@ -41,7 +41,7 @@ use crate::presence::Watcher;
 use crate::records::Records;
 use crate::replacing::Proxied;
 use crate::schedule::{Machine, Schedule};
-use crate::stateless::Surplus;
+use crate::stateless::{ProvenAddresses, Surplus};
 use crate::store_and_forward::Settlement;
 use crate::token::Mint;
 use crate::waiting::AdmissionsByFlow;
@@ -94,6 +94,7 @@ pub struct Core {
     pub(crate) transactions: TransactionLayer,
     pub(crate) acceptor: Acceptor,
     pub(crate) surplus: Surplus,
+    pub(crate) proven_addresses: ProvenAddresses,
     pub(crate) owner: Owner,
     pub(crate) links: Links,
     pub(crate) failover: Failover,
@@ -182,6 +183,7 @@ impl Core {
             transactions: TransactionLayer::new(Timers::default(), transaction_limits),
             acceptor: Acceptor::default(),
             surplus: Surplus::default(),
+            proven_addresses: ProvenAddresses::default(),
             owner: Owner::new(config.incarnation),
             links: Links::default(),
             failover: Failover::default(),

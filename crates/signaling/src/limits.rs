@@ -17,6 +17,10 @@ pub struct Limits {
     /// Bytes of answers to senders of datagrams who have proven nothing, beyond what came from them, in a second of one worker;
     /// beyond it what would be longer than what it answers is not sent.
     pub datagram_surplus_bytes_per_sec_max: usize,
+    /// The same to addresses from which users of ours have signed in by datagrams, which a whole office may share.
+    pub datagram_surplus_proven_bytes_per_sec_max: usize,
+    /// How many such addresses are remembered; beyond it others are as those who have proven nothing.
+    pub proven_addresses_max: usize,
     /// Requests of one user of ours, and of one partner, that wait for their final answer; beyond it 503 with Retry-After. What
     /// belongs to a dialog may be as many again.
     pub requests_per_user_max: usize,
@@ -103,6 +107,8 @@ impl Default for Limits {
             server_transactions_max: 100_000,
             server_transactions_unproven_max: 50_000,
             datagram_surplus_bytes_per_sec_max: 32 << 10,
+            datagram_surplus_proven_bytes_per_sec_max: 4 << 20,
+            proven_addresses_max: 65_536,
             requests_per_user_max: 2_000,
             requests_per_partner_max: 25_000,
             client_transactions_max: 100_000,

@@ -2,6 +2,8 @@
 //! came in. Anybody can write another's address on a datagram: a server that answers more than it got is a weapon against
 //! that one. A phone whose requests are shorter than our challenges is answered all the same, while few ask.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,6 +13,31 @@ use sip::{HeaderName, Message, MessageLimits, Method, Refusal, build};
 use crate::acceptor::{Arrival, refusal_response};
 use crate::core::Core;
 use crate::{Requester, Upstream};
+
+/// Addresses from which a user of ours has answered a challenge: what we sent there was read there.
+#[derive(Debug, Default)]
+pub(crate) struct ProvenAddresses {
+    proven_at: BTreeMap<IpAddr, Instant>,
+    /// Of what goes there beyond what came from there.
+    surplus: Surplus,
+}
+
+impl ProvenAddresses {
+    /// At the limit those that are over are forgotten, and if none is, the new one has to prove itself again.
+    pub(crate) fn prove(&mut self, now: Instant, address: IpAddr, max: usize) {
+        if self.proven_at.len() >= max && !self.proven_at.contains_key(&address) {
+            self.proven_at.retain(|_, at| now.saturating_duration_since(*at) < PROVEN_TIME);
+            if self.proven_at.len() >= max {
+                return;
+            }
+        }
+        self.proven_at.insert(address, now);
+    }
+
+    fn has(&self, now: Instant, address: IpAddr) -> bool {
+        self.proven_at.get(&address).is_some_and(|at| now.saturating_duration_since(*at) < PROVEN_TIME)
+    }
+}
 
 /// Bytes that answers to datagrams had more than these.
 #[derive(Debug, Default)]
@@ -61,15 +88,23 @@ impl Core {
         let response = response(&tag);
         let is_sendable = response.len() <= MessageLimits::DEFAULT.bytes_max;
         let received = request.as_bytes().len().saturating_sub(STAMP_BYTES);
-        if is_sendable && (facts.id.is_reliable() || self.may_answer_datagram(now, received, response.len())) {
+        if is_sendable
+            && (facts.id.is_reliable() || self.may_answer_datagram(now, facts.remote.ip(), received, response.len()))
+        {
             self.transmit(facts.id, response);
         }
     }
 
     /// Whether so many bytes may answer a datagram of so many whose sender has proven nothing; see
-    /// `datagram_surplus_bytes_per_sec_max`.
-    pub fn may_answer_datagram(&mut self, now: Instant, received: usize, answered: usize) -> bool {
-        let may = self.surplus.take(now, received, answered, self.limits.datagram_surplus_bytes_per_sec_max);
+    /// `datagram_surplus_bytes_per_sec_max`. Where users of ours are, many may ask at once.
+    pub fn may_answer_datagram(&mut self, now: Instant, from: IpAddr, received: usize, answered: usize) -> bool {
+        let may = match self.proven_addresses.has(now, from) {
+            true => {
+                let max = self.limits.datagram_surplus_proven_bytes_per_sec_max;
+                self.proven_addresses.surplus.take(now, received, answered, max)
+            }
+            false => self.surplus.take(now, received, answered, self.limits.datagram_surplus_bytes_per_sec_max),
+        };
         if !may {
             self.counts.hit("datagram_surplus_bytes_per_sec_max");
         }
@@ -103,6 +138,8 @@ impl Core {
     }
 }
 
+/// Phones register again within an hour.
+const PROVEN_TIME: Duration = Duration::from_secs(2 * 3600);
 /// The most that `stamp_received` may have put into a message: `;received=` and a port.
 const STAMP_BYTES: usize = ";received=".len() + 39 + "=65535".len();
 

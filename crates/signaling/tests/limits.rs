@@ -204,6 +204,30 @@ fn no_more_goes_out_by_datagrams_than_came_in_and_a_little() {
 }
 
 #[test]
+fn where_a_user_has_signed_in_by_datagrams_many_may_ask_at_once() {
+    for (addresses_max, surplus_max, expected) in [(10, 1 << 20, 50), (10, SURPLUS_BYTES, 10), (0, 1 << 20, 10)] {
+        let mut world = World::new(1);
+        let contoso = world.organisation("contoso.example", 1, &[], false);
+        world.configure(contoso, |config| {
+            config.limits.datagram_surplus_bytes_per_sec_max = SURPLUS_BYTES;
+            config.limits.datagram_surplus_proven_bytes_per_sec_max = surplus_max;
+            config.limits.proven_addresses_max = addresses_max;
+        });
+        world.user(contoso, ALICE);
+        // Another port of the same address is another phone of the same office.
+        let (alice, office) = (world.datagrams(contoso, 0), world.datagrams(contoso, 0));
+        phone::register_on(&mut world, alice, ALICE);
+        world.pass(Duration::from_secs(1));
+        let mut answers = 0;
+        for number in 0..50 {
+            world.send(office, &phone::request("MESSAGE", ALICE, DAVE, &format!("short{number}")));
+            answers += world.take(office).len();
+        }
+        assert!(if expected == 50 { answers == 50 } else { (1..25).contains(&answers) }, "{answers}");
+    }
+}
+
+#[test]
 fn what_waits_for_an_answer_is_bounded_for_each_flow_and_for_all() {
     assert_eq!(guess(&mut guessing(|_| {})).status(), Some(401));
     let mut narrow = guessing(|limits| limits.waiting_per_flow_max = 0);
