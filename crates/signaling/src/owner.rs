@@ -19,6 +19,7 @@ use crate::store_and_forward::Keeping;
 use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
 
 pub(crate) use contexts::{ContextId, Owner, Target};
+
 impl Core {
     /// An admitted request whose target is ours.
     pub(crate) fn own(&mut self, now: Instant, request: AdmittedRequest) {

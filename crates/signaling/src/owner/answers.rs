@@ -21,6 +21,7 @@ use crate::route::Destination;
 use crate::schedule::Machine;
 use crate::store_and_forward::Keeping;
 use crate::{AdmittedRequest, Handoff, Requester, Upstream};
+
 impl Core {
     /// A response from outside, perhaps for another worker.
     pub(crate) fn handle_response(&mut self, now: Instant, from: Responder, message: Message) {

@@ -145,6 +145,7 @@ impl Owner {
         Some(context)
     }
 }
+
 impl Core {
     pub(crate) fn open_context(&mut self, now: Instant, upstream: Upstream, request: AdmittedRequest) -> ContextId {
         self.owner.context_serial += 1;

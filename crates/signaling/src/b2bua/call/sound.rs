@@ -60,20 +60,25 @@ impl Call {
                 }
                 None => Err(passed),
             },
-            Sound::Anchored(anchor) => match anchor.attempts.pop_front() {
-                Some(Attempt::Anchored(protection)) => match anchor.begin(&passed.request.body_bytes(), protection) {
-                    Ok(offer) => self.invite_with(passed, Some(&offer)),
-                    Err(_) => Err(passed),
-                },
-                Some(Attempt::AsItCame) => {
-                    self.sound = Sound::Direct { attempts: VecDeque::new() };
-                    self.outputs.push_back(CallOutput::CloseLegs);
-                    let offer = String::from_utf8_lossy(passed.request.body()).into_owned();
-                    self.invite_with(passed, Some(&offer))
-                }
-                None => Err(passed),
-            },
+            Sound::Anchored(_) => self.invite_once_more(passed),
             Sound::Opening(_) => Err(passed),
+        }
+    }
+
+    /// Of a call whose legs are open.
+    fn invite_once_more(&mut self, passed: Box<Passed>) -> Result<(), Box<Passed>> {
+        let Sound::Anchored(anchor) = &mut self.sound else { return Err(passed) };
+        match anchor.attempts.pop_front() {
+            Some(Attempt::Anchored(protection)) => match anchor.begin(&passed.request.body_bytes(), protection) {
+                Ok(offer) => self.invite_with(passed, Some(&offer)),
+                Err(_) => Err(passed),
+            },
+            Some(Attempt::AsItCame) => {
+                self.end_sound();
+                let offer = String::from_utf8_lossy(passed.request.body()).into_owned();
+                self.invite_with(passed, Some(&offer))
+            }
+            None => Err(passed),
         }
     }
 
