@@ -216,13 +216,20 @@ fn listeners(addresses: &[SocketAddr], edge: &Edge) -> Vec<ListenerSetup> {
     TRANSPORTS.into_iter().zip(addresses).map(listener).collect()
 }
 
+/// Below the ports that the system gives to whoever asks for any: one of those may be another test's before it is ours.
 fn free_port(ip: IpAddr, transport: Transport) -> SocketAddr {
-    let any = SocketAddr::new(ip, 0);
-    let address = match transport {
-        Transport::Udp => StdUdpSocket::bind(any).and_then(|socket| socket.local_addr()),
-        _ => StdListener::bind(any).and_then(|socket| socket.local_addr()),
+    static ASKED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(61);
+    let is_free = |address: &SocketAddr| match transport {
+        Transport::Udp => StdUdpSocket::bind(address).is_ok(),
+        _ => StdListener::bind(address).is_ok(),
     };
-    address.expect("a free port")
+    let mut ports = std::iter::repeat_with(|| {
+        let asked = ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        10_000 + u16::try_from(first.wrapping_add(asked) % 9_000).expect("below 9,000")
+    });
+    let free = ports.by_ref().take(9_000).map(|port| SocketAddr::new(ip, port)).find(is_free);
+    free.expect("a free port")
 }
 
 /// A phone: one connection, one user.
