@@ -84,24 +84,8 @@ fn first_message(phone: &mut Phone) -> Message {
 
 /// A meeting that is open now; answers its address.
 fn schedule(served: &Served) -> String {
-    let soon = Command::new("date").args(["-u", "-d", "5 minutes", "+%Y-%m-%d %H:%M"]).output().unwrap();
-    let soon = String::from_utf8(soon.stdout).unwrap();
-    let made = served.run(&[
-        "meeting",
-        "create",
-        "--organiser",
-        ALICE,
-        "--subject",
-        "Budget",
-        "--at",
-        soon.trim(),
-        "--zone",
-        "UTC",
-        "--for",
-        "2h",
-        "--json",
-    ]);
-    made.ok().json()["meeting"]["uri"].as_str().unwrap().trim_start_matches("sip:").to_owned()
+    let meeting = served.schedule(ALICE, &[]);
+    meeting["uri"].as_str().unwrap().trim_start_matches("sip:").to_owned()
 }
 
 fn join(phone: &mut Phone, meeting: &str) -> Option<u16> {

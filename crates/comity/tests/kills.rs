@@ -13,7 +13,7 @@ mod served;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -261,30 +261,8 @@ fn check_partners(served: &Served, ledger: &Ledger) {
 
 /// A series that is open now; answers its ID.
 fn schedule(served: &Served) -> String {
-    let soon = Command::new("date").args(["-u", "-d", "5 minutes", "+%Y-%m-%d %H:%M"]).output().unwrap();
-    let soon = String::from_utf8(soon.stdout).unwrap();
-    let made = served.run(&[
-        "meeting",
-        "create",
-        "--organiser",
-        ORGANISER,
-        "--subject",
-        "Budget",
-        "--at",
-        soon.trim(),
-        "--zone",
-        "UTC",
-        "--for",
-        "2h",
-        "--every",
-        "day",
-        "--count",
-        "10",
-        "--invite",
-        "bob@fabrikam.example",
-        "--json",
-    ]);
-    made.ok().json()["meeting"]["id"].as_str().unwrap().to_owned()
+    let series = ["--every", "day", "--count", "10", "--invite", "bob@fabrikam.example"];
+    served.schedule(ORGANISER, &series)["id"].as_str().unwrap().to_owned()
 }
 
 /// What is known of the meeting, but for which workers know it.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use federation::decision::Outcome;
 use sdp::{Direction, Encoding};
 use signaling::{CallSettings, EscalationStatus, Record, When};
-use sim::{Line, World, allowed, first_line};
+use sim::{Line, World, first_line};
 use sip::{Aor, Message};
 
 /// Alice and Dave are at Contoso, Bob is at Fabrikam; both know REFER and Replaces, so that their calls are proxied.
@@ -32,8 +32,7 @@ const REFUSED: &str = "488 Not Acceptable Here";
 
 fn three(workers: u16, seed: u64, calls: CallSettings) -> Three {
     let mut world = World::new(seed);
-    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
     for site in [contoso, fabrikam] {
         world.configure(site, |config| config.calls = calls);
     }

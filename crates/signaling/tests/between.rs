@@ -8,7 +8,7 @@ mod phone;
 use std::time::Duration;
 
 use federation::decision::Outcome;
-use sim::{Line, World, allowed, first_line};
+use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
 
 /// Contoso and Fabrikam allow each other. Alice's phone shows neither REFER nor Replaces, Bob's shows both.
@@ -27,8 +27,7 @@ const ANSWER: &str = "v=0\no=- 2 2 IN IP4 192.0.2.2\ns=-\nc=IN IP4 192.0.2.2\nt=
 
 fn pair(workers: u16, seed: u64) -> Pair {
     let mut world = World::new(seed);
-    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
     world.user(contoso, ALICE);
     world.user(fabrikam, BOB);
     let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use conference::{Command, ConferenceId};
 use federation::flow::Direction;
 use signaling::{CallKind, CallRecord, Ending, LegRecord, Record, Way};
-use sim::{Line, World, allowed, first_line};
+use sim::{Line, World, first_line};
 use sip::Message;
 
 const ALICE: &str = "alice@contoso.example";
@@ -31,8 +31,7 @@ struct Stage {
 
 fn stage(workers: u16, seed: u64) -> Stage {
     let mut world = World::new(seed);
-    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
     for (site, aor) in [(contoso, ALICE), (contoso, DAVE), (fabrikam, BOB)] {
         world.user(site, aor);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use conference::{Command, ConferenceId};
 use documents::ConferenceInfo;
 use documents::conference_info::{EndpointStatus, State, User};
-use sim::{Leg, Line, World, allowed, first_line};
+use sim::{Leg, Line, World, first_line};
 use sip::{HeaderName, Message, Method};
 
 /// Contoso and Fabrikam allow each other; Alice, Dave and Bob are signed in at home.
@@ -30,8 +30,7 @@ const SDP: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0
 
 fn room(workers: u16, seed: u64) -> Room {
     let mut world = World::new(seed);
-    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
     for (site, aor) in [(contoso, ALICE), (contoso, DAVE), (fabrikam, BOB)] {
         world.user(site, aor);
     }

@@ -7,7 +7,7 @@ mod phone;
 
 use federation::decision::{DecisionRecord, Outcome};
 use signaling::{EscalationStatus, When};
-use sim::{Leg, Line, World, allowed, first_line};
+use sim::{Leg, Line, World, first_line};
 use sip::{Aor, Message};
 
 /// Contoso, Fabrikam and Northwind allow each other. Alice's phone shows neither REFER nor Replaces.
@@ -34,11 +34,7 @@ const CALL_ID: &str = "talk";
 
 fn organisations(workers: u16, seed: u64) -> (World, [usize; 3]) {
     let mut world = World::new(seed);
-    let names = ["contoso.example", "fabrikam.example", "northwind.example"];
-    let sites = names.map(|name| {
-        let partners: Vec<_> = names.iter().filter(|other| **other != name).map(|other| allowed(other)).collect();
-        world.organisation(name, workers, &partners, false)
-    });
+    let sites = world.allies(["contoso.example", "fabrikam.example", "northwind.example"], workers);
     for (site, aor) in sites.into_iter().zip([ALICE, BOB, CAROL]) {
         world.user(site, aor);
     }

@@ -7,7 +7,7 @@ mod phone;
 
 use federation::decision::Outcome;
 use signaling::{CoreConfig, EscalationStatus, When};
-use sim::{Line, World, allowed, first_line};
+use sim::{Line, World, first_line};
 use sip::{Aor, HeaderName, Message};
 
 /// Contoso, Fabrikam and Northwind allow each other. All phones show REFER and Replaces, and Carol's knows only single messages.
@@ -37,13 +37,8 @@ fn three(workers: u16, seed: u64) -> Three {
 
 fn three_with(workers: u16, seed: u64, change: impl Fn(&mut CoreConfig)) -> Three {
     let mut world = World::new(seed);
-    let names = ["contoso.example", "fabrikam.example", "northwind.example"];
-    let sites = names.map(|name| {
-        let partners: Vec<_> = names.iter().filter(|other| **other != name).map(|other| allowed(other)).collect();
-        let site = world.organisation(name, workers, &partners, false);
-        world.configure(site, &change);
-        site
-    });
+    let sites = world.allies(["contoso.example", "fabrikam.example", "northwind.example"], workers);
+    sites.into_iter().for_each(|site| world.configure(site, &change));
     let mut lines =
         [(sites[0], ALICE), (sites[1], BOB), (sites[2], CAROL)].into_iter().zip(0..).map(|((site, aor), n)| {
             world.user(site, aor);

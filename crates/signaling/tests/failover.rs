@@ -29,8 +29,7 @@ struct Play {
 
 fn play(workers: u16, seed: u64) -> Play {
     let mut world = World::new(seed);
-    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
     world.server(fabrikam, 10, "one.fabrikam.example", &[FIRST]);
     world.server(fabrikam, 20, "two.fabrikam.example", &[SECOND]);
     world.user(contoso, ALICE);

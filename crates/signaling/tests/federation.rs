@@ -22,8 +22,7 @@ struct Pair {
 
 fn pair(workers: u16, seed: u64) -> Pair {
     let mut world = World::new(seed);
-    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
     world.user(contoso, "alice@contoso.example");
     world.user(fabrikam, "bob@fabrikam.example");
     let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();

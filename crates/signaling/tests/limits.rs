@@ -8,7 +8,7 @@ mod phone;
 use std::time::Duration;
 
 use signaling::Limits;
-use sim::{Line, World, allowed};
+use sim::{Line, World};
 use sip::{HeaderName, Message, Method, auth};
 
 const ALICE: &str = "alice@contoso.example";
@@ -26,8 +26,7 @@ struct Narrow {
 
 fn narrow(workers: u16, seed: u64) -> Narrow {
     let mut world = World::new(seed);
-    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
     world.configure(contoso, |config| {
         config.limits.requests_per_user_max = 2;
         config.limits.requests_per_partner_max = 3;

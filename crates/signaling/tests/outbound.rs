@@ -167,22 +167,28 @@ fn nobody_is_called_anew_once_the_caller_has_given_up() {
     });
 }
 
+/// Alice signs in, and Bob's phone by a datagram flow, which he prefers to the stream that he may have, too.
+fn by_datagrams(has_stream: bool) -> (World, [Line; 3]) {
+    let mut world = World::new(1);
+    let site = world.organisation("contoso.example", 1, &[], false);
+    world.user(site, ALICE);
+    world.user(site, BOB);
+    let alice = phone::register(&mut world, site, 0, ALICE);
+    let stream = world.connect(site, 0, None);
+    if has_stream {
+        phone::register_flow(&mut world, stream, BOB, 1);
+        world.pass(Duration::from_secs(1));
+    }
+    let datagrams = world.datagrams(site, None);
+    phone::register_flow(&mut world, datagrams, BOB, 2);
+    (world, [alice, stream, datagrams])
+}
+
 /// RFC 3261 section 18.1.1, where nobody dials: what the device has opened is what there is.
 #[test]
 fn a_large_request_goes_by_the_stream_that_the_device_has_and_else_by_datagram() {
     for has_stream in [true, false] {
-        let mut world = World::new(1);
-        let site = world.organisation("contoso.example", 1, &[], false);
-        world.user(site, ALICE);
-        world.user(site, BOB);
-        let alice = phone::register(&mut world, site, 0, ALICE);
-        let stream = world.connect(site, 0, None);
-        if has_stream {
-            phone::register_flow(&mut world, stream, BOB, 1);
-            world.pass(Duration::from_secs(1));
-        }
-        let datagrams = world.datagrams(site, None);
-        phone::register_flow(&mut world, datagrams, BOB, 2);
+        let (mut world, [alice, stream, datagrams]) = by_datagrams(has_stream);
         for (call_id, length, line) in
             [("small", 100, datagrams), ("large", 1300, if has_stream { stream } else { datagrams })]
         {
@@ -202,16 +208,7 @@ fn a_large_request_goes_by_the_stream_that_the_device_has_and_else_by_datagram()
 /// The next flow of a large request that its stream failed is the datagram flow, after all.
 #[test]
 fn a_stream_that_fails_leaves_the_datagrams() {
-    let mut world = World::new(1);
-    let site = world.organisation("contoso.example", 1, &[], false);
-    world.user(site, ALICE);
-    world.user(site, BOB);
-    let alice = phone::register(&mut world, site, 0, ALICE);
-    let stream = world.connect(site, 0, None);
-    phone::register_flow(&mut world, stream, BOB, 1);
-    world.pass(Duration::from_secs(1));
-    let datagrams = world.datagrams(site, None);
-    phone::register_flow(&mut world, datagrams, BOB, 2);
+    let (mut world, [alice, stream, datagrams]) = by_datagrams(true);
     let request = phone::request("MESSAGE", ALICE, BOB, "large");
     world.send(alice, &phone::with_body(&request, "", "text/plain", &"x".repeat(1300)));
     assert!(first_line(&world.only(stream)).starts_with("MESSAGE"));
@@ -224,13 +221,7 @@ fn a_stream_that_fails_leaves_the_datagrams() {
 
 #[test]
 fn what_no_datagram_holds_is_refused_and_not_lost() {
-    let mut world = World::new(1);
-    let site = world.organisation("contoso.example", 1, &[], false);
-    world.user(site, ALICE);
-    world.user(site, BOB);
-    let alice = phone::register(&mut world, site, 0, ALICE);
-    let datagrams = world.datagrams(site, None);
-    phone::register_flow(&mut world, datagrams, BOB, 2);
+    let (mut world, [alice, _, datagrams]) = by_datagrams(false);
     let (mut held, mut refused) = (0, 0);
     for length in (64_400..64_900).step_by(10) {
         let request = phone::request("INVITE", ALICE, BOB, &format!("c{length}"));

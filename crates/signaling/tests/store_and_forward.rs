@@ -7,7 +7,7 @@ mod phone;
 
 use std::time::Duration;
 
-use sim::{Line, World, allowed, first_line};
+use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
 
 /// Alice of Contoso and Erin of Fabrikam are there, Bob of Fabrikam is away.
@@ -27,8 +27,7 @@ fn everywhere(play: impl Fn(Play)) {
 
 fn opening(workers: u16, seed: u64) -> Play {
     let mut world = World::new(seed);
-    let contoso = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
-    let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
     world.user(contoso, ALICE);
     world.user(fabrikam, BOB);
     world.user(fabrikam, ERIN);

@@ -120,6 +120,14 @@ impl World {
         site
     }
 
+    /// Organisations that allow each other.
+    pub fn allies<const N: usize>(&mut self, domains: [&str; N], workers: u16) -> [usize; N] {
+        domains.map(|domain| {
+            let others: Vec<_> = domains.into_iter().filter(|other| *other != domain).map(allowed).collect();
+            self.organisation(domain, workers, &others, false)
+        })
+    }
+
     /// With other limits or settings; before anything happens.
     pub fn configure(&mut self, site: usize, change: impl Fn(&mut CoreConfig)) {
         self.sites[site].configs.iter_mut().for_each(change);

@@ -2,8 +2,9 @@
 
 #![allow(dead_code, reason = "not every test looks at everything")]
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Stdio};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::place::{Answer, Authority, Place};
@@ -62,6 +63,16 @@ impl Served {
         Served { place, authority, server, tls_port, tcp_port }
     }
 
+    /// A meeting of two hours about the budget that is open now, as the command answers it.
+    pub fn schedule(&self, organiser: &str, more: &[&str]) -> serde_json::Value {
+        let soon = Command::new("date").args(["-u", "-d", "5 minutes", "+%Y-%m-%d %H:%M"]).output().unwrap();
+        let soon = String::from_utf8(soon.stdout).unwrap();
+        let what = ["meeting", "create", "--organiser", organiser, "--subject", "Budget", "--json"];
+        let when = ["--at", soon.trim(), "--zone", "UTC", "--for", "2h"];
+        let mut made = self.run(&[&what[..], &when[..], more].concat()).ok().json();
+        made["meeting"].take()
+    }
+
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&mut Served) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !condition(self) {
@@ -93,8 +104,14 @@ impl Drop for Served {
     }
 }
 
-/// All held before the first is let go: the system may give a port that is free again to the next who asks.
+/// Below the ports that the system gives to whoever asks for any: one of those may be another test's before a server has it.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let held = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(61);
+    let next = || 10_000 + (first.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed)) % 9_000) as u16;
+    let is_free = |port: &u16| {
+        let address = (Ipv4Addr::LOCALHOST, *port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
+    [(); N].map(|()| std::iter::repeat_with(next).take(9_000).find(is_free).expect("a free port"))
 }

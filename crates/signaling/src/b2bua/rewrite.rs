@@ -25,14 +25,14 @@ pub(super) fn invite(received: &Message, routes_taken: usize) -> Result<Message,
 }
 
 /// The same INVITE with another offer; `is_repeated`: after one that was refused (RFC 3261 section 8.1.3.5).
-pub(super) fn invite_again(sent: &Message, is_repeated: bool, offer: Option<&str>) -> Result<Message, ParseError> {
+pub(super) fn invite_again(sent: &Message, is_repeated: bool, offer: Option<Bytes>) -> Result<Message, ParseError> {
     let mut edits = Edits::new();
     if is_repeated {
         let cseq = sent.cseq()?;
         edits.set(HeaderName::CSeq, format!("{} {}", cseq.number + 1, cseq.method));
     }
     if let Some(offer) = offer {
-        edits.set_body(SDP, offer.as_bytes().to_vec());
+        edits.set_body(SDP, offer.to_vec());
     }
     Message::parse(edits.apply(sent))
 }

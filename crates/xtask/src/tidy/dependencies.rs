@@ -3,40 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-use serde_json::Value;
-
+use super::metadata::Metadata;
 use super::registers::rows;
 use super::{Finding, Source, finding};
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    kind: Option<String>,
-}
-
-pub fn check(metadata: &Value, sources: &[Source]) -> anyhow::Result<Vec<Finding>> {
-    let metadata = Metadata::deserialize(metadata)?;
-    let mut findings = check_lints(&metadata, sources);
+pub fn check(metadata: &Metadata, sources: &[Source]) -> Vec<Finding> {
+    let mut findings = check_lints(metadata, sources);
     let text = |path: &str| sources.iter().find(|source| source.path == path).map(|source| source.text.as_str());
     let (Some(page), Some(lock)) = (text(PAGE), text(LOCK)) else {
         findings.push(finding(PAGE, format!("it or {LOCK} is missing")));
-        return Ok(findings);
+        return findings;
     };
-    findings.extend(compare(page, DIRECT, &uses(&metadata)));
+    findings.extend(compare(page, DIRECT, &uses(metadata)));
     findings.extend(compare(page, SEVERAL, &several_versions(lock)));
-    Ok(findings)
+    findings
 }
 
 /// Each direct dependency that is not ours, with the crates that name it.
@@ -143,7 +123,8 @@ mod tests {
             ("crates/sip/Cargo.toml", LINTS),
         ];
         let sources = files.map(|(path, text)| Source { path: path.to_owned(), text: text.to_owned() });
-        check(&metadata, &sources).unwrap().into_iter().map(|finding| finding.what).collect()
+        let metadata = serde_json::from_value(metadata).unwrap();
+        check(&metadata, &sources).into_iter().map(|finding| finding.what).collect()
     }
 
     #[test]

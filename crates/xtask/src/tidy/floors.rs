@@ -3,31 +3,10 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
-use serde_json::Value;
-
+use super::metadata::{Metadata, Package};
 use super::{Finding, Source, finding};
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    dependencies: Vec<Dependency>,
-    metadata: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    kind: Option<String>,
-}
-
-pub fn check(metadata: &Value, sources: &[Source]) -> anyhow::Result<Vec<Finding>> {
-    let metadata: Metadata = Metadata::deserialize(metadata)?;
+pub fn check(metadata: &Metadata, sources: &[Source]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut floors = HashMap::new();
     for package in &metadata.packages {
@@ -48,7 +27,7 @@ pub fn check(metadata: &Value, sources: &[Source]) -> anyhow::Result<Vec<Finding
         }
     }
     findings.extend(check_lateral(sources));
-    Ok(findings)
+    findings
 }
 
 impl Package {
@@ -130,7 +109,7 @@ const BANNED: [&str; 8] = [
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -140,7 +119,8 @@ mod tests {
     }
 
     fn edges(packages: &[Value]) -> Vec<String> {
-        let found = check(&json!({ "packages": packages }), &[]).unwrap();
+        let metadata = serde_json::from_value(json!({ "packages": packages })).unwrap();
+        let found = check(&metadata, &[]);
         found.into_iter().map(|finding| finding.what).filter(|what| !what.starts_with("must ban")).collect()
     }
 

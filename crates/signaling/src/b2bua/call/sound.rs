@@ -70,19 +70,19 @@ impl Call {
         let Sound::Anchored(anchor) = &mut self.sound else { return Err(passed) };
         match anchor.attempts.pop_front() {
             Some(Attempt::Anchored(protection)) => match anchor.begin(&passed.request.body_bytes(), protection) {
-                Ok(offer) => self.invite_with(passed, Some(&offer)),
+                Ok(offer) => self.invite_with(passed, Some(offer.into())),
                 Err(_) => Err(passed),
             },
             Some(Attempt::AsItCame) => {
                 self.end_sound();
-                let offer = String::from_utf8_lossy(passed.request.body()).into_owned();
-                self.invite_with(passed, Some(&offer))
+                let offer = passed.request.body_bytes();
+                self.invite_with(passed, Some(offer))
             }
             None => Err(passed),
         }
     }
 
-    fn invite_with(&mut self, passed: Box<Passed>, offer: Option<&str>) -> Result<(), Box<Passed>> {
+    fn invite_with(&mut self, passed: Box<Passed>, offer: Option<Bytes>) -> Result<(), Box<Passed>> {
         let is_repeated = std::mem::replace(&mut self.was_sent, true);
         if is_repeated || offer.is_some() {
             match rewrite::invite_again(&self.sent, is_repeated, offer) {
