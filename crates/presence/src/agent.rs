@@ -91,8 +91,8 @@ impl<W: Clone> PresenceAgent<W> {
     ///
     /// # Errors
     /// 489 for another event package, 403 `presence-denied`, 406 where Accept excludes PIDF, 423 for too short an
-    /// interval, 481 for a dialog that is not known, 500 for an old CSeq, 400 for what does not parse, 486 and 503
-    /// beyond `watchers_per_user_max` and `subscriptions_max`.
+    /// interval, 481 for a dialog that is not known, 500 for an old CSeq, 400 for what does not parse, 486, 480 and 503
+    /// beyond `watchers_per_user_max`, the sender's share and `subscriptions_max`.
     pub fn handle_subscribe(&mut self, now: Instant, subscribe: Subscribe<'_, W>) -> Result<Subscribed, Refusal> {
         let Subscribe { aor, request, admitted, is_allowed, local_tag, way } = subscribe;
         let denied = || Refusal::new(403, Word::PresenceDenied, "policy does not let the sender watch the user");

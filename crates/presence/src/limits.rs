@@ -12,6 +12,10 @@ pub struct PresenceLimits {
     pub publications_per_user_max: usize,
     /// Subscriptions to one user. Beyond it 486 `too-many-watchers`.
     pub watchers_per_user_max: usize,
+    /// Subscriptions that one user of ours has, with all his devices. Beyond it 480 `too-many-subscriptions` with Retry-After.
+    pub subscriptions_per_user_max: usize,
+    /// Those of all users of one partner together, likewise.
+    pub subscriptions_per_partner_max: usize,
     /// Subscriptions of one worker. Beyond it 503 `overloaded` with Retry-After.
     pub subscriptions_max: usize,
     /// Body of a PUBLISH. Beyond it 413 `message-too-large`.
@@ -29,6 +33,8 @@ impl Default for PresenceLimits {
         PresenceLimits {
             publications_per_user_max: 16,
             watchers_per_user_max: 1000,
+            subscriptions_per_user_max: 1000,
+            subscriptions_per_partner_max: 20_000,
             subscriptions_max: 100_000,
             document_bytes_max: 16 << 10,
             expires_secs_min: 60,
@@ -43,6 +49,8 @@ impl PresenceLimits {
     pub(crate) fn notifier(&self) -> NotifierLimits {
         NotifierLimits {
             subscriptions_per_resource_max: self.watchers_per_user_max,
+            subscriptions_per_user_max: self.subscriptions_per_user_max,
+            subscriptions_per_partner_max: self.subscriptions_per_partner_max,
             subscriptions_max: self.subscriptions_max,
             expires_secs_min: self.expires_secs_min,
             expires_secs_default: self.expires_secs_default,

@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 20] = [
+pub const COUNTED_LIMITS: [&str; 22] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -30,6 +30,8 @@ pub const COUNTED_LIMITS: [&str; 20] = [
     "requests_per_user_max",
     "server_transactions_max",
     "server_transactions_unproven_max",
+    "subscriptions_per_partner_max",
+    "subscriptions_per_user_max",
     "undecided_secs_max",
     "waiting_max",
     "waiting_per_flow_max",

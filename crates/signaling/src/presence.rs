@@ -9,6 +9,7 @@ use bytes::Bytes;
 use federation::admission::{Admitted, Origin, Tier, vouch};
 use federation::flow::FlowFacts;
 use presence::{Notify, Subscribe, SubscriptionId};
+use sip::refusal::Word;
 use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, build};
 
 use crate::core::{Asker, Core};
@@ -99,7 +100,12 @@ impl Core {
             local_tag: &tag,
             way: Watcher { presentity: aor.clone(), flow: flow.clone(), domain },
         };
-        let subscribed = self.presence.handle_subscribe(now, subscribe)?;
+        let counts = &mut self.counts;
+        let subscribed = self.presence.handle_subscribe(now, subscribe).inspect_err(|refusal| {
+            if refusal.word == Word::TooManySubscriptions {
+                counts.hit(subscriptions_limit(&request.admitted));
+            }
+        })?;
         // Whoever refreshes the subscription asks for the user again, and finds the same agent.
         let response = build::response(message, 200, None, Some(&tag))
             .header(HeaderName::Contact, format_args!("<{}>", aor.uri()))
@@ -176,6 +182,13 @@ impl Core {
 /// Our own users see each other, and partners who have an entry see our users. Whoever else found us does not.
 fn may_watch(admitted: &Admitted) -> bool {
     !matches!(admitted.origin(), Origin::Partner { standing: Tier::Discovered, .. })
+}
+
+fn subscriptions_limit(admitted: &Admitted) -> &'static str {
+    match admitted.origin() {
+        Origin::User { .. } => "subscriptions_per_user_max",
+        Origin::Partner { .. } => "subscriptions_per_partner_max",
+    }
 }
 
 /// What our side says for a watcher who said nothing, or who could not be reached.

@@ -30,6 +30,8 @@ fn narrow(workers: u16, seed: u64) -> Narrow {
     world.configure(contoso, |config| {
         config.limits.requests_per_user_max = 2;
         config.limits.requests_per_partner_max = 3;
+        config.limits.presence.subscriptions_per_user_max = 2;
+        config.limits.presence.subscriptions_per_partner_max = 1;
     });
     for (site, user) in [(contoso, ALICE), (contoso, DAVE), (fabrikam, BOB)] {
         world.user(site, user);
@@ -50,6 +52,13 @@ fn everywhere(play: impl Fn(Narrow)) {
 impl Narrow {
     fn message(&mut self, from: Line, (sender, to): (&str, &str), call_id: &str) {
         self.world.send(from, &phone::request("MESSAGE", sender, to, call_id));
+    }
+
+    /// What a SUBSCRIBE to somebody's presence is answered; the NOTIFY, if there is one, stays unanswered.
+    fn watch(&mut self, from: Line, (sender, to): (&str, &str), call_id: &str) -> Message {
+        let subscribe = phone::request("SUBSCRIBE", sender, to, call_id);
+        self.world.send(from, &subscribe.replacen("Max-F", "Event: presence\nExpires: 600\nMax-F", 1));
+        self.world.take(from).into_iter().find(|message| message.status().is_some()).unwrap()
     }
 
     fn hits(&self, limit: &str) -> u64 {
@@ -265,3 +274,21 @@ fn guess(Guessing { world, line }: &mut Guessing) -> Message {
 }
 
 const SURPLUS_BYTES: usize = 2_000;
+
+#[test]
+fn who_watches_as_many_as_one_may_is_told_and_others_watch() {
+    let mut narrow = narrow(1, 1);
+    let (alice, dave, bob) = (narrow.alice, narrow.dave, narrow.bob);
+    let warns = |answer: &Message| answer.header_text(HeaderName::Warning).unwrap_or_default().contains("too-many-sub");
+    for (to, call_id, status) in [(ALICE, "w1", 200), (DAVE, "w2", 200), (ALICE, "w3", 480)] {
+        let answer = narrow.watch(dave, (DAVE, to), call_id);
+        assert_eq!((answer.status(), warns(&answer)), (Some(status), status == 480));
+    }
+    for (to, call_id, status) in [(ALICE, "b1", 200), (DAVE, "b2", 480)] {
+        let answer = narrow.watch(bob, (BOB, to), call_id);
+        assert_eq!((answer.status(), warns(&answer)), (Some(status), status == 480));
+    }
+    assert_eq!(narrow.watch(alice, (ALICE, DAVE), "a1").status(), Some(200));
+    let hits = ["subscriptions_per_user_max", "subscriptions_per_partner_max"].map(|limit| narrow.hits(limit));
+    assert_eq!(hits, [1, 1]);
+}

@@ -7,6 +7,7 @@ mod limits;
 mod subscribe;
 mod subscription;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,6 +35,7 @@ pub struct Notifier<R, W, S> {
     /// Of those that have not ended.
     ids_by_dialog: BTreeMap<DialogId, SubscriptionId>,
     ids_by_resource: BTreeMap<R, BTreeSet<SubscriptionId>>,
+    counts_by_subscriber: BTreeMap<Subscriber, usize>,
     deadlines: Deadlines<Due>,
     ready: VecDeque<Ready<R>>,
     last_id: u64,
@@ -102,6 +104,7 @@ impl<R: Clone + Ord, W: Clone, S> Notifier<R, W, S> {
             subscriptions_by_id: BTreeMap::new(),
             ids_by_dialog: BTreeMap::new(),
             ids_by_resource: BTreeMap::new(),
+            counts_by_subscriber: BTreeMap::new(),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             last_id: 0,
@@ -114,7 +117,7 @@ impl<R: Clone + Ord, W: Clone, S> Notifier<R, W, S> {
     /// # Errors
     /// 489 for another event package, `permission`'s own refusal, which also ends the subscription that was to be
     /// refreshed, 406 where Accept excludes the package's documents, 423 for too short an interval, 481 for a dialog that is
-    /// not known, 500 for an old CSeq, 400 for what does not parse, 486 and 503 beyond the limits.
+    /// not known, 500 for an old CSeq, 400 for what does not parse, 480, 486 and 503 beyond the limits.
     pub fn handle_subscribe(&mut self, now: Instant, subscribe: Subscribe<'_, R, W>) -> Result<Subscribed, Refusal> {
         let request = subscribe.request;
         let event = self.package.check_event(request)?;
@@ -233,13 +236,16 @@ impl<R: Clone + Ord, W: Clone, S> Notifier<R, W, S> {
         // A fetch leaves nothing behind that a limit would have to bound.
         if expires_secs > 0 {
             let of_resource = self.ids_by_resource.get(subscribe.resource).map_or(0, BTreeSet::len);
-            self.limits.check_subscriptions(of_resource, self.subscriptions_by_id.len())?;
+            let of_subscriber = self.counts_by_subscriber.get(&subscribe.subscriber).copied().unwrap_or(0);
+            let in_all = self.subscriptions_by_id.len();
+            self.limits.check_subscriptions(of_resource, &subscribe.subscriber, of_subscriber, in_all)?;
         }
         let id = SubscriptionId(self.last_id + 1);
         let resource = subscribe.resource.clone();
         let subscription = Subscription::new(now, id, subscribe, event)?;
         self.last_id = id.0;
         self.ids_by_dialog.insert(subscription.dialog.id().clone(), id);
+        *self.counts_by_subscriber.entry(subscription.subscriber.clone()).or_default() += 1;
         self.subscriptions_by_id.insert(id, subscription);
         self.ids_by_resource.entry(resource).or_default().insert(id);
         Ok(id)
@@ -314,12 +320,22 @@ impl<R: Clone + Ord, W: Clone, S> Notifier<R, W, S> {
         self.ids_by_dialog.remove(subscription.dialog.id());
         self.deadlines.set(Due::Expiry(id), None);
         self.deadlines.set(Due::Retry(id), None);
+        self.forget_subscription_of(subscription.subscriber);
         let resource = subscription.resource;
         if let Some(ids) = self.ids_by_resource.get_mut(&resource) {
             ids.remove(&id);
             if ids.is_empty() {
                 self.ids_by_resource.remove(&resource);
                 self.ready.push_back(Ready::Unwatched(resource));
+            }
+        }
+    }
+
+    fn forget_subscription_of(&mut self, subscriber: Subscriber) {
+        if let Entry::Occupied(mut count) = self.counts_by_subscriber.entry(subscriber) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
         }
     }

@@ -198,9 +198,11 @@ fn stream(id: &str, kind: &str, status: MediaStatus) -> Media {
 const CONFERENCE: EventPackage =
     EventPackage { name: "conference", content_type: documents::conference_info::CONTENT_TYPE };
 
-/// Each participant may watch with several devices.
+/// Each participant may watch with several devices, and all of them may be of one partner.
 const LIMITS: NotifierLimits = NotifierLimits {
     subscriptions_per_resource_max: 1000,
+    subscriptions_per_user_max: 32,
+    subscriptions_per_partner_max: 1000,
     subscriptions_max: 1000,
     expires_secs_min: 60,
     expires_secs_default: 3600,

@@ -77,6 +77,8 @@ pub fn small_limits() -> Limits {
     limits.registrar.bindings_per_aor_max = 2;
     limits.presence.subscriptions_max = 4;
     limits.presence.watchers_per_user_max = 2;
+    limits.presence.subscriptions_per_user_max = 3;
+    limits.presence.subscriptions_per_partner_max = 2;
     limits.presence.publications_per_user_max = 2;
     limits.conference.participants_max = 3;
     limits.conference.requests_max = 6;

@@ -305,6 +305,11 @@ fn about_request(word: Word) -> Option<Words> {
             "as many as may already watch whether this user is there",
             "try again later: subscriptions that are not refreshed end by themselves",
         ),
+        Word::TooManySubscriptions => words(
+            Side::Sender,
+            "the sender, or the partner whose user he is, watches as many users or meetings as one may",
+            "watch fewer, or sign out on devices that are not used: what is not refreshed ends by itself",
+        ),
         Word::PublicationUnknown | Word::SubscriptionUnknown => words(
             Side::Nobody,
             format!("what the sender wanted to renew has ended here, by its time or with a restart ({word})"),

@@ -3,11 +3,17 @@
 use crate::refusal::Word;
 use crate::{HeaderName, Refusal};
 
+use super::Subscriber;
+
 /// Bounds on what subscribers ask for.
 #[derive(Debug, Clone)]
 pub struct NotifierLimits {
     /// Subscriptions to one resource. Beyond it 486 `too-many-watchers`.
     pub subscriptions_per_resource_max: usize,
+    /// Subscriptions of one user of ours, to any resource. Beyond it 480 `too-many-subscriptions` with Retry-After.
+    pub subscriptions_per_user_max: usize,
+    /// Of all users of one partner together, likewise.
+    pub subscriptions_per_partner_max: usize,
     /// Subscriptions of one notifier. Beyond it 503 `overloaded` with Retry-After.
     pub subscriptions_max: usize,
     /// Below it, but for 0, 423 `interval-too-brief` with Min-Expires.
@@ -32,18 +38,37 @@ impl NotifierLimits {
         Ok(asked_secs.min(self.expires_secs_max))
     }
 
-    /// The resource's own limit first: it says nothing about the rest of the server.
-    pub(super) fn check_subscriptions(&self, of_resource: usize, in_all: usize) -> Result<(), Refusal> {
+    /// The resource's own limit first: it says nothing about the rest of the server. Then the sender's.
+    pub(super) fn check_subscriptions(
+        &self,
+        of_resource: usize,
+        subscriber: &Subscriber,
+        of_subscriber: usize,
+        in_all: usize,
+    ) -> Result<(), Refusal> {
         if of_resource >= self.subscriptions_per_resource_max {
             // Not 503: it is this resource that no more can watch, and a 503 would turn the sender away from the server.
             let reason = format!("{of_resource} watch it already");
             return Err(Refusal::new(486, Word::TooManyWatchers, reason));
+        }
+        if of_subscriber >= self.subscriptions_max_of(subscriber) {
+            // Not 503, likewise: what he has asked for before goes on.
+            let reason = format!("the sender has {of_subscriber} subscriptions");
+            return Err(Refusal::new(480, Word::TooManySubscriptions, reason)
+                .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string()));
         }
         if in_all >= self.subscriptions_max {
             return Err(Refusal::new(503, Word::Overloaded, format!("there are {in_all} subscriptions"))
                 .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string()));
         }
         Ok(())
+    }
+
+    fn subscriptions_max_of(&self, subscriber: &Subscriber) -> usize {
+        match subscriber.aor {
+            Some(_) => self.subscriptions_per_user_max,
+            None => self.subscriptions_per_partner_max,
+        }
     }
 }
 

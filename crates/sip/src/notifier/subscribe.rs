@@ -30,7 +30,7 @@ pub struct Subscribe<'a, R, W> {
 }
 
 /// As far as a sender is proven: our own user, or a partner's domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subscriber {
     pub aor: Option<Aor>,
     pub domain: String,

@@ -21,6 +21,8 @@ impl House {
     fn new() -> House {
         let limits = NotifierLimits {
             subscriptions_per_resource_max: 2,
+            subscriptions_per_user_max: 2,
+            subscriptions_per_partner_max: 1,
             subscriptions_max: 3,
             expires_secs_min: 60,
             expires_secs_default: 3600,
@@ -107,7 +109,11 @@ impl Drop for House {
     }
 }
 
+/// A user of ours by his name, a partner by his domain.
 fn subscriber(name: &str) -> Subscriber {
+    if name.contains('.') {
+        return Subscriber { aor: None, domain: name.to_owned() };
+    }
     let aor = format!("{name}@contoso.example").parse().expect("an address");
     Subscriber { aor: Some(aor), domain: "contoso.example".to_owned() }
 }
@@ -265,8 +271,35 @@ fn limits() {
     }
     let full = house.send("m1", "c3", EVENT).expect_err("m1 is full");
     assert_eq!((full.status, full.word.as_str()), (486, "too-many-watchers"));
-    house.send("m2", "c4", EVENT).expect("there is room");
-    let overloaded = house.send("m2", "c5", EVENT).expect_err("all is full");
+    house.send_as("carol", ("m2", "c4", EVENT), Ok(())).expect("there is room");
+    let overloaded = house.send_as("carol", ("m2", "c5", EVENT), Ok(())).expect_err("all is full");
     assert_eq!((overloaded.status, overloaded.headers[0].0), (503, HeaderName::RetryAfter));
     assert_eq!(house.settle().len(), 3);
+}
+
+#[test]
+fn one_subscriber_has_his_share_and_it_is_given_back() {
+    let mut house = House::new();
+    house.send("m1", "c1", EVENT).expect("there is room");
+    house.send("m2", "c2", EVENT).expect("there is room");
+    let too_many = house.send("m2", "c3", EVENT).expect_err("bob has his share");
+    assert_eq!((too_many.status, too_many.word.as_str()), (480, "too-many-subscriptions"));
+    assert_eq!(too_many.headers[0].0, HeaderName::RetryAfter);
+    house.send("m2", "c4", "Event: conference\r\nExpires: 0\r\n").expect("a fetch leaves nothing behind");
+    house.settle();
+    house.send("m1;tag=l", "c1", EVENT).expect("what he has may be refreshed");
+    house.send("m1;tag=l", "c1", "Event: conference\r\nExpires: 0\r\n").expect("and ended");
+    house.settle();
+    house.send("m2", "c5", EVENT).expect("there is room again");
+    assert_eq!(house.settle().len(), 1);
+}
+
+#[test]
+fn all_users_of_a_partner_share_what_it_may_have() {
+    let mut house = House::new();
+    house.send_as("fabrikam.example", ("m1", "c1", EVENT), Ok(())).expect("there is room");
+    let too_many = house.send_as("fabrikam.example", ("m2", "c2", EVENT), Ok(())).expect_err("it has its share");
+    assert_eq!(too_many.word.as_str(), "too-many-subscriptions");
+    house.send_as("litware.example", ("m2", "c3", EVENT), Ok(())).expect("another partner has its own");
+    assert_eq!(house.settle().len(), 2);
 }

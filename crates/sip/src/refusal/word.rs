@@ -102,6 +102,7 @@ words! {
     SubscriptionUnknown    "subscription-unknown"    [481],           Both,     "presence";
     TooManyPublications    "too-many-publications"   [503],           Users,    "presence";
     TooManyWatchers        "too-many-watchers"       [486],           Both,     "presence";
+    TooManySubscriptions   "too-many-subscriptions"  [480],           Both,     "presence and meetings";
     NoRoute                "no-route"                [404, 504],      Users,    "the way to the partner";
     PartnerUnreachable     "partner-unreachable"     [504],           Users,    "the way to the partner";
     PartnerCertificate     "partner-certificate"     [502],           Users,    "the way to the partner";

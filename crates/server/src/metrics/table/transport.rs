@@ -210,7 +210,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 28] = [
+const LIMITS: [&str; 30] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -233,6 +233,8 @@ const LIMITS: [&str; 28] = [
     "requests_per_user_max",
     "server_transactions_max",
     "server_transactions_unproven_max",
+    "subscriptions_per_partner_max",
+    "subscriptions_per_user_max",
     "undecided_secs_max",
     "unfinished_max",
     "waiting_max",
