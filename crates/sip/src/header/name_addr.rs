@@ -28,9 +28,13 @@ impl<'a> NameAddr<'a> {
         parse_parts(text).ok_or(ParseError::Invalid("address"))
     }
 
-    /// The same, the error naming the header it was read from.
+    /// The same, the error naming the header it was read from. A tag has a value (RFC 3261 25.1 `tag-param`): without
+    /// one nobody could say of which dialog a To is, nor give it one.
     pub fn parse_in(name: HeaderName, value: &'a [u8]) -> Result<NameAddr<'a>, ParseError> {
-        std::str::from_utf8(value).ok().and_then(|text| parse_parts(trim(text))).ok_or(ParseError::Malformed(name))
+        let has_tags = matches!(name, HeaderName::From | HeaderName::To);
+        let is_tagged_well = |address: &NameAddr<'a>| !has_tags || address.param("tag") != Some(None);
+        let address = std::str::from_utf8(value).ok().and_then(|text| parse_parts(trim(text)));
+        address.filter(is_tagged_well).ok_or(ParseError::Malformed(name))
     }
 
     /// Without quotes and escapes; `None` when there is none.
@@ -210,6 +214,16 @@ mod tests {
         ] {
             assert!(NameAddr::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_tag_without_a_value_is_none_where_dialogs_have_theirs() {
+        for name in [HeaderName::From, HeaderName::To] {
+            for bad in ["<sip:a@b>;tag", "sip:a@b ;   tag   ", "<sip:a@b>;x;TAG;y=1"] {
+                assert_eq!(NameAddr::parse_in(name, bad.as_bytes()), Err(ParseError::Malformed(name)), "{bad}");
+            }
+        }
+        assert!(NameAddr::parse_in(HeaderName::Contact, b"<sip:a@b>;tag").is_ok(), "a parameter like any other");
     }
 
     #[test]
