@@ -2,7 +2,8 @@
 //! one before has its answer.
 //!
 //! Pure: the store is asked, and devices are sent to, by `signaling`. A user has one drain at a time, however many of
-//! his devices register.
+//! his devices register. Where the store fails it pauses: one user after the other finds out whether the store works
+//! again, and then all go on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,11 @@ pub struct Queues {
     aors_by_branch: BTreeMap<ClientTransactionId, Aor>,
     rests_by_aor: BTreeMap<Aor, Rest>,
     rests_max: usize,
+    paused: BTreeSet<Aor>,
+    /// A time is set at which one of them goes on.
+    will_resume: bool,
+    /// Responses to registrations that are on their way out: what waits must not overtake them.
+    responses_by_aor: BTreeMap<Aor, usize>,
 }
 
 /// What the last drain of a queue left; forgotten when something new is stored.
@@ -92,11 +98,31 @@ impl Queues {
             aors_by_branch: BTreeMap::new(),
             rests_by_aor: BTreeMap::new(),
             rests_max,
+            paused: BTreeSet::new(),
+            will_resume: false,
+            responses_by_aor: BTreeMap::new(),
+        }
+    }
+
+    /// The response to a registration is on its way to whoever sends it. Until it is out nothing of the user's begins.
+    pub fn response_begins(&mut self, aor: &Aor) {
+        *self.responses_by_aor.entry(aor.clone()).or_default() += 1;
+    }
+
+    pub fn response_is_out(&mut self, aor: &Aor) {
+        let Some(count) = self.responses_by_aor.get_mut(aor) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.responses_by_aor.remove(aor);
         }
     }
 
     /// A device registered, over a flow that is new or not. Says whether to ask the store for the next message.
     pub fn begin(&mut self, aor: &Aor, is_new_flow: bool) -> bool {
+        if self.responses_by_aor.contains_key(aor) {
+            return false;
+        }
+        self.paused.remove(aor);
         if let Some(drain) = self.drains_by_aor.get_mut(aor) {
             drain.again |= is_new_flow;
             return false;
@@ -146,6 +172,25 @@ impl Queues {
         false
     }
 
+    /// The store failed: the user's queue goes out later. Says whether to set a time for [`Queues::wake`].
+    pub fn pause(&mut self, aor: &Aor) -> bool {
+        self.end(aor);
+        self.paused.insert(aor.clone());
+        !std::mem::replace(&mut self.will_resume, true)
+    }
+
+    /// The time has come. Answers whose queue goes on, and whether to set another time for those that are left.
+    pub fn wake(&mut self) -> (Option<Aor>, bool) {
+        let resumed = self.resume();
+        self.will_resume = !self.paused.is_empty();
+        (resumed, self.will_resume)
+    }
+
+    /// The store works: a user whose queue was paused, and goes on.
+    pub fn resume(&mut self) -> Option<Aor> {
+        self.paused.pop_first()
+    }
+
     /// The drain cannot go on. What is left waits for the next registration.
     pub fn end(&mut self, aor: &Aor) {
         let Some(drain) = self.drains_by_aor.remove(aor) else { return };
@@ -157,6 +202,7 @@ impl Queues {
     /// The user is no more.
     pub fn remove_user(&mut self, aor: &Aor) {
         self.end(aor);
+        self.paused.remove(aor);
         self.rests_by_aor.remove(aor);
     }
 

@@ -158,3 +158,33 @@ fn what_is_remembered_is_bounded_and_a_removed_user_is_forgotten() {
     queues.remove_user(&carol);
     assert!(queues.begin(&carol, true));
 }
+
+#[test]
+fn a_store_that_fails_is_asked_by_one_user_at_a_time_until_it_works() {
+    let mut queues = queues();
+    let users: Vec<Aor> = ["a", "b", "c"].map(|user| format!("{user}@fabrikam.example").parse().unwrap()).into();
+    for (user, sets_a_time) in users.iter().zip([true, false, false]) {
+        queues.begin(user, true);
+        assert_eq!(queues.pause(user), sets_a_time);
+        assert!(!queues.is_draining(user), "what is new goes to his device");
+    }
+    assert_eq!(queues.wake(), (Some(users[0].clone()), true));
+    queues.begin(&users[0], true);
+    assert!(!queues.pause(&users[0]), "a time is set");
+    queues.begin(&users[1], true);
+    queues.remove_user(&users[2]);
+    assert_eq!(queues.resume(), Some(users[0].clone()), "the others go out, or are no more");
+    assert_eq!(queues.wake(), (None, false));
+}
+
+#[test]
+fn nothing_begins_before_the_response_to_the_registration_is_out() {
+    let mut queues = queues();
+    queues.response_begins(&bob());
+    queues.response_begins(&bob());
+    assert!(!queues.begin(&bob(), true));
+    queues.response_is_out(&bob());
+    assert!(!queues.begin(&bob(), true), "another of his devices waits for its own");
+    queues.response_is_out(&bob());
+    assert!(queues.begin(&bob(), true));
+}

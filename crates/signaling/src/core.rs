@@ -261,6 +261,7 @@ impl Core {
                 Machine::Registrar => self.location.expire(now),
                 Machine::Presence => self.presence.handle_timeout(now),
                 Machine::Settlement(settlement) => self.record_settled(now, settlement),
+                Machine::Queues => self.wake_queues(now),
             }
             self.settle(now);
         }
@@ -388,6 +389,7 @@ impl Core {
                 self.change_engagement(now, &aor, engagement, is_under_way);
             }
             Handoff::Gateway { user, peer, agent, is_open } => self.list_gateway(user, peer, agent, is_open),
+            Handoff::Registered { aor, is_new_flow } => self.registration_answered(now, aor, is_new_flow),
             Handoff::CallRecord(news) => self.hear_of_call(now, news),
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
             Handoff::PartnerHeard { domain } => {

@@ -41,6 +41,9 @@ pub enum Handoff {
     Engaged { aor: Aor, engagement: Engagement, is_under_way: bool },
     /// Messages of this user to this peer go into a session of messages that the agent holds, or do not any more.
     Gateway { user: Aor, peer: Aor, agent: AgentKey, is_open: bool },
+    /// The response to a user's registration was handed over before this, and goes out before it comes back to the owner:
+    /// what waits for him is sent after it.
+    Registered { aor: Aor, is_new_flow: bool },
     /// Of a call whose record the receiving worker keeps.
     CallRecord(CallNews),
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.

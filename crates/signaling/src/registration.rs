@@ -5,9 +5,9 @@ use std::time::Instant;
 use registrar::ClientFlow;
 use sip::{Aor, HeaderName, build};
 
-use crate::AdmittedRequest;
 use crate::core::Core;
 use crate::extensions::{REGISTRAR_KNOWS, check_require};
+use crate::{AdmittedRequest, Handoff, Upstream};
 
 impl Core {
     /// Binds the devices that the request names to the flow it came in on, and answers.
@@ -41,10 +41,30 @@ impl Core {
                 }
                 self.respond(now, upstream, 200, response.build());
                 if let Some(aor) = request.admitted.aor().filter(|_| registered.bound) {
-                    self.forward_stored(now, aor, !was_bound);
+                    self.forward_stored_after(now, upstream, aor, !was_bound);
                 }
             }
         }
+    }
+
+    /// What waits for the user goes out after the response to his registration, also where another worker sends that:
+    /// to a phone that is not signed in yet nothing may come.
+    fn forward_stored_after(&mut self, now: Instant, answered: Upstream, aor: &Aor, is_new_flow: bool) {
+        if self.ownership.is_ours(answered.worker) {
+            return self.forward_stored(now, aor, is_new_flow);
+        }
+        self.queues.response_begins(aor);
+        self.hand(answered.worker, Handoff::Registered { aor: aor.clone(), is_new_flow });
+    }
+
+    /// The response went out before this: with whoever sent it, or back with the owner.
+    pub(crate) fn registration_answered(&mut self, now: Instant, aor: Aor, is_new_flow: bool) {
+        let owner = self.ownership.of_aor(&aor);
+        if !self.ownership.is_ours(owner) {
+            return self.hand(owner, Handoff::Registered { aor, is_new_flow });
+        }
+        self.queues.response_is_out(&aor);
+        self.forward_stored(now, &aor, is_new_flow);
     }
 
     /// The way that a phone without an outbound proxy takes to others (RFC 3608): through us, not to their domains.

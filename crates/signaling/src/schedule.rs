@@ -29,6 +29,8 @@ pub(crate) enum Machine {
     Registrar,
     Presence,
     Settlement(Settlement),
+    /// The queues of stored messages that the store failed.
+    Queues,
 }
 
 /// Lazily deleted: waking a machine that no longer exists, or too early, does nothing.

@@ -126,7 +126,30 @@ impl Core {
         let Some(after) = self.queues.expects_after(aor) else { return };
         let question = Question::NextStored { aor: aor.clone(), after, now_unix_ms: self.unix_ms(now) };
         if self.ask(now, question, Asker::Queue(aor.clone())).is_err() {
-            self.queues.end(aor);
+            self.pause_queue(now, aor);
+        }
+    }
+
+    /// The store failed. One user's queue at a time asks it again: while it is down it is not to be asked for each.
+    fn pause_queue(&mut self, now: Instant, aor: &Aor) {
+        if self.queues.pause(aor) {
+            self.schedule.push(now + STORE_PAUSE, Machine::Queues);
+        }
+    }
+
+    pub(crate) fn wake_queues(&mut self, now: Instant) {
+        let (resumed, others_wait) = self.queues.wake();
+        if others_wait {
+            self.schedule.push(now + STORE_PAUSE, Machine::Queues);
+        }
+        if let Some(aor) = resumed {
+            self.go_on_with(now, &aor);
+        }
+    }
+
+    fn go_on_with(&mut self, now: Instant, aor: &Aor) {
+        if !self.devices(now, aor).is_empty() {
+            self.forward_stored(now, aor, true);
         }
     }
 
@@ -142,7 +165,13 @@ impl Core {
                     self.ask_for_next(now, aor);
                 }
             }
-            _ => self.queues.end(aor),
+            _ => return self.pause_queue(now, aor),
+        }
+        // The store works: those whom it failed go on, each with two others, so that all do and not at once.
+        for _ in 0..2 {
+            if let Some(aor) = self.queues.resume() {
+                self.go_on_with(now, &aor);
+            }
         }
     }
 
@@ -236,16 +265,16 @@ impl Core {
     pub(crate) fn record_settled(&mut self, now: Instant, settlement: Settlement) {
         let Settlement { id, is_delivered } = settlement;
         if self.ask(now, Question::Settle { id, is_delivered }, Asker::Settlement(settlement)).is_err() {
-            self.schedule.push(now + SETTLE_PAUSE, Machine::Settlement(settlement));
+            self.schedule.push(now + STORE_PAUSE, Machine::Settlement(settlement));
         }
     }
 
     pub(crate) fn resume_settlement(&mut self, now: Instant, settlement: Settlement, answer: Option<Answer>) {
         if !matches!(answer, Some(Answer::Settled(Ok(())))) {
-            self.schedule.push(now + SETTLE_PAUSE, Machine::Settlement(settlement));
+            self.schedule.push(now + STORE_PAUSE, Machine::Settlement(settlement));
         }
     }
 }
 
-/// Before a store that failed is asked again to record what became of a message.
-const SETTLE_PAUSE: Duration = Duration::from_secs(30);
+/// Before a store that failed is asked again: to record what became of a message, or for the next one.
+const STORE_PAUSE: Duration = Duration::from_secs(10);

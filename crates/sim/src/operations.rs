@@ -158,6 +158,11 @@ impl World {
         site.messages.is_forgetful &= is_broken;
     }
 
+    /// What an organisation's store holds can be read, and nothing written to it: its disk is full, or read-only.
+    pub fn write_protect_store(&mut self, site: usize) {
+        self.sites[site].messages.is_broken = true;
+    }
+
     /// The stored messages of an organisation.
     pub fn messages(&mut self, site: usize) -> &mut MessageStore {
         &mut self.sites[site].messages

@@ -8,6 +8,8 @@ use sip::{Message, Method};
 pub enum Event {
     /// A message, from an address.
     Text { from: String, text: String },
+    /// A message that was stored for him comes before he is told that he is signed in.
+    Early,
     /// How a request of his own went.
     Told { method: Method, outcome: Outcome },
     /// Somebody calls.
@@ -57,6 +59,7 @@ impl fmt::Display for Event {
         match self {
             Event::Text { from, text } => write!(f, "receives {text:?} from {from}"),
             Event::Told { method, outcome } => write!(f, "is told {outcome} of its {method}"),
+            Event::Early => f.write_str("gets a stored message before the answer to its REGISTER"),
             Event::Rings { from, .. } => write!(f, "rings from {from}"),
             Event::HearsRinging => f.write_str("hears ringing"),
             Event::Talks { with, is_focus: true } => write!(f, "is in the meeting {with}"),

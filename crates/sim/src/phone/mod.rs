@@ -102,6 +102,8 @@ struct Registration {
     sequence: u32,
     is_wanted: bool,
     is_held: bool,
+    /// A 2xx came over the line that there is now.
+    is_confirmed: bool,
     /// Its user asked for the one under way, and wants to know.
     is_asked: bool,
 }
@@ -112,7 +114,14 @@ impl Phone {
         let aor = name.split('/').next().unwrap_or(name);
         let limits = TransactionLimits { server_max: 1000, client_max: 1000 };
         let call_id = format!("registration of {name}").replace(' ', "-");
-        let registration = Registration { call_id, sequence: 0, is_wanted: false, is_held: false, is_asked: false };
+        let registration = Registration {
+            call_id,
+            sequence: 0,
+            is_wanted: false,
+            is_held: false,
+            is_confirmed: false,
+            is_asked: false,
+        };
         Phone {
             name: name.to_owned(),
             aor: aor.to_owned(),
@@ -226,7 +235,7 @@ impl Phone {
         if self.is_gone {
             return;
         }
-        self.registration.is_held = false;
+        (self.registration.is_held, self.registration.is_confirmed) = (false, false);
         self.transactions.flow_closed(now, flow);
         self.connect_later(now);
         self.settle(now);

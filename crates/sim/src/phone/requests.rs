@@ -151,6 +151,7 @@ impl Phone {
     fn registration_finished(&mut self, now: Instant, outcome: Outcome) {
         let is_asked = std::mem::take(&mut self.registration.is_asked);
         self.registration.is_held = outcome.is_success() && self.registration.is_wanted;
+        self.registration.is_confirmed |= outcome.is_success();
         if is_asked {
             self.events.push_back(Event::Told { method: Method::Register, outcome: outcome.clone() });
         }
@@ -207,6 +208,10 @@ impl Phone {
     fn text_comes(&mut self, now: Instant, id: ServerTransactionId, request: &Message) {
         let status = self.answers.take().unwrap_or(200);
         let call_id = name_of(request);
+        // Datagrams overtake each other whatever a server does. What was stored has the moment of that in it.
+        if request.header(HeaderName::Date).is_some() && !self.registration.is_confirmed && !self.is_datagram {
+            self.events.push_back(Event::Early);
+        }
         if status == 200 {
             let text = String::from_utf8_lossy(request.body()).into_owned();
             self.events.push_back(Event::Text { from: sender(request), text });

@@ -60,6 +60,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "DOMAIN resets DOMAIN", act: resets },
     Form { pattern: "the store of DOMAIN breaks", act: |run, words| store(run, words, true) },
     Form { pattern: "the last message to PHONE comes again", act: comes_again },
+    Form { pattern: "the store of DOMAIN can only be read", act: store_protected },
     Form { pattern: "the store of DOMAIN loses everything", act: store_loses },
     Form { pattern: "the store of DOMAIN forgets what was delivered", act: store_forgets },
     Form { pattern: "the store of DOMAIN is well", act: |run, words| store(run, words, false) },
@@ -236,6 +237,12 @@ fn resets(run: &mut Run, words: &Words) -> Result<(), String> {
 fn store(run: &mut Run, words: &Words, is_broken: bool) -> Result<(), String> {
     let site = run.site(words.text(0))?;
     run.world.break_store(site, is_broken);
+    Ok(())
+}
+
+fn store_protected(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.write_protect_store(site);
     Ok(())
 }
 
