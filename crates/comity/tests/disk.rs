@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod keeping;
 mod partner;
 mod phone;
 mod place;
@@ -12,14 +13,14 @@ mod served;
 use std::fs::File;
 use std::io::Write;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use keeping::{check_integrity, first_message, number, send, word};
 use phone::Phone;
 use place::Place;
-use rusqlite::Connection;
 use served::Served;
-use sip::{HeaderName, Message, Method};
+use sip::Method;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@contoso.example";
@@ -52,34 +53,10 @@ fn check_disk_is_ours() {
     assert!(temporary.ends_with("comity-small-disk"), "{}: run it by ./test disk", temporary.display());
 }
 
-fn number(message: &Message) -> String {
-    String::from_utf8(message.header_by_name("X-Number").unwrap().to_vec()).unwrap()
-}
-
-fn send(phone: &mut Phone, to: &str, number: u32) -> Message {
-    phone.ask(&Method::Message, &format!("sip:{to}"), to, &format!("X-Number: {number}\r\n"))
-}
-
-fn word(answer: &Message) -> String {
-    String::from_utf8_lossy(answer.header(HeaderName::Warning).unwrap_or_default()).into_owned()
-}
-
 fn metric(served: &Served, name: &str) -> u64 {
     let text = served.run(&["metrics"]).ok().stdout;
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().parse().unwrap()
-}
-
-fn check_integrity(folder: &Path) {
-    let database = Connection::open(folder.join("data/comity.db")).unwrap();
-    let found: String = database.pragma_query_value(None, "integrity_check", |row| row.get(0)).unwrap();
-    assert_eq!(found, "ok");
-}
-
-/// Signs in, and takes a message, which never overtakes the 200.
-fn first_message(phone: &mut Phone) -> Message {
-    assert_eq!(phone.register().status(), Some(200));
-    phone.receive()
 }
 
 /// A meeting that is open now; answers its address.
@@ -160,7 +137,9 @@ fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
     assert!(!served.place.path().join("copy.db").exists());
     assert!(metric(&served, "comity_store_failures_total") >= 60);
     assert!(metric(&served, "comity_call_records_dropped_total") >= 1);
-    served.run(&["status"]).ok();
+    let status = served.run(&["status"]).ok();
+    assert!(status.stdout.contains("warning: the database cannot be written to since"), "{}", status.stdout);
+    assert!(status.stdout.contains("database or disk is full"), "{}", status.stdout);
 
     // Who comes for his messages while they cannot be marked as sent gets them when they can, by themselves.
     let mut away = Phone::connect(&served, AWAY, Ipv4Addr::LOCALHOST);
@@ -168,8 +147,6 @@ fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
     let grown = served.log().len() - log_len;
     assert!(served.log().len().is_multiple_of(4096) && grown > 0, "the log's last page is full, too: {grown}");
     drop(full);
-    let mut sender = Phone::connect(&served, ALICE, Ipv4Addr::LOCALHOST);
-    sender.call_id = "fourth".to_owned();
     let message = away.receive();
     assert_eq!(number(&message), "1");
     away.answer(&message, 200);
@@ -178,8 +155,11 @@ fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
         let users = served.run(&["user", "list", "--json"]).ok().json();
         users.as_array().unwrap().iter().all(|user| user["aor"] != AWAY || user["registrations"] == 0)
     });
+    let mut sender = Phone::connect(&served, ALICE, Ipv4Addr::LOCALHOST);
+    sender.call_id = "fourth".to_owned();
     assert_eq!(send(&mut sender, AWAY, 63).status(), Some(202));
     served.run(&["partner", "add", "fabrikam.example"]).ok();
+    assert!(!served.run(&["status"]).ok().stdout.contains("cannot be written"));
     served.run(&["backup", "copy.db"]).ok();
     check_integrity(served.place.path());
     let stored = served.run(&["status", "--json"]).ok().json()["messages"]["stored"].clone();

@@ -135,6 +135,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         Handoff::Respond { .. }
         | Handoff::Cancel { .. }
         | Handoff::Redirected(_)
+        | Handoff::Registered { .. }
         | Handoff::FlowMoved { .. }
         | Handoff::FlowEnded { .. } => None,
         // Two for each session, of which there are so many at most.

@@ -8,6 +8,7 @@
 mod backup;
 mod call_records;
 mod error;
+mod health;
 mod meetings;
 mod messages;
 mod partners;
@@ -26,6 +27,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use backup::{Contents, Restored, back_up, restore};
 pub use call_records::{CALL_RECORDS_MAX, CallQuery, StoredCall};
 pub use error::StoreError;
+pub use health::Unwritable;
 pub use meetings::StoredMeeting;
 pub use messages::WaitingMessages;
 pub use partners::{PartnerRemoval, StoredPartner};

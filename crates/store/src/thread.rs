@@ -5,12 +5,13 @@
 //! reply is given only after the commit. The other thread reads what is committed and never waits for the first (WAL).
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use crate::{Store, StoreError};
+use crate::health::{Health, PROBE_PAUSE};
+use crate::{Store, StoreError, Unwritable};
 
 /// The two threads of an open store.
 #[derive(Debug)]
@@ -28,11 +29,13 @@ impl StoreThread {
         let (writing, reading) = (Store::open(path)?, Store::open(path)?);
         let (writes, writes_inbox) = sync_channel(QUEUE_MAX);
         let (reads, reads_inbox) = sync_channel(QUEUE_MAX);
+        let health = Health::default();
+        let noted = health.clone();
         let threads = vec![
-            spawn(path, "store-write", move || write_jobs(&writing, &writes_inbox))?,
+            spawn(path, "store-write", move || write_jobs(&writing, &writes_inbox, &noted))?,
             spawn(path, "store-read", move || read_jobs(&reading, &reads_inbox))?,
         ];
-        Ok(StoreThread { handle: StoreHandle { writes, reads }, threads })
+        Ok(StoreThread { handle: StoreHandle { writes, reads, health }, threads })
     }
 
     pub fn handle(&self) -> StoreHandle {
@@ -57,6 +60,7 @@ impl StoreThread {
 pub struct StoreHandle {
     writes: SyncSender<Message>,
     reads: SyncSender<Message>,
+    health: Health,
 }
 
 impl StoreHandle {
@@ -81,6 +85,11 @@ impl StoreHandle {
         R: FnOnce(Result<T, StoreError>) + Send + 'static,
     {
         submit(&self.reads, question, reply);
+    }
+
+    /// Why the database cannot be written to; `None` while it can, as far as was tried.
+    pub fn unwritable(&self) -> Option<Unwritable> {
+        self.health.get()
     }
 
     /// Runs a change and waits until it is on disk.
@@ -169,8 +178,8 @@ where
     }
 }
 
-fn write_jobs(store: &Store, inbox: &Receiver<Message>) {
-    while let Ok(Message::Job(first)) = inbox.recv() {
+fn write_jobs(store: &Store, inbox: &Receiver<Message>, health: &Health) {
+    while let Ok(Message::Job(first)) = next_job(store, inbox, health) {
         let mut batch = vec![first];
         let mut stop = false;
         while batch.len() < BATCH_MAX && !stop {
@@ -180,15 +189,27 @@ fn write_jobs(store: &Store, inbox: &Receiver<Message>) {
                 Err(_) => break,
             }
         }
-        write_batch(store, batch);
+        write_batch(store, batch, health);
         if stop {
             return;
         }
     }
 }
 
-fn write_batch(store: &Store, mut batch: Vec<Box<dyn Job>>) {
+/// While nothing can be written, whether that is still so is tried now and then.
+fn next_job(store: &Store, inbox: &Receiver<Message>, health: &Health) -> Result<Message, RecvTimeoutError> {
+    while !health.is_well() {
+        match inbox.recv_timeout(PROBE_PAUSE) {
+            Err(RecvTimeoutError::Timeout) => health.note(&store.probe()),
+            received => return received,
+        }
+    }
+    inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
+}
+
+fn write_batch(store: &Store, mut batch: Vec<Box<dyn Job>>, health: &Health) {
     let outcome = commit(store, &mut batch);
+    health.note(&outcome);
     if let Err(error) = &outcome {
         tracing::error!(%error, changes = batch.len(), "the store could not commit");
         let _ = store.connection().execute_batch("ROLLBACK");

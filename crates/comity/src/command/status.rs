@@ -61,6 +61,14 @@ fn print(status: &StatusAnswer) {
     facts.print();
     println!();
     print_workers(&status.workers);
+    if let Some(trouble) = &status.unwritable {
+        let since = moment::date_and_time(trouble.since_unix);
+        println!("\nwarning: the database cannot be written to since {since}: {}", trouble.why);
+        println!(
+            "next: make room on the disk of the data folder, or make it writable; until then messages for who is away"
+        );
+        println!("and changes to users, partners and meetings are refused, and all else goes on");
+    }
     for warning in status.certificate.all().flat_map(|served| &served.report.warnings) {
         println!("\nwarning: {warning}");
     }

@@ -40,8 +40,17 @@ pub struct StatusAnswer {
     pub registrations: u64,
     pub messages: MessagesAnswer,
     pub calls: CallsAnswer,
+    /// Absent while the database can be written to.
+    pub unwritable: Option<UnwritableAnswer>,
     pub certificate: ServedCertificate,
     pub workers: Vec<WorkerAnswer>,
+}
+
+/// Nothing can be written to the database: its disk is full, or read-only, or broken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnwritableAnswer {
+    pub since_unix: i64,
+    pub why: String,
 }
 
 /// Messages for users who are away.

@@ -6,7 +6,7 @@ use signaling::CoreStatus;
 use sip::Transport;
 use store::{Store, now_unix};
 
-use super::answers::{CallsAnswer, ListenerAnswer, MessagesAnswer, StatusAnswer, WorkerAnswer};
+use super::answers::{CallsAnswer, ListenerAnswer, MessagesAnswer, StatusAnswer, UnwritableAnswer, WorkerAnswer};
 use super::error::ControlError;
 use super::{Control, State as ControlState};
 use crate::config::Config;
@@ -43,6 +43,7 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
             in_meetings: cores.iter().map(|core| core.meeting_calls_under_way as u64).sum(),
             ended_last_day,
         },
+        unwritable: store.unwritable().map(|found| UnwritableAnswer { since_unix: found.since_unix, why: found.why }),
         certificate: certificate.get(),
         workers: (0..config.workers).map(|worker| worker_answer(worker, &cores, &sockets)).collect(),
     }))
