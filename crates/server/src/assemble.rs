@@ -3,7 +3,6 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -25,6 +24,7 @@ use crate::certificate;
 use crate::certificate_service::CertificateService;
 use crate::config::Config;
 use crate::control::{Control, ControlSocket, SocketError, meetings_of, partners_of};
+use crate::folders;
 use crate::message_expiry;
 use crate::metrics::{MetricsListeners, ServerCounts};
 use crate::record_expiry;
@@ -153,7 +153,7 @@ async fn open_control(config: &Config, api: Control) -> Result<(ControlSocket, M
 
 /// The folder of the store and the control socket, for the server's user alone where it is new.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    folders::create(path, 0o700)
 }
 
 /// Takes the data folder, made where it is absent, for one process alone, until the file is closed.

@@ -8,6 +8,7 @@ mod certificate_service;
 pub mod config;
 pub mod control;
 pub mod domain;
+pub mod folders;
 pub mod logging;
 mod mail;
 mod media;

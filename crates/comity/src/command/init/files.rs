@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use server::folders;
+
 use super::answers::{Answers, CertificateChoice};
 use crate::configuration::{SYSTEM_DATA, is_the_systems};
 use crate::failure::Failure;
@@ -106,11 +108,12 @@ pub fn write(files: &[File<'_>]) -> Result<(), Failure> {
 
 fn write_one(file: &File<'_>) -> io::Result<()> {
     if let Some(folder) = file.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)?;
+        folders::create(folder, 0o777)?;
     }
     let mut created = file.create()?;
     let written = created.write_all(file.text.as_bytes()).and_then(|()| file.open_to_group(&created));
     let written = written.and_then(|()| created.sync_all());
+    let written = written.and_then(|()| folders::sync_name(file.path));
     if written.is_err() {
         let _ = fs::remove_file(file.path);
     }
