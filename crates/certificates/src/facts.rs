@@ -28,10 +28,11 @@ pub fn facts(chain: &[CertificateDer<'_>], roots: &Roots, now: UnixTime) -> Peer
         }
         Err(what) => (Statement::default(), (Err(Why::Unreadable(what)), Purposes::default())),
     };
+    let validity = statement.validity(now);
     let Statement { names, issuer, serial, subject, not_after_unix, .. } = statement;
     let fingerprint = Sha256::digest(end_entity).into();
     let (chain, purposes) = verdict;
-    PeerCertificate { chain, purposes, names, fingerprint, issuer, serial, subject, not_after_unix }
+    PeerCertificate { chain, validity, purposes, names, fingerprint, issuer, serial, subject, not_after_unix }
 }
 
 /// What a certificate says of itself, before anybody vouches for it.
@@ -42,6 +43,7 @@ struct Statement {
     issuer: String,
     serial: String,
     subject: String,
+    not_before_unix: i64,
     not_after_unix: i64,
 }
 
@@ -57,8 +59,19 @@ impl Statement {
             issuer: printable(&certificate.issuer().to_string()),
             serial: printable(&hexadecimal(certificate.raw_serial())),
             subject: printable(&certificate.subject().to_string()),
+            not_before_unix: certificate.validity().not_before.timestamp(),
             not_after_unix: certificate.validity().not_after.timestamp(),
         })
+    }
+
+    /// One that cannot be read was never valid: its dates are both those of 1970.
+    fn validity(&self, now: UnixTime) -> Result<(), Why> {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        match () {
+            () if now > self.not_after_unix => Err(Why::Expired),
+            () if now < self.not_before_unix => Err(Why::NotYetValid),
+            () => Ok(()),
+        }
     }
 }
 

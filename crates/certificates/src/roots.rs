@@ -1,25 +1,22 @@
 //! Whose word counts: public authorities for every domain, a partner's own authority for its domains.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use federation::trust::Anchor;
+use federation::trust::{Anchor, Fingerprint};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use sha2::{Digest, Sha256};
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::load::{LoadError, read_certificates};
 
-/// The trust anchors. Cheap to clone; never changed, only replaced.
+/// The trust anchors. Cheap to clone; the public ones are never changed, the partners' own are replaced under all clones
+/// at once, so that the next handshake is judged by them.
 #[derive(Clone, Debug, Default)]
 pub struct Roots {
-    sets: Arc<Sets>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Sets {
-    public: AnchorSet,
-    partner: AnchorSet,
+    public: Arc<AnchorSet>,
+    partner: Arc<RwLock<Arc<AnchorSet>>>,
 }
 
 /// The anchors as webpki wants them, and beside each what it stands for.
@@ -42,16 +39,16 @@ impl Roots {
         for error in &found.errors {
             tracing::debug!(%error, "part of the system's trust store cannot be read");
         }
-        let mut sets = Sets::default();
+        let mut set = AnchorSet::default();
         for certificate in &found.certs {
             // Old stores hold an authority or two in an encoding of their own.
-            if let Err(error) = sets.public.add(certificate, public) {
+            if let Err(error) = set.add(certificate, public) {
                 tracing::debug!(%error, "an authority of the system's trust store is passed over");
             }
         }
-        match sets.public.anchors.is_empty() {
+        match set.anchors.is_empty() {
             true => Err(LoadError::NoSystemRoots),
-            false => Ok(Roots { sets: Arc::new(sets) }),
+            false => Ok(Roots { public: Arc::new(set), partner: Arc::default() }),
         }
     }
 
@@ -71,35 +68,34 @@ impl Roots {
 
     /// These and more authorities; an error says what is wrong with one.
     pub fn with_certificates(mut self, authorities: &[CertificateDer<'_>]) -> Result<Roots, String> {
-        let sets = Arc::make_mut(&mut self.sets);
+        let set = Arc::make_mut(&mut self.public);
         for authority in authorities {
-            sets.public.add(authority, public)?;
+            set.add(authority, public)?;
         }
         Ok(self)
     }
 
-    /// These and a partner's own authorities, which vouch for its domains only.
-    pub fn with_partner_pem_file(self, file: &Path, domains: &[String]) -> Result<Roots, LoadError> {
-        self.with_partner_certificates(&read_certificates(file)?, domains).map_err(|what| malformed(file, what))
+    /// From now on these are the partners' own authorities, here and in all clones. For which domains each of them may
+    /// vouch is not known here: the ladder looks that up.
+    ///
+    /// # Errors
+    /// What is wrong with one of them; nothing has changed then.
+    pub fn replace_partner_authorities(&self, authorities: &[CertificateDer<'_>]) -> Result<(), String> {
+        let mut set = AnchorSet::default();
+        for authority in authorities {
+            set.add(authority, |name| Anchor::Partner { name, fingerprint: fingerprint(authority) })?;
+        }
+        *self.partner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        Ok(())
     }
 
-    /// As [`Roots::with_partner_pem_file`], from memory.
-    pub fn with_partner_certificates(
-        mut self,
-        authorities: &[CertificateDer<'_>],
-        domains: &[String],
-    ) -> Result<Roots, String> {
-        let domains: Vec<String> = domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
-        let sets = Arc::make_mut(&mut self.sets);
-        for authority in authorities {
-            sets.partner.add(authority, |name| Anchor::Partner { name, domains: domains.clone() })?;
-        }
-        Ok(self)
+    fn partner(&self) -> Arc<AnchorSet> {
+        self.partner.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many authorities there are, partners' own included.
     pub fn len(&self) -> usize {
-        self.sets.public.anchors.len() + self.sets.partner.anchors.len()
+        self.public.anchors.len() + self.partner().anchors.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -114,8 +110,8 @@ impl Roots {
         now: UnixTime,
         usage: impl ExtendedKeyUsageValidator,
     ) -> Result<Anchor, Error> {
-        let Sets { public, partner } = &*self.sets;
-        match public.verify(end_entity, intermediates, now, &usage) {
+        let partner = self.partner();
+        match self.public.verify(end_entity, intermediates, now, &usage) {
             Err(error) if !partner.anchors.is_empty() => {
                 partner.verify(end_entity, intermediates, now, &usage).map_err(|other| match error {
                     Error::UnknownIssuer => other,
@@ -128,21 +124,15 @@ impl Roots {
 }
 
 impl AnchorSet {
-    /// Adds an authority. One that is there already for other domains of partners vouches for both.
+    /// Adds an authority, once.
     fn add(&mut self, certificate: &CertificateDer<'_>, anchor: impl FnOnce(String) -> Anchor) -> Result<(), String> {
         let trust_anchor = webpki::anchor_from_trusted_cert(certificate)
             .map_err(|error| format!("one certificate cannot be an authority ({error})"))?
             .to_owned();
         let anchor = anchor(name_of(certificate));
-        let Some(known) = self.trust_anchors.iter().position(|known| *known == trust_anchor) else {
+        if !self.trust_anchors.contains(&trust_anchor) {
             self.trust_anchors.push(trust_anchor);
             self.anchors.push(anchor);
-            return Ok(());
-        };
-        if let (Anchor::Partner { domains, .. }, Anchor::Partner { domains: more, .. }) =
-            (&mut self.anchors[known], anchor)
-        {
-            domains.extend(more);
         }
         Ok(())
     }
@@ -170,6 +160,20 @@ impl AnchorSet {
 
 fn public(name: String) -> Anchor {
     Anchor::Public { name }
+}
+
+/// SHA-256 of the certificate's DER.
+pub fn fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint {
+    Sha256::digest(certificate).into()
+}
+
+/// Whether its basic constraints say so (RFC 5280 4.2.1.9); one without that extension, of X.509 version 1, may be one.
+pub fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| match certificate.basic_constraints() {
+        Ok(Some(constraints)) => constraints.value.ca,
+        Ok(None) => certificate.version().0 == 0,
+        Err(_) => false,
+    })
 }
 
 fn name_of(certificate: &CertificateDer<'_>) -> String {

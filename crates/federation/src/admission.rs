@@ -23,7 +23,7 @@ use crate::flow::{FlowFacts, FlowKind};
 use crate::partner::Partners;
 use crate::refusal;
 use crate::screen::screen;
-use crate::verification::Rung;
+use crate::verification::{Claim as ProofClaim, Rung};
 
 /// Whose edge this is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,8 +179,9 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
         Sender::Foreign { domain } => {
             let certificate = domain_proof::check_certificate_present(flow, domain)?;
             let (tier, edge) = domain_proof::check_standing(rules.partners, domain)?;
-            let peer = domain_proof::Peer { certificate, role: flow.facts.peer_role(), edge };
-            let rung = domain_proof::check_domain(&peer, domain, evidence.srv.as_ref())?;
+            let proven = ProofClaim { domain, edge, trust: rules.partners.trust(domain) };
+            let peer = domain_proof::Peer { certificate, role: flow.facts.peer_role(), claim: proven };
+            let rung = domain_proof::check_domain(&peer, evidence.srv.as_ref())?;
             check_partner_method(&claim)?;
             check_relay(&claim, rules.organisation)?;
             Ok(Admitted { origin: Origin::Partner { domain: domain.clone(), rung, standing: tier }, by_digest: false })

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_name;
+use crate::trust::DomainTrust;
 
 /// The port of a partner's edge when its entry names none (SIP over TLS, RFC 3261 19.1.2).
 pub const EDGE_PORT_DEFAULT: u16 = 5061;
@@ -69,6 +70,7 @@ impl std::str::FromStr for Edge {
 #[derive(Clone, Debug)]
 pub struct Partners {
     partners_by_domain: BTreeMap<String, Partner>,
+    trust_by_domain: BTreeMap<String, DomainTrust>,
     federation: bool,
     discovery: bool,
 }
@@ -97,7 +99,19 @@ impl Partners {
                 partners_by_domain.insert(domain, partner);
             }
         }
-        Partners { partners_by_domain, federation, discovery }
+        Partners { partners_by_domain, trust_by_domain: BTreeMap::new(), federation, discovery }
+    }
+
+    /// These, with what was said of domains' certificates; a domain need not have an entry for that.
+    pub fn with_trust(mut self, trust: impl IntoIterator<Item = (String, DomainTrust)>) -> Partners {
+        self.trust_by_domain =
+            trust.into_iter().map(|(domain, trust)| (domain_name::canonical(&domain), trust)).collect();
+        self
+    }
+
+    /// What was said of exactly this domain's certificates.
+    pub fn trust(&self, domain: &str) -> &DomainTrust {
+        self.trust_by_domain.get(&domain_name::canonical(domain)).unwrap_or(&NOTHING_SAID)
     }
 
     /// The standing of exactly this domain: an entry says nothing about subdomains.
@@ -117,6 +131,8 @@ impl Partners {
         self.partners_by_domain.values()
     }
 }
+
+static NOTHING_SAID: DomainTrust = DomainTrust { pins: Vec::new(), anchors: Vec::new() };
 
 #[cfg(test)]
 mod tests {

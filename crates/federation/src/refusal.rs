@@ -52,6 +52,11 @@ pub fn certificate_purpose(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::CertificatePurpose, reason)
 }
 
+/// Another certificate than the pinned one.
+pub fn certificate_pin_changed(reason: impl Into<String>) -> Refusal {
+    Refusal::new(403, Word::CertificatePinChanged, reason)
+}
+
 /// The certificate's names do not prove the domain.
 pub fn certificate_name(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::CertificateName, reason)

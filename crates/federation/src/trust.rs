@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 pub struct PeerCertificate {
     /// Whether the chain ends at an anchor of ours, whatever its purposes.
     pub chain: Result<Anchor, Why>,
+    /// Whether the moment of the handshake lies within the certificate's own validity, whatever its chain.
+    pub validity: Result<(), Why>,
     pub purposes: Purposes,
     pub names: Names,
     /// SHA-256 of the certificate's DER.
-    pub fingerprint: [u8; 32],
+    pub fingerprint: Fingerprint,
     pub issuer: String,
     /// Hexadecimal, lower case.
     pub serial: String,
@@ -23,8 +25,33 @@ pub struct PeerCertificate {
 impl PeerCertificate {
     /// The fingerprint as 64 lower case hexadecimal digits.
     pub fn fingerprint_hex(&self) -> String {
-        self.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&self.fingerprint)
     }
+}
+
+/// SHA-256 of a certificate's DER.
+pub type Fingerprint = [u8; 32];
+
+/// Lower case digits, without separators.
+pub fn hexadecimal(fingerprint: &Fingerprint) -> String {
+    fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads 64 hexadecimal digits, of either case, with or without the colons that openssl puts between bytes.
+pub fn fingerprint(text: &str) -> Option<Fingerprint> {
+    let digits: Vec<u32> =
+        text.trim().chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<Vec<u32>>>()?;
+    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect();
+    if digits.len() == 64 { bytes.try_into().ok() } else { None }
+}
+
+/// What an administrator has said about one domain's certificates, beside its entry in the partner list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainTrust {
+    /// If there are any, only these certificates prove the domain, and they need no chain.
+    pub pins: Vec<Fingerprint>,
+    /// The domain's own authorities, by the fingerprints of their certificates.
+    pub anchors: Vec<Fingerprint>,
 }
 
 /// The trust anchor a chain ends at.
@@ -32,8 +59,8 @@ impl PeerCertificate {
 pub enum Anchor {
     /// Vouches for every domain.
     Public { name: String },
-    /// A partner's own authority: vouches for the domains listed (lower case) and for no other.
-    Partner { name: String, domains: Vec<String> },
+    /// A partner's own authority: vouches for those domains alone whose [`DomainTrust`] names it.
+    Partner { name: String, fingerprint: Fingerprint },
 }
 
 /// Why a chain was not accepted.
@@ -84,4 +111,21 @@ pub struct Names {
     pub sip_uris: Vec<String>,
     /// DNS names, lower case, wildcards as they are written.
     pub dns: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_read_as_openssl_and_browsers_write_it() {
+        let plain = "0f".repeat(32);
+        let colons = vec!["0F"; 32].join(":");
+        assert_eq!(fingerprint(&plain), Some([15; 32]));
+        assert_eq!(fingerprint(&colons), Some([15; 32]));
+        assert_eq!(hexadecimal(&[15; 32]), plain);
+        for bad in ["", "0f", &plain[1..], &format!("{plain}0"), &format!("{plain}00"), &plain.replace('f', "g")] {
+            assert_eq!(fingerprint(bad), None, "{bad}");
+        }
+    }
 }

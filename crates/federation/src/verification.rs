@@ -1,8 +1,9 @@
 //! The ladder: does this certificate prove this SIP domain? One ladder in both directions, judged per
 //! request inbound and before the first byte outbound.
 //!
-//! Tried in this order: the partner entry's edge FQDN, the domain itself (RFC 5922), an edge in the
-//! domain that its SRV record names. Names compare exactly: no wildcard, no common name.
+//! Tried in this order: the pinned certificates, which end the climb either way; the partner entry's edge FQDN; the
+//! domain itself (RFC 5922); an edge in the domain that its SRV record names. Names compare exactly: no wildcard, no
+//! common name.
 
 use serde::{Deserialize, Serialize};
 use sip::refusal::Refusal;
@@ -11,11 +12,13 @@ use crate::discovery::SrvResult;
 use crate::domain_name;
 use crate::partner::Edge;
 use crate::refusal;
-use crate::trust::{Anchor, Names, PeerCertificate, Purposes, Why};
+use crate::trust::{Anchor, DomainTrust, Names, PeerCertificate, Purposes, Why, hexadecimal};
 
 /// How a domain was proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Rung {
+    /// The certificate is one that was pinned for the domain.
+    Pin,
     /// The certificate names the edge of the partner entry.
     EdgeFqdn,
     /// The certificate names the SIP domain.
@@ -28,6 +31,7 @@ impl Rung {
     /// As operators read it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Rung::Pin => "pin",
             Rung::EdgeFqdn => "edge-fqdn",
             Rung::Domain => "domain",
             Rung::EdgeInDomain => "edge-in-domain",
@@ -50,17 +54,32 @@ pub enum Verdict {
     Failed(Refusal),
 }
 
-/// Climbs the ladder. `edge` is what the partner entry says ("host" or "host:port"), `srv` the domain's
-/// answer if it is known already.
-pub fn judge(
-    certificate: &PeerCertificate,
-    role: Role,
-    domain: &str,
-    edge: Option<&str>,
-    srv: Option<&SrvResult>,
-) -> Verdict {
+/// What is to be proven, and by what the administrator wants it proven.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    pub domain: &'a str,
+    /// The edge of the partner entry: "host" or "host:port".
+    pub edge: Option<&'a str>,
+    pub trust: &'a DomainTrust,
+}
+
+impl<'a> Claim<'a> {
+    /// Of a domain about which nothing was configured.
+    pub fn of(domain: &'a str) -> Claim<'a> {
+        Claim { domain, edge: None, trust: &NOTHING_SAID }
+    }
+}
+
+/// Climbs the ladder. `srv` is the domain's answer if it is known already.
+pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: Option<&SrvResult>) -> Verdict {
+    let Claim { domain, edge, trust } = *claim;
     let domain = domain_name::canonical(domain);
-    if let Err(refusal) = check_chain(certificate, &domain).and_then(|()| check_purposes(certificate.purposes, role)) {
+    if !trust.pins.is_empty() {
+        let checked = check_pins(certificate, &domain, trust).and_then(|()| check_purposes(certificate.purposes, role));
+        return checked.map_or_else(Verdict::Failed, |()| Verdict::Proven(Rung::Pin));
+    }
+    let checked = check_chain(certificate, &domain, trust).and_then(|()| check_purposes(certificate.purposes, role));
+    if let Err(refusal) = checked {
         return Verdict::Failed(refusal);
     }
     let names = &certificate.names;
@@ -77,19 +96,40 @@ pub fn judge(
     }
 }
 
-fn check_chain(certificate: &PeerCertificate, domain: &str) -> Result<(), Refusal> {
-    let reason = |why: &dyn std::fmt::Display| {
-        format!("the certificate of {} (issued by {}) is not accepted: {why}", certificate.subject, certificate.issuer)
-    };
+/// A pin replaces chain and names, since the administrator has seen this very certificate. It does not replace the
+/// certificate's own dates: whoever holds its key has said until when that key is to be relied upon, and after that day
+/// nobody need tell us any more that it was lost.
+fn check_pins(certificate: &PeerCertificate, domain: &str, trust: &DomainTrust) -> Result<(), Refusal> {
+    if !trust.pins.contains(&certificate.fingerprint) {
+        let pinned: Vec<String> = trust.pins.iter().map(hexadecimal).collect();
+        return Err(refusal::certificate_pin_changed(format!(
+            "for {domain} the certificate {} is pinned, and another was shown: {}, of {}, issued by {}",
+            list(pinned.iter().map(String::as_str)),
+            certificate.fingerprint_hex(),
+            certificate.subject,
+            certificate.issuer
+        )));
+    }
+    certificate.validity.as_ref().map_err(|why| not_accepted(certificate, why)).copied()
+}
+
+fn check_chain(certificate: &PeerCertificate, domain: &str, trust: &DomainTrust) -> Result<(), Refusal> {
     match &certificate.chain {
         Ok(Anchor::Public { .. }) => Ok(()),
-        Ok(Anchor::Partner { domains, .. }) if domains.iter().any(|vouched| vouched == domain) => Ok(()),
-        Ok(Anchor::Partner { name, domains }) => Err(refusal::certificate_untrusted(format!(
-            "the authority {name} vouches for {} only, not for {domain}",
-            domains.join(", ")
+        Ok(Anchor::Partner { fingerprint, .. }) if trust.anchors.contains(fingerprint) => Ok(()),
+        Ok(Anchor::Partner { name, .. }) => Err(refusal::certificate_untrusted(format!(
+            "the authority {name} vouches for its own partner only, not for {domain}"
         ))),
-        Err(why @ Why::Expired) => Err(refusal::certificate_expired(reason(why))),
-        Err(why) => Err(refusal::certificate_untrusted(reason(why))),
+        Err(why) => Err(not_accepted(certificate, why)),
+    }
+}
+
+fn not_accepted(certificate: &PeerCertificate, why: &Why) -> Refusal {
+    let reason =
+        format!("the certificate of {} (issued by {}) is not accepted: {why}", certificate.subject, certificate.issuer);
+    match why {
+        Why::Expired => refusal::certificate_expired(reason),
+        _ => refusal::certificate_untrusted(reason),
     }
 }
 
@@ -158,6 +198,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 const LISTED_MAX: usize = 8;
+static NOTHING_SAID: DomainTrust = DomainTrust { pins: Vec::new(), anchors: Vec::new() };
 
 #[cfg(test)]
 mod tests;

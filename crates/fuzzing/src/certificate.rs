@@ -3,15 +3,16 @@
 use certificates::facts::{NAMES_MAX, TEXT_CHARS_MAX};
 use certificates::{Roots, facts};
 use federation::trust::PeerCertificate;
-use federation::verification::{Role, Verdict, judge};
+use federation::verification::{Claim, Role, Verdict, judge};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 pub fn check(bytes: &[u8]) {
     let shown = facts(&[CertificateDer::from(bytes)], &Roots::empty(), now());
     check_bounds(&shown);
     assert!(shown.chain.is_err(), "nobody vouches for it");
+    let claim = Claim { edge: Some("sip.contoso.example"), ..Claim::of("contoso.example") };
     for role in [Role::Client, Role::Server] {
-        let verdict = judge(&shown, role, "contoso.example", Some("sip.contoso.example"), None);
+        let verdict = judge(&shown, role, &claim, None);
         assert!(matches!(verdict, Verdict::Failed(_)), "{verdict:?}");
     }
     // Trusted as an authority it vouches for what it signed, and only then has a chain.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use federation::discovery::{DiscoveryCache, SrvAnswer, SrvFailure, SrvResult, SrvTarget, life, order};
 use federation::partner::Edge;
-use federation::verification::{Role, Verdict, judge};
+use federation::verification::{Claim, Role, Verdict, judge};
 
 use crate::choices::Choices;
 use crate::core::certificate;
@@ -66,7 +66,7 @@ fn check_order(targets: &[SrvTarget], choices: &mut Choices<'_>) {
 /// A host proves a domain only where the certificate names it and it lies right below it, or the domain itself.
 fn check_verdict(domain: &str, result: &SrvResult) {
     let shown = certificate("fabrikam.example", true);
-    if let Verdict::Proven(rung) = judge(&shown, Role::Server, domain, None, Some(result)) {
+    if let Verdict::Proven(rung) = judge(&shown, Role::Server, &Claim::of(domain), Some(result)) {
         let plain = domain.trim_end_matches('.').to_ascii_lowercase();
         assert!(["fabrikam.example", "sip.fabrikam.example"].contains(&plain.as_str()), "{domain:?}: {rung:?}");
     }

@@ -24,6 +24,7 @@ use crate::certificate;
 use crate::certificate_service::CertificateService;
 use crate::config::Config;
 use crate::control::{Control, ControlSocket, SocketError, meetings_of, partners_of};
+use crate::domain_trust;
 use crate::folders;
 use crate::message_expiry;
 use crate::metrics::{MetricsListeners, ServerCounts};
@@ -196,13 +197,16 @@ impl Start {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Start {
             organisation: Arc::new(config.organisation()),
+            roots: {
+                domain_trust::enforce(&roots, &domain_trust::authorities(&store)?);
+                roots
+            },
             partners: Arc::new(partners_of(&store, switches.enabled, switches.discovery)?),
             meetings: Arc::new(meetings_of(&store)?),
             calls: config.calls,
             listeners: listeners(config, identity)?,
             origins: Arc::new(config.origins.clone()),
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
-            roots,
             resolver: Resolver::new(&config.dns_servers)?,
             secret: store.secret(rand::random())?,
             incarnation: next_incarnation(&store, since_1970)?,

@@ -206,6 +206,7 @@ mod tests {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         PeerCertificate {
             chain: Ok(Anchor::Public { name: "CN=Test".to_owned() }),
+            validity: Ok(()),
             purposes: Purposes { server_auth: true, stated: true, ..Purposes::default() },
             names: Names { dns: owned(dns), sip_uris: owned(sip_uris) },
             fingerprint: [0; 32],

@@ -17,15 +17,23 @@ use crate::moment;
 
 /// What is served now, for whoever asks.
 #[derive(Clone, Default)]
-pub struct CertificateState(Arc<Mutex<ServedCertificate>>);
+pub struct CertificateState {
+    served: Arc<Mutex<ServedCertificate>>,
+    roots: Roots,
+}
 
 impl CertificateState {
+    /// The authorities that all handshakes are judged by; without a server, none.
+    pub(crate) fn roots(&self) -> Roots {
+        self.roots.clone()
+    }
+
     pub fn get(&self) -> ServedCertificate {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set(&self, served: ServedCertificate) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = served;
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = served;
     }
 }
 
@@ -68,7 +76,8 @@ impl CertificateService {
         let also = files.also.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let others = also.iter().map(|kept| kept.served.clone()).collect();
         let first = Kept::load((&files.chain, &files.key), None, others, now)?;
-        let mut service = CertificateService { view, first, also, state: CertificateState::default() };
+        let state = CertificateState { roots: view.roots.clone(), ..CertificateState::default() };
+        let mut service = CertificateService { view, first, also, state };
         for kept in std::iter::once(&mut service.first).chain(&mut service.also) {
             kept.warn(&service.view, now);
         }

@@ -8,6 +8,7 @@ mod certificate_service;
 pub mod config;
 pub mod control;
 pub mod domain;
+mod domain_trust;
 pub mod folders;
 pub mod logging;
 mod mail;

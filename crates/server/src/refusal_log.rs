@@ -1,13 +1,14 @@
 //! Copies refusals from the workers' memory to the store, so that "why" outlives a restart.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use federation::decision::Outcome;
 use store::{StoreHandle, StoredRefusal, now_unix};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::domain_trust::PinAlarm;
 use crate::metrics::ServerCounts;
 use crate::workers::Workers;
 
@@ -17,11 +18,12 @@ pub struct RefusalLog {
     store: StoreHandle,
     counts: ServerCounts,
     serials_by_worker: BTreeMap<u16, u64>,
+    pins: PinAlarm,
 }
 
 impl RefusalLog {
     pub(crate) fn new(workers: Workers, store: StoreHandle, counts: ServerCounts) -> RefusalLog {
-        RefusalLog { workers, store, counts, serials_by_worker: BTreeMap::new() }
+        RefusalLog { workers, store, counts, serials_by_worker: BTreeMap::new(), pins: PinAlarm::default() }
     }
 
     /// In the background until told to finish.
@@ -56,6 +58,11 @@ impl RefusalLog {
                 at_unix_ms: i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX),
                 record: recorded.record,
             }));
+        }
+        for refusal in &refusals {
+            if self.pins.look(Instant::now(), &refusal.record) {
+                self.counts.pin_changed();
+            }
         }
         refusals.sort_by_key(|refusal| refusal.at_unix_ms);
         if !refusals.is_empty() {

@@ -57,7 +57,9 @@ impl Core {
     pub(crate) fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {
         let old = std::mem::replace(&mut self.partners, partners);
         let new = self.partners.clone();
-        let stands_alike = |domain: &str| links::stand_alike(old.standing(domain), new.standing(domain));
+        let stands_alike = |domain: &str| {
+            links::stand_alike(old.standing(domain), new.standing(domain)) && old.trust(domain) == new.trust(domain)
+        };
         self.failover.health.retain_domains(stands_alike);
         for flow in self.links.outdated(&old, &new) {
             self.links.let_go(flow);

@@ -173,7 +173,10 @@ impl Links {
 
     /// The connections whose partner stands otherwise in the new table: they were judged by what no longer holds.
     pub(crate) fn outdated(&self, old: &Partners, new: &Partners) -> Vec<FlowId> {
-        let changed = |key: &LinkKey| !stand_alike(old.standing(&key.domain), new.standing(&key.domain));
+        let changed = |key: &LinkKey| {
+            !stand_alike(old.standing(&key.domain), new.standing(&key.domain))
+                || old.trust(&key.domain) != new.trust(&key.domain)
+        };
         self.keys_by_flow.iter().filter(|(_, key)| changed(key)).map(|(flow, _)| *flow).collect()
     }
 

@@ -57,6 +57,11 @@ impl Identity {
     /// What a peer whose clock says `now_unix` makes of it in a handshake.
     pub fn seen_at(&self, now_unix: i64) -> PeerCertificate {
         let mut seen = self.certificate.clone();
+        seen.validity = match () {
+            () if now_unix > seen.not_after_unix => Err(Why::Expired),
+            () if now_unix < self.not_before_unix => Err(Why::NotYetValid),
+            () => Ok(()),
+        };
         if seen.chain.is_ok() {
             if self.is_revoked {
                 seen.chain = Err(Why::Revoked);
@@ -80,6 +85,7 @@ impl From<PeerCertificate> for Identity {
 pub fn certificate(names: &[&str]) -> PeerCertificate {
     PeerCertificate {
         chain: Ok(Anchor::Public { name: "Test CA".into() }),
+        validity: Ok(()),
         purposes: Purposes { client_auth: false, server_auth: true, sip_domain: false, any: false, stated: true },
         names: Names { sip_uris: Vec::new(), dns: names.iter().map(|name| (*name).to_owned()).collect() },
         fingerprint: [0; 32],

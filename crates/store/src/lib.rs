@@ -7,6 +7,7 @@
 
 mod backup;
 mod call_records;
+mod domain_trust;
 mod error;
 mod health;
 mod meetings;
@@ -26,6 +27,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use backup::{Contents, Restored, back_up, restore};
 pub use call_records::{CALL_RECORDS_MAX, CallQuery, StoredCall};
+pub use domain_trust::{StoredTrust, TrustChange};
 pub use error::StoreError;
 pub use health::Unwritable;
 pub use meetings::StoredMeeting;

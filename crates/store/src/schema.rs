@@ -116,6 +116,14 @@ const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX call_legs_call_id ON call_legs (call_id);
     CREATE INDEX call_legs_closed ON call_legs (closed);",
+    // Pinned certificates (SHA-256) and authorities of a domain's own (DER).
+    "CREATE TABLE domain_trust (
+        domain TEXT NOT NULL CHECK (domain = lower(domain)),
+        kind TEXT NOT NULL CHECK (kind IN ('pin', 'anchor')),
+        value BLOB NOT NULL CHECK (kind = 'anchor' OR length(value) = 32),
+        added INTEGER NOT NULL,
+        PRIMARY KEY (domain, kind, value)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 #[cfg(test)]

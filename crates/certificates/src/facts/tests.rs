@@ -109,20 +109,34 @@ fn sip_uris_are_read_as_rfc_5922_reads_them() {
 #[test]
 fn a_partner_s_authority_is_told_apart_and_a_public_one_wins() {
     let (own, both) = (Authority::root("Fabrikam CA"), Authority::root("Root"));
-    let vouched = |domain: &str| vec![domain.to_owned()];
-    let roots = Roots::empty()
-        .with_certificates(&[both.certificate()])
-        .and_then(|roots| {
-            roots.with_partner_certificates(&[own.certificate(), both.certificate()], &vouched("Fabrikam.com"))
-        })
-        .and_then(|roots| roots.with_partner_certificates(&[own.certificate()], &vouched("tailspin.com")))
-        .expect("roots");
+    let roots = Roots::empty().with_certificates(&[both.certificate()]).expect("roots");
+    let clone = roots.clone();
+    clone.replace_partner_authorities(&[own.certificate(), both.certificate(), own.certificate()]).expect("roots");
     let chain = |authority: &Authority| facts(&authority.issue(Wish::default()).chain, &roots, now()).chain;
-    let domains = vec!["fabrikam.com".to_owned(), "tailspin.com".to_owned()];
-    assert_eq!(chain(&own), Ok(Anchor::Partner { name: "CN=Fabrikam CA".into(), domains }));
+    let fingerprint = crate::roots::fingerprint(&own.certificate());
+    assert_eq!(chain(&own), Ok(Anchor::Partner { name: "CN=Fabrikam CA".into(), fingerprint }));
     assert_eq!(chain(&both), public("CN=Root"));
     let expired = own.issue(Wish { years: Some((2020, 2025)), ..Wish::default() });
     assert_eq!(facts(&expired.chain, &roots, now()).chain, Err(Why::Expired));
+    clone.replace_partner_authorities(&[CertificateDer::from(vec![0])]).expect_err("no authority");
+    assert!(chain(&own).is_ok());
+    clone.replace_partner_authorities(&[]).expect("roots");
+    assert_eq!(chain(&own), Err(Why::UnknownIssuer));
+    assert_eq!(chain(&both), public("CN=Root"));
+}
+
+#[test]
+fn its_own_dates_are_a_fact_beside_the_chain() {
+    let nobody = Authority::root("Nobody");
+    let validity = |years| {
+        let facts = facts(&nobody.issue(Wish { years, ..Wish::default() }).chain, &Roots::empty(), now());
+        assert!(facts.chain.is_err());
+        facts.validity
+    };
+    assert_eq!(validity(Some((2020, 2030))), Ok(()));
+    assert_eq!(validity(Some((2020, 2025))), Err(Why::Expired));
+    assert_eq!(validity(Some((2030, 2035))), Err(Why::NotYetValid));
+    assert_eq!(facts(&[], &Roots::empty(), now()).validity, Err(Why::Expired));
 }
 
 #[test]

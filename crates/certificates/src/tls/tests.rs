@@ -1,7 +1,7 @@
 //! Whole handshakes in memory: what ends one, what does not, and which facts remain.
 
 use federation::trust::{Anchor, PeerCertificate, Why};
-use federation::verification::{Role, Rung, Verdict, judge};
+use federation::verification::{Claim, Role, Rung, Verdict, judge};
 use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore};
@@ -60,7 +60,7 @@ fn a_stock_verifier_refuses_an_honest_partner_and_ours_records_it() {
     let pair = connect(&client(Some(&theirs)), &server(&ours)).expect("a connection");
     let facts = facts_at_server(&pair, &root.roots());
     assert_eq!(facts.chain, Ok(Anchor::Public { name: "CN=Root".into() }));
-    assert!(matches!(judge(&facts, Role::Client, "fabrikam.com", None, None), Verdict::Proven(Rung::Domain)));
+    assert!(matches!(judge(&facts, Role::Client, &Claim::of("fabrikam.com"), None), Verdict::Proven(Rung::Domain)));
     assert_eq!(pair.server.protocol_version(), Some(ProtocolVersion::TLSv1_3));
     assert_eq!((pair.server.alpn_protocol(), pair.client.alpn_protocol()), (None, None));
 }
@@ -76,7 +76,7 @@ fn a_certificate_for_sip_domains_only_serves_both_ways() {
     for (facts, role, domain) in
         [(client_facts, Role::Client, "fabrikam.com"), (server_facts, Role::Server, "contoso.com")]
     {
-        assert!(matches!(judge(&facts, role, domain, None, None), Verdict::Proven(Rung::Domain)));
+        assert!(matches!(judge(&facts, role, &Claim::of(domain), None), Verdict::Proven(Rung::Domain)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! `comity partner ...`
 
+mod trust;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -12,6 +14,7 @@ use server::control::answers::{
 };
 use server::{domain, moment};
 
+use self::trust::TrustChange;
 use super::Global;
 use super::route::{print_advice, print_certificate};
 use crate::client::{Client, segment};
@@ -65,6 +68,18 @@ pub enum PartnerCommand {
         #[arg(value_parser = domain::parse)]
         domain: String,
     },
+    /// Pin a domain's certificates, or trust an authority of its own for it alone; what is not named stays as it is
+    #[command(after_help = "Examples:\n  \
+        comity partner trust fabrikam.example --pin 9F86D081...             only this certificate proves it from now on\n  \
+        comity partner trust fabrikam.example --anchor fabrikam-ca.pem      its own authority vouches for it\n  \
+        comity partner trust fabrikam.example --no-pins --no-anchors        as for everybody else")]
+    Trust {
+        /// The partner's SIP domain: the part after the @
+        #[arg(value_parser = domain::parse)]
+        domain: String,
+        #[command(flatten)]
+        change: TrustChange,
+    },
     /// Forget what was learnt about a domain: DNS answers, servers that failed, lost connections
     #[command(after_help = "Example:\n  comity partner reset fabrikam.example      after its DNS was corrected")]
     Reset {
@@ -103,6 +118,7 @@ pub async fn run(global: &Global, command: PartnerCommand) -> Result<ExitCode, F
             let change: PartnerChange = client.delete(&format!("{}?only=allowed", path(&domain))).await?;
             global.print(&change, || println!("{domain} has no entry any more"))
         }
+        PartnerCommand::Trust { domain, change } => trust::change(global, &mut client, &domain, &change).await,
         PartnerCommand::Reset { domain } => {
             let reset: PartnerReset = client.post(&format!("{}/reset", path(&domain)), &()).await?;
             global.print(&reset, || print_reset(&reset))
@@ -170,6 +186,7 @@ fn print_detail(detail: &PartnerDetail) {
             println!("  comment: {}", entry.comment);
         }
     }
+    trust::print(&detail.trust, "  ");
     for way in &detail.ways {
         println!("  messages go to {} ({}): {}", way.target, way.address, rung_sentence(&way.rung));
     }

@@ -85,6 +85,10 @@ impl Authority {
         Authority { pem, issuer: rcgen::Issuer::new(params, key) }
     }
 
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// A certificate for these names in one file, its key in the other.
     pub fn issue(&self, names: &[&str], chain: &Path, key_file: &Path) {
         self.issue_until(names, chain, key_file, SystemTime::now() + Duration::from_secs(365 * 86_400));

@@ -8,13 +8,13 @@ use crate::discovery::SrvResult;
 use crate::partner::{PartnerKind, Partners, Standing};
 use crate::refusal;
 use crate::trust::PeerCertificate;
-use crate::verification::{Role, Rung, Verdict, judge};
+use crate::verification::{Claim, Role, Rung, Verdict, judge};
 
 /// The other end of the flow, with the edge its partner entry names.
 pub(super) struct Peer<'a> {
     pub(super) certificate: &'a PeerCertificate,
     pub(super) role: Role,
-    pub(super) edge: Option<&'a str>,
+    pub(super) claim: Claim<'a>,
 }
 
 /// Comes first, so that a peer that can prove nothing cannot sound out the partner list.
@@ -36,10 +36,10 @@ pub(super) fn check_standing<'a>(partners: &'a Partners, domain: &str) -> Result
     }
 }
 
-pub(super) fn check_domain(peer: &Peer<'_>, domain: &str, srv: Option<&SrvResult>) -> Result<Rung, Stop> {
-    match judge(peer.certificate, peer.role, domain, peer.edge, srv) {
+pub(super) fn check_domain(peer: &Peer<'_>, srv: Option<&SrvResult>) -> Result<Rung, Stop> {
+    match judge(peer.certificate, peer.role, &peer.claim, srv) {
         Verdict::Proven(rung) => Ok(rung),
-        Verdict::Needs => Err(Stop::Needs(Question::Srv { domain: domain.to_owned() })),
+        Verdict::Needs => Err(Stop::Needs(Question::Srv { domain: peer.claim.domain.to_owned() })),
         Verdict::Failed(refusal) => Err(Stop::Refused(refusal)),
     }
 }

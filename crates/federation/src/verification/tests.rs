@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::discovery::{SrvAnswer, SrvFailure, SrvTarget};
+use crate::trust::Fingerprint;
 
 const FABRIKAM: &str = "fabrikam.com";
 
@@ -9,6 +10,7 @@ fn certificate(sip_uris: &[&str], dns: &[&str]) -> PeerCertificate {
     let own = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
     PeerCertificate {
         chain: Ok(Anchor::Public { name: "Root".into() }),
+        validity: Ok(()),
         purposes: Purposes { server_auth: true, stated: true, ..Purposes::default() },
         names: Names { sip_uris: own(sip_uris), dns: own(dns) },
         fingerprint: [0; 32],
@@ -44,7 +46,7 @@ fn refusal(verdict: Verdict) -> Refusal {
 }
 
 fn judge_client(certificate: &PeerCertificate, edge: Option<&str>, srv: Option<&SrvResult>) -> Verdict {
-    judge(certificate, Role::Client, FABRIKAM, edge, srv)
+    judge(certificate, Role::Client, &Claim { edge, ..Claim::of(FABRIKAM) }, srv)
 }
 
 #[test]
@@ -61,7 +63,10 @@ fn the_edge_of_the_partner_entry_proves_the_domain() {
 fn the_sip_uri_or_else_the_dns_name_of_the_domain_proves_it() {
     assert_eq!(rung(judge_client(&certificate(&[FABRIKAM], &[]), None, None)), Rung::Domain);
     assert_eq!(rung(judge_client(&certificate(&[], &["x.example", FABRIKAM]), None, None)), Rung::Domain);
-    assert_eq!(rung(judge(&certificate(&[FABRIKAM], &[]), Role::Server, "Fabrikam.COM.", None, None)), Rung::Domain);
+    assert_eq!(
+        rung(judge(&certificate(&[FABRIKAM], &[]), Role::Server, &Claim::of("Fabrikam.COM."), None)),
+        Rung::Domain
+    );
 }
 
 #[test]
@@ -146,10 +151,44 @@ fn a_bad_chain_fails_whatever_it_names() {
 #[test]
 fn a_partner_s_authority_vouches_for_its_domains_only() {
     let mut certificate = certificate(&[FABRIKAM, "contoso.com"], &[]);
-    certificate.chain = Ok(Anchor::Partner { name: "Fabrikam CA".into(), domains: vec![FABRIKAM.into()] });
-    assert_eq!(rung(judge_client(&certificate, None, None)), Rung::Domain);
-    let refused = refusal(judge(&certificate, Role::Client, "contoso.com", None, None));
-    assert_eq!(refused.word, "certificate-untrusted");
+    certificate.chain = Ok(Anchor::Partner { name: "Fabrikam CA".into(), fingerprint: [7; 32] });
+    let said = |anchors: &[Fingerprint]| DomainTrust { anchors: anchors.to_vec(), pins: vec![] };
+    let judged =
+        |domain, trust: &DomainTrust| judge(&certificate, Role::Client, &Claim { domain, edge: None, trust }, None);
+    assert_eq!(rung(judged(FABRIKAM, &said(&[[6; 32], [7; 32]]))), Rung::Domain);
+    for (domain, trust) in [("contoso.com", said(&[])), ("contoso.com", said(&[[6; 32]])), (FABRIKAM, said(&[]))] {
+        assert_eq!(refusal(judged(domain, &trust)).word, "certificate-untrusted");
+    }
+}
+
+#[test]
+fn a_pin_takes_the_place_of_chain_and_names_and_of_nothing_else() {
+    let mut shown = certificate(&[], &["elsewhere.example"]);
+    shown.chain = Err(Why::UnknownIssuer);
+    shown.fingerprint = [7; 32];
+    let pinned = |certificate: &PeerCertificate, role, pins: &[Fingerprint]| {
+        let trust = DomainTrust { pins: pins.to_vec(), anchors: vec![] };
+        judge(certificate, role, &Claim { domain: FABRIKAM, edge: None, trust: &trust }, None)
+    };
+    for role in [Role::Client, Role::Server] {
+        assert_eq!(rung(pinned(&shown, role, &[[6; 32], [7; 32]])), Rung::Pin);
+    }
+    let expired = PeerCertificate { validity: Err(Why::Expired), ..shown.clone() };
+    assert_eq!(refusal(pinned(&expired, Role::Client, &[[7; 32]])).word, "certificate-expired");
+    let for_clients = Purposes { client_auth: true, stated: true, ..Purposes::default() };
+    let for_clients = PeerCertificate { purposes: for_clients, ..shown };
+    assert_eq!(rung(pinned(&for_clients, Role::Client, &[[7; 32]])), Rung::Pin);
+    assert_eq!(refusal(pinned(&for_clients, Role::Server, &[[7; 32]])).word, "certificate-purpose");
+}
+
+#[test]
+fn where_a_certificate_is_pinned_no_other_proves_the_domain() {
+    let good = certificate(&[FABRIKAM], &["edge.fabrikam.com"]);
+    let trust = DomainTrust { pins: vec![[7; 32]], anchors: vec![] };
+    let claim = Claim { domain: FABRIKAM, edge: Some("edge.fabrikam.com"), trust: &trust };
+    let refused = refusal(judge(&good, Role::Server, &claim, Some(&srv(&["edge.fabrikam.com"]))));
+    assert_eq!((refused.status, refused.word.as_str()), (403, "certificate-pin-changed"));
+    assert!(refused.reason.contains(&"07".repeat(32)) && refused.reason.contains(&"00".repeat(32)), "{refused:?}");
 }
 
 #[test]
@@ -168,7 +207,7 @@ fn a_client_may_show_any_tls_purpose_and_a_server_never_clientauth_alone() {
         let mut certificate = certificate(&[FABRIKAM], &[]);
         certificate.purposes = purposes;
         for (role, accepted) in [(Role::Client, as_client), (Role::Server, as_server)] {
-            match judge(&certificate, role, FABRIKAM, None, None) {
+            match judge(&certificate, role, &Claim::of(FABRIKAM), None) {
                 Verdict::Proven(Rung::Domain) => assert!(accepted, "{purposes:?} {role:?}"),
                 Verdict::Failed(refused) => {
                     assert!(!accepted, "{purposes:?} {role:?}");

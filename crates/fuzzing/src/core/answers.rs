@@ -73,6 +73,7 @@ pub fn certificate(domain: &str, is_trusted: bool) -> PeerCertificate {
     let anchor = Anchor::Public { name: "An Authority".into() };
     PeerCertificate {
         chain: if is_trusted { Ok(anchor) } else { Err(Why::UnknownIssuer) },
+        validity: Ok(()),
         purposes: Purposes { client_auth: true, server_auth: true, sip_domain: false, any: false, stated: true },
         names: Names { sip_uris: vec![], dns: vec![format!("sip.{domain}"), domain.to_owned()] },
         fingerprint: [1; 32],

@@ -145,6 +145,14 @@ fn about_certificate(word: Word, partner: &str) -> Option<Words> {
                  else ask {partner} for a certificate that names {partner}, or somebody else uses its name"
             ),
         ),
+        Word::CertificatePinChanged => words(
+            Side::Partner,
+            format!("another certificate was shown for {partner} than the one that is pinned here"),
+            format!(
+                "ask {partner}'s administrator, by another way than this, whether it was renewed, and what its fingerprint is \
+                 (SHA-256); if so: comity partner trust {partner} --pin FINGERPRINT; else somebody else uses its name"
+            ),
+        ),
         Word::MixedTraffic => words(
             Side::Partner,
             "one connection carried requests of a partner and of users, or of two kinds of sender",
@@ -395,6 +403,9 @@ fn not_accepted(word: Word) -> Option<&'static str> {
             "see what ours proves and what it does not: comity check; tell the partner the name of our edge"
         }
         Word::CertificatePurpose => "see what comity check says of it; get one that is made for servers (serverAuth)",
+        Word::CertificatePinChanged => {
+            "the partner has pinned an earlier certificate of ours: tell it the fingerprint of this one (comity check)"
+        }
         Word::CertificateMissing => "see whether it can be shown: comity check, comity status",
         _ => return None,
     })

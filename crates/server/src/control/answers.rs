@@ -3,6 +3,7 @@
 mod conference;
 mod diagnosis;
 mod meeting;
+mod trust;
 
 use std::net::SocketAddr;
 
@@ -24,6 +25,7 @@ pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
     OccurrenceAnswer, SettingsChange, local,
 };
+pub use trust::{AnchorAnswer, NewTrust, TrustAnswer, TrustChanged};
 
 /// `GET /api/status`
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -161,6 +163,9 @@ pub struct PartnerDetail {
     pub entry: Option<PartnerAnswer>,
     /// What follows for the domain, in one sentence.
     pub meaning: String,
+    /// What was said of its certificates.
+    #[serde(default)]
+    pub trust: TrustAnswer,
     /// Our connections to it.
     pub links: Vec<LinkAnswer>,
     /// The ways that are up, one for each server and rung.

@@ -47,6 +47,7 @@ impl Control {
             stored: stored.ok(),
             messages_expired: counts.messages_expired_total(),
             store_failures: counts.store_failures_total(),
+            pins_changed: counts.pins_changed_total(),
             records_dropped: counts.records_dropped_total(),
             resources: tokio::task::spawn_blocking(Resources::of_this_program).await.ok().flatten(),
         }

@@ -36,6 +36,7 @@ use tokio::sync::Mutex;
 
 use crate::certificate_service::CertificateState;
 use crate::config::Config;
+use crate::domain_trust;
 use crate::metrics::{LastAnswers, ServerCounts};
 use crate::workers::Workers;
 use error::ControlError;
@@ -82,6 +83,7 @@ impl Control {
             .route("/api/partners", get(partners::list))
             .route("/api/partners/{domain}", get(partners::show).put(partners::put).delete(partners::remove))
             .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
+            .route("/api/partners/{domain}/trust", put(partners::trust::put))
             .route("/api/meetings", get(meetings::list).post(meetings::create))
             .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
             .route("/api/meetings/{id}/mail", axum::routing::post(meetings::mail))
@@ -102,10 +104,16 @@ impl Control {
 
     /// Gives the workers the table of partners as it is stored.
     async fn publish_partners(&self) -> Result<(), StoreError> {
-        let State { config, store, workers, publishing, .. } = &*self.0;
+        let State { config, store, workers, publishing, certificate, .. } = &*self.0;
+        let roots = certificate.roots();
         let _one_at_a_time = publishing.lock().await;
         let switches = config.federation;
-        workers.publish(store.read(move |store| partners_of(store, switches.enabled, switches.discovery)).await?);
+        let read = move |store: &Store| {
+            Ok((partners_of(store, switches.enabled, switches.discovery)?, domain_trust::authorities(store)?))
+        };
+        let (partners, authorities) = store.read(read).await?;
+        domain_trust::enforce(&roots, &authorities);
+        workers.publish(partners);
         Ok(())
     }
 }
@@ -113,7 +121,7 @@ impl Control {
 /// The table of partners as the workers use it.
 pub(crate) fn partners_of(store: &Store, federation: bool, discovery: bool) -> Result<Partners, StoreError> {
     let list = store.partners()?.into_iter().map(|stored| stored.partner).collect();
-    Ok(Partners::new(list, federation, discovery))
+    Ok(Partners::new(list, federation, discovery).with_trust(domain_trust::read(store)?))
 }
 
 /// The API on the store alone, for a command while no server runs. Returns the client's end of its only connection;

@@ -1,6 +1,7 @@
 //! `/api/partners`: a change is stored, then in force in every worker, then answered.
 
 mod detail;
+pub(super) mod trust;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -31,7 +32,9 @@ pub(super) async fn show(
     let entry = control.0.store.read(move |store| store.partner(&wanted)).await?.map(PartnerAnswer::from);
     let query = DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN) };
     let switches = control.0.config.federation;
+    let trust = trust::of(&control, &domain).await?;
     let detail = PartnerDetail {
+        trust,
         meaning: meaning(entry.as_ref(), switches),
         links: links(&control, &domain).await,
         decisions: decisions(&control, query).await?,

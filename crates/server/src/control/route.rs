@@ -18,8 +18,8 @@ use certificates::{Roots, ServedIdentity};
 use federation::discovery::{SrvFailure, SrvResult, srv_names};
 use federation::partner::{PartnerKind, Standing};
 use federation::route::{NextHopTarget, RoutePlan, plan};
-use federation::trust::PeerCertificate;
-use federation::verification::{Role, Verdict, judge};
+use federation::trust::{DomainTrust, PeerCertificate};
+use federation::verification::{Claim, Role, Verdict, judge};
 use net::{Probe, Resolver, probe};
 
 use super::answers::{
@@ -30,6 +30,7 @@ use super::partners::{meaning, sip_domain};
 use super::{Control, partners_of};
 use crate::certificate;
 use crate::config::Config;
+use crate::domain_trust;
 
 pub(super) async fn show(
     State(control): State<Control>,
@@ -41,13 +42,16 @@ pub(super) async fn show(
     let wanted = domain.clone();
     let read = move |store: &store::Store| {
         let entry = store.partner(&wanted)?.map(PartnerAnswer::from);
-        Ok((entry, partners_of(store, switches.enabled, switches.discovery)?))
+        let partners = partners_of(store, switches.enabled, switches.discovery)?;
+        Ok((entry, partners, domain_trust::authorities(store)?))
     };
-    let (entry, partners) = control.0.store.read(read).await?;
+    let (entry, partners, authorities) = control.0.store.read(read).await?;
     let tools = Tools::new(&control.0.config)?;
+    domain_trust::enforce(&tools.roots, &authorities);
     if is_ours {
         let meaning = own::meaning(&domain);
-        let walked = walk(&tools, Standing::Discovered, RouteAnswer::begin(domain, entry, meaning)).await;
+        let ground = Ground { standing: Standing::Discovered, trust: partners.trust(&domain) };
+        let walked = walk(&tools, ground, RouteAnswer::begin(domain.clone(), entry, meaning)).await;
         return Ok(Json(own::conclude(walked)));
     }
     let meaning = meaning(entry.as_ref(), switches);
@@ -56,7 +60,8 @@ pub(super) async fn show(
         Standing::Unknown => Standing::Discovered,
         standing => standing,
     };
-    let walked = walk(&tools, standing, RouteAnswer::begin(domain.clone(), entry, meaning)).await;
+    let ground = Ground { standing, trust: partners.trust(&domain) };
+    let walked = walk(&tools, ground, RouteAnswer::begin(domain.clone(), entry, meaning)).await;
     Ok(Json(conclusion::conclude(walked, partners.standing(&domain))))
 }
 
@@ -111,7 +116,14 @@ fn roots_alone(config: &Config) -> Roots {
     loaded.unwrap_or_default()
 }
 
-async fn walk(tools: &Tools, standing: Standing<'_>, mut answer: RouteAnswer) -> RouteAnswer {
+/// What the administrator has said about the domain.
+struct Ground<'a> {
+    standing: Standing<'a>,
+    trust: &'a DomainTrust,
+}
+
+async fn walk(tools: &Tools, ground: Ground<'_>, mut answer: RouteAnswer) -> RouteAnswer {
+    let Ground { standing, trust } = ground;
     let domain = answer.domain.clone();
     answer.own_certificate_problem.clone_from(&tools.own_certificate.problem);
     answer.own_certificate_warnings.clone_from(&tools.own_certificate.warnings);
@@ -135,10 +147,11 @@ async fn walk(tools: &Tools, standing: Standing<'_>, mut answer: RouteAnswer) ->
         }
     };
     let mut seen = look_at(tools, targets).await;
-    if srv.is_none() && (Judgement { domain: &domain, edge, srv: None }).needs_srv(&seen) {
+    let claim = Claim { domain: &domain, edge, trust };
+    if srv.is_none() && (Judgement { claim, srv: None }).needs_srv(&seen) {
         srv = Some(look_up(tools, &domain, &mut answer.queries).await);
     }
-    Judgement { domain: &domain, edge, srv: srv.as_ref() }.write(&mut seen);
+    Judgement { claim, srv: srv.as_ref() }.write(&mut seen);
     answer.targets = seen.into_iter().map(|(step, _)| step).collect();
     answer
 }
@@ -207,14 +220,13 @@ async fn look_at_address(
 
 /// What the ladder is asked with.
 struct Judgement<'a> {
-    domain: &'a str,
-    edge: Option<&'a str>,
+    claim: Claim<'a>,
     srv: Option<&'a SrvResult>,
 }
 
 impl Judgement<'_> {
     fn of(&self, certificate: &PeerCertificate) -> Verdict {
-        judge(certificate, Role::Server, self.domain, self.edge, self.srv)
+        judge(certificate, Role::Server, &self.claim, self.srv)
     }
 
     fn needs_srv(&self, seen: &[Seen]) -> bool {

@@ -63,6 +63,7 @@ pub static ALL: &[&Metric] = &[
     &partners::CONNECTIONS,
     &partners::CONNECTS_FAILED,
     &partners::SERVERS_FAILED,
+    &partners::PINS_CHANGED,
     &partners::REQUESTS_SENT,
     &partners::REQUESTS_RETRIED,
     &partners::RESPONSES,

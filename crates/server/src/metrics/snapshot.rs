@@ -37,6 +37,7 @@ pub(crate) struct ServerSnapshot {
     pub stored: Option<StoredSnapshot>,
     pub messages_expired: u64,
     pub store_failures: u64,
+    pub pins_changed: u64,
     pub records_dropped: u64,
     /// Absent where the system does not tell.
     pub resources: Option<Resources>,
@@ -97,6 +98,7 @@ impl LastAnswers {
 pub(crate) struct ServerCounts {
     messages_expired: Arc<AtomicU64>,
     store_failures: Arc<AtomicU64>,
+    pins_changed: Arc<AtomicU64>,
     records_dropped: Arc<AtomicU64>,
 }
 
@@ -111,6 +113,14 @@ impl ServerCounts {
 
     pub(crate) fn store_failures_total(&self) -> u64 {
         self.store_failures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn pin_changed(&self) {
+        self.pins_changed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn pins_changed_total(&self) -> u64 {
+        self.pins_changed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn record_dropped(&self) {

@@ -138,6 +138,7 @@ fn snapshot(workers: u16) -> Snapshot {
         stored: Some(stored),
         messages_expired: 303,
         store_failures: 304,
+        pins_changed: 310,
         records_dropped: 309,
         resources: Some(Resources {
             open_files: 305,

@@ -12,7 +12,7 @@ use federation::flow::{FlowFacts, FlowKind};
 use federation::partner::{PartnerKind, Standing};
 use federation::refusal;
 use federation::route::{RoutePlan, plan};
-use federation::verification::{Role, Rung, Verdict, judge};
+use federation::verification::{Claim, Role, Rung, Verdict, judge};
 use sip::Refusal;
 
 use super::{Attempt, LinkKey, Rest, Stage, Waiter, check_standing};
@@ -120,16 +120,18 @@ impl Core {
             self.drop_unproven(&facts);
             return self.fail_link(now, key, refusal);
         }
-        let edge = match self.partners.standing(&key.domain) {
+        let partners = self.partners.clone();
+        let edge = match partners.standing(&key.domain) {
             Standing::Allowed(partner) => match &partner.kind {
-                PartnerKind::AllowedServer { edge } => Some(edge.clone()),
+                PartnerKind::AllowedServer { edge } => Some(edge.as_str()),
                 PartnerKind::AllowedDomain | PartnerKind::Blocked => None,
             },
             _ => None,
         };
         let srv: Option<SrvResult> = self.discovery.lookup(now, &key.domain).cloned();
+        let claim = Claim { domain: &key.domain, edge, trust: partners.trust(&key.domain) };
         let verdict = match facts.secure_certificate() {
-            Some(certificate) => judge(certificate, Role::Server, &key.domain, edge.as_deref(), srv.as_ref()),
+            Some(certificate) => judge(certificate, Role::Server, &claim, srv.as_ref()),
             None => Verdict::Failed(refusal::partner_certificate("the partner showed no certificate")),
         };
         match verdict {

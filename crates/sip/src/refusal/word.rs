@@ -63,6 +63,7 @@ words! {
     CertificateExpired     "certificate-expired"     [403],           Partners, "admission";
     CertificatePurpose     "certificate-purpose"     [403],           Partners, "admission";
     CertificateName        "certificate-name"        [403],           Partners, "admission";
+    CertificatePinChanged  "certificate-pin-changed" [403],           Partners, "admission";
     FederationOff          "federation-off"          [403],           Both,     "the partner list";
     DomainBlocked          "domain-blocked"          [403],           Both,     "the partner list";
     DomainNotAllowed       "domain-not-allowed"      [403],           Both,     "the partner list";

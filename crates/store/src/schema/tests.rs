@@ -36,6 +36,8 @@ const ROWS: &[&str] = &[
         '{"call_id":"c1","who":"bob@fabrikam.example","closed_unix_ms":2000,"report":{"encoding":null,"is_protected":false,
           "packets_received":3,"packets_sent":0,"packets_lost":0,"packets_late":0,"jitter_ms":0.0,"jitter_ms_max":0.0,
           "peer_lost":0,"peer_jitter_ms":0.0,"round_trip_ms":null,"gap_ms_max":0}}');"#,
+    "INSERT INTO domain_trust VALUES ('fabrikam.example', 'pin', zeroblob(32), 7);
+    INSERT INTO domain_trust VALUES ('fabrikam.example', 'anchor', x'3000', 8);",
 ];
 
 /// As the server of that version left it.
@@ -110,8 +112,15 @@ fn check_calls(store: &Store) {
     assert_eq!(calls[0].legs[0].report.packets_received, 3);
 }
 
+fn check_domain_trust(store: &Store) {
+    let trust = store.domain_trust().unwrap();
+    assert_eq!((trust.len(), &trust["fabrikam.example"].pins[..]), (1, &[[0; 32]][..]));
+    assert_eq!(trust["fabrikam.example"].anchors, [vec![0x30, 0]]);
+}
+
 /// What each step brought, looked at by what reads it.
-const CHECKS: &[fn(&Store)] = &[check_users_partners_refusals, check_messages, check_meetings, check_calls];
+const CHECKS: &[fn(&Store)] =
+    &[check_users_partners_refusals, check_messages, check_meetings, check_calls, check_domain_trust];
 
 #[test]
 fn every_earlier_version_is_brought_up_to_date_and_read() {

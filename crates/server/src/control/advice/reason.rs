@@ -24,8 +24,13 @@ pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuse
 
 /// What is wrong with the certificate that the partner's server showed when we connected to it.
 fn shown_to_us(reason: &str, partner: &str) -> Option<Advice> {
-    const WORDS: [Word; 4] =
-        [Word::CertificateUntrusted, Word::CertificateExpired, Word::CertificatePurpose, Word::CertificateName];
+    const WORDS: [Word; 5] = [
+        Word::CertificateUntrusted,
+        Word::CertificateExpired,
+        Word::CertificatePurpose,
+        Word::CertificateName,
+        Word::CertificatePinChanged,
+    ];
     let word = WORDS.into_iter().find(|word| reason.contains(word.as_str()))?;
     let advice = for_refusal(word.as_str(), 403, Refuser::UsToPartner, partner);
     Some(Advice { next: format!("{}; to see it: comity route {partner}", advice.next), ..advice })

@@ -175,6 +175,7 @@ pub struct CountsAnswer {
 /// What a rung of the ladder means, for whoever has not read about it.
 pub fn rung_sentence(rung: &str) -> String {
     match rung {
+        "pin" => "the certificate is the one that is pinned here (pin)".to_owned(),
         "edge-fqdn" => "the certificate names the edge of the partner entry (edge-fqdn)".to_owned(),
         "domain" => "the certificate names the SIP domain itself (domain)".to_owned(),
         "edge-in-domain" => {

@@ -13,7 +13,7 @@ use super::super::Control;
 use super::super::advice::{self, Refuser};
 use super::super::answers::{
     Advice, CertificateAnswer, CountsAnswer, DecisionAnswer, DiscoveryAnswer, PartnerAnswer, PartnerDetail,
-    PartnerWord, SeenAnswer, Side, TroubleAnswer, WayAnswer,
+    PartnerWord, SeenAnswer, Side, TroubleAnswer, TrustAnswer, WayAnswer,
 };
 use crate::config::FederationSwitches;
 
@@ -38,6 +38,7 @@ pub(super) async fn gather(control: &Control, domain: String, entry: Option<Part
     }
     PartnerDetail {
         meaning: String::new(),
+        trust: TrustAnswer::default(),
         links: Vec::new(),
         ways,
         discovery: statuses.iter().find_map(|(_, status, _)| discovery(status)),
@@ -220,6 +221,7 @@ mod tests {
             domain: "fabrikam.example".into(),
             entry: None,
             meaning: String::new(),
+            trust: TrustAnswer::default(),
             links: Vec::new(),
             ways: Vec::new(),
             discovery: None,

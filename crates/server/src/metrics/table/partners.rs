@@ -53,6 +53,14 @@ pub(crate) static SERVERS_FAILED: Metric = Metric {
     read: |all| one(all.sum_core(|core| core.partner_servers_failed)),
 };
 
+pub(crate) static PINS_CHANGED: Metric = Metric {
+    name: "comity_partner_pins_changed_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Requests refused because another certificate was shown than the one that is pinned for the domain",
+    read: |all| one(all.server.pins_changed),
+};
+
 pub(crate) static REQUESTS_SENT: Metric = Metric {
     name: "comity_partner_requests_sent_total",
     kind: Kind::Counter,
