@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use federation::trust::{Anchor, Fingerprint};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use sha2::{Digest, Sha256};
-use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator};
+use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, VerifiedPath};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::load::{LoadError, read_certificates};
@@ -151,10 +151,26 @@ impl AnchorSet {
             now,
             usage,
             None,
-            None,
+            Some(&check_signers),
         )?;
         let found = self.trust_anchors.iter().position(|known| known == path.anchor());
         Ok(self.anchors[found.expect("a path ends at one of the anchors it was searched with")].clone())
+    }
+}
+
+/// Whoever signs certificates needs a key for that, where its certificate says what the key is for (RFC 5280 4.2.1.3 and
+/// 6.1.4 n); webpki leaves this to us.
+fn check_signers(path: &VerifiedPath<'_>) -> Result<(), Error> {
+    let may_sign = |der: CertificateDer<'_>| match X509Certificate::from_der(&der) {
+        Ok((_, certificate)) => match certificate.key_usage() {
+            Ok(usage) => usage.is_none_or(|usage| usage.value.key_cert_sign()),
+            Err(_) => false,
+        },
+        Err(_) => false,
+    };
+    match path.intermediate_certificates().all(|authority| may_sign(authority.der())) {
+        true => Ok(()),
+        false => Err(Error::EndEntityUsedAsCa),
     }
 }
 

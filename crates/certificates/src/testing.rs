@@ -54,6 +54,15 @@ impl Authority {
         Authority { issuer, above }
     }
 
+    /// One whose key is for signatures, but not for those of certificates.
+    pub(crate) fn that_may_not_sign_below(&self, name: &str) -> Authority {
+        let mut params = authority_params(name, vec![]);
+        params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        let issuer = CertifiedIssuer::signed_by(params, key(), &self.issuer).expect("an intermediate");
+        let above = [vec![issuer.as_ref().der().clone()], self.above.clone()].concat();
+        Authority { issuer, above }
+    }
+
     pub(crate) fn certificate(&self) -> CertificateDer<'static> {
         self.issuer.as_ref().der().clone()
     }

@@ -1,8 +1,9 @@
-//! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`, `cargo xtask dist`.
+//! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`, `cargo xtask dist`, `cargo xtask zoo`.
 
 mod dist;
 mod docs;
 mod tidy;
+mod zoo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("tidy") => tidy::run(&root()),
         Some("docs") => docs::run(&root(), options.first().map(String::as_str)),
         Some("dist") => dist::run(&root(), options),
+        Some("zoo") => zoo::run(&root(), options),
         Some(other) => {
             eprintln!("xtask: there is no task {other:?}");
             eprintln!("{USAGE}");
@@ -35,4 +37,5 @@ fn root() -> PathBuf {
 const USAGE: &str = "\
 usage: cargo xtask tidy                        check floors, names, files and documents
        cargo xtask docs [--check]              write the pages of docs/reference, or check that they are fresh
-       cargo xtask dist [--profile PROFILE]    make the Debian package, of a release or of a cheaper build";
+       cargo xtask dist [--profile PROFILE]    make the Debian package, of a release or of a cheaper build
+       cargo xtask zoo [--target HOST:PORT]    show a server certificates and peers, bad ones and good ones; --help says more";

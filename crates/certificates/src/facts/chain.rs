@@ -116,6 +116,9 @@ fn why(error: Error) -> Why {
         Error::CertRevoked => Why::Revoked,
         Error::BadDer | Error::BadDerTime | Error::TrailingData(_) => Why::Unreadable(error.to_string()),
         Error::CaUsedAsEndEntity => Why::Other("it is an authority's own certificate".to_owned()),
+        Error::EndEntityUsedAsCa => {
+            Why::Other("what signed it, or a certificate above it, may not sign certificates".to_owned())
+        }
         Error::NameConstraintViolation => {
             Why::Other("an authority of its chain may not vouch for its names".to_owned())
         }

@@ -126,6 +126,14 @@ fn a_partner_s_authority_is_told_apart_and_a_public_one_wins() {
 }
 
 #[test]
+fn whose_key_is_not_for_certificates_vouches_for_nobody() {
+    let root = Authority::root("Root");
+    let chain = |authority: Authority| facts(&authority.issue(Wish::default()).chain, &root.roots(), now()).chain;
+    assert!(matches!(chain(root.that_may_not_sign_below("Mute")), Err(Why::Other(_))));
+    assert_eq!(chain(root.below("Middle", vec![])), public("CN=Root"));
+}
+
+#[test]
 fn its_own_dates_are_a_fact_beside_the_chain() {
     let nobody = Authority::root("Nobody");
     let validity = |years| {
