@@ -8,6 +8,7 @@ pub mod decision;
 pub mod discovery;
 pub mod flow;
 pub mod health;
+pub mod ledger;
 pub mod partner;
 pub mod refusal;
 pub mod route;

@@ -2,6 +2,7 @@
 //! thread of theirs.
 
 use conference::schedule::Meeting;
+use federation::ledger::KeptSuspect;
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use signaling::{Answer, QuestionId, Record};
 use sip::Aor;
@@ -33,6 +34,9 @@ pub trait Accounts: Send + Sync {
 
     /// Keeps what is to be known of a call. Nobody waits for it: where there is no room it is dropped, and counted.
     fn record(&self, record: Record);
+
+    /// Keeps that a discovered partner is suspect. Nobody waits for it.
+    fn keep_suspect(&self, suspect: KeptSuspect);
 }
 
 /// Takes the one answer.
@@ -142,6 +146,8 @@ mod tests {
         fn keep_meeting(&self, _: Meeting) {}
 
         fn record(&self, _: Record) {}
+
+        fn keep_suspect(&self, _: KeptSuspect) {}
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -122,6 +122,8 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
     match handoff {
         // What anybody can send as much of as he likes must not take the room of what was admitted.
         Handoff::Datagram { .. } => Some(handoffs_max / 4),
+        // Nor may those whom nobody allowed take the room of those who are.
+        Handoff::Metered { .. } | Handoff::Missed { .. } => Some(handoffs_max / 2),
         Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
         // What is remembered of a partner's servers fades by itself, and a call is not worth less for want of its record.
         Handoff::WatchPartner { .. }
@@ -179,7 +181,7 @@ mod tests {
         for handoff in [
             Handoff::FlowMoved { flow: FLOW, kind: FlowKind::Client, users: Vec::new() },
             Handoff::FlowEnded { flow: FLOW },
-            Handoff::Cancel { upstream },
+            Handoff::Cancel { upstream, owner: 0 },
         ] {
             assert!(mailbox.send(WorkerMessage::Handoff(handoff)));
         }

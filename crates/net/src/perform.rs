@@ -27,6 +27,16 @@ impl Worker {
             Output::Media(command) => self.media.command(command),
             // The core keeps the record; here it is only told to whoever watches the log.
             Output::Record(record) => self.accounts.record(record),
+            Output::KeepSuspect(suspect) => {
+                let domains = suspect.domains.join(" ");
+                tracing::warn!(
+                    domains,
+                    issuer = suspect.certificate.issuer,
+                    serial = suspect.certificate.serial,
+                    "a discovered partner is suspect: it asks for users who do not exist"
+                );
+                self.accounts.keep_suspect(*suspect);
+            }
             Output::Decided(record) => tracing::debug!(?record, "decided"),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use conference::schedule::Meeting;
+use federation::ledger::KeptSuspect;
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use net::{Accounts, Reply};
 use signaling::Record;
@@ -96,6 +97,14 @@ impl Accounts for StoreAccounts {
             }
         };
         self.store.write_then(move |store| store.put_record(&record), kept);
+    }
+
+    fn keep_suspect(&self, suspect: KeptSuspect) {
+        let counts = self.counts.clone();
+        self.store.write_then(
+            move |store| store.put_suspect(&suspect),
+            move |kept| drop(told(&counts, kept, "that a partner is suspect cannot be kept")),
+        );
     }
 }
 

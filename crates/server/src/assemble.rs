@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use certificates::{LoadError, Roots, ServedIdentity};
 use conference::schedule::Meetings;
 use federation::admission::Organisation;
+use federation::ledger::{DiscoveredTerms, KeptSuspect};
 use federation::partner::Partners;
 use net::media::MediaThreads;
 use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Origins, Resolver, WorkerSetup};
@@ -24,6 +25,7 @@ use crate::certificate;
 use crate::certificate_service::CertificateService;
 use crate::config::Config;
 use crate::control::{Control, ControlSocket, SocketError, meetings_of, partners_of};
+use crate::discovered_report;
 use crate::domain_trust;
 use crate::folders;
 use crate::message_expiry;
@@ -103,6 +105,7 @@ impl Server {
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
         tokio::spawn(message_expiry::run(store.handle(), counts.clone()));
         tokio::spawn(record_expiry::run(store.handle(), counts.clone(), config.keep_days));
+        tokio::spawn(discovered_report::run(workers.clone()));
         let refusals = RefusalLog::new(workers.clone(), store.handle(), counts).start();
         let certificate = certificate.start();
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
@@ -179,6 +182,8 @@ struct Start {
     partners: Arc<Partners>,
     meetings: Arc<Meetings>,
     calls: CallSettings,
+    discovered: DiscoveredTerms,
+    suspects: Arc<Vec<KeptSuspect>>,
     listeners: Vec<ListenerSetup>,
     origins: Arc<Origins>,
     tls_client: Arc<rustls::ClientConfig>,
@@ -204,6 +209,8 @@ impl Start {
             partners: Arc::new(partners_of(&store, switches.enabled, switches.discovery)?),
             meetings: Arc::new(meetings_of(&store)?),
             calls: config.calls,
+            discovered: config.discovered,
+            suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
             listeners: listeners(config, identity)?,
             origins: Arc::new(config.origins.clone()),
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
@@ -229,6 +236,8 @@ impl Start {
             partners: self.partners.clone(),
             meetings: self.meetings.clone(),
             calls: self.calls,
+            discovered: self.discovered,
+            suspects: self.suspects.clone(),
             limits: signaling::Limits::default(),
             random_seed: rand::random(),
         }

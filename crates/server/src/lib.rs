@@ -7,6 +7,7 @@ pub mod certificate;
 mod certificate_service;
 pub mod config;
 pub mod control;
+mod discovered_report;
 pub mod domain;
 mod domain_trust;
 pub mod folders;

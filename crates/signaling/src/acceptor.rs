@@ -20,13 +20,20 @@ use crate::route::{Destination, OwnRoutes, route};
 use crate::shares::{ShareLimits, Shares};
 use crate::{AdmittedRequest, Answer, Handoff, Ingress, Output, Question, Requester, Upstream, WorkerId};
 
-/// The server transactions of this worker, and which owner each was handed to.
+/// The server transactions of this worker, and where each was handed to.
 #[derive(Debug, Default)]
 pub(crate) struct Acceptor {
-    owners_by_server: BTreeMap<ServerTransactionId, WorkerId>,
+    whereabouts_by_server: BTreeMap<ServerTransactionId, Given>,
     /// Those of them whose owner was told that the caller gave up.
     cancelled: BTreeSet<ServerTransactionId>,
     shares: Shares,
+}
+
+/// Where a request went: to its target's owner, perhaps by way of whoever counts it.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    next: WorkerId,
+    owner: WorkerId,
 }
 
 /// A request between its arrival and its admission.
@@ -41,14 +48,18 @@ pub(crate) struct Arrival {
 
 impl Acceptor {
     pub(crate) fn forget(&mut self, id: ServerTransactionId) {
-        self.owners_by_server.remove(&id);
+        self.whereabouts_by_server.remove(&id);
         self.cancelled.remove(&id);
         self.shares.give_back(id);
     }
 
     /// Whoever it was handed to has given it back.
     pub(crate) fn forget_owner(&mut self, id: ServerTransactionId) {
-        self.owners_by_server.remove(&id);
+        self.whereabouts_by_server.remove(&id);
+    }
+
+    pub(crate) fn went_to(&mut self, id: ServerTransactionId, next: WorkerId, owner: WorkerId) {
+        self.whereabouts_by_server.insert(id, Given { next, owner });
     }
 
     pub(crate) fn is_cancelled(&self, id: ServerTransactionId) -> bool {
@@ -237,9 +248,10 @@ impl Core {
         };
         let Arrival { message, facts, own_routes, upstream, .. } = arrival;
         let (ingress, routes_taken) = (Ingress::Flow(facts), own_routes.count);
-        self.give_to_owner(
+        self.meter(
             now,
             AdmittedRequest { message, admitted, ingress, destination, routes_taken, redirections: 0, upstream },
+            own_routes.exit().is_some(),
         );
     }
 
@@ -267,7 +279,7 @@ impl Core {
             self.move_flow(flow.id, owner);
         }
         if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = request.upstream {
-            self.acceptor.owners_by_server.insert(transaction, owner);
+            self.acceptor.went_to(transaction, owner, owner);
         }
         self.hand(owner, Handoff::Request(Box::new(request)));
     }
@@ -303,9 +315,9 @@ impl Core {
             Some(Asker::Recipient(request)) => {
                 self.respond_generated(now, upstream, &request.message, 487);
             }
-            _ => match self.acceptor.owners_by_server.get(&transaction) {
-                Some(owner) => {
-                    self.hand(*owner, Handoff::Cancel { upstream });
+            _ => match self.acceptor.whereabouts_by_server.get(&transaction) {
+                Some(Given { next, owner }) => {
+                    self.hand(*next, Handoff::Cancel { upstream, owner: *owner });
                     self.acceptor.cancelled.insert(transaction);
                 }
                 None => self.cancel_owned(now, upstream),

@@ -210,7 +210,7 @@ impl Core {
         if self.ownership.is_ours(owner) {
             self.cancel_owned(now, upstream);
         } else {
-            self.hand(owner, Handoff::Cancel { upstream });
+            self.hand(owner, Handoff::Cancel { upstream, owner });
         }
     }
 

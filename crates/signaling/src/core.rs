@@ -14,6 +14,7 @@ use federation::admission::Organisation;
 use federation::decision::Decisions;
 use federation::discovery::DiscoveryCache;
 use federation::flow::{Direction, FlowFacts, FlowKind};
+use federation::ledger::{DiscoveredTerms, KeptSuspect, LedgerLimits, Ledgers};
 use federation::partner::Partners;
 use media::LegId;
 use messaging::{Pager, Queues, StoreAndForward};
@@ -68,6 +69,9 @@ pub struct CoreConfig {
     pub partners: Arc<Partners>,
     pub meetings: Arc<Meetings>,
     pub calls: CallSettings,
+    pub discovered: DiscoveredTerms,
+    /// Discovered partners that were suspect when the server ended.
+    pub suspects: Arc<Vec<KeptSuspect>>,
     pub limits: Limits,
     pub random_seed: u64,
 }
@@ -98,6 +102,8 @@ pub struct Core {
     pub(crate) owner: Owner,
     pub(crate) links: Links,
     pub(crate) failover: Failover,
+    pub(crate) discovered: DiscoveredTerms,
+    pub(crate) ledgers: Ledgers,
     pub(crate) counts: CoreCounts,
     pub(crate) counts_by_partner: BTreeMap<String, PartnerCounts>,
     pub(crate) location: LocationService,
@@ -169,9 +175,11 @@ impl Core {
             client_max: limits.client_transactions_max,
         };
         let mint = Mint::new(&config.secret, config.worker, config.incarnation);
+        let ownership = Ownership { worker: config.worker, workers: config.workers };
+        let ledgers = restored(&ownership, config.discovered, &limits.ledgers, &config.suspects);
         let nonce_life = Duration::from_secs(limits.nonce_secs);
         Core {
-            ownership: Ownership { worker: config.worker, workers: config.workers },
+            ownership,
             organisation: config.organisation,
             listeners: config.listeners,
             partners: config.partners,
@@ -187,6 +195,8 @@ impl Core {
             owner: Owner::new(config.incarnation),
             links: Links::default(),
             failover: Failover::default(),
+            discovered: config.discovered,
+            ledgers,
             counts: CoreCounts::default(),
             counts_by_partner: BTreeMap::new(),
             location: LocationService::new(limits.registrar.clone()),
@@ -336,6 +346,8 @@ impl Core {
             undeliverable: self.undeliverable,
             links_by_state: self.links.counts_by_state(),
             partner_servers_failed: self.failover.health.len(),
+            discovered_partners: self.ledgers.len(),
+            suspect_partners: self.ledgers.suspects(),
             is_draining: self.is_draining,
             links: Vec::new(),
         }
@@ -374,7 +386,11 @@ impl Core {
             Handoff::Datagram { facts, message } => self.handle_message(now, facts, *message),
             Handoff::Request(request) => self.own(now, *request),
             Handoff::Redirected(request) => self.redirected(now, *request),
-            Handoff::Cancel { upstream } => self.cancel_owned(now, upstream),
+            Handoff::Metered { request, in_dialog } => self.meter_handed(now, *request, in_dialog),
+            Handoff::Missed { certificate, user } => self.count_missed(now, &certificate, user),
+            // On the way that its request took.
+            Handoff::Cancel { owner, .. } if !self.ownership.is_ours(owner) => self.hand(owner, handoff),
+            Handoff::Cancel { upstream, .. } => self.cancel_owned(now, upstream),
             Handoff::Respond { to, status, response, source } => self.respond_here(now, to, status, response, source),
             Handoff::Response { from, message } => self.handle_response(now, from, *message),
             Handoff::Transmit { flow, bytes } => self.transmit_handed(flow, bytes),
@@ -577,6 +593,14 @@ impl Core {
             u32::try_from((state >> 11) % u64::from(bound.max(1))).expect("the remainder of a u32 fits")
         }
     }
+}
+
+/// The ledgers of suspects that this worker owns.
+fn restored(ownership: &Ownership, terms: DiscoveredTerms, limits: &LedgerLimits, suspects: &[KeptSuspect]) -> Ledgers {
+    let mut ledgers = Ledgers::new(terms, limits.clone());
+    let ours = suspects.iter().filter(|suspect| ownership.is_ours(ownership.of_ledger(&suspect.certificate)));
+    ours.for_each(|suspect| ledgers.restore(suspect.clone()));
+    ledgers
 }
 
 /// Xorshift64.

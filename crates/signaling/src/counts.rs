@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 22] = [
+pub const COUNTED_LIMITS: [&str; 23] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -21,6 +21,7 @@ pub const COUNTED_LIMITS: [&str; 22] = [
     "conferences_max",
     "datagram_surplus_bytes_per_sec_max",
     "gateways_max",
+    "ledgers_max",
     "message_bytes_max",
     "messages_per_sec_max",
     "pages_waiting_max",

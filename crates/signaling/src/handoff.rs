@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use federation::admission::Admitted;
 use federation::flow::{FlowFacts, FlowKind};
+use federation::ledger::CertificateId;
 use serde::{Deserialize, Serialize};
 use sip::transaction::ServerTransactionId;
 use sip::{Aor, FlowId, Message};
@@ -24,8 +25,13 @@ pub enum Handoff {
     Request(Box<AdmittedRequest>),
     /// The same, sent elsewhere by whoever it was for; for the worker to which its answer goes.
     Redirected(Box<AdmittedRequest>),
-    /// The caller gave up: cancel what the request of this server transaction started.
-    Cancel { upstream: Upstream },
+    /// An admitted request of a discovered partner, for the worker that owns its ledger.
+    Metered { request: Box<AdmittedRequest>, in_dialog: bool },
+    /// A discovered partner named a user who does not exist, for the worker that owns its ledger.
+    Missed { certificate: CertificateId, user: u64 },
+    /// The caller gave up: cancel what the request of this server transaction started, on the worker that owns its target. It
+    /// goes the way of its request.
+    Cancel { upstream: Upstream, owner: WorkerId },
     /// A response for a requester of the receiving worker, its own Via already stripped.
     /// Where it came from is said to agents: sound is expected from there.
     Respond { to: Requester, status: u16, response: Bytes, source: Option<IpAddr> },

@@ -26,6 +26,7 @@ mod handoff;
 mod input;
 mod limits;
 mod links;
+mod metering;
 mod outbound;
 mod outgoing;
 mod output;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use conference::ConferenceLimits;
+use federation::ledger::LedgerLimits;
 use messaging::{GatewayLimits, PagerLimits, StoreAndForwardLimits};
 use presence::PresenceLimits;
 use registrar::RegistrarLimits;
@@ -67,6 +68,8 @@ pub struct Limits {
     pub calls_proxied_max: usize,
     /// Requests within such a call that wait for an answer; beyond it 503.
     pub requests_per_call_max: usize,
+    /// What is remembered of discovered partners.
+    pub ledgers: LedgerLimits,
     /// How long nothing may be heard of such a call before both phones are asked whether they are still in it.
     pub call_check_secs: u64,
     /// Sessions of messages that one worker answers for users whose devices know none; beyond it what the devices answered
@@ -135,6 +138,7 @@ impl Default for Limits {
             calls_between_max: 20_000,
             calls_proxied_max: 20_000,
             requests_per_call_max: 32,
+            ledgers: LedgerLimits::default(),
             call_check_secs: 900,
             gateways_max: 10_000,
             gateway: GatewayLimits::default(),

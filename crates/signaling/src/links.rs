@@ -283,6 +283,7 @@ impl Core {
             discovery: discovery - self.discovery.len(),
             failures: self.failover.health.forget(domain),
             connections: self.links.forget_idle(domain),
+            ledgers: self.ledgers.reset(domain).len(),
         }
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use conference::schedule::Meeting;
 use federation::decision::DecisionRecord;
+use federation::ledger::KeptSuspect;
 use media::MediaCommand;
 use sip::FlowId;
 
@@ -28,6 +29,8 @@ pub enum Output {
     KeepMeeting(Box<Meeting>),
     /// Keep this decision for the operator.
     Decided(DecisionRecord),
+    /// A discovered partner is suspect from now on, or goes on being so: keep that over restarts. Nothing waits for it.
+    KeepSuspect(Box<KeptSuspect>),
     /// Keep this of a call. Nothing waits for it.
     Record(Record),
 }

@@ -38,6 +38,10 @@ impl Core {
     /// To every device of a user of ours.
     fn deliver(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
         let Some(upstream) = request.upstream else { return };
+        if self.is_hidden_probe(&request) {
+            let refusal = self.nobody("a partner that was discovered can call and write, and ask nothing else");
+            return self.refuse_owned(now, upstream, &request.message, &refusal);
+        }
         if Core::is_for_presence(&request.message) {
             return self.handle_presence(now, aor, request);
         }
@@ -80,9 +84,18 @@ impl Core {
             return self.serve_presence(now, &aor, &request);
         }
         let refusal = match answer {
+            Some(Answer::User(Ok(true))) if self.hides_users_from(&request) => {
+                self.nobody("no device of the user is registered")
+            }
             Some(Answer::User(Ok(true))) => Refusal::new(480, Word::UserOffline, "no device of the user is registered"),
             Some(Answer::User(Err(why))) => store_failed(&why),
-            Some(Answer::User(Ok(false))) => Refusal::new(404, Word::UserUnknown, "there is no such account"),
+            Some(Answer::User(Ok(false))) => {
+                self.missed(now, &request);
+                match self.hides_users_from(&request) {
+                    true => self.nobody("there is no such account"),
+                    false => Refusal::new(404, Word::UserUnknown, "there is no such account"),
+                }
+            }
             _ => no_answer(),
         };
         self.refuse_owned(now, upstream, &request.message, &refusal);

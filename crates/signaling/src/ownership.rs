@@ -1,6 +1,7 @@
 //! Which worker owns what. Every worker computes the same answer from the same name, so nobody has to ask.
 
 use conference::ConferenceId;
+use federation::ledger::CertificateId;
 use sip::Aor;
 
 use crate::WorkerId;
@@ -37,6 +38,11 @@ impl Ownership {
     /// Who keeps the record of a call while it is under way.
     pub fn of_call(&self, call_id: &str) -> WorkerId {
         self.pick(hash(&[b"call", call_id.as_bytes()]))
+    }
+
+    /// Who counts what discovered partners with this certificate ask.
+    pub fn of_ledger(&self, certificate: &CertificateId) -> WorkerId {
+        self.pick(hash(&[b"ledger", certificate.issuer.as_bytes(), b"#", certificate.serial.as_bytes()]))
     }
 
     pub fn is_ours(&self, worker: WorkerId) -> bool {

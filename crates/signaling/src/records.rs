@@ -23,6 +23,7 @@ use crate::call_record::{CallEnd, CallKind, CallRecord, Ending, LegRecord, Recor
 use crate::core::Core;
 use crate::decisions::word_of;
 use crate::escalation;
+use crate::metering;
 use crate::replacing::ProxiedCall;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Handoff, Output, Requester};
@@ -153,6 +154,7 @@ impl Core {
         let why = match (status, to) {
             // The same call comes again, with what was asked for.
             (401 | 407, _) => return,
+            _ if metering::is_unrecorded(status, word.as_deref()) => return,
             _ if draft.is_cancelled => Ending::Cancelled,
             (487, Requester::Agent(_)) => Ending::Cancelled,
             (487, _) => Ending::ConnectionLost,

@@ -49,6 +49,12 @@ pub struct CoreStatus {
     /// Servers of partners, and addresses of theirs, that failed lately.
     #[serde(default)]
     pub partner_servers_failed: usize,
+    /// Certificates of discovered partners that are counted here.
+    #[serde(default)]
+    pub discovered_partners: usize,
+    /// Of them, those that are suspect.
+    #[serde(default)]
+    pub suspect_partners: usize,
     #[serde(default)]
     pub is_draining: bool,
     pub links: Vec<LinkStatus>,
@@ -87,6 +93,9 @@ pub struct Forgotten {
     pub failures: usize,
     /// Connections that were down, with the reasons.
     pub connections: usize,
+    /// Certificates whose requests were counted.
+    #[serde(default)]
+    pub ledgers: usize,
 }
 
 impl std::ops::Add for Forgotten {
@@ -97,6 +106,7 @@ impl std::ops::Add for Forgotten {
             discovery: self.discovery + other.discovery,
             failures: self.failures + other.failures,
             connections: self.connections + other.connections,
+            ledgers: self.ledgers + other.ledgers,
         }
     }
 }

@@ -62,7 +62,8 @@ impl Core {
     /// As [`messaging::StoreAndForward::terms`].
     pub(crate) fn terms(&self, now: Instant, request: &AdmittedRequest) -> Result<Option<Terms>, Refusal> {
         let is_message = request.message.method() == Some(Method::Message);
-        if !is_message || !matches!(request.destination, Destination::User(_)) {
+        // That a message is kept would say that there is such a user.
+        if !is_message || self.hides_users_from(request) || !matches!(request.destination, Destination::User(_)) {
             return Ok(None);
         }
         self.store_and_forward.terms(&request.message, &request.admitted, self.unix_ms(now))
@@ -101,7 +102,12 @@ impl Core {
                 }
                 return;
             }
-            Some(Answer::Stored(Err(why))) => why,
+            Some(Answer::Stored(Err(why))) => {
+                if why == NotStored::UserUnknown {
+                    self.missed(now, &request);
+                }
+                why
+            }
             _ => {
                 // It may be in the store all the same.
                 self.queues.stored(&aor);

@@ -22,6 +22,7 @@ impl World {
             let travel = self.draw_travel() * 4;
             return self.lanes.put_single(self.now + travel, Parcel::Dial { asker, remote });
         }
+        *self.asked.entry((site, kind(&question))).or_default() += 1;
         let ports_late =
             if matches!(question, Question::OpenLeg { .. }) { self.sites[site].sound.late } else { Duration::ZERO };
         let late = self.lateness(&question) + ports_late;
@@ -173,7 +174,8 @@ impl World {
             | Output::Media(_)
             | Output::KeepMeeting(_)
             | Output::Decided(_)
-            | Output::Record(_) => {
+            | Output::Record(_)
+            | Output::KeepSuspect(_) => {
                 self.perform(site, worker, output);
             }
         }
@@ -225,6 +227,7 @@ fn in_short(output: &Output) -> String {
         Output::KeepMeeting(meeting) => format!("keep meeting {}", meeting.id),
         Output::Decided(_) => "decided".into(),
         Output::Record(_) => "record".into(),
+        Output::KeepSuspect(suspect) => format!("keep suspect {:?}", suspect.domains),
     }
 }
 
@@ -235,3 +238,17 @@ const STALL: Duration = Duration::from_secs(2);
 const STALL_LONG: Duration = Duration::from_secs(45);
 /// After which the kernel gives up on a peer that acknowledges nothing.
 const GIVE_UP: Duration = Duration::from_secs(60);
+
+fn kind(question: &Question) -> &'static str {
+    match question {
+        Question::Credentials(_) => "credentials",
+        Question::User(_) => "user",
+        Question::Store(_) => "store",
+        Question::NextStored { .. } => "next-stored",
+        Question::Settle { .. } => "settle",
+        Question::Srv { .. } => "srv",
+        Question::Addresses { .. } => "addresses",
+        Question::OpenLeg { .. } => "open-leg",
+        Question::Connect { .. } => "connect",
+    }
+}

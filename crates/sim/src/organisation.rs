@@ -10,6 +10,7 @@ use conference::ConferenceId;
 use conference::schedule::{Meeting, Meetings};
 use federation::admission::Organisation;
 use federation::flow::FlowFacts;
+use federation::ledger::{DiscoveredTerms, KeptSuspect};
 use federation::partner::{Partner, Partners};
 use signaling::{CallSettings, Core, CoreConfig, Input, Limits, Listener};
 use sip::auth::Ha1;
@@ -30,6 +31,8 @@ pub(crate) struct Site {
     pub sound: Sound,
     /// What its store was given to keep of calls.
     pub records: Vec<signaling::Record>,
+    /// What its store keeps of suspects, the newest last.
+    pub suspects: Vec<KeptSuspect>,
     pub partners: Vec<Partner>,
     pub discovery: bool,
     pub configs: Vec<CoreConfig>,
@@ -101,6 +104,8 @@ impl Site {
             partners: table.clone(),
             meetings: Arc::default(),
             calls: CallSettings::default(),
+            discovered: DiscoveredTerms::default(),
+            suspects: Arc::default(),
             limits: Limits::default(),
             random_seed: random_seed.wrapping_add(u64::from(worker)),
         };
@@ -114,6 +119,7 @@ impl Site {
             sound: Sound::default(),
             meetings: BTreeMap::new(),
             records: Vec::new(),
+            suspects: Vec::new(),
             partners,
             discovery,
             cores: configs.iter().cloned().map(Core::new).collect(),
@@ -151,6 +157,7 @@ impl Site {
             config.incarnation += 1;
             config.partners = table.clone();
             config.meetings = meetings.clone();
+            config.suspects = Arc::new(self.suspects.clone());
         }
         self.cores = self.configs.iter().cloned().map(Core::new).collect();
         self.stalled.clear();

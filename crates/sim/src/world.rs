@@ -48,6 +48,8 @@ pub struct World {
     pub(crate) servers: BTreeMap<IpAddr, Server>,
     /// Every address that somebody tried to connect to, in order.
     pub dialled: Vec<IpAddr>,
+    /// How often the store of each site was asked what, by the kind of the question.
+    pub asked: BTreeMap<(usize, &'static str), u64>,
     pub(crate) serial: u64,
     pub(crate) random: Random,
     /// Outputs of all cores so far.
@@ -96,6 +98,7 @@ impl World {
             lanes: Lanes::default(),
             servers: BTreeMap::new(),
             dialled: Vec::new(),
+            asked: BTreeMap::new(),
             serial: 1000,
             random: Random::new(seed),
             outputs: 0,
@@ -342,6 +345,7 @@ impl World {
             Output::Media(command) => self.perform_media(site, command),
             Output::KeepMeeting(meeting) => self.sites[site].keep_meeting(*meeting),
             Output::Record(record) => self.sites[site].records.push(record),
+            Output::KeepSuspect(suspect) => self.sites[site].suspects.push(*suspect),
             Output::Decided(_) => {}
         }
     }

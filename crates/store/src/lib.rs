@@ -17,6 +17,7 @@ mod password;
 mod refusals;
 mod schema;
 mod server_facts;
+mod suspects;
 mod thread;
 mod users;
 
@@ -35,6 +36,7 @@ pub use messages::WaitingMessages;
 pub use partners::{PartnerRemoval, StoredPartner};
 pub use password::Credentials;
 pub use refusals::{REFUSAL_AGE_DAYS_MAX, REFUSALS_MAX, RefusalQuery, StoredRefusal};
+pub use suspects::SUSPECTS_MAX;
 pub use thread::{StoreHandle, StoreThread};
 pub use users::StoredUser;
 

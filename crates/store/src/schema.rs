@@ -124,6 +124,15 @@ const STEPS: &[&str] = &[
         added INTEGER NOT NULL,
         PRIMARY KEY (domain, kind, value)
     ) STRICT, WITHOUT ROWID;",
+    // Discovered partners that tried names; `at` is their last fault, in milliseconds.
+    "CREATE TABLE suspects (
+        issuer TEXT NOT NULL,
+        serial TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (issuer, serial)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX suspects_at ON suspects (at);",
 ];
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod calls;
 mod check;
 mod completions;
 mod definition;
+mod discovered;
 mod init;
 mod man;
 mod meeting;

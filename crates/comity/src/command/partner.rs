@@ -16,6 +16,7 @@ use server::{domain, moment};
 
 use self::trust::TrustChange;
 use super::Global;
+use super::discovered;
 use super::route::{print_advice, print_certificate};
 use crate::client::{Client, segment};
 use crate::configuration;
@@ -80,14 +81,17 @@ pub enum PartnerCommand {
         #[command(flatten)]
         change: TrustChange,
     },
-    /// Forget what was learnt about a domain: DNS answers, servers that failed, lost connections
+    /// Forget what was learnt about a domain: DNS answers, servers that failed, lost connections, that it was suspect
     #[command(after_help = "Example:\n  comity partner reset fabrikam.example      after its DNS was corrected")]
     Reset {
         /// The SIP domain: the part after the @
         #[arg(value_parser = domain::parse)]
         domain: String,
     },
-    /// List all entries, allowed and blocked
+    /// Say what partners without an entry sent in this hour and the last one, and what is thought of them
+    #[command(after_help = "Example:\n  comity partner report --json")]
+    Report,
+    /// List all entries, allowed and blocked, and who has come without one
     #[command(after_help = "Example:\n  comity partner list --json | jq '.[].domain'")]
     List,
     /// Show what holds for a domain, the way to it, its connections and the last decisions
@@ -123,6 +127,7 @@ pub async fn run(global: &Global, command: PartnerCommand) -> Result<ExitCode, F
             let reset: PartnerReset = client.post(&format!("{}/reset", path(&domain)), &()).await?;
             global.print(&reset, || print_reset(&reset))
         }
+        PartnerCommand::Report => discovered::report(global, &mut client).await,
         PartnerCommand::List => list(global, &mut client).await,
         PartnerCommand::Show { domain } => {
             let detail: PartnerDetail = client.get(&path(&domain)).await?;
@@ -148,9 +153,11 @@ async fn put(global: &Global, client: &mut Client, domain: &str, new: NewPartner
 
 async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure> {
     let partners: Vec<PartnerAnswer> = client.get("/api/partners").await?;
+    let found = discovered::fetch(client).await?;
     global.print(&partners, || {
         if partners.is_empty() {
-            return println!("no entries yet; to allow a domain: comity partner add DOMAIN");
+            println!("no entries yet; to allow a domain: comity partner add DOMAIN");
+            return discovered::print_list(&found);
         }
         let mut table = Columns::new(&["DOMAIN", "KIND", "EDGE", "SINCE", "COMMENT"]);
         for partner in &partners {
@@ -163,6 +170,7 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
             ]);
         }
         table.print();
+        discovered::print_list(&found);
     })
 }
 
@@ -171,10 +179,11 @@ fn print_reset(PartnerReset { domain, workers, forgotten }: &PartnerReset) {
         return println!("nothing is remembered of {domain} where no server runs");
     }
     println!(
-        "forgotten about {domain}: {}, {}, {}; the next message finds its way anew",
+        "forgotten about {domain}: {}, {}, {}, {}; the next message finds its way anew",
         count(forgotten.discovery as u64, "answer of the DNS", "answers of the DNS"),
         count(forgotten.failures as u64, "failure of a server", "failures of servers"),
         count(forgotten.connections as u64, "connection that was down", "connections that were down"),
+        count(forgotten.ledgers as u64, "count of its requests", "counts of its requests"),
     );
 }
 
@@ -197,6 +206,7 @@ fn print_detail(detail: &PartnerDetail) {
         );
     }
     detail.discovery.as_ref().map(print_discovery);
+    discovered::print_ledgers(&detail.ledgers);
     print_links(&detail.links);
     print_troubles(&detail.troubles);
     print_certificates(&detail.certificates);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use conference::schedule::{Meeting, Meetings};
 use federation::admission::Organisation;
+use federation::ledger::DiscoveredTerms;
 use federation::partner::{Partner, PartnerKind, Partners};
 use signaling::{CallSettings, CoreConfig, Limits, Listener, WorkerId};
 use sip::Transport;
@@ -48,6 +49,8 @@ pub fn config((worker, workers): (WorkerId, u16), now: Instant, calls: CallSetti
         partners: partners(0),
         meetings: meetings(false),
         calls,
+        discovered: DiscoveredTerms::default(),
+        suspects: Arc::default(),
         limits,
         random_seed: 7,
     }

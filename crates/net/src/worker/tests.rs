@@ -84,6 +84,8 @@ impl Accounts for TestAccounts {
     fn keep_meeting(&self, _: Meeting) {}
 
     fn record(&self, _: signaling::Record) {}
+
+    fn keep_suspect(&self, _: federation::ledger::KeptSuspect) {}
 }
 
 /// What a server needs of its surroundings.
@@ -199,6 +201,8 @@ fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr
         partners: Arc::new(Partners::new(vec![partner], true, false)),
         meetings: Arc::default(),
         calls: signaling::CallSettings::default(),
+        discovered: federation::ledger::DiscoveredTerms::default(),
+        suspects: Arc::default(),
         limits: signaling::Limits::default(),
         random_seed: u64::from(worker) + 1,
     }

@@ -240,6 +240,38 @@ pub static FEDERATION_DISCOVERY: Key = Key {
     example: "false",
     doc: "whether domains without a partner entry are found by DNS and allowed",
 };
+pub static DISCOVERED_RATE: Key = Key {
+    section: "federation.discovered",
+    name: "rate",
+    kind: Kind::Count,
+    need: Need::Default("20"),
+    example: "20",
+    doc: "how many requests a second a partner without an entry may send",
+};
+pub static DISCOVERED_SUSPECT_RATE: Key = Key {
+    section: "federation.discovered",
+    name: "suspect_rate",
+    kind: Kind::Count,
+    need: Need::Default("1"),
+    example: "1",
+    doc: "how many requests a second one may send that tried names of users who do not exist",
+};
+pub static DISCOVERED_USERS_MAX: Key = Key {
+    section: "federation.discovered",
+    name: "users_max",
+    kind: Kind::Count,
+    need: Need::Default("1000"),
+    example: "1000",
+    doc: "how many of your users, there or not, one may address within seven days",
+};
+pub static DISCOVERED_HIDE_USERS: Key = Key {
+    section: "federation.discovered",
+    name: "hide_users",
+    kind: Kind::Switch,
+    need: Need::Default("true"),
+    example: "true",
+    doc: "whether one cannot tell a user who is away from one who does not exist; messages for users who are away are refused then",
+};
 pub static CALLS_BETWEEN: Key = Key {
     section: "calls",
     name: "between",
@@ -363,6 +395,10 @@ pub static ALL: &[&Key] = &[
     &MEDIA_THREADS,
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
+    &DISCOVERED_RATE,
+    &DISCOVERED_SUSPECT_RATE,
+    &DISCOVERED_USERS_MAX,
+    &DISCOVERED_HIDE_USERS,
     &CALLS_BETWEEN,
     &CALLS_ANCHOR,
     &CALLS_REDIRECTS,

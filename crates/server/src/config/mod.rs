@@ -2,6 +2,7 @@
 //!
 //! All problems of a file are reported together, each with its line. Paths in the file are relative to its folder.
 
+mod discovered;
 mod key;
 mod listen;
 mod mail;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use federation::admission::Organisation;
+use federation::ledger::DiscoveredTerms;
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
 pub use mail::{MailSecurity, MailServer};
 pub use media::Media;
@@ -52,6 +54,8 @@ pub struct Config {
     pub origins: Origins,
     pub media: Media,
     pub federation: FederationSwitches,
+    /// What partners without an entry may do, where discovery is on.
+    pub discovered: DiscoveredTerms,
     pub calls: CallSettings,
     /// Algorithms that users may sign in with, most wanted first; never empty.
     pub digest: Vec<Algorithm>,
@@ -161,6 +165,7 @@ impl Config {
                 enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
             },
+            discovered: builder.discovered(),
             calls: builder.calls(),
             digest: builder.digest(),
             mail: builder.mail(),
@@ -240,6 +245,9 @@ impl fmt::Display for Config {
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
         let FederationSwitches { enabled, discovery } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
+        let DiscoveredTerms { rate, suspect_rate, users_max, hide_users } = self.discovered;
+        writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
+        writeln!(formatter, "users_max = {users_max}\nhide_users = {hide_users}\n")?;
         let CallSettings { between, anchor, redirects } = self.calls;
         writeln!(formatter, "[calls]\nbetween = {:?}\nanchor = {:?}", between.as_str(), anchor.as_str())?;
         writeln!(formatter, "redirects = {redirects}\n")?;

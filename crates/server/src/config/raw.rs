@@ -105,7 +105,11 @@ impl Reader<'_> {
 
     fn read_section(&mut self, section: &str, table: &DeTable<'_>) {
         for (name, value) in table {
-            self.read_key(section, name, value);
+            let inner = format!("{section}.{}", name.get_ref());
+            match value.get_ref().as_table() {
+                Some(table) if is_section(&inner) => self.read_section(&inner, table),
+                _ => self.read_key(section, name, value),
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod conference;
 mod diagnosis;
+mod discovered;
 mod meeting;
 mod trust;
 
@@ -21,6 +22,7 @@ pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
     SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
 };
+pub use discovered::{DiscoveredAnswer, TierWord};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
     OccurrenceAnswer, SettingsChange, local,
@@ -175,6 +177,9 @@ pub struct PartnerDetail {
     /// What failed lately.
     pub troubles: Vec<TroubleAnswer>,
     pub certificates: Vec<SeenAnswer>,
+    /// What it did without an entry, one for each certificate.
+    #[serde(default)]
+    pub ledgers: Vec<DiscoveredAnswer>,
     /// Absent where no server runs.
     pub counts: Option<CountsAnswer>,
     /// The last decisions about it, the newest first.

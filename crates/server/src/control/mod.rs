@@ -9,6 +9,7 @@ pub mod answers;
 mod calls;
 mod conferences;
 mod decisions;
+pub(crate) mod discovered;
 mod error;
 mod escalations;
 mod meetings;
@@ -84,6 +85,7 @@ impl Control {
             .route("/api/partners/{domain}", get(partners::show).put(partners::put).delete(partners::remove))
             .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
             .route("/api/partners/{domain}/trust", put(partners::trust::put))
+            .route("/api/discovered", get(discovered::list))
             .route("/api/meetings", get(meetings::list).post(meetings::create))
             .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
             .route("/api/meetings/{id}/mail", axum::routing::post(meetings::mail))

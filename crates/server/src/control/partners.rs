@@ -13,6 +13,7 @@ use store::{PartnerRemoval, now_unix};
 
 use super::answers::{LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset, PartnerWord};
 use super::decisions::{DecisionQuery, decisions};
+use super::discovered;
 use super::error::ControlError;
 use super::{Body, Control, Parameters};
 use crate::config::FederationSwitches;
@@ -37,6 +38,7 @@ pub(super) async fn show(
         trust,
         meaning: meaning(entry.as_ref(), switches),
         links: links(&control, &domain).await,
+        ledgers: discovered::of_domain(&control, &domain).await?,
         decisions: decisions(&control, query).await?,
         ..detail::gather(&control, domain, entry).await
     };
@@ -106,6 +108,8 @@ pub(super) async fn reset(
     let domain = foreign_domain(&control, &domain)?;
     let wanted = domain.clone();
     control.0.workers.forget_names();
+    let pardoned = domain.clone();
+    control.0.store.write(move |store| store.remove_suspects(&pardoned)).await?;
     let answers = control.0.workers.ask(move |core, _| core.reset_partner(&wanted)).await;
     tracing::info!(domain, "forgot what was learnt about a partner");
     let add = |sum: Forgotten, one: &Forgotten| sum + *one;

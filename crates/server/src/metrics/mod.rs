@@ -60,6 +60,7 @@ pub static ALL: &[&Metric] = &[
     &calls::LEG_PACKETS,
     &calls::RECORDS_DROPPED,
     &partners::ENTRIES,
+    &partners::DISCOVERED,
     &partners::CONNECTIONS,
     &partners::CONNECTS_FAILED,
     &partners::SERVERS_FAILED,

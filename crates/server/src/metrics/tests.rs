@@ -38,6 +38,8 @@ fn worker(worker: u16) -> WorkerSnapshot {
         undeliverable: 0,
         links_by_state: LinkCounts { idle: 111, resolving: 112, connecting: 113, up: 114 },
         partner_servers_failed: 115,
+        discovered_partners: 168,
+        suspect_partners: 1,
         is_draining: false,
         links: Vec::new(),
     };

@@ -67,6 +67,7 @@ words! {
     FederationOff          "federation-off"          [403],           Both,     "the partner list";
     DomainBlocked          "domain-blocked"          [403],           Both,     "the partner list";
     DomainNotAllowed       "domain-not-allowed"      [403],           Both,     "the partner list";
+    RateLimited            "rate-limited"            [503],           Partners, "the ledger of discovered partners";
     AuthenticationRequired "authentication-required" [401, 403, 407], Users,    "admission";
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
     IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";
@@ -79,6 +80,7 @@ words! {
     ExtensionUnsupported   "extension-unsupported"   [420],           Both,     "routing and a session of ours";
     OffersCross            "offers-cross"            [491, 500],      Both,     "a session of ours";
     UserUnknown            "user-unknown"            [404],           Both,     "finding the user";
+    UserUnavailable        "user-unavailable"        [480],           Partners, "finding the user";
     UserOffline            "user-offline"            [480],           Both,     "finding the user";
     MailboxFull            "mailbox-full"            [486],           Both,     "storing a message";
     NotStored              "not-stored"              [503],           Both,     "storing a message";

@@ -38,6 +38,9 @@ const ROWS: &[&str] = &[
           "peer_lost":0,"peer_jitter_ms":0.0,"round_trip_ms":null,"gap_ms_max":0}}');"#,
     "INSERT INTO domain_trust VALUES ('fabrikam.example', 'pin', zeroblob(32), 7);
     INSERT INTO domain_trust VALUES ('fabrikam.example', 'anchor', x'3000', 8);",
+    r#"INSERT INTO suspects VALUES ('CN=Some CA', '0a', 3000,
+        '{"certificate":{"issuer":"CN=Some CA","serial":"0a"},"domains":["adatum.example"],"since_unix_ms":2000,
+          "last_fault_unix_ms":3000,"users":[18446744073709551615]}');"#,
 ];
 
 /// As the server of that version left it.
@@ -118,9 +121,14 @@ fn check_domain_trust(store: &Store) {
     assert_eq!(trust["fabrikam.example"].anchors, [vec![0x30, 0]]);
 }
 
+fn check_suspects(store: &Store) {
+    let suspects = store.suspects(0).unwrap();
+    assert_eq!((suspects.len(), suspects[0].users.as_slice()), (1, [u64::MAX].as_slice()));
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] =
-    &[check_users_partners_refusals, check_messages, check_meetings, check_calls, check_domain_trust];
+    &[check_users_partners_refusals, check_messages, check_meetings, check_calls, check_domain_trust, check_suspects];
 
 #[test]
 fn every_earlier_version_is_brought_up_to_date_and_read() {

@@ -43,6 +43,7 @@ pub(super) async fn gather(control: &Control, domain: String, entry: Option<Part
         ways,
         discovery: statuses.iter().find_map(|(_, status, _)| discovery(status)),
         troubles: statuses.iter().flat_map(|(worker, status, _)| troubles(*worker, status)).collect(),
+        ledgers: Vec::new(),
         certificates: certificates(statuses.iter().map(|(_, status, _)| status)),
         counts: (!statuses.is_empty()).then_some(CountsAnswer {
             admitted: counts.admitted,
@@ -227,6 +228,7 @@ mod tests {
             discovery: None,
             troubles: Vec::new(),
             certificates: Vec::new(),
+            ledgers: Vec::new(),
             counts: None,
             decisions: decisions.into_iter().map(decision).collect(),
             advice: well(""),

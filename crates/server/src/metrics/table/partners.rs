@@ -7,6 +7,7 @@ use super::super::snapshot::Snapshot;
 use super::by_word;
 
 static STATE: Label = Label { name: "state", values: Values::Words(&["idle", "resolving", "connecting", "up"]) };
+static TIER: Label = Label { name: "tier", values: Values::Words(&["discovered", "suspect"]) };
 static CLASS: Label = Label { name: "class", values: Values::Words(&["2xx", "3xx", "4xx", "5xx", "6xx"]) };
 static KIND: Label = Label { name: "kind", values: Values::Words(&["allowed-server", "allowed-domain", "blocked"]) };
 
@@ -19,6 +20,17 @@ pub(crate) static ENTRIES: Metric = Metric {
         let Some(stored) = &all.server.stored else { return Vec::new() };
         let count = |kind| (kind, stored.partners_by_kind.get(kind).copied().unwrap_or(0));
         by_word(["allowed-server", "allowed-domain", "blocked"].map(count))
+    },
+};
+
+pub(crate) static DISCOVERED: Metric = Metric {
+    name: "comity_discovered_partners",
+    kind: Kind::Gauge,
+    labels: &[&TIER],
+    help: "Certificates of partners without an entry that are counted, by how far they are trusted",
+    read: |all| {
+        let suspect = all.sum_core(|core| core.suspect_partners);
+        by_word([("discovered", all.sum_core(|core| core.discovered_partners) - suspect), ("suspect", suspect)])
     },
 };
 

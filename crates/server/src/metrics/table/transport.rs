@@ -210,7 +210,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 30] = [
+const LIMITS: [&str; 31] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -222,6 +222,7 @@ const LIMITS: [&str; 30] = [
     "gateways_max",
     "handshakes_max",
     "idle_secs_max",
+    "ledgers_max",
     "message_bytes_max",
     "messages_per_sec_max",
     "output_bytes_max",

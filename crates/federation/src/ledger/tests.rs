@@ -1,0 +1,227 @@
+use super::*;
+
+const NOW: u64 = 1_700_000_000_000;
+
+fn certificate(serial: &str) -> CertificateId {
+    CertificateId { issuer: "CN=Some CA".into(), serial: serial.into() }
+}
+
+/// One partner and the clock.
+struct Partner {
+    ledgers: Ledgers,
+    now: u64,
+    certificate: CertificateId,
+}
+
+impl Partner {
+    fn new() -> Partner {
+        Partner { ledgers: Ledgers::default(), now: NOW, certificate: certificate("01") }
+    }
+
+    fn ask(&mut self, user: u64) -> Result<(), OverLimit> {
+        self.enter(Some(user), false)
+    }
+
+    fn enter(&mut self, user: Option<u64>, in_dialog: bool) -> Result<(), OverLimit> {
+        let certificate = &self.certificate;
+        let taken = self.ledgers.take(self.now, &Entry { certificate, domain: "f.example", user, in_dialog });
+        self.ledgers.judge(self.now, certificate);
+        taken
+    }
+
+    /// Asks for somebody who does not exist.
+    fn miss(&mut self, user: u64) -> Option<KeptSuspect> {
+        self.ask(user).expect("it is let through");
+        self.ledgers.missed(self.now, &self.certificate, user)
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now += ms;
+    }
+
+    fn is_suspect(&mut self) -> bool {
+        self.ledgers.summaries(self.now)[0].suspect_since_unix_ms.is_some()
+    }
+
+    /// Tries names at a rate that is allowed until it is suspect; says after how many.
+    fn harvest(&mut self) -> u64 {
+        for user in 0..100 {
+            self.pass(1000);
+            if self.miss(user).is_some() {
+                return user + 1;
+            }
+        }
+        panic!("never suspect");
+    }
+}
+
+#[test]
+fn twenty_a_second_pass_for_ever_and_a_burst_is_bounded() {
+    let mut partner = Partner::new();
+    for _ in 0..20 * 600 {
+        partner.pass(50);
+        assert_eq!(partner.ask(1), Ok(()));
+    }
+    partner.pass(3_600_000);
+    let passed = (0..500).filter(|_| partner.ask(1).is_ok()).count();
+    assert_eq!(passed, 100, "five seconds' worth");
+    assert_eq!(partner.ask(1), Err(OverLimit::Rate { per_sec: 20, retry_after_secs: 5 }));
+    partner.pass(1_000);
+    assert_eq!((0..500).filter(|_| partner.ask(1).is_ok()).count(), 20);
+}
+
+#[test]
+fn what_is_within_dialogs_passes_where_new_requests_do_not() {
+    let mut partner = Partner::new();
+    while partner.ask(1).is_ok() {}
+    let passed = (0..5_000).filter(|_| partner.enter(None, true).is_ok()).count();
+    assert_eq!(passed, 1_000, "more, and not all");
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_nobody_waiting() {
+    let mut partner = Partner::new();
+    while partner.ask(1).is_ok() {}
+    partner.now -= 3_600_000;
+    assert!(partner.ask(1).is_err());
+    partner.pass(1_000);
+    assert_eq!(partner.ask(1), Ok(()));
+}
+
+#[test]
+fn a_thousand_users_and_those_addressed_before_go_on() {
+    let mut partner = Partner::new();
+    for user in 0..1_000 {
+        partner.pass(50);
+        assert_eq!(partner.ask(user), Ok(()), "{user}");
+    }
+    partner.pass(10_000);
+    assert_eq!(partner.ask(1_000), Err(OverLimit::Users { max: 1_000 }));
+    assert_eq!(partner.ask(999), Ok(()));
+    partner.pass(NAME_LIFE_MS - 10_000);
+    assert_eq!(partner.ask(1_001), Ok(()), "those not addressed for a week make room");
+}
+
+#[test]
+fn who_tries_names_is_suspect_after_twenty_and_kept_to_whom_he_has_addressed() {
+    let mut partner = Partner::new();
+    assert_eq!(partner.ask(7_000), Ok(()));
+    assert_eq!(partner.harvest(), MISSED_MIN);
+    partner.pass(10_000);
+    assert_eq!(partner.ask(5_000), Err(OverLimit::Suspect));
+    assert_eq!(partner.ask(7_000), Ok(()), "whom he has addressed goes on");
+    partner.pass(60_000);
+    assert_eq!((0..100).filter(|_| partner.ask(7_000).is_ok()).count(), 5, "one a second, five at once");
+}
+
+#[test]
+fn who_mostly_writes_to_people_is_not_suspect() {
+    let mut partner = Partner::new();
+    for user in 0..100 {
+        partner.pass(1_000);
+        assert_eq!(partner.ask(10_000 + user), Ok(()));
+    }
+    for user in 0..100 {
+        partner.pass(1_000);
+        assert_eq!(partner.miss(user), None, "{user}");
+    }
+    assert_eq!(partner.miss(200).map(|kept| kept.users.len()), Some(100), "half and one");
+}
+
+#[test]
+fn one_who_is_missing_counts_once_however_often_he_is_asked_for() {
+    let mut partner = Partner::new();
+    for _ in 0..1_000 {
+        partner.pass(1_000);
+        assert_eq!(partner.miss(1), None);
+    }
+    assert!(!partner.is_suspect());
+}
+
+#[test]
+fn a_day_of_good_conduct_is_the_way_back_and_trying_on_is_not() {
+    let mut partner = Partner::new();
+    partner.harvest();
+    partner.pass(PARDON_MS - WINDOW_MS);
+    assert!(partner.is_suspect());
+    for user in 0..MISSED_MIN {
+        partner.pass(1_000);
+        assert_eq!(partner.ask(9_000 + user), Err(OverLimit::Suspect));
+    }
+    partner.pass(2 * WINDOW_MS);
+    assert!(partner.is_suspect(), "it went on trying");
+    partner.pass(PARDON_MS);
+    assert!(!partner.is_suspect());
+    assert_eq!(partner.ask(9_000), Ok(()));
+}
+
+#[test]
+fn a_pardon_forgets_the_ledger() {
+    let mut partner = Partner::new();
+    partner.harvest();
+    assert_eq!(partner.ledgers.reset("g.example"), []);
+    assert_eq!(partner.ledgers.reset("f.example"), [certificate("01")]);
+    assert!(partner.ledgers.is_empty());
+    assert_eq!(partner.ledgers.names, 0);
+    assert_eq!(partner.ask(5_000), Ok(()));
+}
+
+#[test]
+fn a_suspect_is_one_after_a_restart_and_goes_on_with_whom_he_knew() {
+    let mut partner = Partner::new();
+    assert_eq!(partner.ask(7_000), Ok(()));
+    for user in 0..MISSED_MIN - 1 {
+        partner.miss(user);
+    }
+    let kept = partner.miss(50).expect("suspect");
+    assert_eq!((kept.users.as_slice(), kept.domains.as_slice()), ([7_000].as_slice(), ["f.example".into()].as_slice()));
+    let mut after = Partner::new();
+    after.ledgers.restore(kept);
+    after.pass(60_000);
+    assert_eq!(after.ask(8_000), Err(OverLimit::Suspect));
+    assert_eq!(after.ask(7_000), Ok(()));
+}
+
+#[test]
+fn ledgers_are_bounded_and_suspects_are_forgotten_last() {
+    let limits = LedgerLimits { ledgers_max: 3, ledger_names_max: 10, ledger_domains_max: 2 };
+    let mut partner = Partner { ledgers: Ledgers::new(DiscoveredTerms::default(), limits), ..Partner::new() };
+    partner.ledgers.limits.ledger_names_max = 100;
+    partner.harvest();
+    for serial in 2..50 {
+        partner.pass(1);
+        partner.certificate = certificate(&format!("{serial:02}"));
+        assert_eq!(partner.ask(1), Ok(()));
+    }
+    assert_eq!((partner.ledgers.len(), partner.ledgers.suspects(), partner.ledgers.forgotten()), (3, 1, 46));
+}
+
+#[test]
+fn names_of_all_ledgers_together_are_bounded() {
+    let limits = LedgerLimits { ledgers_max: 100, ledger_names_max: 10, ledger_domains_max: 2 };
+    let mut partner = Partner { ledgers: Ledgers::new(DiscoveredTerms::default(), limits), ..Partner::new() };
+    for serial in 0..20 {
+        partner.pass(1);
+        partner.certificate = certificate(&format!("{serial:02}"));
+        for user in 0..5 {
+            assert_eq!(partner.ask(user), Ok(()));
+        }
+        assert!(partner.ledgers.names <= 10, "{}", partner.ledgers.names);
+    }
+    assert_eq!(partner.ledgers.len(), 2);
+}
+
+#[test]
+fn domains_of_a_ledger_are_bounded_and_its_requests_counted_all_the_same() {
+    let mut ledgers = Ledgers::default();
+    let certificate = certificate("01");
+    for number in 0..100 {
+        let domain = format!("d{number}.example");
+        let entry = Entry { certificate: &certificate, domain: &domain, user: None, in_dialog: false };
+        ledgers.take(NOW, &entry).expect("within the burst");
+    }
+    let summary = &ledgers.summaries(NOW)[0];
+    assert_eq!((summary.domains.len(), summary.total.passed, summary.this_hour.passed), (32, 100, 100));
+    let an_hour_later = &ledgers.summaries(NOW + WINDOW_MS)[0];
+    assert_eq!((an_hour_later.this_hour.passed, an_hour_later.last_hour.passed), (0, 100));
+}

@@ -1,0 +1,35 @@
+//! `[federation.discovered]`: what partners without an entry may do.
+
+use federation::ledger::DiscoveredTerms;
+
+use super::Builder;
+use super::key::{self, Key};
+use super::raw::Located;
+
+impl Builder<'_> {
+    pub(super) fn discovered(&mut self) -> DiscoveredTerms {
+        let default = DiscoveredTerms::default();
+        DiscoveredTerms {
+            rate: self.at_least_one(&key::DISCOVERED_RATE, default.rate),
+            suspect_rate: self.at_least_one(&key::DISCOVERED_SUSPECT_RATE, default.suspect_rate),
+            users_max: self.at_least_one(&key::DISCOVERED_USERS_MAX, default.users_max),
+            hide_users: self.raw.switch(&key::DISCOVERED_HIDE_USERS).unwrap_or(default.hide_users),
+        }
+    }
+
+    /// A number of which 0 would mean something that has another key.
+    fn at_least_one(&mut self, key: &Key, default: u32) -> u32 {
+        let Some(Located { value, line }) = self.raw.count(key) else { return default };
+        match u32::try_from(value) {
+            Ok(number) if (1..=NUMBER_MAX).contains(&number) => number,
+            _ => {
+                let place = key.place();
+                self.problems.at(line, format!("{place}: expected a number from 1 to {NUMBER_MAX}, found {value}"));
+                default
+            }
+        }
+    }
+}
+
+/// Of requests a second, and of users: nobody means more.
+const NUMBER_MAX: u32 = 100_000;

@@ -1,0 +1,31 @@
+//! What partners without an entry are refused.
+
+use sip::refusal::Word;
+
+use super::super::answers::Side;
+use super::{Words, words};
+
+pub(super) fn about_discovered(word: Word, partner: &str) -> Option<Words> {
+    Some(match word {
+        Word::RateLimited => words(
+            Side::Partner,
+            format!("{partner} has no entry here, and sends more than a partner without one may"),
+            format!(
+                "see how much: comity partner show {partner}; if you know it, an entry lifts the limit: comity partner add \
+                 {partner}"
+            ),
+        ),
+        Word::UserUnavailable => words(
+            Side::Nobody,
+            format!(
+                "the user does not exist, is not signed in, or is one too many for {partner}, which has no entry here and \
+                 is not told which of these it is"
+            ),
+            format!(
+                "the reason above says which; to let {partner} know, and leave messages for who is away: comity partner \
+                 add {partner}"
+            ),
+        ),
+        _ => return None,
+    })
+}

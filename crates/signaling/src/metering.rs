@@ -1,0 +1,151 @@
+//! Requests of discovered partners pass by the worker that owns their ledger, on their way to the owner of their target:
+//! there they are counted, and those that are too many end. Nobody else takes that way.
+
+use std::time::Instant;
+
+use federation::admission::{Origin, Tier};
+use federation::ledger::{CertificateId, Entry, KeptSuspect, LedgerSummary, OverLimit};
+use sip::refusal::Word;
+use sip::{Aor, HeaderName, Method, Refusal, Uri};
+
+use crate::core::Core;
+use crate::route::Destination;
+use crate::{AdmittedRequest, Handoff, Output, Requester, Upstream};
+
+impl Core {
+    /// Gives an admitted request on: to its target's owner, or to whoever counts it first.
+    pub(crate) fn meter(&mut self, now: Instant, request: AdmittedRequest, in_dialog: bool) {
+        let Some(certificate) = certificate_of_discovered(&request) else { return self.give_to_owner(now, request) };
+        let keeper = self.ownership.of_ledger(&certificate);
+        if self.ownership.is_ours(keeper) {
+            if let Some(request) = self.metered(now, request, in_dialog) {
+                self.give_to_owner(now, request);
+            }
+            return;
+        }
+        self.draft_records(now, &request);
+        if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = request.upstream {
+            let owner = request.destination.owner(&self.ownership).unwrap_or(keeper);
+            self.acceptor.went_to(transaction, keeper, owner);
+        }
+        self.hand(keeper, Handoff::Metered { request: Box::new(request), in_dialog });
+    }
+
+    /// On the worker that owns the ledger: another one accepted the request.
+    pub(crate) fn meter_handed(&mut self, now: Instant, request: AdmittedRequest, in_dialog: bool) {
+        let Some(request) = self.metered(now, request, in_dialog) else { return };
+        let owner = request.destination.owner(&self.ownership).unwrap_or(self.ownership.worker);
+        match self.ownership.is_ours(owner) {
+            true => self.own(now, request),
+            false => self.hand(owner, Handoff::Request(Box::new(request))),
+        }
+    }
+
+    /// Gives the request back, if it is not one too many.
+    fn metered(&mut self, now: Instant, request: AdmittedRequest, in_dialog: bool) -> Option<AdmittedRequest> {
+        let certificate = certificate_of_discovered(&request)?;
+        let user = self.named_user(&request, in_dialog);
+        let entry = Entry { certificate: &certificate, domain: request.admitted.domain(), user, in_dialog };
+        let now_unix_ms = self.unix_ms(now);
+        let (forgotten, taken) = (self.ledgers.forgotten(), self.ledgers.take(now_unix_ms, &entry));
+        if self.ledgers.forgotten() > forgotten {
+            self.counts.hit("ledgers_max");
+        }
+        let suspect = self.ledgers.judge(now_unix_ms, &certificate);
+        self.keep_suspect(suspect);
+        let Err(over) = taken else { return Some(request) };
+        if let Some(upstream) = request.upstream {
+            let refusal = self.over_limit(over, request.admitted.domain());
+            self.refuse_owned(now, upstream, &request.message, &refusal);
+        }
+        None
+    }
+
+    /// The user of ours whom a discovered partner names, as a number that only we can compute.
+    fn named_user(&self, request: &AdmittedRequest, in_dialog: bool) -> Option<u64> {
+        match &request.destination {
+            _ if in_dialog => None,
+            Destination::User(aor) => Some(self.mint.user(aor)),
+            Destination::Agent(_) => {
+                let uri = Uri::parse(request.message.request_uri()?).ok()?;
+                Some(self.mint.user(&Aor::from_uri(&uri).ok()?))
+            }
+            _ => None,
+        }
+    }
+
+    fn over_limit(&self, over: OverLimit, domain: &str) -> Refusal {
+        match over {
+            OverLimit::Rate { per_sec, retry_after_secs } => {
+                let reason = format!("{domain} is discovered, and sends more than {per_sec} requests a second");
+                Refusal::new(503, Word::RateLimited, reason)
+                    .with_header(HeaderName::RetryAfter, retry_after_secs.to_string())
+            }
+            OverLimit::Users { max } => self.nobody(format!("{domain} is discovered, and has addressed {max} users")),
+            OverLimit::Suspect => self.nobody(format!("{domain} is suspect, and addresses somebody new")),
+        }
+    }
+
+    /// What a discovered partner is told of a user who does not exist, or who is not there for him.
+    pub(crate) fn nobody(&self, reason: impl Into<String>) -> Refusal {
+        match self.discovered.hide_users {
+            true => Refusal::new(480, Word::UserUnavailable, reason),
+            false => Refusal::new(404, Word::UserUnknown, reason),
+        }
+    }
+
+    /// The user whom a request named does not exist: his ledger is to know, if he has one.
+    pub(crate) fn missed(&mut self, now: Instant, request: &AdmittedRequest) {
+        let Some(certificate) = certificate_of_discovered(request) else { return };
+        let Some(user) = self.named_user(request, false) else { return };
+        let keeper = self.ownership.of_ledger(&certificate);
+        match self.ownership.is_ours(keeper) {
+            true => self.count_missed(now, &certificate, user),
+            false => self.hand(keeper, Handoff::Missed { certificate, user }),
+        }
+    }
+
+    pub(crate) fn count_missed(&mut self, now: Instant, certificate: &CertificateId, user: u64) {
+        let suspect = self.ledgers.missed(self.unix_ms(now), certificate, user);
+        self.keep_suspect(suspect);
+    }
+
+    fn keep_suspect(&mut self, suspect: Option<KeptSuspect>) {
+        if let Some(suspect) = suspect {
+            self.put(Output::KeepSuspect(Box::new(suspect)));
+        }
+    }
+
+    /// Whether a request is of somebody from whom it is hidden who our users are.
+    pub(crate) fn hides_users_from(&self, request: &AdmittedRequest) -> bool {
+        self.discovered.hide_users && is_of_discovered(request)
+    }
+
+    /// Whether a request finds out about a user without reaching him: where users are hidden, only what people notice comes
+    /// to them.
+    pub(crate) fn is_hidden_probe(&self, request: &AdmittedRequest) -> bool {
+        let reaches_people = matches!(request.message.method(), Some(Method::Invite | Method::Message | Method::Ack));
+        !reaches_people && self.hides_users_from(request)
+    }
+
+    /// The ledgers that this worker owns.
+    pub fn ledgers(&mut self, now: Instant) -> Vec<LedgerSummary> {
+        let now_unix_ms = self.unix_ms(now);
+        self.ledgers.summaries(now_unix_ms)
+    }
+}
+
+fn is_of_discovered(request: &AdmittedRequest) -> bool {
+    matches!(request.admitted.origin(), Origin::Partner { standing: Tier::Discovered, .. })
+}
+
+/// `None` for whoever has no ledger.
+fn certificate_of_discovered(request: &AdmittedRequest) -> Option<CertificateId> {
+    let facts = request.ingress.flow().filter(|_| is_of_discovered(request))?;
+    facts.secure_certificate().map(CertificateId::from)
+}
+
+/// Whether a call came to nobody's knowledge: it leaves no record.
+pub(crate) fn is_unrecorded(status: u16, word: Option<&str>) -> bool {
+    status == 503 && word == Some(Word::RateLimited.as_str())
+}
