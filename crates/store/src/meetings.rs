@@ -87,6 +87,20 @@ impl Store {
         rows.into_iter().map(stored_meeting).collect()
     }
 
+    /// As [`Store::meetings`], in no order, each as it is stored: reading many thousands takes long.
+    pub fn meeting_records(&self, after_unix: i64) -> Result<Vec<(ConferenceId, String)>, StoreError> {
+        let mut statement =
+            self.connection().prepare_cached("SELECT id, record FROM meetings WHERE ends IS NULL OR ends > ?1")?;
+        let rows = statement.query_map([after_unix], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let mut records = Vec::new();
+        for row in rows {
+            let (id, record) = row?;
+            let named = ConferenceId::parse(&id).ok_or_else(|| StoreError::Unreadable(format!("meeting {id}")))?;
+            records.push((named, record));
+        }
+        Ok(records)
+    }
+
     /// How many meetings end after a moment.
     pub fn meetings_count(&self, after_unix: i64) -> Result<u64, StoreError> {
         let mut statement =

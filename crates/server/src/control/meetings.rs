@@ -161,8 +161,7 @@ impl Control {
 
 /// The table of meetings as the workers use it.
 pub(crate) fn meetings_of(store: &Store) -> Result<Meetings, StoreError> {
-    let list = store.meetings(now_unix() - KEPT_SECS)?;
-    Ok(Meetings::new(list.into_iter().map(|stored| stored.meeting)))
+    Ok(Meetings::of_records(store.meeting_records(now_unix() - KEPT_SECS)?))
 }
 
 /// Changes a meeting in one transaction, and tells the workers. Returns it before and after.
