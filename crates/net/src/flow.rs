@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::framing::{FrameError, Framing};
+use crate::turns::Window;
 use crate::wire::{Flushed, Peer, Wire, WireError, read_available};
 
 /// A stream flow of this worker. Buffers exist only while part of a message is in them.
@@ -36,6 +37,7 @@ pub(crate) struct StreamFlow {
     pinged_at: Instant,
     /// In the worker's list of flows to flush.
     is_dirty: bool,
+    busy_window: Window,
     /// The task waits until the socket is writable.
     is_write_watched: bool,
     signal: Rc<Signal>,
@@ -100,6 +102,7 @@ impl StreamFlow {
             heard_at: Instant::now(),
             pinged_at: Instant::now(),
             is_dirty: false,
+            busy_window: Window::default(),
             is_write_watched: false,
             signal: Rc::new(Signal { notify: Notify::new(), fate: Cell::new(Fate::Open) }),
         }
@@ -122,6 +125,7 @@ impl StreamFlow {
             heard_at: Instant::now(),
             pinged_at: Instant::now(),
             is_dirty: false,
+            busy_window: Window::default(),
             is_write_watched: false,
             signal: Rc::new(Signal { notify: Notify::new(), fate: Cell::new(Fate::Open) }),
         })
@@ -186,6 +190,11 @@ impl StreamFlow {
             self.unread = BytesMut::new();
         }
         Ok(frame)
+    }
+
+    /// When it was busy last, for [`BusyFlows::note`](crate::turns::BusyFlows::note).
+    pub(crate) fn busy_window(&mut self) -> &mut Window {
+        &mut self.busy_window
     }
 
     pub(crate) fn message_was_read(&mut self) {

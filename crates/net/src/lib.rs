@@ -20,6 +20,7 @@ mod setup;
 mod tcp;
 mod tls;
 mod turn;
+mod turns;
 mod udp;
 pub mod web_socket;
 mod wire;

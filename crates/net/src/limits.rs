@@ -42,7 +42,8 @@ pub struct Limits {
     pub parse_errors_per_flow_max: u32,
     /// Messages taken from one flow before the others have their turn.
     pub messages_per_turn_max: usize,
-    /// Likewise, if they take longer than this: the message under way is the last one of the turn.
+    /// Likewise, if they take longer than this: the message under way is the last one of the turn. Flows that bring messages at
+    /// the same time share it.
     pub turn_millis_max: u64,
     pub message: MessageLimits,
 }
@@ -90,26 +91,6 @@ impl Limits {
     }
 }
 
-/// What is left of the turn of one flow or socket.
-pub(crate) struct Turn {
-    messages: usize,
-    until: Instant,
-}
-
-impl Turn {
-    pub(crate) fn begin(now: Instant, limits: &Limits) -> Turn {
-        Turn { messages: limits.messages_per_turn_max, until: now + Duration::from_millis(limits.turn_millis_max) }
-    }
-
-    /// Whether one more message may be taken. The first one always may, so that every flow comes on.
-    pub(crate) fn take(&mut self, now: Instant, limits: &Limits) -> bool {
-        let is_first = self.messages == limits.messages_per_turn_max;
-        let may = self.messages > 0 && (is_first || now < self.until);
-        self.messages -= usize::from(may);
-        may
-    }
-}
-
 /// Says once a minute that something goes on, such as a limit that is being hit: a flood must not become a flood of log lines.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
@@ -138,20 +119,6 @@ const ALARM_PAUSE: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_turn_ends_with_its_messages_or_its_time_and_has_one_message_at_least() {
-        let (limits, begun) =
-            (Limits { messages_per_turn_max: 3, turn_millis_max: 5, ..Limits::default() }, Instant::now());
-        let after = |millis| begun + Duration::from_millis(millis);
-        let taken = |times: [u64; 4]| {
-            let mut turn = Turn::begin(begun, &limits);
-            times.map(|millis| turn.take(after(millis), &limits))
-        };
-        assert_eq!(taken([0, 0, 1, 1]), [true, true, true, false]);
-        assert_eq!(taken([0, 4, 5, 6]), [true, true, false, false]);
-        assert_eq!(taken([9, 9, 9, 9]), [true, false, false, false]);
-    }
 
     #[test]
     fn an_alarm_rings_once_a_minute() {

@@ -10,8 +10,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::flow::{Fate, Signal, linger};
-use crate::limits::Turn;
 use crate::occupancy::Permit;
+use crate::turns::{BEHIND_BYTES, Turn};
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 
@@ -71,8 +71,8 @@ impl Worker {
     /// Takes what was received to the core, message by message, up to the limits of a turn: whose messages
     /// cost much has fewer of them.
     fn take_frames(&mut self, id: FlowId) {
-        let mut turn = Turn::begin(self.now, &self.limits);
-        while turn.take(Instant::now(), &self.limits) {
+        let mut turn = self.begin_turn(id);
+        while turn.take(Instant::now()) {
             // The core may have moved or closed the flow because of the last message.
             let Some(flow) = self.flows.get_mut(&id).filter(|flow| !flow.is_closing()) else { return };
             match flow.next_frame() {
@@ -91,6 +91,13 @@ impl Worker {
         self.answered_by_framing(id);
     }
 
+    fn begin_turn(&self, id: FlowId) -> Turn {
+        match self.flows.get(&id).is_some_and(|flow| flow.queued_bytes() > BEHIND_BYTES) {
+            true => Turn::of_one_behind(self.now),
+            false => Turn::begin(self.now, &self.limits, self.busy_flows.count()),
+        }
+    }
+
     /// A peer that asks and asks, and does not read the answers, is one that does not read.
     fn answered_by_framing(&mut self, id: FlowId) {
         let queued_bytes = self.flows.get(&id).map_or(0, |flow| flow.queued_bytes());
@@ -104,6 +111,7 @@ impl Worker {
 
     fn take_stream_message(&mut self, id: FlowId, bytes: Bytes) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
+        self.busy_flows.note(self.now, flow.busy_window());
         wire_log::message(Way::In, flow.facts(), &bytes);
         match Message::parse_within(bytes.clone(), self.limits.message) {
             Ok(message) => {

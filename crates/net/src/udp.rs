@@ -11,7 +11,7 @@ use signaling::{Input, unreadable};
 use sip::{FlowId, Message, Transport, framing, stun};
 use tokio::net::UdpSocket;
 
-use crate::limits::Turn;
+use crate::turns::Turn;
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 
@@ -27,8 +27,8 @@ pub(crate) async fn receive(worker: Shared, socket: Rc<UdpSocket>, listener: u8,
 impl Worker {
     fn take_datagrams(&mut self, socket: &UdpSocket, listener: u8, local: SocketAddr) {
         self.enter();
-        let mut turn = Turn::begin(self.now, &self.limits);
-        while turn.take(Instant::now(), &self.limits) {
+        let mut turn = Turn::begin(self.now, &self.limits, 1);
+        while turn.take(Instant::now()) {
             match socket.try_recv_from(&mut self.scratch) {
                 Ok((length, remote)) => {
                     let facts = FlowFacts {

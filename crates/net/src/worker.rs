@@ -21,6 +21,7 @@ use crate::handshakes::Handshakes;
 use crate::limits::Alarm;
 use crate::media::MediaThreads;
 use crate::occupancy::Occupancy;
+use crate::turns::BusyFlows;
 use crate::{
     Accounts, Counters, Inbox, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Origins, Resolver, WorkerMessage,
     WorkerSetup, setup, tcp, turn, udp,
@@ -64,6 +65,7 @@ pub(crate) struct Worker {
     pub(crate) counters: Counters,
     pub(crate) alarms: Alarms,
     pub(crate) occupancy: Occupancy,
+    pub(crate) busy_flows: BusyFlows,
     pub(crate) roots: certificates::Roots,
     pub(crate) origins: Arc<Origins>,
     pub(crate) tls_client: Arc<rustls::ClientConfig>,
@@ -140,6 +142,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
             counters: Counters { worker: id, ..Counters::default() },
             alarms: Alarms::default(),
             occupancy: Occupancy::default(),
+            busy_flows: BusyFlows::default(),
             roots: setup.roots,
             origins: setup.origins,
             tls_client: setup.tls_client,

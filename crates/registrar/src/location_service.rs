@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use federation::Admitted;
 use sip::refusal::Word;
-use sip::{Aor, ContactValue, FlowId, HeaderName, Message, NameAddr, ParseError, Refusal, TransferSupport};
+use sip::{Aor, ContactValue, FlowId, HeaderName, Message, Method, NameAddr, ParseError, Refusal, TransferSupport};
 
 use crate::outbound;
 use crate::{Binding, BindingSummary, ClientFlow};
@@ -276,6 +276,20 @@ impl LocationService {
         if is_there != was_there {
             self.changes.push_back((aor.clone(), is_there));
         }
+    }
+
+    /// Whether a REGISTER has more Contacts than could ever be needed, before anybody has asked who sends it: as many new ones
+    /// as a user may have, each in the place of an old one that is removed.
+    ///
+    /// # Errors
+    /// 503 `too-many-bindings`.
+    pub fn check_contacts(&self, request: &Message) -> Result<(), Refusal> {
+        let is_register = request.method() == Some(Method::Register);
+        let contacts_max = 2 * self.limits.bindings_per_aor_max;
+        if is_register && request.elements(HeaderName::Contact).nth(contacts_max).is_some() {
+            return Err(self.too_many());
+        }
+        Ok(())
     }
 
     fn too_many(&self) -> Refusal {

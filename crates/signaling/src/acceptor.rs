@@ -70,7 +70,7 @@ impl Acceptor {
 impl Core {
     /// A request from outside.
     pub(crate) fn accept(&mut self, now: Instant, facts: &FlowFacts, message: Message) {
-        if let Err(refusal) = screen(&message) {
+        if let Err(refusal) = screen(&message).and_then(|()| self.location.check_contacts(&message)) {
             self.count_refused(&message, &refusal);
             return self.refuse_stateless(now, facts, &message, &refusal);
         }

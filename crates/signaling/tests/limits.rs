@@ -292,3 +292,19 @@ fn who_watches_as_many_as_one_may_is_told_and_others_watch() {
     let hits = ["subscriptions_per_user_max", "subscriptions_per_partner_max"].map(|limit| narrow.hits(limit));
     assert_eq!(hits, [1, 1]);
 }
+
+/// What would be refused in the end costs neither a challenge nor a question to the store.
+#[test]
+fn a_registration_of_more_contacts_than_can_be_is_refused_before_anything_is_asked() {
+    let Narrow { mut world, contoso, .. } = narrow(1, 1);
+    for (contacts, status, word) in [(32, 401, "authentication-required"), (33, 503, "too-many-bindings")] {
+        let stranger = world.connect(contoso, 0, None);
+        let lines: String = (1..contacts).map(|number| format!("Contact: <sip:n{number}@phone.invalid>\n")).collect();
+        let register = phone::request("REGISTER", ALICE, ALICE, "many");
+        world.send(stranger, &register.replacen("Max-F", &format!("{lines}Max-F"), 1));
+        let answer = world.only(stranger);
+        let warning = answer.header_text(HeaderName::Warning).unwrap_or_default();
+        assert_eq!((answer.status(), warning.contains(word)), (Some(status), true), "{warning}");
+    }
+    assert_eq!(world.core(contoso, 0).load().waiting, 0);
+}
