@@ -14,10 +14,11 @@ use sip::refusal::Word;
 use sip::transaction::{RequestOutcome, ServerTransactionId};
 use sip::{Aor, Edits, HeaderName, Message, Method, Refusal, build};
 
-use crate::core::{Asker, Core};
+use crate::core::Core;
 use crate::extensions::check_require;
 use crate::route::{Destination, OwnRoutes, route};
 use crate::shares::{ShareLimits, Shares};
+use crate::waiting::Asker;
 use crate::{AdmittedRequest, Answer, Handoff, Ingress, Output, Question, Requester, Upstream, WorkerId};
 
 /// The server transactions of this worker, and where each was handed to.

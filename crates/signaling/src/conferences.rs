@@ -22,8 +22,9 @@ use sip::{Aor, Message, Method, Refusal, Uri};
 use crate::acceptor::overloaded;
 use crate::agent::{AgentKey, AgentRequest, AgentResponse, LegUser};
 use crate::calls::Engagement;
-use crate::core::{Asker, Core};
+use crate::core::Core;
 use crate::schedule::Machine;
+use crate::waiting::Asker;
 use crate::{AdmittedRequest, Answer, Output, Question, Upstream};
 
 /// A meeting under way.

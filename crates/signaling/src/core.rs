@@ -16,16 +16,15 @@ use federation::discovery::DiscoveryCache;
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::ledger::{DiscoveredTerms, KeptSuspect, LedgerLimits, Ledgers};
 use federation::partner::Partners;
-use media::LegId;
 use messaging::{Pager, Queues, StoreAndForward};
 use presence::PresenceAgent;
 use registrar::{BindingSummary, LocationService};
 use sip::auth::NonceBook;
 use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionOutput};
-use sip::{Aor, FlowId, Message, Transport};
+use sip::{FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
-use crate::agent::{Asked, LegUser};
+use crate::agent::Asked;
 use crate::b2bua::Between;
 use crate::call_record::CallKind;
 use crate::calls::Calls;
@@ -43,13 +42,9 @@ use crate::records::Records;
 use crate::replacing::Proxied;
 use crate::schedule::{Machine, Schedule};
 use crate::stateless::{ProvenAddresses, Surplus};
-use crate::store_and_forward::Settlement;
 use crate::token::Mint;
-use crate::waiting::AdmissionsByFlow;
-use crate::{
-    Answer, CallSettings, CoreStatus, Handoff, Input, Limits, Output, Ownership, Question, QuestionId, Requester,
-    WorkerId, links,
-};
+use crate::waiting::Waiters;
+use crate::{CallSettings, CoreStatus, Handoff, Input, Limits, Output, Ownership, Requester, WorkerId};
 
 /// What a worker is told when it starts.
 #[derive(Debug, Clone)]
@@ -129,10 +124,8 @@ pub struct Core {
     pub(crate) watchers_answered: bool,
     /// The presence agent's, likewise.
     presence_wakes_at: Option<Instant>,
-    waiting: BTreeMap<QuestionId, Waiting>,
-    admissions_waiting: AdmissionsByFlow,
+    pub(crate) waiters: Waiters,
     outputs: VecDeque<Output>,
-    question_serial: u64,
     /// A moment, and what the clock of the machine said then.
     clock: (Instant, u64),
     random_state: u64,
@@ -141,30 +134,6 @@ pub struct Core {
     undeliverable: u64,
     /// New requests outside of dialogs are refused.
     pub(crate) is_draining: bool,
-}
-
-/// Who waits for an answer, and until when.
-struct Waiting {
-    asker: Asker,
-    deadline: Instant,
-}
-
-/// The machines that ask.
-pub(crate) enum Asker {
-    /// A request on its way through admission.
-    Admission(Box<crate::acceptor::Arrival>),
-    /// A request for a user of ours who has no device: does he exist?
-    Recipient(Box<crate::AdmittedRequest>),
-    /// A MESSAGE for a user who is away, on its way into the store.
-    Keep(Box<crate::store_and_forward::Keeping>),
-    /// A user's queue, for its next message.
-    Queue(Aor),
-    /// What became of a stored message, to be recorded.
-    Settlement(Settlement),
-    /// A connection to a partner on its way up.
-    Link(links::LinkKey),
-    /// Ports for a leg of sound.
-    Leg { user: LegUser, leg: LegId },
 }
 
 impl Core {
@@ -218,10 +187,8 @@ impl Core {
             registrar_wakes_at: None,
             watchers_answered: false,
             presence_wakes_at: None,
-            waiting: BTreeMap::new(),
-            admissions_waiting: AdmissionsByFlow::default(),
+            waiters: Waiters::default(),
             outputs: VecDeque::new(),
-            question_serial: 0,
             clock: (config.epoch, config.epoch_unix_ms),
             random_state: config.random_seed | 1,
             unguessable: u64::from(config.incarnation) << 32,
@@ -330,7 +297,7 @@ impl Core {
             server_transactions,
             client_transactions,
             response_contexts: self.owner.contexts(),
-            waiting: self.waiting.len(),
+            waiting: self.waiters.len(),
             bindings: self.location.len(),
             watchers: self.presence.watchers(),
             publications: self.presence.publications(),
@@ -356,7 +323,7 @@ impl Core {
     /// Whether nobody waits for anything that this worker would still do. What only absorbs or passes on repeats does
     /// not count, nor does a dialog: it outlives the server.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && !self.transactions.owes_final()
+        self.waiters.is_empty() && !self.transactions.owes_final()
     }
 
     /// A message from outside, on whichever flow and worker it came.
@@ -491,74 +458,6 @@ impl Core {
 
     pub(crate) fn hand(&mut self, to: WorkerId, handoff: Handoff) {
         self.put(Output::Handoff { to, handoff });
-    }
-
-    /// Asks, and remembers who waits.
-    ///
-    /// # Errors
-    /// Gives the asker back when too many wait already.
-    pub(crate) fn ask(&mut self, now: Instant, question: Question, asker: Asker) -> Result<(), Asker> {
-        if self.waiting.len() >= self.limits.waiting_max {
-            self.counts.hit("waiting_max");
-            return Err(asker);
-        }
-        if let Asker::Admission(arrival) = &asker {
-            if self.admissions_waiting.count(arrival.facts.id) >= self.limits.waiting_per_flow_max {
-                self.counts.hit("waiting_per_flow_max");
-                return Err(asker);
-            }
-            self.admissions_waiting.begin(arrival.facts.id);
-        }
-        self.question_serial += 1;
-        let id = QuestionId(self.question_serial);
-        let deadline = now + self.limits.answer_time();
-        self.waiting.insert(id, Waiting { asker, deadline });
-        self.schedule.push(deadline, Machine::Waiting(id));
-        self.put(Output::Ask { id, question });
-        Ok(())
-    }
-
-    /// `None` says that the answer did not come in time.
-    fn handle_answer(&mut self, now: Instant, id: QuestionId, answer: Option<Answer>) {
-        let Some(asker) = self.no_longer_waits(id) else {
-            return self.answer_came_late(answer);
-        };
-        match asker {
-            Asker::Admission(arrival) => self.resume_admission(now, *arrival, answer),
-            Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
-            Asker::Keep(keeping) => self.resume_keep(now, *keeping, answer),
-            Asker::Queue(aor) => self.resume_queue(now, &aor, answer),
-            Asker::Settlement(settlement) => self.resume_settlement(now, settlement, answer),
-            Asker::Link(key) => self.resume_link(now, key, answer),
-            Asker::Leg { user, leg } => self.resume_leg(now, &user, leg, answer),
-        }
-    }
-
-    fn give_up_waiting(&mut self, now: Instant, id: QuestionId) {
-        if self.waiting.get(&id).is_some_and(|waiting| waiting.deadline <= now) {
-            self.handle_answer(now, id, None);
-        }
-    }
-
-    /// A connection that nobody waits for any more must not stay open.
-    fn answer_came_late(&mut self, answer: Option<Answer>) {
-        if let Some(Answer::Connected(Ok(facts))) = answer {
-            self.put(Output::CloseFlow { flow: facts.id });
-        }
-    }
-
-    /// Takes back whoever waits in admission with the request of this server transaction.
-    pub(crate) fn stop_waiting(&mut self, wanted: impl Fn(&Asker) -> bool) -> Option<Asker> {
-        let id = self.waiting.iter().find(|(_, waiting)| wanted(&waiting.asker)).map(|(id, _)| *id)?;
-        self.no_longer_waits(id)
-    }
-
-    fn no_longer_waits(&mut self, id: QuestionId) -> Option<Asker> {
-        let Waiting { asker, .. } = self.waiting.remove(&id)?;
-        if let Asker::Admission(arrival) = &asker {
-            self.admissions_waiting.end(arrival.facts.id);
-        }
-        Some(asker)
     }
 
     /// The port of ours that a peer reaches us on, for a flow over this transport.

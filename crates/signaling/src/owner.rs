@@ -12,10 +12,11 @@ use sip::refusal::Word;
 use sip::{Aor, FlowId, Message, Method, Refusal};
 
 use crate::acceptor::{no_answer, overloaded, store_failed};
-use crate::core::{Asker, Core};
+use crate::core::Core;
 use crate::flow_table::Whereabouts;
 use crate::route::{Destination, flow_failed};
 use crate::store_and_forward::Keeping;
+use crate::waiting::Asker;
 use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
 
 pub(crate) use contexts::{ContextId, Owner, Target};

@@ -12,9 +12,10 @@ use presence::{Notify, Subscribe, SubscriptionId};
 use sip::refusal::Word;
 use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, build};
 
-use crate::core::{Asker, Core};
+use crate::core::Core;
 use crate::ownership::partner_connection;
 use crate::route::Destination;
+use crate::waiting::Asker;
 use crate::{AdmittedRequest, Ingress, Question, Requester, Upstream, WorkerId};
 
 /// Whom somebody watches, and how he is reached.

@@ -13,11 +13,12 @@ use sip::transaction::ClientTransactionId;
 use sip::{Aor, Message, Method, Refusal};
 
 use crate::acceptor::{no_answer, overloaded};
-use crate::core::{Asker, Core};
+use crate::core::Core;
 use crate::forward::{self, Hop};
 use crate::owner::{Target, crosses_border, devices_named};
 use crate::route::Destination;
 use crate::schedule::Machine;
+use crate::waiting::Asker;
 use crate::{AdmittedRequest, Answer, Question};
 
 /// A MESSAGE that the store is asked to keep.

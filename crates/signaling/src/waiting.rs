@@ -1,26 +1,151 @@
-//! How many requests of one flow wait for what their admission needs: answers come in the order of the questions, so who
-//! asks for much at a time would make all others wait.
+//! The one way to wait: a machine of the Core asks, is parked with a deadline, and goes on with the answer or without it.
+//!
+//! How many wait is bounded, and of one flow's admissions once more: answers come in the order of the questions, so who asks
+//! for much at a time would make all others wait.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
-use sip::FlowId;
+use media::LegId;
+use sip::{Aor, FlowId};
 
+use crate::acceptor::Arrival;
+use crate::agent::LegUser;
+use crate::core::Core;
+use crate::links::LinkKey;
+use crate::schedule::Machine;
+use crate::store_and_forward::{Keeping, Settlement};
+use crate::{AdmittedRequest, Answer, Output, Question, QuestionId};
+
+/// Who waits for what was asked.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    parked: BTreeMap<QuestionId, Waiting>,
+    admissions: AdmissionsByFlow,
+    last_id: u64,
+}
+
+/// Who waits for an answer, and until when.
+struct Waiting {
+    asker: Asker,
+    deadline: Instant,
+}
+
+/// The machines that ask.
+pub(crate) enum Asker {
+    /// A request on its way through admission.
+    Admission(Box<Arrival>),
+    /// A request for a user of ours who has no device: does he exist?
+    Recipient(Box<AdmittedRequest>),
+    /// A MESSAGE for a user who is away, on its way into the store.
+    Keep(Box<Keeping>),
+    /// A user's queue, for its next message.
+    Queue(Aor),
+    /// What became of a stored message, to be recorded.
+    Settlement(Settlement),
+    /// A connection to a partner on its way up.
+    Link(LinkKey),
+    /// Ports for a leg of sound.
+    Leg { user: LegUser, leg: LegId },
+}
+
+impl Waiters {
+    pub(crate) fn len(&self) -> usize {
+        self.parked.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parked.is_empty()
+    }
+}
+
+impl Core {
+    /// Asks, and remembers who waits.
+    ///
+    /// # Errors
+    /// Gives the asker back when too many wait already.
+    pub(crate) fn ask(&mut self, now: Instant, question: Question, asker: Asker) -> Result<(), Asker> {
+        if self.waiters.len() >= self.limits.waiting_max {
+            self.counts.hit("waiting_max");
+            return Err(asker);
+        }
+        if let Asker::Admission(arrival) = &asker {
+            if self.waiters.admissions.count(arrival.facts.id) >= self.limits.waiting_per_flow_max {
+                self.counts.hit("waiting_per_flow_max");
+                return Err(asker);
+            }
+            self.waiters.admissions.begin(arrival.facts.id);
+        }
+        self.waiters.last_id += 1;
+        let id = QuestionId(self.waiters.last_id);
+        let deadline = now + self.limits.answer_time();
+        self.waiters.parked.insert(id, Waiting { asker, deadline });
+        self.schedule.push(deadline, Machine::Waiting(id));
+        self.put(Output::Ask { id, question });
+        Ok(())
+    }
+
+    /// `None` says that the answer did not come in time.
+    pub(crate) fn handle_answer(&mut self, now: Instant, id: QuestionId, answer: Option<Answer>) {
+        let Some(asker) = self.no_longer_waits(id) else {
+            return self.answer_came_late(answer);
+        };
+        match asker {
+            Asker::Admission(arrival) => self.resume_admission(now, *arrival, answer),
+            Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
+            Asker::Keep(keeping) => self.resume_keep(now, *keeping, answer),
+            Asker::Queue(aor) => self.resume_queue(now, &aor, answer),
+            Asker::Settlement(settlement) => self.resume_settlement(now, settlement, answer),
+            Asker::Link(key) => self.resume_link(now, key, answer),
+            Asker::Leg { user, leg } => self.resume_leg(now, &user, leg, answer),
+        }
+    }
+
+    pub(crate) fn give_up_waiting(&mut self, now: Instant, id: QuestionId) {
+        if self.waiters.parked.get(&id).is_some_and(|waiting| waiting.deadline <= now) {
+            self.handle_answer(now, id, None);
+        }
+    }
+
+    /// A connection that nobody waits for any more must not stay open.
+    fn answer_came_late(&mut self, answer: Option<Answer>) {
+        if let Some(Answer::Connected(Ok(facts))) = answer {
+            self.put(Output::CloseFlow { flow: facts.id });
+        }
+    }
+
+    /// Takes back whoever waits in admission with the request of this server transaction.
+    pub(crate) fn stop_waiting(&mut self, wanted: impl Fn(&Asker) -> bool) -> Option<Asker> {
+        let id = self.waiters.parked.iter().find(|(_, waiting)| wanted(&waiting.asker)).map(|(id, _)| *id)?;
+        self.no_longer_waits(id)
+    }
+
+    fn no_longer_waits(&mut self, id: QuestionId) -> Option<Asker> {
+        let Waiting { asker, .. } = self.waiters.parked.remove(&id)?;
+        if let Asker::Admission(arrival) = &asker {
+            self.waiters.admissions.end(arrival.facts.id);
+        }
+        Some(asker)
+    }
+}
+
+/// How many requests of one flow wait for what their admission needs.
 #[derive(Debug, Default)]
-pub(crate) struct AdmissionsByFlow {
+struct AdmissionsByFlow {
     /// Without those that have none.
     counts: BTreeMap<FlowId, usize>,
 }
 
 impl AdmissionsByFlow {
-    pub(crate) fn count(&self, flow: FlowId) -> usize {
+    fn count(&self, flow: FlowId) -> usize {
         self.counts.get(&flow).copied().unwrap_or(0)
     }
 
-    pub(crate) fn begin(&mut self, flow: FlowId) {
+    fn begin(&mut self, flow: FlowId) {
         *self.counts.entry(flow).or_default() += 1;
     }
 
-    pub(crate) fn end(&mut self, flow: FlowId) {
+    fn end(&mut self, flow: FlowId) {
         let left = self.count(flow).saturating_sub(1);
         match left {
             0 => drop(self.counts.remove(&flow)),

@@ -17,7 +17,8 @@ use sip::Refusal;
 
 use super::{Attempt, LinkKey, Rest, Stage, Waiter, check_standing};
 use crate::acceptor::{no_answer, overloaded};
-use crate::core::{Asker, Core};
+use crate::core::Core;
+use crate::waiting::Asker;
 use crate::{Answer, Question};
 
 impl Core {

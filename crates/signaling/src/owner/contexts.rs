@@ -8,11 +8,12 @@ use sip::proxy::response_context::ResponseContext;
 use sip::transaction::{ClientTransactionId, Failure};
 use sip::{FlowId, Message, Method, Refusal, Transport};
 
-use crate::core::{Asker, Core};
+use crate::core::Core;
 use crate::failover::Trial;
 use crate::forking::Later;
 use crate::route::Destination;
 use crate::token::Leg;
+use crate::waiting::Asker;
 use crate::{AdmittedRequest, Upstream};
 /// Names a response context. Unique within a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
