@@ -242,4 +242,17 @@ mod tests {
         ours.replace(&mixed).expect_err("a mismatch");
         assert_eq!(ours.current().cert, old.chain);
     }
+
+    #[test]
+    fn so_many_sessions_are_remembered_the_last_ones() {
+        let served = ServedIdentity::new(&Authority::root("Root").issue(Wish::default())).expect("an identity");
+        let sessions = Sessions::new(served);
+        let key = |number: usize| number.to_be_bytes().to_vec();
+        for number in 0..=SESSIONS_MAX {
+            assert!(sessions.put(key(number), vec![1]));
+        }
+        let known = (0..=SESSIONS_MAX).filter(|number| sessions.get(&key(*number)).is_some()).count();
+        assert!(sessions.get(&key(0)).is_none() && sessions.get(&key(SESSIONS_MAX)).is_some());
+        assert_eq!(known, SESSIONS_MAX);
+    }
 }

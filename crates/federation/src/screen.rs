@@ -64,3 +64,35 @@ fn check_hops(request: &Message) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a request is refused with whose parts are so many bytes long.
+    fn screened(uri: usize, call_id: usize, headers: usize) -> Option<(u16, Word)> {
+        let scheme = "sip:a@";
+        let head = format!(
+            "OPTIONS {scheme}{} SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\nFrom: <sip:b@b.example>;tag=f\r\n\
+             To: <sip:a@a.example>\r\nCall-ID: {}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n",
+            "x".repeat(uri - scheme.len()),
+            "c".repeat(call_id)
+        );
+        let mut text = head;
+        while text.len() + 2 < headers {
+            let line = (headers - text.len() - 2).min(8_000);
+            text += &format!("A-Header: {}\r\n", "x".repeat(line.saturating_sub(12)));
+        }
+        let request = Message::parse((text + "\r\n").into_bytes().into()).unwrap();
+        screen(&request).err().map(|refusal| (refusal.status, refusal.word))
+    }
+
+    #[test]
+    fn each_size_has_its_limit_and_its_answer() {
+        assert_eq!(screened(REQUEST_URI_BYTES_MAX, CALL_ID_BYTES_MAX, 0), None);
+        assert_eq!(screened(REQUEST_URI_BYTES_MAX + 1, 9, 0), Some((414, Word::MalformedRequest)));
+        assert_eq!(screened(9, CALL_ID_BYTES_MAX + 1, 0), Some((400, Word::MalformedRequest)));
+        assert_eq!(screened(9, 9, HEADER_BLOCK_BYTES_MAX - 100), None);
+        assert_eq!(screened(9, 9, HEADER_BLOCK_BYTES_MAX + 100), Some((513, Word::MessageTooLarge)));
+    }
+}

@@ -226,4 +226,10 @@ mod tests {
         assert_eq!(parse(&counts_too_many), Err(ParseError::Truncated));
         assert_eq!(parse(b"\x81\xcb\0\x01\0\0\0\x09"), Err(ParseError::Type), "a good-bye alone is none");
     }
+
+    #[test]
+    fn so_many_items_are_read() {
+        let compound = print(9, None, Some(BLOCK), "a", false).repeat(ITEMS_MAX + 10);
+        assert_eq!(parse(&compound), Ok(vec![Item::Block(BLOCK); ITEMS_MAX]));
+    }
 }

@@ -218,4 +218,15 @@ mod tests {
         assert!(!mailbox.send(WorkerMessage::Stop));
         assert_eq!(mailbox.dropped(), 1);
     }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_turn_takes_no_more_than_it_may_and_leaves_the_rest() {
+        let (mailbox, mut inbox) = mailbox(10);
+        (0..5).for_each(|serial| assert!(mailbox.send(handoff(serial))));
+        for count in [3, 2] {
+            let mut messages = Vec::new();
+            inbox.receive(&mut messages, 3).await;
+            assert_eq!(messages.len(), count);
+        }
+    }
 }

@@ -136,3 +136,51 @@ fn failed(counts: &ServerCounts, error: &StoreError, what: &str) {
     counts.store_failed();
     tracing::warn!(%error, "{what}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use signaling::{CallKind, CallRecord, Way};
+    use store::StoreThread;
+
+    use super::*;
+
+    #[test]
+    fn records_beyond_what_may_wait_are_dropped_and_counted_and_room_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let thread = StoreThread::start(&folder.path().join("comity.db")).unwrap();
+        let counts = ServerCounts::default();
+        let accounts = StoreAccounts::new(thread.handle(), counts.clone(), true);
+        let record = |number: usize| {
+            accounts.record(Record::Call(Box::new(CallRecord {
+                call_id: format!("c{number}"),
+                user: "alice@contoso.example".parse().unwrap(),
+                other: "dave@contoso.example".to_owned(),
+                partner: None,
+                direction: federation::flow::Direction::Outbound,
+                kind: CallKind::Call,
+                way: Way::Proxied,
+                began_unix_ms: 0,
+                ringing_ms: None,
+                answered_ms: None,
+                end: None,
+            })));
+        };
+        let (go, gate) = channel::<()>();
+        let held = move |_: &Store| {
+            let _ = gate.recv();
+            Ok(())
+        };
+        thread.handle().write_then(held, |_| {});
+        (0..RECORDS_WAITING_MAX + 3).for_each(record);
+        assert_eq!(counts.records_dropped_total(), 3);
+        go.send(()).unwrap();
+        let (done, wait) = channel();
+        thread.handle().write_then(|_| Ok(()), move |_| done.send(()).unwrap());
+        wait.recv().unwrap();
+        record(RECORDS_WAITING_MAX + 3);
+        assert_eq!(counts.records_dropped_total(), 3);
+        thread.stop();
+    }
+}

@@ -117,3 +117,23 @@ impl Core {
 
 /// Beyond it he is busy all the same.
 const ENGAGEMENTS_PER_USER_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_calls_of_a_user_are_known_and_the_last_makes_him_free() {
+        let mut calls = Calls::default();
+        let aor: Aor = "alice@contoso.example".parse().unwrap();
+        let mut change = |number: usize, is_under_way| {
+            calls.change(&aor, Engagement::Call(format!("c{number}")), is_under_way);
+            calls.counts(&aor)
+        };
+        let most = (0..ENGAGEMENTS_PER_USER_MAX + 5).map(|number| change(number, true)).last();
+        assert_eq!(most, Some((ENGAGEMENTS_PER_USER_MAX, 0)), "he is busy all the same");
+        let least = (0..ENGAGEMENTS_PER_USER_MAX + 5).map(|number| change(number, false)).last();
+        assert_eq!(least, Some((0, 0)));
+        assert!(calls.engagements_by_aor.is_empty());
+    }
+}

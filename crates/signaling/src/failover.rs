@@ -231,3 +231,17 @@ const NON_INVITE_TIME: Duration = Duration::from_secs(24);
 const INVITE_TIME: Duration = Duration::from_secs(120);
 /// Domains that other workers wait to hear from.
 const WATCHED_DOMAINS_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_domains_are_watched_and_those_by_as_many_as_want() {
+        let mut failover = Failover::default();
+        (0..=WATCHED_DOMAINS_MAX).for_each(|number| failover.watch(format!("p{number}.example"), 1));
+        failover.watch("p7.example".to_owned(), 2);
+        assert_eq!(failover.watchers_by_domain.len(), WATCHED_DOMAINS_MAX);
+        assert_eq!(failover.watchers_by_domain["p7.example"], BTreeSet::from([1, 2]));
+    }
+}

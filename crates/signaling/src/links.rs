@@ -414,4 +414,16 @@ mod tests {
         assert_eq!(links.last_failure(&key(0)).map(|refusal| refusal.reason.as_str()), Some("it hung up"));
         assert_eq!(links.last_failure(&key(1)), None);
     }
+
+    #[test]
+    fn at_the_limit_connections_that_are_down_are_forgotten() {
+        let key = |number| LinkKey { domain: format!("p{number}.example"), connection: 0 };
+        let mut links = Links::default();
+        (0..LINKS_REMEMBERED_MAX - 1).for_each(|number| drop(links.links.insert(key(number), Link::new())));
+        links.make_room();
+        assert_eq!(links.links.len(), LINKS_REMEMBERED_MAX - 1);
+        links.links.insert(key(LINKS_REMEMBERED_MAX), Link::new());
+        links.make_room();
+        assert_eq!(links.links.len(), 0);
+    }
 }

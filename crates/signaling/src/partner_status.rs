@@ -1,5 +1,6 @@
 //! What one worker knows of one partner: what the DNS said, what failed, which certificates it shows, and counts.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -103,15 +104,24 @@ impl Core {
             Outcome::Answered { status: 200..=299, .. } => |counts| counts.succeeded += 1,
             _ => return,
         };
-        if let Some(counts) = self.counts_by_partner.get_mut(domain) {
-            return count(counts);
-        }
         let is_listed = matches!(self.partners.standing(domain), Standing::Allowed(_) | Standing::Blocked(_));
         let is_proven = !matches!(record.outcome, Outcome::Refused { .. });
-        if (is_listed || is_proven) && self.counts_by_partner.len() < PARTNERS_COUNTED_MAX {
-            count(self.counts_by_partner.entry(domain.clone()).or_default());
+        if let Some(counts) = counts_of(&mut self.counts_by_partner, domain, is_listed || is_proven) {
+            count(counts);
         }
     }
+}
+
+/// Those that there are; new ones where they may begin, and there is room.
+fn counts_of<'a>(
+    counts_by_partner: &'a mut BTreeMap<String, PartnerCounts>,
+    domain: &str,
+    may_begin: bool,
+) -> Option<&'a mut PartnerCounts> {
+    if may_begin && counts_by_partner.len() < PARTNERS_COUNTED_MAX && !counts_by_partner.contains_key(domain) {
+        counts_by_partner.insert(domain.to_owned(), PartnerCounts::default());
+    }
+    counts_by_partner.get_mut(domain)
 }
 
 impl std::ops::AddAssign for PartnerCounts {
@@ -126,3 +136,19 @@ impl std::ops::AddAssign for PartnerCounts {
 
 /// Partners beyond these are not counted.
 const PARTNERS_COUNTED_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_partners_are_counted_and_those_go_on_to_be() {
+        let mut all = BTreeMap::new();
+        assert!(counts_of(&mut all, "stranger.example", false).is_none());
+        for number in 0..PARTNERS_COUNTED_MAX {
+            counts_of(&mut all, &format!("p{number}.example"), true).unwrap().sent += 1;
+        }
+        assert!(counts_of(&mut all, "one-more.example", true).is_none());
+        assert_eq!(counts_of(&mut all, "p7.example", false).unwrap().sent, 1);
+    }
+}

@@ -105,3 +105,20 @@ fn plain(uri: &Uri<'_>) -> Option<String> {
 /// Who is sent on more often is sent in a circle.
 const REDIRECTIONS_MAX: u8 = 5;
 const CONTACTS_MAX: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_contacts_are_looked_at_and_the_most_wanted_comes_first() {
+        let listed: Vec<_> = (0..20).map(|number| format!("<sip:n{number}@b.example>;q=0.{number:02}")).collect();
+        let text = format!(
+            "SIP/2.0 302 Moved\r\nVia: SIP/2.0/TLS a.example;branch=z9hG4bK1\r\nFrom: <sip:a@a.example>;tag=f\r\n\
+             To: <sip:b@b.example>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContact: {}\r\nContent-Length: 0\r\n\r\n",
+            listed.join(", ")
+        );
+        let found = contacts(&Message::parse(text.into_bytes().into()).unwrap());
+        assert_eq!((found.len(), found[0].as_str()), (CONTACTS_MAX, "sip:n9@b.example"));
+    }
+}

@@ -179,3 +179,43 @@ fn a_list_of_recipients_begins_a_conversation_with_all_of_them() {
         room.world.assert_quiet();
     });
 }
+
+fn hits(room: &Room, limit: &str) -> u64 {
+    room.world.core(room.contoso, 0).counts().limits_hit.get(limit).copied().unwrap_or(0)
+}
+
+#[test]
+fn what_is_written_to_one_who_does_not_answer_waits_within_a_limit() {
+    let mut room = Room::within(1, 1, |limits| limits.conference.pages_waiting_max = 1);
+    let address = room.three_in_writing();
+    for text in ["one", "two", "three"] {
+        room.page(room.alice, ALICE, &address, text);
+        assert_eq!(room.texts(room.carol), [format!("ALICE: {text}")]);
+    }
+    assert_eq!(hits(&room, "pages_waiting_max"), 1);
+    assert_eq!(room.texts(room.bob), ["ALICE: one", "ALICE: two"], "the third was dropped");
+    room.page(room.alice, ALICE, &address, "four");
+    assert_eq!(room.texts(room.bob), ["ALICE: four"]);
+}
+
+#[test]
+fn a_meeting_has_so_many_requests_under_way_and_drops_what_is_beyond() {
+    let mut room = Room::within(1, 1, |limits| limits.conference.requests_max = 2);
+    room.page(room.alice, ALICE, FACTORY, "hello");
+    let address = sender(&room.hear(room.alice)[0]);
+    for (whom, line) in [(BOB, room.bob), (CAROL, room.carol)] {
+        room.page(room.alice, ALICE, &address, &format!("/add {whom}"));
+        assert_eq!((room.texts(room.alice).len(), room.texts(line).len()), (1, 1));
+    }
+    room.page(room.alice, ALICE, &address, "one");
+    let waiting = [room.bob, room.carol].map(|line| room.world.only(line));
+    room.page(room.bob, BOB, &address, "two");
+    assert_eq!(room.texts(room.alice), [""; 0]);
+    assert_eq!(hits(&room, "requests_max"), 1);
+    for (line, message) in [room.bob, room.carol].into_iter().zip(&waiting) {
+        room.world.send(line, &phone::answer(message, "200 OK", "listener"));
+    }
+    room.hear(room.carol);
+    room.page(room.bob, BOB, &address, "three");
+    assert_eq!(room.texts(room.alice), ["BOB: three"]);
+}

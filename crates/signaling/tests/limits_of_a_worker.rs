@@ -8,7 +8,7 @@ mod phone;
 use std::time::Duration;
 
 use signaling::Limits;
-use sim::{Line, World};
+use sim::{Line, Place, World};
 use sip::{HeaderName, Message};
 
 const ALICE: &str = "alice@contoso.example";
@@ -173,4 +173,78 @@ fn a_meeting_more_than_there_may_be_is_refused() {
     let mut stage = stage(|limits| limits.conferences_max = 0);
     stage.world.send(stage.alice, &phone::request("INVITE", ALICE, "meet@contoso.example", "meeting"));
     stage.is_refused("conferences_max");
+}
+
+#[test]
+fn a_message_that_no_device_answers_in_time_is_kept() {
+    let mut stage = stage(|limits| limits.message_answer_secs_max = 3);
+    stage.write("m1");
+    stage.world.only(stage.dave);
+    stage.world.pass(Duration::from_secs(2));
+    assert!(stage.world.take(stage.alice).is_empty());
+    stage.world.pass(Duration::from_secs(2));
+    assert_eq!(stage.world.take_response(stage.alice).status(), Some(202));
+}
+
+/// Bob's domain is one whose name servers answer after half a minute.
+fn stage_with_slow_partner(narrow: impl Fn(&mut Limits)) -> Stage {
+    let mut world = World::new(1);
+    let [site, _] = world.allies(["contoso.example", "fabrikam.example"], 1);
+    world.configure(site, |config| narrow(&mut config.limits));
+    world.user(site, ALICE);
+    world.user(site, DAVE);
+    let late = sim::Trouble { late: Duration::from_secs(30), failure: None };
+    world.zones.set_trouble("fabrikam.example", late);
+    let alice = phone::register(&mut world, site, 0, ALICE);
+    let dave = phone::register(&mut world, site, 0, DAVE);
+    Stage { world, site, alice, dave }
+}
+
+#[test]
+fn what_a_decision_needs_and_does_not_get_in_time_is_an_answer() {
+    let mut stage = stage_with_slow_partner(|limits| limits.answer_secs_max = 3);
+    stage.world.send(stage.alice, &phone::request("INVITE", ALICE, "bob@fabrikam.example", "c1"));
+    stage.world.pass(Duration::from_secs(2));
+    assert!(stage.world.take(stage.alice).iter().all(|message| message.status() < Some(200)));
+    stage.world.pass(Duration::from_secs(2));
+    let answer = stage.world.take_response(stage.alice);
+    assert_eq!(answer.status(), Some(504));
+    assert!(answer.header_text(HeaderName::Warning).unwrap().contains("no-answer"));
+}
+
+#[test]
+fn so_many_wait_for_a_connection_to_a_partner_and_the_next_is_told() {
+    let mut stage = stage_with_slow_partner(|limits| {
+        limits.waiting_per_link_max = 2;
+        limits.partner_connections = 1;
+    });
+    for number in 0..2 {
+        let invite = phone::request("INVITE", ALICE, "bob@fabrikam.example", &format!("c{number}"));
+        stage.world.send(stage.alice, &invite);
+        assert!(stage.world.take(stage.alice).is_empty());
+    }
+    stage.world.send(stage.alice, &phone::request("INVITE", ALICE, "bob@fabrikam.example", "one-more"));
+    stage.is_refused("waiting_per_link_max");
+    stage.write("others-go-on");
+    stage.world.only(stage.dave);
+}
+
+/// Each of a partner's addresses takes five seconds to try.
+#[test]
+fn all_ways_to_a_partner_together_are_tried_for_so_long() {
+    let mut world = World::new(1);
+    let [site, far] = world.allies(["contoso.example", "fabrikam.example"], 1);
+    world.configure(site, |config| config.limits.link_secs_max = 8);
+    world.user(site, ALICE);
+    let addresses = ["192.0.2.71", "192.0.2.72", "192.0.2.73", "192.0.2.74"];
+    world.server(far, 10, "edge.fabrikam.example", &addresses);
+    world.network.cut(Place::Site(site), Place::Site(far));
+    let alice = phone::register(&mut world, site, 0, ALICE);
+    world.send(alice, &phone::request("INVITE", ALICE, "bob@fabrikam.example", "c1"));
+    world.pass(Duration::from_secs(9));
+    assert!(world.take(alice).iter().all(|message| message.status() < Some(200)));
+    world.pass(Duration::from_secs(2));
+    let answer = world.take_response(alice);
+    assert_eq!(answer.status(), Some(504));
+    assert!(answer.header_text(HeaderName::Warning).unwrap().contains("partner-unreachable"));
 }

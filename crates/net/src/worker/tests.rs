@@ -25,6 +25,7 @@ use crate::media::{MediaSetup, MediaThreads};
 use crate::testing::name_server::{self, address, srv};
 use crate::testing::{Authority, Edge};
 
+mod endings;
 mod handshakes;
 mod line;
 mod meeting;

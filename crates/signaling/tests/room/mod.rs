@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each file of plays needs other words")]
 
+use signaling::Limits;
 use sim::{Line, World, first_line};
 use sip::Message;
 
@@ -35,8 +36,14 @@ pub fn everywhere(play: impl Fn(Room)) {
 
 impl Room {
     pub fn new(workers: u16, seed: u64) -> Room {
+        Room::within(workers, seed, |_| {})
+    }
+
+    /// Contoso's limits are narrowed.
+    pub fn within(workers: u16, seed: u64, narrow: impl Fn(&mut Limits)) -> Room {
         let mut world = World::new(seed);
         let sites = world.allies(["contoso.example", "fabrikam.example", "adatum.example"], workers);
+        world.configure(sites[0], |config| narrow(&mut config.limits));
         let mut phone = |site: usize, aor: &str, n: u64| {
             world.user(site, aor);
             phone::register(&mut world, site, u16::try_from((seed + n) % u64::from(workers)).unwrap(), aor)

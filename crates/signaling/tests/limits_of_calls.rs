@@ -1,0 +1,197 @@
+//! What calls, sessions of messages and meetings may take of one worker, and what becomes of one more.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod phone;
+
+use std::time::Duration;
+
+use signaling::{Ending, Limits, Record};
+use sim::{Line, World, first_line};
+use sip::{HeaderName, Message};
+
+const ALICE: &str = "alice@contoso.example";
+const DAVE: &str = "dave@contoso.example";
+const FACTORY: &str = "meet@contoso.example";
+const SOUND: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 40000 RTP/AVP 0\n";
+const WRITTEN: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=message 5060 sip null\n\
+    a=accept-types:text/plain\n";
+
+/// Both signed in on one worker; Alice's phone shows neither REFER nor Replaces.
+struct Stage {
+    world: World,
+    site: usize,
+    alice: Line,
+    dave: Line,
+}
+
+fn stage(narrow: impl Fn(&mut Limits)) -> Stage {
+    let mut world = World::new(1);
+    let site = world.organisation("contoso.example", 1, &[], false);
+    world.configure(site, |config| narrow(&mut config.limits));
+    world.user(site, ALICE);
+    world.user(site, DAVE);
+    let alice = phone::register_simple(&mut world, site, 0, ALICE);
+    let dave = phone::register(&mut world, site, 0, DAVE);
+    Stage { world, site, alice, dave }
+}
+
+impl Stage {
+    fn hits(&self, limit: &str) -> u64 {
+        self.world.core(self.site, 0).counts().limits_hit.get(limit).copied().unwrap_or(0)
+    }
+
+    fn invite(&mut self, from: Line, (caller, callee): (&str, &str), call_id: &str, sdp: &str) {
+        let invite = phone::simple(&phone::request("INVITE", caller, callee, call_id));
+        self.world.send(from, &phone::with_body(&invite, "", "application/sdp", sdp));
+    }
+
+    /// Alice calls Dave, who answers; returns her 200.
+    fn call(&mut self, call_id: &str) -> Message {
+        self.invite(self.alice, (ALICE, DAVE), call_id, SOUND);
+        let invite = self.world.only(self.dave);
+        let answer = phone::with_body(&phone::answer(&invite, "200 OK", "dave"), "", "application/sdp", SOUND);
+        self.world.send(self.dave, &answer);
+        let ok = self.world.only(self.alice);
+        assert_eq!(ok.status(), Some(200), "{}", first_line(&ok));
+        self.world.send(self.alice, &phone::by_caller("ACK", &ok, 1));
+        assert!(first_line(&self.world.only(self.dave)).starts_with("ACK"));
+        ok
+    }
+
+    fn hang_up(&mut self, ok: &Message) {
+        self.world.send(self.alice, &phone::by_caller("BYE", ok, 2));
+        let bye = self.world.only(self.dave);
+        self.world.send(self.dave, &phone::answer(&bye, "200 OK", "dave"));
+        assert_eq!(self.world.only(self.alice).status(), Some(200));
+    }
+
+    /// Of the calls of alice's: their Call-IDs, and why each is over if it is.
+    fn recorded(&self) -> Vec<(&str, Option<Ending>)> {
+        let calls = self.world.records(self.site).iter().filter_map(|record| match record {
+            Record::Call(call) if call.user.to_string() == ALICE => Some(call),
+            _ => None,
+        });
+        calls.map(|call| (call.call_id.as_str(), call.end.as_ref().map(|end| end.why.clone()))).collect()
+    }
+}
+
+#[test]
+fn a_call_more_than_we_may_stand_between_passes_through() {
+    let mut stage = stage(|limits| limits.calls_between_max = 1);
+    let between = |stage: &Stage| stage.world.core(stage.site, 0).load().calls_between;
+    let first = stage.call("c1");
+    assert_eq!((between(&stage), stage.hits("calls_between_max")), (1, 0));
+    let second = stage.call("c2");
+    assert_eq!((between(&stage), stage.hits("calls_between_max")), (1, 1));
+    stage.hang_up(&second);
+    stage.hang_up(&first);
+    stage.call("c3");
+    assert_eq!((between(&stage), stage.hits("calls_between_max")), (1, 1));
+}
+
+#[test]
+fn a_call_for_whose_record_there_is_no_room_is_recorded_at_once() {
+    let mut stage = stage(|limits| limits.call_records_max = 0);
+    let ok = stage.call("c1");
+    assert_eq!(stage.recorded(), [("c1", Some(Ending::NeverSeen))]);
+    assert_eq!(stage.hits("call_records_max"), 2, "his and hers");
+    stage.hang_up(&ok);
+    assert_eq!(stage.recorded().len(), 1);
+}
+
+#[test]
+fn the_oldest_call_of_a_user_with_too_many_is_given_up_and_goes_on() {
+    let mut stage = stage(|limits| limits.call_records_per_user_max = 1);
+    let first = stage.call("c1");
+    stage.call("c2");
+    let over: Vec<_> = stage.recorded().into_iter().filter(|(_, end)| end.is_some()).collect();
+    assert_eq!(over, [("c1", Some(Ending::NeverSeen))]);
+    assert_eq!(stage.hits("call_records_per_user_max"), 2);
+    stage.hang_up(&first);
+}
+
+/// Alice asks for a session of messages, which Dave's phone does not know; what she is told.
+fn ask_for_session(stage: &mut Stage, call_id: &str) -> Message {
+    stage.invite(stage.alice, (ALICE, DAVE), call_id, WRITTEN);
+    let refused = stage.world.only(stage.dave);
+    stage.world.send(stage.dave, &phone::answer(&refused, "488 Not Acceptable Here", "dave"));
+    stage.world.only(stage.dave);
+    let answer = stage.world.take_response(stage.alice);
+    if answer.status() == Some(200) {
+        stage.world.send(stage.alice, &phone::by_caller("ACK", &answer, 1));
+    }
+    answer
+}
+
+#[test]
+fn a_session_more_than_we_may_answer_is_refused_as_the_phone_refused_it() {
+    let mut stage = stage(|limits| limits.gateways_max = 1);
+    assert_eq!(ask_for_session(&mut stage, "s1").status(), Some(200));
+    assert_eq!(stage.hits("gateways_max"), 0);
+    let mut other = self::stage(|limits| limits.gateways_max = 0);
+    assert_eq!(ask_for_session(&mut other, "s1").status(), Some(488));
+    assert_eq!(other.hits("gateways_max"), 1);
+}
+
+#[test]
+fn a_message_more_than_may_be_under_way_in_a_session_is_refused_and_the_session_stays() {
+    let mut stage = stage(|limits| limits.gateway.under_way_max = 1);
+    let ok = ask_for_session(&mut stage, "s1");
+    let say = |stage: &mut Stage, cseq| {
+        let message = phone::with_body(&phone::by_caller("MESSAGE", &ok, cseq), "", "text/plain", "hello");
+        stage.world.send(stage.alice, &message);
+    };
+    say(&mut stage, 2);
+    let first = stage.world.only(stage.dave);
+    say(&mut stage, 3);
+    let refused = stage.world.only(stage.alice);
+    assert_eq!((refused.status(), refused.header_text(HeaderName::RetryAfter)), (Some(480), Some("1")));
+    assert!(refused.header_text(HeaderName::Warning).unwrap().contains("too-many-messages"));
+    stage.world.send(stage.dave, &phone::answer(&first, "200 OK", "dave"));
+    assert_eq!(stage.world.only(stage.alice).status(), Some(200));
+    say(&mut stage, 4);
+    stage.world.only(stage.dave);
+}
+
+#[test]
+fn one_more_than_a_meeting_holds_is_told_that_it_is_full() {
+    let mut stage = stage(|limits| limits.conference.participants_max = 1);
+    stage.invite(stage.alice, (ALICE, FACTORY), "a1", SOUND);
+    let ok = stage.world.take_response(stage.alice);
+    assert_eq!(ok.status(), Some(200), "{}", first_line(&ok));
+    stage.world.send(stage.alice, &phone::by_caller("ACK", &ok, 1));
+    let contact = ok.contacts().next().unwrap().unwrap();
+    let address = contact.address().unwrap().uri().as_str().strip_prefix("sip:").unwrap().to_owned();
+    stage.invite(stage.dave, (DAVE, &address), "d1", SOUND);
+    let full = stage.world.take_response(stage.dave);
+    assert_eq!(full.status(), Some(486));
+    assert!(full.header_text(HeaderName::Warning).unwrap().contains("meeting-full"));
+    stage.world.pass(Duration::from_secs(1));
+    assert_eq!(stage.world.core(stage.site, 0).load().conferences, 1, "it goes on");
+}
+
+/// What a call is forked to beyond us may be as many devices as it likes, each with a tag of its own.
+#[test]
+fn so_many_devices_that_answer_one_call_begin_dialogs() {
+    for (number, is_known) in [(0, true), (15, true), (16, false)] {
+        let mut stage = stage(|_| {});
+        stage.invite(stage.alice, (ALICE, DAVE), "c1", SOUND);
+        let invite = stage.world.only(stage.dave);
+        let tagged = |status: &str, number: usize| {
+            phone::answer(&invite, status, "dave").replace("tag=callee", &format!("tag=device{number}"))
+        };
+        for number in 0..20 {
+            stage.world.send(stage.dave, &tagged("180 Ringing", number));
+            assert_eq!(stage.world.only(stage.alice).status(), Some(180));
+        }
+        let answer = phone::with_body(&tagged("200 OK", number), "", "application/sdp", SOUND);
+        stage.world.send(stage.dave, &answer);
+        let ok = stage.world.only(stage.alice);
+        stage.world.send(stage.alice, &phone::by_caller("BYE", &ok, 2));
+        assert_eq!(stage.world.take(stage.dave).len(), usize::from(is_known), "{number}");
+        let refused = stage.world.take(stage.alice).iter().any(|message| message.status() == Some(481));
+        assert_eq!(refused, !is_known);
+    }
+}
