@@ -4,6 +4,7 @@
 //! is a [`admission::Question`] whose answer comes back as more [`admission::Evidence`].
 
 pub mod admission;
+pub mod border;
 pub mod decision;
 pub mod discovery;
 pub mod flow;

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use federation::admission::{Admitted, Origin};
+use federation::border::{Crossing, Treatment};
 use sip::auth::DigestCredentials;
 use sip::proxy::forward::next_max_forwards;
 use sip::{Edits, HeaderName, Message, Method, NameAddr};
 
 /// What one hop needs to know to carry a request.
 #[derive(Debug)]
-pub(crate) struct Hop {
+pub(crate) struct Hop<'a> {
     /// Our Via value.
     pub via: String,
     /// The new Request-URI, for a device of a home user.
@@ -17,12 +18,11 @@ pub(crate) struct Hop {
     pub path: Vec<String>,
     /// Our Record-Routes, the one nearest to the caller first.
     pub record_routes: Vec<String>,
-    /// Whether the request crosses the border, coming or going.
-    pub border: bool,
+    pub crossing: Crossing<'a>,
 }
 
 /// The request as it leaves on this hop.
-pub(crate) fn request(message: &Message, routes_taken: usize, admitted: &Admitted, hop: &Hop) -> Bytes {
+pub(crate) fn request(message: &Message, routes_taken: usize, admitted: &Admitted, hop: &Hop<'_>) -> Bytes {
     let mut edits = Edits::new();
     if let Some(uri) = &hop.request_uri {
         edits.set_request_uri(uri);
@@ -40,11 +40,8 @@ pub(crate) fn request(message: &Message, routes_taken: usize, admitted: &Admitte
     let hops = next_max_forwards(message).ok().flatten().unwrap_or_default();
     edits.set(HeaderName::MaxForwards, hops.to_string());
     withhold_credentials(message, admitted, &mut edits);
-    withhold_identities(message, admitted, &mut edits);
-    match hop.border {
-        true => edits.apply_at_border(message),
-        false => edits.apply(message),
-    }
+    withhold_claims(message, hop.crossing, &mut edits);
+    apply(message, hop.crossing, &edits)
 }
 
 /// A MESSAGE as it is kept: all that this hop does to it but for what each device needs. Nobody upstream waits for a
@@ -54,7 +51,7 @@ pub(crate) fn for_the_store(
     routes_taken: usize,
     admitted: &Admitted,
     date: &str,
-    border: bool,
+    crossing: Crossing<'_>,
 ) -> Bytes {
     let mut edits = Edits::new();
     if routes_taken > 0 {
@@ -67,15 +64,12 @@ pub(crate) fn for_the_store(
         edits.append(HeaderName::Date, date);
     }
     withhold_credentials(message, admitted, &mut edits);
-    withhold_identities(message, admitted, &mut edits);
-    match border {
-        true => edits.apply_at_border(message),
-        false => edits.apply(message),
-    }
+    withhold_claims(message, crossing, &mut edits);
+    apply(message, crossing, &edits)
 }
 
 /// A stored MESSAGE as it leaves for one device.
-pub(crate) fn from_the_store(message: &Message, hop: &Hop) -> Bytes {
+pub(crate) fn from_the_store(message: &Message, hop: &Hop<'_>) -> Bytes {
     let mut edits = Edits::new();
     if let Some(uri) = &hop.request_uri {
         edits.set_request_uri(uri);
@@ -88,10 +82,15 @@ pub(crate) fn from_the_store(message: &Message, hop: &Hop) -> Bytes {
 }
 
 /// A response as it leaves towards the caller: our Via taken off (RFC 3261 section 16.7 step 3).
-pub(crate) fn response(message: &Message, border: bool) -> Bytes {
+pub(crate) fn response(message: &Message, crossing: Crossing<'_>) -> Bytes {
     let mut edits = Edits::new();
     edits.remove_first_value(HeaderName::Via, 1);
-    match border {
+    withhold_claims(message, crossing, &mut edits);
+    apply(message, crossing, &edits)
+}
+
+fn apply(message: &Message, crossing: Crossing<'_>, edits: &Edits) -> Bytes {
+    match crossing.is_border() {
         true => edits.apply_at_border(message),
         false => edits.apply(message),
     }
@@ -133,23 +132,38 @@ fn may_be_ours(scheme: &str) -> bool {
     ["Digest", "Basic"].iter().any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
-/// RFC 3325 section 5: an asserted identity counts only from whom it was proven. Ours are asserted by nobody yet, a
-/// preferred one was for us, and nobody proves what the older Remote-Party-ID of a partner says.
-fn withhold_identities(message: &Message, admitted: &Admitted, edits: &mut Edits) {
-    edits.remove(HeaderName::PPreferredIdentity);
-    if matches!(admitted.origin(), Origin::Partner { .. }) {
-        edits.remove_raw("Remote-Party-ID");
+/// What the border's table ([`federation::border`]) takes off.
+fn withhold_claims(message: &Message, crossing: Crossing<'_>, edits: &mut Edits) {
+    for header in message.headers() {
+        match crossing.treatment(header.name, header.raw_name) {
+            Treatment::Passes => {}
+            Treatment::Removed if header.name == HeaderName::Other => {
+                edits.remove_raw(&String::from_utf8_lossy(header.raw_name));
+            }
+            Treatment::Removed => edits.remove(header.name),
+            Treatment::IfProven => {
+                let is_first = message.headers().find(|other| other.name == header.name).map(|other| other.index);
+                if is_first == Some(header.index) {
+                    keep_proven(message, header.name, crossing, edits);
+                }
+            }
+        }
     }
-    if message.header(HeaderName::PAssertedIdentity).is_none() {
+}
+
+/// Of all addresses in headers of this name, those in a domain of the sending organisation.
+fn keep_proven(message: &Message, name: HeaderName, crossing: Crossing<'_>, edits: &mut Edits) {
+    let is_proven = |element: &&[u8]| {
+        NameAddr::parse_in(name, element)
+            .is_ok_and(|address| address.uri().is_sip() && crossing.proves(address.uri().host()))
+    };
+    let kept: Vec<&[u8]> = message.elements(name).filter(is_proven).collect();
+    if kept.len() == message.elements(name).count() {
         return;
     }
-    let proven = |identity: &NameAddr<'_>| {
-        let host = identity.uri().host_lowercase();
-        matches!(admitted.origin(), Origin::Partner { domain, .. } if *domain == host)
-    };
-    let all_proven = message.asserted_identities().all(|identity| identity.is_ok_and(|identity| proven(&identity)));
-    if !all_proven {
-        edits.remove(HeaderName::PAssertedIdentity);
+    edits.remove(name);
+    for element in kept {
+        edits.append(name, String::from_utf8_lossy(element));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::agent::AgentKey;
 use crate::core::Core;
 use crate::forward::{self, Hop};
 use crate::handoff::Ingress;
-use crate::owner::{Target, crosses_border};
+use crate::owner::{Target, crossing};
 use crate::token::Leg;
 use federation::admission::Origin;
 
@@ -31,7 +31,7 @@ impl Core {
             request_uri: target.request_uri.clone(),
             path: target.path.clone(),
             record_routes: self.record_routes(request, target),
-            border: crosses_border(request),
+            crossing: crossing(request, &self.organisation),
         };
         let bytes = forward::request(&request.message, request.routes_taken, &request.admitted, &hop);
         Message::parse(bytes).map_err(|error| too_large(&error))

@@ -7,7 +7,8 @@ mod contexts;
 
 use std::time::Instant;
 
-use federation::admission::Origin;
+use federation::admission::{Organisation, Origin};
+use federation::border::Crossing;
 use sip::refusal::Word;
 use sip::{Aor, FlowId, Message, Method, Refusal};
 
@@ -150,8 +151,20 @@ pub(crate) fn devices_named(count: usize) -> String {
     if count == 1 { "the user's one device".to_owned() } else { format!("{count} devices of the user") }
 }
 
-/// Whether the request comes from or goes to another organisation.
-pub(crate) fn crosses_border(request: &AdmittedRequest) -> bool {
-    matches!(request.admitted.origin(), Origin::Partner { .. })
-        || matches!(request.destination, Destination::Partner { .. })
+/// The border that a request crosses on its way, if any.
+pub(crate) fn crossing<'a>(request: &'a AdmittedRequest, organisation: &'a Organisation) -> Crossing<'a> {
+    match (request.admitted.origin(), &request.destination) {
+        (Origin::Partner { domain, .. }, _) => Crossing::Inward { domain },
+        (_, Destination::Partner { .. }) => Crossing::Outward { domains: &organisation.domains },
+        _ => Crossing::Within,
+    }
+}
+
+/// The same of its responses.
+pub(crate) fn crossing_back<'a>(request: &'a AdmittedRequest, organisation: &'a Organisation) -> Crossing<'a> {
+    match (request.admitted.origin(), &request.destination) {
+        (Origin::Partner { .. }, _) => Crossing::Outward { domains: &organisation.domains },
+        (_, Destination::Partner { domain, .. }) => Crossing::Inward { domain },
+        _ => Crossing::Within,
+    }
 }

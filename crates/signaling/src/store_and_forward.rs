@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use federation::border::Crossing;
 use messaging::{Delivery, MessageId, NewMessage, NotStored, Outcome, Settled, StoredMessage, Terms};
 use sip::header::date::sip_date;
 use sip::proxy::forward::via_value;
@@ -15,7 +16,7 @@ use sip::{Aor, Message, Method, Refusal};
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::Core;
 use crate::forward::{self, Hop};
-use crate::owner::{Target, crosses_border, devices_named};
+use crate::owner::{Target, crossing, devices_named};
 use crate::route::Destination;
 use crate::schedule::Machine;
 use crate::waiting::Asker;
@@ -74,8 +75,8 @@ impl Core {
     pub(crate) fn keep(&mut self, now: Instant, keeping: Keeping, terms: Terms) {
         let request = &keeping.request;
         let date = sip_date(terms.accepted_unix_ms / 1000);
-        let border = crosses_border(request);
-        let bytes = forward::for_the_store(&request.message, request.routes_taken, &request.admitted, &date, border);
+        let crossing = crossing(request, &self.organisation);
+        let bytes = forward::for_the_store(&request.message, request.routes_taken, &request.admitted, &date, crossing);
         self.queues.stored(&keeping.aor);
         let new = NewMessage { aor: keeping.aor.clone(), request: bytes, terms, was_sent: keeping.was_sent };
         let asker = Asker::Keep(Box::new(keeping));
@@ -217,7 +218,7 @@ impl Core {
             request_uri: target.request_uri,
             path: target.path,
             record_routes: Vec::new(),
-            border: false,
+            crossing: Crossing::Within,
         };
         // It may have become larger than a message may be.
         let sent = Message::parse(forward::from_the_store(message, &hop)).map_err(|_| Outcome::Refused)?;

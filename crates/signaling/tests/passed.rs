@@ -123,6 +123,45 @@ fn an_asserted_identity_passes_from_whom_it_was_proven() {
     });
 }
 
+/// What would make a phone answer by itself, fetch something or show a name that nobody has proven does not come in; what is
+/// of a domain that was proven does.
+#[test]
+fn a_partner_sets_nothing_off_and_claims_nothing_that_it_has_not_proven() {
+    const SENT: &str = "Alert-Info: <http://192.0.2.9/>;info=alert-autoanswer\nCall-Info: <sip:x>;answer-after=0\n\
+        Answer-Mode: Auto\nRemote-Party-ID: <sip:bob@biloxi.example.com>\nMS-Edge-Proxy-Message-Trust: x\n\
+        Diversion: <sip:bea@biloxi.example.com>;reason=unconditional, <sip:al@atlanta.example.com>\n\
+        History-Info: <sip:al@10.0.0.7>;index=1, <sip:al@atlanta.example.com>;index=1.1\nX-Kept: yes";
+    proxied(|mut stage| {
+        let atlanta = stage.world.connect(stage.sites[1], 0, Some(certificate(&["sip.atlanta.example.com"])));
+        let invite = with_headers(&stage.invite(ALICE, BOB, "claims", OFFER), SENT);
+        let received = stage.pass(atlanta, stage.bob, &invite);
+        for gone in ["Alert-Info", "Call-Info", "Answer-Mode", "Remote-Party-ID", "ms-edge-proxy-message-trust"] {
+            assert_eq!(received.header_by_name(gone), None, "{gone}");
+        }
+        assert_eq!(header(&received, HeaderName::Diversion), Some("<sip:al@atlanta.example.com>"));
+        assert_eq!(header(&received, HeaderName::HistoryInfo), Some("<sip:al@atlanta.example.com>;index=1.1"));
+        assert_eq!(received.header_by_name("X-Kept"), Some(&b"yes"[..]));
+    });
+}
+
+/// A response is a message like any other.
+#[test]
+fn a_partner_s_answer_sets_nothing_off_either() {
+    everywhere(|mut stage| {
+        let (alice, bob) = (stage.alice, stage.bob);
+        let received = stage.pass(alice, bob, &stage.invite(ALICE, BOB, "ringing", OFFER));
+        let ringing = with_headers(
+            &phone::answer(&received, "180 Ringing", "bob"),
+            "Alert-Info: <http://192.0.2.9/ring.wav>\nP-Charging-Vector: icid-value=1\nX-Kept: yes",
+        );
+        let heard = stage.pass(bob, alice, &ringing);
+        assert_eq!(heard.header_by_name("Alert-Info"), None);
+        assert_eq!(heard.header_by_name("P-Charging-Vector"), None);
+        assert_eq!(heard.header_by_name("X-Kept"), Some(&b"yes"[..]));
+        stage.accept(alice, bob, received, ANSWER);
+    });
+}
+
 /// RFC 3581, and RFC 3261 18.2.1: where a request came from is written into its Via, and the answer goes there.
 #[test]
 fn where_a_request_came_from_is_said_in_its_via() {

@@ -1,5 +1,6 @@
 //! The reference pages of docs/, written from the definitions that the program itself works with.
 
+mod border;
 mod commands;
 mod configuration;
 mod markdown;
@@ -14,6 +15,7 @@ pub type Page = (&'static str, String);
 
 pub fn pages() -> Vec<Page> {
     vec![
+        ("border.md", border::page()),
         ("commands.md", commands::page()),
         ("configuration.md", configuration::page()),
         ("metrics.md", metrics::page()),
@@ -34,6 +36,7 @@ mod tests {
     #[test]
     fn every_page_has_one_title_says_where_it_comes_from_and_names_what_it_is_about() {
         let wanted = [
+            ("border.md", "| `Alert-Info` | removed |"),
             ("commands.md", "## comity partner add\n"),
             ("configuration.md", "| `tls` |"),
             ("metrics.md", "`comity_uptime_seconds`"),

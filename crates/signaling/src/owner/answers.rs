@@ -9,7 +9,7 @@ use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
 use sip::{FlowId, Message, Method};
 
 use super::contexts::ContextId;
-use super::crosses_border;
+use super::crossing_back;
 use crate::acceptor::overloaded;
 use crate::calls;
 use crate::core::Core;
@@ -152,11 +152,11 @@ impl Core {
     /// A response goes on towards whoever sent the request.
     fn forward_up(&mut self, now: Instant, id: ContextId, message: &Message) {
         let Some(context) = self.owner.contexts.get(&id) else { return };
-        let (upstream, border) = (context.upstream, crosses_border(&context.request));
+        let (upstream, crossing) = (context.upstream, crossing_back(&context.request, &self.organisation));
         let in_call = calls::parties(&context.request, message);
         let answered = replacing::answered(&context.request, message);
-        let bytes = forward::response(message, border);
-        if border && Message::parse(bytes.clone()).is_err() {
+        let bytes = forward::response(message, crossing);
+        if crossing.is_border() && Message::parse(bytes.clone()).is_err() {
             // In our own framing it is larger than a message may be.
             let request = context.request.message.clone();
             self.respond_generated(now, upstream, &request, 502);

@@ -1,0 +1,47 @@
+//! What crosses the border.
+
+use federation::border::{RULES, Treatment};
+
+use super::markdown::{code, head, table};
+
+pub fn page() -> String {
+    let rows = RULES.iter().map(|rule| {
+        let [within, inward, outward] =
+            [rule.within, rule.inward, rule.outward].map(|treatment| said(treatment).to_owned());
+        vec![code(rule.header), inward, outward, within, rule.reason.to_owned()]
+    });
+    let headings = ["Header", "From a partner", "To a partner", "Between our users", "Why"];
+    head("What crosses the border") + INTRODUCTION + &table(&headings, rows) + AFTERWARDS
+}
+
+fn said(treatment: Treatment) -> &'static str {
+    match treatment {
+        Treatment::Passes => "passes",
+        Treatment::Removed => "removed",
+        Treatment::IfProven => "passes, where its domain is proven",
+    }
+}
+
+const INTRODUCTION: &str = "\
+What this server does to the headers of requests and responses between organisations. A header that is not named on this page passes
+as it came; one that is removed is gone without a word, and the message goes on.
+
+A domain is proven when the organisation that sends the message has proven it: the domain in From for what a partner sends, our own
+domains for what we send. Of a header with several addresses, each is looked at by itself.
+
+";
+
+const AFTERWARDS: &str = "
+## What every message has anyway
+
+| Header | Across the border |
+| --- | --- |
+| `From` | its domain must be the one that the sender's certificate proves; else the request is refused ([how a partner proves itself](../concepts/how-a-partner-proves-itself.md)) |
+| Request-URI | of what a partner sends, one of our domains, or a dialog that was begun through us; else refused, [`relay-denied`](refusals.md#relay-denied) |
+| `Via`, `Record-Route` | ours are put on, with this server's certified name; two Record-Routes lead back to either side, with a signature |
+| `Route` | ours are taken off, and must be ours: signed, of this dialog, and used from the side that they were made for |
+| `Contact` | passes, and is never dialled: everything to a device goes over the device's own connection |
+| `Max-Forwards` | counted down; at 0 the answer is 483 |
+| `Authorization`, `Proxy-Authorization` | credentials for our realms stay here |
+| any other | its value as it came; framing is ours: the registry's name, one colon, one space, no folded lines, one Content-Length |
+";
