@@ -129,6 +129,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         Handoff::WatchPartner { .. }
         | Handoff::PartnerHeard { .. }
         | Handoff::Engaged { .. }
+        | Handoff::Alias { .. }
         | Handoff::CallRecord(_) => Some(handoffs_max),
         // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
         Handoff::Respond { status: ..200, .. } => Some(handoffs_max),
@@ -138,6 +139,9 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         | Handoff::Cancel { .. }
         | Handoff::Redirected(_)
         | Handoff::Registered { .. }
+        | Handoff::RespondOverLink { .. }
+        | Handoff::Orphans { .. }
+        | Handoff::CancelOrphan { .. }
         | Handoff::FlowMoved { .. }
         | Handoff::FlowEnded { .. } => None,
         // Two for each session, of which there are so many at most.

@@ -92,8 +92,7 @@ impl Core {
                     self.cancel(now, transaction);
                 }
             }
-            RequestOutcome::CancelOfNothing => self
-                .respond_stateless(now, facts, message, |tag| build::response(message, 481, None, Some(tag)).build()),
+            RequestOutcome::CancelOfNothing => self.cancel_elsewhere(now, facts, message),
             RequestOutcome::Absorbed => {}
             RequestOutcome::Malformed(error) => {
                 let refusal = Refusal::new(400, Word::MalformedRequest, error.to_string());
@@ -234,7 +233,11 @@ impl Core {
         }
         if let Origin::Partner { domain, .. } = admitted.origin() {
             self.flows.speaks_for(flow, domain);
+            self.proven_on(&arrival.facts, domain, &arrival.message);
             self.partner_heard(domain);
+        }
+        if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = arrival.upstream {
+            self.invited(now, &arrival.message, &admitted, transaction);
         }
         let organisation = &self.organisation;
         let connections = self.limits.partner_connections;
@@ -307,7 +310,12 @@ impl Core {
             Asker::Admission(arrival) => arrival.upstream == Some(upstream),
             Asker::Recipient(request) => request.upstream == Some(upstream),
             // What is on its way into the store cannot be taken back.
-            Asker::Link(_) | Asker::Keep(_) | Asker::Queue(_) | Asker::Settlement(_) | Asker::Leg { .. } => false,
+            Asker::StrayCancel(_)
+            | Asker::Link(_)
+            | Asker::Keep(_)
+            | Asker::Queue(_)
+            | Asker::Settlement(_)
+            | Asker::Leg { .. } => false,
         };
         match self.stop_waiting(waits) {
             Some(Asker::Admission(arrival)) => {

@@ -1,5 +1,6 @@
 //! What changes under a worker: flows that come and go, the table of partners, accounts that are removed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,23 +24,32 @@ impl Core {
     /// A flow of ours is over. Its acceptor has to forget where it went, and any worker may hold a binding over it:
     /// several users can share a connection.
     pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) {
-        if self.flows.close(flow).is_some_and(|state| state.facts.direction == Direction::Inbound) {
+        let state = self.flows.close(flow);
+        if state.as_ref().is_some_and(|state| state.facts.direction == Direction::Inbound) {
             for worker in self.ownership.others() {
                 self.hand(worker, Handoff::FlowEnded { flow });
             }
         }
-        // Whoever called over it hears nothing any more: the other side should not ring on.
-        for transaction in self.transactions.pending_invites(flow) {
-            self.cancel(now, transaction);
-        }
-        self.links.flow_closed(now, flow);
         self.flow_ended_elsewhere(now, flow);
+        match state.filter(|state| state.kind == FlowKind::Partner) {
+            Some(state) => self.partner_flow_ended(now, flow, &state),
+            // A phone that called over it hears nothing any more: the other side should not ring on.
+            None => {
+                for transaction in self.transactions.pending_invites(flow) {
+                    self.cancel(now, transaction);
+                }
+            }
+        }
     }
 
     pub(crate) fn flow_ended_elsewhere(&mut self, now: Instant, flow: FlowId) {
         self.flows.forget(flow);
+        self.aliases.flow_closed(flow);
         self.location.flow_closed(flow);
-        self.transactions.flow_closed(now, flow);
+        let was_read = self.links.flow_closed(now, flow);
+        let waiting = if was_read { self.answered_elsewhere(now, flow) } else { BTreeMap::new() };
+        self.transactions.flow_closed(flow, |id| waiting.contains_key(&id));
+        self.await_other_connection(now, waiting);
     }
 
     pub(crate) fn close_undecided(&mut self, flow: FlowId) {
@@ -61,6 +71,8 @@ impl Core {
             links::stand_alike(old.standing(domain), new.standing(domain)) && old.trust(domain) == new.trust(domain)
         };
         self.failover.health.retain_domains(stands_alike);
+        self.aliases.retain_domains(stands_alike);
+        self.flows.retain_proven(stands_alike);
         for flow in self.links.outdated(&old, &new) {
             self.links.let_go(flow);
             self.put(Output::CloseFlow { flow });

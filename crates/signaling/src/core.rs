@@ -25,11 +25,13 @@ use sip::{FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
 use crate::agent::Asked;
+use crate::aliases::Aliases;
 use crate::b2bua::Between;
 use crate::call_record::CallKind;
 use crate::calls::Calls;
 use crate::conferences::Conferences;
 use crate::counts::CoreCounts;
+use crate::elsewhere::{EndedFlows, Orphans};
 use crate::failover::Failover;
 use crate::flow_table::{FlowTable, Whereabouts};
 use crate::gateway::Gateways;
@@ -96,6 +98,9 @@ pub struct Core {
     pub(crate) proven_addresses: ProvenAddresses,
     pub(crate) owner: Owner,
     pub(crate) links: Links,
+    pub(crate) aliases: Aliases,
+    pub(crate) ended_flows: EndedFlows,
+    pub(crate) orphans: Orphans,
     pub(crate) failover: Failover,
     pub(crate) discovered: DiscoveredTerms,
     pub(crate) ledgers: Ledgers,
@@ -131,7 +136,7 @@ pub struct Core {
     random_state: u64,
     /// Counts the numbers that nobody is to guess: who sees one learns of no other.
     pub(crate) unguessable: u64,
-    undeliverable: u64,
+    pub(crate) undeliverable: u64,
     /// New requests outside of dialogs are refused.
     pub(crate) is_draining: bool,
 }
@@ -163,6 +168,9 @@ impl Core {
             proven_addresses: ProvenAddresses::default(),
             owner: Owner::new(config.incarnation),
             links: Links::default(),
+            aliases: Aliases::default(),
+            ended_flows: EndedFlows::default(),
+            orphans: Orphans::default(),
             failover: Failover::default(),
             discovered: config.discovered,
             ledgers,
@@ -360,7 +368,7 @@ impl Core {
             Handoff::Cancel { upstream, .. } => self.cancel_owned(now, upstream),
             Handoff::Respond { to, status, response, source } => self.respond_here(now, to, status, response, source),
             Handoff::Response { from, message } => self.handle_response(now, from, *message),
-            Handoff::Transmit { flow, bytes } => self.transmit_handed(flow, bytes),
+            Handoff::Transmit { flow, bytes } => self.transmit_handed(now, flow, bytes),
             Handoff::FlowMoved { flow, kind, users } => {
                 if let Some(state) = self.flows.get_mut(flow) {
                     state.kind = kind;
@@ -368,6 +376,12 @@ impl Core {
                 }
             }
             Handoff::FlowEnded { flow } => self.flow_ended_elsewhere(now, flow),
+            Handoff::Alias { domain, alias } => self.aliases.insert(&domain, *alias),
+            Handoff::Orphans { orphans, worker } => self.hear_of_orphans(now, orphans, worker),
+            Handoff::CancelOrphan { server } => self.cancel(now, server),
+            Handoff::RespondOverLink { domain, connection, bytes } => {
+                self.respond_over_link(now, crate::links::LinkKey { domain, connection }, bytes);
+            }
             Handoff::Engaged { aor, engagement, is_under_way } => {
                 self.change_engagement(now, &aor, engagement, is_under_way);
             }
@@ -396,11 +410,12 @@ impl Core {
     fn settle_transactions(&mut self, now: Instant) {
         while let Some(output) = self.transactions.poll_output() {
             match output {
-                TransactionOutput::Transmit { flow, bytes } => self.transmit(flow, bytes),
+                TransactionOutput::Transmit { flow, bytes } => self.transmit(now, flow, bytes),
                 TransactionOutput::Schedule { at, key } => self.schedule.push(at, Machine::Transaction(key)),
                 TransactionOutput::ClientFailed { id, failure } => self.branch_failed(now, id, failure),
                 TransactionOutput::ServerEnded { id, .. } => {
                     self.acceptor.forget(id);
+                    self.orphans.forget(id);
                     self.draft_abandoned(now, Requester::Outside(id));
                 }
                 TransactionOutput::ClientEnded { id } => self.owner.forget_branch(id),
@@ -425,21 +440,21 @@ impl Core {
     }
 
     /// Sends bytes on a flow, wherever that flow lives.
-    pub(crate) fn transmit(&mut self, flow: FlowId, bytes: Bytes) {
+    pub(crate) fn transmit(&mut self, now: Instant, flow: FlowId, bytes: Bytes) {
         match self.flows.whereabouts(flow, self.ownership.worker) {
             Whereabouts::Here => self.put(Output::Transmit { flow, bytes }),
             Whereabouts::At(to) => self.hand(to, Handoff::Transmit { flow, bytes }),
-            Whereabouts::Gone => self.undeliverable += 1,
+            Whereabouts::Gone => self.transmit_elsewhere(now, flow, bytes),
         }
     }
 
     /// Bytes that another worker handed to us. Only a flow's acceptor knows where it went: a worker that is neither
     /// that nor the owner has been told too late, and must not send them back.
-    fn transmit_handed(&mut self, flow: FlowId, bytes: Bytes) {
+    fn transmit_handed(&mut self, now: Instant, flow: FlowId, bytes: Bytes) {
         match self.flows.whereabouts_handed(flow) {
             Whereabouts::Here => self.put(Output::Transmit { flow, bytes }),
             Whereabouts::At(to) => self.hand(to, Handoff::Transmit { flow, bytes }),
-            Whereabouts::Gone => self.undeliverable += 1,
+            Whereabouts::Gone => self.transmit_elsewhere(now, flow, bytes),
         }
     }
 

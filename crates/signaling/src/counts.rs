@@ -52,6 +52,8 @@ pub struct CoreCounts {
     pub sent_to_partners: u64,
     /// A partner's server failed them, and the next one was tried.
     pub retried: u64,
+    /// Responses of ours to partners that went over another connection than their requests, which had ended.
+    pub responses_elsewhere: u64,
     /// Final answers of partners, by the first digit of their status: 2 to 6.
     pub answered_by_class: BTreeMap<u16, u64>,
     /// How long those answers took, but for those to INVITE, which waits for a person.

@@ -93,6 +93,11 @@ impl Trial {
         }
     }
 
+    /// Whether its connection's end sends it to another server.
+    pub(crate) fn may_be_sent_again(&self, now: Instant, is_invite: bool) -> bool {
+        self.may_move(now, Trouble::ConnectionLost, is_invite)
+    }
+
     /// Whether the request may go to another server: once, with nothing heard, and while its sender still waits.
     fn may_move(&self, now: Instant, trouble: Trouble, is_invite: bool) -> bool {
         let time = if is_invite { INVITE_TIME } else { NON_INVITE_TIME };

@@ -16,6 +16,16 @@ pub(crate) struct FlowState {
     pub users: Vec<Aor>,
     /// The domain whose request was admitted on it last.
     pub partner: Option<String>,
+    /// The domains of partners whose requests were admitted on it.
+    pub proven: Vec<Proven>,
+}
+
+/// A domain that was proven on a flow.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    pub domain: String,
+    /// The partner said that it takes requests there too.
+    pub takes_requests: bool,
 }
 
 /// Flows by id, and the whereabouts of those that moved.
@@ -35,7 +45,8 @@ pub(crate) enum Whereabouts {
 
 impl FlowTable {
     pub(crate) fn open(&mut self, facts: FlowFacts) {
-        let state = FlowState { kind: FlowKind::Undecided, users: Vec::new(), partner: None, facts };
+        let state =
+            FlowState { kind: FlowKind::Undecided, users: Vec::new(), partner: None, proven: Vec::new(), facts };
         self.flows.insert(state.facts.id, state);
     }
 
@@ -103,7 +114,35 @@ impl FlowTable {
         }
     }
 
+    /// Remembers that a domain was proven on a flow. Whether that is news; beyond a limit nothing is.
+    pub(crate) fn proves(&mut self, flow: FlowId, domain: &str, takes_requests: bool) -> bool {
+        let Some(state) = self.flows.get_mut(&flow) else { return false };
+        let is_full = state.proven.len() >= PROVEN_PER_FLOW_MAX;
+        match state.proven.iter_mut().find(|proven| proven.domain == domain) {
+            Some(known) if known.takes_requests || !takes_requests => false,
+            Some(known) => {
+                known.takes_requests = true;
+                true
+            }
+            None if is_full => false,
+            None => {
+                state.proven.push(Proven { domain: domain.to_owned(), takes_requests });
+                true
+            }
+        }
+    }
+
+    /// What was proven of other domains was judged by what no longer holds.
+    pub(crate) fn retain_proven(&mut self, keep: impl Fn(&str) -> bool) {
+        for state in self.flows.values_mut() {
+            state.proven.retain(|proven| keep(&proven.domain));
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &FlowState> {
         self.flows.values()
     }
 }
+
+/// An edge may serve many domains.
+const PROVEN_PER_FLOW_MAX: usize = 32;

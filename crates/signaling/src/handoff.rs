@@ -12,7 +12,9 @@ use sip::{Aor, FlowId, Message};
 
 use crate::WorkerId;
 use crate::agent::AgentKey;
+use crate::aliases::Alias;
 use crate::calls::Engagement;
+use crate::elsewhere::InviteName;
 use crate::records::CallNews;
 use crate::route::Destination;
 
@@ -52,6 +54,14 @@ pub enum Handoff {
     Registered { aor: Aor, is_new_flow: bool },
     /// Of a call whose record the receiving worker keeps.
     CallRecord(CallNews),
+    /// A partner has opened this connection, and proven this domain on it.
+    Alias { domain: String, alias: Box<Alias> },
+    /// INVITEs of the sending worker whose connection has ended: a CANCEL of them may come over another.
+    Orphans { orphans: Vec<(InviteName, ServerTransactionId)>, worker: WorkerId },
+    /// One of them was taken back.
+    CancelOrphan { server: ServerTransactionId },
+    /// A response for a partner whose own connections are all gone, for the worker that owns this link to it.
+    RespondOverLink { domain: String, connection: u16, bytes: Bytes },
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.
     WatchPartner { domain: String, watcher: WorkerId },
     /// The partner was heard from: what failed may work again.

@@ -5,6 +5,7 @@
 
 mod acceptor;
 mod agent;
+mod aliases;
 mod anchoring;
 mod b2bua;
 mod call_record;
@@ -15,6 +16,7 @@ mod conferences;
 mod core;
 mod counts;
 mod decisions;
+mod elsewhere;
 pub mod escalation;
 mod extensions;
 mod failover;
@@ -52,6 +54,7 @@ mod waiting;
 pub use media::LegReport;
 
 pub use crate::agent::AgentKey;
+pub use crate::aliases::Alias;
 pub use crate::b2bua::EscalationStatus;
 pub use crate::call_record::{CallEnd, CallKind, CallRecord, Ending, LegRecord, Record, Way};
 pub use crate::call_settings::{CallSettings, When};
@@ -59,6 +62,7 @@ pub use crate::calls::Engagement;
 pub use crate::conferences::{AdHocMeeting, ConferenceStatus};
 pub use crate::core::{Core, CoreConfig, Listener};
 pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts, LegCounts};
+pub use crate::elsewhere::InviteName;
 pub use crate::handoff::{AdmittedRequest, Handoff, Ingress, Requester, Upstream};
 pub use crate::input::Input;
 pub use crate::limits::Limits;

@@ -10,18 +10,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use federation::decision::Connection;
 use federation::flow::FlowFacts;
 use federation::partner::{Partners, Standing};
 use federation::refusal;
 use federation::route::NextHopTarget;
+use sip::transaction::ClientTransactionId;
 use sip::{FlowId, Refusal, Transport};
 
 use crate::acceptor::overloaded;
 use crate::core::Core;
 use crate::owner::{ContextId, Target};
 use crate::token::Leg;
-use crate::{AdmittedRequest, Forgotten, LinkCounts, LinkStatus};
+use crate::{AdmittedRequest, Forgotten, LinkCounts, LinkStatus, Output};
 
 /// Names a connection to a partner: the domain, and its number among the domain's connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,18 +93,24 @@ struct Attempt {
 enum Waiter {
     Context(ContextId),
     Ack(Box<AdmittedRequest>),
+    /// A response whose own connection has ended.
+    Response(Bytes),
+    /// A request that was sent over a connection which has ended: what answers it may come over this one.
+    Sent(ClientTransactionId),
 }
 
 impl Links {
     /// A connection that ends as soon as it is up was most likely refused: under TLS 1.3 a server judges our
-    /// certificate after we are through with the handshake, and can only hang up.
-    pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) {
-        let Some(link) = self.keys_by_flow.remove(&flow).and_then(|key| self.links.get_mut(&key)) else { return };
-        let Stage::Up { flow: used, connection, since, is_heard, .. } = &link.stage else { return };
+    /// certificate after we are through with the handshake, and can only hang up. Whether what went over it may have
+    /// been read.
+    pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) -> bool {
+        let Some(link) = self.keys_by_flow.remove(&flow).and_then(|key| self.links.get_mut(&key)) else { return true };
+        let Stage::Up { flow: used, connection, since, is_heard, .. } = &link.stage else { return true };
         if *used != flow {
-            return;
+            return true;
         }
-        if !is_heard && now.saturating_duration_since(*since) < REFUSED_WITHIN {
+        let was_refused = !is_heard && now.saturating_duration_since(*since) < REFUSED_WITHIN;
+        if was_refused {
             let reason = format!(
                 "{} ended the connection as soon as it was up: its side most likely does not accept our certificate \
                  (the purpose clientAuth is often asked for), and its log says why",
@@ -111,6 +119,15 @@ impl Links {
             link.last_failure = Some(refusal::partner_unreachable(reason));
         }
         link.stage = Stage::Idle;
+        !was_refused
+    }
+
+    /// The flow of a connection that is up.
+    pub(crate) fn flow_of(&self, key: &LinkKey) -> Option<FlowId> {
+        match self.links.get(key)?.stage {
+            Stage::Up { flow, .. } => Some(flow),
+            _ => None,
+        }
     }
 
     /// We end this flow ourselves: its end says nothing about the partner.
@@ -322,6 +339,27 @@ impl Core {
             Some(upstream) => Waiter::Context(self.open_context(now, upstream, request)),
         };
         self.await_link(now, key, waiter);
+    }
+
+    /// A response that a partner waits for, all of whose own connections are gone.
+    pub(crate) fn respond_over_link(&mut self, now: Instant, key: LinkKey, bytes: Bytes) {
+        if let Some(flow) = self.links.flow_of(&key) {
+            return self.put(Output::Transmit { flow, bytes });
+        }
+        self.links.make_room();
+        if self.links.is_full(&key, self.limits.waiting_per_link_max) {
+            self.counts.hit("waiting_per_link_max");
+            self.undeliverable += 1;
+            return;
+        }
+        self.await_link(now, key, Waiter::Response(bytes));
+    }
+
+    /// Brings the connection up for what was sent over one that has ended; where that fails, so does the request.
+    pub(crate) fn connect_for(&mut self, now: Instant, key: LinkKey, sent: ClientTransactionId) {
+        if self.links.flow_of(&key).is_none() && !self.links.is_full(&key, self.limits.waiting_per_link_max) {
+            self.await_link(now, key, Waiter::Sent(sent));
+        }
     }
 
     /// The context's request goes out over this connection, as soon as it is up.

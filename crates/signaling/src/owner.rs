@@ -133,7 +133,7 @@ impl Core {
     /// A request for one target: with a response context, or an ACK without.
     pub(crate) fn send_single(&mut self, now: Instant, request: AdmittedRequest, target: Target) {
         match request.upstream {
-            None => self.send_ack(&request, &target),
+            None => self.send_ack(now, &request, &target),
             Some(upstream) => {
                 let context = self.open_context(now, upstream, request);
                 self.send_branch(now, context, target);

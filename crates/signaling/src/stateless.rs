@@ -91,7 +91,7 @@ impl Core {
         if is_sendable
             && (facts.id.is_reliable() || self.may_answer_datagram(now, facts.remote.ip(), received, response.len()))
         {
-            self.transmit(facts.id, response);
+            self.transmit(now, facts.id, response);
         }
     }
 

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use federation::flow::FlowFacts;
 use media::LegId;
-use sip::{Aor, FlowId};
+use sip::{Aor, FlowId, Message};
 
 use crate::acceptor::Arrival;
 use crate::agent::LegUser;
@@ -35,6 +36,8 @@ struct Waiting {
 pub(crate) enum Asker {
     /// A request on its way through admission.
     Admission(Box<Arrival>),
+    /// A CANCEL of what was begun over another connection, from whoever this one is.
+    StrayCancel(Box<(FlowFacts, Message)>),
     /// A request for a user of ours who has no device: does he exist?
     Recipient(Box<AdmittedRequest>),
     /// A MESSAGE for a user who is away, on its way into the store.
@@ -92,6 +95,7 @@ impl Core {
         };
         match asker {
             Asker::Admission(arrival) => self.resume_admission(now, *arrival, answer),
+            Asker::StrayCancel(cancel) => self.resume_cancel(now, &cancel.0, &cancel.1, answer),
             Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
             Asker::Keep(keeping) => self.resume_keep(now, *keeping, answer),
             Asker::Queue(aor) => self.resume_queue(now, &aor, answer),

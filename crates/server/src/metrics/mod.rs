@@ -67,6 +67,7 @@ pub static ALL: &[&Metric] = &[
     &partners::PINS_CHANGED,
     &partners::REQUESTS_SENT,
     &partners::REQUESTS_RETRIED,
+    &partners::RESPONSES_ELSEWHERE,
     &partners::RESPONSES,
     &partners::ANSWER_SECONDS,
     &partners::DNS_QUESTIONS,

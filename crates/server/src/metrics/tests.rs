@@ -55,6 +55,7 @@ fn worker(worker: u16) -> WorkerSnapshot {
         ]),
         sent_to_partners: 122,
         retried: 123,
+        responses_elsewhere: 188,
         answered_by_class: BTreeMap::from([(2, 124), (3, 125), (4, 126), (5, 127), (6, 128)]),
         answer_times: AnswerTimes { counts: [150, 1, 1, 1, 1, 1, 1, 1, 1], sum_ms: 159_000 },
         stored: 129,

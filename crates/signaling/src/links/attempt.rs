@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use federation::decision::Connection;
-use federation::discovery::SrvResult;
 use federation::flow::{FlowFacts, FlowKind};
 use federation::partner::{PartnerKind, Standing};
 use federation::refusal;
@@ -19,7 +18,7 @@ use super::{Attempt, LinkKey, Rest, Stage, Waiter, check_standing};
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::Core;
 use crate::waiting::Asker;
-use crate::{Answer, Question};
+use crate::{Answer, Output, Question};
 
 impl Core {
     /// From the partner entry or the SRV records to a list of targets.
@@ -121,21 +120,7 @@ impl Core {
             self.drop_unproven(&facts);
             return self.fail_link(now, key, refusal);
         }
-        let partners = self.partners.clone();
-        let edge = match partners.standing(&key.domain) {
-            Standing::Allowed(partner) => match &partner.kind {
-                PartnerKind::AllowedServer { edge } => Some(edge.as_str()),
-                PartnerKind::AllowedDomain | PartnerKind::Blocked => None,
-            },
-            _ => None,
-        };
-        let srv: Option<SrvResult> = self.discovery.lookup(now, &key.domain).cloned();
-        let claim = Claim { domain: &key.domain, edge, trust: partners.trust(&key.domain) };
-        let verdict = match facts.secure_certificate() {
-            Some(certificate) => judge(certificate, Role::Server, &claim, srv.as_ref()),
-            None => Verdict::Failed(refusal::partner_certificate("the partner showed no certificate")),
-        };
-        match verdict {
+        match self.judged(now, &facts, Role::Server, &key.domain) {
             Verdict::Proven(rung) => self.link_up(now, key, facts, attempt, rung),
             Verdict::Needs => {
                 let domain = key.domain.clone();
@@ -147,6 +132,22 @@ impl Core {
                 let why = refusal::partner_certificate(format!("{}: {}", why.word, why.reason));
                 self.address_failed(now, key, attempt, why);
             }
+        }
+    }
+
+    /// Whether the certificate of a flow proves a domain, whose owner has this part in the handshake.
+    pub(crate) fn judged(&self, now: Instant, facts: &FlowFacts, role: Role, domain: &str) -> Verdict {
+        let edge = match self.partners.standing(domain) {
+            Standing::Allowed(partner) => match &partner.kind {
+                PartnerKind::AllowedServer { edge } => Some(edge.as_str()),
+                PartnerKind::AllowedDomain | PartnerKind::Blocked => None,
+            },
+            _ => None,
+        };
+        let claim = Claim { domain, edge, trust: self.partners.trust(domain) };
+        match facts.secure_certificate() {
+            Some(certificate) => judge(certificate, role, &claim, self.discovery.lookup(now, domain)),
+            None => Verdict::Failed(refusal::partner_certificate("the partner showed no certificate")),
         }
     }
 
@@ -195,6 +196,8 @@ impl Core {
                     self.send_single(now, *request, target);
                 }
                 Waiter::Context(context) => self.send_waiting(now, flow, &key.domain, &connection, context),
+                Waiter::Response(bytes) => self.put(Output::Transmit { flow, bytes }),
+                Waiter::Sent(_) => {}
             }
         }
     }
@@ -205,14 +208,17 @@ impl Core {
         link.stage = Stage::Idle;
         link.last_failure = Some(refusal.clone());
         for waiter in std::mem::take(&mut link.waiting) {
-            if let Waiter::Context(context) = waiter {
-                self.abandon_context(now, context, &refusal);
+            match waiter {
+                Waiter::Context(context) => self.abandon_context(now, context, &refusal),
+                Waiter::Response(_) => self.undeliverable += 1,
+                Waiter::Sent(request) => self.transactions.fail(request),
+                Waiter::Ack(_) => {}
             }
         }
     }
 
     fn drop_unproven(&mut self, facts: &FlowFacts) {
-        self.put(crate::Output::CloseFlow { flow: facts.id });
+        self.put(Output::CloseFlow { flow: facts.id });
     }
 }
 

@@ -34,7 +34,7 @@ impl Core {
         if !self.may_answer(from, id) {
             return;
         }
-        if self.transactions.handle_response(now, id, &message) != ResponseOutcome::Deliver {
+        if self.transactions.handle_response_on(now, id, from.flow, &message) != ResponseOutcome::Deliver {
             return;
         }
         let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
@@ -59,9 +59,14 @@ impl Core {
 
     /// A client answers where it was asked. A partner's edge may use another connection, with its certificate; that it
     /// knows our branch says that the request reached it.
-    fn may_answer(&self, from: Responder, id: ClientTransactionId) -> bool {
+    fn may_answer(&mut self, from: Responder, id: ClientTransactionId) -> bool {
         let Some(asked) = self.transactions.client_flow(id) else { return false };
-        let to_partner = self.flows.get(asked).is_some_and(|state| state.kind == FlowKind::Partner);
+        let asks_partner = |request: &AdmittedRequest| matches!(request.destination, Destination::Partner { .. });
+        let to_partner = self.flows.get(asked).is_some_and(|state| state.kind == FlowKind::Partner)
+            || self
+                .owner
+                .tried(ClientTransactionId { cancel: false, ..id })
+                .is_some_and(|(_, request, _)| asks_partner(request));
         from.flow == asked || (to_partner && from.is_certified)
     }
 
@@ -118,6 +123,8 @@ impl Core {
                     }
                 }
                 Some(ContextOutput::SendCancel { id, flow, cancel }) => {
+                    let destination = context.request.destination.clone();
+                    let flow = self.flow_after(id, flow, &destination);
                     // Beyond the limit the branch rings until timer C: nothing better can be done.
                     if self.transactions.send_request(now, id, flow, &Method::Cancel, cancel).is_err() {
                         self.counts.hit("client_transactions_max");

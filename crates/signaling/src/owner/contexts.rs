@@ -192,10 +192,10 @@ impl Core {
     }
 
     /// Nobody could be told if it cannot go on.
-    pub(super) fn send_ack(&mut self, request: &AdmittedRequest, target: &Target) {
+    pub(super) fn send_ack(&mut self, now: Instant, request: &AdmittedRequest, target: &Target) {
         let id = self.owner.next_branch();
         if let Ok(ack) = self.outgoing(request, target, id) {
-            self.transmit(target.flow, ack.as_bytes().clone());
+            self.transmit(now, target.flow, ack.as_bytes().clone());
         }
     }
 

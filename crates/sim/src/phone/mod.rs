@@ -236,7 +236,7 @@ impl Phone {
             return;
         }
         (self.registration.is_held, self.registration.is_confirmed) = (false, false);
-        self.transactions.flow_closed(now, flow);
+        self.transactions.flow_closed(flow, |_| false);
         self.connect_later(now);
         self.settle(now);
     }

@@ -49,6 +49,8 @@ struct Server {
 
 struct Client {
     flow: FlowId,
+    /// That flow is closed, and the response may come on another.
+    is_cut: bool,
     machine: ClientMachine,
     scheduled: Option<Instant>,
 }
@@ -76,6 +78,22 @@ impl TransactionLayer {
             _ => self.handle_other(now, flow, &method, request),
         });
         outcome.unwrap_or_else(RequestOutcome::Malformed)
+    }
+
+    /// The same, of a response that came on `flow`: where the request's own is closed, an ACK goes that way too.
+    pub fn handle_response_on(
+        &mut self,
+        now: Instant,
+        id: ClientTransactionId,
+        flow: FlowId,
+        response: &Message,
+    ) -> ResponseOutcome {
+        if let Some(client) = self.clients_by_id.get_mut(&id).filter(|client| client.is_cut) {
+            self.clients_by_flow.remove(&(client.flow, id));
+            self.clients_by_flow.insert((flow, id));
+            (client.flow, client.is_cut) = (flow, false);
+        }
+        self.handle_response(now, id, response)
     }
 
     /// Sorts a received response. `id` is what our Via branch in it and the method of its CSeq say; that the branch is
@@ -126,7 +144,7 @@ impl TransactionLayer {
             Method::Invite => ClientMachine::Invite(ClientInvite::start(request, &mut turn)),
             _ => ClientMachine::NonInvite(ClientNonInvite::start(request, &mut turn)),
         };
-        self.clients_by_id.insert(id, Client { flow, machine, scheduled: None });
+        self.clients_by_id.insert(id, Client { flow, is_cut: false, machine, scheduled: None });
         self.clients_by_flow.insert((flow, id));
         self.with_client(now, id, |_, _| ());
         if id.cancel {
@@ -136,10 +154,17 @@ impl TransactionLayer {
         Ok(())
     }
 
-    /// Nothing will come on `flow` any more: the client transactions that wait for a final response fail, the others
-    /// end. Server transactions live on; their responses meet a closed flow.
-    pub fn flow_closed(&mut self, _now: Instant, flow: FlowId) {
+    /// Nothing will come on `flow` any more. Client transactions that `may_wait` go on: their responses may come on
+    /// another (RFC 3261 section 18.1.2). Of the others those that wait for a final response fail, the rest ends. Server transactions live on;
+    /// their responses meet a closed flow.
+    pub fn flow_closed(&mut self, flow: FlowId, may_wait: impl Fn(ClientTransactionId) -> bool) {
         for id in on_flow(&self.clients_by_flow, flow, CLIENT_IDS) {
+            if let Some(client) = self.clients_by_id.get_mut(&id)
+                && may_wait(id)
+            {
+                client.is_cut = true;
+                continue;
+            }
             if self.clients_by_id.get(&id).is_some_and(|client| client.machine.expects_final()) {
                 self.outputs.push_back(TransactionOutput::ClientFailed { id, failure: Failure::TransportFailed });
             }
@@ -147,9 +172,34 @@ impl TransactionLayer {
         }
     }
 
-    /// INVITEs received on `flow` that have no final response: to be cancelled when the flow closes.
+    /// Sends once more what has no ACK yet of final responses on `flow`: it closed, and they may have been lost in it.
+    pub fn repeat_unacknowledged(&mut self, now: Instant, flow: FlowId) {
+        for id in on_flow(&self.invites_by_flow, flow, SERVER_IDS) {
+            self.with_server(now, id, |machine, turn| machine.repeat_unacknowledged(turn));
+        }
+    }
+
+    /// No final response will come after all.
+    pub fn fail(&mut self, id: ClientTransactionId) {
+        if self.clients_by_id.get(&id).is_some_and(|client| client.machine.expects_final()) {
+            self.outputs.push_back(TransactionOutput::ClientFailed { id, failure: Failure::TransportFailed });
+            self.remove_client(id);
+        }
+    }
+
+    /// The client transactions on `flow`.
+    pub fn clients_on(&self, flow: FlowId) -> Vec<ClientTransactionId> {
+        on_flow(&self.clients_by_flow, flow, CLIENT_IDS)
+    }
+
+    /// Whether the flow that a client transaction's request went over is closed, and its response may come on another.
+    pub fn is_cut(&self, id: ClientTransactionId) -> bool {
+        self.clients_by_id.get(&id).is_some_and(|client| client.is_cut)
+    }
+
+    /// INVITEs received on `flow` that have no final response.
     pub fn pending_invites(&self, flow: FlowId) -> Vec<ServerTransactionId> {
-        let ids = on_flow(&self.invites_by_flow, flow, ServerTransactionId(0)..=ServerTransactionId(u64::MAX));
+        let ids = on_flow(&self.invites_by_flow, flow, SERVER_IDS);
         ids.into_iter().filter(|id| self.expects_final(*id)).collect()
     }
 
@@ -394,5 +444,6 @@ fn to_tag(key: &MatchKey) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+const SERVER_IDS: RangeInclusive<ServerTransactionId> = ServerTransactionId(0)..=ServerTransactionId(u64::MAX);
 const CLIENT_IDS: RangeInclusive<ClientTransactionId> =
     ClientTransactionId { serial: 0, cancel: false }..=ClientTransactionId { serial: u64::MAX, cancel: true };

@@ -46,6 +46,12 @@ impl ServerMachine {
         }
     }
 
+    pub(super) fn repeat_unacknowledged(&mut self, turn: &mut Turn<'_>) {
+        if let ServerMachine::Invite(invite) = self {
+            invite.repeat_unacknowledged(turn);
+        }
+    }
+
     pub(super) fn handle_retransmission(&mut self, turn: &mut Turn<'_>) {
         match self {
             ServerMachine::Invite(invite) => invite.handle_retransmission(turn),

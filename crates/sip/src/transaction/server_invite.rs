@@ -64,6 +64,12 @@ impl ServerInvite {
         }
     }
 
+    pub(super) fn repeat_unacknowledged(&self, turn: &mut Turn<'_>) {
+        if let ServerInvite::Completed { response, .. } = self {
+            turn.transmit(response.clone());
+        }
+    }
+
     pub(super) fn handle_ack(&mut self, turn: &Turn<'_>) -> AckOutcome {
         match self {
             // A client that reuses the INVITE's branch for the ACK of a 2xx.

@@ -89,6 +89,14 @@ pub(crate) static REQUESTS_RETRIED: Metric = Metric {
     read: |all| one(all.sum_counts(|counts| counts.retried)),
 };
 
+pub(crate) static RESPONSES_ELSEWHERE: Metric = Metric {
+    name: "comity_partner_responses_elsewhere_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Responses of ours to partners that went over another connection than their requests, which had ended",
+    read: |all| one(all.sum_counts(|counts| counts.responses_elsewhere)),
+};
+
 pub(crate) static RESPONSES: Metric = Metric {
     name: "comity_partner_responses_total",
     kind: Kind::Counter,

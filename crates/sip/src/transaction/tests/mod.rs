@@ -68,7 +68,7 @@ impl Conversation {
     }
 
     fn close(&mut self, flow: FlowId) {
-        self.layer.flow_closed(self.now, flow);
+        self.layer.flow_closed(flow, |_| false);
         self.drain();
     }
 

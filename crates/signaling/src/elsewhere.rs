@@ -1,0 +1,285 @@
+//! What a partner is still owed when its connection has ended (RFC 3261 sections 17.2.4 and 18.2.2): the response goes over
+//! another connection to the same partner, one of its own or one of ours, and never to an address that only a Via names.
+//! A call that it has begun goes on, and it can be taken back over another connection.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use federation::admission::{Admitted, Origin};
+use federation::flow::{FlowFacts, FlowKind};
+use federation::refusal;
+use federation::verification::Verdict;
+use sip::transaction::{ClientTransactionId, ServerTransactionId};
+use sip::{FlowId, Message, Method, build};
+
+use crate::core::Core;
+use crate::flow_table::FlowState;
+use crate::links::{self, LinkKey};
+use crate::ownership::partner_connection;
+use crate::route::Destination;
+use crate::waiting::Asker;
+use crate::{Answer, Handoff, Question, WorkerId};
+
+/// Connections of partners that have ended lately, and the domains that they had proven.
+#[derive(Debug, Default)]
+pub(crate) struct EndedFlows {
+    domains_by_flow: BTreeMap<FlowId, Vec<String>>,
+    /// The oldest first.
+    flows: VecDeque<(Instant, FlowId)>,
+}
+
+impl EndedFlows {
+    fn insert(&mut self, now: Instant, flow: FlowId, domains: Vec<String>) {
+        while let Some((ended_at, oldest)) = self.flows.front().copied()
+            && (self.flows.len() >= ENDED_FLOWS_MAX || ended_at + OWED_FOR <= now)
+        {
+            self.flows.pop_front();
+            self.domains_by_flow.remove(&oldest);
+        }
+        self.flows.push_back((now, flow));
+        self.domains_by_flow.insert(flow, domains);
+    }
+
+    /// A request that came on it was admitted late.
+    pub(crate) fn proves(&mut self, flow: FlowId, domain: &str) {
+        if let Some(domains) = self.domains_by_flow.get_mut(&flow)
+            && domains.len() < LATE_DOMAINS_MAX
+            && !domains.iter().any(|known| known == domain)
+        {
+            domains.push(domain.to_owned());
+        }
+    }
+
+    fn has_proven(&self, flow: FlowId, domain: &str) -> bool {
+        self.domains_by_flow.get(&flow).is_some_and(|domains| domains.iter().any(|known| known == domain))
+    }
+}
+
+/// An INVITE, as its CANCEL and its repetitions by another way name it too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct InviteName(String);
+
+impl InviteName {
+    /// `None` where it cannot be told from others.
+    fn of(request: &Message) -> Option<InviteName> {
+        let (from, cseq) = (request.from().ok()?, request.cseq().ok()?);
+        let (domain, tag) = (from.uri().host_lowercase().into_owned(), from.tag()?);
+        Some(InviteName(format!("{}\n{domain}\n{tag}\n{}", cseq.number, request.call_id().ok()?)))
+    }
+}
+
+/// INVITEs whose connection has ended, on whichever worker, and those that are known by name for when theirs does.
+#[derive(Debug, Default)]
+pub(crate) struct Orphans {
+    names_by_server: BTreeMap<ServerTransactionId, InviteName>,
+    orphans_by_name: BTreeMap<InviteName, (Instant, WorkerId, ServerTransactionId)>,
+}
+
+impl Orphans {
+    /// The transaction has ended.
+    pub(crate) fn forget(&mut self, server: ServerTransactionId) {
+        self.names_by_server.remove(&server);
+    }
+
+    fn insert(&mut self, now: Instant, name: InviteName, worker: WorkerId, server: ServerTransactionId) {
+        if self.orphans_by_name.len() >= ORPHANS_MAX {
+            self.orphans_by_name.retain(|_, (since, ..)| *since + OWED_FOR > now);
+        }
+        if self.orphans_by_name.len() < ORPHANS_MAX {
+            self.orphans_by_name.insert(name, (now, worker, server));
+        }
+    }
+
+    fn take(&mut self, now: Instant, name: &InviteName) -> Option<(WorkerId, ServerTransactionId)> {
+        let (since, worker, server) = self.orphans_by_name.remove(name)?;
+        (since + OWED_FOR > now).then_some((worker, server))
+    }
+}
+
+impl Core {
+    /// A partner's connection has ended: what it began goes on, and every worker knows how it can be taken back.
+    pub(crate) fn partner_flow_ended(&mut self, now: Instant, flow: FlowId, state: &FlowState) {
+        let domains = state.proven.iter().map(|proven| proven.domain.clone()).collect();
+        self.ended_flows.insert(now, flow, domains);
+        let us = self.ownership.worker;
+        let mut orphans = Vec::new();
+        for server in self.transactions.pending_invites(flow) {
+            match self.orphans.names_by_server.get(&server) {
+                Some(name) => orphans.push((name.clone(), server)),
+                // It has not been admitted yet.
+                None => self.cancel(now, server),
+            }
+        }
+        for (name, server) in &orphans {
+            self.orphans.insert(now, name.clone(), us, *server);
+        }
+        if !orphans.is_empty() {
+            for to in self.ownership.others() {
+                self.hand(to, Handoff::Orphans { orphans: orphans.clone(), worker: us });
+            }
+        }
+        self.transactions.repeat_unacknowledged(now, flow);
+    }
+
+    pub(crate) fn hear_of_orphans(
+        &mut self,
+        now: Instant,
+        orphans: Vec<(InviteName, ServerTransactionId)>,
+        worker: WorkerId,
+    ) {
+        for (name, server) in orphans {
+            self.orphans.insert(now, name, worker, server);
+        }
+    }
+
+    /// An INVITE of a partner was admitted. One that comes again after its connection ended takes the place of the first.
+    pub(crate) fn invited(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        admitted: &Admitted,
+        server: ServerTransactionId,
+    ) {
+        if message.method() != Some(Method::Invite) || !matches!(admitted.origin(), Origin::Partner { .. }) {
+            return;
+        }
+        let Some(name) = InviteName::of(message) else { return };
+        if let Some((worker, first)) = self.orphans.take(now, &name) {
+            self.cancel_orphan(now, worker, first);
+        }
+        self.orphans.names_by_server.insert(server, name);
+    }
+
+    fn cancel_orphan(&mut self, now: Instant, worker: WorkerId, server: ServerTransactionId) {
+        match self.ownership.is_ours(worker) {
+            true => self.cancel(now, server),
+            false => self.hand(worker, Handoff::CancelOrphan { server }),
+        }
+    }
+
+    /// A CANCEL that matches nothing on its own connection: it may be for a call whose connection has ended.
+    pub(crate) fn cancel_elsewhere(&mut self, now: Instant, facts: &FlowFacts, cancel: &Message) {
+        let name = InviteName::of(cancel).filter(|name| self.orphans.orphans_by_name.contains_key(name));
+        let domain = cancel.from().map(|from| from.uri().host_lowercase().into_owned()).unwrap_or_default();
+        let verdict = name.as_ref().map(|_| self.proves_now(now, facts, &domain));
+        let orphan = match (name, verdict) {
+            (Some(name), Some(Verdict::Proven(_))) => self.orphans.take(now, &name),
+            (Some(_), Some(Verdict::Needs)) => {
+                let asker = Asker::StrayCancel(Box::new((facts.clone(), cancel.clone())));
+                if self.ask(now, Question::Srv { domain }, asker).is_ok() {
+                    return;
+                }
+                None
+            }
+            _ => None,
+        };
+        if let Some((worker, server)) = orphan {
+            self.cancel_orphan(now, worker, server);
+        }
+        let status = if orphan.is_some() { 200 } else { 481 };
+        self.respond_stateless(now, facts, cancel, |tag| build::response(cancel, status, None, Some(tag)).build());
+    }
+
+    /// The domain's SRV records are there, or will not be.
+    pub(crate) fn resume_cancel(&mut self, now: Instant, facts: &FlowFacts, cancel: &Message, answer: Option<Answer>) {
+        match (answer, cancel.from()) {
+            (Some(Answer::Srv(result)), Ok(from)) => {
+                self.discovery.insert(now, &from.uri().host_lowercase(), result);
+                self.cancel_elsewhere(now, facts, cancel);
+            }
+            _ => {
+                let response = |tag: &str| build::response(cancel, 481, None, Some(tag)).build();
+                self.respond_stateless(now, facts, cancel, response);
+            }
+        }
+    }
+
+    /// Whether the certificate of a flow proves the domain of a partner who is welcome.
+    fn proves_now(&self, now: Instant, facts: &FlowFacts, domain: &str) -> Verdict {
+        let is_client = self.flows.get(facts.id).is_some_and(|state| state.kind == FlowKind::Client);
+        match links::check_standing(domain, self.partners.standing(domain)) {
+            Some(refusal) => Verdict::Failed(refusal),
+            None if is_client => Verdict::Failed(refusal::certificate_missing(domain)),
+            None => self.judged(now, facts, facts.peer_role(), domain),
+        }
+    }
+
+    /// Bytes for a flow that is gone: a response that a partner waits for finds another way.
+    pub(crate) fn transmit_elsewhere(&mut self, now: Instant, flow: FlowId, bytes: Bytes) {
+        match self.respond_elsewhere(now, flow, bytes) {
+            true => self.counts.responses_elsewhere += 1,
+            false => self.undeliverable += 1,
+        }
+    }
+
+    fn respond_elsewhere(&mut self, now: Instant, flow: FlowId, bytes: Bytes) -> bool {
+        let Ok(response) = Message::parse(bytes.clone()) else { return false };
+        let Some(status) = response.status() else { return false };
+        let (Ok(from), Ok(call_id)) = (response.from(), response.call_id()) else { return false };
+        let domain = from.uri().host_lowercase().into_owned();
+        if !self.ended_flows.has_proven(flow, &domain)
+            || links::check_standing(&domain, self.partners.standing(&domain)).is_some()
+        {
+            return false;
+        }
+        let sent_by = response.top_via().map(|via| via.host.to_owned()).unwrap_or_default();
+        if let Some(other) = self.aliases.for_response(&domain, &sent_by, flow) {
+            self.transmit(now, other, bytes);
+            return true;
+        }
+        // For what is only said on the way nobody connects.
+        if status < 200 {
+            return false;
+        }
+        let connection = partner_connection(call_id, self.limits.partner_connections);
+        let owner = self.ownership.of_partner(&domain, connection);
+        match self.ownership.is_ours(owner) {
+            true => self.respond_over_link(now, LinkKey { domain, connection }, bytes),
+            false => self.hand(owner, Handoff::RespondOverLink { domain, connection, bytes }),
+        }
+        true
+    }
+
+    /// The client transactions on a flow that has ended to which a partner may answer on another: what it may have read,
+    /// and what is not sent once more.
+    pub(crate) fn answered_elsewhere(&mut self, now: Instant, flow: FlowId) -> BTreeMap<ClientTransactionId, LinkKey> {
+        let mut found = BTreeMap::new();
+        for id in self.transactions.clients_on(flow) {
+            let Some((_, request, trial)) = self.owner.tried(id) else { continue };
+            let Destination::Partner { domain, connection } = &request.destination else { continue };
+            if !trial.may_be_sent_again(now, request.message.method() == Some(Method::Invite)) {
+                trial.lost_connection = true;
+                found.insert(id, LinkKey { domain: domain.clone(), connection: *connection });
+            }
+        }
+        found
+    }
+
+    /// What waits for a response on another connection wants one to be there.
+    pub(crate) fn await_other_connection(&mut self, now: Instant, waiting: BTreeMap<ClientTransactionId, LinkKey>) {
+        for (id, key) in waiting {
+            self.connect_for(now, key, id);
+        }
+    }
+
+    /// The flow for a request that belongs to one sent before: where that one's is gone, another to the same partner.
+    pub(crate) fn flow_after(&self, id: ClientTransactionId, flow: FlowId, destination: &Destination) -> FlowId {
+        let Destination::Partner { domain, connection } = destination else { return flow };
+        if !self.transactions.is_cut(ClientTransactionId { cancel: false, ..id }) {
+            return flow;
+        }
+        let key = LinkKey { domain: domain.clone(), connection: *connection };
+        let other = self.links.flow_of(&key).or_else(|| self.aliases.for_response(domain, "", flow));
+        other.unwrap_or(flow)
+    }
+}
+
+/// How long after its connection a partner is owed anything: longer than an INVITE rings until timer C.
+const OWED_FOR: Duration = Duration::from_secs(240);
+/// Ended connections that are remembered; of more the oldest is forgotten.
+const ENDED_FLOWS_MAX: usize = 4096;
+/// Domains of one of them.
+const LATE_DOMAINS_MAX: usize = 32;
+/// INVITEs that can be taken back over another connection than their own.
+const ORPHANS_MAX: usize = 4096;
