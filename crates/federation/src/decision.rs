@@ -78,6 +78,9 @@ pub struct Connection {
     /// The SRV name that led there; `None` where the partner entry did.
     pub srv: Option<String>,
     pub certificate: Option<CertificateName>,
+    /// The partner has opened it (RFC 5923).
+    #[serde(default)]
+    pub is_reused: bool,
 }
 
 /// Which certificate it was.

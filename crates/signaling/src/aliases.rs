@@ -53,6 +53,19 @@ impl Aliases {
         others.clone().find(is_same).or_else(|| others.next()).map(|alias| alias.facts.id)
     }
 
+    /// A connection for requests, by the number of ours that it takes the place of.
+    pub(crate) fn for_requests(&self, domain: &str, connection: u16) -> Option<&FlowFacts> {
+        let known: Vec<_> = self.aliases_by_domain.get(domain)?.iter().filter(|alias| alias.takes_requests).collect();
+        let number = usize::from(connection).checked_rem(known.len())?;
+        Some(&known[number].facts)
+    }
+
+    /// A request failed there: others find another way.
+    pub(crate) fn distrust(&mut self, domain: &str, flow: FlowId) {
+        let known = self.aliases_by_domain.get_mut(domain).into_iter().flatten();
+        known.filter(|alias| alias.facts.id == flow).for_each(|alias| alias.takes_requests = false);
+    }
+
     /// The connection has ended.
     pub(crate) fn flow_closed(&mut self, flow: FlowId) {
         for domain in self.domains_by_flow.remove(&flow).unwrap_or_default() {

@@ -73,6 +73,7 @@ impl Core {
         self.failover.health.retain_domains(stands_alike);
         self.aliases.retain_domains(stands_alike);
         self.flows.retain_proven(stands_alike);
+        self.links.leave_aliases(stands_alike);
         for flow in self.links.outdated(&old, &new) {
             self.links.let_go(flow);
             self.put(Output::CloseFlow { flow });

@@ -65,7 +65,12 @@ impl InviteName {
     fn of(request: &Message) -> Option<InviteName> {
         let (from, cseq) = (request.from().ok()?, request.cseq().ok()?);
         let (domain, tag) = (from.uri().host_lowercase().into_owned(), from.tag()?);
-        Some(InviteName(format!("{}\n{domain}\n{tag}\n{}", cseq.number, request.call_id().ok()?)))
+        Some(InviteName(format!("{domain}\n{}\n{tag}\n{}", cseq.number, request.call_id().ok()?)))
+    }
+
+    /// Of whoever sent it.
+    fn domain(&self) -> &str {
+        self.0.split('\n').next().unwrap_or_default()
     }
 }
 
@@ -105,9 +110,9 @@ impl Core {
         let us = self.ownership.worker;
         let mut orphans = Vec::new();
         for server in self.transactions.pending_invites(flow) {
-            match self.orphans.names_by_server.get(&server) {
+            match self.orphans.names_by_server.get(&server).filter(|name| self.is_welcome(name.domain())) {
                 Some(name) => orphans.push((name.clone(), server)),
-                // It has not been admitted yet.
+                // It has not been admitted yet, or would not be any more.
                 None => self.cancel(now, server),
             }
         }
@@ -195,6 +200,10 @@ impl Core {
         }
     }
 
+    fn is_welcome(&self, domain: &str) -> bool {
+        links::check_standing(domain, self.partners.standing(domain)).is_none()
+    }
+
     /// Whether the certificate of a flow proves the domain of a partner who is welcome.
     fn proves_now(&self, now: Instant, facts: &FlowFacts, domain: &str) -> Verdict {
         let is_client = self.flows.get(facts.id).is_some_and(|state| state.kind == FlowKind::Client);
@@ -218,9 +227,7 @@ impl Core {
         let Some(status) = response.status() else { return false };
         let (Ok(from), Ok(call_id)) = (response.from(), response.call_id()) else { return false };
         let domain = from.uri().host_lowercase().into_owned();
-        if !self.ended_flows.has_proven(flow, &domain)
-            || links::check_standing(&domain, self.partners.standing(&domain)).is_some()
-        {
+        if !self.ended_flows.has_proven(flow, &domain) || !self.is_welcome(&domain) {
             return false;
         }
         let sent_by = response.top_via().map(|via| via.host.to_owned()).unwrap_or_default();

@@ -224,6 +224,7 @@ impl Core {
             }
         }
         if let Some(flow) = flow {
+            self.aliases.distrust(&key.domain, flow);
             self.links.turn_from(key, flow);
         }
         true

@@ -5,7 +5,7 @@
 
 mod attempt;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::acceptor::overloaded;
 use crate::core::Core;
 use crate::owner::{ContextId, Target};
 use crate::token::Leg;
-use crate::{AdmittedRequest, Forgotten, LinkCounts, LinkStatus, Output};
+use crate::{AdmittedRequest, Forgotten, LinkCounts, LinkStatus};
 
 /// Names a connection to a partner: the domain, and its number among the domain's connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +38,8 @@ pub(crate) struct Links {
     links: BTreeMap<LinkKey, Link>,
     /// Also of flows that are no longer used for new requests, until they end.
     keys_by_flow: BTreeMap<FlowId, LinkKey>,
+    /// Those that go over a connection which the partner has opened, until it ends or they leave it.
+    keys_by_alias: BTreeMap<FlowId, BTreeSet<LinkKey>>,
 }
 
 struct Link {
@@ -66,8 +68,8 @@ enum Stage {
     Up {
         flow: FlowId,
         connection: Arc<Connection>,
-        target: NextHopTarget,
-        address: IpAddr,
+        /// `None`: the partner has opened it.
+        place: Option<(NextHopTarget, IpAddr)>,
         /// No other server could be tried instead.
         is_only: bool,
         since: Instant,
@@ -104,6 +106,9 @@ impl Links {
     /// certificate after we are through with the handshake, and can only hang up. Whether what went over it may have
     /// been read.
     pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) -> bool {
+        for key in self.keys_by_alias.remove(&flow).unwrap_or_default() {
+            self.turn_from(&key, flow);
+        }
         let Some(link) = self.keys_by_flow.remove(&flow).and_then(|key| self.links.get_mut(&key)) else { return true };
         let Stage::Up { flow: used, connection, since, is_heard, .. } = &link.stage else { return true };
         if *used != flow {
@@ -124,8 +129,12 @@ impl Links {
 
     /// The flow of a connection that is up.
     pub(crate) fn flow_of(&self, key: &LinkKey) -> Option<FlowId> {
-        match self.links.get(key)?.stage {
-            Stage::Up { flow, .. } => Some(flow),
+        self.up(key).map(|(flow, _)| flow)
+    }
+
+    fn up(&self, key: &LinkKey) -> Option<(FlowId, Arc<Connection>)> {
+        match &self.links.get(key)?.stage {
+            Stage::Up { flow, connection, .. } => Some((*flow, connection.clone())),
             _ => None,
         }
     }
@@ -157,7 +166,9 @@ impl Links {
     pub(crate) fn place_of(&self, flow: FlowId) -> Option<(&str, &NextHopTarget, IpAddr)> {
         let key = self.keys_by_flow.get(&flow)?;
         match &self.links.get(key)?.stage {
-            Stage::Up { flow: used, target, address, .. } if *used == flow => Some((&key.domain, target, *address)),
+            Stage::Up { flow: used, place: Some((target, address)), .. } if *used == flow => {
+                Some((&key.domain, target, *address))
+            }
             _ => None,
         }
     }
@@ -181,11 +192,26 @@ impl Links {
         {
             link.stage = Stage::Idle;
         }
+        if let Some(keys) = self.keys_by_alias.get_mut(&flow) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.keys_by_alias.remove(&flow);
+            }
+        }
     }
 
     /// Whether too many requests wait for this connection already.
     pub(crate) fn is_full(&self, key: &LinkKey, waiting_max: usize) -> bool {
         self.links.get(key).is_some_and(|link| link.waiting.len() >= waiting_max)
+    }
+
+    /// Those to partners who stand otherwise in the new table leave the connections that they have opened.
+    pub(crate) fn leave_aliases(&mut self, keep: impl Fn(&str) -> bool) {
+        let used = self.keys_by_alias.iter().flat_map(|(flow, keys)| keys.iter().map(|key| (*flow, key.clone())));
+        let outdated: Vec<_> = used.filter(|(_, key)| !keep(&key.domain)).collect();
+        for (flow, key) in outdated {
+            self.turn_from(&key, flow);
+        }
     }
 
     /// The connections whose partner stands otherwise in the new table: they were judged by what no longer holds.
@@ -314,8 +340,8 @@ impl Core {
             return;
         }
         let key = LinkKey { domain, connection };
-        if let Some(Link { stage: Stage::Up { flow, connection, .. }, .. }) = self.links.links.get(&key) {
-            let (flow, connection) = (*flow, connection.clone());
+        self.take_alias(now, &key);
+        if let Some((flow, connection)) = self.links.up(&key) {
             self.record_sent(now, &request.message, now, connection);
             let target = self.partner_target(flow, &key.domain);
             return self.send_single(now, request, target);
@@ -344,7 +370,7 @@ impl Core {
     /// A response that a partner waits for, all of whose own connections are gone.
     pub(crate) fn respond_over_link(&mut self, now: Instant, key: LinkKey, bytes: Bytes) {
         if let Some(flow) = self.links.flow_of(&key) {
-            return self.put(Output::Transmit { flow, bytes });
+            return self.transmit(now, flow, bytes);
         }
         self.links.make_room();
         if self.links.is_full(&key, self.limits.waiting_per_link_max) {
@@ -357,6 +383,7 @@ impl Core {
 
     /// Brings the connection up for what was sent over one that has ended; where that fails, so does the request.
     pub(crate) fn connect_for(&mut self, now: Instant, key: LinkKey, sent: ClientTransactionId) {
+        self.take_alias(now, &key);
         if self.links.flow_of(&key).is_none() && !self.links.is_full(&key, self.limits.waiting_per_link_max) {
             self.await_link(now, key, Waiter::Sent(sent));
         }
@@ -364,8 +391,8 @@ impl Core {
 
     /// The context's request goes out over this connection, as soon as it is up.
     pub(crate) fn send_again(&mut self, now: Instant, key: LinkKey, context: ContextId) {
-        if let Some(Link { stage: Stage::Up { flow, connection, .. }, .. }) = self.links.links.get(&key) {
-            let (flow, connection) = (*flow, connection.clone());
+        self.take_alias(now, &key);
+        if let Some((flow, connection)) = self.links.up(&key) {
             return self.send_waiting(now, flow, &key.domain, &connection, context);
         }
         self.await_link(now, key, Waiter::Context(context));

@@ -25,9 +25,14 @@ impl Core {
         target: &Target,
         id: ClientTransactionId,
     ) -> Result<Message, Refusal> {
-        let edge = &self.organisation.edge;
+        let mut via =
+            via_value(target.transport, &self.organisation.edge, target.local_port, &self.mint.branch(id.serial));
+        if matches!(target.leg, Some(Leg::Partner { .. })) {
+            // RFC 5923: what is for us may come back on the same connection.
+            via += ";alias";
+        }
         let hop = Hop {
-            via: via_value(target.transport, edge, target.local_port, &self.mint.branch(id.serial)),
+            via,
             request_uri: target.request_uri.clone(),
             path: target.path.clone(),
             record_routes: self.record_routes(request, target),

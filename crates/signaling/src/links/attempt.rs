@@ -12,9 +12,9 @@ use federation::partner::{PartnerKind, Standing};
 use federation::refusal;
 use federation::route::{RoutePlan, plan};
 use federation::verification::{Claim, Role, Rung, Verdict, judge};
-use sip::Refusal;
+use sip::{FlowId, Refusal};
 
-use super::{Attempt, LinkKey, Rest, Stage, Waiter, check_standing};
+use super::{Attempt, Link, LinkKey, Rest, Stage, Waiter, check_standing};
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::Core;
 use crate::waiting::Asker;
@@ -27,6 +27,12 @@ impl Core {
         let mut draw = self.draw();
         match plan(&key.domain, self.partners.standing(&key.domain), srv.as_ref(), &mut draw) {
             RoutePlan::Refused(refusal) => self.fail_link(now, key, refusal),
+            // With its SRV records a connection of the partner's may prove the domain.
+            RoutePlan::Targets(_) if self.take_alias(now, &key) => {
+                if let Some((flow, connection)) = self.links.up(&key) {
+                    self.serve_waiting(now, &key, flow, &connection);
+                }
+            }
             RoutePlan::Targets(targets) => {
                 let is_only = targets.len() == 1;
                 let targets = self.failover.health.order_targets(now, &key.domain, targets);
@@ -178,6 +184,7 @@ impl Core {
             rung,
             srv: srv.filter(|_| !self.is_edge_named(&key.domain)).map(|answer| answer.name.clone()),
             certificate: facts.secure_certificate().map(Into::into),
+            is_reused: false,
         });
         self.flows.open(facts);
         self.flows.admitted(flow, FlowKind::Partner, None, 0);
@@ -186,17 +193,23 @@ impl Core {
         let Some(link) = self.links.links.get_mut(&key) else { return };
         let Attempt { target, is_only, .. } = attempt;
         link.last_place = Some((flow, target.clone(), address));
-        link.stage =
-            Stage::Up { flow, connection: connection.clone(), target, address, is_only, since: now, is_heard: false };
+        let place = Some((target, address));
+        link.stage = Stage::Up { flow, connection: connection.clone(), place, is_only, since: now, is_heard: false };
         link.last_failure = None;
+        self.serve_waiting(now, &key, flow, &connection);
+    }
+
+    /// The connection is up: all that wait for it go out.
+    fn serve_waiting(&mut self, now: Instant, key: &LinkKey, flow: FlowId, connection: &Arc<Connection>) {
+        let Some(link) = self.links.links.get_mut(key) else { return };
         for waiter in std::mem::take(&mut link.waiting) {
             match waiter {
                 Waiter::Ack(request) => {
                     let target = self.partner_target(flow, &key.domain);
                     self.send_single(now, *request, target);
                 }
-                Waiter::Context(context) => self.send_waiting(now, flow, &key.domain, &connection, context),
-                Waiter::Response(bytes) => self.put(Output::Transmit { flow, bytes }),
+                Waiter::Context(context) => self.send_waiting(now, flow, &key.domain, connection, context),
+                Waiter::Response(bytes) => self.transmit(now, flow, bytes),
                 Waiter::Sent(_) => {}
             }
         }
@@ -215,6 +228,31 @@ impl Core {
                 Waiter::Ack(_) => {}
             }
         }
+    }
+
+    /// Where no connection of ours is up or coming up, one that the partner has opened takes its place (RFC 5923), if its
+    /// certificate proves the domain as a server's has to.
+    pub(super) fn take_alias(&mut self, now: Instant, key: &LinkKey) -> bool {
+        let is_idle = |link: &Link| matches!(link.stage, Stage::Idle);
+        if !self.links.links.get(key).is_none_or(is_idle) {
+            return false;
+        }
+        let Some(facts) = self.aliases.for_requests(&key.domain, key.connection).cloned() else { return false };
+        let Verdict::Proven(rung) = self.judged(now, &facts, Role::Server, &key.domain) else { return false };
+        let connection = Arc::new(Connection {
+            host: facts.remote.to_string(),
+            address: facts.remote.ip(),
+            rung,
+            srv: None,
+            certificate: facts.secure_certificate().map(Into::into),
+            is_reused: true,
+        });
+        self.links.make_room();
+        let link = self.links.links.entry(key.clone()).or_insert_with(Link::new);
+        link.stage = Stage::Up { flow: facts.id, connection, place: None, is_only: false, since: now, is_heard: true };
+        link.last_failure = None;
+        self.links.keys_by_alias.entry(facts.id).or_default().insert(key.clone());
+        true
     }
 
     fn drop_unproven(&mut self, facts: &FlowFacts) {

@@ -83,6 +83,7 @@ pub(super) fn way(stands_between: bool) -> &'static str {
 
 fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
     let mut details = vec![match &connection.srv {
+        _ if connection.is_reused => "over a connection that the partner has opened to us (RFC 5923)".to_owned(),
         Some(name) => format!("the server is named by {name} (SRV)"),
         None => "the server is named by the partner entry".to_owned(),
     }];
@@ -194,6 +195,7 @@ mod tests {
             rung: Rung::Domain,
             srv: Some("_sipfederationtls._tcp.fabrikam.example".into()),
             certificate: Some(certificate),
+            is_reused: false,
         };
         Outcome::Routed { next_hop: host.into(), connection: Some(Arc::new(connection)) }
     }

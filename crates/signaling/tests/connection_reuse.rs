@@ -1,0 +1,204 @@
+//! Requests go to a partner over a connection that it has opened (RFC 5923), for the domains that it has proven there and for
+//! no other.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod phone;
+
+use std::time::Duration;
+
+use federation::trust::Purposes;
+use sim::{Line, World, allowed, blocked, certificate, first_line};
+use sip::{HeaderName, Message};
+
+const ALICE: &str = "alice@contoso.example";
+const BOB: &str = "bob@fabrikam.example";
+
+/// Alice is at Contoso, Bob at Fabrikam; Litware is another partner of Contoso.
+struct Play {
+    world: World,
+    workers: u16,
+    seed: u64,
+    contoso: usize,
+    alice: Line,
+    bob: Line,
+}
+
+fn everywhere(act: impl Fn(Play)) {
+    phone::everywhere(6, |workers, seed| {
+        let mut world = World::new(seed);
+        let partners = [allowed("fabrikam.example"), allowed("litware.example")];
+        let contoso = world.organisation("contoso.example", workers, &partners, false);
+        let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+        world.user(contoso, ALICE);
+        world.user(fabrikam, BOB);
+        let worker = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
+        let alice = phone::register(&mut world, contoso, worker(0), ALICE);
+        let bob = phone::register(&mut world, fabrikam, worker(1), BOB);
+        act(Play { world, workers, seed, contoso, alice, bob });
+    });
+}
+
+impl Play {
+    fn worker(&self, n: u64) -> u16 {
+        u16::try_from((self.seed + n) % u64::from(self.workers)).unwrap()
+    }
+
+    /// A connection of a partner on which its domain is proven; it takes requests there.
+    fn partner(&mut self, n: u64, domain: &str) -> Line {
+        let line = self.world.connect(self.contoso, self.worker(n), Some(certificate(&[domain])));
+        self.speak(line, n, domain, true);
+        line
+    }
+
+    fn speak(&mut self, line: Line, n: u64, domain: &str, takes_requests: bool) {
+        let hello = phone::request("OPTIONS", &format!("x@{domain}"), "contoso.example", &format!("hi{n}{domain}"));
+        let hello = if takes_requests { hello.replace(";rport", ";rport;alias") } else { hello };
+        self.world.send(line, &hello);
+        assert_eq!(self.world.only(line).status(), Some(200));
+    }
+
+    /// What Alice writes to Bob with these names reaches this line, and is answered.
+    fn reaches(&mut self, line: Line, call_id: &str) -> Message {
+        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, BOB, call_id));
+        let arrived = self.world.only(line);
+        self.world.send(line, &phone::answer(&arrived, "200 OK", "bob"));
+        assert_eq!(self.world.only(self.alice).status(), Some(200));
+        arrived
+    }
+}
+
+#[test]
+fn requests_go_over_the_connection_that_the_partner_has_opened() {
+    everywhere(|mut play| {
+        let line = play.partner(1, "fabrikam.example");
+        for number in 0..8 {
+            let arrived = play.reaches(line, &format!("over{number}"));
+            assert!(arrived.top_via().unwrap().param("alias").is_some(), "and we say that it works both ways");
+        }
+        assert!(play.world.dialled.is_empty());
+    });
+}
+
+#[test]
+fn between_two_of_us_one_connection_serves_both_ways() {
+    everywhere(|mut play| {
+        play.world.send(play.bob, &phone::request("MESSAGE", BOB, ALICE, "hello"));
+        let arrived = play.world.only(play.alice);
+        play.world.send(play.alice, &phone::answer(&arrived, "200 OK", "alice"));
+        assert_eq!(play.world.only(play.bob).status(), Some(200));
+        for number in 0..8 {
+            let bob = play.bob;
+            play.reaches(bob, &format!("back{number}"));
+        }
+        assert_eq!(play.world.dialled.len(), 1);
+    });
+}
+
+#[test]
+fn who_does_not_say_alias_is_dialled() {
+    everywhere(|mut play| {
+        let line = play.world.connect(play.contoso, play.worker(1), Some(certificate(&["fabrikam.example"])));
+        play.speak(line, 1, "fabrikam.example", false);
+        let bob = play.bob;
+        play.reaches(bob, "dialled");
+        assert_eq!(play.world.dialled.len(), 1);
+        play.speak(line, 2, "fabrikam.example", true);
+        assert!(play.world.take(line).is_empty());
+    });
+}
+
+#[test]
+fn nobody_gets_what_is_for_a_domain_that_he_has_not_proven() {
+    everywhere(|mut play| {
+        let other = play.partner(1, "litware.example");
+        // As whom he speaks is not who he is.
+        let forged = phone::request("OPTIONS", BOB, "contoso.example", "forged").replace(";rport", ";rport;alias");
+        play.world.send(other, &forged);
+        let refused = play.world.only(other);
+        let word = refused.header_text(HeaderName::Warning).unwrap_or_default();
+        assert!(refused.status() == Some(403) && word.contains("certificate-name"), "{word}");
+        let bob = play.bob;
+        play.reaches(bob, "mine");
+        assert!(play.world.take(other).is_empty());
+        assert_eq!(play.world.dialled.len(), 1);
+    });
+}
+
+#[test]
+fn a_certificate_for_clients_alone_takes_no_requests() {
+    everywhere(|mut play| {
+        let mut shown = certificate(&["fabrikam.example"]);
+        shown.purposes = Purposes { client_auth: true, stated: true, ..Purposes::default() };
+        let line = play.world.connect(play.contoso, play.worker(1), Some(shown));
+        play.speak(line, 1, "fabrikam.example", true);
+        let bob = play.bob;
+        play.reaches(bob, "server");
+        assert!(play.world.take(line).is_empty());
+    });
+}
+
+#[test]
+fn what_was_sent_over_it_goes_elsewhere_when_it_ends() {
+    everywhere(|mut play| {
+        let line = play.partner(1, "fabrikam.example");
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "cut"));
+        assert_eq!(play.world.take(line).len(), 1);
+        play.world.hang_up(line);
+        let again = play.world.only(play.bob);
+        play.world.send(play.bob, &phone::answer(&again, "200 OK", "bob"));
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        assert_eq!(play.world.dialled.len(), 1);
+    });
+}
+
+#[test]
+fn a_call_goes_on_over_ours_when_it_ends() {
+    everywhere(|mut play| {
+        let line = play.partner(1, "fabrikam.example");
+        play.world.send(play.alice, &phone::request("INVITE", ALICE, BOB, "call"));
+        let invite = play.world.only(line);
+        play.world.send(line, &phone::answer(&invite, "180 Ringing", "bob"));
+        play.world.take(play.alice);
+        play.world.hang_up(line);
+        assert!(play.world.take(play.alice).is_empty());
+        let second = play.partner(2, "fabrikam.example");
+        play.world.send(second, &phone::answer(&invite, "486 Busy Here", "bob"));
+        let answers: Vec<_> = play.world.take(play.alice).iter().filter_map(Message::status).collect();
+        assert_eq!(answers, [486]);
+        assert!(first_line(&play.world.only(second)).starts_with("ACK"), "where the answer came from");
+    });
+}
+
+#[test]
+fn a_server_that_says_503_on_its_own_connection_is_left_for_ours() {
+    everywhere(|mut play| {
+        let line = play.partner(1, "fabrikam.example");
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "full"));
+        let arrived = play.world.only(line);
+        play.world.send(line, &phone::answer(&arrived, "503 Service Unavailable", "x"));
+        let again = play.world.only(play.bob);
+        play.world.send(play.bob, &phone::answer(&again, "200 OK", "bob"));
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+    });
+}
+
+#[test]
+fn a_changed_entry_wants_a_new_proof() {
+    everywhere(|mut play| {
+        let line = play.partner(1, "fabrikam.example");
+        play.reaches(line, "x");
+        play.world.replace_partners(play.contoso, vec![blocked("fabrikam.example")]);
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "blocked"));
+        assert_eq!(play.world.only(play.alice).status(), Some(403));
+        play.world.replace_partners(play.contoso, vec![allowed("fabrikam.example")]);
+        let bob = play.bob;
+        play.reaches(bob, "x");
+        assert!(play.world.take(line).is_empty());
+        play.world.cut(play.contoso);
+        play.speak(line, 2, "fabrikam.example", true);
+        play.reaches(line, "x");
+        play.world.pass(Duration::from_secs(100));
+    });
+}
