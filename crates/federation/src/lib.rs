@@ -10,6 +10,7 @@ pub mod discovery;
 pub mod flow;
 pub mod health;
 pub mod ledger;
+pub mod look_alike;
 pub mod partner;
 pub mod refusal;
 pub mod route;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use federation::discovery::SrvFailure;
+use federation::look_alike::LookAlike;
 use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, WorkerId};
 use sip::FlowId;
 use tokio::task::spawn_local;
@@ -27,6 +28,9 @@ impl Worker {
             Output::Media(command) => self.media.command(command),
             // The core keeps the record; here it is only told to whoever watches the log.
             Output::Record(record) => self.accounts.record(record),
+            Output::LookAlike(LookAlike { domain, of, likeness }) => {
+                tracing::warn!(domain, of, ?likeness, "a domain without an entry looks like one that is trusted here");
+            }
             Output::KeepSuspect(suspect) => {
                 let domains = suspect.domains.join(" ");
                 tracing::warn!(

@@ -68,6 +68,7 @@ mod tests {
         let total = Volume { passed, ..Volume::default() };
         DiscoveredAnswer {
             domains: vec!["adatum.example".into()],
+            look_alikes: Vec::new(),
             tier: TierWord::Discovered,
             verdict: String::new(),
             issuer: "CN=Some CA".into(),

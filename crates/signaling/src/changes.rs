@@ -67,6 +67,7 @@ impl Core {
     pub(crate) fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {
         let old = std::mem::replace(&mut self.partners, partners);
         let new = self.partners.clone();
+        self.trusted_names = None;
         let stands_alike = |domain: &str| {
             links::stand_alike(old.standing(domain), new.standing(domain)) && old.trust(domain) == new.trust(domain)
         };

@@ -15,6 +15,7 @@ use federation::decision::Decisions;
 use federation::discovery::DiscoveryCache;
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::ledger::{DiscoveredTerms, KeptSuspect, LedgerLimits, Ledgers};
+use federation::look_alike::TrustedNames;
 use federation::partner::Partners;
 use messaging::{Pager, Queues, StoreAndForward};
 use presence::PresenceAgent;
@@ -104,6 +105,8 @@ pub struct Core {
     pub(crate) failover: Failover,
     pub(crate) discovered: DiscoveredTerms,
     pub(crate) ledgers: Ledgers,
+    /// Made when somebody comes who is not among them; forgotten when the partners change.
+    pub(crate) trusted_names: Option<TrustedNames>,
     pub(crate) counts: CoreCounts,
     pub(crate) counts_by_partner: BTreeMap<String, PartnerCounts>,
     pub(crate) location: LocationService,
@@ -174,6 +177,7 @@ impl Core {
             failover: Failover::default(),
             discovered: config.discovered,
             ledgers,
+            trusted_names: None,
             counts: CoreCounts::default(),
             counts_by_partner: BTreeMap::new(),
             location: LocationService::new(limits.registrar.clone()),

@@ -48,6 +48,8 @@ pub struct CoreCounts {
     /// Requests that were asked for a password; most of them come again with it.
     pub challenged: u64,
     pub refused: BTreeMap<(Direction, Word), u64>,
+    /// Discovered domains that look like one that is trusted here, each at its first contact.
+    pub look_alikes: u64,
     /// Over a connection to a partner.
     pub sent_to_partners: u64,
     /// A partner's server failed them, and the next one was tried.

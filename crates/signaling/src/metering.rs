@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use federation::admission::{Origin, Tier};
 use federation::ledger::{CertificateId, Entry, KeptSuspect, LedgerSummary, OverLimit};
+use federation::look_alike::{LookAlike, TrustedNames};
+use federation::partner::PartnerKind;
 use sip::refusal::Word;
 use sip::{Aor, HeaderName, Method, Refusal, Uri};
 
@@ -45,20 +47,46 @@ impl Core {
     fn metered(&mut self, now: Instant, request: AdmittedRequest, in_dialog: bool) -> Option<AdmittedRequest> {
         let certificate = certificate_of_discovered(&request)?;
         let user = self.named_user(&request, in_dialog);
-        let entry = Entry { certificate: &certificate, domain: request.admitted.domain(), user, in_dialog };
+        let domain = request.admitted.domain();
+        let look_alike = self.look_alike(&certificate, domain);
+        let is_first = self.ledgers.seen(&certificate, domain).is_none();
+        let entry = Entry { certificate: &certificate, domain, look_alike: look_alike.as_ref(), user, in_dialog };
         let now_unix_ms = self.unix_ms(now);
         let (forgotten, taken) = (self.ledgers.forgotten(), self.ledgers.take(now_unix_ms, &entry));
         if self.ledgers.forgotten() > forgotten {
             self.counts.hit("ledgers_max");
         }
+        let is_noted = is_first && self.ledgers.seen(&certificate, domain).is_some();
         let suspect = self.ledgers.judge(now_unix_ms, &certificate);
         self.keep_suspect(suspect);
-        let Err(over) = taken else { return Some(request) };
+        if let Some(look_alike) = look_alike.as_ref().filter(|_| is_noted) {
+            self.counts.look_alikes += 1;
+            self.put(Output::LookAlike(look_alike.clone()));
+        }
+        let refusal = match taken {
+            Err(over) => self.over_limit(over, domain),
+            Ok(()) => match look_alike.filter(|found| self.discovered.look_alikes.refuses(found.likeness)) {
+                Some(found) => Refusal::new(403, Word::LookAlike, found.to_string()),
+                None => return Some(request),
+            },
+        };
         if let Some(upstream) = request.upstream {
-            let refusal = self.over_limit(over, request.admitted.domain());
             self.refuse_owned(now, upstream, &request.message, &refusal);
         }
         None
+    }
+
+    /// What a domain is taken for: found out at its first contact, remembered from then on.
+    fn look_alike(&mut self, certificate: &CertificateId, domain: &str) -> Option<LookAlike> {
+        if let Some(seen) = self.ledgers.seen(certificate, domain) {
+            return seen.cloned();
+        }
+        let (partners, ours) = (&self.partners, &self.organisation.domains);
+        let trusted = self.trusted_names.get_or_insert_with(|| {
+            let allowed = partners.iter().filter(|partner| partner.kind != PartnerKind::Blocked);
+            TrustedNames::new(ours.iter().cloned().chain(allowed.map(|partner| partner.domain.clone())))
+        });
+        trusted.look_alike(domain)
     }
 
     /// The user of ours whom a discovered partner names, as a number that only we can compute.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use conference::schedule::Meeting;
 use federation::decision::DecisionRecord;
 use federation::ledger::KeptSuspect;
+use federation::look_alike::LookAlike;
 use media::MediaCommand;
 use sip::FlowId;
 
@@ -31,6 +32,8 @@ pub enum Output {
     Decided(DecisionRecord),
     /// A discovered partner is suspect from now on, or goes on being so: keep that over restarts. Nothing waits for it.
     KeepSuspect(Box<KeptSuspect>),
+    /// A domain that looks like one that is trusted here was heard from for the first time.
+    LookAlike(LookAlike),
     /// Keep this of a call. Nothing waits for it.
     Record(Record),
 }

@@ -248,3 +248,29 @@ fn a_call_is_cancelled_by_the_way_that_it_went_and_its_dialog_goes_on_beyond_the
         assert!(first_line(&bye).starts_with("BYE"));
     });
 }
+
+#[test]
+fn what_looks_the_same_is_refused_and_what_is_a_letter_away_is_shown() {
+    everywhere(|mut stage| {
+        for (domain, status) in [("c0ntoso.example", 403), ("fabrlkam.example", 200), ("litware.example", 200)] {
+            let line = stage.world.connect(
+                stage.contoso,
+                0,
+                Some(PeerCertificate { serial: domain.into(), ..certificate(&[domain]) }),
+            );
+            for number in 0..2 {
+                let from = format!("x@{domain}");
+                stage.world.send(line, &phone::request("MESSAGE", &from, ALICE, &format!("{domain}{number}")));
+                for heard in stage.world.take(stage.alice) {
+                    stage.world.send(stage.alice, &phone::answer(&heard, "200 OK", "alice"));
+                }
+                let answer = stage.world.only(line);
+                assert_eq!(answer.status(), Some(status), "{domain}");
+                assert_eq!(told(&answer).1 == "look-alike", status == 403);
+            }
+        }
+        let workers = 0..stage.world.workers(stage.contoso);
+        let flagged: u64 = workers.map(|worker| stage.world.core(stage.contoso, worker).counts().look_alikes).sum();
+        assert_eq!(flagged, 2, "each once");
+    });
+}

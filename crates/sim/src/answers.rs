@@ -175,7 +175,8 @@ impl World {
             | Output::KeepMeeting(_)
             | Output::Decided(_)
             | Output::Record(_)
-            | Output::KeepSuspect(_) => {
+            | Output::KeepSuspect(_)
+            | Output::LookAlike(_) => {
                 self.perform(site, worker, output);
             }
         }
@@ -227,6 +228,7 @@ fn in_short(output: &Output) -> String {
         Output::KeepMeeting(meeting) => format!("keep meeting {}", meeting.id),
         Output::Decided(_) => "decided".into(),
         Output::Record(_) => "record".into(),
+        Output::LookAlike(look_alike) => format!("look-alike: {look_alike}"),
         Output::KeepSuspect(suspect) => format!("keep suspect {:?}", suspect.domains),
     }
 }

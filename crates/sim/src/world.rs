@@ -346,7 +346,7 @@ impl World {
             Output::KeepMeeting(meeting) => self.sites[site].keep_meeting(*meeting),
             Output::Record(record) => self.sites[site].records.push(record),
             Output::KeepSuspect(suspect) => self.sites[site].suspects.push(*suspect),
-            Output::Decided(_) => {}
+            Output::Decided(_) | Output::LookAlike(_) => {}
         }
     }
 

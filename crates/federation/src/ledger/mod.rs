@@ -9,10 +9,11 @@ mod bucket;
 mod names;
 mod summary;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::look_alike::{LookAlike, LookAlikePolicy};
 use crate::trust::PeerCertificate;
 use bucket::Bucket;
 use names::{Names, New};
@@ -43,11 +44,19 @@ pub struct DiscoveredTerms {
     pub users_max: u32,
     /// It cannot tell a user who is not there for it from one who does not exist.
     pub hide_users: bool,
+    /// What is done about domains that look like one that is trusted here.
+    pub look_alikes: LookAlikePolicy,
 }
 
 impl Default for DiscoveredTerms {
     fn default() -> DiscoveredTerms {
-        DiscoveredTerms { rate: 20, suspect_rate: 1, users_max: 1_000, hide_users: true }
+        DiscoveredTerms {
+            rate: 20,
+            suspect_rate: 1,
+            users_max: 1_000,
+            hide_users: true,
+            look_alikes: LookAlikePolicy::default(),
+        }
     }
 }
 
@@ -73,6 +82,8 @@ impl Default for LedgerLimits {
 pub struct Entry<'a> {
     pub certificate: &'a CertificateId,
     pub domain: &'a str,
+    /// What the domain is taken for; looked for at first contact.
+    pub look_alike: Option<&'a LookAlike>,
     /// The user of ours whom it names, as a number; `None` within a dialog, and where it names nobody.
     pub user: Option<u64>,
     pub in_dialog: bool,
@@ -114,7 +125,7 @@ pub struct Ledgers {
 
 #[derive(Debug, Default)]
 struct Ledger {
-    domains: BTreeSet<String>,
+    domains: BTreeMap<String, Known>,
     first_unix_ms: u64,
     last_unix_ms: u64,
     requests: Bucket,
@@ -124,6 +135,14 @@ struct Ledger {
     window: Window,
     last_window: Volume,
     suspicion: Option<Suspicion>,
+}
+
+/// What is known of a domain.
+#[derive(Debug, Clone)]
+enum Known {
+    /// From before the server started; it was not heard from since.
+    Restored,
+    Heard(Option<LookAlike>),
 }
 
 /// An hour of a ledger.
@@ -152,7 +171,12 @@ impl Ledgers {
         }
         self.names += names.len();
         let ledger = Ledger {
-            domains: kept.domains.into_iter().take(self.limits.ledger_domains_max).collect(),
+            domains: kept
+                .domains
+                .into_iter()
+                .take(self.limits.ledger_domains_max)
+                .map(|domain| (domain, Known::Restored))
+                .collect(),
             first_unix_ms: kept.since_unix_ms,
             last_unix_ms: kept.last_fault_unix_ms,
             names,
@@ -176,12 +200,20 @@ impl Ledgers {
             self.ledgers_by_certificate.insert(entry.certificate.clone(), ledger);
         }
         let Some(ledger) = self.ledgers_by_certificate.get_mut(entry.certificate) else { return Ok(()) };
-        ledger.heard(now_unix_ms, entry.domain, self.limits.ledger_domains_max);
+        ledger.heard(now_unix_ms, entry, self.limits.ledger_domains_max);
         let before = ledger.names.len();
         let taken = ledger.take(now_unix_ms, entry, &self.terms);
         self.names = (self.names + ledger.names.len()).saturating_sub(before);
         while self.names > self.limits.ledger_names_max && self.forget_oldest(Some(entry.certificate)) {}
         taken
+    }
+
+    /// What the domain was taken for at its first contact; `None` before that.
+    pub fn seen(&self, certificate: &CertificateId, domain: &str) -> Option<Option<&LookAlike>> {
+        match self.ledgers_by_certificate.get(certificate)?.domains.get(domain)? {
+            Known::Heard(look_alike) => Some(look_alike.as_ref()),
+            Known::Restored => None,
+        }
     }
 
     /// The request named a user who does not exist. Says what to keep where this makes the partner suspect, or more so.
@@ -204,7 +236,7 @@ impl Ledgers {
 
     /// Pardons whoever speaks for a domain: its ledgers are forgotten. Says whose they were.
     pub fn reset(&mut self, domain: &str) -> Vec<CertificateId> {
-        let of_domain = |ledger: &Ledger| ledger.domains.contains(domain);
+        let of_domain = |ledger: &Ledger| ledger.domains.contains_key(domain);
         let found = self.ledgers_by_certificate.iter().filter(|(_, ledger)| of_domain(ledger));
         let found: Vec<CertificateId> = found.map(|(certificate, _)| certificate.clone()).collect();
         found.iter().for_each(|certificate| self.forget(certificate));
@@ -255,11 +287,12 @@ impl Ledgers {
 }
 
 impl Ledger {
-    fn heard(&mut self, now_unix_ms: u64, domain: &str, domains_max: usize) {
+    fn heard(&mut self, now_unix_ms: u64, entry: &Entry<'_>, domains_max: usize) {
         self.roll(now_unix_ms);
         self.last_unix_ms = now_unix_ms;
-        if !self.domains.contains(domain) && self.domains.len() < domains_max {
-            self.domains.insert(domain.to_owned());
+        let is_new = !matches!(self.domains.get(entry.domain), Some(Known::Heard(_)));
+        if is_new && (self.domains.len() < domains_max || self.domains.contains_key(entry.domain)) {
+            self.domains.insert(entry.domain.to_owned(), Known::Heard(entry.look_alike.cloned()));
         }
     }
 
@@ -344,7 +377,7 @@ impl Ledger {
         let Suspicion { since_unix_ms, last_fault_unix_ms } = self.suspicion?;
         Some(KeptSuspect {
             certificate: certificate.clone(),
-            domains: self.domains.iter().cloned().collect(),
+            domains: self.domains.keys().cloned().collect(),
             since_unix_ms,
             last_fault_unix_ms,
             users: self.names.there().collect(),

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CertificateId, Ledger, PARDON_MS};
+use super::{CertificateId, Known, Ledger, PARDON_MS};
+use crate::look_alike::LookAlike;
 
 /// What came, and what became of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,8 @@ impl Volume {
 pub struct LedgerSummary {
     pub certificate: CertificateId,
     pub domains: Vec<String>,
+    /// Those of them that are taken for another.
+    pub look_alikes: Vec<LookAlike>,
     pub first_unix_ms: u64,
     pub last_unix_ms: u64,
     /// Users addressed in the last days.
@@ -61,7 +64,8 @@ impl Ledger {
         self.roll(now_unix_ms);
         LedgerSummary {
             certificate: certificate.clone(),
-            domains: self.domains.iter().cloned().collect(),
+            domains: self.domains.keys().cloned().collect(),
+            look_alikes: self.look_alikes().cloned().collect(),
             first_unix_ms: self.first_unix_ms,
             last_unix_ms: self.last_unix_ms,
             users: self.names.len(),
@@ -71,5 +75,11 @@ impl Ledger {
             suspect_since_unix_ms: self.suspicion.map(|suspicion| suspicion.since_unix_ms),
             pardon_unix_ms: self.suspicion.map(|suspicion| suspicion.last_fault_unix_ms + PARDON_MS),
         }
+    }
+    fn look_alikes(&self) -> impl Iterator<Item = &LookAlike> {
+        self.domains.values().filter_map(|known| match known {
+            Known::Heard(look_alike) => look_alike.as_ref(),
+            Known::Restored => None,
+        })
     }
 }

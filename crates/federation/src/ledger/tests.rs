@@ -24,7 +24,8 @@ impl Partner {
 
     fn enter(&mut self, user: Option<u64>, in_dialog: bool) -> Result<(), OverLimit> {
         let certificate = &self.certificate;
-        let taken = self.ledgers.take(self.now, &Entry { certificate, domain: "f.example", user, in_dialog });
+        let taken =
+            self.ledgers.take(self.now, &Entry { certificate, domain: "f.example", look_alike: None, user, in_dialog });
         self.ledgers.judge(self.now, certificate);
         taken
     }
@@ -217,11 +218,31 @@ fn domains_of_a_ledger_are_bounded_and_its_requests_counted_all_the_same() {
     let certificate = certificate("01");
     for number in 0..100 {
         let domain = format!("d{number}.example");
-        let entry = Entry { certificate: &certificate, domain: &domain, user: None, in_dialog: false };
+        let entry =
+            Entry { certificate: &certificate, domain: &domain, look_alike: None, user: None, in_dialog: false };
         ledgers.take(NOW, &entry).expect("within the burst");
     }
     let summary = &ledgers.summaries(NOW)[0];
     assert_eq!((summary.domains.len(), summary.total.passed, summary.this_hour.passed), (32, 100, 100));
     let an_hour_later = &ledgers.summaries(NOW + WINDOW_MS)[0];
     assert_eq!((an_hour_later.this_hour.passed, an_hour_later.last_hour.passed), (0, 100));
+}
+
+#[test]
+fn a_domain_is_looked_at_once_and_again_after_a_restart() {
+    let mut partner = Partner::new();
+    let like =
+        LookAlike { domain: "f.example".into(), of: "e.example".into(), likeness: crate::look_alike::Likeness::Typo };
+    let certificate = certificate("01");
+    assert_eq!(partner.ledgers.seen(&certificate, "f.example"), None);
+    let entry =
+        Entry { certificate: &certificate, domain: "f.example", look_alike: Some(&like), user: None, in_dialog: false };
+    assert_eq!(partner.ledgers.take(NOW, &entry), Ok(()));
+    assert_eq!(partner.ledgers.seen(&certificate, "f.example"), Some(Some(&like)));
+    assert_eq!(partner.ledgers.summaries(NOW)[0].look_alikes, [like]);
+    partner.harvest();
+    let kept = partner.ledgers.ledgers_by_certificate[&certificate].kept(&certificate).expect("suspect");
+    let mut after = Ledgers::default();
+    after.restore(kept);
+    assert_eq!(after.seen(&certificate, "f.example"), None);
 }

@@ -1,6 +1,7 @@
 //! `[federation.discovered]`: what partners without an entry may do.
 
 use federation::ledger::DiscoveredTerms;
+use federation::look_alike::LookAlikePolicy;
 
 use super::Builder;
 use super::key::{self, Key};
@@ -13,8 +14,19 @@ impl Builder<'_> {
             rate: self.at_least_one(&key::DISCOVERED_RATE, default.rate),
             suspect_rate: self.at_least_one(&key::DISCOVERED_SUSPECT_RATE, default.suspect_rate),
             users_max: self.at_least_one(&key::DISCOVERED_USERS_MAX, default.users_max),
+            look_alikes: self.look_alikes(),
             hide_users: self.raw.switch(&key::DISCOVERED_HIDE_USERS).unwrap_or(default.hide_users),
         }
+    }
+
+    fn look_alikes(&mut self) -> LookAlikePolicy {
+        let key = &key::DISCOVERED_LOOK_ALIKES;
+        let Some(Located { value, line }) = self.raw.text(key) else { return LookAlikePolicy::default() };
+        LookAlikePolicy::parse(&value).unwrap_or_else(|| {
+            let known = LookAlikePolicy::ALL.map(|policy| format!("{:?}", policy.as_str())).join(" or ");
+            self.problems.at(line, format!("{}: expected {known}, found {value:?}", key.place()));
+            LookAlikePolicy::default()
+        })
     }
 
     /// A number of which 0 would mean something that has another key.

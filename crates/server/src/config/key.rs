@@ -264,6 +264,15 @@ pub static DISCOVERED_USERS_MAX: Key = Key {
     example: "1000",
     doc: "how many of your users, there or not, one may address within seven days",
 };
+pub static DISCOVERED_LOOK_ALIKES: Key = Key {
+    section: "federation.discovered",
+    name: "look_alikes",
+    kind: Kind::Text,
+    need: Need::Default("\"refuse-homographs\""),
+    example: "\"refuse-homographs\"",
+    doc: "what is done about domains that look like yours or like an allowed partner's: \"flag\" shows them to you, \
+        \"refuse-homographs\" refuses those that look the same and shows those that are one letter away, \"refuse\" refuses both",
+};
 pub static DISCOVERED_HIDE_USERS: Key = Key {
     section: "federation.discovered",
     name: "hide_users",
@@ -398,6 +407,7 @@ pub static ALL: &[&Key] = &[
     &DISCOVERED_RATE,
     &DISCOVERED_SUSPECT_RATE,
     &DISCOVERED_USERS_MAX,
+    &DISCOVERED_LOOK_ALIKES,
     &DISCOVERED_HIDE_USERS,
     &CALLS_BETWEEN,
     &CALLS_ANCHOR,

@@ -245,9 +245,10 @@ impl fmt::Display for Config {
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
         let FederationSwitches { enabled, discovery } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
-        let DiscoveredTerms { rate, suspect_rate, users_max, hide_users } = self.discovered;
+        let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes } = self.discovered;
         writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
-        writeln!(formatter, "users_max = {users_max}\nhide_users = {hide_users}\n")?;
+        writeln!(formatter, "users_max = {users_max}")?;
+        writeln!(formatter, "look_alikes = {:?}\nhide_users = {hide_users}\n", look_alikes.as_str())?;
         let CallSettings { between, anchor, redirects } = self.calls;
         writeln!(formatter, "[calls]\nbetween = {:?}\nanchor = {:?}", between.as_str(), anchor.as_str())?;
         writeln!(formatter, "redirects = {redirects}\n")?;

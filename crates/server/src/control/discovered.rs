@@ -37,7 +37,10 @@ pub(crate) async fn of_workers(workers: &Workers) -> Vec<DiscoveredAnswer> {
     let ledgers = workers.ask(|core, now| core.ledgers(now)).await;
     let mut found: Vec<DiscoveredAnswer> = ledgers.into_iter().flatten().map(answer).collect();
     found.sort_by_key(|one| {
-        (one.tier != TierWord::Suspect, std::cmp::Reverse(asked(&one.last_hour) + asked(&one.this_hour)))
+        (
+            one.tier != TierWord::Suspect && one.look_alikes.is_empty(),
+            std::cmp::Reverse(asked(&one.last_hour) + asked(&one.this_hour)),
+        )
     });
     found
 }
@@ -56,6 +59,7 @@ fn answer(ledger: LedgerSummary) -> DiscoveredAnswer {
         verdict: verdict(&ledger),
         tier,
         domains: ledger.domains,
+        look_alikes: ledger.look_alikes,
         issuer: ledger.certificate.issuer,
         serial: ledger.certificate.serial,
         first_unix_ms: ledger.first_unix_ms,
@@ -77,6 +81,10 @@ fn verdict(ledger: &LedgerSummary) -> String {
             let until = moment::date_and_time(until);
             format!("it asks for users who do not exist; if it stops, it is trusted again at {until}")
         }
+        None if !ledger.look_alikes.is_empty() => {
+            let all: Vec<String> = ledger.look_alikes.iter().map(ToString::to_string).collect();
+            all.join("; ")
+        }
         None if too_fast > passed => "it sends more than a discovered partner may".to_owned(),
         None if users_refused > 0 => "it addresses more users than a discovered partner may".to_owned(),
         None => "nothing speaks against it".to_owned(),
@@ -86,6 +94,7 @@ fn verdict(ledger: &LedgerSummary) -> String {
 #[cfg(test)]
 mod tests {
     use federation::ledger::CertificateId;
+    use federation::look_alike::{Likeness, LookAlike};
 
     use super::*;
 
@@ -93,6 +102,7 @@ mod tests {
         LedgerSummary {
             certificate: CertificateId { issuer: "CN=Some CA".into(), serial: "01".into() },
             domains: vec!["adatum.example".into()],
+            look_alikes: Vec::new(),
             first_unix_ms: 0,
             last_unix_ms: 0,
             users: 0,
@@ -110,6 +120,10 @@ mod tests {
         assert_eq!(verdict(&ledger(volume(10, 3, 0))), "nothing speaks against it");
         assert!(verdict(&ledger(volume(10, 11, 1))).contains("sends more"));
         assert!(verdict(&ledger(volume(10, 0, 1))).contains("more users"));
+        let like =
+            LookAlike { domain: "c0ntoso.example".into(), of: "contoso.example".into(), likeness: Likeness::Homograph };
+        let like = LedgerSummary { look_alikes: vec![like], ..ledger(volume(10, 11, 1)) };
+        assert_eq!(verdict(&like), "c0ntoso.example looks the same as contoso.example");
         let suspect = LedgerSummary {
             suspect_since_unix_ms: Some(1),
             pardon_unix_ms: Some(86_400_000),

@@ -61,6 +61,7 @@ pub static ALL: &[&Metric] = &[
     &calls::RECORDS_DROPPED,
     &partners::ENTRIES,
     &partners::DISCOVERED,
+    &partners::LOOK_ALIKES,
     &partners::CONNECTIONS,
     &partners::CONNECTS_FAILED,
     &partners::SERVERS_FAILED,

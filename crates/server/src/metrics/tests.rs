@@ -48,6 +48,7 @@ fn worker(worker: u16) -> WorkerSnapshot {
         admitted_of_users: 116,
         admitted_of_allowed_partners: 117,
         admitted_of_discovered_partners: 118,
+        look_alikes: 170,
         challenged: 119,
         refused: BTreeMap::from([
             ((Direction::Inbound, Word::NoRoute), 120),

@@ -67,6 +67,7 @@ words! {
     FederationOff          "federation-off"          [403],           Both,     "the partner list";
     DomainBlocked          "domain-blocked"          [403],           Both,     "the partner list";
     DomainNotAllowed       "domain-not-allowed"      [403],           Both,     "the partner list";
+    LookAlike              "look-alike"              [403],           Partners, "the ledger of discovered partners";
     RateLimited            "rate-limited"            [503],           Partners, "the ledger of discovered partners";
     AuthenticationRequired "authentication-required" [401, 403, 407], Users,    "admission";
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";

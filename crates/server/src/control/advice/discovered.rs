@@ -7,6 +7,16 @@ use super::{Words, words};
 
 pub(super) fn about_discovered(word: Word, partner: &str) -> Option<Words> {
     Some(match word {
+        Word::LookAlike => words(
+            Side::Nobody,
+            format!(
+                "{partner} has no entry here, and looks like a domain that is trusted here, so that people could take it for that"
+            ),
+            format!(
+                "the reason above says which; if {partner} is honest, and you know it: comity partner add {partner}; else: \
+                 comity partner block {partner}"
+            ),
+        ),
         Word::RateLimited => words(
             Side::Partner,
             format!("{partner} has no entry here, and sends more than a partner without one may"),

@@ -1,6 +1,7 @@
 //! Partners without an entry.
 
 use federation::ledger::Volume;
+use federation::look_alike::LookAlike;
 use serde::{Deserialize, Serialize};
 
 /// An element of `GET /api/discovered`: what came with one certificate.
@@ -8,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct DiscoveredAnswer {
     /// The domains that it has spoken for.
     pub domains: Vec<String>,
+    /// Those of them that look like a domain that is trusted here.
+    #[serde(default)]
+    pub look_alikes: Vec<LookAlike>,
     pub tier: TierWord,
     /// What is thought of it, in one sentence.
     pub verdict: String,

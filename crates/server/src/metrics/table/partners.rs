@@ -34,6 +34,14 @@ pub(crate) static DISCOVERED: Metric = Metric {
     },
 };
 
+pub(crate) static LOOK_ALIKES: Metric = Metric {
+    name: "comity_look_alikes_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Domains without an entry that look like one that is trusted here, each at its first contact",
+    read: |all| one(all.sum_counts(|counts| counts.look_alikes)),
+};
+
 pub(crate) static CONNECTIONS: Metric = Metric {
     name: "comity_partner_connections",
     kind: Kind::Gauge,
