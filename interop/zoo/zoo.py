@@ -27,7 +27,7 @@ ALICE, PASSWORD = "alice@contoso.example", "a-word-of-alice"
 class Comity:
     """A server of contoso.example that trusts the zoo's roots and lets everybody in who can prove a domain."""
 
-    def __init__(self, program, folder, zoo):
+    def __init__(self, program, folder, zoo, more=""):
         self.program, self.config = program, folder / "comity.toml"
         Authority("Contoso's Root").issue(dns("sip.contoso.example", "contoso.example")).write(folder / "own.pem")
         (folder / "roots.pem").write_bytes(make.pem(zoo.root.der) + make.pem(zoo.rsa_root.der))
@@ -35,7 +35,7 @@ class Comity:
             'domains = ["contoso.example"]\nedge = "sip.contoso.example"\ndata = "data"\n'
             '[certificate]\nchain = "own.pem"\nkey = "own.pem"\nroots = "roots.pem"\n'
             f'[listen]\ntls = ["{OURS}:{TLS_PORT}"]\ntcp = ["{OURS}:{TCP_PORT}"]\n'
-            f'[federation]\ndiscovery = true\n[dns]\nservers = ["{DNS[0]}:{DNS[1]}"]\n'
+            f'[federation]\ndiscovery = true\n[dns]\nservers = ["{DNS[0]}:{DNS[1]}"]\n{more}'
         )
         self.log = folder / "log"
         with self.log.open("w") as log:

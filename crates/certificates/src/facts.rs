@@ -2,6 +2,7 @@
 //! cannot be read is a fact too.
 
 mod chain;
+mod subjects;
 
 use federation::trust::{Names, PeerCertificate, Purposes, Why};
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -29,10 +30,11 @@ pub fn facts(chain: &[CertificateDer<'_>], roots: &Roots, now: UnixTime) -> Peer
         Err(what) => (Statement::default(), (Err(Why::Unreadable(what)), Purposes::default())),
     };
     let validity = statement.validity(now);
+    let dane = roots.looks_for_tlsa().then(|| subjects::of(end_entity, intermediates, now)).flatten().map(Box::new);
     let Statement { names, issuer, serial, subject, not_after_unix, .. } = statement;
     let fingerprint = Sha256::digest(end_entity).into();
     let (chain, purposes) = verdict;
-    PeerCertificate { chain, validity, purposes, names, fingerprint, issuer, serial, subject, not_after_unix }
+    PeerCertificate { chain, validity, dane, purposes, names, fingerprint, issuer, serial, subject, not_after_unix }
 }
 
 /// What a certificate says of itself, before anybody vouches for it.

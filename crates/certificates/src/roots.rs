@@ -17,6 +17,7 @@ use crate::load::{LoadError, read_certificates};
 pub struct Roots {
     public: Arc<AnchorSet>,
     partner: Arc<RwLock<Arc<AnchorSet>>>,
+    looks_for_tlsa: bool,
 }
 
 /// The anchors as webpki wants them, and beside each what it stands for.
@@ -48,7 +49,7 @@ impl Roots {
         }
         match set.anchors.is_empty() {
             true => Err(LoadError::NoSystemRoots),
-            false => Ok(Roots { public: Arc::new(set), partner: Arc::default() }),
+            false => Ok(Roots { public: Arc::new(set), ..Roots::default() }),
         }
     }
 
@@ -73,6 +74,15 @@ impl Roots {
             set.add(authority, public)?;
         }
         Ok(self)
+    }
+
+    /// These; and whatever TLSA records can be about is a fact, too, since the DNS is validated.
+    pub fn with_tlsa(self) -> Roots {
+        Roots { looks_for_tlsa: true, ..self }
+    }
+
+    pub(crate) fn looks_for_tlsa(&self) -> bool {
+        self.looks_for_tlsa
     }
 
     /// From now on these are the partners' own authorities, here and in all clones. For which domains each of them may

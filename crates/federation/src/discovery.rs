@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::dane::Tlsa;
 use crate::domain_name;
 
 /// Targets considered of one answer; those of the worst priorities are left out.
@@ -29,6 +30,8 @@ pub struct SrvAnswer {
     pub ttl: Duration,
     /// Validated by DNSSEC.
     pub secure: bool,
+    /// Of the targets, validated by DNSSEC; only where the answer is.
+    pub tlsa: Vec<Tlsa>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +194,13 @@ mod tests {
     }
 
     fn answer(ttl_secs: u64) -> SrvResult {
-        Ok(SrvAnswer { name: String::new(), targets: vec![], ttl: Duration::from_secs(ttl_secs), secure: false })
+        Ok(SrvAnswer {
+            name: String::new(),
+            targets: vec![],
+            ttl: Duration::from_secs(ttl_secs),
+            secure: false,
+            tlsa: vec![],
+        })
     }
 
     #[test]

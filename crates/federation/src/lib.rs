@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod border;
+pub mod dane;
 pub mod decision;
 pub mod discovery;
 pub mod flow;

@@ -103,6 +103,7 @@ mod tests {
             targets: targets.iter().map(target).collect(),
             ttl: Duration::from_secs(60),
             secure: false,
+            tlsa: vec![],
         })
     }
 

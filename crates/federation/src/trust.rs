@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dane::ChainSubjects;
+
 /// The facts of one certificate, fixed to the connection that presented it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PeerCertificate {
@@ -10,6 +12,8 @@ pub struct PeerCertificate {
     pub chain: Result<Anchor, Why>,
     /// Whether the moment of the handshake lies within the certificate's own validity, whatever its chain.
     pub validity: Result<(), Why>,
+    /// What TLSA records can be about; absent where the DNS is not validated.
+    pub dane: Option<Box<ChainSubjects>>,
     pub purposes: Purposes,
     pub names: Names,
     /// SHA-256 of the certificate's DER.

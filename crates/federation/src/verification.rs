@@ -2,13 +2,14 @@
 //! request inbound and before the first byte outbound.
 //!
 //! Tried in this order: the pinned certificates, which end the climb either way; the partner entry's edge FQDN; the
-//! domain itself (RFC 5922); an edge in the domain that its SRV record names. Names compare exactly: no wildcard, no
-//! common name.
+//! domain itself (RFC 5922); an edge in the domain that its SRV record names; and where the DNS is validated, any server
+//! that it names. Names compare exactly: no wildcard, no common name.
 
 use serde::{Deserialize, Serialize};
 use sip::refusal::Refusal;
 
-use crate::discovery::SrvResult;
+use crate::dane;
+use crate::discovery::{SrvAnswer, SrvResult};
 use crate::domain_name;
 use crate::partner::Edge;
 use crate::refusal;
@@ -25,6 +26,9 @@ pub enum Rung {
     Domain,
     /// The certificate names an SRV target of the domain, one label below it.
     EdgeInDomain,
+    /// DNSSEC vouches for the way from the domain to the certificate: the certificate names an SRV target, or a TLSA
+    /// record of one is about it.
+    SecureDns,
 }
 
 impl Rung {
@@ -35,6 +39,7 @@ impl Rung {
             Rung::EdgeFqdn => "edge-fqdn",
             Rung::Domain => "domain",
             Rung::EdgeInDomain => "edge-in-domain",
+            Rung::SecureDns => "secure-dns",
         }
     }
 }
@@ -80,7 +85,12 @@ pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: 
     }
     let checked = check_chain(certificate, &domain, trust).and_then(|()| check_purposes(certificate.purposes, role));
     if let Err(refusal) = checked {
-        return Verdict::Failed(refusal);
+        // A TLSA record may stand in for a chain; who does not look for any need not ask the DNS.
+        return match srv {
+            None if certificate.dane.is_some() && certificate.chain.is_err() => Verdict::Needs,
+            Some(Ok(answer)) if dane::proves(answer, certificate) => by_record(certificate, role),
+            _ => Verdict::Failed(refusal),
+        };
     }
     let names = &certificate.names;
     if edge.is_some_and(|edge| names_edge(names, edge)) {
@@ -92,6 +102,9 @@ pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: 
     match srv {
         None => Verdict::Needs,
         Some(result) if names_edge_in_domain(names, &domain, result) => Verdict::Proven(Rung::EdgeInDomain),
+        Some(Ok(answer)) if names_secure_target(names, answer) || dane::proves(answer, certificate) => {
+            Verdict::Proven(Rung::SecureDns)
+        }
         Some(result) => Verdict::Failed(refusal::certificate_name(name_reason(names, &domain, edge, result))),
     }
 }
@@ -167,6 +180,16 @@ fn names_edge_in_domain(names: &Names, domain: &str, srv: &SrvResult) -> bool {
             domain_name::parent(&host) == Some(domain) && names.dns.contains(&host)
         })
     })
+}
+
+/// A record replaces the chain, not the purposes.
+fn by_record(certificate: &PeerCertificate, role: Role) -> Verdict {
+    check_purposes(certificate.purposes, role).map_or_else(Verdict::Failed, |()| Verdict::Proven(Rung::SecureDns))
+}
+
+fn names_secure_target(names: &Names, answer: &SrvAnswer) -> bool {
+    let named = |host: &str| names.dns.contains(&domain_name::canonical(host));
+    answer.secure && answer.targets.iter().any(|target| named(&target.host))
 }
 
 /// What the certificate names, what would have proven the domain, and what DNS said.

@@ -41,6 +41,7 @@ fn result(choices: &mut Choices<'_>, domain: &str) -> SrvResult {
             targets: (0..choices.below(20)).map(|_| target(choices)).collect(),
             ttl: Duration::from_secs(1 << choices.below(40)),
             secure: false,
+            tlsa: vec![],
         }),
     }
 }

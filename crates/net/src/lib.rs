@@ -33,7 +33,7 @@ pub use flow::MovedFlow;
 pub use limits::Limits;
 pub use mailbox::{Inbox, Mailbox, WorkerMessage, mailbox};
 pub use probe::{Probe, probe};
-pub use resolver::Resolver;
+pub use resolver::{DnsSettings, Resolver};
 pub use setup::{ListenerSetup, NetError, WorkerSetup, check_free};
 pub use web_socket::{Origin, OriginError, Origins};
 pub use worker::run;

@@ -3,13 +3,16 @@
 //! Answers are kept by TTL within the resolver; a question that is asked again costs nothing.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use federation::dane::Tlsa;
 use federation::discovery::{SrvAnswer, SrvFailure, SrvResult, SrvTarget, srv_names};
+use hickory_proto::dnssec::TrustAnchors;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::SRV;
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
@@ -17,6 +20,8 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError as DnsNetError};
 use hickory_resolver::{TokioResolver, system_conf};
+
+use serde::Serialize;
 
 use crate::NetError;
 
@@ -27,14 +32,34 @@ pub struct Resolver {
     settings: Arc<Settings>,
 }
 
+/// What the configuration says of the DNS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DnsSettings {
+    /// None: those of the operating system.
+    pub servers: Vec<SocketAddr>,
+    /// Validate by DNSSEC, here: a name server's word for it (the AD bit) is worth no more than the way to it.
+    pub validates: bool,
+    /// A file of DNSKEY records to begin from, in place of the root's.
+    pub trust_anchor: Option<PathBuf>,
+}
+
+impl DnsSettings {
+    /// These servers, and no validation.
+    pub fn of(servers: &[SocketAddr]) -> DnsSettings {
+        DnsSettings { servers: servers.to_vec(), ..DnsSettings::default() }
+    }
+}
+
 struct Settings {
     config: ResolverConfig,
     options: ResolverOpts,
+    anchors: Option<Arc<TrustAnchors>>,
 }
 
 impl Resolver {
-    /// Asks these servers, by UDP and, for what does not fit, by TCP; with none given, those of the operating system.
-    pub fn new(servers: &[SocketAddr]) -> Result<Resolver, NetError> {
+    /// Asks the servers by UDP and, for what does not fit, by TCP.
+    pub fn new(settings: &DnsSettings) -> Result<Resolver, NetError> {
+        let DnsSettings { servers, .. } = settings;
         let (config, mut options) = if servers.is_empty() {
             system_conf::read_system_conf().map_err(|error| NetError::Resolver { reason: error.to_string() })?
         } else {
@@ -47,7 +72,7 @@ impl Resolver {
         options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
         options.positive_max_ttl = Some(POSITIVE_LIFE_MAX);
         options.negative_max_ttl = Some(NEGATIVE_LIFE_MAX);
-        Resolver::build(Arc::new(Settings { config, options }))
+        Resolver::build(Arc::new(Settings { config, options, anchors: anchors(settings)? }))
     }
 
     /// The same settings with sockets and memory of its own. Connections to name servers belong to the runtime that
@@ -62,10 +87,12 @@ impl Resolver {
     }
 
     fn build(settings: Arc<Settings>) -> Result<Resolver, NetError> {
-        let resolver = TokioResolver::builder_with_config(settings.config.clone(), TokioRuntimeProvider::default())
-            .with_options(settings.options.clone())
-            .build()
-            .map_err(|error| NetError::Resolver { reason: error.to_string() })?;
+        let mut builder = TokioResolver::builder_with_config(settings.config.clone(), TokioRuntimeProvider::default())
+            .with_options(settings.options.clone());
+        if let Some(anchors) = &settings.anchors {
+            builder = builder.with_trust_anchor(anchors.clone());
+        }
+        let resolver = builder.build().map_err(|error| NetError::Resolver { reason: error.to_string() })?;
         Ok(Resolver { resolver, settings })
     }
 
@@ -81,10 +108,35 @@ impl Resolver {
     /// The SRV records of exactly this name.
     pub async fn srv_name(&self, name: String) -> SrvResult {
         let query = absolute(&name).map_err(SrvFailure::ServFail)?;
-        match self.resolver.lookup(query, RecordType::SRV).await {
-            Ok(lookup) => srv_answer(name, &lookup),
-            Err(error) => Err(srv_failure(&error)),
+        let mut answer = match self.resolver.lookup(query, RecordType::SRV).await {
+            Ok(lookup) => srv_answer(name, &lookup)?,
+            Err(error) => return Err(srv_failure(&error)),
+        };
+        if answer.secure {
+            answer.tlsa = self.tlsa(&answer.targets).await;
         }
+        Ok(answer)
+    }
+
+    /// The validated records of the first targets, one after the other: there are two or three, and few have any.
+    async fn tlsa(&self, targets: &[SrvTarget]) -> Vec<Tlsa> {
+        let mut found = Vec::new();
+        for target in targets.iter().take(TLSA_TARGETS_MAX) {
+            let Ok(query) = absolute(&format!("_{}._tcp.{}", target.port, target.host)) else { continue };
+            let Ok(lookup) = self.resolver.lookup(query, RecordType::TLSA).await else { continue };
+            let records = lookup.answers().iter().filter(|record| record.proof.is_secure());
+            found.extend(records.filter_map(|record| match &record.data {
+                RData::TLSA(tlsa) => Some(Tlsa {
+                    usage: tlsa.cert_usage.into(),
+                    selector: tlsa.selector.into(),
+                    matching: tlsa.matching.into(),
+                    content: tlsa.cert_data.clone(),
+                }),
+                _ => None,
+            }));
+            found.truncate(TLSA_RECORDS_MAX);
+        }
+        found
     }
 
     /// AAAA, then A; an IP literal, in brackets or not, is its own answer. Never empty. The error is for the operator.
@@ -119,6 +171,7 @@ fn absolute(name: &str) -> Result<Name, String> {
 }
 
 fn srv_answer(name: String, lookup: &Lookup) -> SrvResult {
+    let secure = is_secure(lookup.answers());
     let records: Vec<&SRV> = lookup
         .answers()
         .iter()
@@ -136,7 +189,22 @@ fn srv_answer(name: String, lookup: &Lookup) -> SrvResult {
         return Err(SrvFailure::Refused);
     }
     let ttl = lookup.valid_until().saturating_duration_since(Instant::now());
-    Ok(SrvAnswer { name, targets, ttl, secure: false })
+    Ok(SrvAnswer { name, targets, ttl, secure, tlsa: Vec::new() })
+}
+
+/// Every record that led to the answer was validated, aliases included.
+fn is_secure(records: &[Record]) -> bool {
+    !records.is_empty() && records.iter().all(|record| record.proof.is_secure())
+}
+
+/// Those to begin from, where anything is to be validated.
+fn anchors(settings: &DnsSettings) -> Result<Option<Arc<TrustAnchors>>, NetError> {
+    let read = |file: &PathBuf| {
+        TrustAnchors::from_file(file)
+            .map_err(|error| NetError::Resolver { reason: format!("{}: {error}", file.display()) })
+    };
+    let anchors = settings.validates.then(|| settings.trust_anchor.as_ref().map_or(Ok(TrustAnchors::default()), read));
+    Ok(anchors.transpose()?.map(Arc::new))
 }
 
 fn srv_target(record: &SRV) -> SrvTarget {
@@ -182,6 +250,8 @@ const POSITIVE_LIFE_MAX: Duration = Duration::from_secs(3600);
 /// A record that an administrator just added is to be seen soon.
 const NEGATIVE_LIFE_MAX: Duration = Duration::from_secs(60);
 const DISCARD_PORT: u16 = 9;
+const TLSA_TARGETS_MAX: usize = 4;
+const TLSA_RECORDS_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -197,7 +267,7 @@ mod tests {
             ("_sips._tcp.refusing.example", srv(5061, "edge.refusing.example")),
             ("edge.both.example", address([127, 0, 0, 7].into())),
         ]);
-        Resolver::new(&[server.await]).expect("explicit servers need no files")
+        Resolver::new(&DnsSettings::of(&[server.await])).expect("explicit servers need no files")
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -239,7 +309,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn servers_that_do_not_answer_are_a_failure_in_bounded_time() {
         let closed = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-        let resolver = Resolver::new(&[closed]).expect("explicit servers need no files");
+        let resolver = Resolver::new(&DnsSettings::of(&[closed])).expect("explicit servers need no files");
         let failure = resolver.srv("both.example").await.expect_err("nobody listens");
         assert!(failure.is_temporary(), "{failure:?}");
     }

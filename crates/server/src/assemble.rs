@@ -214,7 +214,7 @@ impl Start {
             listeners: listeners(config, identity)?,
             origins: Arc::new(config.origins.clone()),
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
-            resolver: Resolver::new(&config.dns_servers)?,
+            resolver: Resolver::new(&config.dns)?,
             secret: store.secret(rand::random())?,
             incarnation: next_incarnation(&store, since_1970)?,
             epoch: Instant::now(),

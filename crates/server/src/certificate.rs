@@ -67,10 +67,11 @@ pub fn load_also(config: &Config, roots: &Roots) -> Result<Vec<CertificateReport
 /// # Errors
 /// Where there are none.
 pub fn roots(config: &Config) -> Result<Roots, LoadError> {
-    match &config.certificate.roots {
+    let loaded = match &config.certificate.roots {
         Some(file) => Roots::from_pem_files(std::slice::from_ref(file)),
         None => Roots::system(),
-    }
+    };
+    loaded.map(|roots| if config.dns.validates { roots.with_tlsa() } else { roots })
 }
 
 /// Judges our certificate by the rules that partners apply to it.
@@ -207,6 +208,7 @@ mod tests {
         PeerCertificate {
             chain: Ok(Anchor::Public { name: "CN=Test".to_owned() }),
             validity: Ok(()),
+            dane: None,
             purposes: Purposes { server_auth: true, stated: true, ..Purposes::default() },
             names: Names { dns: owned(dns), sip_uris: owned(sip_uris) },
             fingerprint: [0; 32],

@@ -41,7 +41,7 @@ fn a_file_becomes_a_config_with_names_canonical_and_paths_relative_to_it() {
     assert_eq!(config.certificate.key, Path::new("/etc/ssl/contoso.key"));
     assert_eq!(config.certificate.roots, None);
     assert_eq!(config.listen.tls, ["127.0.2.1:5061".parse().unwrap()]);
-    assert!(config.listen.tcp.is_empty() && config.listen.udp.is_empty() && config.dns_servers.is_empty());
+    assert!(config.listen.tcp.is_empty() && config.listen.udp.is_empty() && config.dns.servers.is_empty());
     assert!(config.federation.enabled && !config.federation.discovery);
 }
 
@@ -122,10 +122,20 @@ fn the_effective_configuration_reads_back_as_itself() {
 }
 
 #[test]
+fn dnssec_is_off_until_it_is_wanted_and_begins_at_the_root_or_elsewhere() {
+    let dns = |lines: &str| parse(&format!("{GOOD}[dns]\n{lines}")).unwrap().dns;
+    assert!(!dns("").validates);
+    let wanted = parse(&format!("{GOOD}[dns]\ndnssec = true\ntrust_anchor = \"root.key\"\n")).unwrap();
+    assert!(wanted.dns.validates && wanted.dns.trust_anchor.as_ref().unwrap().ends_with("root.key"));
+    let again = Config::parse(Path::new("comity.toml"), &wanted.to_string(), &|_| Ok(())).unwrap();
+    assert_eq!(again.dns, wanted.dns);
+}
+
+#[test]
 fn the_reference_is_itself_a_valid_file() {
     let config = parse(&reference()).unwrap();
     assert_eq!(config.workers, 4);
-    assert_eq!(config.dns_servers, ["192.0.2.53:53".parse().unwrap()]);
+    assert_eq!(config.dns.servers, ["192.0.2.53:53".parse().unwrap()]);
 }
 
 #[test]

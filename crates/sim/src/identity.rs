@@ -86,6 +86,7 @@ pub fn certificate(names: &[&str]) -> PeerCertificate {
     PeerCertificate {
         chain: Ok(Anchor::Public { name: "Test CA".into() }),
         validity: Ok(()),
+        dane: None,
         purposes: Purposes { client_auth: false, server_auth: true, sip_domain: false, any: false, stated: true },
         names: Names { sip_uris: Vec::new(), dns: names.iter().map(|name| (*name).to_owned()).collect() },
         fingerprint: [0; 32],

@@ -64,7 +64,7 @@ impl Zones {
             return Err(SrvFailure::NoRecord);
         }
         let name = format!("_sipfederationtls._tcp.{domain}");
-        Ok(SrvAnswer { name, targets, ttl: Duration::from_secs(ttl_secs), secure: false })
+        Ok(SrvAnswer { name, targets, ttl: Duration::from_secs(ttl_secs), secure: false, tlsa: vec![] })
     }
 
     /// `None`: no record of its own.

@@ -38,4 +38,4 @@ const USAGE: &str = "\
 usage: cargo xtask tidy                        check floors, names, files and documents
        cargo xtask docs [--check]              write the pages of docs/reference, or check that they are fresh
        cargo xtask dist [--profile PROFILE]    make the Debian package, of a release or of a cheaper build
-       cargo xtask zoo [--target HOST:PORT]    show a server certificates and peers, bad ones and good ones; --help says more";
+       cargo xtask zoo [--dnssec | OPTIONS]    show a server certificates and peers, bad ones and good ones; --help says more";

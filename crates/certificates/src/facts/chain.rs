@@ -99,7 +99,7 @@ impl ExtendedKeyUsageValidator for Usage {
     }
 }
 
-struct AnyPurpose;
+pub(super) struct AnyPurpose;
 
 impl ExtendedKeyUsageValidator for AnyPurpose {
     fn validate(&self, _purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {

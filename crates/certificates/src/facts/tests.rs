@@ -194,3 +194,26 @@ fn what_a_peer_writes_cannot_break_a_log_line() {
     assert_eq!(printable("CN=a\r\nb\u{1b}[0m"), "CN=a\u{fffd}\u{fffd}b\u{fffd}[0m");
     assert_eq!(printable(&"x".repeat(1000)).len(), TEXT_CHARS_MAX);
 }
+
+#[test]
+fn what_tlsa_records_can_be_about_is_gathered_only_where_it_is_looked_for() {
+    let root = Authority::root("Nobody's");
+    let middle = root.below("Middle", vec![]);
+    let chain = [middle.issue(Wish::default()).chain, vec![root.certificate()]].concat();
+    assert_eq!(facts(&chain, &Roots::empty(), now()).dane, None);
+    let seen = facts(&chain, &Roots::empty().with_tlsa(), now());
+    assert_eq!(seen.chain, Err(Why::UnknownIssuer));
+    let gathered = seen.dane.expect("subjects");
+    assert_eq!(gathered.own.certificate[0], seen.fingerprint);
+    assert_eq!((gathered.own.key[0].len(), gathered.own.key[1].len()), (32, 64));
+    let fingerprints: Vec<_> = gathered.authorities.iter().map(|one| one.certificate[0].clone()).collect();
+    assert_eq!(
+        fingerprints,
+        [middle.certificate(), root.certificate()].map(|der| crate::roots::fingerprint(&der).to_vec())
+    );
+
+    // What was put beside the chain vouches for nothing.
+    let unrelated = [&chain[..1], &[Authority::root("Other").certificate()]].concat();
+    let gathered = facts(&unrelated, &Roots::empty().with_tlsa(), now()).dane.expect("subjects");
+    assert_eq!(gathered.authorities, []);
+}

@@ -142,6 +142,7 @@ fn certificate(sip_uris: &[&str], dns: &[&str]) -> PeerCertificate {
     PeerCertificate {
         chain: Ok(Anchor::Public { name: "Root".into() }),
         validity: Ok(()),
+        dane: None,
         purposes: Purposes { server_auth: true, stated: true, ..Purposes::default() },
         names: Names { sip_uris: own(sip_uris), dns: own(dns) },
         fingerprint: [0; 32],
@@ -159,6 +160,7 @@ fn srv(hosts: &[&str]) -> SrvResult {
         targets: hosts.iter().map(target).collect(),
         ttl: Duration::from_secs(60),
         secure: false,
+        tlsa: vec![],
     })
 }
 

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::dane::{ChainSubjects, Subject, Tlsa};
 use crate::discovery::{SrvAnswer, SrvFailure, SrvTarget};
 use crate::trust::Fingerprint;
 
@@ -11,6 +12,7 @@ fn certificate(sip_uris: &[&str], dns: &[&str]) -> PeerCertificate {
     PeerCertificate {
         chain: Ok(Anchor::Public { name: "Root".into() }),
         validity: Ok(()),
+        dane: None,
         purposes: Purposes { server_auth: true, stated: true, ..Purposes::default() },
         names: Names { sip_uris: own(sip_uris), dns: own(dns) },
         fingerprint: [0; 32],
@@ -28,6 +30,7 @@ fn srv(hosts: &[&str]) -> SrvResult {
         targets: hosts.iter().map(target).collect(),
         ttl: Duration::from_secs(60),
         secure: false,
+        tlsa: vec![],
     })
 }
 
@@ -217,4 +220,87 @@ fn a_client_may_show_any_tls_purpose_and_a_server_never_clientauth_alone() {
             }
         }
     }
+}
+
+fn digests(byte: u8) -> Subject {
+    Subject { certificate: [vec![byte; 32], vec![byte; 64]], key: [vec![byte + 1; 32], vec![byte + 1; 64]] }
+}
+
+fn secure(hosts: &[&str], tlsa: Vec<Tlsa>) -> SrvResult {
+    srv(hosts).map(|answer| SrvAnswer { secure: true, tlsa, ..answer })
+}
+
+/// Nobody vouches for it but the DNS.
+fn unknown_with_digests(dns: &[&str]) -> PeerCertificate {
+    let chain = ChainSubjects { own: digests(10), authorities: vec![digests(20)] };
+    PeerCertificate { chain: Err(Why::UnknownIssuer), dane: Some(Box::new(chain)), ..certificate(&[], dns) }
+}
+
+#[test]
+fn a_validated_answer_proves_a_server_outside_of_the_domain() {
+    let hoster = certificate(&[], &["sip.hoster.example"]);
+    let answer = secure(&["sip.hoster.example"], vec![]);
+    assert_eq!(rung(judge_client(&hoster, None, Some(&answer))), Rung::SecureDns);
+    for other in [srv(&["sip.hoster.example"]), secure(&["sip.elsewhere.example"], vec![])] {
+        assert_eq!(refusal(judge_client(&hoster, None, Some(&other))).word, "certificate-name");
+    }
+    let untrusted = PeerCertificate { chain: Err(Why::UnknownIssuer), ..hoster };
+    assert_eq!(refusal(judge_client(&untrusted, None, Some(&answer))).word, "certificate-untrusted");
+}
+
+#[test]
+fn a_record_counts_by_usage_selector_and_matching() {
+    let record =
+        |usage, selector, matching, byte, length| Tlsa { usage, selector, matching, content: vec![byte; length] };
+    let shown = unknown_with_digests(&["sip.hoster.example"]);
+    let table = [
+        (record(3, 0, 1, 10, 32), true, true),
+        (record(3, 1, 1, 11, 32), true, true),
+        (record(3, 0, 2, 10, 64), true, true),
+        (record(3, 1, 2, 11, 64), true, true),
+        (record(3, 1, 1, 10, 32), false, false),
+        (record(3, 0, 1, 20, 32), false, false),
+        (record(3, 0, 0, 10, 32), false, false),
+        (record(3, 2, 1, 10, 32), false, false),
+        (record(2, 0, 1, 20, 32), true, false),
+        (record(2, 1, 1, 21, 32), true, false),
+        (record(2, 0, 1, 10, 32), false, false),
+        (record(1, 0, 1, 10, 32), false, false),
+        (record(0, 0, 1, 20, 32), false, false),
+        (record(4, 0, 1, 10, 32), false, false),
+    ];
+    for (record, proves, without_name) in table {
+        let answer = secure(&["sip.hoster.example"], vec![record.clone()]);
+        let proven = |shown: &PeerCertificate, answer: &SrvResult| {
+            matches!(judge_client(shown, None, Some(answer)), Verdict::Proven(Rung::SecureDns))
+        };
+        assert_eq!(proven(&shown, &answer), proves, "{record:?}");
+        assert_eq!(proven(&unknown_with_digests(&["x.example"]), &answer), without_name, "{record:?}");
+        let insecure = answer.map(|answer| SrvAnswer { secure: false, ..answer });
+        assert!(!proven(&shown, &insecure), "{record:?}");
+    }
+    let public =
+        PeerCertificate { chain: Ok(Anchor::Public { name: "Root".into() }), ..unknown_with_digests(&["a.b.example"]) };
+    for (usage, byte) in [(1, 10), (0, 20)] {
+        let answer = secure(&["a.b.example"], vec![record(usage, 0, 1, byte, 32)]);
+        assert_eq!(rung(judge_client(&public, None, Some(&answer))), Rung::SecureDns);
+    }
+    let clients_only = Purposes { client_auth: true, stated: true, ..Purposes::default() };
+    let clients_only = PeerCertificate { purposes: clients_only, ..unknown_with_digests(&[]) };
+    let answer = secure(&["sip.hoster.example"], vec![record(3, 0, 1, 10, 32)]);
+    assert_eq!(
+        refusal(judge(&clients_only, Role::Server, &Claim::of(FABRIKAM), Some(&answer))).word,
+        "certificate-purpose"
+    );
+}
+
+#[test]
+fn the_dns_is_asked_about_an_unknown_authority_only_where_it_is_validated() {
+    assert!(matches!(judge_client(&unknown_with_digests(&[]), None, None), Verdict::Needs));
+    let plain = PeerCertificate { dane: None, ..unknown_with_digests(&[]) };
+    assert_eq!(refusal(judge_client(&plain, None, None)).word, "certificate-untrusted");
+    assert_eq!(
+        refusal(judge_client(&unknown_with_digests(&[]), None, Some(&secure(&[], vec![])))).word,
+        "certificate-untrusted"
+    );
 }

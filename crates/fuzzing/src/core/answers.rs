@@ -74,6 +74,7 @@ pub fn certificate(domain: &str, is_trusted: bool) -> PeerCertificate {
     PeerCertificate {
         chain: if is_trusted { Ok(anchor) } else { Err(Why::UnknownIssuer) },
         validity: Ok(()),
+        dane: None,
         purposes: Purposes { client_auth: true, server_auth: true, sip_domain: false, any: false, stated: true },
         names: Names { sip_uris: vec![], dns: vec![format!("sip.{domain}"), domain.to_owned()] },
         fingerprint: [1; 32],
@@ -104,6 +105,7 @@ fn srv(domain: &str) -> SrvAnswer {
         targets: vec![target(1, format!("sip.{domain}")), target(2, format!("spare.{domain}"))],
         ttl: Duration::from_secs(60),
         secure: false,
+        tlsa: vec![],
     }
 }
 

@@ -348,7 +348,10 @@ fn two_organisations_at(ip: IpAddr, limits: Limits) -> (TestServer, TestServer, 
         ("contoso.example", address(ip)),
         ("fabrikam.example", address(ip)),
     ]));
-    let shell = TestShell { resolver: Resolver::new(&[name_server]).expect("explicit servers need no files"), limits };
+    let shell = TestShell {
+        resolver: Resolver::new(&crate::DnsSettings::of(&[name_server])).expect("explicit servers need no files"),
+        limits,
+    };
     let start = |domain, partner, address| TestServer::start(domain, partner, address, &authority.edge(domain), &shell);
     let contoso = start("contoso.example", "fabrikam.example", contoso);
     let fabrikam = start("fabrikam.example", "contoso.example", fabrikam);
@@ -440,7 +443,7 @@ fn an_address_in_use_is_reported_before_anything_runs() {
         origins: Arc::new(Origins::of_domains([])),
         tls_client: edge.client.clone(),
         roots: edge.roots.clone(),
-        resolver: Resolver::new(&[contoso.udp]).expect("explicit servers need no files"),
+        resolver: Resolver::new(&crate::DnsSettings::of(&[contoso.udp])).expect("explicit servers need no files"),
         accounts: Arc::new(TestAccounts { realm: "contoso.example" }),
         media: crate::media::MediaThreads::default(),
         mailboxes: vec![mailbox],

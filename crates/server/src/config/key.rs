@@ -323,6 +323,22 @@ pub static DNS_SERVERS: Key = Key {
     example: r#"["192.0.2.53:53"]"#,
     doc: "the DNS servers to ask",
 };
+pub static DNS_DNSSEC: Key = Key {
+    section: "dns",
+    name: "dnssec",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "true",
+    doc: "validate every answer by DNSSEC, here; the servers have to hand on signatures",
+};
+pub static DNS_TRUST_ANCHOR: Key = Key {
+    section: "dns",
+    name: "trust_anchor",
+    kind: Kind::Path,
+    need: Need::Default("the root's"),
+    example: r#""root.key""#,
+    doc: "a file of DNSKEY records from which DNSSEC begins, in place of the root's",
+};
 pub static MAIL_SMTP: Key = Key {
     section: "mail",
     name: "smtp",
@@ -414,6 +430,8 @@ pub static ALL: &[&Key] = &[
     &CALLS_REDIRECTS,
     &USERS_DIGEST,
     &DNS_SERVERS,
+    &DNS_DNSSEC,
+    &DNS_TRUST_ANCHOR,
     &MAIL_SMTP,
     &MAIL_STARTTLS,
     &MAIL_FROM,

@@ -22,7 +22,7 @@ use federation::ledger::DiscoveredTerms;
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
 pub use mail::{MailSecurity, MailServer};
 pub use media::Media;
-use net::Origins;
+use net::{DnsSettings, Origins};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
@@ -60,7 +60,7 @@ pub struct Config {
     /// Algorithms that users may sign in with, most wanted first; never empty.
     pub digest: Vec<Algorithm>,
     /// Empty: the system's.
-    pub dns_servers: Vec<SocketAddr>,
+    pub dns: DnsSettings,
     /// `None`: no mail is sent.
     pub mail: Option<MailServer>,
     /// How long records of calls are kept after their end; 0 keeps none.
@@ -169,7 +169,7 @@ impl Config {
             calls: builder.calls(),
             digest: builder.digest(),
             mail: builder.mail(),
-            dns_servers: builder.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
+            dns: builder.dns(),
             keep_days: builder.up_to(&key::RECORDS_KEEP_DAYS, KEEP_DAYS_LIMIT).unwrap_or(KEEP_DAYS_DEFAULT),
         };
         if builder.problems.is_empty() {
@@ -222,7 +222,7 @@ impl fmt::Display for Config {
             Some(roots) => format!("roots = {}", path(roots)),
             None => "# roots: the system's".to_owned(),
         };
-        let servers = match self.dns_servers.as_slice() {
+        let servers = match self.dns.servers.as_slice() {
             [] => "# servers: the system's".to_owned(),
             servers => format!("servers = {}", list(servers)),
         };
@@ -254,7 +254,12 @@ impl fmt::Display for Config {
         writeln!(formatter, "redirects = {redirects}\n")?;
         let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
         writeln!(formatter, "[users]\ndigest = {digest:?}\n")?;
-        write!(formatter, "[dns]\n{servers}\n\n[records]\nkeep_days = {}", self.keep_days)?;
+        let anchor = match &self.dns.trust_anchor {
+            Some(file) => format!("trust_anchor = {}", path(file)),
+            None => "# trust_anchor: the root's".to_owned(),
+        };
+        write!(formatter, "[dns]\n{servers}\ndnssec = {}\n{anchor}\n\n", self.dns.validates)?;
+        write!(formatter, "[records]\nkeep_days = {}", self.keep_days)?;
         self.mail.as_ref().map_or(Ok(()), |mail| write!(formatter, "\n\n{mail}"))
     }
 }
@@ -378,6 +383,14 @@ impl Builder<'_> {
             self.problems.at(line, format!("{place}: expected a number from 0 to {limit}, found {value}"));
         }
         Some(value)
+    }
+
+    fn dns(&mut self) -> DnsSettings {
+        DnsSettings {
+            servers: self.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
+            validates: self.raw.switch(&key::DNS_DNSSEC).unwrap_or(false),
+            trust_anchor: self.readable(&key::DNS_TRUST_ANCHOR),
+        }
     }
 
     fn path(&mut self, key: &Key) -> Option<Located<PathBuf>> {

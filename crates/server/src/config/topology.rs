@@ -18,7 +18,7 @@ impl From<&Config> for Topology {
             },
             federation: config.federation.enabled,
             discovery: config.federation.discovery,
-            dns_servers: config.dns_servers.clone(),
+            dns_servers: config.dns.servers.clone(),
             mail_server: config.mail.as_ref().filter(|mail| !mail.is_here()).map(|mail| (mail.host.clone(), mail.port)),
             certificate_file: config.certificate.chain.display().to_string(),
         }

@@ -89,7 +89,7 @@ impl Tools {
         let refuse = |error: String| {
             ControlError::new(StatusCode::INTERNAL_SERVER_ERROR, error, "see what is wrong: comity check")
         };
-        let resolver = Resolver::new(&config.dns_servers).map_err(|error| refuse(error.to_string()))?;
+        let resolver = Resolver::new(&config.dns).map_err(|error| refuse(error.to_string()))?;
         let (served, roots, own_certificate) = match certificate::load(config) {
             Ok((identity, roots)) => {
                 let served = ServedIdentity::new(&identity).map_err(|error| refuse(error.to_string()))?;
@@ -109,11 +109,7 @@ impl Tools {
 
 /// Those whom we trust, where our own certificate is no good: the partner's can still be judged.
 fn roots_alone(config: &Config) -> Roots {
-    let loaded = match &config.certificate.roots {
-        Some(file) => Roots::from_pem_files(std::slice::from_ref(file)),
-        None => Roots::system(),
-    };
-    loaded.unwrap_or_default()
+    certificate::roots(config).unwrap_or_default()
 }
 
 /// What the administrator has said about the domain.

@@ -30,7 +30,8 @@ impl Pair {
                 origins: Arc::new(Origins::of_domains([])),
                 tls_client: edge.client.clone(),
                 roots: edge.roots.clone(),
-                resolver: Resolver::new(&[SocketAddr::from(([127, 0, 0, 1], 1))]).expect("explicit servers"),
+                resolver: Resolver::new(&crate::DnsSettings::of(&[SocketAddr::from(([127, 0, 0, 1], 1))]))
+                    .expect("explicit servers"),
                 accounts: Arc::new(TestAccounts { realm: "contoso.example" }),
                 media: crate::media::MediaThreads::default(),
                 mailboxes: mailboxes.clone(),

@@ -182,6 +182,11 @@ pub fn rung_sentence(rung: &str) -> String {
             "the certificate names an edge directly below the domain, to which its SRV record leads (edge-in-domain)"
                 .to_owned()
         }
+        "secure-dns" => {
+            "the DNS, validated by DNSSEC, leads from the domain to the host that the certificate names, or has a TLSA record \
+             of it (secure-dns)"
+                .to_owned()
+        }
         other => other.to_owned(),
     }
 }

@@ -194,7 +194,7 @@ impl DryRun<'_> {
 
     /// Asks the DNS now, and says what it said.
     async fn look_up(&mut self, domain: &str) -> Result<SrvResult, ControlError> {
-        let resolver = Resolver::new(&self.control.0.config.dns_servers).map_err(|error| {
+        let resolver = Resolver::new(&self.control.0.config.dns).map_err(|error| {
             ControlError::unprocessable(error.to_string(), "see the name servers under [dns] in comity.toml")
         })?;
         let answered = tokio::time::timeout(RESOLVE_TIME, resolver.srv(domain)).await;
