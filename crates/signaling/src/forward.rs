@@ -1,7 +1,6 @@
 //! What changes in a message on its way through (RFC 3261 sections 16.6 and 16.7). Everything else stays as it came.
 
 use bytes::Bytes;
-use federation::admission::{Admitted, Origin};
 use federation::border::{Crossing, Treatment};
 use sip::auth::DigestCredentials;
 use sip::proxy::forward::next_max_forwards;
@@ -22,7 +21,7 @@ pub(crate) struct Hop<'a> {
 }
 
 /// The request as it leaves on this hop.
-pub(crate) fn request(message: &Message, routes_taken: usize, admitted: &Admitted, hop: &Hop<'_>) -> Bytes {
+pub(crate) fn request(message: &Message, routes_taken: usize, realms: &[String], hop: &Hop<'_>) -> Bytes {
     let mut edits = Edits::new();
     if let Some(uri) = &hop.request_uri {
         edits.set_request_uri(uri);
@@ -39,7 +38,7 @@ pub(crate) fn request(message: &Message, routes_taken: usize, admitted: &Admitte
     edits.prepend(HeaderName::Via, &hop.via);
     let hops = next_max_forwards(message).ok().flatten().unwrap_or_default();
     edits.set(HeaderName::MaxForwards, hops.to_string());
-    withhold_credentials(message, admitted, &mut edits);
+    withhold_credentials(message, realms, &mut edits);
     withhold_claims(message, hop.crossing, &mut edits);
     apply(message, hop.crossing, &edits)
 }
@@ -49,7 +48,7 @@ pub(crate) fn request(message: &Message, routes_taken: usize, admitted: &Admitte
 pub(crate) fn for_the_store(
     message: &Message,
     routes_taken: usize,
-    admitted: &Admitted,
+    realms: &[String],
     date: &str,
     crossing: Crossing<'_>,
 ) -> Bytes {
@@ -63,7 +62,7 @@ pub(crate) fn for_the_store(
     if message.header(HeaderName::Date).is_none() {
         edits.append(HeaderName::Date, date);
     }
-    withhold_credentials(message, admitted, &mut edits);
+    withhold_credentials(message, realms, &mut edits);
     withhold_claims(message, crossing, &mut edits);
     apply(message, crossing, &edits)
 }
@@ -102,12 +101,11 @@ pub(crate) fn begins_dialog(message: &Message) -> bool {
     begins && message.to().is_ok_and(|to| to.tag().is_none())
 }
 
-/// RFC 3261 section 22.3: credentials for our own realm were for us, and nobody downstream has a use for them; those for
-/// another are not ours to take. Basic would show a password to whoever is next.
-fn withhold_credentials(message: &Message, admitted: &Admitted, edits: &mut Edits) {
-    let Origin::User { aor } = admitted.origin() else { return };
+/// RFC 3261 section 22.3: credentials for a realm of ours were for us, whoever sent them and in whichever domain, and nobody
+/// downstream has a use for them; those for another are not ours to take. Basic would show a password to whoever is next.
+fn withhold_credentials(message: &Message, realms: &[String], edits: &mut Edits) {
     for name in [HeaderName::ProxyAuthorization, HeaderName::Authorization] {
-        let (kept, all) = (others_credentials(message, name, aor.domain()), message.header_all(name).count());
+        let (kept, all) = (others_credentials(message, name, realms), message.header_all(name).count());
         if kept.len() == all {
             continue;
         }
@@ -118,10 +116,10 @@ fn withhold_credentials(message: &Message, admitted: &Admitted, edits: &mut Edit
     }
 }
 
-fn others_credentials(message: &Message, name: HeaderName, realm: &str) -> Vec<String> {
+fn others_credentials(message: &Message, name: HeaderName, realms: &[String]) -> Vec<String> {
     let values = message.header_all(name).filter_map(|value| std::str::from_utf8(value).ok());
     let is_for_others = |value: &&str| match DigestCredentials::parse(value) {
-        Ok(credentials) => !credentials.realm().eq_ignore_ascii_case(realm),
+        Ok(credentials) => !realms.iter().any(|realm| credentials.realm().eq_ignore_ascii_case(realm)),
         Err(_) => value.split_ascii_whitespace().next().is_some_and(|scheme| !may_be_ours(scheme)),
     };
     values.filter(is_for_others).map(str::to_owned).collect()
@@ -170,13 +168,12 @@ fn keep_proven(message: &Message, name: HeaderName, crossing: Crossing<'_>, edit
 #[cfg(test)]
 mod tests {
     use super::*;
-    use federation::admission::vouch;
 
     fn left(headers: &str) -> Vec<String> {
         let text = format!("INVITE sip:b@b.example SIP/2.0\n{headers}\nContent-Length: 0\n\n").replace('\n', "\r\n");
         let message = Message::parse(text.into()).expect("a request");
         let mut edits = Edits::new();
-        withhold_credentials(&message, &vouch(&"alice@a.example".parse().expect("an address")), &mut edits);
+        withhold_credentials(&message, &["a.example".to_owned(), "second.example".to_owned()], &mut edits);
         let sent = Message::parse(edits.apply(&message)).expect("a request");
         let of =
             |name| sent.header_all(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>();
@@ -192,6 +189,11 @@ mod tests {
         let both = format!("Proxy-Authorization: {ours}\nProxy-Authorization: {theirs}");
         assert_eq!(left(&both), [&*theirs]);
         assert_eq!(left(&format!("Authorization: {ours}")), [""; 0]);
+        assert_eq!(
+            left(&format!("Authorization: {}", digest("Second.example"))),
+            [""; 0],
+            "each domain of ours is a realm"
+        );
         assert_eq!(left(&format!("Authorization: {theirs}")), [&*theirs]);
         assert_eq!(
             left("Authorization: NoOneKnowsThisScheme opaque-data=here"),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use registrar::Binding;
 use sip::refusal::Word;
 use sip::transaction::ClientTransactionId;
-use sip::{Aor, Message, Refusal};
+use sip::{Aor, Message, Refusal, Uri};
 
 use crate::AdmittedRequest;
 use crate::core::Core;
@@ -30,19 +30,33 @@ impl Target {
 impl Core {
     /// The flows that lead to a user's devices, one to each device, most wanted first.
     pub(crate) fn devices(&self, now: Instant, aor: &Aor) -> Vec<Target> {
+        self.devices_by(now, aor, false)
+    }
+
+    /// Of them those that this request may go to: one for a `sips` URI only to devices that have registered one, over TLS
+    /// (RFC 5630 section 5.3).
+    pub(crate) fn devices_for(&self, now: Instant, aor: &Aor, request: &Message) -> Vec<Target> {
+        self.devices_by(now, aor, is_sips(request))
+    }
+
+    fn devices_by(&self, now: Instant, aor: &Aor, is_sips: bool) -> Vec<Target> {
         let devices = self.location.devices(now, aor).into_iter();
-        devices.filter_map(|flows| self.device(aor, &flows)).take(self.limits.branches_max).collect()
+        devices.filter_map(|flows| self.device(aor, &flows, is_sips)).take(self.limits.branches_max).collect()
     }
 
     /// `None`: none of its flows is there any more.
-    fn device(&self, aor: &Aor, flows: &[&Binding]) -> Option<Target> {
+    fn device(&self, aor: &Aor, flows: &[&Binding], is_sips: bool) -> Option<Target> {
         let us = self.ownership.worker;
         let is_there = |flow: &&&Binding| self.flows.whereabouts(flow.flow.id, us) != Whereabouts::Gone;
-        let mut targets = flows.iter().filter(is_there).map(|binding| Target {
+        let is_safe = |flow: &&&Binding| !is_sips || (flow.flow.transport.is_secure() && scheme_rest(flow).is_some());
+        let mut targets = flows.iter().filter(is_there).filter(is_safe).map(|binding| Target {
             flow: binding.flow.id,
             transport: binding.flow.transport,
             local_port: binding.flow.local_port,
-            request_uri: Some(binding.request_uri().to_owned()),
+            request_uri: Some(match scheme_rest(binding) {
+                Some(rest) if !is_sips => format!("sip:{rest}"),
+                _ => binding.request_uri().to_owned(),
+            }),
             path: binding.path.clone(),
             leg: Some(self.mint.flow_leg(us, binding.flow.id, aor)),
             q: binding.q,
@@ -86,6 +100,17 @@ impl Core {
             self.send_branch(now, context, next);
         }
     }
+}
+
+/// Whether the request is to travel by TLS on every hop (RFC 3261 section 26.2.2).
+pub(crate) fn is_sips(request: &Message) -> bool {
+    request.request_uri().is_some_and(|uri| Uri::parse(uri).is_ok_and(|uri| uri.is_sips()))
+}
+
+/// What follows `sips:` in a device's Contact, if it has registered such a URI.
+fn scheme_rest(binding: &Binding) -> Option<&str> {
+    let (scheme, rest) = binding.request_uri().split_once(':')?;
+    scheme.eq_ignore_ascii_case("sips").then_some(rest)
 }
 
 /// What is larger goes by stream where the MTU of the way is not known (RFC 3261 section 18.1.1).

@@ -38,7 +38,7 @@ impl Core {
             record_routes: self.record_routes(request, target),
             crossing: crossing(request, &self.organisation),
         };
-        let bytes = forward::request(&request.message, request.routes_taken, &request.admitted, &hop);
+        let bytes = forward::request(&request.message, request.routes_taken, &self.organisation.domains, &hop);
         Message::parse(bytes).map_err(|error| too_large(&error))
     }
 

@@ -15,6 +15,7 @@ use sip::{Aor, FlowId, Message, Method, Refusal};
 use crate::acceptor::{no_answer, overloaded, store_failed};
 use crate::core::Core;
 use crate::flow_table::Whereabouts;
+use crate::outbound::is_sips;
 use crate::route::{Destination, flow_failed};
 use crate::store_and_forward::Keeping;
 use crate::waiting::Asker;
@@ -47,8 +48,12 @@ impl Core {
         if Core::is_for_presence(&request.message) {
             return self.handle_presence(now, aor, request);
         }
-        let targets = self.devices(now, aor);
+        let targets = self.devices_for(now, aor, &request.message);
         let message = &request.message;
+        let has_others = targets.is_empty() && is_sips(message) && !self.devices(now, aor).is_empty();
+        if has_others && !self.hides_users_from(&request) {
+            return self.refuse_owned(now, upstream, message, &no_secure_way());
+        }
         if message.method() == Some(Method::Message) {
             match self.terms_if_kept(now, aor, &request, targets.len()) {
                 Ok(None) => {}
@@ -117,6 +122,12 @@ impl Core {
             }
         }
         let (transport, local_port) = self.facts_of(flow);
+        if is_sips(&request.message) && !transport.is_secure() {
+            if let Some(upstream) = request.upstream {
+                self.refuse_owned(now, upstream, &request.message, &no_secure_way());
+            }
+            return;
+        }
         let target = Target {
             flow,
             transport,
@@ -146,6 +157,11 @@ impl Core {
         self.refuse(now, upstream, request, refusal);
     }
 }
+/// RFC 5630 section 5.3.
+fn no_secure_way() -> Refusal {
+    Refusal::new(480, Word::NoSecureWay, "the request is for a sips URI, and no device has registered one over TLS")
+}
+
 /// As a decision names them.
 pub(crate) fn devices_named(count: usize) -> String {
     if count == 1 { "the user's one device".to_owned() } else { format!("{count} devices of the user") }

@@ -16,6 +16,7 @@ use sip::{Aor, Message, Method, Refusal};
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::Core;
 use crate::forward::{self, Hop};
+use crate::outbound::is_sips;
 use crate::owner::{Target, crossing, devices_named};
 use crate::route::Destination;
 use crate::schedule::Machine;
@@ -68,6 +69,10 @@ impl Core {
         if !is_message || self.hides_users_from(request) || !matches!(request.destination, Destination::User(_)) {
             return Ok(None);
         }
+        // By which way a device comes that registers later nobody knows.
+        if is_sips(&request.message) {
+            return Ok(None);
+        }
         self.store_and_forward.terms(&request.message, &request.admitted, self.unix_ms(now))
     }
 
@@ -76,7 +81,8 @@ impl Core {
         let request = &keeping.request;
         let date = sip_date(terms.accepted_unix_ms / 1000);
         let crossing = crossing(request, &self.organisation);
-        let bytes = forward::for_the_store(&request.message, request.routes_taken, &request.admitted, &date, crossing);
+        let bytes =
+            forward::for_the_store(&request.message, request.routes_taken, &self.organisation.domains, &date, crossing);
         self.queues.stored(&keeping.aor);
         let new = NewMessage { aor: keeping.aor.clone(), request: bytes, terms, was_sent: keeping.was_sent };
         let asker = Asker::Keep(Box::new(keeping));

@@ -220,6 +220,11 @@ fn about_request(word: Word) -> Option<Words> {
             "the user exists, but no phone or client of theirs is signed in",
             "ask the user to sign in; to see who is: comity user list",
         ),
+        Word::NoSecureWay => words(
+            Side::Nobody,
+            "the sender wants TLS on every hop (a sips address), and no device of the user has registered that way",
+            "write to the address with sip: in place of sips:, or let the user's phone register a sips Contact over TLS",
+        ),
         Word::MailboxFull => words(
             Side::Nobody,
             "the user is away, and as many messages wait as may",

@@ -83,6 +83,14 @@ pub fn register_wanted(world: &mut World, site: usize, worker: u16, aor: &str, q
     line
 }
 
+/// Registers a device with a `sips` Contact on a line that is there already; leaves the line quiet.
+pub fn register_sips(world: &mut World, line: Line, aor: &str) {
+    let secure = |text: &str| text.replace("Contact: <sip:", "Contact: <sips:");
+    world.send(line, &secure(&registration(line, aor, 1, "")));
+    answer_challenge_as(world, line, aor, 2, secure);
+    assert!(world.take(line).is_empty());
+}
+
 fn answer_challenge(world: &mut World, line: Line, aor: &str, cseq: u32) {
     let _ = answer_challenge_as(world, line, aor, cseq, str::to_owned);
 }

@@ -83,6 +83,7 @@ words! {
     UserUnknown            "user-unknown"            [404],           Both,     "finding the user";
     UserUnavailable        "user-unavailable"        [480],           Partners, "finding the user";
     UserOffline            "user-offline"            [480],           Both,     "finding the user";
+    NoSecureWay            "no-secure-way"           [480],           Both,     "finding the user";
     MailboxFull            "mailbox-full"            [486],           Both,     "storing a message";
     NotStored              "not-stored"              [503],           Both,     "storing a message";
     MeetingUnknown         "meeting-unknown"         [404],           Both,     "finding the meeting";

@@ -188,10 +188,21 @@ fn well(domain: &str) -> Advice {
 
 /// About whoever writes or is written to, not about the two organisations.
 fn is_about_a_user(word: &str) -> bool {
-    use Word::{IdentityMismatch, MailboxFull, MalformedRequest, MessageTooLarge, UserOffline, UserUnknown};
+    use Word::{
+        IdentityMismatch, MailboxFull, MalformedRequest, MessageTooLarge, NoSecureWay, UserOffline, UserUnknown,
+    };
     let known = Word::named(word);
     known.is_some_and(|word| {
-        matches!(word, UserUnknown | UserOffline | MailboxFull | MessageTooLarge | MalformedRequest | IdentityMismatch)
+        matches!(
+            word,
+            UserUnknown
+                | UserOffline
+                | NoSecureWay
+                | MailboxFull
+                | MessageTooLarge
+                | MalformedRequest
+                | IdentityMismatch
+        )
     })
 }
 
