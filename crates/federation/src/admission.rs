@@ -7,6 +7,8 @@
 mod domain_proof;
 mod user_proof;
 
+pub use domain_proof::{SOURCE_HEADER, source_value};
+
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -20,10 +22,10 @@ use sip::uri::Uri;
 use crate::discovery::SrvResult;
 use crate::domain_name;
 use crate::flow::{FlowFacts, FlowKind};
-use crate::partner::Partners;
+use crate::partner::{Partners, Provider};
 use crate::refusal;
 use crate::screen::screen;
-use crate::verification::{Claim as ProofClaim, Rung};
+use crate::verification::Rung;
 
 /// Whose edge this is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,8 +111,23 @@ pub struct Admitted {
 /// Who sent a request, as proven.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
-    Partner { domain: String, rung: Rung, standing: Tier },
+    Partner { domain: String, rung: Rung, standing: Tier, source: Source },
     User { aor: Aor },
+}
+
+/// By whose edge a partner's request came, and whether the sender's name is vouched for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The hosting provider by whose edge the domain was proven.
+    pub provider: Option<String>,
+    /// Else only who lets this sender in is reached.
+    pub is_verified: bool,
+}
+
+impl Default for Source {
+    fn default() -> Source {
+        Source { provider: None, is_verified: true }
+    }
 }
 
 /// How far a partner is trusted.
@@ -174,17 +191,18 @@ pub fn admit(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mu
 fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Rules<'_>) -> Result<Admitted, Stop> {
     screen(request)?;
     let claim = Claim::read(request, evidence, rules.organisation)?;
+    if let Sender::Local { aor } = &claim.sender
+        && let Some(provider) = domain_proof::sharer(flow, aor.domain(), rules.partners, rules.organisation)
+    {
+        return check_shared(request, flow, evidence, rules, (&claim, aor, provider));
+    }
     check_traffic(flow, &claim)?;
     match &claim.sender {
         Sender::Foreign { domain } => {
-            let certificate = domain_proof::check_certificate_present(flow, domain)?;
-            let (tier, edge) = domain_proof::check_standing(rules.partners, domain)?;
-            let proven = ProofClaim { domain, edge, trust: rules.partners.trust(domain) };
-            let peer = domain_proof::Peer { certificate, role: flow.facts.peer_role(), claim: proven };
-            let rung = domain_proof::check_domain(&peer, evidence.srv.as_ref())?;
+            let origin = domain_proof::prove(request, &claim, domain, flow, (evidence.srv.as_ref(), rules))?;
             check_partner_method(&claim)?;
             check_relay(&claim, rules.organisation)?;
-            Ok(Admitted { origin: Origin::Partner { domain: domain.clone(), rung, standing: tier }, by_digest: false })
+            Ok(Admitted { origin, by_digest: false })
         }
         Sender::Local { aor } => {
             check_registration(&claim, aor, rules.organisation)?;
@@ -194,6 +212,27 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
             }
             Ok(Admitted { origin: Origin::User { aor: aor.clone() }, by_digest })
         }
+    }
+}
+
+/// A request in a domain of ours from the provider that shares it: from one who is not at home here.
+fn check_shared(
+    request: &Message,
+    flow: &Flow<'_>,
+    evidence: &Evidence,
+    rules: &Rules<'_>,
+    (claim, aor, provider): (&Claim<'_>, &Aor, &Provider),
+) -> Result<Admitted, Stop> {
+    if flow.kind == &FlowKind::Client {
+        return Err(refusal::mixed_traffic(format!("a request by {} came on a client's flow", provider.name)).into());
+    }
+    let origin = domain_proof::prove(request, claim, aor.domain(), flow, (evidence.srv.as_ref(), rules))?;
+    check_partner_method(claim)?;
+    check_relay(claim, rules.organisation)?;
+    match &evidence.credentials {
+        None => Err(Stop::Needs(Question::Credentials(aor.clone()))),
+        Some(Some(_)) => Err(domain_proof::user_at_home(provider, aor).into()),
+        Some(None) => Ok(Admitted { origin, by_digest: false }),
     }
 }
 

@@ -25,6 +25,12 @@ pub(crate) fn is_dns_name(name: &str) -> bool {
     name.len() <= 253 && !numeric_end && name.split('.').all(label_ok)
 }
 
+/// Whether a name is below another, at any depth.
+pub(crate) fn is_below(name: &str, parent: &str) -> bool {
+    let (name, parent) = (canonical(name), canonical(parent));
+    name.strip_suffix(parent.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+}
+
 /// The name without its first label.
 pub(crate) fn parent(name: &str) -> Option<&str> {
     name.split_once('.').map(|(_, parent)| parent)
@@ -51,6 +57,14 @@ mod tests {
             assert!(!is_dns_name(bad), "{bad}");
         }
         assert!(!is_dns_name(&format!("{}.com", "a".repeat(64))));
+    }
+
+    #[test]
+    fn below_is_at_any_depth_and_at_a_label_s_end() {
+        assert!(is_below("x.y.Fabrikam.com.", "fabrikam.com"));
+        for name in ["fabrikam.com", "xfabrikam.com", ".fabrikam.com", "com"] {
+            assert!(!is_below(name, "fabrikam.com"), "{name}");
+        }
     }
 
     #[test]

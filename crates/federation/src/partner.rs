@@ -1,12 +1,16 @@
-//! The partner list: whom we federate with, and on what terms (allowed partner server, allowed partner
-//! domain, blocked domain). Hosting providers are not modelled yet.
+//! The partner list: whom we federate with, and on what terms (allowed partner server, allowed partner domain, blocked
+//! domain, hosting provider). What an entry means for a domain is said by the [`table`](Partners).
 
-use std::collections::BTreeMap;
+mod provider;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
+pub use provider::{Provider, VerificationLevel};
+pub use table::{Partners, Standing};
+
 use crate::domain_name;
-use crate::trust::DomainTrust;
+use crate::modality::Modalities;
 
 /// The port of a partner's edge when its entry names none (SIP over TLS, RFC 3261 19.1.2).
 pub const EDGE_PORT_DEFAULT: u16 = 5061;
@@ -21,14 +25,51 @@ pub enum PartnerKind {
     Blocked,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One entry of the list. Made by [`Partner::allowed`], [`Partner::at`] or [`Partner::blocked`], then changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partner {
+    /// A SIP domain, or `*.` and a domain: whatever is below that, at any depth, but not the domain itself.
     pub domain: String,
     pub kind: PartnerKind,
     pub comment: String,
+    /// Its requests are counted by name in the metrics, and refusals of it are logged with its name.
+    pub monitored: bool,
+    /// How far the word of its senders is believed.
+    pub verification: VerificationLevel,
+    /// What may pass, in either direction.
+    pub modalities: Modalities,
 }
 
 impl Partner {
+    /// An allowed domain, whose edge is found by SRV.
+    pub fn allowed(domain: impl Into<String>) -> Partner {
+        Partner::new(domain.into(), PartnerKind::AllowedDomain)
+    }
+
+    /// An allowed server: "host" or "host:port".
+    pub fn at(domain: impl Into<String>, edge: impl Into<String>) -> Partner {
+        Partner::new(domain.into(), PartnerKind::AllowedServer { edge: edge.into() })
+    }
+
+    pub fn blocked(domain: impl Into<String>) -> Partner {
+        Partner::new(domain.into(), PartnerKind::Blocked)
+    }
+
+    fn new(domain: String, kind: PartnerKind) -> Partner {
+        Partner {
+            domain,
+            kind,
+            comment: String::new(),
+            monitored: false,
+            verification: VerificationLevel::default(),
+            modalities: Modalities::ALL,
+        }
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        self.kind == PartnerKind::Blocked
+    }
+
     /// The edge this entry names; `None` when the edge is to be found by SRV.
     pub fn edge(&self) -> Option<Result<Edge, EdgeError>> {
         match &self.kind {
@@ -66,111 +107,9 @@ impl std::str::FromStr for Edge {
     }
 }
 
-/// The partner list with the two switches that govern it.
-#[derive(Clone, Debug)]
-pub struct Partners {
-    partners_by_domain: BTreeMap<String, Partner>,
-    trust_by_domain: BTreeMap<String, DomainTrust>,
-    federation: bool,
-    discovery: bool,
-}
-
-/// How a foreign domain stands with us.
-#[derive(Clone, Copy, Debug)]
-pub enum Standing<'a> {
-    Allowed(&'a Partner),
-    Blocked(&'a Partner),
-    /// Not listed, and partner discovery is on.
-    Discovered,
-    /// Not listed, and partner discovery is off.
-    Unknown,
-    /// The master switch is off: every foreign domain stands like this.
-    FederationOff,
-}
-
-impl Partners {
-    /// Of several entries for one domain a block wins, else the last.
-    pub fn new(list: Vec<Partner>, federation: bool, discovery: bool) -> Partners {
-        let mut partners_by_domain: BTreeMap<String, Partner> = BTreeMap::new();
-        for partner in list {
-            let domain = domain_name::canonical(&partner.domain);
-            let blocked = |partner: &Partner| partner.kind == PartnerKind::Blocked;
-            if !partners_by_domain.get(&domain).is_some_and(blocked) {
-                partners_by_domain.insert(domain, partner);
-            }
-        }
-        Partners { partners_by_domain, trust_by_domain: BTreeMap::new(), federation, discovery }
-    }
-
-    /// These, with what was said of domains' certificates; a domain need not have an entry for that.
-    pub fn with_trust(mut self, trust: impl IntoIterator<Item = (String, DomainTrust)>) -> Partners {
-        self.trust_by_domain =
-            trust.into_iter().map(|(domain, trust)| (domain_name::canonical(&domain), trust)).collect();
-        self
-    }
-
-    /// What was said of exactly this domain's certificates.
-    pub fn trust(&self, domain: &str) -> &DomainTrust {
-        self.trust_by_domain.get(&domain_name::canonical(domain)).unwrap_or(&NOTHING_SAID)
-    }
-
-    /// The standing of exactly this domain: an entry says nothing about subdomains.
-    pub fn standing(&self, domain: &str) -> Standing<'_> {
-        if !self.federation {
-            return Standing::FederationOff;
-        }
-        match self.partners_by_domain.get(&domain_name::canonical(domain)) {
-            Some(partner) if partner.kind == PartnerKind::Blocked => Standing::Blocked(partner),
-            Some(partner) => Standing::Allowed(partner),
-            None if self.discovery => Standing::Discovered,
-            None => Standing::Unknown,
-        }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &Partner> {
-        self.partners_by_domain.values()
-    }
-}
-
-static NOTHING_SAID: DomainTrust = DomainTrust { pins: Vec::new(), anchors: Vec::new() };
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn partner(domain: &str, kind: PartnerKind) -> Partner {
-        Partner { domain: domain.to_owned(), kind, comment: String::new() }
-    }
-
-    #[test]
-    fn a_block_wins_over_an_allowance_of_the_same_domain() {
-        for list in [
-            vec![partner("a.example", PartnerKind::Blocked), partner("A.example.", PartnerKind::AllowedDomain)],
-            vec![partner("a.example", PartnerKind::AllowedDomain), partner("a.example", PartnerKind::Blocked)],
-        ] {
-            assert!(matches!(Partners::new(list, true, true).standing("a.example"), Standing::Blocked(_)));
-        }
-    }
-
-    #[test]
-    fn an_unlisted_domain_is_discovered_only_when_discovery_is_on() {
-        assert!(matches!(Partners::new(vec![], true, true).standing("a.example"), Standing::Discovered));
-        assert!(matches!(Partners::new(vec![], true, false).standing("a.example"), Standing::Unknown));
-    }
-
-    #[test]
-    fn an_entry_says_nothing_about_subdomains() {
-        let partners = Partners::new(vec![partner("a.example", PartnerKind::AllowedDomain)], true, false);
-        assert!(matches!(partners.standing("A.EXAMPLE."), Standing::Allowed(_)));
-        assert!(matches!(partners.standing("b.a.example"), Standing::Unknown));
-        assert!(matches!(partners.standing("example"), Standing::Unknown));
-    }
-
-    #[test]
-    fn federation_off_hides_every_entry() {
-        let partners = Partners::new(vec![partner("a.example", PartnerKind::AllowedDomain)], false, true);
-        assert!(matches!(partners.standing("a.example"), Standing::FederationOff));
-    }
 
     #[test]
     fn an_edge_is_a_host_with_or_without_a_port() {

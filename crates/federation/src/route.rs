@@ -38,14 +38,10 @@ pub fn plan(
     srv: Option<&SrvResult>,
     random: &mut impl FnMut(u32) -> u32,
 ) -> RoutePlan {
-    let edge = match standing {
-        Standing::FederationOff => return RoutePlan::Refused(refusal::federation_off()),
-        Standing::Blocked(_) => return RoutePlan::Refused(refusal::domain_blocked(domain)),
-        Standing::Unknown => return RoutePlan::Refused(refusal::domain_not_allowed(domain)),
-        Standing::Allowed(partner) => partner.edge(),
-        Standing::Discovered => None,
-    };
-    match edge {
+    if let Err(refusal) = standing.check(domain) {
+        return RoutePlan::Refused(refusal);
+    }
+    match standing.edge().map(str::parse::<Edge>) {
         Some(Ok(Edge { host, port })) => RoutePlan::Targets(vec![NextHopTarget { host, port }]),
         Some(Err(error)) => {
             RoutePlan::Refused(refusal::no_route(format!("the partner entry of {domain} cannot be used: {error}")))
@@ -89,11 +85,7 @@ mod tests {
 
     use super::*;
     use crate::discovery::{SrvFailure, SrvTarget};
-    use crate::partner::{Partner, PartnerKind};
-
-    fn partner(kind: PartnerKind) -> Partner {
-        Partner { domain: "fabrikam.com".into(), kind, comment: String::new() }
-    }
+    use crate::partner::Partner;
 
     fn answer(targets: &[(u16, &str, u16)]) -> SrvResult {
         let target =
@@ -127,16 +119,16 @@ mod tests {
 
     #[test]
     fn the_partner_entry_s_edge_wins_without_any_lookup() {
-        let server = partner(PartnerKind::AllowedServer { edge: "Edge.fabrikam.com".into() });
+        let server = Partner::at("fabrikam.com", "Edge.fabrikam.com");
         let elsewhere = answer(&[(0, "x.example", 1)]);
         assert_eq!(targets(plan_zero(Standing::Allowed(&server), Some(&elsewhere))), ["edge.fabrikam.com:5061"]);
-        let server = partner(PartnerKind::AllowedServer { edge: "edge.fabrikam.com:5071".into() });
+        let server = Partner::at("fabrikam.com", "edge.fabrikam.com:5071");
         assert_eq!(targets(plan_zero(Standing::Allowed(&server), None)), ["edge.fabrikam.com:5071"]);
     }
 
     #[test]
     fn without_an_edge_the_srv_targets_are_tried_in_order() {
-        let allowed = partner(PartnerKind::AllowedDomain);
+        let allowed = Partner::allowed("fabrikam.com");
         let answer = answer(&[(20, "b.fabrikam.com.", 5061), (10, "a.hoster.example", 443)]);
         for standing in [Standing::Allowed(&allowed), Standing::Discovered] {
             assert!(matches!(plan_zero(standing, None), RoutePlan::Needs));
@@ -170,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_may_not_come_in_may_not_go_out() {
-        let blocked = partner(PartnerKind::Blocked);
+        let blocked = Partner::blocked("fabrikam.com");
         let refusal = |standing| refused(plan_zero(standing, None)).1;
         assert_eq!(refusal(Standing::FederationOff), "federation-off");
         assert_eq!(refusal(Standing::Blocked(&blocked)), "domain-blocked");
@@ -179,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_unusable_edge_is_the_operator_s_to_mend() {
-        let broken = partner(PartnerKind::AllowedServer { edge: "edge:x".into() });
+        let broken = Partner::at("fabrikam.com", "edge:x");
         assert_eq!(refused(plan_zero(Standing::Allowed(&broken), None)), (404, "no-route".into()));
     }
 }

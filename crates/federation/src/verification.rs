@@ -1,9 +1,10 @@
 //! The ladder: does this certificate prove this SIP domain? One ladder in both directions, judged per
 //! request inbound and before the first byte outbound.
 //!
-//! Tried in this order: the pinned certificates, which end the climb either way; the partner entry's edge FQDN; the
-//! domain itself (RFC 5922); an edge in the domain that its SRV record names; and where the DNS is validated, any server
-//! that it names. Names compare exactly: no wildcard, no common name.
+//! Tried in this order: the pinned certificates, which end the climb either way; the partner entry's edge FQDN; the edge
+//! of the hosting provider to which the domain's SRV records lead; the domain itself (RFC 5922); an edge in the domain
+//! that its SRV record names; and where the DNS is validated, any server that it names. Names compare exactly: no
+//! wildcard, no common name.
 
 use serde::{Deserialize, Serialize};
 use sip::refusal::Refusal;
@@ -11,7 +12,7 @@ use sip::refusal::Refusal;
 use crate::dane;
 use crate::discovery::{SrvAnswer, SrvResult};
 use crate::domain_name;
-use crate::partner::Edge;
+use crate::partner::{Edge, Provider};
 use crate::refusal;
 use crate::trust::{Anchor, DomainTrust, Names, PeerCertificate, Purposes, Why, hexadecimal};
 
@@ -20,7 +21,7 @@ use crate::trust::{Anchor, DomainTrust, Names, PeerCertificate, Purposes, Why, h
 pub enum Rung {
     /// The certificate is one that was pinned for the domain.
     Pin,
-    /// The certificate names the edge of the partner entry.
+    /// The certificate names the edge of the partner entry, or of the provider to which the domain's SRV records lead.
     EdgeFqdn,
     /// The certificate names the SIP domain.
     Domain,
@@ -66,18 +67,20 @@ pub struct Claim<'a> {
     /// The edge of the partner entry: "host" or "host:port".
     pub edge: Option<&'a str>,
     pub trust: &'a DomainTrust,
+    /// The providers that may answer for the domain; none where its entry names an edge.
+    pub providers: &'a [Provider],
 }
 
 impl<'a> Claim<'a> {
     /// Of a domain about which nothing was configured.
     pub fn of(domain: &'a str) -> Claim<'a> {
-        Claim { domain, edge: None, trust: &NOTHING_SAID }
+        Claim { domain, edge: None, trust: &NOTHING_SAID, providers: &[] }
     }
 }
 
 /// Climbs the ladder. `srv` is the domain's answer if it is known already.
 pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: Option<&SrvResult>) -> Verdict {
-    let Claim { domain, edge, trust } = *claim;
+    let Claim { domain, edge, trust, providers } = *claim;
     let domain = domain_name::canonical(domain);
     if !trust.pins.is_empty() {
         let checked = check_pins(certificate, &domain, trust).and_then(|()| check_purposes(certificate.purposes, role));
@@ -95,6 +98,13 @@ pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: 
     let names = &certificate.names;
     if edge.is_some_and(|edge| names_edge(names, edge)) {
         return Verdict::Proven(Rung::EdgeFqdn);
+    }
+    if let Some(provider) = provider_named(names, providers) {
+        match srv {
+            None => return Verdict::Needs,
+            Some(result) if provider.is_led_to(result) => return Verdict::Proven(Rung::EdgeFqdn),
+            Some(_) => {}
+        }
     }
     if names_domain(names, &domain) {
         return Verdict::Proven(Rung::Domain);
@@ -165,6 +175,11 @@ fn check_purposes(purposes: Purposes, role: Role) -> Result<(), Refusal> {
 
 fn names_edge(names: &Names, edge: &str) -> bool {
     edge.parse::<Edge>().is_ok_and(|edge| names.dns.contains(&edge.host))
+}
+
+/// The provider whose edge the certificate names.
+pub(crate) fn provider_named<'a>(names: &Names, providers: &'a [Provider]) -> Option<&'a Provider> {
+    providers.iter().find(|provider| names_edge(names, &provider.edge))
 }
 
 /// RFC 5922 7.1: DNS names identify a SIP domain only if the certificate has no `sip:` URI.

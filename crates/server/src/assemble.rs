@@ -24,7 +24,7 @@ use crate::accounts::StoreAccounts;
 use crate::certificate;
 use crate::certificate_service::CertificateService;
 use crate::config::Config;
-use crate::control::{Control, ControlSocket, SocketError, meetings_of, partners_of};
+use crate::control::{Control, ControlSocket, FederationTerms, SocketError, meetings_of, partners_of};
 use crate::discovered_report;
 use crate::domain_trust;
 use crate::folders;
@@ -198,7 +198,6 @@ struct Start {
 impl Start {
     fn from_store(config: &Config, identity: &Arc<ServedIdentity>, roots: Roots) -> Result<Start, StartError> {
         let store = Store::open(&config.store_path())?;
-        let switches = config.federation;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Start {
             organisation: Arc::new(config.organisation()),
@@ -206,7 +205,7 @@ impl Start {
                 domain_trust::enforce(&roots, &domain_trust::authorities(&store)?);
                 roots
             },
-            partners: Arc::new(partners_of(&store, switches.enabled, switches.discovery)?),
+            partners: Arc::new(partners_of(&store, &FederationTerms::of(config))?),
             meetings: Arc::new(meetings_of(&store)?),
             calls: config.calls,
             discovered: config.discovered,

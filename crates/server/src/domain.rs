@@ -25,7 +25,7 @@ pub fn parse(text: &str) -> Result<String, DomainError> {
         return error("write the name alone, without a scheme or a path");
     }
     if name.contains('*') {
-        return error("wildcards are not allowed; each domain has its own entry");
+        return error("a * stands only before a partner entry's domain, as *.fabrikam.example");
     }
     if !name.is_ascii() {
         return error("write it in its ASCII form, which starts with xn--");
@@ -46,6 +46,17 @@ pub fn parse(text: &str) -> Result<String, DomainError> {
         return error("its last part is a number");
     }
     Ok(name)
+}
+
+/// Reads a domain, or `*.` and a domain: whatever is below it.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_entry(text: &str) -> Result<String, DomainError> {
+    match text.strip_prefix("*.") {
+        Some(domain) => parse(domain).map(|domain| format!("*.{domain}")),
+        None => parse(text),
+    }
 }
 
 /// Reads `HOST` or `HOST:PORT`, as a partner's edge is written. A port of 5061 is left out of the result.
@@ -92,7 +103,7 @@ mod tests {
             ("alice@contoso.example", "after the @"),
             ("sip:contoso.example", "after the @"),
             ("https://contoso.example/", "without a scheme"),
-            ("*.contoso.example", "wildcards"),
+            ("*.contoso.example", "partner entry"),
             ("bücher.example", "xn--"),
             ("192.0.2.1", "IP address"),
             ("[2001:db8::1]", "IP address"),
@@ -104,6 +115,13 @@ mod tests {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn an_entry_may_be_for_all_below_a_domain() {
+        assert_eq!(parse_entry("*.Fabrikam.example.").unwrap(), "*.fabrikam.example");
+        assert_eq!(parse_entry("fabrikam.example").unwrap(), "fabrikam.example");
+        assert!(parse_entry("*fabrikam.example").is_err() && parse_entry("*.*.example").is_err());
     }
 
     #[test]

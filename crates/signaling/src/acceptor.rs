@@ -246,6 +246,9 @@ impl Core {
             Err(refusal) => return self.refuse_arrival(now, arrival, &refusal),
             Ok(destination) => destination.or_conference(|| self.new_conference()),
         };
+        if let Err(refusal) = self.check_external_access(&arrival.message, &admitted, &destination) {
+            return self.refuse_arrival(now, arrival, &refusal);
+        }
         let destination = match destination {
             Destination::Agent(_) => destination,
             other => self.in_open_session(&arrival.message, &admitted, other),

@@ -166,6 +166,10 @@ impl Core {
         self.record_agent_said(now, &agent, &message);
         let own = OwnRoutes::of(&message, &self.organisation, unspecified, &self.mint);
         let routed = route_own(&message, &admitted, &own, &self.organisation, self.limits.partner_connections);
+        let routed = match (&agent, routed) {
+            (AgentKey::Conference(_), Ok(to)) => self.check_meeting_calls(&message, &to).map(|()| to),
+            (_, routed) => routed,
+        };
         let routed = if self.is_draining && begins_call(&message) { Err(draining()) } else { routed };
         let Some(number) = number else {
             if let Ok(destination) = routed {

@@ -12,7 +12,7 @@ use sip::{Aor, FlowId, Refusal};
 
 use crate::core::Core;
 use crate::schedule::Machine;
-use crate::{Handoff, Output, links};
+use crate::{Handoff, Output};
 
 impl Core {
     pub(crate) fn flow_opened(&mut self, now: Instant, facts: FlowFacts) {
@@ -69,7 +69,7 @@ impl Core {
         let new = self.partners.clone();
         self.trusted_names = None;
         let stands_alike = |domain: &str| {
-            links::stand_alike(old.standing(domain), new.standing(domain)) && old.trust(domain) == new.trust(domain)
+            old.standing(domain).is_alike(new.standing(domain)) && old.trust(domain) == new.trust(domain)
         };
         self.failover.health.retain_domains(stands_alike);
         self.aliases.retain_domains(stands_alike);
@@ -83,7 +83,7 @@ impl Core {
         let organisation = self.organisation.clone();
         self.remove_from_conferences(now, |who| {
             let domain = who.domain();
-            if organisation.is_local(domain) { None } else { links::check_standing(domain, new.standing(domain)) }
+            if organisation.is_local(domain) { None } else { new.standing(domain).check(domain).err() }
         });
     }
 

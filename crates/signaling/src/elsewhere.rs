@@ -15,7 +15,7 @@ use sip::{FlowId, Message, Method, build};
 
 use crate::core::Core;
 use crate::flow_table::FlowState;
-use crate::links::{self, LinkKey};
+use crate::links::LinkKey;
 use crate::ownership::partner_connection;
 use crate::route::Destination;
 use crate::waiting::Asker;
@@ -201,13 +201,13 @@ impl Core {
     }
 
     fn is_welcome(&self, domain: &str) -> bool {
-        links::check_standing(domain, self.partners.standing(domain)).is_none()
+        self.partners.standing(domain).check(domain).is_ok()
     }
 
     /// Whether the certificate of a flow proves the domain of a partner who is welcome.
     fn proves_now(&self, now: Instant, facts: &FlowFacts, domain: &str) -> Verdict {
         let is_client = self.flows.get(facts.id).is_some_and(|state| state.kind == FlowKind::Client);
-        match links::check_standing(domain, self.partners.standing(domain)) {
+        match self.partners.standing(domain).check(domain).err() {
             Some(refusal) => Verdict::Failed(refusal),
             None if is_client => Verdict::Failed(refusal::certificate_missing(domain)),
             None => self.judged(now, facts, facts.peer_role(), domain),

@@ -1,6 +1,7 @@
 //! What changes in a message on its way through (RFC 3261 sections 16.6 and 16.7). Everything else stays as it came.
 
 use bytes::Bytes;
+use federation::admission::{SOURCE_HEADER, source_value};
 use federation::border::{Crossing, Treatment};
 use sip::auth::DigestCredentials;
 use sip::proxy::forward::next_max_forwards;
@@ -18,6 +19,8 @@ pub(crate) struct Hop<'a> {
     /// Our Record-Routes, the one nearest to the caller first.
     pub record_routes: Vec<String>,
     pub crossing: Crossing<'a>,
+    /// Whether we vouch for the sender, where that is said.
+    pub source: Option<bool>,
 }
 
 /// The request as it leaves on this hop.
@@ -40,6 +43,7 @@ pub(crate) fn request(message: &Message, routes_taken: usize, realms: &[String],
     edits.set(HeaderName::MaxForwards, hops.to_string());
     withhold_credentials(message, realms, &mut edits);
     withhold_claims(message, hop.crossing, &mut edits);
+    mark_source(hop.crossing, hop.source, &mut edits);
     apply(message, hop.crossing, &edits)
 }
 
@@ -50,7 +54,7 @@ pub(crate) fn for_the_store(
     routes_taken: usize,
     realms: &[String],
     date: &str,
-    crossing: Crossing<'_>,
+    (crossing, source): (Crossing<'_>, Option<bool>),
 ) -> Bytes {
     let mut edits = Edits::new();
     if routes_taken > 0 {
@@ -64,6 +68,7 @@ pub(crate) fn for_the_store(
     }
     withhold_credentials(message, realms, &mut edits);
     withhold_claims(message, crossing, &mut edits);
+    mark_source(crossing, source, &mut edits);
     apply(message, crossing, &edits)
 }
 
@@ -92,6 +97,15 @@ fn apply(message: &Message, crossing: Crossing<'_>, edits: &Edits) -> Bytes {
     match crossing.is_border() {
         true => edits.apply_at_border(message),
         false => edits.apply(message),
+    }
+}
+
+/// What the other side says of a sender counts for our own decision and goes no further; nor can a user vouch for himself.
+fn mark_source(crossing: Crossing<'_>, source: Option<bool>, edits: &mut Edits) {
+    match source {
+        _ if !crossing.is_border() => {}
+        Some(is_verified) => edits.set_raw(SOURCE_HEADER, source_value(is_verified)),
+        None => edits.remove_raw(SOURCE_HEADER),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use federation::decision::Connection;
 use federation::flow::FlowFacts;
-use federation::partner::{Partners, Standing};
+use federation::partner::Partners;
 use federation::refusal;
 use federation::route::NextHopTarget;
 use sip::transaction::ClientTransactionId;
@@ -217,7 +217,7 @@ impl Links {
     /// The connections whose partner stands otherwise in the new table: they were judged by what no longer holds.
     pub(crate) fn outdated(&self, old: &Partners, new: &Partners) -> Vec<FlowId> {
         let changed = |key: &LinkKey| {
-            !stand_alike(old.standing(&key.domain), new.standing(&key.domain))
+            !old.standing(&key.domain).is_alike(new.standing(&key.domain))
                 || old.trust(&key.domain) != new.trust(&key.domain)
         };
         self.keys_by_flow.iter().filter(|(_, key)| changed(key)).map(|(flow, _)| *flow).collect()
@@ -332,8 +332,7 @@ impl Core {
 
     /// Sends a request over connection number `connection` to a partner, bringing it up first where it is not.
     pub(crate) fn send_to_partner(&mut self, now: Instant, domain: String, connection: u16, request: AdmittedRequest) {
-        let standing = self.partners.standing(&domain);
-        if let Some(refusal) = check_standing(&domain, standing) {
+        if let Err(refusal) = self.partners.standing(&domain).check(&domain) {
             if let Some(upstream) = request.upstream {
                 self.refuse_owned(now, upstream, &request.message, &refusal);
             }
@@ -423,7 +422,7 @@ impl Core {
 
     /// Whether the partner entry names the domain's edge, so that no SRV record led there.
     fn is_edge_named(&self, domain: &str) -> bool {
-        matches!(self.partners.standing(domain), Standing::Allowed(partner) if partner.edge().is_some())
+        self.partners.standing(domain).edge().is_some()
     }
 
     fn partner_target(&self, flow: FlowId, domain: &str) -> Target {
@@ -437,25 +436,6 @@ impl Core {
             q: 1000,
             others: Vec::new(),
         }
-    }
-}
-
-/// Whether a connection judged by the one would be judged alike by the other; a comment makes no difference.
-pub(crate) fn stand_alike(old: Standing<'_>, new: Standing<'_>) -> bool {
-    match (old, new) {
-        (Standing::Allowed(old), Standing::Allowed(new)) => old.kind == new.kind,
-        (Standing::Discovered, Standing::Discovered) => true,
-        _ => false,
-    }
-}
-
-/// Whether the table lets our users reach this domain.
-pub(crate) fn check_standing(domain: &str, standing: Standing<'_>) -> Option<Refusal> {
-    match standing {
-        Standing::Allowed(_) | Standing::Discovered => None,
-        Standing::Blocked(_) => Some(refusal::domain_blocked(domain)),
-        Standing::Unknown => Some(refusal::domain_not_allowed(domain)),
-        Standing::FederationOff => Some(refusal::federation_off()),
     }
 }
 

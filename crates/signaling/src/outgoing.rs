@@ -31,15 +31,31 @@ impl Core {
             // RFC 5923: what is for us may come back on the same connection.
             via += ";alias";
         }
+        if let Some(mark) = self.loop_mark(request) {
+            via = format!("{via};{mark}");
+        }
         let hop = Hop {
             via,
             request_uri: target.request_uri.clone(),
             path: target.path.clone(),
             record_routes: self.record_routes(request, target),
             crossing: crossing(request, &self.organisation),
+            source: self.source_mark(request),
         };
         let bytes = forward::request(&request.message, request.routes_taken, &self.organisation.domains, &hop);
         Message::parse(bytes).map_err(|error| too_large(&error))
+    }
+
+    /// What the request says of its sender across the border, where it begins something.
+    pub(crate) fn source_mark(&self, request: &AdmittedRequest) -> Option<bool> {
+        if !crossing(request, &self.organisation).is_border() || request.message.to().is_ok_and(|to| to.tag().is_some())
+        {
+            return None;
+        }
+        match request.admitted.origin() {
+            Origin::Partner { source, .. } => Some(source.is_verified),
+            Origin::User { .. } => self.partners.marks_source().then_some(true),
+        }
     }
 
     /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other

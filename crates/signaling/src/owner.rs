@@ -90,19 +90,15 @@ impl Core {
         {
             return self.serve_presence(now, &aor, &request);
         }
+        if let (Some(Answer::User(Ok(false))), Destination::User(aor)) = (&answer, request.destination.clone()) {
+            return self.user_missing(now, &aor, request);
+        }
         let refusal = match answer {
             Some(Answer::User(Ok(true))) if self.hides_users_from(&request) => {
                 self.nobody("no device of the user is registered")
             }
             Some(Answer::User(Ok(true))) => Refusal::new(480, Word::UserOffline, "no device of the user is registered"),
             Some(Answer::User(Err(why))) => store_failed(&why),
-            Some(Answer::User(Ok(false))) => {
-                self.missed(now, &request);
-                match self.hides_users_from(&request) {
-                    true => self.nobody("there is no such account"),
-                    false => Refusal::new(404, Word::UserUnknown, "there is no such account"),
-                }
-            }
             _ => no_answer(),
         };
         self.refuse_owned(now, upstream, &request.message, &refusal);

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use federation::decision::{DecisionRecord, Outcome};
 use federation::discovery::SrvResult;
 use federation::flow::Direction;
-use federation::partner::Standing;
 use federation::trust::PeerCertificate;
 
 use crate::core::Core;
@@ -104,7 +103,8 @@ impl Core {
             Outcome::Answered { status: 200..=299, .. } => |counts| counts.succeeded += 1,
             _ => return,
         };
-        let is_listed = matches!(self.partners.standing(domain), Standing::Allowed(_) | Standing::Blocked(_));
+        // Below a `*.` anybody can make up names too.
+        let is_listed = self.partners.standing(domain).entry().is_some_and(|entry| entry.domain == *domain);
         let is_proven = !matches!(record.outcome, Outcome::Refused { .. });
         if let Some(counts) = counts_of(&mut self.counts_by_partner, domain, is_listed || is_proven) {
             count(counts);

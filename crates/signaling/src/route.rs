@@ -133,7 +133,7 @@ pub fn route(
     }
     if let Some(leg) = own.exit() {
         check_side(own, admitted, mint)?;
-        return in_dialog(leg, admitted, call_id, connections);
+        return in_dialog(leg, admitted, call_id, (organisation, connections));
     }
     by_uri(request, admitted, organisation, connections)
 }
@@ -148,7 +148,7 @@ pub(crate) fn route_own(
 ) -> Result<Destination, Refusal> {
     match own.exit() {
         _ if own.stale => Err(flow_failed(request, "the dialog's connection ended when this server restarted")),
-        Some(leg) => in_dialog(leg, admitted, request.call_id().unwrap_or_default(), connections),
+        Some(leg) => in_dialog(leg, admitted, request.call_id().unwrap_or_default(), (organisation, connections)),
         None => by_uri(request, admitted, organisation, connections),
     }
 }
@@ -201,11 +201,22 @@ fn check_side(own: &OwnRoutes, admitted: &Admitted, mint: &Mint) -> Result<(), R
     if is_theirs { Ok(()) } else { Err(relay_denied("the Route belongs to a dialog of somebody else")) }
 }
 
-fn in_dialog(leg: &Leg, admitted: &Admitted, call_id: &str, connections: u16) -> Result<Destination, Refusal> {
+fn in_dialog(
+    leg: &Leg,
+    admitted: &Admitted,
+    call_id: &str,
+    (organisation, connections): (&Organisation, u16),
+) -> Result<Destination, Refusal> {
     match (leg, admitted.origin()) {
         (Leg::Flow { worker, flow, .. }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
         (Leg::Agent(agent), _) => Ok(Destination::Agent(agent.clone())),
         (Leg::Partner { domain }, Origin::User { .. }) => Ok(partner(domain, call_id, connections)),
+        // With a user of ours who is at home at a provider.
+        (Leg::Partner { domain }, Origin::Partner { domain: from, .. })
+            if organisation.is_local(domain) != organisation.is_local(from) =>
+        {
+            Ok(partner(domain, call_id, connections))
+        }
         (Leg::Partner { .. }, Origin::Partner { .. }) => {
             Err(relay_denied("a partner's dialog does not lead to another"))
         }

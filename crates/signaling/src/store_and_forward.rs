@@ -80,9 +80,9 @@ impl Core {
     pub(crate) fn keep(&mut self, now: Instant, keeping: Keeping, terms: Terms) {
         let request = &keeping.request;
         let date = sip_date(terms.accepted_unix_ms / 1000);
-        let crossing = crossing(request, &self.organisation);
-        let bytes =
-            forward::for_the_store(&request.message, request.routes_taken, &self.organisation.domains, &date, crossing);
+        let crossing = (crossing(request, &self.organisation), self.source_mark(request));
+        let realms = &self.organisation.domains;
+        let bytes = forward::for_the_store(&request.message, request.routes_taken, realms, &date, crossing);
         self.queues.stored(&keeping.aor);
         let new = NewMessage { aor: keeping.aor.clone(), request: bytes, terms, was_sent: keeping.was_sent };
         let asker = Asker::Keep(Box::new(keeping));
@@ -109,6 +109,9 @@ impl Core {
                     self.forward_stored(now, &aor, false);
                 }
                 return;
+            }
+            Some(Answer::Stored(Err(NotStored::UserUnknown))) if !was_sent => {
+                return self.user_missing(now, &aor, request);
             }
             Some(Answer::Stored(Err(why))) => {
                 if why == NotStored::UserUnknown {
@@ -225,6 +228,7 @@ impl Core {
             path: target.path,
             record_routes: Vec::new(),
             crossing: Crossing::Within,
+            source: None,
         };
         // It may have become larger than a message may be.
         let sent = Message::parse(forward::from_the_store(message, &hop)).map_err(|_| Outcome::Refused)?;

@@ -128,7 +128,8 @@ impl World {
             Question::NextStored { aor, after, now_unix_ms } => home.messages.next(&aor, after, now_unix_ms),
             Question::Settle { id, is_delivered } => home.messages.settle(id, is_delivered),
             Question::Srv { domain } => {
-                let edge = self.sites.iter().find(|site| site.domain() == domain);
+                let first = self.sites.iter().find(|site| site.domain() == domain);
+                let edge = first.or_else(|| self.sites.iter().find(|site| site.organisation.is_local(&domain)));
                 Answer::Srv(self.zones.srv(&domain, edge.map(|site| site.organisation.edge.as_str())))
             }
             Question::Addresses { host } => Answer::Addresses(self.zones.addresses(&host).unwrap_or_else(|| {

@@ -7,7 +7,8 @@ use conference::ConferenceId;
 use conference::schedule::Meeting;
 use federation::decision::DecisionRecord;
 use federation::discovery::SrvTarget;
-use federation::partner::Partner;
+use federation::external_access::ExternalAccess;
+use federation::partner::{Partner, Provider};
 use federation::trust::PeerCertificate;
 use signaling::{Core, CoreStatus, Forgotten, Input};
 
@@ -55,6 +56,27 @@ impl World {
     /// The administrator changes whom this organisation federates with.
     pub fn replace_partners(&mut self, site: usize, partners: Vec<Partner>) {
         self.sites[site].partners = partners;
+        self.publish(site);
+    }
+
+    /// It serves this domain besides, without a record of its own where the domain has an organisation.
+    pub fn serve(&mut self, site: usize, domain: &str) {
+        self.sites[site].serve(domain);
+    }
+
+    /// The administrator enters a hosting provider.
+    pub fn add_provider(&mut self, site: usize, provider: Provider) {
+        self.sites[site].providers.push(provider);
+        self.publish(site);
+    }
+
+    /// The administrator changes what is decided about the users.
+    pub fn change_access(&mut self, site: usize, change: impl FnOnce(&mut ExternalAccess)) {
+        change(&mut self.sites[site].access);
+        self.publish(site);
+    }
+
+    fn publish(&mut self, site: usize) {
         let table = self.sites[site].table();
         for worker in 0..self.workers(site) {
             self.input(site, worker, Input::Partners(table.clone()));

@@ -9,9 +9,10 @@ use bytes::BytesMut;
 use conference::ConferenceId;
 use conference::schedule::{Meeting, Meetings};
 use federation::admission::Organisation;
+use federation::external_access::ExternalAccess;
 use federation::flow::FlowFacts;
 use federation::ledger::{DiscoveredTerms, KeptSuspect};
-use federation::partner::{Partner, Partners};
+use federation::partner::{Partner, Partners, Provider};
 use signaling::{CallSettings, Core, CoreConfig, Input, Limits, Listener};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Framer, Transport};
@@ -34,6 +35,9 @@ pub(crate) struct Site {
     /// What its store keeps of suspects, the newest last.
     pub suspects: Vec<KeptSuspect>,
     pub partners: Vec<Partner>,
+    pub providers: Vec<Provider>,
+    /// The policies about its users.
+    pub access: ExternalAccess,
     pub discovery: bool,
     pub configs: Vec<CoreConfig>,
     pub cores: Vec<Core>,
@@ -121,6 +125,8 @@ impl Site {
             records: Vec::new(),
             suspects: Vec::new(),
             partners,
+            providers: Vec::new(),
+            access: ExternalAccess::default(),
             discovery,
             cores: configs.iter().cloned().map(Core::new).collect(),
             configs,
@@ -137,7 +143,20 @@ impl Site {
 
     /// What the store and comity.toml say of partners.
     pub fn table(&self) -> Arc<Partners> {
-        Arc::new(Partners::new(self.partners.clone(), true, self.discovery))
+        let partners = Partners::new(self.partners.clone(), true, self.discovery);
+        let partners = partners.with_providers(self.providers.clone(), &self.organisation.domains);
+        Arc::new(partners.with_access(self.access.clone()))
+    }
+
+    /// It serves this domain besides. Its server starts anew.
+    pub fn serve(&mut self, domain: &str) {
+        let mut organisation = (*self.organisation).clone();
+        organisation.domains.push(domain.to_owned());
+        self.organisation = Arc::new(organisation);
+        for config in &mut self.configs {
+            config.organisation = self.organisation.clone();
+        }
+        self.cores = self.configs.iter().cloned().map(Core::new).collect();
     }
 
     /// What the store says of meetings.

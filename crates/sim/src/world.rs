@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
-use federation::partner::{Partner, PartnerKind};
+use federation::partner::Partner;
 use federation::trust::PeerCertificate;
 use media::{MediaCommand, MediaEvent};
 use signaling::{Core, CoreConfig, Input, Output, unreadable};
@@ -382,11 +382,11 @@ impl World {
 }
 
 pub fn allowed(domain: &str) -> Partner {
-    Partner { domain: domain.into(), kind: PartnerKind::AllowedDomain, comment: String::new() }
+    Partner::allowed(domain)
 }
 
 pub fn blocked(domain: &str) -> Partner {
-    Partner { domain: domain.into(), kind: PartnerKind::Blocked, comment: String::new() }
+    Partner::blocked(domain)
 }
 
 pub fn first_line(message: &Message) -> String {

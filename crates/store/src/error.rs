@@ -21,6 +21,20 @@ pub enum StoreError {
     PartnerNotBlocked { domain: String },
     #[error("there is no entry for {domain}")]
     PartnerUnknown { domain: String },
+    #[error("{edge} is the edge of the hosting provider {provider}")]
+    EdgeOfProvider { edge: String, provider: String },
+    #[error("{edge} is the edge of the partner {domain}")]
+    EdgeOfPartner { edge: String, domain: String },
+    #[error("there is no hosting provider {0:?}")]
+    ProviderUnknown(String),
+    #[error("users of our domains are looked for at the hosting provider {0} already")]
+    AddressSpaceShared(String),
+    #[error("there is no policy {0:?}")]
+    PolicyUnknown(String),
+    #[error("the policy {name} is given to {holders}")]
+    PolicyInUse { name: String, holders: String },
+    #[error("{aor} allows {max} addresses and domains already")]
+    AllowsFull { aor: Aor, max: u64 },
     #[error("there is no meeting {0}")]
     MeetingUnknown(ConferenceId),
     #[error("meeting {0} exists")]
@@ -68,6 +82,23 @@ impl StoreError {
                 format!("to see its entry: comity partner show {domain}; to remove it: comity partner remove {domain}")
             }
             StoreError::PartnerUnknown { .. } => "to see the entries: comity partner list".to_owned(),
+            StoreError::EdgeOfProvider { .. } => {
+                "a provider's domains are found by their SRV records: add the domain without --edge".to_owned()
+            }
+            StoreError::EdgeOfPartner { domain, .. } => {
+                format!(
+                    "one edge is either a partner's or a provider's; to let its domains be found by DNS: comity partner set {domain} --no-edge"
+                )
+            }
+            StoreError::ProviderUnknown(_) => "to see them: comity provider list".to_owned(),
+            StoreError::AddressSpaceShared(name) => {
+                format!("there can be one such provider: comity provider set {name} --hosts-users no")
+            }
+            StoreError::PolicyUnknown(_) => "to see the policies: comity policy list".to_owned(),
+            StoreError::PolicyInUse { .. } => {
+                "give them another first: comity user policy, comity policy group".to_owned()
+            }
+            StoreError::AllowsFull { aor, .. } => format!("take some away: comity user unallow {aor}"),
             StoreError::MeetingUnknown(_) => "to see the meetings: comity meeting list --all".to_owned(),
             StoreError::MeetingExists(_) => "try again: each meeting gets a name of its own by chance".to_owned(),
             StoreError::MeetingsFull { .. } => "cancel some that are not wanted: comity meeting list".to_owned(),

@@ -5,6 +5,7 @@
 //! behind two threads: one writes, with several changes in a commit, and one reads. No policy lives here, except for what
 //! a table itself must never hold: a domain that is both allowed and blocked.
 
+mod access;
 mod backup;
 mod call_records;
 mod domain_trust;
@@ -14,6 +15,7 @@ mod meetings;
 mod messages;
 mod partners;
 mod password;
+mod providers;
 mod refusals;
 mod schema;
 mod server_facts;
@@ -26,6 +28,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use access::{StoredAccess, USER_ALLOWS_MAX};
 pub use backup::{Contents, Restored, back_up, restore};
 pub use call_records::{CALL_RECORDS_MAX, CallQuery, StoredCall};
 pub use domain_trust::{StoredTrust, TrustChange};
@@ -35,6 +38,7 @@ pub use meetings::StoredMeeting;
 pub use messages::WaitingMessages;
 pub use partners::{PartnerRemoval, StoredPartner};
 pub use password::Credentials;
+pub use providers::StoredProvider;
 pub use refusals::{REFUSAL_AGE_DAYS_MAX, REFUSALS_MAX, RefusalQuery, StoredRefusal};
 pub use suspects::SUSPECTS_MAX;
 pub use thread::{StoreHandle, StoreThread};

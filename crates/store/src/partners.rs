@@ -1,6 +1,7 @@
 //! The table of partners: whom the administrator allowed or blocked. A domain is exactly one row.
 
-use federation::partner::{Partner, PartnerKind};
+use federation::modality::Modalities;
+use federation::partner::{Partner, PartnerKind, VerificationLevel};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{Store, StoreError};
@@ -27,19 +28,33 @@ impl Store {
     /// Adds or replaces an entry, and returns the one that was there before. Its domain must be in lower case.
     ///
     /// # Errors
-    /// [`StoreError::PartnerBlocked`]: a block is lifted first, never overwritten.
+    /// [`StoreError::PartnerBlocked`]: a block is lifted first, never overwritten. [`StoreError::EdgeOfProvider`].
     pub fn put_partner(&self, partner: &Partner, now_unix: i64) -> Result<Option<StoredPartner>, StoreError> {
         let before = self.partner(&partner.domain)?;
         let (kind, edge) = kind_and_edge(&partner.kind);
+        if let Some(Ok(edge)) = partner.edge() {
+            self.check_edge_free(&edge.host)?;
+        }
         // The condition on the row itself holds against another process that blocks the domain just now.
         let changed = self
             .connection()
             .prepare_cached(
-                "INSERT INTO partners (domain, kind, edge, comment, added) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (domain) DO UPDATE SET kind = ?2, edge = ?3, comment = ?4
+                "INSERT INTO partners (domain, kind, edge, comment, added, monitored, verification, modalities)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT (domain) DO UPDATE SET kind = ?2, edge = ?3, comment = ?4, monitored = ?6,
+                 verification = ?7, modalities = ?8
                  WHERE partners.kind <> 'blocked' OR ?2 = 'blocked'",
             )?
-            .execute(params![partner.domain, kind, edge, partner.comment, now_unix])?;
+            .execute(params![
+                partner.domain,
+                kind,
+                edge,
+                partner.comment,
+                now_unix,
+                partner.monitored,
+                partner.verification.as_str(),
+                partner.modalities.to_string(),
+            ])?;
         if changed == 0 {
             return Err(StoreError::PartnerBlocked { domain: partner.domain.clone() });
         }
@@ -73,7 +88,7 @@ impl Store {
     pub fn partner(&self, domain: &str) -> Result<Option<StoredPartner>, StoreError> {
         let found = self
             .connection()
-            .prepare_cached("SELECT domain, kind, edge, comment, added FROM partners WHERE domain = ?1")?
+            .prepare_cached(&format!("{SELECT} WHERE domain = ?1"))?
             .query_row([domain], stored_partner)
             .optional()?;
         Ok(found)
@@ -81,13 +96,13 @@ impl Store {
 
     /// All entries in the order of their domains.
     pub fn partners(&self) -> Result<Vec<StoredPartner>, StoreError> {
-        let mut statement = self
-            .connection()
-            .prepare_cached("SELECT domain, kind, edge, comment, added FROM partners ORDER BY domain")?;
+        let mut statement = self.connection().prepare_cached(&format!("{SELECT} ORDER BY domain"))?;
         let rows = statement.query_map([], stored_partner)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
+
+const SELECT: &str = "SELECT domain, kind, edge, comment, added, monitored, verification, modalities FROM partners";
 
 fn kind_and_edge(kind: &PartnerKind) -> (&'static str, Option<&str>) {
     match kind {
@@ -106,7 +121,17 @@ fn stored_partner(row: &Row<'_>) -> rusqlite::Result<StoredPartner> {
         // The table allows no other kind; what it cannot mean must not open a door.
         _ => PartnerKind::Blocked,
     };
-    Ok(StoredPartner { partner: Partner { domain: row.get(0)?, kind, comment: row.get(3)? }, added_unix: row.get(4)? })
+    let (verification, modalities): (String, String) = (row.get(6)?, row.get(7)?);
+    let partner = Partner {
+        kind,
+        comment: row.get(3)?,
+        monitored: row.get(5)?,
+        verification: VerificationLevel::named(&verification).unwrap_or(VerificationLevel::AlwaysUnverifiable),
+        // The same: what cannot be read lets nothing pass.
+        modalities: modalities.parse().unwrap_or(Modalities::NONE),
+        ..Partner::allowed(row.get::<_, String>(0)?)
+    };
+    Ok(StoredPartner { partner, added_unix: row.get(4)? })
 }
 
 #[cfg(test)]
@@ -114,7 +139,7 @@ mod tests {
     use super::*;
 
     fn entry(domain: &str, kind: PartnerKind) -> Partner {
-        Partner { domain: domain.to_owned(), kind, comment: String::new() }
+        Partner { kind, ..Partner::allowed(domain) }
     }
 
     fn store() -> (tempfile::TempDir, Store) {
@@ -139,6 +164,23 @@ mod tests {
             ("adatum.example", &PartnerKind::Blocked)
         );
         assert_eq!((&found[1].partner.kind, found[1].added_unix), (&server.kind, 10));
+    }
+
+    #[test]
+    fn every_term_of_an_entry_survives() {
+        let (_folder, store) = store();
+        let entry = Partner {
+            comment: "the bank".to_owned(),
+            monitored: true,
+            verification: VerificationLevel::AlwaysUnverifiable,
+            modalities: "messages,files".parse().unwrap(),
+            ..Partner::at("*.bank.example", "sip.bank.example:5071")
+        };
+        store.put_partner(&entry, 10).unwrap();
+        assert_eq!(store.partner("*.bank.example").unwrap().unwrap().partner, entry);
+        let changed = Partner { monitored: false, modalities: Modalities::NONE, ..entry };
+        store.put_partner(&changed, 10).unwrap();
+        assert_eq!(store.partners().unwrap()[0].partner, changed);
     }
 
     #[test]

@@ -133,6 +133,40 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (issuer, serial)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX suspects_at ON suspects (at);",
+    // The host of a provider's edge stands alone, since it is nobody else's.
+    "ALTER TABLE partners ADD COLUMN monitored INTEGER NOT NULL DEFAULT 0 CHECK (monitored IN (0, 1));
+    ALTER TABLE partners ADD COLUMN verification TEXT NOT NULL DEFAULT 'always-verifiable'
+        CHECK (verification IN ('always-verifiable', 'always-unverifiable', 'use-source-verification'));
+    ALTER TABLE partners ADD COLUMN modalities TEXT NOT NULL DEFAULT 'all';
+
+    CREATE TABLE providers (
+        name TEXT PRIMARY KEY,
+        edge_host TEXT NOT NULL UNIQUE CHECK (edge_host = lower(edge_host)),
+        record TEXT NOT NULL,
+        added INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;",
+    // One policy at most is given to a user and to a group; a user is in one group at most.
+    "CREATE TABLE policies (
+        name TEXT PRIMARY KEY,
+        record TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE group_policies (
+        group_name TEXT PRIMARY KEY,
+        policy TEXT NOT NULL REFERENCES policies (name)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE user_access (
+        aor TEXT PRIMARY KEY REFERENCES users (aor) ON DELETE CASCADE,
+        policy TEXT REFERENCES policies (name),
+        group_name TEXT
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE user_allows (
+        aor TEXT NOT NULL REFERENCES users (aor) ON DELETE CASCADE,
+        who TEXT NOT NULL CHECK (who = lower(who)),
+        PRIMARY KEY (aor, who)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 #[cfg(test)]

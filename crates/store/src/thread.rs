@@ -258,12 +258,12 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
-    use federation::partner::{Partner, PartnerKind};
+    use federation::partner::Partner;
 
     use super::*;
 
     fn entry(number: usize) -> Partner {
-        Partner { domain: format!("partner{number}.example"), kind: PartnerKind::AllowedDomain, comment: String::new() }
+        Partner::allowed(format!("partner{number}.example"))
     }
 
     #[test]

@@ -12,11 +12,14 @@ mod meeting;
 mod metrics;
 mod partner;
 mod plan;
+mod policy;
+mod provider;
 mod reference;
 mod restore;
 mod route;
 mod serve;
 mod status;
+mod terms;
 mod user;
 mod why;
 
@@ -84,6 +87,12 @@ enum Command {
     /// Allow, block, list and show the domains to federate with
     #[command(subcommand, after_help = partner::EXAMPLES)]
     Partner(partner::PartnerCommand),
+    /// Add, list and remove hosting providers, whose one edge serves many domains
+    #[command(subcommand, after_help = provider::EXAMPLES)]
+    Provider(provider::ProviderCommand),
+    /// Set the external access policies: which users may speak to whom outside, and how
+    #[command(subcommand, after_help = policy::EXAMPLES)]
+    Policy(policy::PolicyCommand),
     /// Schedule meetings with people of any domain; list, show, change and cancel them
     #[command(subcommand, after_help = meeting::EXAMPLES)]
     Meeting(meeting::MeetingCommand),
@@ -140,6 +149,8 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Metrics => metrics::run(&global).await,
             Command::User(command) => user::run(&global, command).await,
             Command::Partner(command) => partner::run(&global, command).await,
+            Command::Provider(command) => provider::run(&global, command).await,
+            Command::Policy(command) => policy::run(&global, command).await,
             Command::Meeting(command) => meeting::run(&global, command).await,
             Command::Calls(arguments) => calls::run(&global, &arguments).await,
             Command::Backup(arguments) => backup::run(&global, &arguments),

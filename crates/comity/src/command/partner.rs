@@ -8,9 +8,11 @@ use clap::Subcommand;
 use federation::admission::Origin;
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
+use federation::modality::Modalities;
+use federation::partner::VerificationLevel;
 use server::control::answers::{
-    DecisionAnswer, DiscoveryAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset,
-    PartnerWord, SeenAnswer, TroubleAnswer, rung_sentence,
+    DecisionAnswer, DiscoveryAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit,
+    PartnerReset, PartnerWord, SeenAnswer, TroubleAnswer, rung_sentence,
 };
 use server::{domain, moment};
 
@@ -18,6 +20,7 @@ use self::trust::TrustChange;
 use super::Global;
 use super::discovered;
 use super::route::{print_advice, print_certificate};
+use super::terms::Terms;
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
@@ -35,8 +38,8 @@ pub enum PartnerCommand {
     /// Allow a domain, or change its entry; a block is lifted first: partner unblock
     #[command(after_help = "Example:\n  comity partner add fabrikam.example --edge sip.fabrikam.example")]
     Add {
-        /// The partner's SIP domain: the part after the @
-        #[arg(value_parser = domain::parse)]
+        /// The partner's SIP domain: the part after the @; *.DOMAIN for all that is below it
+        #[arg(value_parser = domain::parse_entry)]
         domain: String,
         /// The name of the partner's edge, port 5061 unless given [default: the edge is found by DNS]
         #[arg(long, value_name = "HOST[:PORT]", value_parser = domain::parse_edge)]
@@ -44,12 +47,33 @@ pub enum PartnerCommand {
         /// A note for whoever reads the list
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         comment: String,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// Change some terms of an entry; what is not named stays
+    #[command(after_help = "Examples:\n  comity partner set fabrikam.example --modalities messages,presence,audio\n  \
+        comity partner set fabrikam.example --no-edge")]
+    Set {
+        /// The entry's SIP domain, or *.DOMAIN
+        #[arg(value_parser = domain::parse_entry)]
+        domain: String,
+        /// The name of the partner's edge, port 5061 unless given
+        #[arg(long, value_name = "HOST[:PORT]", value_parser = domain::parse_edge)]
+        edge: Option<String>,
+        /// Let its edge be found by DNS
+        #[arg(long, conflicts_with = "edge")]
+        no_edge: bool,
+        /// A note for whoever reads the list
+        #[arg(long, value_name = "TEXT")]
+        comment: Option<String>,
+        #[command(flatten)]
+        terms: Terms,
     },
     /// Block a domain: nothing from it or to it passes, whatever else is set
     #[command(after_help = "Example:\n  comity partner block adatum.example --comment 'spam, ticket 42'")]
     Block {
         /// The SIP domain: the part after the @
-        #[arg(value_parser = domain::parse)]
+        #[arg(value_parser = domain::parse_entry)]
         domain: String,
         /// A note for whoever reads the list
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -59,14 +83,14 @@ pub enum PartnerCommand {
     #[command(after_help = "Example:\n  comity partner unblock adatum.example")]
     Unblock {
         /// The SIP domain: the part after the @
-        #[arg(value_parser = domain::parse)]
+        #[arg(value_parser = domain::parse_entry)]
         domain: String,
     },
     /// Remove the entry of an allowed domain; without discovery it may not reach you then
     #[command(after_help = "Example:\n  comity partner remove fabrikam.example")]
     Remove {
         /// The SIP domain: the part after the @
-        #[arg(value_parser = domain::parse)]
+        #[arg(value_parser = domain::parse_entry)]
         domain: String,
     },
     /// Pin a domain's certificates, or trust an authority of its own for it alone; what is not named stays as it is
@@ -85,7 +109,7 @@ pub enum PartnerCommand {
     #[command(after_help = "Example:\n  comity partner reset fabrikam.example      after its DNS was corrected")]
     Reset {
         /// The SIP domain: the part after the @
-        #[arg(value_parser = domain::parse)]
+        #[arg(value_parser = domain::parse_entry)]
         domain: String,
     },
     /// Say what partners without an entry sent in this hour and the last one, and what is thought of them
@@ -98,7 +122,7 @@ pub enum PartnerCommand {
     #[command(after_help = "Example:\n  comity partner show fabrikam.example")]
     Show {
         /// The SIP domain: the part after the @
-        #[arg(value_parser = domain::parse)]
+        #[arg(value_parser = domain::parse_entry)]
         domain: String,
     },
 }
@@ -107,12 +131,16 @@ pub async fn run(global: &Global, command: PartnerCommand) -> Result<ExitCode, F
     let config = configuration::load_settings(global.config_file())?;
     let mut client = Client::to_server_or_store(config).await?;
     match command {
-        PartnerCommand::Add { domain, edge, comment } => {
+        PartnerCommand::Add { domain, edge, comment, terms } => {
             let kind = if edge.is_some() { PartnerWord::AllowedServer } else { PartnerWord::AllowedDomain };
-            put(global, &mut client, &domain, NewPartner { kind, edge, comment }).await
+            put(global, &mut client, &domain, terms.on(NewPartner::of(kind, edge, comment))).await
+        }
+        PartnerCommand::Set { domain, edge, no_edge, comment, terms } => {
+            let edge = edge.or_else(|| no_edge.then(String::new));
+            set(global, &mut client, &domain, terms.edit(edge, comment)).await
         }
         PartnerCommand::Block { domain, comment } => {
-            put(global, &mut client, &domain, NewPartner { kind: PartnerWord::Blocked, edge: None, comment }).await
+            put(global, &mut client, &domain, NewPartner::of(PartnerWord::Blocked, None, comment)).await
         }
         PartnerCommand::Unblock { domain } => {
             let change: PartnerChange = client.delete(&format!("{}?only=blocked", path(&domain))).await?;
@@ -149,6 +177,45 @@ async fn put(global: &Global, client: &mut Client, domain: &str, new: NewPartner
             println!("before: {}", described(before));
         }
     })
+}
+
+async fn set(global: &Global, client: &mut Client, domain: &str, edit: PartnerEdit) -> Result<ExitCode, Failure> {
+    if edit == PartnerEdit::default() {
+        let next = format!("name what to change: comity partner set {domain} --help");
+        return Err(Failure::new("nothing to change was named", next));
+    }
+    let change: PartnerChange = client.patch(&path(domain), &edit).await?;
+    global.print(&change, || {
+        println!("the entry of {domain} is changed");
+        if let (Some(before), Some(entry)) = (&change.before, &change.entry) {
+            print_changes(before, entry);
+        }
+    })
+}
+
+/// What each term was and is.
+fn print_changes(before: &PartnerAnswer, entry: &PartnerAnswer) {
+    for ((name, was), (_, is)) in terms_of(before).into_iter().zip(terms_of(entry)) {
+        if was != is {
+            println!("  {name}: {is} (before: {was})");
+        }
+    }
+}
+
+fn terms_of(entry: &PartnerAnswer) -> [(&'static str, String); 6] {
+    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    [
+        ("kind", entry.kind.as_str().to_owned()),
+        ("edge", or_dash(entry.edge.as_deref().unwrap_or_default())),
+        ("comment", or_dash(&entry.comment)),
+        ("monitored", yes_or_no(entry.monitored).to_owned()),
+        ("verification", entry.verification.to_string()),
+        ("modalities", entry.modalities.to_string()),
+    ]
+}
+
+pub(super) fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
 }
 
 async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure> {
@@ -191,9 +258,19 @@ fn print_detail(detail: &PartnerDetail) {
     println!("{}\n  {}", detail.domain, detail.meaning);
     if let Some(entry) = &detail.entry {
         println!("  entry of {}", moment::date(entry.added_unix));
-        if !entry.comment.is_empty() {
-            println!("  comment: {}", entry.comment);
-        }
+    }
+    if let Some(entry) = &detail.decided_by {
+        println!("  decided by the entry of {}", entry.domain);
+    }
+    if let Some(tier) = &detail.tier {
+        println!("  tier: {tier}");
+    }
+    if let Some(provider) = &detail.provider {
+        println!("  a domain of the hosting provider {provider}");
+    }
+    if let Some(entry) = detail.decided_by.as_ref().or(detail.entry.as_ref()) {
+        let unusual = terms_of(entry).into_iter().skip(2).filter(|(name, value)| !is_usual(name, value));
+        unusual.for_each(|(name, value)| println!("  {name}: {value}"));
     }
     trust::print(&detail.trust, "  ");
     for way in &detail.ways {
@@ -212,6 +289,16 @@ fn print_detail(detail: &PartnerDetail) {
     print_certificates(&detail.certificates);
     print_decisions(&detail.decisions);
     print_advice(&detail.advice);
+}
+
+/// What every new entry has.
+fn is_usual(term: &str, value: &str) -> bool {
+    match term {
+        "verification" => value == VerificationLevel::default().as_str(),
+        "modalities" => value == Modalities::ALL.to_string(),
+        "monitored" => value == "no",
+        _ => value == "-",
+    }
 }
 
 fn print_discovery(discovery: &DiscoveryAnswer) {

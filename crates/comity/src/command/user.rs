@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::json;
-use server::control::answers::{NewPassword, NewUser, UserAnswer};
+use server::control::answers::{AccessAnswer, AllowChange, NewPassword, NewUser, UserAnswer};
 use server::moment;
 use sip::Aor;
 
@@ -46,6 +46,58 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Show which external access policy holds for a user, and whom the user lets in
+    #[command(after_help = "Example:\n  comity user access alice@contoso.example")]
+    Access {
+        /// The user's SIP address
+        #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
+        aor: Aor,
+    },
+    /// Give a user an external access policy of the user's own
+    #[command(after_help = "Examples:\n  comity user policy alice@contoso.example sales\n  \
+        comity user policy alice@contoso.example --none")]
+    Policy {
+        /// The user's SIP address
+        #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
+        aor: Aor,
+        /// The policy's name
+        #[arg(required_unless_present = "none")]
+        policy: Option<String>,
+        /// Take the user's own away: the group's holds, or the organisation's
+        #[arg(long, conflicts_with = "policy")]
+        none: bool,
+    },
+    /// Put a user into a group; a user is in one at most
+    #[command(after_help = "Example:\n  comity user group alice@contoso.example sales")]
+    Group {
+        /// The user's SIP address
+        #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
+        aor: Aor,
+        /// The group's name
+        #[arg(required_unless_present = "none")]
+        group: Option<String>,
+        /// Take the user out of the group
+        #[arg(long, conflicts_with = "group")]
+        none: bool,
+    },
+    /// Let somebody outside reach a user though nobody vouches for them
+    #[command(after_help = "Example:\n  comity user allow alice@contoso.example bob@fabrikam.example")]
+    Allow {
+        /// The user's SIP address
+        #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
+        aor: Aor,
+        /// Their address, or a domain
+        who: String,
+    },
+    /// Take that back
+    #[command(after_help = "Example:\n  comity user unallow alice@contoso.example bob@fabrikam.example")]
+    Unallow {
+        /// The user's SIP address
+        #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
+        aor: Aor,
+        /// Their address, or a domain
+        who: String,
+    },
     /// Remove a user, with the messages that wait; what the devices are doing ends
     #[command(after_help = "Example:\n  comity user remove bob@contoso.example")]
     Remove {
@@ -62,11 +114,47 @@ pub async fn run(global: &Global, command: UserCommand) -> Result<ExitCode, Fail
         UserCommand::Add { aor, password } => add(global, &mut client, &aor, &password).await,
         UserCommand::List => list(global, &mut client).await,
         UserCommand::Passwd { aor, password } => passwd(global, &mut client, &aor, &password).await,
+        UserCommand::Access { aor } => access(global, &client.get(&access_path(&aor)).await?, &aor),
+        UserCommand::Policy { aor, policy, .. } => {
+            let edit = AccessAnswer { policy: Some(policy.unwrap_or_default()), ..AccessAnswer::default() };
+            access(global, &client.patch(&access_path(&aor), &edit).await?, &aor)
+        }
+        UserCommand::Group { aor, group, .. } => {
+            let edit = AccessAnswer { group: Some(group.unwrap_or_default()), ..AccessAnswer::default() };
+            access(global, &client.patch(&access_path(&aor), &edit).await?, &aor)
+        }
+        UserCommand::Allow { aor, who } => {
+            let change: AllowChange = client.put(&allow_path(&aor, &who), &()).await?;
+            let already = if change.is_changed { "" } else { " already" };
+            global.print(&change, || println!("{} lets {} in{already}", change.aor, change.who))
+        }
+        UserCommand::Unallow { aor, who } => {
+            let change: AllowChange = client.delete(&allow_path(&aor, &who)).await?;
+            let verb = if change.is_changed { "no longer lets" } else { "did not let" };
+            global.print(&change, || println!("{} {verb} {} in", change.aor, change.who))
+        }
         UserCommand::Remove { aor } => {
             client.delete::<()>(&format!("/api/users/{}", segment(&aor.to_string()))).await?;
             global.print(&json!({ "removed": aor.to_string() }), || println!("user {aor} removed"))
         }
     }
+}
+
+fn access_path(aor: &Aor) -> String {
+    format!("/api/users/{}/access", segment(&aor.to_string()))
+}
+
+fn allow_path(aor: &Aor, who: &str) -> String {
+    format!("/api/users/{}/allows/{}", segment(&aor.to_string()), segment(who))
+}
+
+fn access(global: &Global, answer: &AccessAnswer, aor: &Aor) -> Result<ExitCode, Failure> {
+    global.print(answer, || {
+        println!("{aor}\n  policy: {}", answer.holds.as_deref().unwrap_or("-"));
+        println!("  group: {}", answer.group.as_deref().unwrap_or("-"));
+        let allows = if answer.allows.is_empty() { "nobody".to_owned() } else { answer.allows.join(", ") };
+        println!("  lets in though nobody vouches for them: {allows}");
+    })
 }
 
 async fn add(global: &Global, client: &mut Client, aor: &Aor, password: &PasswordSource) -> Result<ExitCode, Failure> {

@@ -1,45 +1,104 @@
-//! The checks of a partner: that its certificate is there, that its domain is welcome, and that the one
-//! proves the other.
+//! The checks of a partner: that its certificate is there, that its domain is welcome, that the one proves the other, and
+//! whether the sender's name is vouched for.
 
-use sip::refusal::Refusal;
+use sip::message::Message;
+use sip::refusal::{Refusal, Word};
 
-use super::{Flow, Question, Stop, Tier};
+use super::{Claim, Flow, Organisation, Origin, Question, Rules, Source, Stop};
 use crate::discovery::SrvResult;
-use crate::partner::{PartnerKind, Partners, Standing};
+use crate::partner::{Partners, Provider, Standing, VerificationLevel};
 use crate::refusal;
 use crate::trust::PeerCertificate;
-use crate::verification::{Claim, Role, Rung, Verdict, judge};
+use crate::verification::{Role, Rung, Verdict, judge};
 
-/// The other end of the flow, with the edge its partner entry names.
-pub(super) struct Peer<'a> {
-    pub(super) certificate: &'a PeerCertificate,
-    pub(super) role: Role,
-    pub(super) claim: Claim<'a>,
+/// The other end of the flow.
+struct Peer<'a> {
+    certificate: &'a PeerCertificate,
+    role: Role,
 }
 
-/// Comes first, so that a peer that can prove nothing cannot sound out the partner list.
-pub(super) fn check_certificate_present<'a>(flow: &Flow<'a>, domain: &str) -> Result<&'a PeerCertificate, Refusal> {
-    flow.facts.secure_certificate().ok_or_else(|| refusal::certificate_missing(domain))
+/// A foreign domain, from its certificate to the word of its sender.
+pub(super) fn prove(
+    request: &Message,
+    claim: &Claim<'_>,
+    domain: &str,
+    flow: &Flow<'_>,
+    (srv, rules): (Option<&SrvResult>, &Rules<'_>),
+) -> Result<Origin, Stop> {
+    // Comes first, so that a peer that can prove nothing cannot sound out the partner list.
+    let certificate = flow.facts.secure_certificate().ok_or_else(|| refusal::certificate_missing(domain))?;
+    let standing = rules.partners.standing(domain);
+    let tier = standing.check(domain)?;
+    let rung = check_domain(&Peer { certificate, role: flow.facts.peer_role() }, domain, srv, rules.partners)?;
+    let provider = rules.partners.provider_behind(domain, rung, &certificate.names);
+    let source = check_source(request, claim, level(standing, provider))?;
+    // Whoever is behind a provider that the administrator chose is as welcome as one that he entered himself.
+    let standing = if provider.is_some() { super::Tier::Allowed } else { tier };
+    let source = Source { provider: provider.map(|provider| provider.name.clone()), ..source };
+    Ok(Origin::Partner { domain: domain.to_owned(), rung, standing, source })
 }
 
-/// The trust tier of the domain, and the edge its entry names.
-pub(super) fn check_standing<'a>(partners: &'a Partners, domain: &str) -> Result<(Tier, Option<&'a str>), Refusal> {
-    match partners.standing(domain) {
-        Standing::FederationOff => Err(refusal::federation_off()),
-        Standing::Blocked(_) => Err(refusal::domain_blocked(domain)),
-        Standing::Unknown => Err(refusal::domain_not_allowed(domain)),
-        Standing::Discovered => Ok((Tier::Discovered, None)),
-        Standing::Allowed(partner) => match &partner.kind {
-            PartnerKind::AllowedServer { edge } => Ok((Tier::Allowed, Some(edge))),
-            PartnerKind::AllowedDomain | PartnerKind::Blocked => Ok((Tier::Allowed, None)),
-        },
-    }
+/// The provider that shares our address space, if this is its connection: in a domain of ours it speaks for those who
+/// are not at home here.
+pub(super) fn sharer<'a>(
+    flow: &Flow<'_>,
+    domain: &str,
+    partners: &'a Partners,
+    organisation: &Organisation,
+) -> Option<&'a Provider> {
+    let certificate = flow.facts.secure_certificate().filter(|_| organisation.is_local(domain))?;
+    partners.sharer_named(&certificate.names)
 }
 
-pub(super) fn check_domain(peer: &Peer<'_>, srv: Option<&SrvResult>) -> Result<Rung, Stop> {
-    match judge(peer.certificate, peer.role, &peer.claim, srv) {
+/// Nobody outside speaks for who is at home here.
+pub(super) fn user_at_home(provider: &Provider, aor: &sip::aor::Aor) -> Refusal {
+    let reason = format!("{aor} is a user here; {} speaks for those who are not", provider.name);
+    Refusal::new(403, Word::MixedTraffic, reason)
+}
+
+fn check_domain(peer: &Peer<'_>, domain: &str, srv: Option<&SrvResult>, partners: &Partners) -> Result<Rung, Stop> {
+    match judge(peer.certificate, peer.role, &partners.claim(domain), srv) {
         Verdict::Proven(rung) => Ok(rung),
-        Verdict::Needs => Err(Stop::Needs(Question::Srv { domain: peer.claim.domain.to_owned() })),
+        Verdict::Needs => Err(Stop::Needs(Question::Srv { domain: domain.to_owned() })),
         Verdict::Failed(refusal) => Err(Stop::Refused(refusal)),
     }
+}
+
+fn level(standing: Standing<'_>, provider: Option<&Provider>) -> VerificationLevel {
+    let of_entry = standing.entry().map(|entry| entry.verification);
+    provider.map(|provider| provider.verification).or(of_entry).unwrap_or_default()
+}
+
+/// Who is in a dialog was asked about when it began.
+fn check_source(request: &Message, claim: &Claim<'_>, level: VerificationLevel) -> Result<Source, Refusal> {
+    let is_verified = match level {
+        _ if claim.in_dialog => true,
+        VerificationLevel::AlwaysVerifiable => true,
+        VerificationLevel::AlwaysUnverifiable => false,
+        VerificationLevel::UseSourceVerification => said_of_source(request).ok_or_else(|| {
+            let reason =
+                format!("no {SOURCE_HEADER} with it, and what this partner sends must say whether it is verified");
+            Refusal::new(403, Word::SourceUnverified, reason)
+        })?,
+    };
+    Ok(Source { is_verified, provider: None })
+}
+
+/// `ms-source-verified-user=verified`, with or without quotes, or `unverified`; `None` where it says neither.
+fn said_of_source(request: &Message) -> Option<bool> {
+    let value = std::str::from_utf8(request.header_by_name(SOURCE_HEADER)?).ok()?;
+    let said = value.split(';').find_map(|part| part.trim().strip_prefix("ms-source-verified-user"))?;
+    match said.trim_start().strip_prefix('=')?.trim().trim_matches('"') {
+        "verified" => Some(true),
+        "unverified" => Some(false),
+        _ => None,
+    }
+}
+
+/// The header in which an edge of Lync says whether it vouches for the sender.
+pub const SOURCE_HEADER: &str = "ms-asserted-verification-level";
+
+/// Its value.
+pub const fn source_value(is_verified: bool) -> &'static str {
+    if is_verified { "ms-source-verified-user=verified" } else { "ms-source-verified-user=unverified" }
 }

@@ -16,6 +16,7 @@ use crate::trust::{Anchor, Names, PeerCertificate, Purposes, Why};
 
 mod conversations;
 mod partners;
+mod providers;
 mod users;
 
 /// contoso.com's edge, with everything a decision reads, each piece open to change.
@@ -133,7 +134,7 @@ impl Edge {
 }
 
 fn partners<const N: usize>(federation: bool, discovery: bool, list: [(&str, PartnerKind); N]) -> Partners {
-    let partner = |(domain, kind): (&str, PartnerKind)| Partner { domain: domain.into(), kind, comment: String::new() };
+    let partner = |(domain, kind): (&str, PartnerKind)| Partner { kind, ..Partner::allowed(domain) };
     Partners::new(list.into_iter().map(partner).collect(), federation, discovery)
 }
 

@@ -63,6 +63,22 @@ fn the_edge_of_the_partner_entry_proves_the_domain() {
 }
 
 #[test]
+fn a_provider_s_edge_proves_a_domain_only_where_its_records_lead_there() {
+    let providers = [Provider::new("cloud", "edge.cloud.example:5061")];
+    let claim = Claim { providers: &providers, ..Claim::of(FABRIKAM) };
+    let of_cloud = certificate(&[], &["edge.cloud.example"]);
+    let judged = |srv: Option<&SrvResult>| judge(&of_cloud, Role::Client, &claim, srv);
+    assert!(matches!(judged(None), Verdict::Needs));
+    assert_eq!(rung(judged(Some(&srv(&["a.example", "Edge.cloud.example."])))), Rung::EdgeFqdn);
+    assert_eq!(refusal(judged(Some(&srv(&["edge.elsewhere.example"])))).word, "certificate-name");
+    assert_eq!(refusal(judged(Some(&Err(SrvFailure::NoRecord)))).word, "certificate-name");
+    // Another certificate does not become the provider's by what the records say.
+    let other = certificate(&[], &["edge.other.example"]);
+    let judged = judge(&other, Role::Client, &claim, Some(&srv(&["edge.cloud.example"])));
+    assert_eq!(refusal(judged).word, "certificate-name");
+}
+
+#[test]
 fn the_sip_uri_or_else_the_dns_name_of_the_domain_proves_it() {
     assert_eq!(rung(judge_client(&certificate(&[FABRIKAM], &[]), None, None)), Rung::Domain);
     assert_eq!(rung(judge_client(&certificate(&[], &["x.example", FABRIKAM]), None, None)), Rung::Domain);
@@ -156,8 +172,9 @@ fn a_partner_s_authority_vouches_for_its_domains_only() {
     let mut certificate = certificate(&[FABRIKAM, "contoso.com"], &[]);
     certificate.chain = Ok(Anchor::Partner { name: "Fabrikam CA".into(), fingerprint: [7; 32] });
     let said = |anchors: &[Fingerprint]| DomainTrust { anchors: anchors.to_vec(), pins: vec![] };
-    let judged =
-        |domain, trust: &DomainTrust| judge(&certificate, Role::Client, &Claim { domain, edge: None, trust }, None);
+    let judged = |domain, trust: &DomainTrust| {
+        judge(&certificate, Role::Client, &Claim { domain, edge: None, trust, providers: &[] }, None)
+    };
     assert_eq!(rung(judged(FABRIKAM, &said(&[[6; 32], [7; 32]]))), Rung::Domain);
     for (domain, trust) in [("contoso.com", said(&[])), ("contoso.com", said(&[[6; 32]])), (FABRIKAM, said(&[]))] {
         assert_eq!(refusal(judged(domain, &trust)).word, "certificate-untrusted");
@@ -171,7 +188,7 @@ fn a_pin_takes_the_place_of_chain_and_names_and_of_nothing_else() {
     shown.fingerprint = [7; 32];
     let pinned = |certificate: &PeerCertificate, role, pins: &[Fingerprint]| {
         let trust = DomainTrust { pins: pins.to_vec(), anchors: vec![] };
-        judge(certificate, role, &Claim { domain: FABRIKAM, edge: None, trust: &trust }, None)
+        judge(certificate, role, &Claim { domain: FABRIKAM, edge: None, trust: &trust, providers: &[] }, None)
     };
     for role in [Role::Client, Role::Server] {
         assert_eq!(rung(pinned(&shown, role, &[[6; 32], [7; 32]])), Rung::Pin);
@@ -188,7 +205,7 @@ fn a_pin_takes_the_place_of_chain_and_names_and_of_nothing_else() {
 fn where_a_certificate_is_pinned_no_other_proves_the_domain() {
     let good = certificate(&[FABRIKAM], &["edge.fabrikam.com"]);
     let trust = DomainTrust { pins: vec![[7; 32]], anchors: vec![] };
-    let claim = Claim { domain: FABRIKAM, edge: Some("edge.fabrikam.com"), trust: &trust };
+    let claim = Claim { domain: FABRIKAM, edge: Some("edge.fabrikam.com"), trust: &trust, providers: &[] };
     let refused = refusal(judge(&good, Role::Server, &claim, Some(&srv(&["edge.fabrikam.com"]))));
     assert_eq!((refused.status, refused.word.as_str()), (403, "certificate-pin-changed"));
     assert!(refused.reason.contains(&"07".repeat(32)) && refused.reason.contains(&"00".repeat(32)), "{refused:?}");

@@ -13,7 +13,7 @@ use sip::Transport;
 
 /// Fabrikam is allowed; Northwind is not known, allowed by its edge's name, or blocked.
 pub fn partners(variant: usize) -> Arc<Partners> {
-    let partner = |domain: &str, kind| Partner { domain: domain.into(), kind, comment: String::new() };
+    let partner = |domain: &str, kind| Partner { kind, ..Partner::allowed(domain) };
     let mut list = vec![partner("fabrikam.example", PartnerKind::AllowedDomain)];
     match variant {
         0 => {}

@@ -10,7 +10,7 @@ use std::thread;
 use bytes::Bytes;
 use conference::schedule::Meeting;
 use federation::admission::Organisation;
-use federation::partner::{Partner, PartnerKind, Partners};
+use federation::partner::{Partner, Partners};
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use rustls::ClientConfig;
 use signaling::{CoreConfig, Listener};
@@ -188,7 +188,7 @@ fn start_media(mailboxes: &[Mailbox]) -> (MediaThreads, Vec<thread::JoinHandle<R
 }
 
 fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr]) -> CoreConfig {
-    let partner = Partner { domain: partner.into(), kind: PartnerKind::AllowedDomain, comment: String::new() };
+    let partner = Partner::allowed(partner);
     let listeners = TRANSPORTS.into_iter().zip(addresses);
     CoreConfig {
         worker,

@@ -281,6 +281,14 @@ pub static DISCOVERED_HIDE_USERS: Key = Key {
     example: "true",
     doc: "whether one cannot tell a user who is away from one who does not exist; messages for users who are away are refused then",
 };
+pub static FEDERATION_MARK_SOURCE: Key = Key {
+    section: "federation",
+    name: "mark_source_verifiable",
+    kind: Kind::Switch,
+    need: Need::Default("true"),
+    example: "true",
+    doc: "whether what our users send to partners is marked as coming from a user whose password was checked",
+};
 pub static CALLS_BETWEEN: Key = Key {
     section: "calls",
     name: "between",
@@ -420,6 +428,7 @@ pub static ALL: &[&Key] = &[
     &MEDIA_THREADS,
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
+    &FEDERATION_MARK_SOURCE,
     &DISCOVERED_RATE,
     &DISCOVERED_SUSPECT_RATE,
     &DISCOVERED_USERS_MAX,

@@ -116,6 +116,7 @@ pub struct Listen {
 pub struct FederationSwitches {
     pub enabled: bool,
     pub discovery: bool,
+    pub mark_source_verifiable: bool,
 }
 
 impl Config {
@@ -164,6 +165,7 @@ impl Config {
             federation: FederationSwitches {
                 enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
+                mark_source_verifiable: builder.raw.switch(&key::FEDERATION_MARK_SOURCE).unwrap_or(true),
             },
             discovered: builder.discovered(),
             calls: builder.calls(),
@@ -243,8 +245,9 @@ impl fmt::Display for Config {
             None => "# address: the one that this machine has towards the network".to_owned(),
         };
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
-        let FederationSwitches { enabled, discovery } = self.federation;
-        writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}\n")?;
+        let FederationSwitches { enabled, discovery, mark_source_verifiable } = self.federation;
+        writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}")?;
+        writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}\n")?;
         let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes } = self.discovered;
         writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
         writeln!(formatter, "users_max = {users_max}")?;

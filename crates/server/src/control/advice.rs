@@ -104,6 +104,33 @@ fn about_policy(word: Word, partner: &str) -> Option<Words> {
             format!("{partner} is not in our partner list, and we do not accept domains that are not in it"),
             format!("if you want to federate with it: comity partner add {partner}"),
         ),
+        Word::SourceUnverified => words(
+            Side::Ours,
+            format!("nobody vouches for who sends from {partner}, and the user has not let the sender in"),
+            format!(
+                "if the user wants to hear from them: comity user allow NAME@DOMAIN SENDER; if you trust {partner}: \
+                 comity partner set {partner} --verification always-verifiable"
+            ),
+        ),
+        Word::FederationNotForUser => words(
+            Side::Ours,
+            "the external access policy of our user allows no federation",
+            "see which policy that is: comity user access NAME@DOMAIN; give another: comity user policy NAME@DOMAIN POLICY",
+        ),
+        Word::PartnerNotForUser => words(
+            Side::Ours,
+            format!("the external access policy of our user does not name {partner}"),
+            "see which policy that is: comity user access NAME@DOMAIN; change it: comity policy set POLICY --partners LIST",
+        ),
+        Word::ModalityNotAllowed => words(
+            Side::Ours,
+            format!(
+                "the user's external access policy, or our entry of {partner}, does not allow this kind of contact"
+            ),
+            format!(
+                "the reason above names which; change it: comity policy set, comity partner set {partner} --modalities"
+            ),
+        ),
         _ => return None,
     })
 }
@@ -295,6 +322,11 @@ fn about_request(word: Word) -> Option<Words> {
             Side::Sender,
             "the request passed through too many servers, most likely in a circle",
             "look for a forwarding that leads back to where it came from",
+        ),
+        Word::LoopDetected => words(
+            Side::Ours,
+            "the request was sent to the provider that hosts users of ours, and came back for the same user",
+            "see that the provider does not send users it does not know back to us: comity provider list",
         ),
         Word::MessageTooLarge => words(
             Side::Sender,

@@ -4,15 +4,14 @@ mod conference;
 mod diagnosis;
 mod discovered;
 mod meeting;
+mod partner;
 mod trust;
 
 use std::net::SocketAddr;
 
 use federation::decision::DecisionRecord;
-use federation::partner::{Partner, PartnerKind};
 use serde::{Deserialize, Serialize};
-use signaling::{CoreStatus, Forgotten, LinkStatus};
-use store::StoredPartner;
+use signaling::{CoreStatus, LinkStatus};
 
 pub use store::StoredCall as CallAnswer;
 
@@ -26,6 +25,10 @@ pub use discovered::{DiscoveredAnswer, TierWord};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
     OccurrenceAnswer, SettingsChange, local,
+};
+pub use partner::{
+    AccessAnswer, AllowChange, GroupPolicy, NewPartner, NewPolicy, NewProvider, PartnerAnswer, PartnerChange,
+    PartnerDetail, PartnerEdit, PartnerReset, PartnerWord, PolicyAnswer, ProviderAnswer, ProviderChange,
 };
 pub use trust::{AnchorAnswer, NewTrust, TrustAnswer, TrustChanged};
 
@@ -120,83 +123,6 @@ pub struct NewPassword {
     pub password: String,
 }
 
-/// A partner entry, flat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartnerAnswer {
-    pub domain: String,
-    pub kind: PartnerWord,
-    pub edge: Option<String>,
-    pub comment: String,
-    pub added_unix: i64,
-}
-
-/// `PUT /api/partners/{domain}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NewPartner {
-    pub kind: PartnerWord,
-    #[serde(default)]
-    pub edge: Option<String>,
-    #[serde(default)]
-    pub comment: String,
-}
-
-/// The kinds of entries, as in the API and in tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PartnerWord {
-    AllowedServer,
-    AllowedDomain,
-    Blocked,
-}
-
-/// The answer to `PUT` and `DELETE /api/partners/{domain}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PartnerChange {
-    /// What holds now; absent after a removal.
-    pub entry: Option<PartnerAnswer>,
-    /// What held before.
-    pub before: Option<PartnerAnswer>,
-}
-
-/// `GET /api/partners/{domain}`, also for a domain without an entry.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PartnerDetail {
-    pub domain: String,
-    pub entry: Option<PartnerAnswer>,
-    /// What follows for the domain, in one sentence.
-    pub meaning: String,
-    /// What was said of its certificates.
-    #[serde(default)]
-    pub trust: TrustAnswer,
-    /// Our connections to it.
-    pub links: Vec<LinkAnswer>,
-    /// The ways that are up, one for each server and rung.
-    pub ways: Vec<WayAnswer>,
-    /// What the DNS said, where a worker remembers it.
-    pub discovery: Option<DiscoveryAnswer>,
-    /// What failed lately.
-    pub troubles: Vec<TroubleAnswer>,
-    pub certificates: Vec<SeenAnswer>,
-    /// What it did without an entry, one for each certificate.
-    #[serde(default)]
-    pub ledgers: Vec<DiscoveredAnswer>,
-    /// Absent where no server runs.
-    pub counts: Option<CountsAnswer>,
-    /// The last decisions about it, the newest first.
-    pub decisions: Vec<DecisionAnswer>,
-    pub advice: Advice,
-}
-
-/// The answer to `POST /api/partners/{domain}/reset`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PartnerReset {
-    pub domain: String,
-    /// Workers that did it; none where no server runs, since nothing is remembered then.
-    pub workers: usize,
-    /// All workers together.
-    pub forgotten: Forgotten,
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinkAnswer {
     pub worker: u16,
@@ -218,26 +144,4 @@ pub struct ErrorAnswer {
     pub error: String,
     #[serde(default)]
     pub hint: Option<String>,
-}
-
-impl PartnerWord {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PartnerWord::AllowedServer => "allowed server",
-            PartnerWord::AllowedDomain => "allowed domain",
-            PartnerWord::Blocked => "blocked",
-        }
-    }
-}
-
-impl From<StoredPartner> for PartnerAnswer {
-    fn from(StoredPartner { partner, added_unix }: StoredPartner) -> PartnerAnswer {
-        let Partner { domain, kind, comment } = partner;
-        let (kind, edge) = match kind {
-            PartnerKind::AllowedServer { edge } => (PartnerWord::AllowedServer, Some(edge)),
-            PartnerKind::AllowedDomain => (PartnerWord::AllowedDomain, None),
-            PartnerKind::Blocked => (PartnerWord::Blocked, None),
-        };
-        PartnerAnswer { domain, kind, edge, comment, added_unix }
-    }
 }

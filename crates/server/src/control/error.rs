@@ -49,6 +49,12 @@ impl From<StoreError> for ControlError {
             StoreError::UserExists(_) | StoreError::PartnerBlocked { .. } | StoreError::PartnerNotBlocked { .. } => {
                 StatusCode::CONFLICT
             }
+            StoreError::EdgeOfProvider { .. }
+            | StoreError::EdgeOfPartner { .. }
+            | StoreError::AddressSpaceShared(_)
+            | StoreError::PolicyInUse { .. }
+            | StoreError::AllowsFull { .. } => StatusCode::CONFLICT,
+            StoreError::ProviderUnknown(_) | StoreError::PolicyUnknown(_) => StatusCode::NOT_FOUND,
             StoreError::MeetingExists(_) | StoreError::MeetingsFull { .. } => StatusCode::CONFLICT,
             StoreError::UserUnknown(_) | StoreError::PartnerUnknown { .. } | StoreError::MeetingUnknown(_) => {
                 StatusCode::NOT_FOUND

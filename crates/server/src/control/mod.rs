@@ -15,6 +15,8 @@ mod escalations;
 mod meetings;
 mod metrics;
 mod partners;
+mod policies;
+mod providers;
 mod route;
 mod socket;
 mod status;
@@ -36,7 +38,7 @@ use store::{Store, StoreError, StoreHandle, StoreThread};
 use tokio::sync::Mutex;
 
 use crate::certificate_service::CertificateState;
-use crate::config::Config;
+use crate::config::{Config, FederationSwitches};
 use crate::domain_trust;
 use crate::metrics::{LastAnswers, ServerCounts};
 use crate::workers::Workers;
@@ -82,10 +84,21 @@ impl Control {
             .route("/api/users/{aor}", axum::routing::delete(users::remove))
             .route("/api/users/{aor}/password", put(users::set_password))
             .route("/api/partners", get(partners::list))
-            .route("/api/partners/{domain}", get(partners::show).put(partners::put).delete(partners::remove))
+            .route(
+                "/api/partners/{domain}",
+                get(partners::show).put(partners::put).patch(partners::edit).delete(partners::remove),
+            )
             .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
             .route("/api/partners/{domain}/trust", put(partners::trust::put))
             .route("/api/discovered", get(discovered::list))
+            .route("/api/providers", get(providers::list))
+            .route("/api/providers/{name}", put(providers::put).delete(providers::remove))
+            .route("/api/policies", get(policies::list))
+            .route("/api/policies/{name}", put(policies::put).delete(policies::remove))
+            .route("/api/groups", get(policies::groups))
+            .route("/api/groups/{group}", put(policies::put_group))
+            .route("/api/users/{aor}/access", get(policies::show_user).patch(policies::edit_user))
+            .route("/api/users/{aor}/allows/{who}", put(policies::allow).delete(policies::unallow))
             .route("/api/meetings", get(meetings::list).post(meetings::create))
             .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
             .route("/api/meetings/{id}/mail", axum::routing::post(meetings::mail))
@@ -109,10 +122,8 @@ impl Control {
         let State { config, store, workers, publishing, certificate, .. } = &*self.0;
         let roots = certificate.roots();
         let _one_at_a_time = publishing.lock().await;
-        let switches = config.federation;
-        let read = move |store: &Store| {
-            Ok((partners_of(store, switches.enabled, switches.discovery)?, domain_trust::authorities(store)?))
-        };
+        let terms = FederationTerms::of(config);
+        let read = move |store: &Store| Ok((partners_of(store, &terms)?, domain_trust::authorities(store)?));
         let (partners, authorities) = store.read(read).await?;
         domain_trust::enforce(&roots, &authorities);
         workers.publish(partners);
@@ -120,10 +131,28 @@ impl Control {
     }
 }
 
+/// What the configuration says of federation.
+pub(crate) struct FederationTerms {
+    switches: FederationSwitches,
+    domains: Vec<String>,
+}
+
+impl FederationTerms {
+    pub(crate) fn of(config: &Config) -> FederationTerms {
+        FederationTerms { switches: config.federation, domains: config.domains.clone() }
+    }
+}
+
 /// The table of partners as the workers use it.
-pub(crate) fn partners_of(store: &Store, federation: bool, discovery: bool) -> Result<Partners, StoreError> {
+pub(crate) fn partners_of(store: &Store, terms: &FederationTerms) -> Result<Partners, StoreError> {
+    let FederationSwitches { enabled, discovery, mark_source_verifiable } = terms.switches;
     let list = store.partners()?.into_iter().map(|stored| stored.partner).collect();
-    Ok(Partners::new(list, federation, discovery).with_trust(domain_trust::read(store)?))
+    let providers = store.providers()?.into_iter().map(|stored| stored.provider).collect();
+    Ok(Partners::new(list, enabled, discovery)
+        .with_trust(domain_trust::read(store)?)
+        .with_providers(providers, &terms.domains)
+        .with_access(store.external_access()?)
+        .with_source_marked(mark_source_verifiable))
 }
 
 /// The API on the store alone, for a command while no server runs. Returns the client's end of its only connection;

@@ -6,16 +6,18 @@ pub(super) mod trust;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use federation::partner::{Partner, PartnerKind};
+use federation::partner::{Partner, PartnerKind, Standing};
 use serde::Deserialize;
 use signaling::Forgotten;
 use store::{PartnerRemoval, now_unix};
 
-use super::answers::{LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerReset, PartnerWord};
+use super::answers::{
+    LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit, PartnerReset, PartnerWord,
+};
 use super::decisions::{DecisionQuery, decisions};
 use super::discovered;
 use super::error::ControlError;
-use super::{Body, Control, Parameters};
+use super::{Body, Control, FederationTerms, Parameters, partners_of};
 use crate::config::FederationSwitches;
 use crate::domain;
 
@@ -28,19 +30,30 @@ pub(super) async fn show(
     State(control): State<Control>,
     Path(domain): Path<String>,
 ) -> Result<Json<PartnerDetail>, ControlError> {
-    let domain = foreign_domain(&control, &domain)?;
-    let wanted = domain.clone();
-    let entry = control.0.store.read(move |store| store.partner(&wanted)).await?.map(PartnerAnswer::from);
+    let domain = foreign_entry(&control, &domain)?;
+    let (wanted, terms) = (domain.clone(), FederationTerms::of(&control.0.config));
+    let read = move |store: &store::Store| Ok((store.partners()?, partners_of(store, &terms)?));
+    let (entries, table) = control.0.store.read(read).await?;
+    let of =
+        |domain: &str| entries.iter().find(|entry| entry.partner.domain == domain).cloned().map(PartnerAnswer::from);
+    let entry = of(&wanted);
+    let standing = table.standing(&domain);
+    let decided_by = standing.entry().filter(|entry| entry.domain != domain).and_then(|entry| of(&entry.domain));
     let query = DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN) };
     let switches = control.0.config.federation;
     let trust = trust::of(&control, &domain).await?;
+    let gathered = detail::gather(&control, domain.clone(), entry).await;
+    let deciding = decided_by.as_ref().or(gathered.0.entry.as_ref());
     let detail = PartnerDetail {
         trust,
-        meaning: meaning(entry.as_ref(), switches),
+        meaning: meaning(deciding, switches),
+        tier: tier(standing).map(str::to_owned),
+        provider: gathered.1.and_then(|srv| Some(table.provider_of(&domain, &srv)?.name.clone())),
         links: links(&control, &domain).await,
         ledgers: discovered::of_domain(&control, &domain).await?,
         decisions: decisions(&control, query).await?,
-        ..detail::gather(&control, domain, entry).await
+        decided_by,
+        ..gathered.0
     };
     Ok(Json(detail::conclude(detail, switches)))
 }
@@ -50,20 +63,65 @@ pub(super) async fn put(
     Path(domain): Path<String>,
     Body(new): Body<NewPartner>,
 ) -> Result<(StatusCode, Json<PartnerChange>), ControlError> {
-    let domain = foreign_domain(&control, &domain)?;
-    let kind = kind(&new)?;
-    if new.comment.chars().count() > COMMENT_CHARS_MAX || new.comment.chars().any(char::is_control) {
+    let domain = foreign_entry(&control, &domain)?;
+    let partner = partner(domain, &new)?;
+    keep(&control, partner).await
+}
+
+/// Changes some terms of an entry.
+pub(super) async fn edit(
+    State(control): State<Control>,
+    Path(domain): Path<String>,
+    Body(edit): Body<PartnerEdit>,
+) -> Result<(StatusCode, Json<PartnerChange>), ControlError> {
+    let domain = foreign_entry(&control, &domain)?;
+    let wanted = domain.clone();
+    let Some(before) = control.0.store.read(move |store| store.partner(&wanted)).await? else {
+        return Err(store::StoreError::PartnerUnknown { domain }.into());
+    };
+    let mut new = NewPartner::from(PartnerAnswer::from(before));
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    if let (Some(edge), PartnerWord::AllowedDomain | PartnerWord::AllowedServer) = (edit.edge, new.kind) {
+        new.edge = given(edge);
+        new.kind = if new.edge.is_some() { PartnerWord::AllowedServer } else { PartnerWord::AllowedDomain };
+    }
+    new.comment = edit.comment.unwrap_or(new.comment);
+    new.monitored = edit.monitored.unwrap_or(new.monitored);
+    new.verification = edit.verification.unwrap_or(new.verification);
+    new.modalities = edit.modalities.unwrap_or(new.modalities);
+    keep(&control, partner(domain, &new)?).await
+}
+
+/// An entry as it was sent, checked.
+fn partner(domain: String, new: &NewPartner) -> Result<Partner, ControlError> {
+    check_comment(&new.comment)?;
+    Ok(Partner {
+        kind: kind(new)?,
+        comment: new.comment.clone(),
+        monitored: new.monitored,
+        verification: new.verification,
+        modalities: new.modalities,
+        ..Partner::allowed(domain)
+    })
+}
+
+pub(super) fn check_comment(comment: &str) -> Result<(), ControlError> {
+    if comment.chars().count() > COMMENT_CHARS_MAX || comment.chars().any(char::is_control) {
         let hint = format!("a comment is one line of at most {COMMENT_CHARS_MAX} characters");
         return Err(ControlError::unprocessable("the comment is too long or has control characters", hint));
     }
-    let partner = Partner { domain: domain.clone(), kind, comment: new.comment };
+    Ok(())
+}
+
+async fn keep(control: &Control, partner: Partner) -> Result<(StatusCode, Json<PartnerChange>), ControlError> {
+    let domain = partner.domain.clone();
     let change = move |store: &store::Store| {
         let before = store.put_partner(&partner, now_unix())?;
         Ok((before, store.partner(&partner.domain)?))
     };
     let (before, entry) = control.0.store.write(change).await?;
     control.publish_partners().await?;
-    tracing::info!(domain, kind = new.kind.as_str(), "partner entry changed");
+    tracing::info!(domain, "partner entry changed");
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let (entry, before) = (entry.map(PartnerAnswer::from), before.map(PartnerAnswer::from));
     Ok((status, Json(PartnerChange { entry, before })))
@@ -87,7 +145,7 @@ pub(super) async fn remove(
     Path(domain): Path<String>,
     Parameters(RemovalQuery { only }): Parameters<RemovalQuery>,
 ) -> Result<Json<PartnerChange>, ControlError> {
-    let domain = foreign_domain(&control, &domain)?;
+    let domain = foreign_entry(&control, &domain)?;
     let removal = match only {
         Some(Only::Allowed) => PartnerRemoval::Allowed,
         Some(Only::Blocked) => PartnerRemoval::Blocked,
@@ -175,6 +233,23 @@ pub(super) fn foreign_domain(control: &Control, text: &str) -> Result<String, Co
         return Err(ControlError::unprocessable(format!("{domain} is a domain of this server"), hint));
     }
     Ok(domain)
+}
+
+/// A domain of others, or `*.` and a domain, below which may be ours: those are never partners.
+fn foreign_entry(control: &Control, text: &str) -> Result<String, ControlError> {
+    match text.strip_prefix("*.") {
+        Some(domain) => sip_domain(domain).map(|domain| format!("*.{domain}")),
+        None => foreign_domain(control, text),
+    }
+}
+
+fn tier(standing: Standing<'_>) -> Option<&'static str> {
+    match standing {
+        Standing::Allowed(_) | Standing::Shared(_) => Some("allowed"),
+        Standing::Discovered => Some("discovered"),
+        Standing::Blocked(_) => Some("blocked"),
+        Standing::Unknown | Standing::FederationOff => None,
+    }
 }
 
 const DECISIONS_SHOWN: usize = 20;

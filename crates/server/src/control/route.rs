@@ -16,9 +16,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use certificates::{Roots, ServedIdentity};
 use federation::discovery::{SrvFailure, SrvResult, srv_names};
-use federation::partner::{PartnerKind, Standing};
+use federation::partner::Standing;
 use federation::route::{NextHopTarget, RoutePlan, plan};
-use federation::trust::{DomainTrust, PeerCertificate};
+use federation::trust::PeerCertificate;
 use federation::verification::{Claim, Role, Verdict, judge};
 use net::{Probe, Resolver, probe};
 
@@ -27,7 +27,7 @@ use super::answers::{
 };
 use super::error::ControlError;
 use super::partners::{meaning, sip_domain};
-use super::{Control, partners_of};
+use super::{Control, FederationTerms, partners_of};
 use crate::certificate;
 use crate::config::Config;
 use crate::domain_trust;
@@ -39,19 +39,20 @@ pub(super) async fn show(
     let domain = sip_domain(&domain)?;
     let is_ours = control.0.config.domains.contains(&domain);
     let switches = control.0.config.federation;
+    let terms = FederationTerms::of(&control.0.config);
     let wanted = domain.clone();
     let read = move |store: &store::Store| {
         let entry = store.partner(&wanted)?.map(PartnerAnswer::from);
-        let partners = partners_of(store, switches.enabled, switches.discovery)?;
-        Ok((entry, partners, domain_trust::authorities(store)?))
+        Ok((entry, partners_of(store, &terms)?, domain_trust::authorities(store)?))
     };
     let (entry, partners, authorities) = control.0.store.read(read).await?;
     let tools = Tools::new(&control.0.config)?;
     domain_trust::enforce(&tools.roots, &authorities);
     if is_ours {
         let meaning = own::meaning(&domain);
-        let ground = Ground { standing: Standing::Discovered, trust: partners.trust(&domain) };
-        let walked = walk(&tools, ground, RouteAnswer::begin(domain.clone(), entry, meaning)).await;
+        let claim = Claim { edge: None, providers: &[], ..partners.claim(&domain) };
+        let answer = RouteAnswer::begin(domain.clone(), entry, meaning);
+        let walked = walk(&tools, (Standing::Discovered, claim), answer).await;
         return Ok(Json(own::conclude(walked)));
     }
     let meaning = meaning(entry.as_ref(), switches);
@@ -60,8 +61,8 @@ pub(super) async fn show(
         Standing::Unknown => Standing::Discovered,
         standing => standing,
     };
-    let ground = Ground { standing, trust: partners.trust(&domain) };
-    let walked = walk(&tools, ground, RouteAnswer::begin(domain.clone(), entry, meaning)).await;
+    let answer = RouteAnswer::begin(domain.clone(), entry, meaning);
+    let walked = walk(&tools, (standing, partners.claim(&domain)), answer).await;
     Ok(Json(conclusion::conclude(walked, partners.standing(&domain))))
 }
 
@@ -112,24 +113,10 @@ fn roots_alone(config: &Config) -> Roots {
     certificate::roots(config).unwrap_or_default()
 }
 
-/// What the administrator has said about the domain.
-struct Ground<'a> {
-    standing: Standing<'a>,
-    trust: &'a DomainTrust,
-}
-
-async fn walk(tools: &Tools, ground: Ground<'_>, mut answer: RouteAnswer) -> RouteAnswer {
-    let Ground { standing, trust } = ground;
+async fn walk(tools: &Tools, (standing, claim): (Standing<'_>, Claim<'_>), mut answer: RouteAnswer) -> RouteAnswer {
     let domain = answer.domain.clone();
     answer.own_certificate_problem.clone_from(&tools.own_certificate.problem);
     answer.own_certificate_warnings.clone_from(&tools.own_certificate.warnings);
-    let edge = match standing {
-        Standing::Allowed(partner) => match &partner.kind {
-            PartnerKind::AllowedServer { edge } => Some(edge.as_str()),
-            PartnerKind::AllowedDomain | PartnerKind::Blocked => None,
-        },
-        _ => None,
-    };
     let mut srv = None;
     let mut random = |bound: u32| rand::random::<u32>() % bound.max(1);
     let targets = loop {
@@ -143,7 +130,6 @@ async fn walk(tools: &Tools, ground: Ground<'_>, mut answer: RouteAnswer) -> Rou
         }
     };
     let mut seen = look_at(tools, targets).await;
-    let claim = Claim { domain: &domain, edge, trust };
     if srv.is_none() && (Judgement { claim, srv: None }).needs_srv(&seen) {
         srv = Some(look_up(tools, &domain, &mut answer.queries).await);
     }

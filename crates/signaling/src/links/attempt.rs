@@ -8,13 +8,12 @@ use std::time::Instant;
 
 use federation::decision::Connection;
 use federation::flow::{FlowFacts, FlowKind};
-use federation::partner::{PartnerKind, Standing};
 use federation::refusal;
 use federation::route::{RoutePlan, plan};
-use federation::verification::{Claim, Role, Rung, Verdict, judge};
+use federation::verification::{Role, Rung, Verdict, judge};
 use sip::{FlowId, Refusal};
 
-use super::{Attempt, Link, LinkKey, Rest, Stage, Waiter, check_standing};
+use super::{Attempt, Link, LinkKey, Rest, Stage, Waiter};
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::Core;
 use crate::waiting::Asker;
@@ -122,7 +121,7 @@ impl Core {
     /// Before the first byte: does the certificate prove the domain?
     fn judge_link(&mut self, now: Instant, key: LinkKey, attempt: Attempt, facts: FlowFacts) {
         // The table may have changed while we connected.
-        if let Some(refusal) = check_standing(&key.domain, self.partners.standing(&key.domain)) {
+        if let Err(refusal) = self.partners.standing(&key.domain).check(&key.domain) {
             self.drop_unproven(&facts);
             return self.fail_link(now, key, refusal);
         }
@@ -143,14 +142,7 @@ impl Core {
 
     /// Whether the certificate of a flow proves a domain, whose owner has this part in the handshake.
     pub(crate) fn judged(&self, now: Instant, facts: &FlowFacts, role: Role, domain: &str) -> Verdict {
-        let edge = match self.partners.standing(domain) {
-            Standing::Allowed(partner) => match &partner.kind {
-                PartnerKind::AllowedServer { edge } => Some(edge.as_str()),
-                PartnerKind::AllowedDomain | PartnerKind::Blocked => None,
-            },
-            _ => None,
-        };
-        let claim = Claim { domain, edge, trust: self.partners.trust(domain) };
+        let claim = self.partners.claim(domain);
         match facts.secure_certificate() {
             Some(certificate) => judge(certificate, role, &claim, self.discovery.lookup(now, domain)),
             None => Verdict::Failed(refusal::partner_certificate("the partner showed no certificate")),

@@ -1,6 +1,6 @@
 //! Who takes part: organisations, their partners and servers, users, phones and strangers.
 
-use federation::partner::{Partner, PartnerKind};
+use federation::partner::Partner;
 
 use super::form::{Form, Words};
 use super::run::Run;
@@ -12,6 +12,8 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "organisation DOMAIN with discovery", act: |run, words| organisation(run, words, true) },
     Form { pattern: "DOMAIN allows DOMAIN", act: |run, words| partner(run, words, allowed(words.text(1))) },
     Form { pattern: "DOMAIN allows DOMAIN at HOST", act: allows_at },
+    Form { pattern: "DOMAIN allows DOMAIN with TEXT", act: allows_with },
+    Form { pattern: "DOMAIN allows all below DOMAIN", act: allows_below },
     Form { pattern: "DOMAIN blocks DOMAIN", act: |run, words| partner(run, words, blocked(words.text(1))) },
     Form { pattern: "DOMAIN removes DOMAIN", act: removes },
     Form { pattern: "DOMAIN has the server HOST at ADDRESS with priority COUNT", act: server },
@@ -38,8 +40,16 @@ fn partner(run: &mut Run, words: &Words, partner: Partner) -> Result<(), String>
 }
 
 fn allows_at(run: &mut Run, words: &Words) -> Result<(), String> {
-    let kind = PartnerKind::AllowedServer { edge: words.text(2).to_owned() };
-    partner(run, words, Partner { kind, ..allowed(words.text(1)) })
+    partner(run, words, Partner::at(words.text(1), words.text(2)))
+}
+
+fn allows_with(run: &mut Run, words: &Words) -> Result<(), String> {
+    let modalities = words.text(2).parse().map_err(|error| format!("{error}"))?;
+    partner(run, words, Partner { modalities, ..allowed(words.text(1)) })
+}
+
+fn allows_below(run: &mut Run, words: &Words) -> Result<(), String> {
+    partner(run, words, allowed(&format!("*.{}", words.text(1))))
 }
 
 fn removes(run: &mut Run, words: &Words) -> Result<(), String> {

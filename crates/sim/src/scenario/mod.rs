@@ -3,6 +3,7 @@
 //! A file begins with its stage: the sentences that come before every play in it. A line that begins with `==` names a
 //! play. Lines that begin with `#` say why.
 
+mod access;
 mod acts;
 mod cast;
 mod closing;
@@ -34,5 +35,7 @@ pub fn all(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Every sentence that a play can say.
 pub fn forms() -> impl Iterator<Item = &'static Form> {
-    [cast::FORMS, acts::FORMS, expectations::FORMS, meetings::FORMS, troubles::FORMS].into_iter().flatten()
+    [cast::FORMS, access::FORMS, acts::FORMS, expectations::FORMS, meetings::FORMS, troubles::FORMS]
+        .into_iter()
+        .flatten()
 }

@@ -96,6 +96,12 @@ impl Run {
         self.sites_by_domain.insert(domain.to_owned(), site);
     }
 
+    /// The site serves this domain besides; where nobody does, it is the domain's.
+    pub(super) fn serve(&mut self, site: usize, domain: &str) {
+        self.world.serve(site, domain);
+        self.sites_by_domain.entry(domain.to_owned()).or_insert(site);
+    }
+
     pub(super) fn add_phone(&mut self, name: &str, phone: usize) {
         self.phones_by_name.insert(name.to_owned(), phone);
     }

@@ -53,6 +53,7 @@ words! {
     MalformedRequest       "malformed-request"       [400, 414, 505], Both,     "reading the request";
     MessageTooLarge        "message-too-large"       [413, 513],      Both,     "reading the request";
     TooManyHops            "too-many-hops"           [483],           Both,     "reading the request";
+    LoopDetected           "loop-detected"           [482],           Both,     "finding the user";
     OriginNotAllowed       "origin-not-allowed"      [403],           Users,    "opening a WebSocket";
     Overloaded             "overloaded"              [503],           Both,     "the server's limits";
     Draining               "draining"                [503],           Both,     "the server's end";
@@ -69,6 +70,10 @@ words! {
     DomainNotAllowed       "domain-not-allowed"      [403],           Both,     "the partner list";
     LookAlike              "look-alike"              [403],           Partners, "the ledger of discovered partners";
     RateLimited            "rate-limited"            [503],           Partners, "the ledger of discovered partners";
+    SourceUnverified       "source-unverified"       [403],           Partners, "admission and the external access policies";
+    FederationNotForUser   "federation-not-for-user" [403],           Users,    "the external access policies";
+    PartnerNotForUser      "partner-not-for-user"    [403],           Users,    "the external access policies";
+    ModalityNotAllowed     "modality-not-allowed"    [403],           Both,     "the external access policies";
     AuthenticationRequired "authentication-required" [401, 403, 407], Users,    "admission";
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
     IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";
@@ -80,8 +85,8 @@ words! {
     DialogUnknown          "dialog-unknown"          [481],           Both,     "a session of ours";
     ExtensionUnsupported   "extension-unsupported"   [420],           Both,     "routing and a session of ours";
     OffersCross            "offers-cross"            [491, 500],      Both,     "a session of ours";
-    UserUnknown            "user-unknown"            [404],           Both,     "finding the user";
-    UserUnavailable        "user-unavailable"        [480],           Partners, "finding the user";
+    UserUnknown            "user-unknown"            [404],           Both,     "finding the user and the external access policies";
+    UserUnavailable        "user-unavailable"        [480],           Partners, "finding the user and the external access policies";
     UserOffline            "user-offline"            [480],           Both,     "finding the user";
     NoSecureWay            "no-secure-way"           [480],           Both,     "finding the user";
     MailboxFull            "mailbox-full"            [486],           Both,     "storing a message";

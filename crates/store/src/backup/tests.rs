@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
-use federation::partner::{Partner, PartnerKind};
+use federation::partner::Partner;
 
 use super::*;
 
@@ -31,7 +31,7 @@ impl Place {
 
 fn add_partner(store: &Store, number: usize) {
     let domain = format!("partner{number}.example");
-    store.put_partner(&Partner { domain, kind: PartnerKind::AllowedDomain, comment: String::new() }, 1).unwrap();
+    store.put_partner(&Partner::allowed(domain), 1).unwrap();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A database of every earlier version, with rows in every table as that version wrote them, read by this one.
 
-use federation::partner::PartnerKind;
+use federation::external_access::Scope;
+use federation::partner::{Partner, PartnerKind, VerificationLevel};
 use messaging::MessageId;
 
 use super::*;
@@ -41,6 +42,16 @@ const ROWS: &[&str] = &[
     r#"INSERT INTO suspects VALUES ('CN=Some CA', '0a', 3000,
         '{"certificate":{"issuer":"CN=Some CA","serial":"0a"},"domains":["adatum.example"],"since_unix_ms":2000,
           "last_fault_unix_ms":3000,"users":[18446744073709551615]}');"#,
+    r#"UPDATE partners SET monitored = 1, verification = 'use-source-verification', modalities = 'messages, presence'
+        WHERE domain = 'fabrikam.example';
+    INSERT INTO providers VALUES ('cloud', 'edge.cloud.example',
+        '{"name":"cloud","edge":"edge.cloud.example:5071","enabled":true,"verification":"always-unverifiable",
+          "shared_address_space":true,"hosts_users":true,"comment":"theirs"}', 7);"#,
+    r#"INSERT INTO policies VALUES ('sales', '{"name":"sales","federation":true,"partners":{"only":["fabrikam.example"]},
+        "modalities":["messages","audio"]}');
+    INSERT INTO group_policies VALUES ('floor', 'sales');
+    INSERT INTO user_access VALUES ('alice@contoso.example', 'sales', 'floor');
+    INSERT INTO user_allows VALUES ('alice@contoso.example', 'bob@fabrikam.example');"#,
 ];
 
 /// As the server of that version left it.
@@ -126,9 +137,38 @@ fn check_suspects(store: &Store) {
     assert_eq!((suspects.len(), suspects[0].users.as_slice()), (1, [u64::MAX].as_slice()));
 }
 
+fn check_terms_and_providers(store: &Store) {
+    let fabrikam = store.partner("fabrikam.example").unwrap().unwrap().partner;
+    assert_eq!((fabrikam.monitored, fabrikam.verification), (true, VerificationLevel::UseSourceVerification));
+    assert_eq!(fabrikam.modalities.to_string(), "messages, presence");
+    // An entry of before keeps what it meant.
+    assert_eq!(store.partner("adatum.example").unwrap().unwrap().partner, Partner::allowed("adatum.example"));
+    let providers = store.providers().unwrap();
+    assert_eq!((providers.len(), providers[0].added_unix), (1, 7));
+    let cloud = &providers[0].provider;
+    assert_eq!((cloud.edge.as_str(), cloud.takes_missing_users()), ("edge.cloud.example:5071", true));
+}
+
+fn check_access(store: &Store) {
+    let alice = "alice@contoso.example".parse().unwrap();
+    let access = store.external_access().unwrap();
+    let (policy, scope) = access.policy_of(Some(&alice));
+    assert_eq!((policy.map(|policy| policy.name.as_str()), scope), (Some("sales"), Scope::User));
+    assert_eq!(policy.map(|policy| policy.modalities.to_string()).as_deref(), Some("messages, audio"));
+    assert!(access.lets_reach(&alice, "bob@fabrikam.example"));
+}
+
 /// What each step brought, looked at by what reads it.
-const CHECKS: &[fn(&Store)] =
-    &[check_users_partners_refusals, check_messages, check_meetings, check_calls, check_domain_trust, check_suspects];
+const CHECKS: &[fn(&Store)] = &[
+    check_users_partners_refusals,
+    check_messages,
+    check_meetings,
+    check_calls,
+    check_domain_trust,
+    check_suspects,
+    check_terms_and_providers,
+    check_access,
+];
 
 #[test]
 fn every_earlier_version_is_brought_up_to_date_and_read() {

@@ -6,7 +6,12 @@ use super::*;
 fn a_partner_is_admitted_by_the_domain_its_certificate_names() {
     let mut edge = Edge::new().with_certificate(&["fabrikam.com"], &[]);
     let admitted = edge.admitted(&invite_from_fabrikam());
-    let origin = Origin::Partner { domain: "fabrikam.com".into(), rung: Rung::Domain, standing: Tier::Allowed };
+    let origin = Origin::Partner {
+        domain: "fabrikam.com".into(),
+        rung: Rung::Domain,
+        standing: Tier::Allowed,
+        source: Source::default(),
+    };
     assert_eq!(admitted.origin(), &origin);
     assert_eq!((admitted.kind(), admitted.domain(), admitted.aor()), (FlowKind::Partner, "fabrikam.com", None));
 }
@@ -43,7 +48,12 @@ fn a_hoster_may_speak_for_several_domains_on_one_flow() {
     edge.kind = FlowKind::Partner;
     let other = initial("INVITE", "sip:dan@northwind.com", "sip:alice@contoso.com");
     let admitted = edge.admitted(&other);
-    let origin = Origin::Partner { domain: "northwind.com".into(), rung: Rung::EdgeFqdn, standing: Tier::Allowed };
+    let origin = Origin::Partner {
+        domain: "northwind.com".into(),
+        rung: Rung::EdgeFqdn,
+        standing: Tier::Allowed,
+        source: Source::default(),
+    };
     assert_eq!(admitted.origin(), &origin);
 }
 
@@ -84,7 +94,12 @@ fn an_unknown_domain_needs_discovery() {
     let mut edge = Edge::new().with_certificate(&["tailspin.com"], &[]);
     assert_eq!(edge.refused(&request), (403, "domain-not-allowed".into()));
     edge.partners = partners(true, true, []);
-    let origin = Origin::Partner { domain: "tailspin.com".into(), rung: Rung::Domain, standing: Tier::Discovered };
+    let origin = Origin::Partner {
+        domain: "tailspin.com".into(),
+        rung: Rung::Domain,
+        standing: Tier::Discovered,
+        source: Source::default(),
+    };
     assert_eq!(edge.admitted(&request).origin(), &origin);
 }
 
@@ -116,7 +131,12 @@ fn an_edge_name_needs_the_srv_answer_and_is_judged_by_it() {
     let question = edge.question(&invite_from_fabrikam());
     assert_eq!(question, Question::Srv { domain: "fabrikam.com".into() });
     edge.evidence.srv = Some(srv(&["sip.fabrikam.com"]));
-    let origin = Origin::Partner { domain: "fabrikam.com".into(), rung: Rung::EdgeInDomain, standing: Tier::Allowed };
+    let origin = Origin::Partner {
+        domain: "fabrikam.com".into(),
+        rung: Rung::EdgeInDomain,
+        standing: Tier::Allowed,
+        source: Source::default(),
+    };
     assert_eq!(edge.admitted(&invite_from_fabrikam()).origin(), &origin);
     for found in [srv(&["other.fabrikam.com"]), Err(SrvFailure::NoRecord), Err(SrvFailure::Timeout)] {
         edge.evidence.srv = Some(found);

@@ -18,7 +18,12 @@ use super::super::answers::{
 use crate::config::FederationSwitches;
 
 /// Everything but the connections, the decisions and the advice.
-pub(super) async fn gather(control: &Control, domain: String, entry: Option<PartnerAnswer>) -> PartnerDetail {
+/// With what the DNS said of it, as far as a worker remembers.
+pub(super) async fn gather(
+    control: &Control,
+    domain: String,
+    entry: Option<PartnerAnswer>,
+) -> (PartnerDetail, Option<SrvResult>) {
     let wanted = domain.clone();
     let look = move |core: &mut signaling::Core, now| {
         let ways: Vec<WayAnswer> = core.decisions().by_domain(&wanted).filter_map(way).collect();
@@ -36,7 +41,11 @@ pub(super) async fn gather(control: &Control, domain: String, entry: Option<Part
             }
         }
     }
-    PartnerDetail {
+    let srv = statuses.iter().find_map(|(_, status, _)| status.discovery.as_ref().map(|(srv, _)| srv.clone()));
+    let detail = PartnerDetail {
+        decided_by: None,
+        tier: None,
+        provider: None,
         meaning: String::new(),
         trust: TrustAnswer::default(),
         links: Vec::new(),
@@ -56,7 +65,8 @@ pub(super) async fn gather(control: &Control, domain: String, entry: Option<Part
         advice: Advice { verdict: String::new(), next: String::new(), side: Side::Nobody },
         domain,
         entry,
-    }
+    };
+    (detail, srv)
 }
 
 /// Where a remembered request went; the connection may have ended since.
@@ -112,7 +122,7 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: FederationSwitches) 
         .collect();
     detail.ways.retain(|way| up.contains(&way.target));
     let domain = &detail.domain;
-    let word = match &detail.entry {
+    let word = match detail.decided_by.as_ref().or(detail.entry.as_ref()) {
         _ if !switches.enabled => Some(Word::FederationOff),
         Some(PartnerAnswer { kind: PartnerWord::Blocked, .. }) => Some(Word::DomainBlocked),
         None if !switches.discovery => Some(Word::DomainNotAllowed),
@@ -214,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    const ON: FederationSwitches = FederationSwitches { enabled: true, discovery: true };
+    const ON: FederationSwitches = FederationSwitches { enabled: true, discovery: true, mark_source_verifiable: true };
 
     fn detail(decisions: Vec<(Direction, Outcome)>) -> PartnerDetail {
         let decision = |(direction, outcome)| DecisionAnswer {
@@ -230,6 +240,9 @@ mod tests {
             },
         };
         PartnerDetail {
+            decided_by: None,
+            tier: None,
+            provider: None,
             domain: "fabrikam.example".into(),
             entry: None,
             meaning: String::new(),
@@ -273,6 +286,7 @@ mod tests {
             domain: "fabrikam.example".into(),
             rung: federation::verification::Rung::Domain,
             standing: federation::admission::Tier::Allowed,
+            source: federation::admission::Source::default(),
         };
         let admitted = (Direction::Inbound, Outcome::Admitted { origin, rung: None });
         let unreachable = (Direction::Outbound, refused("partner-unreachable"));
@@ -301,7 +315,7 @@ mod tests {
     #[test]
     fn our_own_rules_and_a_server_that_fails_come_before_what_went_well() {
         let went_well = || vec![(Direction::Outbound, answered(200, None))];
-        let off = FederationSwitches { enabled: true, discovery: false };
+        let off = FederationSwitches { discovery: false, ..ON };
         assert_eq!(conclude(detail(went_well()), off).advice.side, Side::Ours);
         let mut troubled = detail(went_well());
         troubled.troubles.push(TroubleAnswer {

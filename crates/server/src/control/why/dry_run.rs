@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use federation::discovery::{SrvResult, order};
-use federation::partner::{Edge, Standing};
+use federation::external_access::{self, Crossing, PartnerScope, Policy};
+use federation::flow::Direction;
+use federation::modality::Modality;
+use federation::partner::Edge;
 use federation::route::{RoutePlan, plan};
 use net::Resolver;
 use signaling::escalation::{self, Ends, Way};
@@ -14,7 +17,7 @@ use super::super::advice::{self, Refuser};
 use super::super::answers::{Advice, Side, WhyAnswer, WhyStep};
 use super::super::error::ControlError;
 use super::super::users::registrations;
-use super::super::{Control, partners_of};
+use super::super::{Control, FederationTerms, partners_of};
 use super::story;
 use federation::partner::Partners;
 
@@ -64,6 +67,9 @@ impl DryRun<'_> {
         }
         let domain = to.domain();
         let partners = self.partners().await?;
+        if let Some(advice) = self.policy(&partners, from, domain, Direction::Outbound) {
+            return Ok(advice);
+        }
         let mut srv = None;
         loop {
             match plan(domain, partners.standing(domain), srv.as_ref(), &mut |_| 0) {
@@ -88,22 +94,45 @@ impl DryRun<'_> {
     async fn inbound(&mut self, from: &Aor, to: &Aor) -> Result<Advice, ControlError> {
         let domain = from.domain();
         let partners = self.partners().await?;
-        let word = match partners.standing(domain) {
-            Standing::FederationOff => Some(Word::FederationOff),
-            Standing::Blocked(_) => Some(Word::DomainBlocked),
-            Standing::Unknown => Some(Word::DomainNotAllowed),
-            Standing::Allowed(_) | Standing::Discovered => None,
-        };
-        if let Some(word) = word {
-            self.say(format!("refused by us: 403 {word}"), Vec::new());
-            return Ok(advice::for_refusal(word.as_str(), 403, Refuser::UsToPartner, domain));
+        if let Err(refusal) = partners.standing(domain).check(domain) {
+            self.say(format!("refused by us: 403 {}", refusal.word), vec![refusal.reason]);
+            return Ok(advice::for_refusal(refusal.word.as_str(), 403, Refuser::UsToPartner, domain));
         }
-        let edge = match partners.standing(domain) {
-            Standing::Allowed(partner) => partner.edge().and_then(Result::ok),
-            _ => None,
-        };
+        if let Some(advice) = self.policy(&partners, to, domain, Direction::Inbound) {
+            return Ok(advice);
+        }
+        let edge = partners.standing(domain).edge().and_then(|edge| edge.parse().ok());
         self.proofs(domain, edge).await?;
         self.recipient(to, Refuser::UsToPartner).await
+    }
+
+    /// What the policies say of a message between this user of ours and that domain; advice where they refuse it.
+    fn policy(&mut self, partners: &Partners, user: &Aor, domain: &str, direction: Direction) -> Option<Advice> {
+        let (policy, scope) = partners.access().policy_of(Some(user));
+        let policy = policy?;
+        let mut details = vec![format!("with: {}", policy.modalities)];
+        if let PartnerScope::Only(list) = &policy.partners {
+            details.push(format!("with these partners alone: {}", list.join(", ")));
+        }
+        if let Some(entry) = partners.standing(domain).entry() {
+            details.push(format!("the partner entry of {} lets pass: {}", entry.domain, entry.modalities));
+        }
+        if *policy != Policy::new(policy.name.as_str()) {
+            self.say(format!("the policy {} ({scope}) holds for {user}", policy.name), details);
+        }
+        let modalities = [Modality::Messages].into_iter().collect();
+        let (in_dialog, unverified_sender) = (false, None);
+        let crossing = Crossing { direction, user: Some(user), domain, modalities, in_dialog, unverified_sender };
+        let refusal = external_access::decide(partners, &crossing).err()?;
+        self.say(
+            format!("a message is refused by us: {} {}", refusal.status, refusal.word),
+            vec![refusal.reason.clone()],
+        );
+        let refuser = match direction {
+            Direction::Inbound => Refuser::UsToPartner,
+            Direction::Outbound => Refuser::UsToUser,
+        };
+        Some(advice::for_refusal(refusal.word.as_str(), refusal.status, refuser, domain))
     }
 
     /// What a server that speaks for the domain would have to show.
@@ -187,8 +216,8 @@ impl DryRun<'_> {
     }
 
     async fn partners(&self) -> Result<Partners, ControlError> {
-        let switches = self.control.0.config.federation;
-        let read = move |store: &store::Store| partners_of(store, switches.enabled, switches.discovery);
+        let terms = FederationTerms::of(&self.control.0.config);
+        let read = move |store: &store::Store| partners_of(store, &terms);
         Ok(self.control.0.store.read(read).await?)
     }
 

@@ -35,13 +35,19 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
     let DecisionRecord { method, from_domain, to_domain, outcome, spent_ms, .. } = &decision.record;
     let mut details = Vec::new();
     let sentence = match outcome {
-        Outcome::Admitted { origin: Origin::Partner { domain, rung, standing }, .. } => {
+        Outcome::Admitted { origin: Origin::Partner { domain, rung, standing, source }, .. } => {
             let standing = match standing {
                 Tier::Allowed => "it has an entry in our partner list",
                 Tier::Discovered => "it has no entry in our partner list, and discovery is on",
             };
             details.push(rung_sentence(rung.as_str()));
-            details.push(standing.to_owned());
+            details.push(match &source.provider {
+                Some(provider) => format!("it is a domain of the hosting provider {provider}"),
+                None => standing.to_owned(),
+            });
+            if !source.is_verified {
+                details.push("nobody vouches for who in it sends: only who lets the sender in is reached".to_owned());
+            }
             format!("{method} of {domain} for {to_domain} admitted: it comes from {domain} indeed")
         }
         Outcome::Admitted { origin: Origin::User { aor }, .. } => {

@@ -1,0 +1,160 @@
+//! `comity provider ...`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use clap::builder::BoolishValueParser;
+use federation::partner::{Provider, VerificationLevel};
+use server::control::answers::{NewProvider, ProviderAnswer, ProviderChange};
+use server::{domain, moment};
+
+use super::Global;
+use super::partner::yes_or_no;
+use super::terms::level;
+use crate::client::{Client, segment};
+use crate::configuration;
+use crate::failure::Failure;
+use crate::table::Columns;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  comity provider add cloud --edge edge.cloud.example
+  comity provider set cloud --verification always-unverifiable
+  comity provider set cloud --shared-address-space yes --hosts-users yes
+  comity provider list
+  comity provider remove cloud";
+
+#[derive(Debug, Subcommand)]
+pub enum ProviderCommand {
+    /// Enter a provider; a domain is its own when the domain's SRV records lead to this edge
+    #[command(after_help = "Example:\n  comity provider add cloud --edge edge.cloud.example")]
+    Add {
+        /// A name of your choice
+        name: String,
+        /// The name of the provider's edge, which is nobody else's
+        #[arg(long, value_name = "HOST[:PORT]", value_parser = domain::parse_edge)]
+        edge: String,
+        #[command(flatten)]
+        terms: ProviderTerms,
+    },
+    /// Change a provider; what is not named stays
+    #[command(after_help = "Example:\n  comity provider set cloud --enabled no")]
+    Set {
+        /// The provider's name
+        name: String,
+        /// The name of the provider's edge
+        #[arg(long, value_name = "HOST[:PORT]", value_parser = domain::parse_edge)]
+        edge: Option<String>,
+        #[command(flatten)]
+        terms: ProviderTerms,
+    },
+    /// List all providers
+    #[command(after_help = "Example:\n  comity provider list --json | jq '.[].edge'")]
+    List,
+    /// Remove a provider; its domains have to prove themselves then
+    #[command(after_help = "Example:\n  comity provider remove cloud")]
+    Remove {
+        /// The provider's name
+        name: String,
+    },
+}
+
+/// What is not typed is not said.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ProviderTerms {
+    /// Whether it counts
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    enabled: Option<bool>,
+    /// How far its word about a sender is believed
+    #[arg(long, value_name = "LEVEL", value_parser = level())]
+    verification: Option<VerificationLevel>,
+    /// Whether users of our own domains may be at home there
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    shared_address_space: Option<bool>,
+    /// Whether users of our domains who are not here are looked for there
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    hosts_users: Option<bool>,
+    /// A note for whoever reads the list
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+}
+
+impl ProviderTerms {
+    fn on(self, provider: Provider) -> NewProvider {
+        NewProvider {
+            edge: provider.edge,
+            enabled: self.enabled.unwrap_or(provider.enabled),
+            verification: self.verification.unwrap_or(provider.verification),
+            shared_address_space: self.shared_address_space.unwrap_or(provider.shared_address_space),
+            hosts_users: self.hosts_users.unwrap_or(provider.hosts_users),
+            comment: self.comment.unwrap_or(provider.comment),
+        }
+    }
+}
+
+pub async fn run(global: &Global, command: ProviderCommand) -> Result<ExitCode, Failure> {
+    let config = configuration::load_settings(global.config_file())?;
+    let mut client = Client::to_server_or_store(config).await?;
+    match command {
+        ProviderCommand::Add { name, edge, terms } => {
+            let new = terms.on(Provider::new(&name, edge));
+            put(global, &mut client, &name, &new).await
+        }
+        ProviderCommand::Set { name, edge, terms } => {
+            let known: Vec<ProviderAnswer> = client.get("/api/providers").await?;
+            let Some(found) = known.into_iter().find(|found| found.provider.name == name) else {
+                let error = format!("there is no hosting provider {name:?}");
+                return Err(Failure::new(error, "to see them: comity provider list"));
+            };
+            let provider = Provider { edge: edge.unwrap_or(found.provider.edge.clone()), ..found.provider };
+            put(global, &mut client, &name, &terms.on(provider)).await
+        }
+        ProviderCommand::List => list(global, &mut client).await,
+        ProviderCommand::Remove { name } => {
+            let change: ProviderChange = client.delete(&path(&name)).await?;
+            global.print(&change, || println!("the hosting provider {name} is removed"))
+        }
+    }
+}
+
+async fn put(global: &Global, client: &mut Client, name: &str, new: &NewProvider) -> Result<ExitCode, Failure> {
+    let change: ProviderChange = client.put(&path(name), new).await?;
+    global.print(&change, || {
+        let verb = if change.before.is_some() { "changed" } else { "entered" };
+        println!("the hosting provider {name} is {verb}, with its edge {}", new.edge);
+        if new.enabled && new.shared_address_space && new.hosts_users {
+            println!("users of our domains who are not here are looked for there");
+        }
+    })
+}
+
+async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure> {
+    let providers: Vec<ProviderAnswer> = client.get("/api/providers").await?;
+    global.print(&providers, || {
+        if providers.is_empty() {
+            return println!("no hosting providers; to enter one: comity provider add NAME --edge HOST");
+        }
+        let mut table = Columns::new(&["NAME", "EDGE", "ENABLED", "VERIFICATION", "OUR USERS", "SINCE", "COMMENT"]);
+        for ProviderAnswer { provider, added_unix } in &providers {
+            let ours = match (provider.shared_address_space, provider.hosts_users) {
+                (true, true) => "at home there",
+                (true, false) => "served there",
+                (false, _) => "-",
+            };
+            table.row([
+                provider.name.clone(),
+                provider.edge.clone(),
+                yes_or_no(provider.enabled).to_owned(),
+                provider.verification.to_string(),
+                ours.to_owned(),
+                moment::date(*added_unix),
+                provider.comment.clone(),
+            ]);
+        }
+        table.print();
+    })
+}
+
+fn path(name: &str) -> String {
+    format!("/api/providers/{}", segment(name))
+}

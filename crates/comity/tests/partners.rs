@@ -1,0 +1,155 @@
+//! Partner entries in full, hosting providers and external access policies, from the command line on the store.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod place;
+
+use place::Place;
+use serde_json::json;
+
+fn place() -> Place {
+    Place::new("tls = [\"127.0.0.1:5061\"]")
+}
+
+/// That a command failed with an error that begins so.
+fn told(answer: &place::Answer, error: &str) {
+    assert!(answer.code != Some(0) && answer.stderr.lines().any(|line| line.starts_with(error)), "{}", answer.stderr);
+}
+
+fn with_alice() -> Place {
+    let place = place();
+    place.run(&["user", "add", "alice@contoso.example", "--generate"]).ok();
+    place
+}
+
+#[test]
+fn the_terms_of_an_entry_are_changed_one_by_one() {
+    let place = place();
+    place.run(&["partner", "add", "fabrikam.example", "--edge", "sip.fabrikam.example", "--comment", "the bank"]).ok();
+    let set = ["partner", "set", "fabrikam.example", "--modalities", "messages,audio", "--verification"];
+    let changed = place.run(&[&set[..], &["always-unverifiable"]].concat()).ok().stdout;
+    assert_eq!(
+        changed,
+        "the entry of fabrikam.example is changed\n  \
+         verification: always-unverifiable (before: always-verifiable)\n  \
+         modalities: messages, audio (before: messages, presence, audio, video, sharing, files, meetings)\n"
+    );
+    let changed = place.run(&["partner", "set", "fabrikam.example", "--no-edge"]).ok().stdout;
+    assert!(changed.contains("kind: allowed domain (before: allowed server)"), "{changed}");
+    let entry = &place.run(&["partner", "list", "--json"]).ok().json()[0];
+    assert_eq!((&entry["edge"], &entry["comment"]), (&json!(null), &json!("the bank")));
+    assert_eq!(
+        (&entry["modalities"], &entry["verification"]),
+        (&json!(["messages", "audio"]), &json!("always-unverifiable"))
+    );
+    let shown = place.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    for line in
+        ["tier: allowed", "comment: the bank", "modalities: messages, audio", "verification: always-unverifiable"]
+    {
+        assert!(shown.contains(line), "{line} is missing in:\n{shown}");
+    }
+    told(&place.run(&["partner", "set", "fabrikam.example"]), "error: nothing to change was named");
+    told(
+        &place.run(&["partner", "set", "litware.example", "--no-edge"]),
+        "error: there is no entry for litware.example",
+    );
+    let wrong = place.run(&["partner", "set", "fabrikam.example", "--modalities", "smoke"]);
+    assert!(wrong.stderr.contains("\"smoke\" is none of messages, presence"), "{}", wrong.stderr);
+}
+
+#[test]
+fn an_entry_for_all_below_a_domain_decides_where_there_is_no_other() {
+    let place = place();
+    place.run(&["partner", "add", "*.fabrikam.example"]).ok();
+    place.run(&["partner", "block", "bad.fabrikam.example"]).ok();
+    let tier = |domain: &str| place.run(&["partner", "show", domain, "--json"]).ok().json()["tier"].clone();
+    assert_eq!(tier("de.fabrikam.example"), json!("allowed"));
+    assert_eq!(tier("bad.fabrikam.example"), json!("blocked"));
+    assert_eq!(tier("fabrikam.example"), json!(null));
+    let shown = place.run(&["partner", "show", "de.fabrikam.example"]).ok().stdout;
+    assert!(shown.contains("decided by the entry of *.fabrikam.example"), "{shown}");
+    place.run(&["partner", "remove", "*.fabrikam.example"]).ok();
+    assert_eq!(tier("de.fabrikam.example"), json!(null));
+}
+
+#[test]
+fn hosting_providers_are_entered_changed_listed_and_removed() {
+    let place = place();
+    let added = place.run(&["provider", "add", "cloud", "--edge", "Edge.cloud.example"]).ok().stdout;
+    assert_eq!(added, "the hosting provider cloud is entered, with its edge edge.cloud.example\n");
+    let shares = ["provider", "set", "cloud", "--shared-address-space", "yes", "--hosts-users", "yes"];
+    let changed = place.run(&shares).ok().stdout;
+    assert!(changed.ends_with("users of our domains who are not here are looked for there\n"), "{changed}");
+    let listed = place.run(&["provider", "list"]).ok().stdout;
+    assert!(listed.contains("edge.cloud.example") && listed.contains("at home there"), "{listed}");
+    place.run(&["partner", "add", "fabrikam.example", "--edge", "edge.cloud.example"]).fails(&[
+        "error: edge.cloud.example is the edge of the hosting provider cloud",
+        "next: a provider's domains are found by their SRV records: add the domain without --edge",
+    ]);
+    told(
+        &place.run(&["provider", "add", "other", "--edge", "edge.cloud.example"]),
+        "error: edge.cloud.example is the edge of",
+    );
+    told(
+        &place.run(&["provider", "set", "cloud", "--shared-address-space", "no"]),
+        "error: a provider hosts users of ours only in a shared address space",
+    );
+    place.run(&["provider", "remove", "cloud"]).ok();
+    assert_eq!(place.run(&["provider", "list", "--json"]).ok().json(), json!([]));
+    told(&place.run(&["provider", "remove", "cloud"]), "error: there is no hosting provider \"cloud\"");
+}
+
+#[test]
+fn policies_are_set_given_and_shown() {
+    let place = with_alice();
+    let alice = "alice@contoso.example";
+    let holds = || place.run(&["user", "access", alice, "--json"]).ok().json()["holds"].as_str().unwrap().to_owned();
+    assert_eq!(holds(), "organisation (the organisation's)");
+    let add =
+        ["policy", "add", "sales", "--partners", "fabrikam.example,*.litware.example", "--modalities", "messages"];
+    let added = place.run(&add).ok().stdout;
+    assert_eq!(
+        added,
+        "sales\n  federation: yes\n  partners: fabrikam.example, *.litware.example\n  modalities: messages\n  given to: nobody\n"
+    );
+    told(&place.run(&add), "error: there is a policy \"sales\" already");
+    place.run(&["policy", "group", "workers", "sales"]).ok();
+    place.run(&["user", "group", alice, "workers"]).ok();
+    assert_eq!(holds(), "sales (given to the group workers)");
+    place.run(&["user", "policy", alice, "organisation"]).ok();
+    assert_eq!(holds(), "organisation (given to the user)");
+    place.run(&["user", "policy", alice, "--none"]).ok();
+    let changed = place.run(&["policy", "set", "sales", "--federation", "no"]).ok().stdout;
+    assert!(changed.contains("federation: no\n  partners: fabrikam.example, *.litware.example\n"), "{changed}");
+    assert!(changed.ends_with("given to: group workers\n"), "{changed}");
+    told(&place.run(&["policy", "remove", "sales"]), "error: the policy sales is given to group workers");
+    told(&place.run(&["user", "policy", alice, "nothing"]), "error: there is no policy \"nothing\"");
+    place.run(&["policy", "group", "workers", "--none"]).ok();
+    assert_eq!(place.run(&["policy", "remove", "sales"]).ok().stdout, "the policy sales is removed\n");
+    assert!(place.run(&["policy", "list"]).ok().stdout.contains("organisation"));
+}
+
+#[test]
+fn a_dry_run_names_the_policy_and_what_it_refuses() {
+    let place = with_alice();
+    place.run(&["policy", "set", "organisation", "--modalities", "audio"]).ok();
+    place.run(&["partner", "add", "fabrikam.example", "--edge", "127.edge.example"]).ok();
+    let why = place.run(&["why", "--from", "alice@contoso.example", "--to", "bob@fabrikam.example", "--dry-run"]);
+    for line in ["the policy organisation (the organisation's) holds", "403 modality-not-allowed", "comity policy set"]
+    {
+        assert!(why.stdout.contains(line), "{line} is missing in:\n{}", why.stdout);
+    }
+}
+
+#[test]
+fn users_let_somebody_in_and_take_it_back() {
+    let place = with_alice();
+    let allow = ["user", "allow", "alice@contoso.example", "Bob@Fabrikam.example"];
+    assert_eq!(place.run(&allow).ok().stdout, "alice@contoso.example lets bob@fabrikam.example in\n");
+    assert_eq!(place.run(&allow).ok().stdout, "alice@contoso.example lets bob@fabrikam.example in already\n");
+    let shown = place.run(&["user", "access", "alice@contoso.example"]).ok().stdout;
+    assert!(shown.contains("lets in though nobody vouches for them: bob@fabrikam.example"), "{shown}");
+    let unallow = ["user", "unallow", "alice@contoso.example", "bob@fabrikam.example"];
+    assert_eq!(place.run(&unallow).ok().stdout, "alice@contoso.example no longer lets bob@fabrikam.example in\n");
+    told(&place.run(&["user", "allow", "nobody@contoso.example", "fabrikam.example"]), "error: there is no user");
+}

@@ -1,0 +1,127 @@
+//! Hosting providers, shared address space, and the word of a sender.
+
+use super::*;
+use crate::partner::{Provider, VerificationLevel};
+
+/// fabrikam.com is allowed, cloud's edge is edge.cloud.example and shares our domains.
+fn edge_of_cloud(discovery: bool, level: VerificationLevel) -> Edge {
+    let mut edge = Edge::new().with_certificate(&[], &["edge.cloud.example"]);
+    let cloud = Provider {
+        verification: level,
+        shared_address_space: true,
+        hosts_users: true,
+        ..Provider::new("cloud", "edge.cloud.example")
+    };
+    edge.partners = partners(true, discovery, [("fabrikam.com", PartnerKind::AllowedDomain)])
+        .with_providers(vec![cloud], &edge.organisation.domains);
+    edge.evidence.srv = Some(srv(&["edge.cloud.example"]));
+    edge
+}
+
+fn verifiable(discovery: bool) -> Edge {
+    edge_of_cloud(discovery, VerificationLevel::AlwaysVerifiable)
+}
+
+fn source(is_verified: bool) -> Source {
+    Source { provider: Some("cloud".into()), is_verified }
+}
+
+#[test]
+fn a_domain_whose_records_lead_to_the_provider_is_admitted_by_it() {
+    let origin = |domain: &str| Origin::Partner {
+        domain: domain.into(),
+        rung: Rung::EdgeFqdn,
+        standing: Tier::Allowed,
+        source: source(true),
+    };
+    assert_eq!(verifiable(false).admitted(&invite_from_fabrikam()).origin(), &origin("fabrikam.com"));
+    let unlisted = initial("INVITE", "sip:x@tailspin.com", "sip:alice@contoso.com");
+    assert_eq!(verifiable(false).refused(&unlisted), (403, "domain-not-allowed".into()));
+    assert_eq!(verifiable(true).admitted(&unlisted).origin(), &origin("tailspin.com"));
+}
+
+#[test]
+fn a_domain_whose_records_lead_elsewhere_is_not() {
+    let mut edge = verifiable(true);
+    edge.evidence.srv = None;
+    assert_eq!(edge.question(&invite_from_fabrikam()), Question::Srv { domain: "fabrikam.com".into() });
+    edge.evidence.srv = Some(srv(&["edge.fabrikam.com"]));
+    assert_eq!(edge.refused(&invite_from_fabrikam()), (403, "certificate-name".into()));
+}
+
+#[test]
+fn who_is_not_here_may_come_from_the_sharing_provider_and_only_from_there() {
+    let hosted = initial("INVITE", "sip:dora@contoso.com", "sip:alice@contoso.com");
+    let mut edge = verifiable(false).with_kind(FlowKind::Partner);
+    assert!(matches!(edge.question(&hosted), Question::Credentials(aor) if aor.user() == "dora"));
+    edge.evidence.credentials = Some(None);
+    let origin = Origin::Partner {
+        domain: "contoso.com".into(),
+        rung: Rung::EdgeFqdn,
+        standing: Tier::Allowed,
+        source: source(true),
+    };
+    assert_eq!(edge.admitted(&hosted).origin(), &origin);
+    // Of somebody who is at home here.
+    edge.evidence.credentials = Some(Some(sip::auth::Ha1::new("dora", "contoso.com", "secret")));
+    assert_eq!(edge.refused(&hosted), (403, "mixed-traffic".into()));
+    // Nobody registers from there, and nothing is relayed elsewhere.
+    edge.evidence.credentials = Some(None);
+    let register = initial("REGISTER", "sip:dora@contoso.com", "sip:contoso.com");
+    assert_eq!(edge.refused(&register), (403, "relay-denied".into()));
+    let elsewhere = initial("INVITE", "sip:dora@contoso.com", "sip:bob@fabrikam.com");
+    assert_eq!(edge.refused(&elsewhere), (403, "relay-denied".into()));
+    // Another partner's connection.
+    let mut other = verifiable(false).with_certificate(&[], &["fabrikam.com"]).with_kind(FlowKind::Partner);
+    other.evidence.credentials = Some(None);
+    assert_eq!(other.refused(&hosted), (403, "mixed-traffic".into()));
+    // A certificate of nobody we trust, with the provider's name.
+    let mut forged = verifiable(false);
+    let mut bad = certificate(&[], &["edge.cloud.example"]);
+    bad.chain = Err(Why::UnknownIssuer);
+    forged.facts.certificate = Some(Arc::new(bad));
+    forged.evidence.credentials = Some(None);
+    assert_eq!(forged.refused(&hosted), (403, "certificate-untrusted".into()));
+}
+
+#[test]
+fn a_disabled_or_unsharing_provider_speaks_for_none_of_ours() {
+    let hosted = initial("INVITE", "sip:dora@contoso.com", "sip:alice@contoso.com");
+    let off = Provider { enabled: false, shared_address_space: true, ..Provider::new("cloud", "edge.cloud.example") };
+    for provider in [off, Provider::new("cloud", "edge.cloud.example")] {
+        let mut edge = verifiable(false).with_kind(FlowKind::Partner);
+        edge.partners = partners(true, true, []).with_providers(vec![provider], &edge.organisation.domains);
+        edge.evidence.credentials = Some(None);
+        assert_eq!(edge.refused(&hosted), (403, "mixed-traffic".into()));
+    }
+}
+
+#[test]
+fn the_level_says_whether_the_sender_is_vouched_for() {
+    let says = |value: &str| {
+        let line = format!("\r\nms-asserted-verification-level: {value}\r\nCall-ID:");
+        invite_from_fabrikam().replacen("\r\nCall-ID:", &line, 1)
+    };
+    let plain = invite_from_fabrikam();
+    let judged = |level, request: &str| match edge_of_cloud(false, level).admit(request) {
+        Decision::Admitted(admitted) => match admitted.origin() {
+            Origin::Partner { source, .. } => source.is_verified.to_string(),
+            Origin::User { .. } => "a user".to_owned(),
+        },
+        Decision::Refused(refusal) => refusal.word.to_string(),
+        Decision::Needs(question) => format!("{question:?}"),
+    };
+    let (verified, unverified) =
+        (says("ms-source-verified-user=verified"), says("ms-source-verified-user=\"unverified\""));
+    for (level, request, expected) in [
+        (VerificationLevel::AlwaysVerifiable, &plain, "true"),
+        (VerificationLevel::AlwaysVerifiable, &unverified, "true"),
+        (VerificationLevel::AlwaysUnverifiable, &verified, "false"),
+        (VerificationLevel::UseSourceVerification, &verified, "true"),
+        (VerificationLevel::UseSourceVerification, &unverified, "false"),
+        (VerificationLevel::UseSourceVerification, &plain, "source-unverified"),
+        (VerificationLevel::UseSourceVerification, &says("whatever"), "source-unverified"),
+    ] {
+        assert_eq!(judged(level, request), expected, "{level} {request}");
+    }
+}

@@ -1,0 +1,226 @@
+//! Who of ours may speak to whom outside, and how: the external access policies, and the one decision about a request
+//! that crosses the border, whichever way it goes.
+//!
+//! A user's own policy counts alone, else that of the user's group, else the organisation's: nothing is merged. What
+//! the partner's entry allows is asked besides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sip::aor::Aor;
+use sip::refusal::{Refusal, Word};
+
+use crate::domain_name;
+use crate::flow::Direction;
+use crate::modality::Modalities;
+use crate::partner::{Partner, Partners};
+
+/// The name of the policy that holds where no other was given; it is always there.
+pub const ORGANISATION: &str = "organisation";
+
+/// What users may do with people of other organisations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    pub name: String,
+    /// Whether they may at all. To a partner, a user who may not is no user.
+    pub federation: bool,
+    pub partners: PartnerScope,
+    pub modalities: Modalities,
+}
+
+/// With which partners.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartnerScope {
+    #[default]
+    All,
+    /// Domains, and `*.` with a domain for all that is below it.
+    Only(Vec<String>),
+}
+
+impl PartnerScope {
+    pub fn contains(&self, domain: &str) -> bool {
+        match self {
+            PartnerScope::All => true,
+            PartnerScope::Only(list) => list.iter().any(|entry| matches(entry, domain)),
+        }
+    }
+}
+
+/// Whether an entry, exact or with a star, is about the domain.
+fn matches(entry: &str, domain: &str) -> bool {
+    match entry.strip_prefix("*.") {
+        Some(parent) => domain_name::is_below(domain, parent),
+        None => domain_name::same(entry, domain),
+    }
+}
+
+impl Policy {
+    /// A policy that allows everything.
+    pub fn new(name: impl Into<String>) -> Policy {
+        Policy { name: name.into(), federation: true, partners: PartnerScope::All, modalities: Modalities::ALL }
+    }
+}
+
+/// Every policy, to whom each was given, and whom users let reach them unverified.
+#[derive(Clone, Debug, Default)]
+pub struct ExternalAccess {
+    policies_by_name: BTreeMap<String, Policy>,
+    policy_names_by_user: BTreeMap<Aor, String>,
+    policy_names_by_group: BTreeMap<String, String>,
+    groups_by_user: BTreeMap<Aor, String>,
+    allowed_by_user: BTreeMap<Aor, BTreeSet<String>>,
+}
+
+impl ExternalAccess {
+    pub fn new(policies: impl IntoIterator<Item = Policy>) -> ExternalAccess {
+        let named = |policy: Policy| (policy.name.clone(), policy);
+        ExternalAccess { policies_by_name: policies.into_iter().map(named).collect(), ..ExternalAccess::default() }
+    }
+
+    /// In place of the one of its name.
+    pub fn put_policy(&mut self, policy: Policy) {
+        self.policies_by_name.insert(policy.name.clone(), policy);
+    }
+
+    pub fn give_to_user(&mut self, user: Aor, policy: impl Into<String>) {
+        self.policy_names_by_user.insert(user, policy.into());
+    }
+
+    pub fn give_to_group(&mut self, group: impl Into<String>, policy: impl Into<String>) {
+        self.policy_names_by_group.insert(group.into(), policy.into());
+    }
+
+    pub fn put_into_group(&mut self, user: Aor, group: impl Into<String>) {
+        self.groups_by_user.insert(user, group.into());
+    }
+
+    /// The user lets an address, or all of a domain, in without proof of who sends.
+    pub fn let_reach(&mut self, user: Aor, who: &str) {
+        self.allowed_by_user.entry(user).or_default().insert(who.to_ascii_lowercase());
+    }
+
+    /// The policy that holds for a user, and by what; for `None`, the organisation's.
+    pub fn policy_of(&self, user: Option<&Aor>) -> (Option<&Policy>, Scope) {
+        let own = user.and_then(|user| self.policy_names_by_user.get(user));
+        if let Some(policy) = own.and_then(|name| self.policies_by_name.get(name)) {
+            return (Some(policy), Scope::User);
+        }
+        let group = user.and_then(|user| self.groups_by_user.get(user));
+        let given = group.and_then(|group| self.policy_names_by_group.get(group));
+        if let (Some(policy), Some(group)) = (given.and_then(|name| self.policies_by_name.get(name)), group) {
+            return (Some(policy), Scope::Group(group.clone()));
+        }
+        (self.policies_by_name.get(ORGANISATION), Scope::Organisation)
+    }
+
+    /// Whether the user lets this address in.
+    pub fn lets_reach(&self, user: &Aor, sender: &str) -> bool {
+        let sender = sender.to_ascii_lowercase();
+        let domain = sender.rsplit_once('@').map_or(sender.as_str(), |(_, domain)| domain);
+        let is_let = |entry: &String| *entry == sender || matches(entry, domain);
+        self.allowed_by_user.get(user).is_some_and(|allowed| allowed.iter().any(is_let))
+    }
+}
+
+/// By what a policy holds for a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    User,
+    Group(String),
+    Organisation,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Scope::User => f.write_str("given to the user"),
+            Scope::Group(group) => write!(f, "given to the group {group}"),
+            Scope::Organisation => f.write_str("the organisation's"),
+        }
+    }
+}
+
+/// A request between a user of ours and somebody of another organisation.
+#[derive(Clone, Debug)]
+pub struct Crossing<'a> {
+    pub direction: Direction,
+    /// `None`: for nobody in particular, such as a meeting.
+    pub user: Option<&'a Aor>,
+    /// The other organisation's domain.
+    pub domain: &'a str,
+    pub modalities: Modalities,
+    /// It belongs to a dialog that was let in: only what it adds is asked about.
+    pub in_dialog: bool,
+    /// From outside, by a sender whose name nobody vouches for: `user@domain`.
+    pub unverified_sender: Option<&'a str>,
+}
+
+/// Decides; the first refusal wins.
+///
+/// # Errors
+/// `user-unknown` to a partner whose user may not reach ours, as for a user who does not exist; `federation-not-for-user`
+/// and `partner-not-for-user` to our own; `modality-not-allowed` and `source-unverified` to both.
+pub fn decide(partners: &Partners, crossing: &Crossing<'_>) -> Result<(), Refusal> {
+    if let (Some(policy), scope) = partners.access().policy_of(crossing.user) {
+        if !crossing.in_dialog {
+            check_federation(policy, &scope, crossing)?;
+        }
+        let whose = || format!("the policy {} ({scope})", policy.name);
+        check_modalities(policy.modalities, crossing, whose)?;
+    }
+    if let Some(entry) = partners.standing(crossing.domain).entry() {
+        check_modalities(entry.modalities, crossing, || entry_named(entry))?;
+    }
+    check_sender(partners.access(), crossing)
+}
+
+fn entry_named(entry: &Partner) -> String {
+    format!("the partner entry of {}", entry.domain)
+}
+
+fn check_federation(policy: &Policy, scope: &Scope, crossing: &Crossing<'_>) -> Result<(), Refusal> {
+    let Crossing { direction, domain, .. } = crossing;
+    let (word, why) = if !policy.federation {
+        (Word::FederationNotForUser, "allows no federation".to_owned())
+    } else if !policy.partners.contains(domain) {
+        (Word::PartnerNotForUser, format!("does not name {domain}"))
+    } else {
+        return Ok(());
+    };
+    let reason = format!("the policy {} ({scope}) {why}", policy.name);
+    Err(match direction {
+        Direction::Outbound => Refusal::new(403, word, reason),
+        // A stranger learns nothing of who is here.
+        Direction::Inbound => Refusal::new(404, Word::UserUnknown, format!("{word}: {reason}")),
+    })
+}
+
+fn check_modalities(
+    allowed: Modalities,
+    crossing: &Crossing<'_>,
+    whose: impl FnOnce() -> String,
+) -> Result<(), Refusal> {
+    match crossing.modalities.first_beyond(allowed) {
+        None => Ok(()),
+        Some(beyond) => {
+            let reason = format!("{} allows {allowed}, not {}", whose(), beyond.as_str());
+            Err(Refusal::new(403, Word::ModalityNotAllowed, reason))
+        }
+    }
+}
+
+/// The same answer for a user who does not exist: nobody is on a list of his.
+fn check_sender(access: &ExternalAccess, crossing: &Crossing<'_>) -> Result<(), Refusal> {
+    let Some(sender) = crossing.unverified_sender.filter(|_| !crossing.in_dialog) else { return Ok(()) };
+    match crossing.user {
+        Some(user) if access.lets_reach(user, sender) => Ok(()),
+        _ => {
+            let reason = format!("nobody vouches for {sender}, whom the user has not allowed");
+            Err(Refusal::new(403, Word::SourceUnverified, reason))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

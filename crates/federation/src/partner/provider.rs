@@ -1,0 +1,97 @@
+//! Hosting providers, and how far the word of a sender is believed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Edge, EdgeError};
+use crate::discovery::SrvResult;
+use crate::domain_name;
+
+/// Somebody whose edge serves many domains. A domain is of a provider when its own entry names no edge and its SRV
+/// records lead to the provider's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provider {
+    pub name: String,
+    /// "host" or "host:port"; the host is nobody else's edge.
+    pub edge: String,
+    /// A provider that is not is as if it were not there.
+    pub enabled: bool,
+    pub verification: VerificationLevel,
+    /// Users of our own domains may be at home at the provider.
+    pub shared_address_space: bool,
+    /// The provider answers for users of our domains who do not exist here; else it runs another service for ours.
+    pub hosts_users: bool,
+    pub comment: String,
+}
+
+impl Provider {
+    /// An enabled one that shares nothing.
+    pub fn new(name: impl Into<String>, edge: impl Into<String>) -> Provider {
+        Provider {
+            name: name.into(),
+            edge: edge.into(),
+            enabled: true,
+            verification: VerificationLevel::AlwaysVerifiable,
+            shared_address_space: false,
+            hosts_users: false,
+            comment: String::new(),
+        }
+    }
+
+    /// # Errors
+    /// Where the edge is none.
+    pub fn edge(&self) -> Result<Edge, EdgeError> {
+        self.edge.parse()
+    }
+
+    /// Whether one of the records leads to this provider's edge.
+    pub fn is_led_to(&self, srv: &SrvResult) -> bool {
+        let (Ok(edge), Ok(answer)) = (self.edge(), srv) else { return false };
+        answer.targets.iter().any(|target| domain_name::same(&target.host, &edge.host))
+    }
+
+    /// Whether users who are not here are looked for there.
+    pub fn takes_missing_users(&self) -> bool {
+        self.enabled && self.shared_address_space && self.hosts_users
+    }
+}
+
+/// How far we believe that who sends is who he says, beyond the proof of his domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerificationLevel {
+    /// Every message counts as verified.
+    #[default]
+    AlwaysVerifiable,
+    /// None does: only those reach a user whom the user allows.
+    AlwaysUnverifiable,
+    /// What `ms-asserted-verification-level` says; a message that says nothing is refused.
+    UseSourceVerification,
+}
+
+impl VerificationLevel {
+    pub const ALL: [VerificationLevel; 3] = [
+        VerificationLevel::AlwaysVerifiable,
+        VerificationLevel::AlwaysUnverifiable,
+        VerificationLevel::UseSourceVerification,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            VerificationLevel::AlwaysVerifiable => "always-verifiable",
+            VerificationLevel::AlwaysUnverifiable => "always-unverifiable",
+            VerificationLevel::UseSourceVerification => "use-source-verification",
+        }
+    }
+
+    pub fn named(text: &str) -> Option<VerificationLevel> {
+        VerificationLevel::ALL.into_iter().find(|level| level.as_str() == text)
+    }
+}
+
+impl fmt::Display for VerificationLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,239 @@
+//! The table of partners: entries, providers and switches, and what they mean for a domain.
+
+use std::collections::BTreeMap;
+
+use sip::refusal::Refusal;
+
+use super::{Partner, PartnerKind, Provider};
+use crate::admission::Tier;
+use crate::discovery::SrvResult;
+use crate::domain_name;
+use crate::external_access::ExternalAccess;
+use crate::refusal;
+use crate::trust::{DomainTrust, Names};
+use crate::verification::{Claim, Rung, provider_named};
+
+/// All that an administrator decided about other organisations, as every worker has it.
+#[derive(Clone, Debug)]
+pub struct Partners {
+    partners_by_domain: BTreeMap<String, Partner>,
+    /// Entries of `*.domain`, by that domain.
+    partners_below: BTreeMap<String, Partner>,
+    trust_by_domain: BTreeMap<String, DomainTrust>,
+    /// The enabled ones.
+    providers: Vec<Provider>,
+    own_domains: Vec<String>,
+    access: ExternalAccess,
+    federation: bool,
+    discovery: bool,
+    mark_source_verifiable: bool,
+}
+
+/// How a foreign domain stands with us.
+#[derive(Clone, Copy, Debug)]
+pub enum Standing<'a> {
+    Allowed(&'a Partner),
+    Blocked(&'a Partner),
+    /// Not listed, and partner discovery is on.
+    Discovered,
+    /// A domain of our own, some of whose users are at home at this provider.
+    Shared(&'a Provider),
+    /// Not listed, and partner discovery is off.
+    Unknown,
+    /// The master switch is off: every foreign domain stands like this.
+    FederationOff,
+}
+
+impl<'a> Standing<'a> {
+    /// The tier of a domain that may pass.
+    ///
+    /// # Errors
+    /// The refusal of one that may not.
+    pub fn check(self, domain: &str) -> Result<Tier, Refusal> {
+        match self {
+            Standing::Allowed(_) | Standing::Shared(_) => Ok(Tier::Allowed),
+            Standing::Discovered => Ok(Tier::Discovered),
+            Standing::Blocked(_) => Err(refusal::domain_blocked(domain)),
+            Standing::Unknown => Err(refusal::domain_not_allowed(domain)),
+            Standing::FederationOff => Err(refusal::federation_off()),
+        }
+    }
+
+    /// The edge that the configuration names, as it is written; `None` when it is to be found by SRV.
+    pub fn edge(self) -> Option<&'a str> {
+        match self {
+            Standing::Allowed(Partner { kind: PartnerKind::AllowedServer { edge }, .. }) => Some(edge),
+            Standing::Shared(provider) => Some(&provider.edge),
+            _ => None,
+        }
+    }
+
+    /// The entry that decides.
+    pub fn entry(self) -> Option<&'a Partner> {
+        match self {
+            Standing::Allowed(partner) | Standing::Blocked(partner) => Some(partner),
+            _ => None,
+        }
+    }
+
+    /// Whether a connection judged by the one would be judged alike by the other; a comment makes no difference.
+    pub fn is_alike(self, other: Standing<'_>) -> bool {
+        match (self, other) {
+            (Standing::Allowed(one), Standing::Allowed(other)) => one.kind == other.kind,
+            (Standing::Shared(one), Standing::Shared(other)) => one.edge == other.edge,
+            (Standing::Discovered, Standing::Discovered) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Partners {
+    /// Of several entries for one domain a block wins, else the last.
+    pub fn new(list: Vec<Partner>, federation: bool, discovery: bool) -> Partners {
+        let (mut partners_by_domain, mut partners_below) = (BTreeMap::new(), BTreeMap::new());
+        for partner in list {
+            let domain = domain_name::canonical(&partner.domain);
+            let (entries, domain) = match domain.strip_prefix("*.") {
+                Some(parent) => (&mut partners_below, parent.to_owned()),
+                None => (&mut partners_by_domain, domain),
+            };
+            if !entries.get(&domain).is_some_and(Partner::is_blocked) {
+                entries.insert(domain, partner);
+            }
+        }
+        Partners {
+            partners_by_domain,
+            partners_below,
+            trust_by_domain: BTreeMap::new(),
+            providers: Vec::new(),
+            own_domains: Vec::new(),
+            access: ExternalAccess::default(),
+            federation,
+            discovery,
+            mark_source_verifiable: true,
+        }
+    }
+
+    /// These, with what was said of domains' certificates; a domain need not have an entry for that.
+    pub fn with_trust(mut self, trust: impl IntoIterator<Item = (String, DomainTrust)>) -> Partners {
+        self.trust_by_domain =
+            trust.into_iter().map(|(domain, trust)| (domain_name::canonical(&domain), trust)).collect();
+        self
+    }
+
+    /// What was said of exactly this domain's certificates.
+    pub fn trust(&self, domain: &str) -> &DomainTrust {
+        self.trust_by_domain.get(&domain_name::canonical(domain)).unwrap_or(&NOTHING_SAID)
+    }
+
+    /// With these providers, and our own domains, whose users they may share.
+    pub fn with_providers(mut self, providers: Vec<Provider>, own_domains: &[String]) -> Partners {
+        self.providers = providers.into_iter().filter(|provider| provider.enabled).collect();
+        self.own_domains = own_domains.iter().map(|domain| domain_name::canonical(domain)).collect();
+        self
+    }
+
+    /// With these policies about our users.
+    pub fn with_access(mut self, access: ExternalAccess) -> Partners {
+        self.access = access;
+        self
+    }
+
+    /// Whether what our users send is marked as verified.
+    pub fn with_source_marked(mut self, is_marked: bool) -> Partners {
+        self.mark_source_verifiable = is_marked;
+        self
+    }
+
+    pub fn marks_source(&self) -> bool {
+        self.mark_source_verifiable
+    }
+
+    pub fn access(&self) -> &ExternalAccess {
+        &self.access
+    }
+
+    /// The standing of this domain: by its own entry, else by the entry of `*.` the nearest domain above it. A block
+    /// among all of these wins.
+    pub fn standing(&self, domain: &str) -> Standing<'_> {
+        if !self.federation {
+            return Standing::FederationOff;
+        }
+        let domain = domain_name::canonical(domain);
+        // Whatever a `*.` above it says: it is ours.
+        if self.own_domains.contains(&domain) {
+            return self.shared_address_space().map_or(Standing::Unknown, Standing::Shared);
+        }
+        let mut allowed = None;
+        for entry in self.entries(&domain) {
+            if entry.is_blocked() {
+                return Standing::Blocked(entry);
+            }
+            allowed = allowed.or(Some(entry));
+        }
+        match allowed {
+            Some(partner) => Standing::Allowed(partner),
+            None if self.discovery => Standing::Discovered,
+            None => Standing::Unknown,
+        }
+    }
+
+    /// Every entry that is about this domain, the most exact first.
+    fn entries<'a, 'b>(&'a self, domain: &'b str) -> impl Iterator<Item = &'a Partner> + use<'a, 'b> {
+        let above = std::iter::successors(domain_name::parent(domain), |name| domain_name::parent(name));
+        let below = above.filter_map(|name| self.partners_below.get(name));
+        self.partners_by_domain.get(domain).into_iter().chain(below)
+    }
+
+    /// The provider where users of our own domains may be at home.
+    pub fn shared_address_space(&self) -> Option<&Provider> {
+        let mut shared = self.providers.iter().filter(|provider| provider.shared_address_space);
+        let first = shared.next();
+        self.providers.iter().find(|provider| provider.takes_missing_users()).or(first)
+    }
+
+    /// What a certificate is judged by that is to prove the domain.
+    pub fn claim<'a>(&'a self, domain: &'a str) -> Claim<'a> {
+        let edge = self.standing(domain).edge();
+        let providers = if edge.is_some() { &[] } else { self.providers.as_slice() };
+        Claim { domain, edge, trust: self.trust(domain), providers }
+    }
+
+    /// The provider by whose edge a domain was proven, if it was.
+    pub fn provider_behind(&self, domain: &str, rung: Rung, names: &Names) -> Option<&Provider> {
+        match self.standing(domain) {
+            Standing::Shared(provider) => Some(provider),
+            standing if standing.edge().is_some() || rung != Rung::EdgeFqdn => None,
+            _ => provider_named(names, &self.providers),
+        }
+    }
+
+    /// The provider that shares our address space, where a certificate names its edge.
+    pub fn sharer_named(&self, names: &Names) -> Option<&Provider> {
+        let provider = self.shared_address_space()?;
+        provider_named(names, std::slice::from_ref(provider))
+    }
+
+    /// The provider to which the records of this domain lead, unless its own entry names an edge.
+    pub fn provider_of(&self, domain: &str, srv: &SrvResult) -> Option<&Provider> {
+        match self.standing(domain) {
+            Standing::Shared(provider) => Some(provider),
+            standing if standing.edge().is_some() => None,
+            _ => self.providers.iter().find(|provider| provider.is_led_to(srv)),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Partner> {
+        self.partners_by_domain.values().chain(self.partners_below.values())
+    }
+
+    /// The enabled ones.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.iter()
+    }
+}
+
+static NOTHING_SAID: DomainTrust = DomainTrust { pins: Vec::new(), anchors: Vec::new() };
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use std::time::Duration;
+
+use super::*;
+use crate::discovery::{SrvAnswer, SrvTarget};
+
+fn standing(partners: &Partners, domain: &str) -> String {
+    match partners.standing(domain) {
+        Standing::Allowed(entry) => format!("allowed by {}", entry.domain),
+        Standing::Blocked(entry) => format!("blocked by {}", entry.domain),
+        Standing::Shared(provider) => format!("shared with {}", provider.name),
+        Standing::Discovered => "discovered".to_owned(),
+        Standing::Unknown => "unknown".to_owned(),
+        Standing::FederationOff => "off".to_owned(),
+    }
+}
+
+#[test]
+fn a_block_wins_over_an_allowance_of_the_same_domain() {
+    for list in [
+        vec![Partner::blocked("a.example"), Partner::allowed("A.example.")],
+        vec![Partner::allowed("a.example"), Partner::blocked("a.example")],
+    ] {
+        assert_eq!(standing(&Partners::new(list, true, true), "a.example"), "blocked by a.example");
+    }
+}
+
+#[test]
+fn an_unlisted_domain_is_discovered_only_when_discovery_is_on() {
+    assert_eq!(standing(&Partners::new(vec![], true, true), "a.example"), "discovered");
+    assert_eq!(standing(&Partners::new(vec![], true, false), "a.example"), "unknown");
+}
+
+#[test]
+fn an_entry_says_nothing_about_subdomains() {
+    let partners = Partners::new(vec![Partner::allowed("a.example")], true, false);
+    assert_eq!(standing(&partners, "A.EXAMPLE."), "allowed by a.example");
+    assert_eq!(standing(&partners, "b.a.example"), "unknown");
+    assert_eq!(standing(&partners, "example"), "unknown");
+}
+
+#[test]
+fn a_star_is_about_all_below_and_the_most_exact_entry_decides() {
+    let list = vec![
+        Partner::allowed("*.a.example"),
+        Partner::at("*.b.a.example", "edge.example"),
+        Partner::allowed("c.b.a.example"),
+    ];
+    let partners = Partners::new(list, true, false);
+    assert_eq!(standing(&partners, "a.example"), "unknown");
+    assert_eq!(standing(&partners, "x.a.example"), "allowed by *.a.example");
+    assert_eq!(standing(&partners, "b.a.example"), "allowed by *.a.example");
+    assert_eq!(standing(&partners, "X.y.b.A.example."), "allowed by *.b.a.example");
+    assert_eq!(standing(&partners, "c.b.a.example"), "allowed by c.b.a.example");
+    assert_eq!(standing(&partners, "xa.example"), "unknown");
+}
+
+#[test]
+fn a_block_far_above_wins_over_the_most_exact_allowance() {
+    let list = vec![Partner::blocked("*.example"), Partner::allowed("b.a.example"), Partner::allowed("*.a.example")];
+    let partners = Partners::new(list, true, true);
+    assert_eq!(standing(&partners, "b.a.example"), "blocked by *.example");
+    assert_eq!(standing(&partners, "example"), "discovered");
+}
+
+#[test]
+fn federation_off_hides_every_entry() {
+    let partners = Partners::new(vec![Partner::allowed("a.example")], false, true);
+    assert_eq!(standing(&partners, "a.example"), "off");
+}
+
+fn leads_to(host: &str) -> SrvResult {
+    let target = SrvTarget { priority: 0, weight: 0, port: 5061, host: host.into() };
+    Ok(SrvAnswer { name: String::new(), targets: vec![target], ttl: Duration::ZERO, secure: false, tlsa: Vec::new() })
+}
+
+#[test]
+fn a_domain_is_of_the_provider_to_whose_edge_its_records_lead() {
+    let off = Provider { enabled: false, ..Provider::new("off", "edge.off.example") };
+    let providers = vec![Provider::new("cloud", "Edge.cloud.example:5061"), off];
+    let list = vec![Partner::allowed("a.example"), Partner::at("b.example", "sip.b.example")];
+    let partners = Partners::new(list, true, false).with_providers(providers, &[]);
+    let of = |domain, host| partners.provider_of(domain, &leads_to(host)).map(|provider| provider.name.as_str());
+    assert_eq!(of("a.example", "edge.CLOUD.example."), Some("cloud"));
+    assert_eq!(of("a.example", "edge.a.example"), None);
+    assert_eq!(of("a.example", "edge.off.example"), None, "it is not enabled");
+    assert_eq!(of("b.example", "edge.cloud.example"), None, "its entry names an edge");
+}
+
+#[test]
+fn our_own_domain_is_shared_with_a_provider_that_shares_it() {
+    let shares =
+        Provider { shared_address_space: true, hosts_users: true, ..Provider::new("cloud", "edge.cloud.example") };
+    let ours = ["contoso.example".to_owned()];
+    let above = Partner::blocked("*.example");
+    let partners = Partners::new(vec![above], true, true).with_providers(vec![shares.clone()], &ours);
+    assert_eq!(standing(&partners, "contoso.example"), "shared with cloud");
+    let partners = Partners::new(vec![], true, true).with_providers(vec![Provider::new("cloud", "e.example")], &ours);
+    assert_eq!(standing(&partners, "contoso.example"), "unknown");
+    let partners = Partners::new(vec![], false, true).with_providers(vec![shares], &ours);
+    assert_eq!(standing(&partners, "contoso.example"), "off");
+}
