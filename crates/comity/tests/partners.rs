@@ -153,3 +153,49 @@ fn users_let_somebody_in_and_take_it_back() {
     assert_eq!(place.run(&unallow).ok().stdout, "alice@contoso.example no longer lets bob@fabrikam.example in\n");
     told(&place.run(&["user", "allow", "nobody@contoso.example", "fabrikam.example"]), "error: there is no user");
 }
+
+#[test]
+fn what_one_server_exports_another_imports() {
+    let (one, other) = (place(), place());
+    one.run(&["partner", "add", "fabrikam.example", "--edge", "sip.fabrikam.example", "--modalities", "audio"]).ok();
+    one.run(&["partner", "block", "adatum.example", "--comment", "spam"]).ok();
+    one.run(&["provider", "add", "cloud", "--edge", "edge.cloud.example"]).ok();
+    one.run(&["policy", "add", "sales", "--partners", "fabrikam.example"]).ok();
+    let file = one.path().join("partners.toml");
+    let file = file.to_str().unwrap();
+    one.run(&["partner", "export", file]).ok();
+    told(&one.run(&["partner", "export", file]), "error: cannot write");
+    let shown = other.run(&["partner", "import", file]).ok().stdout;
+    assert!(shown.contains("add partner fabrikam.example: allowed server, its edge sip.fabrikam.example"), "{shown}");
+    assert!(shown.ends_with("nothing is changed yet; to do it, add --apply\n"), "{shown}");
+    assert_eq!(other.run(&["partner", "list", "--json"]).ok().json(), json!([]));
+    assert!(other.run(&["partner", "import", file, "--apply"]).ok().stdout.ends_with("4 changes made\n"));
+    assert_eq!(other.run(&["partner", "export"]).ok().stdout, one.run(&["partner", "export"]).ok().stdout);
+    assert_eq!(other.run(&["partner", "import", file]).ok().stdout, "nothing is to be changed\n");
+    // A block is not lifted by a file.
+    other.run(&["partner", "block", "fabrikam.example"]).ok();
+    let refused = other.run(&["partner", "import", file, "--apply"]);
+    assert!(refused.code != Some(0) && refused.stdout.contains("lift that first"), "{}", refused.stdout);
+}
+
+#[test]
+fn what_lync_prints_is_planned_then_done_and_the_rest_is_told() {
+    let place = place();
+    let example = |name: &str| format!("{}/tests/lync/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (list, xml) = (example("allowed.txt"), example("configuration.xml"));
+    let arguments = ["partner", "import", "--lync", &list, &xml];
+    let shown = place.run(&arguments).ok().stdout;
+    for line in [
+        "add partner adatum.example: blocked",
+        "add hosting provider Woodgrove-Cloud: its edge edge.woodgrove.example",
+        "change policy organisation: no federation",
+        "[federation] discovery = false",
+        "organisation: EnableXmppAccess = \"false\": there is no XMPP gateway",
+    ] {
+        assert!(shown.contains(line), "{line} is missing in:\n{shown}");
+    }
+    let applied = place.run(&[&arguments[..], &["--apply"]].concat()).ok().stdout;
+    assert!(applied.ends_with("6 changes made\n"), "{applied}");
+    assert!(place.run(&arguments).ok().stdout.contains("nothing is to be changed"));
+    told(&place.run(&["partner", "import", "--lync", "nothing.txt"]), "error: nothing.txt:");
+}

@@ -32,7 +32,7 @@ pub struct Partner {
     pub domain: String,
     pub kind: PartnerKind,
     pub comment: String,
-    /// Its requests are counted by name in the metrics, and refusals of it are logged with its name.
+    /// A mark of the administrator's, for whoever watches over this partner.
     pub monitored: bool,
     /// How far the word of its senders is believed.
     pub verification: VerificationLevel,

@@ -1,5 +1,7 @@
 //! `comity partner ...`
 
+mod lync;
+mod transfer;
 mod trust;
 
 use std::process::ExitCode;
@@ -115,6 +117,16 @@ pub enum PartnerCommand {
     /// Say what partners without an entry sent in this hour and the last one, and what is thought of them
     #[command(after_help = "Example:\n  comity partner report --json")]
     Report,
+    /// Print all entries, hosting providers and policies as TOML, or write them to a new file
+    #[command(after_help = "Example:\n  comity partner export partners.toml")]
+    Export {
+        /// The file, which must not be there yet [default: to standard output]
+        file: Option<std::path::PathBuf>,
+    },
+    /// Show what a file of entries, hosting providers and policies would change, and with --apply change it
+    #[command(after_help = "Examples:\n  comity partner import partners.toml\n  \
+        comity partner import --lync allowed.txt providers.xml --apply")]
+    Import(transfer::ImportArguments),
     /// List all entries, allowed and blocked, and who has come without one
     #[command(after_help = "Example:\n  comity partner list --json | jq '.[].domain'")]
     List,
@@ -156,6 +168,8 @@ pub async fn run(global: &Global, command: PartnerCommand) -> Result<ExitCode, F
             global.print(&reset, || print_reset(&reset))
         }
         PartnerCommand::Report => discovered::report(global, &mut client).await,
+        PartnerCommand::Export { file } => transfer::export(&mut client, file.as_deref()).await,
+        PartnerCommand::Import(arguments) => transfer::import(global, &mut client, &arguments).await,
         PartnerCommand::List => list(global, &mut client).await,
         PartnerCommand::Show { domain } => {
             let detail: PartnerDetail = client.get(&path(&domain)).await?;

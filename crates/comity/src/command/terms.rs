@@ -14,7 +14,7 @@ pub(super) struct Terms {
     /// How far its word about a sender is believed
     #[arg(long, value_name = "LEVEL", value_parser = level())]
     verification: Option<VerificationLevel>,
-    /// Whether its traffic is shown by name in the metrics
+    /// A mark for whoever watches over this partner, shown with its entry
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     monitored: Option<bool>,
 }

@@ -1,0 +1,71 @@
+use super::*;
+
+const ALLOWED: &[u8] = include_bytes!("../../../../tests/lync/allowed.txt");
+const CONFIGURATION: &[u8] = include_bytes!("../../../../tests/lync/configuration.xml");
+
+#[test]
+fn allowed_and_blocked_domains_keep_all_their_terms() {
+    let mapped = read(ALLOWED).expect("it can be read");
+    let [fabrikam, litware, adatum] = &mapped.transfer.partner[..] else { panic!("{:?}", mapped.transfer.partner) };
+    assert_eq!(fabrikam.domain, "fabrikam.example");
+    let fabrikam = &fabrikam.entry;
+    assert_eq!((fabrikam.kind, fabrikam.edge.as_deref()), (PartnerWord::AllowedServer, Some("edge.fabrikam.example")));
+    assert_eq!((fabrikam.verification, fabrikam.monitored), (VerificationLevel::UseSourceVerification, true));
+    assert_eq!(fabrikam.comment, "Since the merger");
+    assert_eq!((litware.entry.kind, litware.entry.edge.as_deref()), (PartnerWord::AllowedDomain, None));
+    assert_eq!(litware.entry.verification, VerificationLevel::AlwaysUnverifiable);
+    assert_eq!(
+        (adatum.entry.kind, adatum.entry.comment.as_str()),
+        (PartnerWord::Blocked, "Spam, as told by the help desk")
+    );
+    assert_eq!(mapped.rest, [""; 0]);
+}
+
+#[test]
+fn providers_policies_and_settings_are_mapped_and_the_rest_is_told() {
+    let mapped = read(CONFIGURATION).expect("it can be read");
+    let provider = &mapped.transfer.provider[0];
+    assert_eq!(provider.name, "Woodgrove-Cloud");
+    assert!(provider.entry.enabled && provider.entry.shared_address_space && provider.entry.hosts_users);
+    assert_eq!(provider.entry.edge, "edge.woodgrove.example");
+    assert_eq!(
+        mapped.settings,
+        [
+            "[federation] enabled = true",
+            "[federation] discovery = false",
+            "[federation] mark_source_verifiable = true",
+            "[federation.discovered] rate = 20",
+            "[federation.discovered] users_max = 1000",
+        ]
+    );
+    let policies: Vec<_> = mapped.transfer.policy.iter().map(|it| (it.name.as_str(), it.entry.federation)).collect();
+    assert_eq!(policies, [("organisation", false), ("Sales---more", true)]);
+    assert_eq!(
+        mapped.rest,
+        [
+            "Woodgrove-Cloud: IsLocal = \"false\": it says where Lync itself runs",
+            "Woodgrove-Cloud: AutodiscoverUrl = \"https://discover.woodgrove.example/root\": phones are not told where else to \
+             sign in",
+            "AccessEdgeConfiguration: AllowAnonymousUsers = \"true\": each meeting says whether guests come in: comity meeting \
+             create --help",
+            "AccessEdgeConfiguration: RoutingMethod = \"UseDnsSrvRouting\": every domain is reached by its own records or its \
+             entry",
+            "organisation: EnableXmppAccess = \"false\": there is no XMPP gateway",
+            "Sales---more: SomethingNew = \"\": it has no place here",
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_taken_is_told_and_the_rest_is_taken() {
+    let text = "Identity : not a domain\nDomain : not a domain\nProxyFqdn :\n\nDomain : a.example\nProxyFqdn : 192.0.2.1\n\n\
+                Something : else\n";
+    let mapped = read(text.as_bytes()).expect("it can be read");
+    assert_eq!(mapped.transfer.partner.len(), 1);
+    assert_eq!(mapped.rest.len(), 3, "{:?}", mapped.rest);
+    assert!(
+        mapped.rest[0].starts_with("\"not a domain\"") && mapped.rest[1].contains("ProxyFqdn"),
+        "{:?}",
+        mapped.rest
+    );
+}
