@@ -9,6 +9,7 @@ mod line;
 mod memory;
 mod report;
 mod server;
+mod strangers;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -39,10 +40,18 @@ struct Arguments {
     /// Only attacks whose name has this in it
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
+    /// The attacks of those whom nobody entered, on a server that anybody may reach
+    #[arg(long)]
+    strangers: bool,
+    #[command(flatten)]
+    amount: strangers::Amount,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if arguments.strangers {
+        return strangers::run(&arguments.amount);
+    }
     let attacks: Vec<&Attack> = attack::ALL.iter().filter(|attack| attack.name.contains(&arguments.only)).collect();
     anyhow::ensure!(!attacks.is_empty(), "no attack has \"{}\" in its name", arguments.only);
     if arguments.quick { quick(&attacks.repeat(arguments.runs as usize)) } else { full(&attacks, &arguments) }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,8 +22,12 @@ pub struct Server {
     folder: tempfile::TempDir,
     program: PathBuf,
     child: Child,
+    authority: Authority,
     pub doors: Doors,
 }
+
+/// Which all here trust.
+type Authority = Issuer<'static, KeyPair>;
 
 /// Where it listens, and with what a partner of it proves itself.
 #[derive(Clone)]
@@ -33,6 +37,8 @@ pub struct Doors {
     pub plain: u16,
     pub web_socket: u16,
     pub partner: Arc<ServedIdentity>,
+    /// Of an honest partner without an entry, where those are let in.
+    pub discovered: Option<Arc<ServedIdentity>>,
 }
 
 impl Server {
@@ -41,12 +47,30 @@ impl Server {
     /// # Errors
     /// When it does not start within a minute; with its log.
     pub fn start(users: &[&str]) -> anyhow::Result<Server> {
+        Server::start_with(users, false)
+    }
+
+    /// The same, and partners without an entry are let in.
+    ///
+    /// # Errors
+    /// As of [`Server::start`].
+    pub fn start_open(users: &[&str]) -> anyhow::Result<Server> {
+        Server::start_with(users, true)
+    }
+
+    fn start_with(users: &[&str], discovery: bool) -> anyhow::Result<Server> {
         let folder = tempfile::tempdir()?;
         let program = std::env::current_exe()?.with_file_name("comity");
         ensure!(program.exists(), "there is no {}; build it first: cargo build -p comity", program.display());
         let [tls, plain, web_socket] = free_ports()?;
-        fs::write(folder.path().join("comity.toml"), configuration(tls, plain, web_socket))?;
-        let partner = certify(folder.path())?;
+        fs::write(folder.path().join("comity.toml"), configuration(tls, plain, web_socket, discovery))?;
+        let authority = authority(folder.path())?;
+        certify(folder.path(), &authority, &[&format!("sip.{DOMAIN}"), DOMAIN], "server")?;
+        let partner = certify(folder.path(), &authority, &[&format!("edge.{PARTNER}"), PARTNER], "partner")?;
+        let discovered = match discovery {
+            true => Some(certify(folder.path(), &authority, &[DISCOVERED], "discovered")?),
+            false => None,
+        };
         let child = Command::new(&program)
             .arg("serve")
             .current_dir(folder.path())
@@ -54,13 +78,26 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(File::create(folder.path().join("log"))?)
             .spawn()?;
-        let server = Server { folder, program, child, doors: Doors { tls, plain, web_socket, partner } };
+        let server =
+            Server { folder, program, child, authority, doors: Doors { tls, plain, web_socket, partner, discovered } };
         server.wait_until_ready()?;
         for user in users {
             server.run(&["user", "add", user, "--password-stdin"], &format!("{PASSWORD}\n"))?;
         }
         server.run(&["partner", "add", PARTNER, "--edge", &format!("edge.{PARTNER}")], "")?;
         Ok(server)
+    }
+
+    /// A certificate for a domain, with which its edge proves itself.
+    pub fn certify(&self, domain: &str) -> anyhow::Result<Arc<ServedIdentity>> {
+        certify(self.folder.path(), &self.authority, &[domain], domain)
+    }
+
+    /// A metric without labels.
+    pub fn metric(&self, name: &str) -> anyhow::Result<u64> {
+        let text = self.run(&["metrics"], "")?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.with_context(|| format!("there is no {name}"))?.parse()?)
     }
 
     fn wait_until_ready(&self) -> anyhow::Result<()> {
@@ -127,36 +164,35 @@ impl Drop for Server {
     }
 }
 
-fn configuration(tls: u16, plain: u16, web_socket: u16) -> String {
+fn configuration(tls: u16, plain: u16, web_socket: u16, discovery: bool) -> String {
     let mut text = format!("domains = [\"{DOMAIN}\"]\nedge = \"sip.{DOMAIN}\"\nworkers = 2\n");
-    text.push_str("[certificate]\nchain = \"chain.pem\"\nkey = \"key.pem\"\nroots = \"ca.pem\"\n[listen]\n");
+    text.push_str("[certificate]\nchain = \"server.pem\"\nkey = \"server.key\"\nroots = \"ca.pem\"\n[listen]\n");
     for (kind, port) in [("tls", tls), ("tcp", plain), ("udp", plain), ("ws", web_socket)] {
         let _ = writeln!(text, "{kind} = [\"127.0.0.1:{port}\"]");
     }
+    let _ = writeln!(text, "[federation]\ndiscovery = {discovery}");
     // Nobody answers there.
     text.push_str("[dns]\nservers = [\"127.0.0.1:9\"]\n");
     text
 }
 
-/// An authority, the server's certificate, and that of its partner.
-fn certify(folder: &std::path::Path) -> anyhow::Result<Arc<ServedIdentity>> {
+fn authority(folder: &Path) -> anyhow::Result<Authority> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate()?;
     fs::write(folder.join("ca.pem"), params.self_signed(&key)?.pem())?;
-    let issuer = Issuer::new(params, key);
-    for (names, file) in [
-        ([format!("sip.{DOMAIN}"), DOMAIN.to_owned()], ["chain.pem", "key.pem"]),
-        ([format!("edge.{PARTNER}"), PARTNER.to_owned()], ["partner.pem", "partner.key"]),
-    ] {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(names)?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        fs::write(folder.join(file[0]), params.signed_by(&key, &issuer)?.pem())?;
-        fs::write(folder.join(file[1]), key.serialize_pem())?;
-    }
-    let identity = Identity::load(&folder.join("partner.pem"), &folder.join("partner.key"), UnixTime::now())?;
-    Ok(ServedIdentity::new(&identity)?)
+    Ok(Issuer::new(params, key))
+}
+
+/// A certificate with these names, in files of this name.
+fn certify(folder: &Path, authority: &Authority, names: &[&str], file: &str) -> anyhow::Result<Arc<ServedIdentity>> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let [chain, private] = ["pem", "key"].map(|kind| folder.join(format!("{file}.{kind}")));
+    fs::write(&chain, params.signed_by(&key, authority)?.pem())?;
+    fs::write(&private, key.serialize_pem())?;
+    Ok(ServedIdentity::new(&Identity::load(&chain, &private, UnixTime::now())?)?)
 }
 
 /// All held before the first is let go: the system may give a port that is free again to the next who asks.
@@ -174,4 +210,6 @@ fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
 
 pub const DOMAIN: &str = "contoso.example";
 pub const PARTNER: &str = "fabrikam.example";
+/// Honest, and without an entry.
+pub const DISCOVERED: &str = "adatum.example";
 pub const PASSWORD: &str = "correct horse";

@@ -92,7 +92,8 @@ impl Core {
     /// The user of ours whom a discovered partner names, as a number that only we can compute.
     fn named_user(&self, request: &AdmittedRequest, in_dialog: bool) -> Option<u64> {
         match &request.destination {
-            _ if in_dialog => None,
+            // What is answered alike for everybody finds nobody, and must not hide among it what does.
+            _ if in_dialog || self.is_hidden_probe(request) => None,
             Destination::User(aor) => Some(self.mint.user(aor)),
             Destination::Agent(_) => {
                 let uri = Uri::parse(request.message.request_uri()?).ok()?;

@@ -157,6 +157,19 @@ fn who_tries_names_becomes_suspect_learns_nothing_and_goes_on_with_whom_he_knew(
 }
 
 #[test]
+fn tries_are_not_hidden_among_what_finds_nobody() {
+    everywhere(|mut stage| {
+        for number in 0..40 {
+            stage.world.pass(Duration::from_secs(1));
+            stage.ask("OPTIONS", &format!("other{number}@contoso.example"), &format!("o{number}"));
+        }
+        assert_eq!(stage.suspects(), 0);
+        stage.harvest(20);
+        assert_eq!(stage.suspects(), 1);
+    });
+}
+
+#[test]
 fn a_user_who_is_away_and_one_who_does_not_exist_are_told_apart_by_nothing() {
     everywhere(|mut stage| {
         for method in ["MESSAGE", "INVITE", "SUBSCRIBE", "OPTIONS", "INFO", "REFER", "PUBLISH", "X-NEW"] {

@@ -1,5 +1,6 @@
-//! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`, `cargo xtask dist`, `cargo xtask zoo`.
+//! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`, `cargo xtask dist`, `cargo xtask zoo`, `cargo xtask attack`.
 
+mod attack;
 mod dist;
 mod docs;
 mod tidy;
@@ -15,6 +16,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("tidy") => tidy::run(&root()),
         Some("docs") => docs::run(&root(), options.first().map(String::as_str)),
         Some("dist") => dist::run(&root(), options),
+        Some("attack") => attack::run(&root(), options),
         Some("zoo") => zoo::run(&root(), options),
         Some(other) => {
             eprintln!("xtask: there is no task {other:?}");
@@ -38,4 +40,5 @@ const USAGE: &str = "\
 usage: cargo xtask tidy                        check floors, names, files and documents
        cargo xtask docs [--check]              write the pages of docs/reference, or check that they are fresh
        cargo xtask dist [--profile PROFILE]    make the Debian package, of a release or of a cheaper build
+       cargo xtask attack [--long]             attack a server as those do whom nobody entered, and count what came through
        cargo xtask zoo [--dnssec | OPTIONS]    show a server certificates and peers, bad ones and good ones; --help says more";

@@ -47,7 +47,7 @@ fn crowd(count: u8, attacker: impl Fn(u8) -> Answers + Sync) -> Answers {
 }
 
 /// An attacker's address.
-fn address(number: u8) -> Ipv4Addr {
+pub fn address(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 82, number.saturating_add(1))
 }
 

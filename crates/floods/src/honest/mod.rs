@@ -14,7 +14,7 @@ use sip::{Message, Method};
 
 use crate::caller::{Caller, Request, routes};
 use crate::line::GIVE_UP;
-use crate::server::{DOMAIN, Doors, PARTNER};
+use crate::server::{DISCOVERED, DOMAIN, Doors, PARTNER};
 
 use samples::Sample;
 pub use samples::{Samples, Summary};
@@ -23,6 +23,7 @@ pub use samples::{Samples, Summary};
 pub struct Honest {
     pub samples: Arc<Samples>,
     is_over: Arc<AtomicBool>,
+    habits: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -40,11 +41,13 @@ impl Honest {
     /// When somebody cannot sign in.
     pub fn begin(doors: &Doors) -> io::Result<Honest> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let mut honest = Honest { samples: Arc::default(), is_over, threads: Vec::new() };
+        let mut honest = Honest { samples: Arc::default(), is_over, habits: 0, threads: Vec::new() };
         for (name, number) in [("bob", 1), ("dave", 2)] {
             honest.answer(name, Ipv4Addr::new(127, 0, 81, number), doors)?;
         }
-        for habit in HABITS {
+        let discovered = doors.discovered.as_ref().map(|_| OF_A_DISCOVERED_PARTNER);
+        for habit in HABITS.into_iter().chain(discovered) {
+            honest.habits += 1;
             let caller = (habit.begin)(habit.from, doors)?;
             let (doors, samples, is_over) = (doors.clone(), honest.samples.clone(), honest.is_over.clone());
             honest.threads.push(std::thread::spawn(move || habit.keep(caller, &doors, &samples, &is_over)));
@@ -70,7 +73,7 @@ impl Honest {
     /// What became of all that was due in this time; waits for the last of it.
     pub fn summary(&self, from: Instant, until: Instant) -> Summary {
         let deadline = until + 2 * GIVE_UP;
-        while !self.samples.has_passed(until, HABITS.len()) && Instant::now() < deadline {
+        while !self.samples.has_passed(until, self.habits) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.samples.summary(from, until)
@@ -138,6 +141,13 @@ fn is_200(response: &Message) -> io::Result<()> {
 }
 
 const TEXT: &str = "Content-Type: text/plain\r\n";
+const OF_A_DISCOVERED_PARTNER: Habit = Habit {
+    kind: "discovered partner's message",
+    every: Duration::from_millis(200),
+    from: Ipv4Addr::new(127, 0, 81, 15),
+    begin: |from, doors| Caller::discovered(&format!("pat@{DISCOVERED}"), from, doors),
+    act: |caller, _, _| write_to(caller, "bob"),
+};
 const HABITS: [Habit; 4] = [
     Habit {
         kind: "message",
