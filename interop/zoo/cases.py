@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 import authorities as make
+import lists
 from authorities import DAY, NOW, Authority, Eku, Shown, dns, uris
 
 ACCEPT, REFUSE = "accept", "refuse"
@@ -34,6 +35,7 @@ class Case:
     wishes: dict = field(default_factory=dict)  # for the TLS context, or the client
     trust: object = None  # (shown) -> arguments of "partner trust"
     kind: str = "plain"
+    fetches: str = ""  # the list that is to have been fetched before the next request
 
 
 def accept():
@@ -48,7 +50,7 @@ class Zoo:
     """Every case. `root` is trusted, `stranger` by nobody, `own` by those partners that are told to."""
 
     def __init__(self, folder):
-        self.folder, self.cases = folder, []
+        self.folder, self.cases, self.lists = folder, [], {}
         self.root = Authority("Zoo Root")
         self.rsa_root = Authority("Zoo RSA Root", key=make.rsa_key(2048))
         self.stranger = Authority("Nobody's Root")
@@ -63,6 +65,7 @@ class Zoo:
         self.limits()
         self.keys()
         self.pins()
+        self.revocation()
         self.handshakes()
         self.connections()
 
@@ -296,6 +299,40 @@ class Zoo:
                  trust=anchor(self.own))
         self.add("own-name-wrong", "its own authority, the wrong name", lambda d, e: self.own.issue(dns("other.example")),
                  refuse(NAME), trust=anchor(self.own))
+
+    def revocation(self):
+        """The first case of a list waits until it was fetched; the later ones are judged by it."""
+        keeper = Authority("Zoo List Keeper", self.root)
+        bodies = self.lists
+
+        def listed(path, by=keeper):
+            return lambda d, e: by.issue(dns(d), extensions=[lists.point(path)])
+
+        bad = [keeper.issue(dns(f"{name}.example"), extensions=[lists.point("good.crl")]) for name in ("revoked", "revoked-pinned")]
+        bodies["good.crl"] = lists.revoke(keeper, *bad)
+        late = keeper.issue(dns("revoked-meanwhile.example"), extensions=[lists.point("late.crl")])
+        bodies["late.crl"] = lists.revoke(keeper, late)
+        self.add("list-good", "names a list, and is not on it", listed("good.crl"), accept(), fetches="good.crl")
+        self.add("revoked", "is on the list that it names", lambda d, e: bad[0], refuse(REVOKED))
+        self.add("revoked-pinned", "is on the list, and pinned", lambda d, e: bad[1], refuse(REVOKED),
+                 trust=lambda shown: ["--pin", shown.fingerprint()])
+        self.add("revoked-meanwhile", "is on a list that is fetched after its first request", lambda d, e: late,
+                 refuse(REVOKED), refuse(REVOKED), kind="meanwhile", fetches="late.crl")
+        for name, what, path, body in [
+            ("list-closed", "nobody listens where its list should be", "http://127.0.9.5:9/closed.crl", None),
+            ("list-missing", "its list is not there (404)", "missing.crl", None),
+            ("list-stranger", "its list is signed by somebody else", "stranger.crl", lambda bad: lists.revoke(keeper, bad, signer=self.twin.key)),
+            ("list-of-other", "its list is another authority's", "other.crl", lambda bad: lists.revoke(self.stranger, bad)),
+            ("list-stale", "its list is out of date", "stale.crl", lambda bad: lists.revoke(keeper, bad, begin=NOW - 9 * DAY, end=NOW - DAY)),
+            ("list-huge", "its list has no end", "huge.crl", lambda bad: bytes(lists.HUGE_BYTES)),
+            ("list-html", "its list is a web page", "page.crl", lambda bad: b"<html>not here</html>"),
+            ("list-https", "its list is to be had by HTTPS only", "https://127.0.9.5/secure.crl", None),
+        ]:
+            shown = keeper.issue(dns(f"{name}.example"), extensions=[lists.point(path)])
+            if body:
+                bodies[path] = body(shown)
+            self.add(name, what + ": accepted by default", lambda d, e, shown=shown: shown, accept(),
+                     fetches=path if body else "")
 
     def handshakes(self):
         good = lambda d, e: self.root.issue(dns(d))

@@ -17,10 +17,12 @@ import authorities as make
 import peers
 from authorities import Authority, dns
 from cases import ACCEPT, INBOUND, MISSING, OUTBOUND, REFUSE, Zoo
+from lists import Lists
 from names import NameServer
 
 DNS, OURS, THEIRS = ("127.0.9.53", 53), "127.0.9.1", "127.0.9.3"
 TLS_PORT, TCP_PORT = 5061, 5060
+LIST_SECS_MAX = 20
 ALICE, PASSWORD = "alice@contoso.example", "a-word-of-alice"
 
 
@@ -71,8 +73,8 @@ class Comity:
 class Keeper:
     """Shows one animal after the other to one server."""
 
-    def __init__(self, address, plain, recipient):
-        self.address, self.plain, self.recipient = address, plain, recipient
+    def __init__(self, address, plain, recipient, lists=None):
+        self.address, self.plain, self.recipient, self.lists = address, plain, recipient, lists
 
     def inbound(self, case, shown):
         """Verdict and word for a request over a connection that the animal opens."""
@@ -90,6 +92,9 @@ class Keeper:
     def speak(self, line, case):
         try:
             answer = self.ask(line, f"eve@{case.domain}")
+            if case.kind == "meanwhile":
+                assert answer[0] == ACCEPT or self.is_fetched(case), answer
+                answer = self.ask_until_refused(line, case)
             others = {"second-domain": "eve@dns-domain.example", "our-domain": "bob@contoso.example",
                       "own-second-domain": f"eve@second.{case.domain}"}
             if case.kind in others:
@@ -100,12 +105,31 @@ class Keeper:
         finally:
             line.close()
 
+    def ask_until_refused(self, line, case):
+        """On the same connection, while the list is on its way."""
+        deadline = time.monotonic() + LIST_SECS_MAX
+        while (answer := self.ask(line, f"eve@{case.domain}"))[0] == ACCEPT and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return answer
+
+    def is_fetched(self, case):
+        return self.lists.asked.get(case.fetches, 0) > 0
+
+    def wait_for_list(self, case):
+        deadline = time.monotonic() + LIST_SECS_MAX
+        while case.fetches and not self.is_fetched(case):
+            if time.monotonic() > deadline:
+                sys.exit(f"{case.name}: nobody asked for {case.fetches}")
+            time.sleep(0.05)
+        # What was fetched is read, too.
+        time.sleep(0.3 if case.fetches else 0)
+
     def ask(self, line, sender):
         call_id = uuid.uuid4().hex
         line.send(peers.message(sender, self.recipient, call_id))
         status, word = peers.verdict(line.response(call_id))
-        # Whoever says that there is no such user has taken the request.
-        is_taken = status < 300 or status == 404
+        # Whoever says that there is no such user, or that the user is away, has taken the request.
+        is_taken = status < 300 or status in (404, 480)
         return (ACCEPT, str(status), "") if is_taken else (REFUSE, word or str(status), "")
 
     def renegotiation(self, case, shown):
@@ -175,7 +199,10 @@ def judge(expected, got, reason):
 def visit_comity(program, zoo, folder):
     names = NameServer(DNS)
     server = Comity(program, folder, zoo)
-    keeper, phone = Keeper((OURS, TLS_PORT), (OURS, TCP_PORT), ALICE), peers.Phone((OURS, TCP_PORT), ALICE, PASSWORD)
+    lists = Lists()
+    lists.bodies = zoo.lists
+    keeper = Keeper((OURS, TLS_PORT), (OURS, TCP_PORT), ALICE, lists)
+    phone = peers.Phone((OURS, TCP_PORT), ALICE, PASSWORD)
     try:
         for case in zoo.cases:
             shown = case.show(case.domain, case.edge)
@@ -187,6 +214,7 @@ def visit_comity(program, zoo, folder):
                     continue
                 if direction == INBOUND:
                     got = keeper.inbound(case, shown)
+                    keeper.wait_for_list(case)
                 else:
                     server.run("partner", "reset", case.domain)
                     got = outbound(case, shown, phone, names)
@@ -199,7 +227,7 @@ def visit_comity(program, zoo, folder):
 def visit_target(address, recipient, zoo):
     keeper = Keeper(address, (address[0], TCP_PORT), recipient)
     for case in zoo.cases:
-        if case.inbound and not case.trust and case.kind != "tcp":
+        if case.inbound and not case.trust and not case.fetches and case.kind != "tcp" and case.name != "revoked":
             got = keeper.inbound(case, case.show(case.domain, case.edge))
             yield case, INBOUND, (case.inbound[0], ()), got, got[2]
 

@@ -4,6 +4,8 @@
 mod chain;
 mod subjects;
 
+pub(crate) use chain::AnyPurpose;
+
 use federation::trust::{Names, PeerCertificate, Purposes, Why};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use sha2::{Digest, Sha256};

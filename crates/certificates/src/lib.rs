@@ -6,6 +6,7 @@
 
 pub mod facts;
 pub mod load;
+pub mod revocation;
 pub mod roots;
 pub mod served;
 pub mod tls;
@@ -14,6 +15,7 @@ pub mod watch;
 
 pub use facts::facts;
 pub use load::{Identity, LoadError};
+pub use revocation::{RevocationLists, RevocationPolicy};
 pub use roots::Roots;
 pub use served::ServedIdentity;
 pub use tls::{client_config, server_config};

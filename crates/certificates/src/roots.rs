@@ -6,10 +6,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use federation::trust::{Anchor, Fingerprint};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use sha2::{Digest, Sha256};
-use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, VerifiedPath};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use webpki::{
+    CertRevocationList, EndEntityCert, Error, ExpirationPolicy, ExtendedKeyUsageValidator, OwnedCertRevocationList,
+    RevocationCheckDepth, RevocationOptionsBuilder, VerifiedPath,
+};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
+use crate::facts::AnyPurpose;
 use crate::load::{LoadError, read_certificates};
+use crate::revocation::{RevocationLists, RevocationPolicy, Seen};
 
 /// The trust anchors. Cheap to clone; the public ones are never changed, the partners' own are replaced under all clones
 /// at once, so that the next handshake is judged by them.
@@ -18,6 +23,13 @@ pub struct Roots {
     public: Arc<AnchorSet>,
     partner: Arc<RwLock<Arc<AnchorSet>>>,
     looks_for_tlsa: bool,
+    lists: RevocationLists,
+}
+
+/// An accepted chain: where it ends, and the key of who issued its first certificate.
+pub(crate) struct Vouched {
+    pub(crate) anchor: Anchor,
+    pub(crate) issuer_key: Vec<u8>,
 }
 
 /// The anchors as webpki wants them, and beside each what it stands for.
@@ -81,6 +93,63 @@ impl Roots {
         Roots { looks_for_tlsa: true, ..self }
     }
 
+    /// These; and lists of revoked certificates are looked up, and wanted.
+    pub fn with_revocation(self, policy: RevocationPolicy) -> Roots {
+        Roots { lists: RevocationLists::new(policy), ..self }
+    }
+
+    /// The lists of revoked certificates, the same for all clones.
+    pub fn revocations(&self) -> &RevocationLists {
+        &self.lists
+    }
+
+    /// Takes a list (DER) that was fetched for this certificate, and returns until when it is in force, in seconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// For what is no list, is signed by another than who issued the certificate, is not about it, or is out of date.
+    pub fn take_list(&self, seen: &Seen, der: &[u8], now: UnixTime) -> Result<u64, String> {
+        let list = OwnedCertRevocationList::from_der(der).map_err(|error| format!("it is no list ({error})"))?;
+        let next_update_unix = next_update_unix(der).ok_or("it does not say until when it is in force")?;
+        let checked: CertRevocationList<'_> = list.clone().into();
+        match self.check_list(seen, &checked, now) {
+            Ok(()) | Err(Error::CertRevoked) => {
+                self.lists.put(seen, list, next_update_unix);
+                Ok(next_update_unix)
+            }
+            Err(Error::UnknownRevocationStatus) => Err("it is not about this certificate".to_owned()),
+            Err(Error::InvalidCrlSignatureForPublicKey) => Err("the certificate's issuer did not sign it".to_owned()),
+            Err(Error::CrlExpired { .. }) => Err("it is out of date".to_owned()),
+            Err(error) => Err(format!("it cannot be used ({error})")),
+        }
+    }
+
+    fn check_list(&self, seen: &Seen, list: &CertRevocationList<'_>, now: UnixTime) -> Result<(), Error> {
+        let (end_entity, intermediates) = seen.chain().split_first().ok_or(Error::BadDer)?;
+        let lists = [list];
+        let options = RevocationOptionsBuilder::new(&lists).expect("there is one");
+        let options =
+            options.with_depth(RevocationCheckDepth::EndEntity).with_expiration_policy(ExpirationPolicy::Enforce);
+        let (options, end_entity) = (options.build(), EndEntityCert::try_from(end_entity)?);
+        let verify = |set: &AnchorSet| {
+            let anchors = &set.trust_anchors;
+            let path = end_entity.verify_for_usage(
+                webpki::ALL_VERIFICATION_ALGS,
+                anchors,
+                intermediates,
+                now,
+                AnyPurpose,
+                Some(options),
+                Some(&check_signers),
+            );
+            path.map(drop)
+        };
+        match verify(&self.public) {
+            Err(Error::UnknownIssuer) => verify(&self.partner()),
+            verdict => verdict,
+        }
+    }
+
     pub(crate) fn looks_for_tlsa(&self) -> bool {
         self.looks_for_tlsa
     }
@@ -119,7 +188,7 @@ impl Roots {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
         usage: impl ExtendedKeyUsageValidator,
-    ) -> Result<Anchor, Error> {
+    ) -> Result<Vouched, Error> {
         let partner = self.partner();
         match self.public.verify(end_entity, intermediates, now, &usage) {
             Err(error) if !partner.anchors.is_empty() => {
@@ -153,7 +222,7 @@ impl AnchorSet {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
         usage: &impl ExtendedKeyUsageValidator,
-    ) -> Result<Anchor, Error> {
+    ) -> Result<Vouched, Error> {
         let path = end_entity.verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,
             &self.trust_anchors,
@@ -164,7 +233,8 @@ impl AnchorSet {
             Some(&check_signers),
         )?;
         let found = self.trust_anchors.iter().position(|known| known == path.anchor());
-        Ok(self.anchors[found.expect("a path ends at one of the anchors it was searched with")].clone())
+        let anchor = self.anchors[found.expect("a path ends at one of the anchors it was searched with")].clone();
+        Ok(Vouched { anchor, issuer_key: path.issuer_spki().to_vec() })
     }
 }
 
@@ -182,6 +252,11 @@ fn check_signers(path: &VerifiedPath<'_>) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::EndEntityUsedAsCa),
     }
+}
+
+fn next_update_unix(der: &[u8]) -> Option<u64> {
+    let (_, list) = CertificateRevocationList::from_der(der).ok()?;
+    u64::try_from(list.next_update()?.timestamp()).ok()
 }
 
 fn public(name: String) -> Anchor {

@@ -39,6 +39,8 @@ pub(crate) struct Wish<'a> {
     pub purposes: Vec<ExtendedKeyUsagePurpose>,
     /// First and last year; without, it is valid for centuries.
     pub years: Option<(i32, i32)>,
+    /// Where its authority's list of revoked certificates is.
+    pub list: Option<&'a str>,
 }
 
 impl Authority {
@@ -67,6 +69,10 @@ impl Authority {
         self.issuer.as_ref().der().clone()
     }
 
+    pub(crate) fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     pub(crate) fn roots(&self) -> Roots {
         Roots::empty().with_certificates(&[self.certificate()]).expect("roots")
     }
@@ -78,6 +84,8 @@ impl Authority {
         params.subject_alt_names.extend(wish.uris.iter().map(ia5).map(SanType::URI));
         params.subject_alt_names.extend(wish.dns.iter().map(ia5).map(SanType::DnsName));
         params.extended_key_usages = wish.purposes;
+        let point = |url: &str| rcgen::CrlDistributionPoint { uris: vec![url.to_owned()] };
+        params.crl_distribution_points.extend(wish.list.map(point));
         if let Some((first, last)) = wish.years {
             params.not_before = rcgen::date_time_ymd(first, 1, 1);
             params.not_after = rcgen::date_time_ymd(last, 12, 31);

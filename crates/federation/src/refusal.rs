@@ -48,6 +48,10 @@ pub fn certificate_expired(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::CertificateExpired, reason)
 }
 
+pub fn certificate_revoked(reason: impl Into<String>) -> Refusal {
+    Refusal::new(403, Word::CertificateRevoked, reason)
+}
+
 pub fn certificate_purpose(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::CertificatePurpose, reason)
 }

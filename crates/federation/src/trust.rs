@@ -75,6 +75,8 @@ pub enum Why {
     NotYetValid,
     BadSignature,
     Revoked,
+    /// By our policy that is to be known, and it is not.
+    RevocationUnknown,
     /// The bytes are no certificate.
     Unreadable(String),
     Other(String),
@@ -88,6 +90,9 @@ impl std::fmt::Display for Why {
             Why::NotYetValid => f.write_str("it, or a certificate of its chain, is not valid yet"),
             Why::BadSignature => f.write_str("a signature in its chain is wrong"),
             Why::Revoked => f.write_str("it has been revoked"),
+            Why::RevocationUnknown => f.write_str(
+                "whether it has been revoked cannot be known, since no current list of its authority is held ([federation] crl)",
+            ),
             Why::Unreadable(what) => write!(f, "it cannot be read: {what}"),
             Why::Other(what) => f.write_str(what),
         }

@@ -6,6 +6,8 @@
 //! that its SRV record names; and where the DNS is validated, any server that it names. Names compare exactly: no
 //! wildcard, no common name.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sip::refusal::Refusal;
 
@@ -14,7 +16,7 @@ use crate::discovery::{SrvAnswer, SrvResult};
 use crate::domain_name;
 use crate::partner::{Edge, Provider};
 use crate::refusal;
-use crate::trust::{Anchor, DomainTrust, Names, PeerCertificate, Purposes, Why, hexadecimal};
+use crate::trust::{Anchor, DomainTrust, Fingerprint, Names, PeerCertificate, Purposes, Why, hexadecimal};
 
 /// How a domain was proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,19 +71,25 @@ pub struct Claim<'a> {
     pub trust: &'a DomainTrust,
     /// The providers that may answer for the domain; none where its entry names an edge.
     pub providers: &'a [Provider],
+    /// Certificates that were taken back after their handshake, for all that is known by now.
+    pub revoked: &'a BTreeSet<Fingerprint>,
 }
 
 impl<'a> Claim<'a> {
     /// Of a domain about which nothing was configured.
     pub fn of(domain: &'a str) -> Claim<'a> {
-        Claim { domain, edge: None, trust: &NOTHING_SAID, providers: &[] }
+        Claim { domain, edge: None, trust: &NOTHING_SAID, providers: &[], revoked: &NOTHING_REVOKED }
     }
 }
 
 /// Climbs the ladder. `srv` is the domain's answer if it is known already.
 pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: Option<&SrvResult>) -> Verdict {
-    let Claim { domain, edge, trust, providers } = *claim;
+    let Claim { domain, edge, trust, providers, revoked } = *claim;
     let domain = domain_name::canonical(domain);
+    // Before everything, a pin included: its owner or its authority says that somebody else may have the key.
+    if certificate.chain == Err(Why::Revoked) || revoked.contains(&certificate.fingerprint) {
+        return Verdict::Failed(not_accepted(certificate, &Why::Revoked));
+    }
     if !trust.pins.is_empty() {
         let checked = check_pins(certificate, &domain, trust).and_then(|()| check_purposes(certificate.purposes, role));
         return checked.map_or_else(Verdict::Failed, |()| Verdict::Proven(Rung::Pin));
@@ -152,6 +160,7 @@ fn not_accepted(certificate: &PeerCertificate, why: &Why) -> Refusal {
         format!("the certificate of {} (issued by {}) is not accepted: {why}", certificate.subject, certificate.issuer);
     match why {
         Why::Expired => refusal::certificate_expired(reason),
+        Why::Revoked => refusal::certificate_revoked(reason),
         _ => refusal::certificate_untrusted(reason),
     }
 }
@@ -237,6 +246,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 const LISTED_MAX: usize = 8;
 static NOTHING_SAID: DomainTrust = DomainTrust { pins: Vec::new(), anchors: Vec::new() };
+static NOTHING_REVOKED: BTreeSet<Fingerprint> = BTreeSet::new();
 
 #[cfg(test)]
 mod tests;

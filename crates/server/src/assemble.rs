@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use certificates::{LoadError, Roots, ServedIdentity};
+use certificates::{LoadError, RevocationPolicy, Roots, ServedIdentity};
 use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::ledger::{DiscoveredTerms, KeptSuspect};
@@ -32,6 +32,7 @@ use crate::message_expiry;
 use crate::metrics::{MetricsListeners, ServerCounts};
 use crate::record_expiry;
 use crate::refusal_log::RefusalLog;
+use crate::revocation_service::RevocationService;
 use crate::running::{EndReport, LostThread, Running};
 use crate::workers::Workers;
 
@@ -101,11 +102,14 @@ impl Server {
         let Threads { workers, threads, media, media_threads, ended } =
             start_threads(&start, &config, &accounts).await?;
         let api = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state(), counts.clone());
+        let revocation = (config.federation.crl != RevocationPolicy::Off)
+            .then(|| RevocationService::new(certificate.state().roots(), start.resolver.clone(), api.clone()));
         let opened = open_control(&config, api).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
         tokio::spawn(message_expiry::run(store.handle(), counts.clone()));
         tokio::spawn(record_expiry::run(store.handle(), counts.clone(), config.keep_days));
         tokio::spawn(discovered_report::run(workers.clone()));
+        revocation.map(|service| tokio::spawn(service.run()));
         let refusals = RefusalLog::new(workers.clone(), store.handle(), counts).start();
         let certificate = certificate.start();
         tracing::info!(edge = config.edge, workers = config.workers, "serving");

@@ -71,6 +71,7 @@ pub fn roots(config: &Config) -> Result<Roots, LoadError> {
         Some(file) => Roots::from_pem_files(std::slice::from_ref(file)),
         None => Roots::system(),
     };
+    let loaded = loaded.map(|roots| roots.with_revocation(config.federation.crl));
     loaded.map(|roots| if config.dns.validates { roots.with_tlsa() } else { roots })
 }
 

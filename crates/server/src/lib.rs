@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod moment;
 mod record_expiry;
 mod refusal_log;
+mod revocation_service;
 mod running;
 mod supervision;
 mod workers;

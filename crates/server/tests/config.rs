@@ -132,6 +132,22 @@ fn dnssec_is_off_until_it_is_wanted_and_begins_at_the_root_or_elsewhere() {
 }
 
 #[test]
+fn what_is_done_without_a_list_of_revoked_certificates_is_one_of_three() {
+    let crl =
+        |value: &str| parse(&format!("{GOOD}[federation]\ncrl = {value:?}\n")).map(|config| config.federation.crl);
+    assert_eq!(parse(GOOD).unwrap().federation.crl.as_str(), "when-available");
+    for policy in certificates::RevocationPolicy::ALL {
+        assert_eq!(crl(policy.as_str()).unwrap(), policy);
+    }
+    let wrong = problems(&format!("{GOOD}[federation]\ncrl = \"always\"\n"));
+    assert!(
+        wrong[0]
+            .ends_with("[federation] crl: expected \"when-available\" or \"required\" or \"off\", found \"always\""),
+        "{wrong:?}"
+    );
+}
+
+#[test]
 fn the_reference_is_itself_a_valid_file() {
     let config = parse(&reference()).unwrap();
     assert_eq!(config.workers, 4);

@@ -75,7 +75,13 @@ impl Core {
         self.aliases.retain_domains(stands_alike);
         self.flows.retain_proven(stands_alike);
         self.links.leave_aliases(stands_alike);
-        for flow in self.links.outdated(&old, &new) {
+        let revoked = |flow: &FlowId| {
+            let certificate = self.flows.get(*flow).and_then(|state| state.facts.certificate.as_ref());
+            certificate.is_some_and(|certificate| new.revoked().contains(&certificate.fingerprint))
+        };
+        let mut outdated = self.links.outdated(&old, &new);
+        outdated.extend(self.links.flows().filter(revoked));
+        for flow in outdated {
             self.links.let_go(flow);
             self.put(Output::CloseFlow { flow });
             self.flow_closed(now, flow);

@@ -223,6 +223,11 @@ impl Links {
         self.keys_by_flow.iter().filter(|(_, key)| changed(key)).map(|(flow, _)| *flow).collect()
     }
 
+    /// Of the connections that stand.
+    pub(crate) fn flows(&self) -> impl Iterator<Item = FlowId> {
+        self.keys_by_flow.keys().copied()
+    }
+
     /// Takes a request out of whichever queue it waits in.
     pub(crate) fn stop_waiting(&mut self, context: ContextId) -> bool {
         let mut found = false;

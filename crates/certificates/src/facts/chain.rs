@@ -7,17 +7,18 @@ use federation::trust::{Anchor, Purposes, Why};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter};
 
-use crate::roots::Roots;
+use crate::revocation::{RevocationPolicy, Standing};
+use crate::roots::{Roots, Vouched};
 
 /// The verdict, and of the purposes that the certificate states those for which the chain vouches.
 pub(super) fn verify(
-    end_entity: &[u8],
+    shown: &[u8],
     intermediates: &[CertificateDer<'_>],
     stated: Purposes,
     roots: &Roots,
     now: UnixTime,
 ) -> (Result<Anchor, Why>, Purposes) {
-    let der = CertificateDer::from(end_entity);
+    let der = CertificateDer::from(shown);
     let end_entity = match EndEntityCert::try_from(&der) {
         Ok(end_entity) => end_entity,
         Err(error) => return (Err(why(error)), stated),
@@ -25,7 +26,7 @@ pub(super) fn verify(
     let mut purposes = stated;
     for usage in Usage::in_order(stated) {
         match roots.verify(&end_entity, intermediates, now, usage) {
-            Ok(anchor) => return (Ok(anchor), purposes),
+            Ok(path) => return (look_up(path, &der, intermediates, roots, now), purposes),
             Err(Error::RequiredEkuNotFoundContext(_)) => purposes = usage.without(purposes),
             Err(error) => return (Err(why(error)), stated),
         }
@@ -34,7 +35,23 @@ pub(super) fn verify(
         return (Err(Why::Other("an authority of its chain may not vouch for its purpose".to_owned())), stated);
     }
     // The certificate is for something else altogether. That is for the ladder to say, not for the chain.
-    (roots.verify(&end_entity, intermediates, now, AnyPurpose).map_err(why), stated)
+    (roots.verify(&end_entity, intermediates, now, AnyPurpose).map(|path| path.anchor).map_err(why), stated)
+}
+
+/// Whether the accepted certificate has been taken back since.
+fn look_up(
+    path: Vouched,
+    der: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    roots: &Roots,
+    now: UnixTime,
+) -> Result<Anchor, Why> {
+    let chain = [std::slice::from_ref(der), intermediates].concat();
+    match roots.revocations().look_up(&chain, &path.issuer_key, now) {
+        Standing::Revoked => Err(Why::Revoked),
+        Standing::Unknown if roots.revocations().policy() == RevocationPolicy::Required => Err(Why::RevocationUnknown),
+        Standing::Unknown | Standing::NotRevoked | Standing::NotLookedUp => Ok(path.anchor),
+    }
 }
 
 /// A purpose that a SIP peer's certificate may have.
@@ -99,7 +116,7 @@ impl ExtendedKeyUsageValidator for Usage {
     }
 }
 
-pub(super) struct AnyPurpose;
+pub(crate) struct AnyPurpose;
 
 impl ExtendedKeyUsageValidator for AnyPurpose {
     fn validate(&self, _purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {

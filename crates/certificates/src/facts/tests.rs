@@ -151,8 +151,13 @@ fn its_own_dates_are_a_fact_beside_the_chain() {
 fn hostile_bytes_are_facts_and_no_panic() {
     let root = Authority::root("Root");
     let roots = root.roots();
-    let good =
-        root.issue(Wish { uris: &["sip:fabrikam.com"], dns: &["a.example"], purposes: vec![ServerAuth], years: None });
+    let good = root.issue(Wish {
+        uris: &["sip:fabrikam.com"],
+        dns: &["a.example"],
+        purposes: vec![ServerAuth],
+        years: None,
+        list: None,
+    });
     let der = good.chain[0].as_ref();
     let of = |bytes: Vec<u8>| facts(&[CertificateDer::from(bytes)], &roots, now());
     let is_unreadable = |facts: PeerCertificate| matches!(facts.chain, Err(Why::Unreadable(_)));

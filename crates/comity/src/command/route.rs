@@ -123,6 +123,9 @@ pub fn print_certificate(certificate: &CertificateAnswer, indent: &str) {
     println!("{indent}  issued by {}, serial {}", certificate.issuer, certificate.serial);
     println!("{indent}  expires {}, for {purposes}", moment::date(certificate.not_after_unix));
     println!("{indent}  chain {chain}");
+    if let Some(revocation) = &certificate.revocation {
+        println!("{indent}  revocation: {revocation}");
+    }
 }
 
 /// The last lines of every explanation.

@@ -1,6 +1,7 @@
 //! The table of partners: entries, providers and switches, and what they mean for a domain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sip::refusal::Refusal;
 
@@ -10,7 +11,7 @@ use crate::discovery::SrvResult;
 use crate::domain_name;
 use crate::external_access::ExternalAccess;
 use crate::refusal;
-use crate::trust::{DomainTrust, Names};
+use crate::trust::{DomainTrust, Fingerprint, Names};
 use crate::verification::{Claim, Rung, provider_named};
 
 /// All that an administrator decided about other organisations, as every worker has it.
@@ -20,6 +21,7 @@ pub struct Partners {
     /// Entries of `*.domain`, by that domain.
     partners_below: BTreeMap<String, Partner>,
     trust_by_domain: BTreeMap<String, DomainTrust>,
+    revoked: Arc<BTreeSet<Fingerprint>>,
     /// The enabled ones.
     providers: Vec<Provider>,
     own_domains: Vec<String>,
@@ -105,6 +107,7 @@ impl Partners {
             partners_by_domain,
             partners_below,
             trust_by_domain: BTreeMap::new(),
+            revoked: Arc::default(),
             providers: Vec::new(),
             own_domains: Vec::new(),
             access: ExternalAccess::default(),
@@ -119,6 +122,16 @@ impl Partners {
         self.trust_by_domain =
             trust.into_iter().map(|(domain, trust)| (domain_name::canonical(&domain), trust)).collect();
         self
+    }
+
+    /// These, with the certificates of partners that are known to have been revoked.
+    pub fn with_revoked(mut self, revoked: BTreeSet<Fingerprint>) -> Partners {
+        self.revoked = Arc::new(revoked);
+        self
+    }
+
+    pub fn revoked(&self) -> &BTreeSet<Fingerprint> {
+        &self.revoked
     }
 
     /// What was said of exactly this domain's certificates.
@@ -196,7 +209,7 @@ impl Partners {
     pub fn claim<'a>(&'a self, domain: &'a str) -> Claim<'a> {
         let edge = self.standing(domain).edge();
         let providers = if edge.is_some() { &[] } else { self.providers.as_slice() };
-        Claim { domain, edge, trust: self.trust(domain), providers }
+        Claim { domain, edge, trust: self.trust(domain), providers, revoked: &self.revoked }
     }
 
     /// The provider by whose edge a domain was proven, if it was.

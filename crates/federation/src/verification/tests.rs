@@ -172,9 +172,8 @@ fn a_partner_s_authority_vouches_for_its_domains_only() {
     let mut certificate = certificate(&[FABRIKAM, "contoso.com"], &[]);
     certificate.chain = Ok(Anchor::Partner { name: "Fabrikam CA".into(), fingerprint: [7; 32] });
     let said = |anchors: &[Fingerprint]| DomainTrust { anchors: anchors.to_vec(), pins: vec![] };
-    let judged = |domain, trust: &DomainTrust| {
-        judge(&certificate, Role::Client, &Claim { domain, edge: None, trust, providers: &[] }, None)
-    };
+    let judged =
+        |domain, trust: &DomainTrust| judge(&certificate, Role::Client, &Claim { trust, ..Claim::of(domain) }, None);
     assert_eq!(rung(judged(FABRIKAM, &said(&[[6; 32], [7; 32]]))), Rung::Domain);
     for (domain, trust) in [("contoso.com", said(&[])), ("contoso.com", said(&[[6; 32]])), (FABRIKAM, said(&[]))] {
         assert_eq!(refusal(judged(domain, &trust)).word, "certificate-untrusted");
@@ -188,7 +187,7 @@ fn a_pin_takes_the_place_of_chain_and_names_and_of_nothing_else() {
     shown.fingerprint = [7; 32];
     let pinned = |certificate: &PeerCertificate, role, pins: &[Fingerprint]| {
         let trust = DomainTrust { pins: pins.to_vec(), anchors: vec![] };
-        judge(certificate, role, &Claim { domain: FABRIKAM, edge: None, trust: &trust, providers: &[] }, None)
+        judge(certificate, role, &Claim { trust: &trust, ..Claim::of(FABRIKAM) }, None)
     };
     for role in [Role::Client, Role::Server] {
         assert_eq!(rung(pinned(&shown, role, &[[6; 32], [7; 32]])), Rung::Pin);
@@ -205,7 +204,7 @@ fn a_pin_takes_the_place_of_chain_and_names_and_of_nothing_else() {
 fn where_a_certificate_is_pinned_no_other_proves_the_domain() {
     let good = certificate(&[FABRIKAM], &["edge.fabrikam.com"]);
     let trust = DomainTrust { pins: vec![[7; 32]], anchors: vec![] };
-    let claim = Claim { domain: FABRIKAM, edge: Some("edge.fabrikam.com"), trust: &trust, providers: &[] };
+    let claim = Claim { edge: Some("edge.fabrikam.com"), trust: &trust, ..Claim::of(FABRIKAM) };
     let refused = refusal(judge(&good, Role::Server, &claim, Some(&srv(&["edge.fabrikam.com"]))));
     assert_eq!((refused.status, refused.word.as_str()), (403, "certificate-pin-changed"));
     assert!(refused.reason.contains(&"07".repeat(32)) && refused.reason.contains(&"00".repeat(32)), "{refused:?}");
@@ -320,4 +319,17 @@ fn the_dns_is_asked_about_an_unknown_authority_only_where_it_is_validated() {
         refusal(judge_client(&unknown_with_digests(&[]), None, Some(&secure(&[], vec![])))).word,
         "certificate-untrusted"
     );
+}
+
+#[test]
+fn what_was_revoked_after_its_handshake_proves_nothing_any_more_not_even_pinned() {
+    let shown = PeerCertificate { fingerprint: [7; 32], ..certificate(&[FABRIKAM], &[]) };
+    let revoked = BTreeSet::from([[7; 32]]);
+    let pinned = DomainTrust { pins: vec![[7; 32]], anchors: vec![] };
+    for trust in [&DomainTrust::default(), &pinned] {
+        let claim = Claim { trust, ..Claim::of(FABRIKAM) };
+        assert!(matches!(judge(&shown, Role::Client, &claim, None), Verdict::Proven(_)));
+        let claim = Claim { revoked: &revoked, ..claim };
+        assert_eq!(refusal(judge(&shown, Role::Client, &claim, None)).word, "certificate-revoked");
+    }
 }

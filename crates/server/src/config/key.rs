@@ -323,6 +323,15 @@ pub static USERS_DIGEST: Key = Key {
     example: r#"["SHA-256", "MD5"]"#,
     doc: "the digest algorithms that users may sign in with, most wanted first; some old phones trip over SHA-256",
 };
+pub static FEDERATION_CRL: Key = Key {
+    section: "federation",
+    name: "crl",
+    kind: Kind::Text,
+    need: Need::Default(r#""when-available""#),
+    example: r#""required""#,
+    doc: "lists of revoked certificates of partners: when-available (what a list names is refused), required (so is what no current \
+        list is held for) or off",
+};
 pub static DNS_SERVERS: Key = Key {
     section: "dns",
     name: "servers",
@@ -429,6 +438,7 @@ pub static ALL: &[&Key] = &[
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
     &FEDERATION_MARK_SOURCE,
+    &FEDERATION_CRL,
     &DISCOVERED_RATE,
     &DISCOVERED_SUSPECT_RATE,
     &DISCOVERED_USERS_MAX,

@@ -17,6 +17,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use certificates::RevocationPolicy;
 use federation::admission::Organisation;
 use federation::ledger::DiscoveredTerms;
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
@@ -117,6 +118,8 @@ pub struct FederationSwitches {
     pub enabled: bool,
     pub discovery: bool,
     pub mark_source_verifiable: bool,
+    /// What is done about lists of revoked certificates.
+    pub crl: RevocationPolicy,
 }
 
 impl Config {
@@ -166,6 +169,7 @@ impl Config {
                 enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
                 mark_source_verifiable: builder.raw.switch(&key::FEDERATION_MARK_SOURCE).unwrap_or(true),
+                crl: builder.crl(),
             },
             discovered: builder.discovered(),
             calls: builder.calls(),
@@ -245,9 +249,9 @@ impl fmt::Display for Config {
             None => "# address: the one that this machine has towards the network".to_owned(),
         };
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
-        let FederationSwitches { enabled, discovery, mark_source_verifiable } = self.federation;
+        let FederationSwitches { enabled, discovery, mark_source_verifiable, crl } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}")?;
-        writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}\n")?;
+        writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}\ncrl = {:?}\n", crl.as_str())?;
         let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes } = self.discovered;
         writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
         writeln!(formatter, "users_max = {users_max}")?;
@@ -340,6 +344,16 @@ impl Builder<'_> {
             let known = When::ALL.map(|setting| format!("{:?}", setting.as_str())).join(" or ");
             self.problems.at(line, format!("[{}] {}: expected {known}, found {value:?}", key.section, key.name));
             When::default()
+        })
+    }
+
+    fn crl(&mut self) -> RevocationPolicy {
+        let key = &key::FEDERATION_CRL;
+        let Some(Located { value, line }) = self.raw.text(key) else { return RevocationPolicy::default() };
+        RevocationPolicy::parse(&value).unwrap_or_else(|| {
+            let known = RevocationPolicy::ALL.map(|policy| format!("{:?}", policy.as_str())).join(" or ");
+            self.problems.at(line, format!("[{}] {}: expected {known}, found {value:?}", key.section, key.name));
+            RevocationPolicy::default()
         })
     }
 

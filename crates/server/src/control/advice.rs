@@ -162,6 +162,13 @@ fn about_certificate(word: Word, partner: &str) -> Option<Words> {
                  this machine that is wrong"
             ),
         ),
+        Word::CertificateRevoked => words(
+            Side::Partner,
+            format!("the certificate of {partner}'s server has been revoked by its authority"),
+            format!(
+                "ask {partner}'s administrator, by another way than this, what happened, and for a new certificate"
+            ),
+        ),
         Word::CertificatePurpose => words(
             Side::Partner,
             format!("the certificate of {partner}'s server is not made for servers"),
@@ -443,6 +450,9 @@ fn not_accepted(word: Word) -> Option<&'static str> {
             "see what ours proves and what it does not: comity check; tell the partner the name of our edge"
         }
         Word::CertificatePurpose => "see what comity check says of it; get one that is made for servers (serverAuth)",
+        Word::CertificateRevoked => {
+            "the authority has revoked our certificate: ask it why, make a new key, and get a new certificate"
+        }
         Word::CertificatePinChanged => {
             "the partner has pinned an earlier certificate of ours: tell it the fingerprint of this one (comity check)"
         }

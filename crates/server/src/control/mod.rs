@@ -33,6 +33,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, put};
 use federation::partner::Partners;
+use rustls_pki_types::UnixTime;
 use serde::de::DeserializeOwned;
 use store::{Store, StoreError, StoreHandle, StoreThread};
 use tokio::sync::Mutex;
@@ -118,7 +119,7 @@ impl Control {
     }
 
     /// Gives the workers the table of partners as it is stored.
-    async fn publish_partners(&self) -> Result<(), StoreError> {
+    pub(crate) async fn publish_partners(&self) -> Result<(), StoreError> {
         let State { config, store, workers, publishing, certificate, .. } = &*self.0;
         let roots = certificate.roots();
         let _one_at_a_time = publishing.lock().await;
@@ -126,7 +127,7 @@ impl Control {
         let read = move |store: &Store| Ok((partners_of(store, &terms)?, domain_trust::authorities(store)?));
         let (partners, authorities) = store.read(read).await?;
         domain_trust::enforce(&roots, &authorities);
-        workers.publish(partners);
+        workers.publish(partners.with_revoked(roots.revocations().revoked(UnixTime::now())));
         Ok(())
     }
 }
@@ -145,7 +146,7 @@ impl FederationTerms {
 
 /// The table of partners as the workers use it.
 pub(crate) fn partners_of(store: &Store, terms: &FederationTerms) -> Result<Partners, StoreError> {
-    let FederationSwitches { enabled, discovery, mark_source_verifiable } = terms.switches;
+    let FederationSwitches { enabled, discovery, mark_source_verifiable, .. } = terms.switches;
     let list = store.partners()?.into_iter().map(|stored| stored.partner).collect();
     let providers = store.providers()?.into_iter().map(|stored| stored.provider).collect();
     Ok(Partners::new(list, enabled, discovery)

@@ -62,6 +62,7 @@ words! {
     CertificateMissing     "certificate-missing"     [403],           Partners, "admission";
     CertificateUntrusted   "certificate-untrusted"   [403],           Partners, "admission";
     CertificateExpired     "certificate-expired"     [403],           Partners, "admission";
+    CertificateRevoked     "certificate-revoked"     [403],           Partners, "admission";
     CertificatePurpose     "certificate-purpose"     [403],           Partners, "admission";
     CertificateName        "certificate-name"        [403],           Partners, "admission";
     CertificatePinChanged  "certificate-pin-changed" [403],           Partners, "admission";

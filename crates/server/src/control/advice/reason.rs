@@ -24,7 +24,8 @@ pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuse
 
 /// What is wrong with the certificate that the partner's server showed when we connected to it.
 fn shown_to_us(reason: &str, partner: &str) -> Option<Advice> {
-    const WORDS: [Word; 5] = [
+    const WORDS: [Word; 6] = [
+        Word::CertificateRevoked,
         Word::CertificateUntrusted,
         Word::CertificateExpired,
         Word::CertificatePurpose,

@@ -101,6 +101,9 @@ pub struct CertificateAnswer {
     pub anchor: Option<String>,
     /// Why the chain is not accepted.
     pub chain_failure: Option<String>,
+    /// What the list of revoked certificates says that it names; absent where it names none, or none is looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
     /// SHA-256, hexadecimal.
     pub fingerprint: String,
 }
@@ -253,6 +256,7 @@ impl From<&PeerCertificate> for CertificateAnswer {
             purposes_stated: seen.purposes.stated,
             anchor,
             chain_failure,
+            revocation: None,
             fingerprint: seen.fingerprint_hex(),
         }
     }

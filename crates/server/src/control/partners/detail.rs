@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use certificates::Roots;
+use certificates::revocation::Standing;
 use federation::admission::Origin;
 use federation::decision::{Outcome, Recorded};
 use federation::discovery::SrvResult;
 use federation::flow::Direction;
+use federation::trust::Fingerprint;
+use rustls_pki_types::UnixTime;
 use signaling::{PartnerCounts, PartnerStatus};
 use sip::refusal::Word;
 
@@ -53,7 +57,7 @@ pub(super) async fn gather(
         discovery: statuses.iter().find_map(|(_, status, _)| discovery(status)),
         troubles: statuses.iter().flat_map(|(worker, status, _)| troubles(*worker, status)).collect(),
         ledgers: Vec::new(),
-        certificates: certificates(statuses.iter().map(|(_, status, _)| status)),
+        certificates: certificates(statuses.iter().map(|(_, status, _)| status), &control.0.certificate.roots()),
         counts: (!statuses.is_empty()).then_some(CountsAnswer {
             admitted: counts.admitted,
             refused: counts.refused,
@@ -96,7 +100,7 @@ fn troubles(worker: u16, status: &PartnerStatus) -> impl Iterator<Item = Trouble
 }
 
 /// One line for each certificate, way and host.
-fn certificates<'a>(statuses: impl Iterator<Item = &'a PartnerStatus>) -> Vec<SeenAnswer> {
+fn certificates<'a>(statuses: impl Iterator<Item = &'a PartnerStatus>, roots: &Roots) -> Vec<SeenAnswer> {
     let mut seen_by_identity = BTreeMap::new();
     for seen in statuses.flat_map(|status| &status.certificates) {
         let inbound = seen.direction == Direction::Inbound;
@@ -105,11 +109,26 @@ fn certificates<'a>(statuses: impl Iterator<Item = &'a PartnerStatus>) -> Vec<Se
             inbound,
             connections: 0,
             remote: seen.remote.ip(),
-            certificate: CertificateAnswer::from(&*seen.certificate),
+            certificate: CertificateAnswer {
+                revocation: revocation(roots, &seen.certificate.fingerprint),
+                ..CertificateAnswer::from(&*seen.certificate)
+            },
         });
         answer.connections += 1;
     }
     seen_by_identity.into_values().take(CERTIFICATES_MAX).collect()
+}
+
+/// What the lists of revoked certificates say by now.
+fn revocation(roots: &Roots, fingerprint: &Fingerprint) -> Option<String> {
+    let (standing, failure) = roots.revocations().told(fingerprint, UnixTime::now());
+    let failure = failure.map(|why| format!(": {why}")).unwrap_or_default();
+    Some(match standing {
+        Standing::NotLookedUp => return None,
+        Standing::NotRevoked => "not on its authority's list".to_owned(),
+        Standing::Revoked => "on its authority's list".to_owned(),
+        Standing::Unknown => format!("not known, no current list of its authority is held{failure}"),
+    })
 }
 
 /// Adds the last words.
@@ -220,11 +239,17 @@ const CERTIFICATES_MAX: usize = 50;
 
 #[cfg(test)]
 mod tests {
+    use certificates::RevocationPolicy;
     use federation::decision::DecisionRecord;
 
     use super::*;
 
-    const ON: FederationSwitches = FederationSwitches { enabled: true, discovery: true, mark_source_verifiable: true };
+    const ON: FederationSwitches = FederationSwitches {
+        enabled: true,
+        discovery: true,
+        mark_source_verifiable: true,
+        crl: RevocationPolicy::WhenAvailable,
+    };
 
     fn detail(decisions: Vec<(Direction, Outcome)>) -> PartnerDetail {
         let decision = |(direction, outcome)| DecisionAnswer {
