@@ -81,11 +81,11 @@ fn a_message_may_come_twice_only_where_that_was_counted() {
     // Erin's phone has it, and the server cannot know: its answers are lost.
     let counted = "\
 erin@fabrikam.example has a phone by UDP
-alice@contoso.example writes \"Hello\" to erin@fabrikam.example
-alice@contoso.example is told 202
 erin@fabrikam.example signs in
 the next 30 datagrams from erin@fabrikam.example are lost
+alice@contoso.example writes \"Hello\" to erin@fabrikam.example
 erin@fabrikam.example receives \"Hello\" from alice@contoso.example
+alice@contoso.example is told 202
 40 s pass
 the network is whole again
 erin@fabrikam.example signs in

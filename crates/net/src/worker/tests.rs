@@ -388,8 +388,9 @@ fn users_of_two_organisations_exchange_messages_whatever_worker_has_them() {
         assert_eq!(given, adopted);
         assert_eq!(server.sum(|seen| seen.transmits_without_flow), 0);
         assert_eq!(server.sum(|seen| seen.parse_errors + seen.framing_errors + seen.tls_errors), 0);
-        assert!(server.sum(|seen| seen.flows_connected) >= 1);
     }
+    // Whoever writes first opens the connections; the other may answer and write over them.
+    assert!(contoso.sum(|seen| seen.flows_connected) + fabrikam.sum(|seen| seen.flows_connected) >= 1);
 }
 
 /// A request that is answered by 401.
