@@ -5,6 +5,7 @@
 //! the answer is there. Only the nonce book changes, and it is touched last.
 
 mod domain_proof;
+mod inside_proof;
 mod user_proof;
 
 pub use domain_proof::{SOURCE_HEADER, source_value};
@@ -22,6 +23,7 @@ use sip::uri::Uri;
 use crate::discovery::SrvResult;
 use crate::domain_name;
 use crate::flow::{FlowFacts, FlowKind};
+use crate::inside::{Inside, Split};
 use crate::partner::{Partners, Provider};
 use crate::refusal;
 use crate::screen::screen;
@@ -36,12 +38,14 @@ pub struct Organisation {
     pub edge: String,
     /// Digest algorithms that users may sign in with, most wanted first.
     pub digest: Vec<Algorithm>,
+    /// Whether edge and home are one.
+    pub split: Split,
 }
 
 impl Organisation {
-    /// With every digest algorithm.
+    /// Edge and home in one, with every digest algorithm.
     pub fn new(domains: Vec<String>, edge: String) -> Organisation {
-        Organisation { domains, edge, digest: Algorithm::ALL.to_vec() }
+        Organisation { domains, edge, digest: Algorithm::ALL.to_vec(), split: Split::Whole }
     }
 
     /// Whether the host is one of our SIP domains.
@@ -49,9 +53,24 @@ impl Organisation {
         self.domains.iter().any(|domain| domain_name::same(domain, host))
     }
 
+    /// What is between edge and home, where they are two.
+    pub fn inside(&self) -> Option<&Inside> {
+        self.split.inside()
+    }
+
+    /// Whether this is an edge alone.
+    pub fn is_edge_only(&self) -> bool {
+        matches!(self.split, Split::Edge(_))
+    }
+
+    /// Whether this host names us, on either side.
+    pub fn is_named(&self, host: &str) -> bool {
+        domain_name::same(&self.edge, host) || self.inside().is_some_and(|inside| inside.is_named(host))
+    }
+
     /// Whether a Request-URI with this host is for us: one of our domains, or the edge by name.
     pub fn answers_for(&self, host: &str) -> bool {
-        self.is_local(host) || domain_name::same(&self.edge, host)
+        self.is_local(host) || self.is_named(host)
     }
 }
 
@@ -106,13 +125,27 @@ pub struct Admitted {
     /// The password was shown with this very request.
     #[serde(default)]
     by_digest: bool,
+    /// It came over a flow of the inner side.
+    #[serde(default)]
+    from_inside: bool,
 }
 
 /// Who sent a request, as proven.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
-    Partner { domain: String, rung: Rung, standing: Tier, source: Source },
-    User { aor: Aor },
+    Partner {
+        domain: String,
+        rung: Rung,
+        standing: Tier,
+        source: Source,
+    },
+    User {
+        aor: Aor,
+    },
+    /// What is behind this edge, in the name of this domain of ours.
+    Inside {
+        domain: String,
+    },
 }
 
 /// By whose edge a partner's request came, and whether the sender's name is vouched for.
@@ -145,15 +178,17 @@ impl Admitted {
     /// The kind to fix on the flow.
     pub fn kind(&self) -> FlowKind {
         match self.origin {
+            _ if self.from_inside => FlowKind::Inside,
             Origin::Partner { .. } => FlowKind::Partner,
             Origin::User { .. } => FlowKind::Client,
+            Origin::Inside { .. } => FlowKind::Inside,
         }
     }
 
     /// The sender, if it is a user of ours.
     pub fn aor(&self) -> Option<&Aor> {
         match &self.origin {
-            Origin::Partner { .. } => None,
+            Origin::Partner { .. } | Origin::Inside { .. } => None,
             Origin::User { aor } => Some(aor),
         }
     }
@@ -164,10 +199,14 @@ impl Admitted {
         self.aor().filter(|_| self.by_digest)
     }
 
+    fn new(origin: Origin) -> Admitted {
+        Admitted { origin, by_digest: false, from_inside: false }
+    }
+
     /// The domain the sender has proven to speak for.
     pub fn domain(&self) -> &str {
         match &self.origin {
-            Origin::Partner { domain, .. } => domain,
+            Origin::Partner { domain, .. } | Origin::Inside { domain } => domain,
             Origin::User { aor } => aor.domain(),
         }
     }
@@ -175,7 +214,7 @@ impl Admitted {
 
 /// A request that this server makes itself in the name of a user of ours, such as a NOTIFY about him.
 pub fn vouch(aor: &Aor) -> Admitted {
-    Admitted { origin: Origin::User { aor: aor.clone() }, by_digest: false }
+    Admitted::new(Origin::User { aor: aor.clone() })
 }
 
 /// Decides about one request. ACK is decided like any other method, but is never challenged; CANCEL
@@ -191,6 +230,9 @@ pub fn admit(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mu
 fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Rules<'_>) -> Result<Admitted, Stop> {
     screen(request)?;
     let claim = Claim::read(request, evidence, rules.organisation)?;
+    if flow.facts.is_inner {
+        return Ok(inside_proof::check_inside(request, flow, &claim, rules)?);
+    }
     if let Sender::Local { aor } = &claim.sender
         && let Some(provider) = domain_proof::sharer(flow, aor.domain(), rules.partners, rules.organisation)
     {
@@ -202,15 +244,16 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
             let origin = domain_proof::prove(request, &claim, domain, flow, (evidence.srv.as_ref(), rules))?;
             check_partner_method(&claim)?;
             check_relay(&claim, rules.organisation)?;
-            Ok(Admitted { origin, by_digest: false })
+            Ok(Admitted::new(origin))
         }
+        Sender::Local { aor } if rules.organisation.is_edge_only() => Err(refusal::no_users_here(aor.domain()).into()),
         Sender::Local { aor } => {
             check_registration(&claim, aor, rules.organisation)?;
             let by_digest = !user_proof::is_proven_by_flow(&claim, aor, flow, evidence);
             if by_digest {
                 user_proof::check_digest(request, &claim, aor, evidence, rules)?;
             }
-            Ok(Admitted { origin: Origin::User { aor: aor.clone() }, by_digest })
+            Ok(Admitted { by_digest, ..Admitted::new(Origin::User { aor: aor.clone() }) })
         }
     }
 }
@@ -232,7 +275,7 @@ fn check_shared(
     match &evidence.credentials {
         None => Err(Stop::Needs(Question::Credentials(aor.clone()))),
         Some(Some(_)) => Err(domain_proof::user_at_home(provider, aor).into()),
-        Some(None) => Ok(Admitted { origin, by_digest: false }),
+        Some(None) => Ok(Admitted::new(origin)),
     }
 }
 

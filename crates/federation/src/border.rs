@@ -129,6 +129,11 @@ pub const RULES: &[Rule] = &[
     rule("P-Served-User", INSIDE_ONLY, "among servers that trust each other (RFC 5502)"),
     rule("P-User-Database", INSIDE_ONLY, "among servers that trust each other (RFC 4457)"),
     rule("P-Visited-Network-ID", INSIDE_ONLY, "among servers that trust each other (RFC 7315)"),
+    rule(
+        "Comity-Admitted",
+        NOWHERE,
+        "what an edge of Comity found out about a partner, for its home: the edge itself writes it",
+    ),
     rule("ms-edge-proxy-message-trust", INSIDE_ONLY, "Lync's edge says to its inside whom to believe: nobody else may"),
     rule("ms-edge-route", INSIDE_ONLY, "Lync's inside says to its edge where to go"),
     rule("ms-split-domain-info", INSIDE_ONLY, "Lync's halves of one domain say so to each other"),

@@ -101,7 +101,7 @@ impl From<&Admitted> for Outcome {
     fn from(admitted: &Admitted) -> Outcome {
         let rung = match admitted.origin() {
             Origin::Partner { rung, .. } => Some(*rung),
-            Origin::User { .. } => None,
+            Origin::User { .. } | Origin::Inside { .. } => None,
         };
         Outcome::Admitted { origin: admitted.origin().clone(), rung }
     }

@@ -19,6 +19,10 @@ pub struct FlowFacts {
     pub direction: Direction,
     /// The certificate the peer presented; only ever on a TLS flow.
     pub certificate: Option<Arc<PeerCertificate>>,
+    /// Of the inner side: accepted by a listener of [inside], or opened by us to what is behind us. Such a certificate
+    /// was looked at with the authorities of that side.
+    #[serde(default)]
+    pub is_inner: bool,
 }
 
 impl FlowFacts {
@@ -49,4 +53,6 @@ pub enum FlowKind {
     Undecided,
     Partner,
     Client,
+    /// Between an edge and what is behind it.
+    Inside,
 }

@@ -11,6 +11,7 @@ pub mod discovery;
 pub mod external_access;
 pub mod flow;
 pub mod health;
+pub mod inside;
 pub mod ledger;
 pub mod look_alike;
 pub mod modality;

@@ -98,6 +98,27 @@ pub fn identity_mismatch(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::IdentityMismatch, reason)
 }
 
+/// An edge alone has no users: whoever signs in does so at home.
+pub fn no_users_here(domain: &str) -> Refusal {
+    let reason = format!("a request from our own {domain} came to an edge, which signs nobody in");
+    Refusal::new(403, Word::NoUsersHere, reason)
+}
+
+/// Whoever speaks on an inner listener is not one of those whom the configuration names.
+pub fn not_inside(reason: impl Into<String>) -> Refusal {
+    Refusal::new(403, Word::NotInside, reason)
+}
+
+/// What is behind us, or before us, may not send in this name.
+pub fn not_vouched(reason: impl Into<String>) -> Refusal {
+    Refusal::new(403, Word::NotVouched, reason)
+}
+
+/// What is behind us, or the edges before us, cannot be reached.
+pub fn inside_unreachable(reason: impl Into<String>) -> Refusal {
+    Refusal::new(504, Word::InsideUnreachable, reason)
+}
+
 pub fn user_unknown(reason: impl Into<String>) -> Refusal {
     Refusal::new(404, Word::UserUnknown, reason)
 }

@@ -32,6 +32,8 @@ pub enum Rung {
     /// DNSSEC vouches for the way from the domain to the certificate: the certificate names an SRV target, or a TLSA
     /// record of one is about it.
     SecureDns,
+    /// No partner's domain: our own configuration says who it is, on the inner side.
+    Configured,
 }
 
 impl Rung {
@@ -43,6 +45,7 @@ impl Rung {
             Rung::Domain => "domain",
             Rung::EdgeInDomain => "edge-in-domain",
             Rung::SecureDns => "secure-dns",
+            Rung::Configured => "configured",
         }
     }
 }
@@ -144,7 +147,7 @@ fn check_pins(certificate: &PeerCertificate, domain: &str, trust: &DomainTrust) 
     certificate.validity.as_ref().map_err(|why| not_accepted(certificate, why)).copied()
 }
 
-fn check_chain(certificate: &PeerCertificate, domain: &str, trust: &DomainTrust) -> Result<(), Refusal> {
+pub(crate) fn check_chain(certificate: &PeerCertificate, domain: &str, trust: &DomainTrust) -> Result<(), Refusal> {
     match &certificate.chain {
         Ok(Anchor::Public { .. }) => Ok(()),
         Ok(Anchor::Partner { fingerprint, .. }) if trust.anchors.contains(fingerprint) => Ok(()),
@@ -167,7 +170,7 @@ fn not_accepted(certificate: &PeerCertificate, why: &Why) -> Refusal {
 
 /// Public authorities no longer issue clientAuth, so a peer that connects may show a server's
 /// certificate; a peer that accepts may not show a mere client's.
-fn check_purposes(purposes: Purposes, role: Role) -> Result<(), Refusal> {
+pub(crate) fn check_purposes(purposes: Purposes, role: Role) -> Result<(), Refusal> {
     let Purposes { client_auth, server_auth, sip_domain, any, stated } = purposes;
     let server_fits = !stated || server_auth || sip_domain || any;
     match role {

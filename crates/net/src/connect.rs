@@ -16,20 +16,29 @@ use tokio::time::timeout;
 use crate::flow::{StreamFlow, tune};
 use crate::framing::Framing;
 use crate::tls::TlsWire;
-use crate::wire::Wire;
+use crate::wire::{PlainWire, Wire};
 use crate::worker::{Shared, Worker};
 
+/// Whom to connect to, and on which side.
+pub(crate) struct Called {
+    pub(crate) remote: SocketAddr,
+    pub(crate) server_name: String,
+    pub(crate) transport: Transport,
+    pub(crate) is_inner: bool,
+}
+
 /// Connects and answers; the new flow belongs to this worker.
-pub(crate) async fn connect(worker: Shared, id: QuestionId, remote: SocketAddr, server_name: String) {
+pub(crate) async fn connect(worker: Shared, id: QuestionId, called: Called) {
+    let remote = called.remote;
     let permit = worker.borrow().occupancy.enter(remote.ip());
     let (config, time) = {
         let worker = worker.borrow();
-        (worker.tls_client.clone(), worker.limits.connect_time())
+        (worker.tls_for(&called), worker.limits.connect_time())
     };
-    let established = establish(config, remote, server_name, time).await;
+    let established = establish(config, &called, time).await;
     let mut worker = worker.borrow_mut();
     match established {
-        Ok(connection) => worker.open_outbound(id, connection, remote, permit),
+        Ok(connection) => worker.open_outbound(id, connection, &called, permit),
         Err(why) => {
             tracing::debug!(%remote, why, "connecting failed");
             worker.counters.connects_failed += 1;
@@ -41,22 +50,21 @@ pub(crate) async fn connect(worker: Shared, id: QuestionId, remote: SocketAddr, 
 struct Established {
     stream: TcpStream,
     local: SocketAddr,
-    tls: TlsWire,
+    wire: Wire,
     unread: BytesMut,
 }
 
 /// The error is for the operator: which step failed, and how. `time` holds for each of the two.
-async fn establish(
-    config: Arc<ClientConfig>,
-    remote: SocketAddr,
-    server_name: String,
-    time: Duration,
-) -> Result<Established, String> {
+async fn establish(config: Option<Arc<ClientConfig>>, called: &Called, time: Duration) -> Result<Established, String> {
+    let remote = called.remote;
     let stream = dial(remote, time).await?;
     let local = stream.local_addr().map_err(|error| format!("{remote} hung up: {error}"))?;
     tune(&stream).map_err(|error| format!("{remote} hung up: {error}"))?;
-    let (tls, unread) = shake_hands(config, &stream, remote, &server_name, time).await?;
-    Ok(Established { stream, local, tls, unread })
+    let Some(config) = config else {
+        return Ok(Established { stream, local, wire: Wire::Plain(PlainWire::default()), unread: BytesMut::new() });
+    };
+    let (tls, unread) = shake_hands(config, &stream, remote, &called.server_name, time).await?;
+    Ok(Established { stream, local, wire: Wire::Tls(tls), unread })
 }
 
 /// TCP alone.
@@ -88,26 +96,45 @@ pub(crate) async fn shake_hands(
 }
 
 impl Worker {
+    /// `None`: without TLS.
+    fn tls_for(&self, called: &Called) -> Option<Arc<ClientConfig>> {
+        let config = match &self.inside {
+            Some(inside) if called.is_inner => &inside.client,
+            _ => &self.tls_client,
+        };
+        (called.transport == Transport::Tls).then(|| config.clone())
+    }
+
+    /// The authorities that count on this side.
+    pub(crate) fn roots_of(&self, is_inner: bool) -> &certificates::Roots {
+        self.inside.as_ref().filter(|_| is_inner).map_or(&self.roots, |inside| &inside.roots)
+    }
+
     fn open_outbound(
         &mut self,
         question: QuestionId,
         established: Established,
-        remote: SocketAddr,
+        called: &Called,
         permit: crate::occupancy::Permit,
     ) {
         self.enter();
-        let Established { stream, local, tls, unread } = established;
+        let Established { stream, local, wire, unread } = established;
+        let certificate = match &wire {
+            Wire::Plain(_) => None,
+            Wire::Tls(tls) => tls.peer_certificate(self.roots_of(called.is_inner)),
+        };
         let facts = FlowFacts {
             id: self.next_flow_id(),
-            transport: Transport::Tls,
+            transport: called.transport,
             local,
-            remote,
+            remote: called.remote,
             direction: Direction::Outbound,
-            certificate: tls.peer_certificate(&self.roots),
+            certificate,
+            is_inner: called.is_inner,
         };
         self.counters.flows_connected += 1;
         let framing = Framing::new(facts.transport, self.limits.message);
-        let flow = StreamFlow::new(facts.clone(), stream, Wire::Tls(tls), unread, framing);
+        let flow = StreamFlow::new(facts.clone(), stream, wire, unread, framing);
         // In place before the core hears of it: its first output may be a message for the partner.
         self.keep(flow, permit);
         self.core.handle_input(self.now, Input::Answer { id: question, answer: Answer::Connected(Ok(facts)) });

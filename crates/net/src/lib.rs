@@ -34,7 +34,7 @@ pub use limits::Limits;
 pub use mailbox::{Inbox, Mailbox, WorkerMessage, mailbox};
 pub use probe::{Probe, probe};
 pub use resolver::{DnsSettings, Resolver};
-pub use setup::{ListenerSetup, NetError, WorkerSetup, check_free};
+pub use setup::{InsideTls, ListenerSetup, NetError, WorkerSetup, check_free};
 pub use web_socket::{Origin, OriginError, Origins};
 pub use worker::run;
 

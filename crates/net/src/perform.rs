@@ -4,10 +4,11 @@ use bytes::Bytes;
 use federation::discovery::SrvFailure;
 use federation::look_alike::LookAlike;
 use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, WorkerId};
-use sip::FlowId;
+use sip::{FlowId, Transport};
 use tokio::task::spawn_local;
 
 use crate::accounts::PendingAnswer;
+use crate::connect::Called;
 use crate::flow::{Fate, MovedFlow, StreamFlow};
 use crate::wire_log::{self, Way};
 use crate::worker::Worker;
@@ -183,7 +184,12 @@ impl Worker {
                 self.media.open_leg(leg, Box::new(move |opened| pending.give(Answer::LegOpened(opened))));
             }
             Question::Connect { remote, server_name } => {
-                spawn_local(connect::connect(worker, id, remote, server_name));
+                let called = Called { remote, server_name, transport: Transport::Tls, is_inner: false };
+                spawn_local(connect::connect(worker, id, called));
+            }
+            Question::ConnectInside { remote, server_name, transport } => {
+                let called = Called { remote, server_name, transport, is_inner: true };
+                spawn_local(connect::connect(worker, id, called));
             }
         }
     }

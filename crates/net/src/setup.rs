@@ -19,6 +19,8 @@ pub struct WorkerSetup {
     pub origins: Arc<Origins>,
     pub tls_client: Arc<rustls::ClientConfig>,
     pub roots: certificates::Roots,
+    /// Where edge and home are two.
+    pub inside: Option<InsideTls>,
     pub resolver: Resolver,
     pub accounts: Arc<dyn Accounts>,
     /// Where the sound of its conferences and anchored calls is.
@@ -29,6 +31,13 @@ pub struct WorkerSetup {
     pub limits: Limits,
 }
 
+/// What TLS on the inner side is done with: a certificate of its own, and authorities of its own.
+#[derive(Clone)]
+pub struct InsideTls {
+    pub client: Arc<rustls::ClientConfig>,
+    pub roots: certificates::Roots,
+}
+
 /// A socket to listen on. Every worker binds it for itself; the kernel spreads connections and remote addresses.
 #[derive(Clone)]
 pub struct ListenerSetup {
@@ -36,6 +45,8 @@ pub struct ListenerSetup {
     pub address: SocketAddr,
     /// For [`Transport::Tls`] and [`Transport::Wss`], and only there.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Of the inner side.
+    pub is_inner: bool,
 }
 
 /// Why a worker cannot run.

@@ -30,8 +30,18 @@ pub(crate) struct Acceptor {
     pub(crate) worker: Shared,
     pub(crate) transport: Transport,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) is_inner: bool,
     /// The worker's, all listeners together.
     pub(crate) handshakes: Handshakes,
+}
+
+/// A connection that is through its handshakes.
+struct Accepted {
+    stream: TcpStream,
+    remote: SocketAddr,
+    wire: Wire,
+    /// Bytes that came with the end of the handshake.
+    unread: BytesMut,
 }
 
 /// Why a connection did not become a flow.
@@ -78,7 +88,8 @@ impl Acceptor {
         let mut unread = BytesMut::new();
         match self.secure(&stream, place, &mut unread).await {
             Ok(wire) => {
-                self.worker.borrow_mut().open_inbound(self.transport, stream, remote, wire, unread, permit);
+                let accepted = Accepted { stream, remote, wire, unread };
+                self.worker.borrow_mut().open_inbound(self.transport, self.is_inner, accepted, permit);
             }
             Err(failure) => {
                 tracing::debug!(%remote, %failure, "handshake failed");
@@ -244,15 +255,8 @@ impl Worker {
         place
     }
 
-    fn open_inbound(
-        &mut self,
-        transport: Transport,
-        stream: TcpStream,
-        remote: SocketAddr,
-        wire: Wire,
-        unread: BytesMut,
-        permit: Permit,
-    ) {
+    fn open_inbound(&mut self, transport: Transport, is_inner: bool, accepted: Accepted, permit: Permit) {
+        let Accepted { stream, remote, wire, unread } = accepted;
         // A socket that cannot say where it is has been reset already.
         let Ok(local) = stream.local_addr() else { return };
         let certificate = match &wire {
@@ -260,12 +264,12 @@ impl Worker {
             Wire::Tls(tls) => {
                 self.counters.handshakes_completed += 1;
                 self.counters.handshakes_resumed += u64::from(tls.is_resumed());
-                tls.peer_certificate(&self.roots)
+                tls.peer_certificate(self.roots_of(is_inner))
             }
         };
         self.counters.web_sockets_opened += u64::from(transport.is_web_socket());
         let id = self.next_flow_id();
-        let facts = FlowFacts { id, transport, local, remote, direction: Direction::Inbound, certificate };
+        let facts = FlowFacts { id, transport, local, remote, direction: Direction::Inbound, certificate, is_inner };
         tracing::debug!(flow = ?id, %transport, %remote, "accepted");
         let framing = Framing::new(transport, self.limits.message);
         self.open(StreamFlow::new(facts, stream, wire, unread, framing), permit);

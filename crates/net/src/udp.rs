@@ -15,29 +15,38 @@ use crate::turns::Turn;
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
 
+/// What all datagrams of one socket have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Listener {
+    pub(crate) number: u8,
+    pub(crate) local: SocketAddr,
+    pub(crate) is_inner: bool,
+}
+
 /// The task of one datagram socket.
-pub(crate) async fn receive(worker: Shared, socket: Rc<UdpSocket>, listener: u8, local: SocketAddr) {
+pub(crate) async fn receive(worker: Shared, socket: Rc<UdpSocket>, listener: Listener) {
     // An error means that the runtime is shutting down.
     while socket.readable().await.is_ok() {
-        worker.borrow_mut().take_datagrams(&socket, listener, local);
+        worker.borrow_mut().take_datagrams(&socket, listener);
         tokio::task::yield_now().await;
     }
 }
 
 impl Worker {
-    fn take_datagrams(&mut self, socket: &UdpSocket, listener: u8, local: SocketAddr) {
+    fn take_datagrams(&mut self, socket: &UdpSocket, listener: Listener) {
         self.enter();
         let mut turn = Turn::begin(self.now, &self.limits, 1);
         while turn.take(Instant::now()) {
             match socket.try_recv_from(&mut self.scratch) {
                 Ok((length, remote)) => {
                     let facts = FlowFacts {
-                        id: FlowId::Datagram { listener, remote },
+                        id: FlowId::Datagram { listener: listener.number, remote },
                         transport: Transport::Udp,
-                        local,
+                        local: listener.local,
                         remote,
                         direction: Direction::Inbound,
                         certificate: None,
+                        is_inner: listener.is_inner,
                     };
                     self.take_datagram(facts, length);
                 }

@@ -23,8 +23,8 @@ use crate::media::MediaThreads;
 use crate::occupancy::Occupancy;
 use crate::turns::BusyFlows;
 use crate::{
-    Accounts, Counters, Inbox, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Origins, Resolver, WorkerMessage,
-    WorkerSetup, setup, tcp, turn, udp,
+    Accounts, Counters, Inbox, InsideTls, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Origins, Resolver,
+    WorkerMessage, WorkerSetup, setup, tcp, turn, udp,
 };
 
 /// Runs a worker on this thread until [`WorkerMessage::Stop`]. `ready` hears once whether all sockets are bound, and
@@ -67,6 +67,7 @@ pub(crate) struct Worker {
     pub(crate) occupancy: Occupancy,
     pub(crate) busy_flows: BusyFlows,
     pub(crate) roots: certificates::Roots,
+    pub(crate) inside: Option<InsideTls>,
     pub(crate) origins: Arc<Origins>,
     pub(crate) tls_client: Arc<rustls::ClientConfig>,
     pub(crate) resolver: Resolver,
@@ -109,6 +110,7 @@ pub(crate) struct Alarms {
 pub(crate) struct Listening {
     pub(crate) number: u8,
     pub(crate) address: SocketAddr,
+    pub(crate) is_inner: bool,
     pub(crate) kind: ListeningKind,
 }
 
@@ -144,6 +146,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
             occupancy: Occupancy::default(),
             busy_flows: BusyFlows::default(),
             roots: setup.roots,
+            inside: setup.inside,
             origins: setup.origins,
             tls_client: setup.tls_client,
             resolver,
@@ -167,7 +170,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
 }
 
 fn listen(number: u8, listener: ListenerSetup) -> Result<Listening, NetError> {
-    let ListenerSetup { transport, address, tls } = listener;
+    let ListenerSetup { transport, address, tls, is_inner } = listener;
     if transport.is_secure() && tls.is_none() {
         return Err(NetError::NoCertificate { transport, address });
     }
@@ -181,8 +184,8 @@ fn listen(number: u8, listener: ListenerSetup) -> Result<Listening, NetError> {
         }
     };
     let kind = registered.map_err(|error| NetError::Runtime { reason: error.to_string() })?;
-    tracing::info!(%transport, address = %bound, "listening");
-    Ok(Listening { number, address: bound, kind })
+    tracing::info!(%transport, address = %bound, inner = is_inner, "listening");
+    Ok(Listening { number, address: bound, is_inner, kind })
 }
 
 impl Listening {
@@ -199,10 +202,18 @@ async fn serve(worker: Shared, mut inbox: Inbox, listeners: Vec<Listening>) {
     for listening in listeners {
         match listening.kind {
             ListeningKind::Datagram(socket) => {
-                tokio::task::spawn_local(udp::receive(worker.clone(), socket, listening.number, listening.address));
+                let Listening { number, address: local, is_inner, .. } = listening;
+                let listener = udp::Listener { number, local, is_inner };
+                tokio::task::spawn_local(udp::receive(worker.clone(), socket, listener));
             }
             ListeningKind::Stream { socket, transport, tls } => {
-                let acceptor = tcp::Acceptor { worker: worker.clone(), transport, tls, handshakes: handshakes.clone() };
+                let acceptor = tcp::Acceptor {
+                    worker: worker.clone(),
+                    transport,
+                    tls,
+                    is_inner: listening.is_inner,
+                    handshakes: handshakes.clone(),
+                };
                 let task = tokio::task::spawn_local(acceptor.accept(socket));
                 worker.borrow_mut().acceptors.push(task.abort_handle());
             }

@@ -14,7 +14,7 @@ use federation::admission::Organisation;
 use federation::ledger::{DiscoveredTerms, KeptSuspect};
 use federation::partner::Partners;
 use net::media::MediaThreads;
-use net::{Accounts, Inbox, ListenerSetup, Mailbox, NetError, Origins, Resolver, WorkerSetup};
+use net::{Accounts, Inbox, InsideTls, ListenerSetup, Mailbox, NetError, Origins, Resolver, WorkerSetup};
 use signaling::{CallSettings, CoreConfig, Listener, WorkerId};
 use sip::Transport;
 use store::{Store, StoreError, StoreThread};
@@ -192,6 +192,7 @@ struct Start {
     origins: Arc<Origins>,
     tls_client: Arc<rustls::ClientConfig>,
     roots: Roots,
+    inside: Option<InsideTls>,
     resolver: Resolver,
     secret: [u8; 32],
     incarnation: u32,
@@ -203,6 +204,7 @@ impl Start {
     fn from_store(config: &Config, identity: &Arc<ServedIdentity>, roots: Roots) -> Result<Start, StartError> {
         let store = Store::open(&config.store_path())?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (inner_identity, inside) = certificate::inside(config, identity, &roots)?;
         Ok(Start {
             organisation: Arc::new(config.organisation()),
             roots: {
@@ -214,9 +216,10 @@ impl Start {
             calls: config.calls,
             discovered: config.discovered,
             suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
-            listeners: listeners(config, identity)?,
+            listeners: listeners(config, identity, &inner_identity)?,
             origins: Arc::new(config.origins.clone()),
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
+            inside,
             resolver: Resolver::new(&config.dns)?,
             secret: store.secret(rand::random())?,
             incarnation: next_incarnation(&store, since_1970)?,
@@ -226,7 +229,10 @@ impl Start {
     }
 
     fn core(&self, worker: WorkerId, workers: u16) -> CoreConfig {
-        let listener = |setup: &ListenerSetup| Listener { transport: setup.transport, address: setup.address };
+        let listener = |setup: &ListenerSetup| {
+            let ListenerSetup { transport, address, is_inner, .. } = *setup;
+            Listener { transport, address, is_inner }
+        };
         CoreConfig {
             worker,
             workers,
@@ -259,6 +265,7 @@ impl Start {
             origins: self.origins.clone(),
             tls_client: self.tls_client.clone(),
             roots: self.roots.clone(),
+            inside: self.inside.clone(),
             resolver: self.resolver.clone(),
             accounts: accounts.clone(),
             media: media.clone(),
@@ -276,16 +283,21 @@ fn next_incarnation(store: &Store, since_1970: Duration) -> Result<u32, StoreErr
 }
 
 /// Each TLS listener has a configuration of its own, so that no session crosses between listeners.
-fn listeners(config: &Config, identity: &Arc<ServedIdentity>) -> Result<Vec<ListenerSetup>, StartError> {
-    let setup = |(transport, address)| {
+fn listeners(
+    config: &Config,
+    outer: &Arc<ServedIdentity>,
+    inner: &Arc<ServedIdentity>,
+) -> Result<Vec<ListenerSetup>, StartError> {
+    let setup = |(transport, address, is_inner)| {
+        let identity = if is_inner { inner } else { outer };
         let tls = match transport {
             Transport::Tls => Some(Arc::new(certificates::tls::recording_server_config(identity)?)),
             Transport::Wss => Some(Arc::new(certificates::tls::web_server_config(identity)?)),
             Transport::Tcp | Transport::Udp | Transport::Ws => None,
         };
-        Ok(ListenerSetup { transport, address, tls })
+        Ok(ListenerSetup { transport, address, tls, is_inner })
     };
-    config.listeners().map(setup).collect()
+    config.sides().map(setup).collect()
 }
 
 /// All threads that serve.

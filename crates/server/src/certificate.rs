@@ -1,10 +1,14 @@
 //! Our own certificate, looked at the way a partner will: what it proves, and what it does not.
 
-use certificates::{Identity, LoadError, Roots};
+use std::sync::Arc;
+
+use certificates::{Identity, LoadError, Roots, ServedIdentity};
 use federation::trust::{Anchor, PeerCertificate, Why};
+use net::InsideTls;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::assemble::StartError;
 use crate::config::{AlsoCertificate, Config};
 use crate::moment;
 
@@ -73,6 +77,28 @@ pub fn roots(config: &Config) -> Result<Roots, LoadError> {
     };
     let loaded = loaded.map(|roots| roots.with_revocation(config.federation.crl));
     loaded.map(|roots| if config.dns.validates { roots.with_tlsa() } else { roots })
+}
+
+/// What the inner side is shown, and whom it trusts: the same as outside, where [inside] says nothing else.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn inside(
+    config: &Config,
+    outer: &Arc<ServedIdentity>,
+    roots: &Roots,
+) -> Result<(Arc<ServedIdentity>, Option<InsideTls>), StartError> {
+    let Some(inside) = &config.inside else { return Ok((outer.clone(), None)) };
+    let identity = match &inside.certificate {
+        Some((chain, key)) => ServedIdentity::new(&Identity::load(chain, key, UnixTime::now())?)?,
+        None => outer.clone(),
+    };
+    let roots = match &inside.roots {
+        Some(file) => Roots::from_pem_files(std::slice::from_ref(file))?,
+        None => roots.clone(),
+    };
+    let client = Arc::new(certificates::tls::recording_client_config(Some(&identity))?);
+    Ok((identity, Some(InsideTls { client, roots })))
 }
 
 /// Judges our certificate by the rules that partners apply to it.

@@ -166,7 +166,7 @@ fn a_key_far_from_all_others_lists_them() {
     assert_eq!(
         problems(&text),
         [
-            ":3: unknown key \"colour\" at the top of the file; the keys there are: domains, edge, data, workers, drain_secs_max"
+            ":3: unknown key \"colour\" at the top of the file; the keys there are: domains, edge, roles, data, workers, drain_secs_max"
         ]
     );
 }
@@ -311,4 +311,92 @@ fn a_mail_server_reads_back_as_itself_and_gets_no_password_in_the_clear() {
         let error = mail(&lines).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// An edge before somebody else's server.
+const EDGE_ONLY: &str = r#"domains = ["contoso.example"]
+edge = "sip.contoso.example"
+roles = ["edge"]
+[certificate]
+chain = "contoso.pem"
+key = "contoso.key"
+[listen]
+tls = ["192.0.2.1:5061"]
+[inside]
+next_hop = "sip:pbx.corp.example:5070;transport=tcp"
+listen = ["10.0.0.1:5060", "10.0.0.1:5060;transport=udp"]
+peers = ["10.0.0.5"]
+"#;
+
+#[test]
+fn an_edge_alone_knows_what_is_behind_it() {
+    use federation::inside::Split;
+    use sip::Transport;
+    let config = parse(EDGE_ONLY).unwrap();
+    let Split::Edge(inside) = config.organisation().split else { panic!("it is an edge") };
+    assert_eq!((&*inside.name, inside.transport, inside.is_comity), ("sip.contoso.example", Transport::Tcp, false));
+    assert_eq!((&*inside.hops[0].host, inside.hops[0].port), ("pbx.corp.example", Some(5070)));
+    assert_eq!(inside.peer_names, ["pbx.corp.example"]);
+    assert_eq!(inside.peer_addresses, ["10.0.0.5".parse::<std::net::IpAddr>().unwrap()]);
+    let inner: Vec<_> = config.sides().filter(|(.., is_inner)| *is_inner).map(|(transport, ..)| transport).collect();
+    assert_eq!(inner, [Transport::Tcp, Transport::Udp]);
+    let home = EDGE_ONLY
+        .replace("sip:pbx.corp.example:5070;transport=tcp", "home.corp.example")
+        .replace("10.0.0.5", "x.example");
+    let home = home.replace(":5060;transport=udp", ":5062");
+    let Split::Edge(inside) = parse(&home).unwrap().organisation().split else { panic!("it is an edge") };
+    assert_eq!((inside.transport, inside.is_comity, inside.hops[0].port), (Transport::Tls, true, None));
+}
+
+#[test]
+fn what_an_edge_or_a_home_cannot_have_is_told_with_what_to_do() {
+    let with = |from: &str, to: &str| problems(&EDGE_ONLY.replace(from, to));
+    assert_eq!(
+        with("roles = [\"edge\"]\n", ""),
+        [
+            ":9: [inside] next_hop: is for an edge or a home alone; say which at the top of the file: roles = [\"edge\"]",
+            ":10: [inside] listen: is for an edge or a home alone; say which at the top of the file: roles = [\"edge\"]",
+            ":11: [inside] peers: is for an edge or a home alone; say which at the top of the file: roles = [\"edge\"]",
+        ]
+    );
+    assert_eq!(
+        with("[\"edge\"]", "[\"media\"]")[0],
+        ":3: roles: there is no role \"media\"; the roles are \"edge\" and \"home\""
+    );
+    let [edges, next_hop] = [&with("[\"edge\"]", "[\"home\"]")[1], &with("[\"edge\"]", "[\"home\"]")[0]];
+    assert_eq!(next_hop, ":10: [inside] next_hop: is not for roles = [\"home\"]; leave it out");
+    assert!(edges.contains("peers: 10.0.0.5") || edges.contains("missing key \"edges\" in [inside]"), "{edges}");
+    assert_eq!(
+        with("peers = [\"10.0.0.5\"]\n", ""),
+        [":10: [inside] next_hop: without TLS only its address says who it is; add it: peers = [\"10.0.0.5\"]"]
+    );
+    assert_eq!(
+        with("[inside]\n", "tcp = [\"192.0.2.1:5060\"]\n[inside]\n"),
+        [":9: [listen] tcp: is for phones, and an edge alone signs nobody in; leave it out"]
+    );
+    assert_eq!(
+        with("10.0.0.1:5060\",", "192.0.2.1:5061\","),
+        [":11: [inside] listen: 192.0.2.1:5061 is in [listen] already; the inner side has an address of its own"]
+    );
+    let tls = |text: &str| text.replace("5070;transport=tcp", "5070").replace(":5060;transport=udp", ":5062");
+    assert_eq!(
+        problems(&tls(EDGE_ONLY)),
+        [
+            ":12: [inside] peers: 10.0.0.5 is an address, and everything in [inside] listen is TLS, where a certificate has to name its owner; write a name"
+        ]
+    );
+    assert_eq!(
+        problems(
+            &tls(EDGE_ONLY)
+                .replace("sip:pbx.corp.example:5070", "sip:10.0.0.5")
+                .replace("peers = [\"10.0.0.5\"]\n", "")
+        ),
+        [
+            ":10: [inside] next_hop: \"10.0.0.5\" is an address, which no certificate names; write a name, or say ;transport=tcp"
+        ]
+    );
+    assert_eq!(
+        with("5060;transport=udp", "5060;transport=sctp"),
+        [":11: [inside] listen: expected ;transport=tls, ;transport=tcp or ;transport=udp, found \"transport=sctp\""]
+    );
 }

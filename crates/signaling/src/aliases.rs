@@ -107,7 +107,7 @@ impl Core {
             return self.ended_flows.proves(facts.id, domain);
         }
         // To one that we have opened our own link leads.
-        if facts.direction != Direction::Inbound || via.host.len() > SENT_BY_BYTES_MAX {
+        if facts.is_inner || facts.direction != Direction::Inbound || via.host.len() > SENT_BY_BYTES_MAX {
             return;
         }
         let alias = Alias { facts: facts.clone(), sent_by: via.host.to_owned(), takes_requests };
@@ -142,6 +142,7 @@ mod tests {
             remote: address(2),
             direction: Direction::Inbound,
             certificate: None,
+            is_inner: false,
         };
         Alias { facts, sent_by: sent_by.to_owned(), takes_requests: true }
     }

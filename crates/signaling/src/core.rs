@@ -79,6 +79,8 @@ pub struct CoreConfig {
 pub struct Listener {
     pub transport: Transport,
     pub address: SocketAddr,
+    /// Of the inner side.
+    pub is_inner: bool,
 }
 
 /// The engine of one worker. Feed it, drain it, wake it.
@@ -344,7 +346,8 @@ impl Core {
             self.accept(now, &facts, message);
         } else {
             self.target_answered(facts.id, &message);
-            let from = Responder { flow: facts.id, is_certified: facts.secure_certificate().is_some() };
+            let is_certified = facts.secure_certificate().is_some();
+            let from = Responder { flow: facts.id, is_certified, is_inner: facts.is_inner };
             self.handle_response(now, from, message);
         }
     }
@@ -384,7 +387,7 @@ impl Core {
             Handoff::Orphans { orphans, worker } => self.hear_of_orphans(now, orphans, worker),
             Handoff::CancelOrphan { server } => self.cancel(now, server),
             Handoff::RespondOverLink { domain, connection, bytes } => {
-                self.respond_over_link(now, crate::links::LinkKey { domain, connection }, bytes);
+                self.respond_over_link(now, self.partner_link(&domain, connection), bytes);
             }
             Handoff::Engaged { aor, engagement, is_under_way } => {
                 self.change_engagement(now, &aor, engagement, is_under_way);
@@ -483,14 +486,22 @@ impl Core {
     pub(crate) fn listening_port(&self, transport: Transport) -> u16 {
         self.listeners
             .iter()
-            .find(|listener| listener.transport == transport)
+            .find(|listener| listener.transport == transport && !listener.is_inner)
             .map_or(DEFAULT_TLS_PORT, |listener| listener.address.port())
+    }
+
+    /// The same for the inner side; there we may have no listener of this transport, and answers come as they went.
+    pub(crate) fn inner_port(&self, transport: Transport) -> u16 {
+        let inner = || self.listeners.iter().filter(|listener| listener.is_inner);
+        let found = inner().find(|listener| listener.transport == transport).or_else(|| inner().next());
+        found.map_or_else(|| transport.default_port(), |listener| listener.address.port())
     }
 
     /// The port of ours in a flow: of a connection that we opened, the one we listen on.
     pub(crate) fn our_port(&self, facts: &FlowFacts) -> u16 {
         match facts.direction {
             Direction::Inbound => facts.local.port(),
+            Direction::Outbound if facts.is_inner => self.inner_port(facts.transport),
             Direction::Outbound => self.listening_port(facts.transport),
         }
     }

@@ -78,7 +78,9 @@ impl CoreCounts {
     /// Counts a decision that is kept.
     pub(crate) fn decided(&mut self, record: &DecisionRecord) {
         match &record.outcome {
-            Outcome::Admitted { origin: Origin::User { .. }, .. } => self.admitted_of_users += 1,
+            Outcome::Admitted { origin: Origin::User { .. } | Origin::Inside { .. }, .. } => {
+                self.admitted_of_users += 1
+            }
             Outcome::Admitted { origin: Origin::Partner { standing, .. }, .. } => match standing {
                 Tier::Allowed => self.admitted_of_allowed_partners += 1,
                 Tier::Discovered => self.admitted_of_discovered_partners += 1,

@@ -242,7 +242,7 @@ impl Core {
         let connection = partner_connection(call_id, self.limits.partner_connections);
         let owner = self.ownership.of_partner(&domain, connection);
         match self.ownership.is_ours(owner) {
-            true => self.respond_over_link(now, LinkKey { domain, connection }, bytes),
+            true => self.respond_over_link(now, self.partner_link(&domain, connection), bytes),
             false => self.hand(owner, Handoff::RespondOverLink { domain, connection, bytes }),
         }
         true
@@ -254,10 +254,10 @@ impl Core {
         let mut found = BTreeMap::new();
         for id in self.transactions.clients_on(flow) {
             let Some((_, request, trial)) = self.owner.tried(id) else { continue };
-            let Destination::Partner { domain, connection } = &request.destination else { continue };
+            let Destination::Partner { domain, connection } = request.destination.clone() else { continue };
             if !trial.may_be_sent_again(now, request.message.method() == Some(Method::Invite)) {
                 trial.lost_connection = true;
-                found.insert(id, LinkKey { domain: domain.clone(), connection: *connection });
+                found.insert(id, self.partner_link(&domain, connection));
             }
         }
         found
@@ -276,7 +276,7 @@ impl Core {
         if !self.transactions.is_cut(ClientTransactionId { cancel: false, ..id }) {
             return flow;
         }
-        let key = LinkKey { domain: domain.clone(), connection: *connection };
+        let key = self.partner_link(domain, *connection);
         let other = self.links.flow_of(&key).or_else(|| self.aliases.for_response(domain, "", flow));
         other.unwrap_or(flow)
     }

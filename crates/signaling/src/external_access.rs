@@ -27,6 +27,11 @@ impl Core {
         match admitted.origin() {
             Origin::Partner { .. } => self.check_inbound(message, admitted, destination),
             Origin::User { aor } => self.check_outbound(message, aor, destination),
+            // Who of those behind us it is, what is there has seen to.
+            Origin::Inside { .. } => match message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok()) {
+                Some(aor) => self.check_outbound(message, &aor, destination),
+                None => Ok(()),
+            },
         }
     }
 

@@ -171,13 +171,13 @@ impl Core {
     /// Takes the request of a failed branch to another server of the partner, if that may help.
     pub(crate) fn try_elsewhere(&mut self, now: Instant, id: ClientTransactionId, trouble: Trouble) -> bool {
         let Some((context, request, trial)) = self.owner.tried(id) else { return false };
-        let Destination::Partner { domain, connection } = request.destination.clone() else { return false };
+        let destination = request.destination.clone();
         let is_invite = request.message.method() == Some(Method::Invite);
         let (message, since, sent_on) = (request.message.clone(), trial.opened_at, trial.sent_on);
         if !trial.may_move(now, trouble, is_invite) {
             return false;
         }
-        let key = LinkKey { domain, connection };
+        let Some(key) = self.link_key(&destination) else { return false };
         if self.links.is_full(&key, self.limits.waiting_per_link_max) || !self.leave(now, &key, sent_on, trouble) {
             return false;
         }
@@ -193,8 +193,11 @@ impl Core {
 
     /// What the caller and the operator are told of a request for a partner that has no answer of the partner's.
     pub(crate) fn partner_refusal(&self, request: &AdmittedRequest, status: u16, trial: Trial) -> Option<Refusal> {
-        let Destination::Partner { domain, connection } = &request.destination else { return None };
-        let key = LinkKey { domain: domain.clone(), connection: *connection };
+        let key = self.link_key(&request.destination)?;
+        let domain = match &request.destination {
+            Destination::Partner { domain, .. } => domain,
+            _ => &key.domain,
+        };
         match status {
             487 => None,
             _ if trial.lost_connection => Some(self.links.last_failure(&key).cloned().unwrap_or_else(|| {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use federation::admission::{SOURCE_HEADER, source_value};
 use federation::border::{Crossing, Treatment};
+use federation::inside::ADMITTED_HEADER;
 use sip::auth::DigestCredentials;
 use sip::proxy::forward::next_max_forwards;
 use sip::{Edits, HeaderName, Message, Method, NameAddr};
@@ -21,6 +22,10 @@ pub(crate) struct Hop<'a> {
     pub crossing: Crossing<'a>,
     /// Whether we vouch for the sender, where that is said.
     pub source: Option<bool>,
+    /// What an edge says to its home of a partner.
+    pub admitted: Option<String>,
+    /// Who a partner's request is from, for a next hop that reads it (RFC 3325).
+    pub asserted: Option<String>,
 }
 
 /// The request as it leaves on this hop.
@@ -44,6 +49,12 @@ pub(crate) fn request(message: &Message, routes_taken: usize, realms: &[String],
     withhold_credentials(message, realms, &mut edits);
     withhold_claims(message, hop.crossing, &mut edits);
     mark_source(hop.crossing, hop.source, &mut edits);
+    if let Some(value) = &hop.admitted {
+        edits.set_raw(ADMITTED_HEADER, value);
+    }
+    if let Some(identity) = &hop.asserted {
+        edits.set(HeaderName::PAssertedIdentity, identity);
+    }
     apply(message, hop.crossing, &edits)
 }
 

@@ -74,6 +74,9 @@ pub struct Responder {
     pub flow: FlowId,
     /// Whether the peer showed a certificate: a partner's edge may answer on another connection than it was asked on.
     pub is_certified: bool,
+    /// Of the inner side.
+    #[serde(default)]
+    pub is_inner: bool,
 }
 
 /// Where the response to a request handed over belongs.

@@ -4,6 +4,7 @@
 //! A partner has a fixed number of them over all workers; a Call-ID always takes the same one (`ownership`).
 
 mod attempt;
+mod inside;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -17,11 +18,12 @@ use federation::partner::Partners;
 use federation::refusal;
 use federation::route::NextHopTarget;
 use sip::transaction::ClientTransactionId;
-use sip::{FlowId, Refusal, Transport};
+use sip::{FlowId, Refusal};
 
 use crate::acceptor::overloaded;
 use crate::core::Core;
 use crate::owner::{ContextId, Target};
+use crate::route::Destination;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Forgotten, LinkCounts, LinkStatus};
 
@@ -217,8 +219,9 @@ impl Links {
     /// The connections whose partner stands otherwise in the new table: they were judged by what no longer holds.
     pub(crate) fn outdated(&self, old: &Partners, new: &Partners) -> Vec<FlowId> {
         let changed = |key: &LinkKey| {
-            !old.standing(&key.domain).is_alike(new.standing(&key.domain))
-                || old.trust(&key.domain) != new.trust(&key.domain)
+            !key.is_inside()
+                && (!old.standing(&key.domain).is_alike(new.standing(&key.domain))
+                    || old.trust(&key.domain) != new.trust(&key.domain))
         };
         self.keys_by_flow.iter().filter(|(_, key)| changed(key)).map(|(flow, _)| *flow).collect()
     }
@@ -336,18 +339,39 @@ impl Core {
     }
 
     /// Sends a request over connection number `connection` to a partner, bringing it up first where it is not.
-    pub(crate) fn send_to_partner(&mut self, now: Instant, domain: String, connection: u16, request: AdmittedRequest) {
-        if let Err(refusal) = self.partners.standing(&domain).check(&domain) {
+    pub(crate) fn send_to_partner(&mut self, now: Instant, domain: &str, request: AdmittedRequest) {
+        if let Err(refusal) = self.partners.standing(domain).check(domain) {
             if let Some(upstream) = request.upstream {
                 self.refuse_owned(now, upstream, &request.message, &refusal);
             }
             return;
         }
-        let key = LinkKey { domain, connection };
+        let Some(key) = self.link_key(&request.destination) else { return };
+        self.send_over_link(now, key, request);
+    }
+
+    /// The connection that leads to this destination.
+    pub(crate) fn link_key(&self, destination: &Destination) -> Option<LinkKey> {
+        match destination {
+            Destination::Partner { domain, connection } => Some(self.partner_link(domain, *connection)),
+            Destination::Inside { connection } => Some(LinkKey::inside(*connection)),
+            _ => None,
+        }
+    }
+
+    /// The connection by which a partner is reached: a home's lead to its edges.
+    pub(crate) fn partner_link(&self, domain: &str, connection: u16) -> LinkKey {
+        match self.is_home_only() {
+            true => LinkKey::inside(connection),
+            false => LinkKey { domain: domain.to_owned(), connection },
+        }
+    }
+
+    fn send_over_link(&mut self, now: Instant, key: LinkKey, request: AdmittedRequest) {
         self.take_alias(now, &key);
         if let Some((flow, connection)) = self.links.up(&key) {
             self.record_sent(now, &request.message, now, connection);
-            let target = self.partner_target(flow, &key.domain);
+            let target = self.link_target(flow, &request.destination);
             return self.send_single(now, request, target);
         }
         self.wait_for_link(now, key, request);
@@ -397,7 +421,7 @@ impl Core {
     pub(crate) fn send_again(&mut self, now: Instant, key: LinkKey, context: ContextId) {
         self.take_alias(now, &key);
         if let Some((flow, connection)) = self.links.up(&key) {
-            return self.send_waiting(now, flow, &key.domain, &connection, context);
+            return self.send_waiting(now, flow, &connection, context);
         }
         self.await_link(now, key, Waiter::Context(context));
     }
@@ -410,17 +434,11 @@ impl Core {
         }
     }
 
-    fn send_waiting(
-        &mut self,
-        now: Instant,
-        flow: FlowId,
-        domain: &str,
-        connection: &Arc<Connection>,
-        context: ContextId,
-    ) {
+    fn send_waiting(&mut self, now: Instant, flow: FlowId, connection: &Arc<Connection>, context: ContextId) {
         let Some((request, since)) = self.owner.waited(context) else { return };
+        let Some(destination) = self.owner.request(context).map(|request| request.destination.clone()) else { return };
         self.record_sent(now, &request, since, connection.clone());
-        let target = self.partner_target(flow, domain);
+        let target = self.link_target(flow, &destination);
         self.send_branch(now, context, target);
         self.close_target_set(now, context);
     }
@@ -430,17 +448,14 @@ impl Core {
         self.partners.standing(domain).edge().is_some()
     }
 
-    fn partner_target(&self, flow: FlowId, domain: &str) -> Target {
-        Target {
-            flow,
-            transport: Transport::Tls,
-            local_port: self.listening_port(Transport::Tls),
-            request_uri: None,
-            path: Vec::new(),
-            leg: Some(Leg::Partner { domain: domain.to_owned() }),
-            q: 1000,
-            others: Vec::new(),
-        }
+    fn link_target(&self, flow: FlowId, destination: &Destination) -> Target {
+        let (transport, local_port) = self.facts_of(flow);
+        let leg = match destination {
+            Destination::Partner { domain, .. } => Some(Leg::Partner { domain: domain.clone() }),
+            Destination::Inside { .. } => Some(Leg::Inside),
+            _ => None,
+        };
+        Target { flow, transport, local_port, request_uri: None, path: Vec::new(), leg, q: 1000, others: Vec::new() }
     }
 }
 

@@ -25,9 +25,9 @@ impl Core {
         target: &Target,
         id: ClientTransactionId,
     ) -> Result<Message, Refusal> {
-        let mut via =
-            via_value(target.transport, &self.organisation.edge, target.local_port, &self.mint.branch(id.serial));
-        if matches!(target.leg, Some(Leg::Partner { .. })) {
+        let name = if self.is_inner(target.flow) { self.inner_name() } else { &self.organisation.edge };
+        let mut via = via_value(target.transport, name, target.local_port, &self.mint.branch(id.serial));
+        if matches!(target.leg, Some(Leg::Partner { .. })) && !self.is_home_only() {
             // RFC 5923: what is for us may come back on the same connection.
             via += ";alias";
         }
@@ -41,6 +41,8 @@ impl Core {
             record_routes: self.record_routes(request, target),
             crossing: crossing(request, &self.organisation),
             source: self.source_mark(request),
+            admitted: self.told_inside(request),
+            asserted: self.asserted_inside(request),
         };
         let bytes = forward::request(&request.message, request.routes_taken, &self.organisation.domains, &hop);
         Message::parse(bytes).map_err(|error| too_large(&error))
@@ -54,7 +56,7 @@ impl Core {
         }
         match request.admitted.origin() {
             Origin::Partner { source, .. } => Some(source.is_verified),
-            Origin::User { .. } => self.partners.marks_source().then_some(true),
+            Origin::User { .. } | Origin::Inside { .. } => self.partners.marks_source().then_some(true),
         }
     }
 
@@ -79,6 +81,13 @@ impl Core {
     fn ingress_route(&self, request: &AdmittedRequest) -> String {
         match (&request.ingress, request.admitted.origin()) {
             (Ingress::Agent(agent), _) => self.agent_route(request, agent),
+            (Ingress::Flow(flow), Origin::Inside { .. }) => {
+                self.route_value(request, &Leg::Inside, flow.transport, self.our_port(flow))
+            }
+            (Ingress::Flow(flow), Origin::Partner { domain, .. }) if flow.is_inner => {
+                let leg = Leg::Partner { domain: domain.clone() };
+                self.route_value(request, &leg, flow.transport, self.our_port(flow))
+            }
             (Ingress::Flow(flow), Origin::User { aor }) => {
                 let worker = request.upstream.map_or(self.ownership.worker, |upstream| upstream.worker);
                 let leg = self.mint.flow_leg(worker, flow.id, aor);
@@ -86,7 +95,7 @@ impl Core {
             }
             (_, origin) => {
                 let domain = match origin {
-                    Origin::Partner { domain, .. } => domain.clone(),
+                    Origin::Partner { domain, .. } | Origin::Inside { domain } => domain.clone(),
                     Origin::User { aor } => aor.domain().to_owned(),
                 };
                 let port = self.listening_port(Transport::Tls);
@@ -101,17 +110,16 @@ impl Core {
 
     fn route_value(&self, request: &AdmittedRequest, leg: &Leg, transport: Transport, port: u16) -> String {
         let call_id = request.message.call_id().unwrap_or_default();
-        record_route_value(&self.mint.route(leg, call_id), &self.organisation.edge, port, transport)
+        let name = if self.is_inner_leg(leg) { self.inner_name() } else { &self.organisation.edge };
+        record_route_value(&self.mint.route(leg, call_id), name, port, transport)
     }
 
     /// Transport of a flow of ours, and the port of ours that its peer speaks to.
     pub(crate) fn facts_of(&self, flow: FlowId) -> (Transport, u16) {
-        match flow {
-            FlowId::Datagram { .. } => (Transport::Udp, self.listening_port(Transport::Udp)),
-            FlowId::Stream { .. } => match self.flows.get(flow) {
-                Some(state) => (state.facts.transport, self.our_port(&state.facts)),
-                None => (Transport::Tls, self.listening_port(Transport::Tls)),
-            },
+        match (self.flows.get(flow), flow) {
+            (Some(state), _) => (state.facts.transport, self.our_port(&state.facts)),
+            (None, FlowId::Datagram { .. }) => (Transport::Udp, self.listening_port(Transport::Udp)),
+            (None, FlowId::Stream { .. }) => (Transport::Tls, self.listening_port(Transport::Tls)),
         }
     }
 }

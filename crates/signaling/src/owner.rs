@@ -34,7 +34,8 @@ impl Core {
             Destination::Registrar(_) => self.register(now, &request),
             Destination::User(aor) => self.deliver(now, &aor, request),
             Destination::Flow { flow, .. } => self.relay(now, flow, request),
-            Destination::Partner { domain, connection } => self.send_to_partner(now, domain, connection, request),
+            Destination::Partner { domain, .. } => self.send_to_partner(now, &domain, request),
+            Destination::Inside { .. } => self.send_inside(now, request),
         }
     }
 

@@ -88,7 +88,7 @@ impl Core {
         let tag = self.mint.tag(upstream.requester.serial());
         let domain = match request.admitted.origin() {
             Origin::Partner { domain, .. } => Some(domain.clone()),
-            Origin::User { .. } => None,
+            Origin::User { .. } | Origin::Inside { .. } => None,
         };
         let message = &request.message;
         // Agents of ours subscribe to nobody.
@@ -188,7 +188,7 @@ fn may_watch(admitted: &Admitted) -> bool {
 fn subscriptions_limit(admitted: &Admitted) -> &'static str {
     match admitted.origin() {
         Origin::User { .. } => "subscriptions_per_user_max",
-        Origin::Partner { .. } => "subscriptions_per_partner_max",
+        Origin::Partner { .. } | Origin::Inside { .. } => "subscriptions_per_partner_max",
     }
 }
 

@@ -6,8 +6,8 @@ use federation::discovery::SrvResult;
 use federation::flow::FlowFacts;
 use media::{LegId, OpenedLeg};
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
-use sip::Aor;
 use sip::auth::Ha1;
+use sip::{Aor, Transport};
 
 /// Names a question until its answer has come. Unique within a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +35,8 @@ pub enum Question {
     OpenLeg { leg: LegId },
     /// A TLS connection to a partner. `server_name` is the host that discovery named.
     Connect { remote: SocketAddr, server_name: String },
+    /// A connection to a server of the inner side; the answer is a [`Answer::Connected`].
+    ConnectInside { remote: SocketAddr, server_name: String, transport: Transport },
 }
 
 /// The answers, one kind for each kind of question.

@@ -29,6 +29,8 @@ pub enum Destination {
     Flow { worker: WorkerId, flow: FlowId },
     /// Another domain, by connection number `connection` to it.
     Partner { domain: String, connection: u16 },
+    /// What is behind this edge, by connection number `connection` to it.
+    Inside { connection: u16 },
     /// An agent of ours: a conference, or the one between two dialogs.
     Agent(AgentKey),
     /// Whatever conference this request is going to begin, in this domain of ours.
@@ -44,6 +46,7 @@ impl Destination {
             Destination::Registrar(aor) | Destination::User(aor) => Some(ownership.of_aor(aor)),
             Destination::Flow { worker, .. } => Some(*worker),
             Destination::Partner { domain, connection } => Some(ownership.of_partner(domain, *connection)),
+            Destination::Inside { connection } => Some(ownership.of_partner(INSIDE, *connection)),
             Destination::Agent(agent) => Some(agent.owner(ownership)),
             Destination::Ourselves | Destination::Factory => None,
         }
@@ -109,6 +112,10 @@ impl OwnRoutes {
         matches!(self.entry(), Some(Leg::Flow { user: named, .. }) if *named == user)
     }
 
+    fn entered_from_inside(&self) -> bool {
+        matches!(self.entry(), Some(Leg::Inside))
+    }
+
     fn entered_by_partner(&self, domain: &str) -> bool {
         matches!(self.entry(), Some(Leg::Partner { domain: named }) if named == domain)
     }
@@ -165,10 +172,13 @@ fn by_uri(
     if request.method() == Some(Method::Register) {
         return match admitted.origin() {
             Origin::User { aor } => Ok(Destination::Registrar(aor.clone())),
-            Origin::Partner { .. } => Err(relay_denied("a partner cannot register with us")),
+            Origin::Partner { .. } | Origin::Inside { .. } => Err(relay_denied("a partner cannot register with us")),
         };
     }
     if organisation.domains.iter().any(|ours| *ours == domain) {
+        if organisation.is_edge_only() && uri.user().is_some() {
+            return to_inside(admitted, call_id, connections);
+        }
         return match uri.user() {
             Some(user) => match MeetingAddress::read(user) {
                 Some(MeetingAddress::Conference(id)) => Ok(Destination::Agent(AgentKey::Conference(id))),
@@ -178,7 +188,7 @@ fn by_uri(
             None => Ok(Destination::Ourselves),
         };
     }
-    if domain == organisation.edge {
+    if organisation.is_named(&domain) {
         return match uri.user() {
             Some(_) => {
                 Err(Refusal::new(404, Word::UserUnknown, "users are addressed by a SIP domain, not by the edge"))
@@ -187,7 +197,7 @@ fn by_uri(
         };
     }
     match admitted.origin() {
-        Origin::User { .. } => Ok(partner(&domain, call_id, connections)),
+        Origin::User { .. } | Origin::Inside { .. } => Ok(partner(&domain, call_id, connections)),
         Origin::Partner { .. } => Err(relay_denied("a partner's request for a domain that is not ours")),
     }
 }
@@ -197,6 +207,7 @@ fn check_side(own: &OwnRoutes, admitted: &Admitted, mint: &Mint) -> Result<(), R
     let is_theirs = match admitted.origin() {
         Origin::User { aor } => own.entered_by_user(mint.user(aor)),
         Origin::Partner { domain, .. } => own.entered_by_partner(domain),
+        Origin::Inside { .. } => own.entered_from_inside(),
     };
     if is_theirs { Ok(()) } else { Err(relay_denied("the Route belongs to a dialog of somebody else")) }
 }
@@ -210,7 +221,10 @@ fn in_dialog(
     match (leg, admitted.origin()) {
         (Leg::Flow { worker, flow, .. }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
         (Leg::Agent(agent), _) => Ok(Destination::Agent(agent.clone())),
-        (Leg::Partner { domain }, Origin::User { .. }) => Ok(partner(domain, call_id, connections)),
+        (Leg::Partner { domain }, Origin::User { .. } | Origin::Inside { .. }) => {
+            Ok(partner(domain, call_id, connections))
+        }
+        (Leg::Inside, _) => to_inside(admitted, call_id, connections),
         // With a user of ours who is at home at a provider.
         (Leg::Partner { domain }, Origin::Partner { domain: from, .. })
             if organisation.is_local(domain) != organisation.is_local(from) =>
@@ -233,9 +247,17 @@ fn partner(domain: &str, call_id: &str, connections: u16) -> Destination {
     Destination::Partner { domain: domain.to_owned(), connection: partner_connection(call_id, connections) }
 }
 
+/// An edge's own domains are behind it; what came from there does not go back.
+fn to_inside(admitted: &Admitted, call_id: &str, connections: u16) -> Result<Destination, Refusal> {
+    match admitted.origin() {
+        Origin::Inside { .. } => Err(relay_denied("what came from the inner side would go back there")),
+        _ => Ok(Destination::Inside { connection: partner_connection(call_id, connections) }),
+    }
+}
+
 fn names_us(uri: &Uri<'_>, organisation: &Organisation, local: IpAddr) -> bool {
     let host = uri.host_lowercase();
-    host == organisation.edge
+    organisation.is_named(&host)
         || organisation.domains.iter().any(|domain| *domain == host)
         || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip == local)
 }
@@ -261,3 +283,6 @@ fn aor(uri: &Uri<'_>) -> Result<Aor, Refusal> {
 pub(crate) fn relay_denied(reason: &str) -> Refusal {
     Refusal::new(403, Word::RelayDenied, reason)
 }
+
+/// Names the links to the inner side among those to partners: no domain is called so.
+pub(crate) const INSIDE: &str = "[inside]";

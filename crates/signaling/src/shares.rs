@@ -51,7 +51,7 @@ impl Shares {
     ) -> Result<(), &'static str> {
         let (found, max, name) = match origin {
             Origin::User { aor } => (self.places_by_user.get(aor), limits.user_max, "requests_per_user_max"),
-            Origin::Partner { domain, .. } => {
+            Origin::Partner { domain, .. } | Origin::Inside { domain } => {
                 (self.places_by_domain.get(domain), limits.partner_max, "requests_per_partner_max")
             }
         };
@@ -86,7 +86,7 @@ impl Shares {
     fn begin(&mut self, origin: &Origin) -> Place {
         let peer = match origin {
             Origin::User { aor } => Peer::User(aor.clone()),
-            Origin::Partner { domain, .. } => Peer::Domain(domain.clone()),
+            Origin::Partner { domain, .. } | Origin::Inside { domain } => Peer::Domain(domain.clone()),
         };
         let share = Share { peer: peer.clone(), count: 0 };
         let place = match self.free.pop() {

@@ -229,6 +229,8 @@ impl Core {
             record_routes: Vec::new(),
             crossing: Crossing::Within,
             source: None,
+            admitted: None,
+            asserted: None,
         };
         // It may have become larger than a message may be.
         let sent = Message::parse(forward::from_the_store(message, &hop)).map_err(|_| Outcome::Refused)?;

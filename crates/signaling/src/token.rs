@@ -37,6 +37,8 @@ pub enum Leg {
     Flow { worker: WorkerId, flow: FlowId, user: u64, incarnation: u32 },
     /// A partner, by its SIP domain: any connection to it will do.
     Partner { domain: String },
+    /// What is behind this edge: any connection to it will do.
+    Inside,
     /// An agent of ours.
     Agent(AgentKey),
 }
@@ -94,6 +96,7 @@ impl Mint {
                 format!("f.{NODE:x}.{worker:x}.{incarnation:x}.{user:x}.{}", flow_text(*flow))
             }
             Leg::Partner { domain } => format!("p.{NODE:x}.{domain}"),
+            Leg::Inside => format!("i.{NODE:x}.0"),
             Leg::Agent(AgentKey::Conference(id)) => format!("a.{NODE:x}.c.{id}"),
             Leg::Agent(AgentKey::Call { worker, serial }) => format!("a.{NODE:x}.k.{worker:x}.{serial:x}"),
             Leg::Agent(AgentKey::Gateway { worker, serial }) => format!("a.{NODE:x}.g.{worker:x}.{serial:x}"),
@@ -115,7 +118,7 @@ impl Mint {
                 serial >> 32 == u64::from(self.incarnation)
             }
             // Of a conference that is known no more its focus says so.
-            Leg::Partner { .. } | Leg::Agent(AgentKey::Conference(_)) => true,
+            Leg::Partner { .. } | Leg::Inside | Leg::Agent(AgentKey::Conference(_)) => true,
         }
     }
 
@@ -158,6 +161,7 @@ fn read_leg(text: &str) -> Option<Leg> {
     let (kind, _node, rest) = (parts.next()?, parts.next()?, parts.next()?);
     match kind {
         "p" => return Some(Leg::Partner { domain: rest.to_owned() }),
+        "i" => return Some(Leg::Inside),
         "a" => return read_agent(rest).map(Leg::Agent),
         _ => {}
     }
@@ -241,6 +245,7 @@ mod tests {
             Leg::Agent(AgentKey::Conference(ConferenceId::new(7))),
             Leg::Agent(AgentKey::Call { worker: 2, serial: (5 << 32) + 1 }),
             Leg::Agent(AgentKey::Gateway { worker: 1, serial: (5 << 32) + 2 }),
+            Leg::Inside,
         ]
     }
 

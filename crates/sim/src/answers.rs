@@ -92,6 +92,7 @@ impl World {
             remote,
             direction: Direction::Outbound,
             certificate: shared(Some(theirs)),
+            is_inner: false,
         };
         self.sites[site].streams.insert(facts.id, Stream::new(worker, facts.clone(), Place::Site(far)));
         if condition != Condition::Mute {
@@ -141,6 +142,7 @@ impl World {
                 Answer::LegOpened(home.sound.open(leg, home.address.ip(), sdp::Keys::cut(&keys)))
             }
             Question::Connect { .. } => unreachable!("it is dialled, not answered"),
+            Question::ConnectInside { .. } => Answer::Connected(Err("there is no inner side".into())),
         }
     }
 
@@ -202,7 +204,9 @@ fn failed(question: &Question) -> Answer {
         Question::Srv { .. } => Answer::Srv(Err(federation::discovery::SrvFailure::Timeout)),
         Question::Addresses { .. } => Answer::Addresses(Err(why)),
         Question::OpenLeg { .. } => Answer::LegOpened(Err(why)),
-        Question::Connect { .. } => Answer::Connected(Err("connection refused".into())),
+        Question::Connect { .. } | Question::ConnectInside { .. } => {
+            Answer::Connected(Err("connection refused".into()))
+        }
     }
 }
 
@@ -252,6 +256,6 @@ fn kind(question: &Question) -> &'static str {
         Question::Srv { .. } => "srv",
         Question::Addresses { .. } => "addresses",
         Question::OpenLeg { .. } => "open-leg",
-        Question::Connect { .. } => "connect",
+        Question::Connect { .. } | Question::ConnectInside { .. } => "connect",
     }
 }

@@ -98,8 +98,8 @@ impl Site {
             workers,
             organisation: organisation.clone(),
             listeners: vec![
-                Listener { transport: Transport::Tls, address },
-                Listener { transport: Transport::Udp, address: SocketAddr::new(address.ip(), 5060) },
+                Listener { transport: Transport::Tls, address, is_inner: false },
+                Listener { transport: Transport::Udp, address: SocketAddr::new(address.ip(), 5060), is_inner: false },
             ],
             secret: [number; 32],
             incarnation: 1,

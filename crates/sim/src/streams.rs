@@ -32,6 +32,7 @@ impl World {
             remote: SocketAddr::from(([198, 51, 100, 7], 40_000)),
             direction: Direction::Inbound,
             certificate: shared(certificate),
+            is_inner: false,
         };
         self.sites[site].streams.insert(flow, Stream::new(worker, facts.clone(), far_place));
         self.input(site, worker, Input::FlowOpened(facts));

@@ -285,7 +285,8 @@ impl World {
         };
         let local = SocketAddr::new(self.sites[site].address.ip(), 5060);
         let (id, direction) = (self.lines[line.0].flow, Direction::Inbound);
-        let facts = FlowFacts { id, transport: Transport::Udp, local, remote, direction, certificate: None };
+        let facts =
+            FlowFacts { id, transport: Transport::Udp, local, remote, direction, certificate: None, is_inner: false };
         match framing::check_datagram(bytes.clone()).map_err(ParseError::from).and_then(Message::parse) {
             Ok(message) => self.input(site, worker, Input::Datagram { facts, message }),
             Err(_) => self.refuse_datagram(site, id, &bytes),

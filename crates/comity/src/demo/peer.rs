@@ -35,7 +35,7 @@ impl Peer {
 
     pub fn zone(&self) -> Zone {
         let address = self.place.tls.ip();
-        let hosts = BTreeMap::from([(DOMAIN, address), (EDGE, address)]);
+        let hosts = BTreeMap::from([DOMAIN, EDGE, INNER_EDGE, BEHIND].map(|host| (host, address)));
         Zone { domain: DOMAIN, hosts, edge: Some((EDGE, self.place.tls.port())) }
     }
 
@@ -49,6 +49,9 @@ impl Peer {
 
 const DOMAIN: &str = "wingtip.example";
 const EDGE: &str = "sip.wingtip.example";
+/// Where the peer has an edge apart: its name on the inner side, and the server behind it.
+const INNER_EDGE: &str = "edge.wingtip.example";
+const BEHIND: &str = "pbx.wingtip.example";
 
 /// Of the peer; of nobody whom it could be; and of two organisations, for those who claim to be them.
 const CERTIFICATES: [(&str, CertificateNames); 4] = [

@@ -15,6 +15,7 @@ use crate::partner::{Partner, PartnerKind};
 use crate::trust::{Anchor, Names, PeerCertificate, Purposes, Why};
 
 mod conversations;
+mod inside;
 mod partners;
 mod providers;
 mod users;
@@ -60,6 +61,7 @@ impl Edge {
                 remote: "198.51.100.7:40000".parse().expect("an address"),
                 direction: Direction::Inbound,
                 certificate: None,
+                is_inner: false,
             },
             kind: FlowKind::Undecided,
             users: vec![],

@@ -30,6 +30,7 @@ pub fn right(question: &Question, flow: FlowId) -> Answer {
         Question::Srv { domain } => Answer::Srv(Ok(srv(domain))),
         Question::Addresses { .. } => Answer::Addresses(Ok(vec![IpAddr::from([192, 0, 2, 40])])),
         Question::OpenLeg { leg } => Answer::LegOpened(Ok(opened(*leg))),
+        Question::ConnectInside { .. } => Answer::Connected(Err("there is no inner side".to_owned())),
         Question::Connect { remote, server_name } => Answer::Connected(Ok(connection(flow, *remote, server_name))),
     }
 }
@@ -51,7 +52,7 @@ pub fn failed(question: &Question, choices: &mut Choices<'_>) -> Answer {
         })),
         Question::Addresses { .. } => Answer::Addresses(if choices.flag() { Err(why) } else { Ok(Vec::new()) }),
         Question::OpenLeg { .. } => Answer::LegOpened(Err(why)),
-        Question::Connect { .. } => Answer::Connected(Err(why)),
+        Question::Connect { .. } | Question::ConnectInside { .. } => Answer::Connected(Err(why)),
     }
 }
 
@@ -124,5 +125,6 @@ fn connection(id: FlowId, remote: SocketAddr, server_name: &str) -> FlowFacts {
         remote,
         direction: Direction::Outbound,
         certificate: Some(Arc::new(certificate(named, true))),
+        is_inner: false,
     }
 }

@@ -39,8 +39,8 @@ pub fn config((worker, workers): (WorkerId, u16), now: Instant, calls: CallSetti
         workers,
         organisation: Arc::new(Organisation::new(vec!["contoso.example".into()], "sip.contoso.example".into())),
         listeners: vec![
-            Listener { transport: Transport::Tls, address: address(5061) },
-            Listener { transport: Transport::Udp, address: address(5060) },
+            Listener { transport: Transport::Tls, address: address(5061), is_inner: false },
+            Listener { transport: Transport::Udp, address: address(5060), is_inner: false },
         ],
         secret: [7; 32],
         incarnation: 1,

@@ -96,6 +96,7 @@ impl World {
             remote: SocketAddr::from(([192, 0, 2, 200], 50_000)),
             direction: Direction::Inbound,
             certificate,
+            is_inner: false,
         };
         self.adopt(facts.clone(), worker);
         self.input(usize::from(worker), Input::FlowOpened(facts));
@@ -153,6 +154,7 @@ impl World {
             remote,
             direction: Direction::Inbound,
             certificate: None,
+            is_inner: false,
         };
         let flow =
             self.flows.entry(id).or_insert_with(|| Flow { facts: facts.clone(), worker: 0, speech: Speech::default() });

@@ -42,6 +42,7 @@ fn flow(stream: TcpStream, wire: Wire, unread: BytesMut) -> StreamFlow {
         remote: stream.peer_addr().expect("connected"),
         direction: Direction::Inbound,
         certificate: None,
+        is_inner: false,
     };
     StreamFlow::new(facts, stream, wire, unread, Framing::new(Transport::Tcp, MessageLimits::default()))
 }

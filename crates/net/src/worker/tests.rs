@@ -109,6 +109,7 @@ impl TestServer {
                 origins: Arc::new(Origins::of_domains([domain])),
                 tls_client: edge.client.clone(),
                 roots: edge.roots.clone(),
+                inside: None,
                 resolver: shell.resolver.clone(),
                 accounts: Arc::new(TestAccounts { realm: domain }),
                 media: media.clone(),
@@ -194,7 +195,9 @@ fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr
         worker,
         workers: WORKERS,
         organisation: Arc::new(Organisation::new(vec![domain.into()], domain.into())),
-        listeners: listeners.map(|(transport, address)| Listener { transport, address: *address }).collect(),
+        listeners: listeners
+            .map(|(transport, address)| Listener { transport, address: *address, is_inner: false })
+            .collect(),
         secret: [7; 32],
         incarnation: 1,
         epoch: Instant::now(),
@@ -216,7 +219,7 @@ fn listeners(addresses: &[SocketAddr], edge: &Edge) -> Vec<ListenerSetup> {
             Transport::Wss => Some(edge.web_server.clone()),
             _ => None,
         };
-        ListenerSetup { transport, address: *address, tls }
+        ListenerSetup { transport, address: *address, tls, is_inner: false }
     };
     TRANSPORTS.into_iter().zip(addresses).map(listener).collect()
 }
@@ -440,10 +443,11 @@ fn an_address_in_use_is_reported_before_anything_runs() {
     let (mailbox, inbox) = mailbox(1);
     let setup = WorkerSetup {
         core: core_config("contoso.example", "fabrikam.example", 0, &[address]),
-        listeners: vec![ListenerSetup { transport: Transport::Tcp, address, tls: None }],
+        listeners: vec![ListenerSetup { transport: Transport::Tcp, address, tls: None, is_inner: false }],
         origins: Arc::new(Origins::of_domains([])),
         tls_client: edge.client.clone(),
         roots: edge.roots.clone(),
+        inside: None,
         resolver: Resolver::new(&crate::DnsSettings::of(&[contoso.udp])).expect("explicit servers need no files"),
         accounts: Arc::new(TestAccounts { realm: "contoso.example" }),
         media: crate::media::MediaThreads::default(),

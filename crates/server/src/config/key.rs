@@ -65,7 +65,9 @@ pub fn reference() -> String {
             Need::Required => "required".to_owned(),
             Need::Default(default) => format!("default: {default}"),
         };
-        text.push_str(&format!("# {}; {need}\n{} = {}\n", key.doc, key.name, key.example));
+        // Some of them exclude others: an edge has a next hop, a home has edges.
+        let mark = if key.section == "inside" { "# " } else { "" };
+        text.push_str(&format!("# {}; {need}\n{mark}{} = {}\n", key.doc, key.name, key.example));
     }
     text
 }
@@ -85,6 +87,14 @@ pub static EDGE: Key = Key {
     need: Need::Required,
     example: r#""sip.contoso.example""#,
     doc: "the name of this server as the DNS and its certificate have it",
+};
+pub static ROLES: Key = Key {
+    section: "",
+    name: "roles",
+    kind: Kind::Texts,
+    need: Need::Default("[\"edge\", \"home\"]"),
+    example: r#"["edge", "home"]"#,
+    doc: "what this server does: \"edge\" lets partners in and out, \"home\" has the users; alone, each needs [inside]",
 };
 pub static DATA: Key = Key {
     section: "",
@@ -405,6 +415,79 @@ pub static MAIL_ROOTS: Key = Key {
     doc: "the authorities trusted to name the mail server (PEM)",
 };
 
+pub static INSIDE_NEXT_HOP: Key = Key {
+    section: "inside",
+    name: "next_hop",
+    kind: Kind::Text,
+    need: Need::Default("none; an edge alone needs it"),
+    example: r#""sip:pbx.corp.example;transport=tls""#,
+    doc: "what is behind this edge: HOST:PORT of a home of Comity, or sip:HOST:PORT;transport=T (tls, tcp or udp) of any other SIP server",
+};
+pub static INSIDE_EDGES: Key = Key {
+    section: "inside",
+    name: "edges",
+    kind: Kind::Texts,
+    need: Need::Default("none; a home alone needs it"),
+    example: r#"["edge1.corp.example:5061"]"#,
+    doc: "the inner names of the edges before this home",
+};
+pub static INSIDE_LISTEN: Key = Key {
+    section: "inside",
+    name: "listen",
+    kind: Kind::Texts,
+    need: Need::Default("none; an edge or a home alone needs it"),
+    example: r#"["10.0.0.1:5061"]"#,
+    doc: "the addresses of the inner side, over the same transport as the next hop unless ;transport=T says another",
+};
+pub static INSIDE_NAME: Key = Key {
+    section: "inside",
+    name: "name",
+    kind: Kind::Text,
+    need: Need::Default("the same as edge"),
+    example: r#""edge1.corp.example""#,
+    doc: "the name by which the inner side reaches this server",
+};
+pub static INSIDE_PEERS: Key = Key {
+    section: "inside",
+    name: "peers",
+    kind: Kind::Texts,
+    need: Need::Default("the next hop, or the edges"),
+    example: r#"["pbx2.corp.example"]"#,
+    doc: "who else may speak on the inner side: names that certificates have, or addresses where [inside] listen has TCP or UDP",
+};
+pub static INSIDE_CHAIN: Key = Key {
+    section: "inside",
+    name: "chain",
+    kind: Kind::Path,
+    need: Need::Default("the one of [certificate]"),
+    example: r#""inside.pem""#,
+    doc: "the certificate for the inner side, which may be of an authority of your own (PEM)",
+};
+pub static INSIDE_KEY: Key = Key {
+    section: "inside",
+    name: "key",
+    kind: Kind::Path,
+    need: Need::Default("the one of [certificate]"),
+    example: r#""inside.key""#,
+    doc: "the private key of the certificate for the inner side (PEM)",
+};
+pub static INSIDE_ROOTS: Key = Key {
+    section: "inside",
+    name: "roots",
+    kind: Kind::Path,
+    need: Need::Default("the ones of [certificate]"),
+    example: r#""inside-ca.pem""#,
+    doc: "the authorities trusted on the inner side (PEM)",
+};
+pub static INSIDE_ASSERT: Key = Key {
+    section: "inside",
+    name: "assert",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "true",
+    doc: "whether a partner's request goes to the next hop with P-Asserted-Identity (RFC 3325)",
+};
+
 pub static RECORDS_KEEP_DAYS: Key = Key {
     section: "records",
     name: "keep_days",
@@ -418,6 +501,7 @@ pub static RECORDS_KEEP_DAYS: Key = Key {
 pub static ALL: &[&Key] = &[
     &DOMAINS,
     &EDGE,
+    &ROLES,
     &DATA,
     &WORKERS,
     &DRAIN_SECS_MAX,
@@ -435,6 +519,15 @@ pub static ALL: &[&Key] = &[
     &MEDIA_ADDRESS,
     &MEDIA_PORTS,
     &MEDIA_THREADS,
+    &INSIDE_NEXT_HOP,
+    &INSIDE_EDGES,
+    &INSIDE_LISTEN,
+    &INSIDE_NAME,
+    &INSIDE_PEERS,
+    &INSIDE_CHAIN,
+    &INSIDE_KEY,
+    &INSIDE_ROOTS,
+    &INSIDE_ASSERT,
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
     &FEDERATION_MARK_SOURCE,

@@ -83,7 +83,7 @@ impl Builder<'_> {
 }
 
 /// Reads `ADDRESS:PORT`; `port` is what an example shows.
-fn address(text: &str, port: u16) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str, port: u16) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return if address.port() == 0 { Err(format!("{text:?} has port 0; write a real one")) } else { Ok(address) };
     }

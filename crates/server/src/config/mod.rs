@@ -3,6 +3,7 @@
 //! All problems of a file are reported together, each with its line. Paths in the file are relative to its folder.
 
 mod discovered;
+mod inside;
 mod key;
 mod listen;
 mod mail;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use certificates::RevocationPolicy;
 use federation::admission::Organisation;
 use federation::ledger::DiscoveredTerms;
+pub use inside::{Inside, Roles};
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
 pub use mail::{MailSecurity, MailServer};
 pub use media::Media;
@@ -43,6 +45,9 @@ pub struct Config {
     pub domains: Vec<String>,
     /// The certified name of this server, in lower case.
     pub edge: String,
+    pub roles: Roles,
+    /// Where edge and home are two.
+    pub inside: Option<Inside>,
     /// The folder of the store and the control socket.
     pub data: PathBuf,
     pub workers: u16,
@@ -113,6 +118,16 @@ pub struct Listen {
     pub metrics: Vec<SocketAddr>,
 }
 
+impl Listen {
+    fn has(&self, transport: Transport, address: SocketAddr) -> bool {
+        let streams = [&self.tls, &self.tcp, &self.wss, &self.ws, &self.metrics];
+        match transport {
+            Transport::Udp => self.udp.contains(&address),
+            _ => streams.iter().any(|addresses| addresses.contains(&address)),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FederationSwitches {
     pub enabled: bool,
@@ -149,11 +164,15 @@ impl Config {
         let mut builder = Builder { folder: file.parent().unwrap_or(Path::new("")), raw, problems, open };
         let listen = builder.listen();
         let domains = builder.domains();
+        let (edge, roles) = (builder.edge(), builder.roles());
+        let inside = builder.inside(roles, &edge, &listen);
         let config = Config {
             file: file.to_owned(),
             origins: builder.origins(&domains),
             domains,
-            edge: builder.edge(),
+            edge,
+            roles,
+            inside,
             data: builder.path(&key::DATA).map_or_else(|| builder.folder.join("data"), |path| path.value),
             workers: builder.workers(),
             drain_secs_max: builder.up_to(&key::DRAIN_SECS_MAX, DRAIN_SECS_LIMIT).unwrap_or(DRAIN_SECS_DEFAULT),
@@ -185,7 +204,7 @@ impl Config {
         }
     }
 
-    /// Every socket to listen on; the order is the one in which the workers count them.
+    /// Every socket of the outer side to listen on.
     pub fn listeners(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
         let with = |transport| move |address: &SocketAddr| (transport, *address);
         let Listen { tls, tcp, udp, wss, ws, .. } = &self.listen;
@@ -194,14 +213,24 @@ impl Config {
         streams.chain(udp.iter().map(with(Transport::Udp))).chain(web_sockets)
     }
 
+    /// Every socket to listen on with the side it is on; the order is the one in which the workers count them.
+    pub fn sides(&self) -> impl Iterator<Item = (Transport, SocketAddr, bool)> {
+        let inner = self.inside.iter().flat_map(|inside| inside.listen.iter().copied());
+        let outer = self.listeners().map(|(transport, address)| (transport, address, false));
+        outer.chain(inner.map(|(transport, address)| (transport, address, true)))
+    }
+
     /// Every socket on the network, those that speak no SIP included.
     pub fn sockets(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
-        self.listeners().chain(self.listen.metrics.iter().map(|address| (Transport::Tcp, *address)))
+        let sides = self.sides().map(|(transport, address, _)| (transport, address));
+        sides.chain(self.listen.metrics.iter().map(|address| (Transport::Tcp, *address)))
     }
 
     /// What the workers need to know of us.
     pub fn organisation(&self) -> Organisation {
-        Organisation { domains: self.domains.clone(), edge: self.edge.clone(), digest: self.digest.clone() }
+        let split = Inside::split(self.roles, self.inside.as_ref());
+        let (domains, edge) = (self.domains.clone(), self.edge.clone());
+        Organisation { domains, edge, digest: self.digest.clone(), split }
     }
 
     /// Where the store is.
@@ -233,6 +262,7 @@ impl fmt::Display for Config {
             servers => format!("servers = {}", list(servers)),
         };
         writeln!(formatter, "domains = {:?}\nedge = {:?}", self.domains, self.edge)?;
+        writeln!(formatter, "roles = {}", self.roles)?;
         writeln!(formatter, "data = {}\nworkers = {}", path(&self.data), self.workers)?;
         writeln!(formatter, "drain_secs_max = {}\n", self.drain_secs_max)?;
         let CertificateFiles { chain, key, also, .. } = &self.certificate;
@@ -243,6 +273,9 @@ impl fmt::Display for Config {
         writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
         writeln!(formatter, "wss = {}\nws = {}\nmetrics = {}\n", list(wss), list(ws), list(metrics))?;
         writeln!(formatter, "[web]\norigins = {:?}\n", texts(&self.origins))?;
+        if let Some(inside) = &self.inside {
+            writeln!(formatter, "{inside}")?;
+        }
         let Media { address, ports, threads } = self.media;
         let address = match address {
             Some(address) => format!("address = \"{address}\""),

@@ -75,6 +75,11 @@ impl RawConfig {
         }
     }
 
+    /// Where the key's value stands, if it does.
+    pub(super) fn line(&self, key: &Key) -> Option<usize> {
+        self.get(key).map(|(_, line)| *line)
+    }
+
     fn get(&self, key: &Key) -> Option<&(Value, usize)> {
         self.values.get(&(key.section, key.name))
     }

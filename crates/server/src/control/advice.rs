@@ -3,12 +3,14 @@
 //! Pure. The word of a refusal says what happened; who refused whom says what can be done about it.
 
 mod discovered;
+mod inside;
 mod meeting;
 mod reason;
 
 use sip::refusal::{Told, Word};
 
 use self::discovered::about_discovered;
+use self::inside::about_inside;
 use self::meeting::{about_meeting, about_session};
 pub(super) use self::reason::for_reason;
 use super::answers::{Advice, Side};
@@ -82,7 +84,7 @@ fn by_us(word: Word, refuser: Refuser, partner: &str) -> Option<Words> {
         _ => about_way(word, partner),
     };
     let ours = special.or_else(|| about_policy(word, partner)).or_else(|| about_request(word));
-    let ours = ours.or_else(|| about_discovered(word, partner));
+    let ours = ours.or_else(|| about_discovered(word, partner)).or_else(|| about_inside(word));
     ours.or_else(|| about_meeting(word)).or_else(|| about_session(word))
 }
 

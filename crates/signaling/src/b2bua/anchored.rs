@@ -34,7 +34,7 @@ impl Core {
         }
         let offer = Offer::parse(request.message.body()).ok();
         let partner_source = match request.admitted.origin() {
-            Origin::User { .. } => None,
+            Origin::User { .. } | Origin::Inside { .. } => None,
             Origin::Partner { .. } => request.ingress.flow().map(|facts| facts.remote.ip()),
         };
         let callee_is_ours = matches!(request.destination, Destination::User(_));
@@ -50,7 +50,8 @@ impl Core {
         request: AdmittedRequest,
         refusal: &Message,
     ) -> Option<AdmittedRequest> {
-        let is_of_phone = matches!(request.ingress, Ingress::Flow(_)) && request.upstream.is_some();
+        let is_ours = !self.organisation.is_edge_only();
+        let is_of_phone = is_ours && matches!(request.ingress, Ingress::Flow(_)) && request.upstream.is_some();
         if !anchoring::is_refusal_of_sound(refusal) || !is_of_phone || !escalation::begins_call(&request.message) {
             return Some(request);
         }

@@ -73,7 +73,8 @@ impl Core {
     /// Where a call begins with this request, decides whether we stand between its two ends; gives the request back where not.
     pub(crate) fn stand_between(&mut self, now: Instant, request: AdmittedRequest) -> Option<AdmittedRequest> {
         let is_of_phone = matches!(request.ingress, Ingress::Flow(_));
-        if !is_of_phone || request.upstream.is_none() || !escalation::begins_call(&request.message) {
+        let is_ours = !self.organisation.is_edge_only();
+        if !is_ours || !is_of_phone || request.upstream.is_none() || !escalation::begins_call(&request.message) {
             return Some(request);
         }
         let callees = match &request.destination {
@@ -83,7 +84,7 @@ impl Core {
         };
         let caller = match request.admitted.origin() {
             Origin::User { .. } => Some(TransferSupport::shown_in(&request.message)),
-            Origin::Partner { .. } => None,
+            Origin::Partner { .. } | Origin::Inside { .. } => None,
         };
         if callees.as_ref().is_some_and(Vec::is_empty) {
             return Some(request);

@@ -22,6 +22,9 @@ use crate::{Answer, Output, Question};
 impl Core {
     /// From the partner entry or the SRV records to a list of targets.
     pub(super) fn start_link(&mut self, now: Instant, key: LinkKey) {
+        if key.is_inside() {
+            return self.start_inside(now, key);
+        }
         let srv = self.discovery.lookup(now, &key.domain).cloned();
         let mut draw = self.draw();
         match plan(&key.domain, self.partners.standing(&key.domain), srv.as_ref(), &mut draw) {
@@ -45,7 +48,7 @@ impl Core {
         }
     }
 
-    fn try_next_target(&mut self, now: Instant, key: LinkKey, rest: Rest) {
+    pub(super) fn try_next_target(&mut self, now: Instant, key: LinkKey, rest: Rest) {
         let Rest { mut targets, is_only, deadline } = rest;
         let Some(target) = targets.pop_front().filter(|_| now < deadline) else {
             let known = self.links.links.get(&key).and_then(|link| link.last_failure.clone());
@@ -65,6 +68,9 @@ impl Core {
             return self.try_next_target(now, key, attempt.into_rest());
         };
         attempt.address = Some(address);
+        if key.is_inside() {
+            return self.connect_inside(now, key, attempt, address);
+        }
         let question = Question::Connect {
             remote: SocketAddr::new(address, attempt.target.port),
             server_name: attempt.target.host.clone(),
@@ -72,7 +78,7 @@ impl Core {
         self.ask_for_link(now, key, question, Stage::ExpectConnect { attempt });
     }
 
-    fn ask_for_link(&mut self, now: Instant, key: LinkKey, question: Question, stage: Stage) {
+    pub(super) fn ask_for_link(&mut self, now: Instant, key: LinkKey, question: Question, stage: Stage) {
         self.links.stage(&key, stage);
         if self.ask(now, question, Asker::Link(key.clone())).is_err() {
             self.fail_link(now, key, overloaded("too many requests wait for an answer"));
@@ -120,6 +126,9 @@ impl Core {
 
     /// Before the first byte: does the certificate prove the domain?
     fn judge_link(&mut self, now: Instant, key: LinkKey, attempt: Attempt, facts: FlowFacts) {
+        if key.is_inside() {
+            return self.judge_inside(now, key, attempt, facts);
+        }
         // The table may have changed while we connected.
         if let Err(refusal) = self.partners.standing(&key.domain).check(&key.domain) {
             self.drop_unproven(&facts);
@@ -150,7 +159,7 @@ impl Core {
     }
 
     /// This address will not do, or the target has none: the next one.
-    fn address_failed(&mut self, now: Instant, key: LinkKey, attempt: Attempt, why: Refusal) {
+    pub(super) fn address_failed(&mut self, now: Instant, key: LinkKey, attempt: Attempt, why: Refusal) {
         let Attempt { target, address, .. } = &attempt;
         let reason = match address {
             Some(address) => format!("{target} ({address}): {}", why.reason),
@@ -166,7 +175,7 @@ impl Core {
         }
     }
 
-    fn link_up(&mut self, now: Instant, key: LinkKey, facts: FlowFacts, attempt: Attempt, rung: Rung) {
+    pub(super) fn link_up(&mut self, now: Instant, key: LinkKey, facts: FlowFacts, attempt: Attempt, rung: Rung) {
         let flow = facts.id;
         let address = facts.remote.ip();
         let srv = self.discovery.lookup(now, &key.domain).and_then(|srv| srv.as_ref().ok());
@@ -179,8 +188,11 @@ impl Core {
             is_reused: false,
         });
         self.flows.open(facts);
-        self.flows.admitted(flow, FlowKind::Partner, None, 0);
-        self.flows.speaks_for(flow, &key.domain);
+        let kind = if key.is_inside() { FlowKind::Inside } else { FlowKind::Partner };
+        self.flows.admitted(flow, kind, None, 0);
+        if !key.is_inside() {
+            self.flows.speaks_for(flow, &key.domain);
+        }
         self.links.keys_by_flow.insert(flow, key.clone());
         let Some(link) = self.links.links.get_mut(&key) else { return };
         let Attempt { target, is_only, .. } = attempt;
@@ -197,10 +209,10 @@ impl Core {
         for waiter in std::mem::take(&mut link.waiting) {
             match waiter {
                 Waiter::Ack(request) => {
-                    let target = self.partner_target(flow, &key.domain);
+                    let target = self.link_target(flow, &request.destination);
                     self.send_single(now, *request, target);
                 }
-                Waiter::Context(context) => self.send_waiting(now, flow, &key.domain, connection, context),
+                Waiter::Context(context) => self.send_waiting(now, flow, connection, context),
                 Waiter::Response(bytes) => self.transmit(now, flow, bytes),
                 Waiter::Sent(_) => {}
             }
@@ -208,7 +220,8 @@ impl Core {
     }
 
     /// Every way was tried: all that wait get the same answer, and the next request starts anew.
-    fn fail_link(&mut self, now: Instant, key: LinkKey, refusal: Refusal) {
+    pub(super) fn fail_link(&mut self, now: Instant, key: LinkKey, refusal: Refusal) {
+        let refusal = if key.is_inside() { refusal::inside_unreachable(refusal.reason) } else { refusal };
         let Some(link) = self.links.links.get_mut(&key) else { return };
         link.stage = Stage::Idle;
         link.last_failure = Some(refusal.clone());
@@ -247,7 +260,7 @@ impl Core {
         true
     }
 
-    fn drop_unproven(&mut self, facts: &FlowFacts) {
+    pub(super) fn drop_unproven(&mut self, facts: &FlowFacts) {
         self.put(Output::CloseFlow { flow: facts.id });
     }
 }

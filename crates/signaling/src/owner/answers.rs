@@ -57,17 +57,22 @@ impl Core {
         self.drain_context(now, context);
     }
 
-    /// A client answers where it was asked. A partner's edge may use another connection, with its certificate; that it
-    /// knows our branch says that the request reached it.
+    /// A client answers where it was asked. A partner's edge may use another connection, with its certificate, and so may
+    /// whoever is on the inner side; that it knows our branch says that the request reached it.
     fn may_answer(&mut self, from: Responder, id: ClientTransactionId) -> bool {
         let Some(asked) = self.transactions.client_flow(id) else { return false };
-        let asks_partner = |request: &AdmittedRequest| matches!(request.destination, Destination::Partner { .. });
-        let to_partner = self.flows.get(asked).is_some_and(|state| state.kind == FlowKind::Partner)
-            || self
-                .owner
-                .tried(ClientTransactionId { cancel: false, ..id })
-                .is_some_and(|(_, request, _)| asks_partner(request));
-        from.flow == asked || (to_partner && from.is_certified)
+        if from.flow == asked {
+            return true;
+        }
+        let kind = self.flows.get(asked).map(|state| state.kind);
+        let tried = self.owner.tried(ClientTransactionId { cancel: false, ..id });
+        let destination = tried.map(|(_, request, _)| request.destination.clone());
+        let to_partner = kind == Some(FlowKind::Partner) || matches!(destination, Some(Destination::Partner { .. }));
+        let to_inside = kind == Some(FlowKind::Inside) || matches!(destination, Some(Destination::Inside { .. }));
+        match self.is_home_only() {
+            true => from.is_inner && (to_inside || to_partner),
+            false => (from.is_inner && to_inside) || (!from.is_inner && to_partner && from.is_certified),
+        }
     }
 
     /// No final response will come of this branch: another server of the partner may do, else that is how it ended.

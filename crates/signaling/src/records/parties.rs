@@ -61,6 +61,8 @@ pub(super) fn caller(request: &AdmittedRequest) -> Option<Party> {
             let address = request.message.from().map(|from| address(&from.uri())).unwrap_or_default();
             Party::Partner { address, domain: domain.clone() }
         }
+        // Those behind an edge keep their own records.
+        (Ingress::Flow(_), Origin::Inside { .. }) => return None,
         // The second dialog of a call is known by its first.
         _ => return None,
     })

@@ -78,6 +78,9 @@ words! {
     AuthenticationRequired "authentication-required" [401, 403, 407], Users,    "admission";
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
     IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";
+    NoUsersHere            "no-users-here"           [403],           Users,    "admission";
+    NotInside              "not-inside"              [403],           Users,    "admission";
+    NotVouched             "not-vouched"             [403],           Users,    "admission";
     RelayDenied            "relay-denied"            [403],           Both,     "admission and routing";
     MethodNotAllowed       "method-not-allowed"      [405, 501],      Both,     "routing";
     SchemeUnsupported      "scheme-unsupported"      [416],           Both,     "admission and routing";
@@ -117,6 +120,7 @@ words! {
     NoRoute                "no-route"                [404, 504],      Users,    "the way to the partner";
     PartnerUnreachable     "partner-unreachable"     [504],           Users,    "the way to the partner";
     PartnerCertificate     "partner-certificate"     [502],           Users,    "the way to the partner";
+    InsideUnreachable      "inside-unreachable"      [504],           Both,     "the way between edge and home";
     PartnerOverloaded      "partner-overloaded"      [500],           Users,    "the way to the partner";
     PartnerSilent          "partner-silent"          [408],           Users,    "the way to the partner";
 }

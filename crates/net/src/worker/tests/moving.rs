@@ -25,6 +25,7 @@ impl Pair {
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mailbox(0)).unzip();
         let start = |(worker, inbox)| {
             let setup = WorkerSetup {
+                inside: None,
                 core: core_config("contoso.example", "fabrikam.example", worker, &[]),
                 listeners: Vec::new(),
                 origins: Arc::new(Origins::of_domains([])),
@@ -64,6 +65,7 @@ async fn flow() -> (StreamFlow, StdStream) {
         remote,
         direction: Direction::Inbound,
         certificate: None,
+        is_inner: false,
     };
     let wire = Wire::Plain(PlainWire::default());
     let framing = Framing::new(Transport::Tcp, sip::MessageLimits::default());

@@ -53,6 +53,9 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
         Outcome::Admitted { origin: Origin::User { aor }, .. } => {
             format!("{method} of our user {aor} for {to_domain} admitted")
         }
+        Outcome::Admitted { origin: Origin::Inside { domain }, .. } => {
+            format!("{method} of {domain}, which is behind this edge, for {to_domain} admitted")
+        }
         Outcome::Refused { status, word, reason } => {
             details.push(reason.clone());
             format!("{method} from {from_domain} for {to_domain} refused by us: {status} {word}")

@@ -1,0 +1,55 @@
+//! The checks of what comes over the inner side: who is there was configured, and for whom he may speak follows from
+//! which side this is.
+
+use sip::message::Message;
+use sip::method::Method;
+use sip::refusal::Refusal;
+
+use super::{Admitted, Claim, Flow, Origin, Rules, Sender};
+use crate::inside::{ADMITTED_HEADER, Split, read_admitted};
+use crate::refusal;
+
+pub(super) fn check_inside(
+    request: &Message,
+    flow: &Flow<'_>,
+    claim: &Claim<'_>,
+    rules: &Rules<'_>,
+) -> Result<Admitted, Refusal> {
+    let organisation = rules.organisation;
+    let Some(inside) = organisation.inside() else { return Err(refusal::not_inside("there is no inner side")) };
+    inside.check_peer(flow)?;
+    if claim.method == Method::Register {
+        return Err(refusal::relay_denied("a registration on the inner side"));
+    }
+    let origin = match (&organisation.split, &claim.sender) {
+        // Whether we are there is asked in any name.
+        _ if asks_for_us(claim, rules) => Origin::Inside { domain: inside.name.clone() },
+        (Split::Edge(_), Sender::Local { aor }) => Origin::Inside { domain: aor.domain().to_owned() },
+        (Split::Edge(_), Sender::Foreign { domain }) => {
+            return Err(refusal::not_vouched(format!("what is behind us may not send as {domain}, which is not ours")));
+        }
+        (_, Sender::Local { aor }) => {
+            return Err(refusal::not_vouched(format!("an edge may not send as our own {aor}")));
+        }
+        (_, Sender::Foreign { domain }) => admitted_by_edge(request, domain)?,
+    };
+    Ok(Admitted { from_inside: true, ..Admitted::new(origin) })
+}
+
+/// What the edge found out about the partner; it is of the domain in From, or counts for nothing.
+fn admitted_by_edge(request: &Message, from: &str) -> Result<Origin, Refusal> {
+    let value = request.header_by_name(ADMITTED_HEADER).and_then(|value| std::str::from_utf8(value).ok());
+    match value.map(read_admitted) {
+        Some(Some(origin @ Origin::Partner { .. })) if matches!(&origin, Origin::Partner { domain, .. } if domain == from) => {
+            Ok(origin)
+        }
+        Some(_) => Err(refusal::not_vouched(format!("the edge's {ADMITTED_HEADER} does not speak for {from}"))),
+        None => Err(refusal::not_vouched(format!("an edge sent a request of {from} without {ADMITTED_HEADER}"))),
+    }
+}
+
+fn asks_for_us(claim: &Claim<'_>, rules: &Rules<'_>) -> bool {
+    claim.method == Method::Options
+        && claim.request_uri.user().is_none()
+        && rules.organisation.answers_for(claim.request_uri.host())
+}
