@@ -45,7 +45,8 @@ fn a_self_signed_start_passes_the_check_at_once() {
     assert_eq!(config["domains"], serde_json::json!(["contoso.example"]));
     assert_eq!(config["edge"], "sip.contoso.example");
     assert_eq!(config["listen"]["tls"], serde_json::json!(["127.0.0.3:5061", "127.0.0.3:5443"]));
-    assert_eq!(config["federation"], serde_json::json!({"enabled": true, "discovery": true}));
+    let federation = &config["federation"];
+    assert_eq!((&federation["enabled"], &federation["discovery"]), (&true.into(), &true.into()));
     let names = serde_json::json!(["sip.contoso.example", "contoso.example", "sip:contoso.example"]);
     assert_eq!(checked["certificate"]["names"], names);
     assert_eq!(fs::metadata(written(&place, "key")).unwrap().permissions().mode() & 0o777, 0o600);
@@ -77,7 +78,9 @@ fn the_configuration_explains_every_key() {
     init(&place, &["--yes"]).ok();
     let text = fs::read_to_string(place.path().join("new/comity.toml")).unwrap();
     let keys = place.run(&["check", "--keys"]).ok().stdout;
-    let names: Vec<&str> = keys.lines().filter_map(|line| line.split_once(" = ").map(|(name, _)| name)).collect();
+    // A comment before a key says that it cannot stand beside others.
+    let lines = keys.lines().map(|line| line.trim_start_matches("# "));
+    let names: Vec<&str> = lines.filter_map(|line| line.split_once(" = ").map(|(name, _)| name)).collect();
     assert!(names.len() > 10, "{keys}");
     for name in names {
         let is_there = |line: &str| line.trim_start_matches('#').starts_with(&format!("{name} = "));
