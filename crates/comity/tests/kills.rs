@@ -118,7 +118,10 @@ fn fill_store(path: &std::path::Path) {
         );
     }
     for number in 0..PARTNERS {
-        insert(number, "INSERT INTO partners VALUES ('p' || ?1 || '.example', 'allowed-domain', NULL, '', 1)");
+        insert(
+            number,
+            "INSERT INTO partners (domain, kind, edge, comment, added) VALUES ('p' || ?1 || '.example', 'allowed-domain', NULL, '', 1)",
+        );
     }
     all.commit().unwrap();
 }

@@ -79,9 +79,12 @@ impl Core {
             let certificate = self.flows.get(*flow).and_then(|state| state.facts.certificate.as_ref());
             certificate.is_some_and(|certificate| new.revoked().contains(&certificate.fingerprint))
         };
-        let mut outdated = self.links.outdated(&old, &new);
-        outdated.extend(self.links.flows().filter(revoked));
-        for flow in outdated {
+        // Nothing of ours goes over them any more. The partner may be sending over them at this moment, and is to hear what
+        // holds now: each request is judged by itself, and what is silent ends by itself.
+        for flow in self.links.outdated(&old, &new) {
+            self.links.let_go(flow);
+        }
+        for flow in self.links.flows().filter(revoked).collect::<Vec<_>>() {
             self.links.let_go(flow);
             self.put(Output::CloseFlow { flow });
             self.flow_closed(now, flow);
