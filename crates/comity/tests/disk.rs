@@ -16,7 +16,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use keeping::{check_integrity, first_message, number, send, word};
+use keeping::{check_integrity, check_refused, first_message, number, send};
 use phone::Phone;
 use place::Place;
 use served::Served;
@@ -119,12 +119,7 @@ fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
     // What would have to be kept is refused, and says why.
     let mut sender = Phone::connect(&served, ALICE, Ipv4Addr::LOCALHOST);
     sender.call_id = "third".to_owned();
-    // As often as it takes to fill the log's last page, too.
-    for number in 3..63 {
-        let refused = send(&mut sender, AWAY, number);
-        assert_eq!(refused.status(), Some(503), "{refused:?}");
-        assert!(word(&refused).contains("\"not-stored\""), "{refused:?}");
-    }
+    check_refused(&mut sender, AWAY, 3..63);
     let told = [
         "error: the store could not commit: database or disk is full",
         "next: check the disk's space and health; nothing was changed",

@@ -15,7 +15,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use keeping::{check_integrity, first_message, number, send, word};
+use keeping::{check_integrity, check_refused, first_message, number, send};
 use phone::Phone;
 use served::Served;
 use sip::Method;
@@ -83,11 +83,7 @@ fn check_it_goes_on(served: &mut Served) {
     assert_eq!(number(&message), "2");
     bob.answer(&message, 200);
     assert_eq!(alice.final_response().status(), Some(200));
-    for number in 3..13 {
-        let refused = send(&mut alice, AWAY, number);
-        assert_eq!(refused.status(), Some(503), "{refused:?}");
-        assert!(word(&refused).contains("\"not-stored\""), "{refused:?}");
-    }
+    check_refused(&mut alice, AWAY, 3..13);
     let told = [
         "error: the store could not commit: disk I/O error",
         "next: check the disk's space and health; nothing was changed",

@@ -4,48 +4,26 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod neighbours;
 mod phone;
 
 use std::time::Duration;
 
+use neighbours::{ALICE, BOB, Play};
 use sim::{Condition, Line, World, allowed, certificate, first_line};
 use sip::Message;
 
-const ALICE: &str = "alice@contoso.example";
-const BOB: &str = "bob@fabrikam.example";
 const FABRIKAM: &str = "192.0.2.71";
 
-/// Alice is at Contoso, Bob at Fabrikam; Litware is another partner of Contoso.
-struct Play {
-    world: World,
-    workers: u16,
-    seed: u64,
-    contoso: usize,
-    alice: Line,
-    bob: Line,
-}
-
+/// Fabrikam has one server, which can fail.
 fn everywhere(act: impl Fn(Play)) {
-    phone::everywhere(6, |workers, seed| {
-        let mut world = World::new(seed);
-        let partners = [allowed("fabrikam.example"), allowed("litware.example")];
-        let contoso = world.organisation("contoso.example", workers, &partners, false);
-        let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
-        world.server(fabrikam, 10, "one.fabrikam.example", &[FABRIKAM]);
-        world.user(contoso, ALICE);
-        world.user(fabrikam, BOB);
-        let worker = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
-        let alice = phone::register(&mut world, contoso, worker(0), ALICE);
-        let bob = phone::register(&mut world, fabrikam, worker(1), BOB);
-        act(Play { world, workers, seed, contoso, alice, bob });
-    });
+    neighbours::everywhere(|world, fabrikam| world.server(fabrikam, 10, "one.fabrikam.example", &[FABRIKAM]), act);
 }
 
 impl Play {
     /// A connection of a partner to Contoso, on one worker or another, on which its domain has been proven.
     fn partner(&mut self, n: u64, domain: &str) -> Line {
-        let worker = u16::try_from((self.seed + n) % u64::from(self.workers)).unwrap();
-        let line = self.world.connect(self.contoso, worker, Some(certificate(&[domain])));
+        let line = self.world.connect(self.contoso, self.worker(n), Some(certificate(&[domain])));
         let from = format!("x@{domain}");
         self.world.send(line, &phone::request("OPTIONS", &from, "contoso.example", &format!("hello{n}{domain}")));
         assert_eq!(self.world.only(line).status(), Some(200));

@@ -4,47 +4,21 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod neighbours;
 mod phone;
 
 use std::time::Duration;
 
 use federation::trust::Purposes;
-use sim::{Line, World, allowed, blocked, certificate, first_line};
+use neighbours::{ALICE, BOB, Play};
+use sim::{Line, allowed, blocked, certificate, first_line};
 use sip::{HeaderName, Message};
 
-const ALICE: &str = "alice@contoso.example";
-const BOB: &str = "bob@fabrikam.example";
-
-/// Alice is at Contoso, Bob at Fabrikam; Litware is another partner of Contoso.
-struct Play {
-    world: World,
-    workers: u16,
-    seed: u64,
-    contoso: usize,
-    alice: Line,
-    bob: Line,
-}
-
 fn everywhere(act: impl Fn(Play)) {
-    phone::everywhere(6, |workers, seed| {
-        let mut world = World::new(seed);
-        let partners = [allowed("fabrikam.example"), allowed("litware.example")];
-        let contoso = world.organisation("contoso.example", workers, &partners, false);
-        let fabrikam = world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
-        world.user(contoso, ALICE);
-        world.user(fabrikam, BOB);
-        let worker = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
-        let alice = phone::register(&mut world, contoso, worker(0), ALICE);
-        let bob = phone::register(&mut world, fabrikam, worker(1), BOB);
-        act(Play { world, workers, seed, contoso, alice, bob });
-    });
+    neighbours::everywhere(|_, _| {}, act);
 }
 
 impl Play {
-    fn worker(&self, n: u64) -> u16 {
-        u16::try_from((self.seed + n) % u64::from(self.workers)).unwrap()
-    }
-
     /// A connection of a partner on which its domain is proven; it takes requests there.
     fn partner(&mut self, n: u64, domain: &str) -> Line {
         let line = self.world.connect(self.contoso, self.worker(n), Some(certificate(&[domain])));
@@ -93,6 +67,23 @@ fn between_two_of_us_one_connection_serves_both_ways() {
             play.reaches(bob, &format!("back{number}"));
         }
         assert_eq!(play.world.dialled.len(), 1);
+    });
+}
+
+/// Closing it would lose what is on its way.
+#[test]
+fn who_is_blocked_hears_so_over_the_connection_that_we_had_opened_and_after_it_is_lifted_is_heard_there() {
+    everywhere(|mut play| {
+        play.reaches(play.bob, "opens");
+        play.world.replace_partners(play.contoso, vec![blocked("fabrikam.example")]);
+        play.world.send(play.bob, &phone::request("MESSAGE", BOB, ALICE, "blocked"));
+        assert_eq!(play.world.only(play.bob).status(), Some(403));
+        play.world.replace_partners(play.contoso, vec![allowed("fabrikam.example")]);
+        play.world.send(play.bob, &phone::request("MESSAGE", BOB, ALICE, "heard"));
+        let arrived = play.world.only(play.alice);
+        play.world.send(play.alice, &phone::answer(&arrived, "200 OK", "alice"));
+        assert_eq!(play.world.only(play.bob).status(), Some(200));
+        assert_eq!(play.world.dialled.len(), 1, "the same connection all the time");
     });
 }
 

@@ -3,35 +3,18 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod narrow;
 mod phone;
 
 use std::time::Duration;
 
+use narrow::{ALICE, DAVE, Stage};
 use signaling::Limits;
-use sim::{Line, Place, World};
+use sim::{Place, World};
 use sip::{HeaderName, Message};
 
-const ALICE: &str = "alice@contoso.example";
-const DAVE: &str = "dave@contoso.example";
-
-/// Both signed in, on one worker.
-struct Stage {
-    world: World,
-    site: usize,
-    alice: Line,
-    dave: Line,
-}
-
-/// The limits are narrowed once both are there.
 fn stage(narrow: impl Fn(&mut Limits)) -> Stage {
-    let mut world = World::new(1);
-    let site = world.organisation("contoso.example", 1, &[], false);
-    world.configure(site, |config| narrow(&mut config.limits));
-    world.user(site, ALICE);
-    world.user(site, DAVE);
-    let alice = phone::register(&mut world, site, 0, ALICE);
-    let dave = phone::register(&mut world, site, 0, DAVE);
-    Stage { world, site, alice, dave }
+    narrow::stage(phone::register, narrow)
 }
 
 impl Stage {

@@ -3,38 +3,24 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod narrow;
 mod phone;
 
 use std::time::Duration;
 
+use narrow::{ALICE, DAVE, Stage};
 use signaling::{Ending, Limits, Record};
-use sim::{Line, World, first_line};
+use sim::{Line, first_line};
 use sip::{HeaderName, Message};
 
-const ALICE: &str = "alice@contoso.example";
-const DAVE: &str = "dave@contoso.example";
 const FACTORY: &str = "meet@contoso.example";
 const SOUND: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 40000 RTP/AVP 0\n";
 const WRITTEN: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=message 5060 sip null\n\
     a=accept-types:text/plain\n";
 
-/// Both signed in on one worker; Alice's phone shows neither REFER nor Replaces.
-struct Stage {
-    world: World,
-    site: usize,
-    alice: Line,
-    dave: Line,
-}
-
+/// Alice's phone shows neither REFER nor Replaces.
 fn stage(narrow: impl Fn(&mut Limits)) -> Stage {
-    let mut world = World::new(1);
-    let site = world.organisation("contoso.example", 1, &[], false);
-    world.configure(site, |config| narrow(&mut config.limits));
-    world.user(site, ALICE);
-    world.user(site, DAVE);
-    let alice = phone::register_simple(&mut world, site, 0, ALICE);
-    let dave = phone::register(&mut world, site, 0, DAVE);
-    Stage { world, site, alice, dave }
+    narrow::stage(phone::register_simple, narrow)
 }
 
 impl Stage {

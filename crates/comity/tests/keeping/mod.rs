@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every test needs everything")]
 
+use std::ops::Range;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -19,6 +20,15 @@ pub fn send(phone: &mut Phone, to: &str, number: u32) -> Message {
 
 pub fn word(answer: &Message) -> String {
     String::from_utf8_lossy(answer.header(HeaderName::Warning).unwrap_or_default()).into_owned()
+}
+
+/// What would have to be kept is refused, and says why; one after the other, as often as it takes to fill the log's last page.
+pub fn check_refused(phone: &mut Phone, to: &str, numbers: Range<u32>) {
+    for number in numbers {
+        let refused = send(phone, to, number);
+        assert_eq!(refused.status(), Some(503), "{refused:?}");
+        assert!(word(&refused).contains("\"not-stored\""), "{refused:?}");
+    }
 }
 
 pub fn check_integrity(folder: &Path) {

@@ -1,0 +1,29 @@
+//! One organisation with narrow limits, on one worker, and two of its users.
+
+use signaling::Limits;
+use sim::{Line, World};
+
+use crate::phone;
+
+pub const ALICE: &str = "alice@contoso.example";
+pub const DAVE: &str = "dave@contoso.example";
+
+/// Both are signed in.
+pub struct Stage {
+    pub world: World,
+    pub site: usize,
+    pub alice: Line,
+    pub dave: Line,
+}
+
+/// `register` signs Alice's phone in: one of those in [`phone`].
+pub fn stage(register: impl Fn(&mut World, usize, u16, &str) -> Line, narrow: impl Fn(&mut Limits)) -> Stage {
+    let mut world = World::new(1);
+    let site = world.organisation("contoso.example", 1, &[], false);
+    world.configure(site, |config| narrow(&mut config.limits));
+    world.user(site, ALICE);
+    world.user(site, DAVE);
+    let alice = register(&mut world, site, 0, ALICE);
+    let dave = phone::register(&mut world, site, 0, DAVE);
+    Stage { world, site, alice, dave }
+}
