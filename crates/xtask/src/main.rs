@@ -1,8 +1,11 @@
-//! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`, `cargo xtask dist`, `cargo xtask zoo`, `cargo xtask attack`.
+//! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`, `cargo xtask dist`, `cargo xtask zoo`, `cargo xtask attack`,
+//! `cargo xtask compare`.
 
 mod attack;
+mod compare;
 mod dist;
 mod docs;
+mod programs;
 mod tidy;
 mod zoo;
 
@@ -16,6 +19,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("tidy") => tidy::run(&root()),
         Some("docs") => docs::run(&root(), options.first().map(String::as_str)),
         Some("dist") => dist::run(&root(), options),
+        Some("compare") => compare::run(&root(), options),
         Some("attack") => attack::run(&root(), options),
         Some("zoo") => zoo::run(&root(), options),
         Some(other) => {
@@ -41,4 +45,5 @@ usage: cargo xtask tidy                        check floors, names, files and do
        cargo xtask docs [--check]              write the pages of docs/reference, or check that they are fresh
        cargo xtask dist [--profile PROFILE]    make the Debian package, of a release or of a cheaper build
        cargo xtask attack [--long]             attack a server as those do whom nobody entered, and count what came through
+       cargo xtask compare kamailio [--json | OPTIONS]   the same work through Comity and a peer, in turn; --help says more
        cargo xtask zoo [--dnssec | OPTIONS]    show a server certificates and peers, bad ones and good ones; --help says more";

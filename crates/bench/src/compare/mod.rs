@@ -1,0 +1,137 @@
+//! Ours and a peer, in turn on the same cores with the same work: medians and ratios.
+
+mod kamailio;
+mod ours;
+mod report;
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
+use crate::answering::Answering;
+use crate::connections::allow_files;
+use crate::load::Pace;
+use crate::measure::{self, Figures, OUTSTANDING, Times};
+use crate::scene::{Job, Running, Scene};
+use crate::work::Work;
+pub use report::Report;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    Kamailio,
+}
+
+/// How much of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount {
+    /// How often each of the two has its turn.
+    pub pairs: usize,
+    pub times: Times,
+    /// Also with other numbers of partners and of workers.
+    pub series: bool,
+}
+
+type Start = fn(&Scene, &str) -> anyhow::Result<Running>;
+
+/// The figures of one turn, by what was measured.
+pub type Turn = BTreeMap<String, Figures>;
+
+/// # Errors
+/// When a server does not start, or a measurement cannot be made.
+pub fn run(peer: Peer, amount: Amount) -> anyhow::Result<Report> {
+    allow_files(FILES)?;
+    stay_on_core(GENERATOR)?;
+    let inside = Answering::begin(0)?;
+    let Peer::Kamailio = peer;
+    let mut contenders = [("kamailio", kamailio::start as Start, Vec::new()), ("comity", ours::start, Vec::new())];
+    let mut rate = None;
+    for number in 0..amount.pairs {
+        for (name, start, turns) in &mut contenders {
+            let is_first = number == 0;
+            eprintln!("turn {} of {}: {name}", number + 1, amount.pairs);
+            let mut turn = Turn::new();
+            let whole = edge(*start, inside.address, amount.times, &mut rate, &mut turn).and_then(|()| {
+                registrar(*start, inside.address, amount.times, &mut turn)?;
+                if amount.series && is_first { series(*start, inside.address, amount.times, &mut turn) } else { Ok(()) }
+            });
+            whole.with_context(|| format!("{name}, turn {}", number + 1))?;
+            turns.push(turn);
+        }
+    }
+    let [(_, _, theirs), (_, _, ours)] = contenders;
+    Ok(Report::new("kamailio", amount, (&ours, &theirs)))
+}
+
+/// An edge on one core with ten thousand partners. `rate`: half of what the peer took at most, once that is known.
+fn edge(
+    start: Start,
+    inside: std::net::SocketAddr,
+    times: Times,
+    rate: &mut Option<f64>,
+    turn: &mut Turn,
+) -> anyhow::Result<()> {
+    let scene = Scene { job: Job::Edge, partners: PARTNERS, workers: 1, inside };
+    let server = start(&scene, SERVER)?;
+    note(turn, "at-rest", measure::at_rest(&server)?);
+    let most = Pace::Outstanding(OUTSTANDING);
+    let message = measure::federated(&server, Work::Message, most, times)?;
+    let half = message["per_second"] / 2.0;
+    note(turn, "message", message);
+    let same = *rate.get_or_insert(half);
+    note(turn, "message-half", measure::federated(&server, Work::Message, Pace::PerSecond(half), times)?);
+    note(turn, "message-same", measure::federated(&server, Work::Message, Pace::PerSecond(same), times)?);
+    note(turn, "call", measure::federated(&server, Work::Call, most, times)?);
+    note(turn, "handshake", measure::handshakes(&server, times)?);
+    drop(server);
+    for count in [1_000, 10_000] {
+        // Each with a new server: memory that was once used is not seen to be used again.
+        let server = start(&scene, SERVER)?;
+        match measure::idle_connections(&server, count) {
+            Ok(figures) => note(turn, &format!("idle-{count}"), figures),
+            Err(error) => eprintln!("  {count} idle connections: {error:#}"),
+        }
+    }
+    Ok(())
+}
+
+fn registrar(start: Start, inside: std::net::SocketAddr, times: Times, turn: &mut Turn) -> anyhow::Result<()> {
+    let scene = Scene { job: Job::Registrar { users: USERS }, partners: 1, workers: 1, inside };
+    let server = start(&scene, SERVER)?;
+    note(turn, "register", measure::registrations(&server, USERS, times)?);
+    Ok(())
+}
+
+/// The same messages with other lists of partners, and on two cores.
+fn series(start: Start, inside: std::net::SocketAddr, times: Times, turn: &mut Turn) -> anyhow::Result<()> {
+    let most = Pace::Outstanding(OUTSTANDING);
+    for partners in [10, 1_000, 100_000] {
+        let server = start(&Scene { job: Job::Edge, partners, workers: 1, inside }, SERVER)?;
+        note(turn, &format!("message-{partners}-partners"), measure::federated(&server, Work::Message, most, times)?);
+    }
+    let server = start(&Scene { job: Job::Edge, partners: PARTNERS, workers: 2, inside }, BOTH)?;
+    note(turn, "message-2-workers", measure::federated(&server, Work::Message, most, times)?);
+    Ok(())
+}
+
+fn note(turn: &mut Turn, name: &str, figures: Figures) {
+    let text: Vec<String> = figures.iter().map(|(name, value)| format!("{name} {value:.1}")).collect();
+    eprintln!("  {name}: {}", text.join(", "));
+    turn.insert(name.to_owned(), figures);
+}
+
+/// The generator and the answering peer; the server has the other core.
+fn stay_on_core(core: usize) -> anyhow::Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &cores).context("this needs a machine of two cores")
+}
+
+const PARTNERS: usize = 10_000;
+const USERS: usize = 128;
+const SERVER: &str = "0";
+const GENERATOR: usize = 1;
+const BOTH: &str = "0,1";
+const FILES: u64 = 16_384;
