@@ -176,9 +176,15 @@ fn is_above_debug(line: &str) -> bool {
 #[test]
 fn from_info_up_nobody_is_named() {
     let log = log_of_a_day("info");
-    for told in
-        ["a limit is being hit", "a message cannot be stored", "partner entry changed", "user removed", "draining"]
-    {
+    for told in [
+        "a limit is being hit",
+        "a message cannot be stored",
+        "partner entry changed",
+        "user removed",
+        "draining",
+        "a partner is out of reach",
+        "a partner's certificate is refused",
+    ] {
         assert!(log.contains(told), "the day was not as busy as it should be: no {told:?} in\n{log}");
     }
     for needle in needles() {

@@ -128,6 +128,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         // What is remembered of a partner's servers fades by itself, and a call is not worth less for want of its record.
         Handoff::WatchPartner { .. }
         | Handoff::PartnerHeard { .. }
+        | Handoff::PartnerReach { .. }
         | Handoff::Engaged { .. }
         | Handoff::Alias { .. }
         | Handoff::CallRecord(_) => Some(handoffs_max),

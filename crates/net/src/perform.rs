@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use federation::discovery::SrvFailure;
 use federation::look_alike::LookAlike;
-use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, WorkerId};
+use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, Reach, WorkerId};
 use sip::{FlowId, Transport};
 use tokio::task::spawn_local;
 
@@ -32,6 +32,7 @@ impl Worker {
             Output::LookAlike(LookAlike { domain, of, likeness }) => {
                 tracing::warn!(domain, of, ?likeness, "a domain without an entry looks like one that is trusted here");
             }
+            Output::PartnerReach { domain, reach } => warn_of_reach(&domain, reach),
             Output::KeepSuspect(suspect) => {
                 let domains = suspect.domains.join(" ");
                 tracing::warn!(
@@ -191,6 +192,21 @@ impl Worker {
                 let called = Called { remote, server_name, transport, is_inner: true };
                 spawn_local(connect::connect(worker, id, called));
             }
+        }
+    }
+}
+
+/// Names and addresses of servers are for `comity partner show`.
+fn warn_of_reach(domain: &str, reach: Reach) {
+    match reach {
+        Reach::Reachable => tracing::warn!(domain, "a partner can be reached again"),
+        Reach::OutOfReach => tracing::warn!(domain, "a partner is out of reach; comity partner show says why"),
+        Reach::HangsUp => tracing::warn!(
+            domain,
+            "a partner ends connections as soon as they are up, most likely for our certificate; its own log says why"
+        ),
+        Reach::CertificateRefused => {
+            tracing::warn!(domain, "a partner's certificate is refused; comity partner show says why");
         }
     }
 }

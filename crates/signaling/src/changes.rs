@@ -12,7 +12,7 @@ use sip::{Aor, FlowId, Refusal};
 
 use crate::core::Core;
 use crate::schedule::Machine;
-use crate::{Handoff, Output};
+use crate::{Handoff, Output, Reach};
 
 impl Core {
     pub(crate) fn flow_opened(&mut self, now: Instant, facts: FlowFacts) {
@@ -46,7 +46,11 @@ impl Core {
         self.flows.forget(flow);
         self.aliases.flow_closed(flow);
         self.location.flow_closed(flow);
+        let key = self.links.key_of(flow);
         let was_read = self.links.flow_closed(now, flow);
+        if let Some(key) = key.filter(|_| !was_read) {
+            self.reach_changed(now, &key, Reach::HangsUp);
+        }
         let waiting = if was_read { self.answered_elsewhere(now, flow) } else { BTreeMap::new() };
         self.transactions.flow_closed(flow, |id| waiting.contains_key(&id));
         self.await_other_connection(now, waiting);
@@ -72,6 +76,7 @@ impl Core {
             old.standing(domain).is_alike(new.standing(domain)) && old.trust(domain) == new.trust(domain)
         };
         self.failover.health.retain_domains(stands_alike);
+        self.reaches.retain_domains(stands_alike);
         self.aliases.retain_domains(stands_alike);
         self.flows.retain_proven(stands_alike);
         self.links.leave_aliases(stands_alike);

@@ -41,6 +41,7 @@ use crate::links::Links;
 use crate::owner::Owner;
 use crate::partner_status::PartnerCounts;
 use crate::presence::Watcher;
+use crate::reach::Reaches;
 use crate::records::Records;
 use crate::replacing::Proxied;
 use crate::schedule::{Machine, Schedule};
@@ -105,6 +106,7 @@ pub struct Core {
     pub(crate) ended_flows: EndedFlows,
     pub(crate) orphans: Orphans,
     pub(crate) failover: Failover,
+    pub(crate) reaches: Reaches,
     pub(crate) discovered: DiscoveredTerms,
     pub(crate) ledgers: Ledgers,
     /// Made when somebody comes who is not among them; forgotten when the partners change.
@@ -177,6 +179,7 @@ impl Core {
             ended_flows: EndedFlows::default(),
             orphans: Orphans::default(),
             failover: Failover::default(),
+            reaches: Reaches::default(),
             discovered: config.discovered,
             ledgers,
             trusted_names: None,
@@ -345,7 +348,7 @@ impl Core {
         if message.is_request() {
             self.accept(now, &facts, message);
         } else {
-            self.target_answered(facts.id, &message);
+            self.target_answered(now, facts.id, &message);
             let is_certified = facts.secure_certificate().is_some();
             let from = Responder { flow: facts.id, is_certified, is_inner: facts.is_inner };
             self.handle_response(now, from, message);
@@ -396,6 +399,7 @@ impl Core {
             Handoff::Registered { aor, is_new_flow } => self.registration_answered(now, aor, is_new_flow),
             Handoff::CallRecord(news) => self.hear_of_call(now, news),
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
+            Handoff::PartnerReach { domain, reach } => self.tell_reach(now, domain, reach),
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);
             }

@@ -15,7 +15,7 @@ use sip::{FlowId, Message, Method, Refusal};
 use crate::core::Core;
 use crate::links::LinkKey;
 use crate::route::Destination;
-use crate::{AdmittedRequest, Handoff, WorkerId};
+use crate::{AdmittedRequest, Handoff, Reach, WorkerId};
 
 /// What failed, and who else wants to know when a partner is heard from.
 #[derive(Default)]
@@ -143,8 +143,10 @@ impl Core {
     }
 
     /// A response came over a connection to a partner: that server works. One that is overloaded says so itself.
-    pub(crate) fn target_answered(&mut self, flow: FlowId, response: &Message) {
-        self.links.heard(flow);
+    pub(crate) fn target_answered(&mut self, now: Instant, flow: FlowId, response: &Message) {
+        if let Some(key) = self.links.heard(flow) {
+            self.reach_changed(now, &key, Reach::Reachable);
+        }
         if self.failover.health.is_empty() || response.status() == Some(503) {
             return;
         }

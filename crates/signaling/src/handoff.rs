@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use sip::transaction::ServerTransactionId;
 use sip::{Aor, FlowId, Message};
 
-use crate::WorkerId;
 use crate::agent::AgentKey;
 use crate::aliases::Alias;
 use crate::calls::Engagement;
 use crate::elsewhere::InviteName;
 use crate::records::CallNews;
 use crate::route::Destination;
+use crate::{Reach, WorkerId};
 
 /// What one worker asks of another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,6 +64,8 @@ pub enum Handoff {
     RespondOverLink { domain: String, connection: u16, bytes: Bytes },
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.
     WatchPartner { domain: String, watcher: WorkerId },
+    /// How far a connection of the sending worker to this partner has come, for the worker that tells of it.
+    PartnerReach { domain: String, reach: Reach },
     /// The partner was heard from: what failed may work again.
     PartnerHeard { domain: String },
 }

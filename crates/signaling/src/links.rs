@@ -148,14 +148,25 @@ impl Links {
         }
     }
 
-    /// A response came over this flow.
-    pub(crate) fn heard(&mut self, flow: FlowId) {
-        if let Some(link) = self.keys_by_flow.get(&flow).and_then(|key| self.links.get_mut(key))
-            && let Stage::Up { flow: used, is_heard, .. } = &mut link.stage
-            && *used == flow
-        {
-            *is_heard = true;
+    /// A response came over this flow; answers its connection where that is the first.
+    pub(crate) fn heard(&mut self, flow: FlowId) -> Option<LinkKey> {
+        let key = self.keys_by_flow.get(&flow)?;
+        match &mut self.links.get_mut(key)?.stage {
+            Stage::Up { flow: used, is_heard, .. } if *used == flow && !*is_heard => {
+                *is_heard = true;
+                Some(key.clone())
+            }
+            _ => None,
         }
+    }
+
+    pub(crate) fn key_of(&self, flow: FlowId) -> Option<LinkKey> {
+        self.keys_by_flow.get(&flow).cloned()
+    }
+
+    /// Whether it was ever up.
+    pub(crate) fn was_up(&self, key: &LinkKey) -> bool {
+        self.links.get(key).is_some_and(|link| link.last_place.is_some())
     }
 
     /// Why this connection could not be brought up last, or was lost. The domain's other connections may have failed

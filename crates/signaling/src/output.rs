@@ -8,7 +8,7 @@ use federation::look_alike::LookAlike;
 use media::MediaCommand;
 use sip::FlowId;
 
-use crate::{Handoff, Question, QuestionId, Record, WorkerId};
+use crate::{Handoff, Question, QuestionId, Reach, Record, WorkerId};
 
 /// Everything a worker's core can want done. The shell performs them in order.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub enum Output {
     KeepSuspect(Box<KeptSuspect>),
     /// A domain that looks like one that is trusted here was heard from for the first time.
     LookAlike(LookAlike),
+    /// A partner can be reached again, or no longer: tell the operator. It comes once for each change.
+    PartnerReach { domain: String, reach: Reach },
     /// Keep this of a call. Nothing waits for it.
     Record(Record),
 }

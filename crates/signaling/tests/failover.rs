@@ -8,7 +8,7 @@ mod phone;
 use std::time::Duration;
 
 use federation::decision::Outcome;
-use signaling::PartnerCounts;
+use signaling::{PartnerCounts, Reach};
 use sim::{Condition, Line, World, allowed, blocked, certificate};
 use sip::{HeaderName, Message};
 
@@ -68,6 +68,12 @@ impl Play {
             counts += core.partner_status(self.world.now, "fabrikam.example").counts;
         }
         counts
+    }
+
+    /// What Contoso was told of Fabrikam since the last look.
+    fn told(&mut self) -> Vec<Reach> {
+        let told = std::mem::take(&mut self.world.reaches).into_iter();
+        told.filter(|(site, ..)| *site == self.contoso).map(|(.., reach)| reach).collect()
     }
 
     /// The addresses that were tried since the last look.
@@ -136,6 +142,44 @@ fn with_all_dead_the_caller_hears_so() {
         assert_eq!(play.dialled().len(), 2);
         let counts = play.counts();
         assert_eq!((counts.refused, counts.refused_ours), (0, 2), "the partner is not blamed for them");
+    });
+}
+
+#[test]
+fn what_becomes_of_a_partner_is_told_once_however_many_requests_find_out() {
+    everywhere(|mut play| {
+        play.deliver("well");
+        assert_eq!(play.told(), []);
+        play.world.cut(play.contoso);
+        [FIRST, SECOND].iter().for_each(|server| play.world.set_condition(server, Condition::Dead));
+        // Over each of the connections that there may be.
+        for number in 0..12 {
+            assert_eq!(play.refused(&format!("dead{number}")).0, 504);
+        }
+        assert_eq!(play.told(), [Reach::OutOfReach]);
+        for server in [FIRST, SECOND] {
+            play.world.set_condition(server, Condition::Well);
+            play.world.set_certificate(server, certificate(&["sip.mallory.example"]));
+        }
+        for number in 0..12 {
+            assert_eq!(play.refused(&format!("impostor{number}")).0, 502);
+        }
+        assert_eq!(play.told(), [Reach::CertificateRefused]);
+        play.world.set_certificate(FIRST, certificate(&["one.fabrikam.example"]));
+        for number in 0..12 {
+            play.deliver(&format!("again{number}"));
+        }
+        assert_eq!(play.told(), [Reach::Reachable]);
+    });
+}
+
+#[test]
+fn what_users_make_up_is_told_to_nobody() {
+    everywhere(|mut play| {
+        play.world.replace_partners(play.contoso, vec![allowed("*.example")]);
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, "x@nowhere.example", "made-up"));
+        assert_eq!(told(&play.world.only(play.alice)), (404, "no-route".to_owned()));
+        assert_eq!(play.told(), []);
     });
 }
 

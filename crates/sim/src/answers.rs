@@ -179,7 +179,8 @@ impl World {
             | Output::Decided(_)
             | Output::Record(_)
             | Output::KeepSuspect(_)
-            | Output::LookAlike(_) => {
+            | Output::LookAlike(_)
+            | Output::PartnerReach { .. } => {
                 self.perform(site, worker, output);
             }
         }
@@ -233,6 +234,7 @@ fn in_short(output: &Output) -> String {
         Output::KeepMeeting(meeting) => format!("keep meeting {}", meeting.id),
         Output::Decided(_) => "decided".into(),
         Output::Record(_) => "record".into(),
+        Output::PartnerReach { domain, reach } => format!("{domain} is {reach:?}"),
         Output::LookAlike(look_alike) => format!("look-alike: {look_alike}"),
         Output::KeepSuspect(suspect) => format!("keep suspect {:?}", suspect.domains),
     }

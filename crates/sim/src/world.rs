@@ -13,7 +13,7 @@ use federation::flow::{Direction, FlowFacts};
 use federation::partner::Partner;
 use federation::trust::PeerCertificate;
 use media::{MediaCommand, MediaEvent};
-use signaling::{Core, CoreConfig, Input, Output, unreadable};
+use signaling::{Core, CoreConfig, Input, Output, Reach, unreadable};
 use sip::auth::Ha1;
 use sip::{Aor, FlowId, Message, MessageLimits, ParseError, Transport, framing};
 
@@ -48,6 +48,8 @@ pub struct World {
     pub(crate) servers: BTreeMap<IpAddr, Server>,
     /// Every address that somebody tried to connect to, in order.
     pub dialled: Vec<IpAddr>,
+    /// What each site was told of its partners, in order.
+    pub reaches: Vec<(usize, String, Reach)>,
     /// How often the store of each site was asked what, by the kind of the question.
     pub asked: BTreeMap<(usize, &'static str), u64>,
     pub(crate) serial: u64,
@@ -98,6 +100,7 @@ impl World {
             lanes: Lanes::default(),
             servers: BTreeMap::new(),
             dialled: Vec::new(),
+            reaches: Vec::new(),
             asked: BTreeMap::new(),
             serial: 1000,
             random: Random::new(seed),
@@ -347,6 +350,7 @@ impl World {
             Output::KeepMeeting(meeting) => self.sites[site].keep_meeting(*meeting),
             Output::Record(record) => self.sites[site].records.push(record),
             Output::KeepSuspect(suspect) => self.sites[site].suspects.push(*suspect),
+            Output::PartnerReach { domain, reach } => self.reaches.push((site, domain, reach)),
             Output::Decided(_) | Output::LookAlike(_) => {}
         }
     }

@@ -17,7 +17,7 @@ use super::{Attempt, Link, LinkKey, Rest, Stage, Waiter};
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::Core;
 use crate::waiting::Asker;
-use crate::{Answer, Output, Question};
+use crate::{Answer, Output, Question, Reach};
 
 impl Core {
     /// From the partner entry or the SRV records to a list of targets.
@@ -225,6 +225,8 @@ impl Core {
         let Some(link) = self.links.links.get_mut(&key) else { return };
         link.stage = Stage::Idle;
         link.last_failure = Some(refusal.clone());
+        self.link_failed(now, &key, &refusal);
+        let Some(link) = self.links.links.get_mut(&key) else { return };
         for waiter in std::mem::take(&mut link.waiting) {
             match waiter {
                 Waiter::Context(context) => self.abandon_context(now, context, &refusal),
@@ -257,6 +259,7 @@ impl Core {
         link.stage = Stage::Up { flow: facts.id, connection, place: None, is_only: false, since: now, is_heard: true };
         link.last_failure = None;
         self.links.keys_by_alias.entry(facts.id).or_default().insert(key.clone());
+        self.reach_changed(now, key, Reach::Reachable);
         true
     }
 
