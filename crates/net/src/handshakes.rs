@@ -1,22 +1,25 @@
 //! Connections without a finished handshake, of TLS or of a WebSocket: how many there may be, and which of them goes when there are too many.
 //!
 //! A connection that has sent nothing is silent. It costs a socket and no more, and where room is needed the oldest
-//! silent one makes it. One that has begun to speak takes a turn at a handshake, and is left to its time.
+//! silent one makes it. One that has begun to speak takes a turn at a handshake (`turn`), and is left to its time unless others need
+//! the turn.
+
+mod turn;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::Limits;
+use crate::handshakes::turn::{Turn, Turns};
 
 /// Those of one worker, all listeners together.
 #[derive(Clone)]
 pub(crate) struct Handshakes {
-    /// A turn is held for as long as there is TLS state.
-    pub(crate) turns: Rc<Semaphore>,
+    turns: Turns,
     unfinished: Rc<RefCell<Unfinished>>,
 }
 
@@ -45,8 +48,17 @@ pub(crate) enum Crowded {
 
 impl Handshakes {
     pub(crate) fn new(limits: &Limits) -> Handshakes {
-        let turns = Rc::new(Semaphore::new(limits.handshakes_max));
-        Handshakes { turns, unfinished: Rc::default() }
+        Handshakes { turns: Turns::new(limits.handshakes_max), unfinished: Rc::default() }
+    }
+
+    /// Whether all turns are held.
+    pub(crate) fn are_full(&self) -> bool {
+        self.turns.are_all_held()
+    }
+
+    /// A turn at a handshake with this address, which may have to be waited for.
+    pub(crate) fn turn(&self, ip: IpAddr) -> Turn {
+        self.turns.enter(network(ip))
     }
 
     /// A place for a newcomer, and the limit for which the oldest silent connection had to go, if one had to.

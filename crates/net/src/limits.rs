@@ -19,7 +19,8 @@ pub struct Limits {
     pub unfinished_per_ip_max: usize,
     /// An inbound connection that has sent nothing of its handshake for this long is closed.
     pub silent_secs_max: u64,
-    /// Inbound handshakes at a time, each from its first byte on; beyond it the next ones wait, in their own time.
+    /// Inbound handshakes at a time, each from its first byte on; beyond it the next one takes the turn of whoever has begun the
+    /// most, or waits, in its own time.
     pub handshakes_max: usize,
     /// From the first byte to the end of the handshake, a WebSocket's and waiting included.
     pub handshake_secs_max: u64,

@@ -1,7 +1,7 @@
 //! Accepting stream connections, and the handshakes, of TLS and of a WebSocket, before a connection becomes a flow.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use signaling::Input;
 use sip::Transport;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{SemaphorePermit, TryAcquireError};
 use tokio::time::timeout;
 
 use crate::flow::{StreamFlow, linger, tune};
@@ -51,6 +50,8 @@ enum HandshakeFailure {
     Silent,
     #[error("it sent nothing, and a newcomer needed its place")]
     Displaced,
+    #[error("it did not go on, and a newcomer who had begun fewer needed its turn")]
+    Outdone,
     #[error("the handshake took too long")]
     Slow,
     #[error("no WebSocket for it: {} ({})", .0.reason, .0.status)]
@@ -86,7 +87,7 @@ impl Acceptor {
 
     async fn establish(self, stream: TcpStream, remote: SocketAddr, permit: Permit, place: Option<Place>) {
         let mut unread = BytesMut::new();
-        match self.secure(&stream, place, &mut unread).await {
+        match self.secure(&stream, remote.ip(), place, &mut unread).await {
             Ok(wire) => {
                 let accepted = Accepted { stream, remote, wire, unread };
                 self.worker.borrow_mut().open_inbound(self.transport, self.is_inner, accepted, permit);
@@ -105,6 +106,7 @@ impl Acceptor {
     async fn secure(
         &self,
         stream: &TcpStream,
+        ip: IpAddr,
         place: Option<Place>,
         unread: &mut BytesMut,
     ) -> Result<Wire, HandshakeFailure> {
@@ -112,7 +114,7 @@ impl Acceptor {
         let Some(place) = place else { return Ok(Wire::Plain(PlainWire::default())) };
         self.expect_first_byte(stream, &place).await?;
         let time = self.worker.borrow().limits.handshake_time();
-        timeout(time, self.shake_hands(stream, unread)).await.map_err(|_| HandshakeFailure::Slow)?
+        timeout(time, self.take_turn(stream, ip, unread)).await.map_err(|_| HandshakeFailure::Slow)?
     }
 
     /// Until then the connection holds no more than its place. Peeks: that a socket is called ready proves nothing.
@@ -129,9 +131,25 @@ impl Acceptor {
         if place.speak() { Ok(()) } else { Err(HandshakeFailure::Displaced) }
     }
 
+    /// Waits until one more handshake may run, and goes on for as long as nobody has a better claim to the turn.
+    async fn take_turn(&self, stream: &TcpStream, ip: IpAddr, unread: &mut BytesMut) -> Result<Wire, HandshakeFailure> {
+        if self.handshakes.are_full() {
+            let mut worker = self.worker.borrow_mut();
+            worker.counters.handshakes_full += 1;
+            let limit_max = worker.limits.handshakes_max;
+            worker.alarms.handshakes.ring(std::time::Instant::now(), "handshakes_max", limit_max);
+        }
+        let mut turn = self.handshakes.turn(ip);
+        turn.come().await;
+        tokio::select! {
+            biased;
+            done = self.shake_hands(stream, unread) => done,
+            () = turn.taken_away() => Err(HandshakeFailure::Outdone),
+        }
+    }
+
     /// TLS, then the WebSocket's, whichever there are.
     async fn shake_hands(&self, stream: &TcpStream, unread: &mut BytesMut) -> Result<Wire, HandshakeFailure> {
-        let _turn = self.turn().await;
         let mut wire = match &self.tls {
             None => Wire::Plain(PlainWire::default()),
             Some(config) => {
@@ -175,17 +193,6 @@ impl Acceptor {
         }
     }
 
-    /// Waits until one more handshake may run.
-    async fn turn(&self) -> SemaphorePermit<'_> {
-        if let Err(TryAcquireError::NoPermits) = self.handshakes.turns.try_acquire() {
-            let mut worker = self.worker.borrow_mut();
-            worker.counters.handshakes_full += 1;
-            let limit_max = worker.limits.handshakes_max;
-            worker.alarms.handshakes.ring(std::time::Instant::now(), "handshakes_max", limit_max);
-        }
-        self.handshakes.turns.acquire().await.expect("nobody closes it")
-    }
-
     async fn accept_failed(&self, error: &io::Error) {
         self.count_failed_accept(error);
         if !is_passing(error) {
@@ -222,7 +229,8 @@ impl Worker {
 
     fn handshake_failed(&mut self, failure: &HandshakeFailure) {
         self.counters.handshakes_failed += 1;
-        self.counters.unfinished_displaced += u64::from(matches!(failure, HandshakeFailure::Displaced));
+        let is_displaced = matches!(failure, HandshakeFailure::Displaced | HandshakeFailure::Outdone);
+        self.counters.unfinished_displaced += u64::from(is_displaced);
         let HandshakeFailure::Refused(rejection) = failure else { return };
         self.counters.web_sockets_refused += 1;
         let Some(word) = rejection.word else { return };

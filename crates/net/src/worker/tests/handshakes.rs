@@ -75,5 +75,22 @@ fn handshakes_that_do_not_go_on_are_few_for_each_address() {
     assert_eq!(contoso.sum(|seen| seen.handshakes_full), 0);
 }
 
+#[test]
+fn handshakes_that_do_not_go_on_make_nobody_else_wait() {
+    // Whoever waits for what was begun waits longer than any test.
+    let limits = Limits { handshakes_max: 6, unfinished_per_ip_max: 16, handshake_secs_max: 600, ..Limits::default() };
+    let (contoso, _fabrikam, _name_server) = two_organisations_within(limits);
+    let _slow: Vec<StdStream> = (0..96u8).map(|n| begin_from([127, 0, 0, 2 + n % 3], contoso.tls)).collect();
+    contoso.expect_at_least(24, |seen| seen.handshakes_full);
+    Phone::connect(&contoso, "alice").register();
+    assert!(contoso.sum(|seen| seen.unfinished_displaced) >= 1);
+}
+
+fn begin_from(ip: [u8; 4], to: SocketAddr) -> StdStream {
+    let mut peer = connect_from(ip, to);
+    peer.write_all(&[HANDSHAKE_RECORD]).expect("a connection");
+    peer
+}
+
 /// How every ClientHello begins.
 const HANDSHAKE_RECORD: u8 = 0x16;
