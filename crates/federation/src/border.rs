@@ -81,6 +81,8 @@ const fn rule(header: &'static str, treatments: [Treatment; 3], reason: &'static
 const NOWHERE: [Treatment; 3] = [Removed, Removed, Removed];
 /// Not from outside.
 const NOT_INWARD: [Treatment; 3] = [Passes, Removed, Passes];
+/// Not to the outside.
+const NOT_OUTWARD: [Treatment; 3] = [Passes, Passes, Removed];
 /// Of a network's inside: neither in nor out.
 const INSIDE_ONLY: [Treatment; 3] = [Passes, Removed, Removed];
 const PROVEN_ACROSS: [Treatment; 3] = [Passes, IfProven, IfProven];
@@ -135,6 +137,11 @@ pub const RULES: &[Rule] = &[
         "what an edge of Comity found out about a partner, for its home: the edge itself writes it",
     ),
     rule("ms-edge-proxy-message-trust", INSIDE_ONLY, "Lync's edge says to its inside whom to believe: nobody else may"),
+    rule(
+        "ms-diagnostics",
+        NOT_OUTWARD,
+        "why a server refused, for those whom it trusts; a partner's is shown to our users, and by `comity why`",
+    ),
     rule("ms-edge-route", INSIDE_ONLY, "Lync's inside says to its edge where to go"),
     rule("ms-split-domain-info", INSIDE_ONLY, "Lync's halves of one domain say so to each other"),
 ];

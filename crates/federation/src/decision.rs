@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sip::Diagnostics;
 use sip::refusal::Refusal;
 
 use crate::admission::{Admitted, Origin};
@@ -65,6 +66,9 @@ pub enum Outcome {
     Answered {
         status: u16,
         word: Option<String>,
+        /// What a server of Lync's kind says of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diagnostics: Option<Diagnostics>,
     },
 }
 

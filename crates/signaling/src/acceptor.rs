@@ -15,6 +15,7 @@ use sip::transaction::{RequestOutcome, ServerTransactionId};
 use sip::{Aor, Edits, HeaderName, Message, Method, Refusal, build};
 
 use crate::core::Core;
+use crate::diagnostics::Told;
 use crate::extensions::check_require;
 use crate::route::{Destination, OwnRoutes, route};
 use crate::shares::{ShareLimits, Shares};
@@ -347,7 +348,8 @@ impl Core {
     /// Refuses a request of ours or of another worker, with the public word and nothing more.
     pub(crate) fn refuse(&mut self, now: Instant, upstream: Upstream, request: &Message, refusal: &Refusal) {
         let tag = self.mint.tag(upstream.requester.serial());
-        let response = refusal_response(request, refusal, &tag, &self.organisation.edge);
+        let diagnostics = self.diagnostics_told(request, refusal);
+        let response = refusal_response(request, refusal, &tag, (&self.organisation.edge, diagnostics));
         self.respond(now, upstream, refusal.status, response);
     }
 
@@ -439,9 +441,18 @@ fn stamp_received(message: Message, source: SocketAddr) -> Message {
     Message::parse(edits.apply(&message)).unwrap_or(message)
 }
 
-pub(crate) fn refusal_response(request: &Message, refusal: &Refusal, tag: &str, host: &str) -> Bytes {
+/// By this server's name, and with `ms-diagnostics` by its name and value where that is told.
+pub(crate) fn refusal_response(
+    request: &Message,
+    refusal: &Refusal,
+    tag: &str,
+    (host, diagnostics): (&str, Option<Told>),
+) -> Bytes {
     let mut response = build::response(request, refusal.status, None, Some(tag))
         .header(HeaderName::Warning, format!("399 {host} \"{}\"", refusal.word));
+    if let Some(Told { header, diagnostics }) = diagnostics {
+        response = response.raw_header(header, diagnostics);
+    }
     for (name, value) in &refusal.headers {
         response = response.header(*name, value);
     }

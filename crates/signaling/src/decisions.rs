@@ -7,7 +7,7 @@ use federation::admission::Admitted;
 use federation::decision::{Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
 use sip::refusal::Word;
-use sip::{Aor, HeaderName, Message, Method, Refusal, Uri};
+use sip::{Aor, Diagnostics, HeaderName, Message, Method, Refusal, Uri};
 
 use crate::Output;
 use crate::core::Core;
@@ -30,6 +30,11 @@ impl Core {
     pub(crate) fn count_refused(&mut self, request: &Message, refusal: &Refusal) {
         let direction = self.direction(&from_domain(request));
         self.counts.refused(direction, refusal.word);
+    }
+
+    /// By its From, which may be a claim only.
+    pub(crate) fn direction_of(&self, request: &Message) -> Direction {
+        self.direction(&from_domain(request))
     }
 
     fn direction(&self, from_domain: &str) -> Direction {
@@ -68,7 +73,8 @@ impl Core {
     /// A partner's final answer. The word is another Comity's, where it says one.
     pub(crate) fn record_answered(&mut self, now: Instant, request: &Message, since: Instant, response: &Message) {
         let Some(status) = response.status() else { return };
-        self.record_after(now, request, since, Outcome::Answered { status, word: word_of(response) });
+        let diagnostics = Diagnostics::of_message(response).filter(|_| status >= 300);
+        self.record_after(now, request, since, Outcome::Answered { status, word: word_of(response), diagnostics });
     }
 
     /// Somebody was removed from a meeting here, because he may not be spoken to any more.

@@ -16,6 +16,7 @@ mod conferences;
 mod core;
 mod counts;
 mod decisions;
+mod diagnostics;
 mod elsewhere;
 pub mod escalation;
 mod extensions;

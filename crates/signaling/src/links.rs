@@ -17,6 +17,7 @@ use federation::flow::FlowFacts;
 use federation::partner::Partners;
 use federation::refusal;
 use federation::route::NextHopTarget;
+use sip::refusal::TLS_FAILED;
 use sip::transaction::ClientTransactionId;
 use sip::{FlowId, Refusal};
 
@@ -123,7 +124,7 @@ impl Links {
                  (the purpose clientAuth is often asked for), and its log says why",
                 connection.host
             );
-            link.last_failure = Some(refusal::partner_unreachable(reason));
+            link.last_failure = Some(refusal::partner_unreachable(reason).with_diagnostics_id(TLS_FAILED));
         }
         link.stage = Stage::Idle;
         !was_refused

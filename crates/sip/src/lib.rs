@@ -7,6 +7,7 @@ pub mod aor;
 pub mod auth;
 pub mod build;
 pub mod deadlines;
+pub mod diagnostics;
 pub mod dialog;
 pub mod edit;
 pub mod error;
@@ -31,6 +32,7 @@ pub mod usage;
 
 pub use aor::Aor;
 pub use build::{RequestBuilder, ResponseBuilder};
+pub use diagnostics::Diagnostics;
 pub use edit::Edits;
 pub use error::{FramingError, ParseError};
 pub use event::{EventHeader, SubscriptionState, TerminationReason};

@@ -1,5 +1,6 @@
 //! Our policy said no: what the wire is told and what the operator reads are two different texts.
 
+mod diagnostics;
 mod word;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::HeaderName;
+pub use diagnostics::{NO_ADDRESS, SEE_STATUS, TLS_FAILED};
 pub use word::{Told, Word};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,18 +21,27 @@ pub struct Refusal {
     pub reason: String,
     /// Further headers of the answer (Retry-After, WWW-Authenticate ...).
     pub headers: Vec<(HeaderName, String)>,
+    /// An id of `ms-diagnostics` that says more than the word's own.
+    pub diagnostics_id: Option<u32>,
 }
 
 impl Refusal {
     /// The status is one that the table has for the word.
     pub fn new(status: u16, word: Word, reason: impl Into<String>) -> Self {
         debug_assert!(word.statuses().contains(&status), "{word} never comes with {status}: add it to the table");
-        Refusal { status, word, reason: reason.into(), headers: Vec::new() }
+        Refusal { status, word, reason: reason.into(), headers: Vec::new(), diagnostics_id: None }
     }
 
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// The id is one of [`crate::diagnostics::KNOWN`].
+    #[must_use]
+    pub fn with_diagnostics_id(mut self, id: u32) -> Self {
+        self.diagnostics_id = Some(id);
         self
     }
 }

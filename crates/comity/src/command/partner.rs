@@ -17,6 +17,7 @@ use server::control::answers::{
     PartnerReset, PartnerWord, SeenAnswer, TroubleAnswer, rung_sentence,
 };
 use server::{domain, moment};
+use sip::Diagnostics;
 
 use self::trust::TrustChange;
 use super::Global;
@@ -417,8 +418,11 @@ fn outcome_text(outcome: &Outcome) -> String {
         Outcome::Way { stands_between: false, .. } => "proxied from one phone to the other".to_owned(),
         Outcome::Anchored { .. } => "its sound goes through this server".to_owned(),
         Outcome::Retried { reason } => format!("tried again: {reason}"),
-        Outcome::Answered { status, word: None } => format!("answered with {status}"),
-        Outcome::Answered { status, word: Some(word) } => format!("answered with {status} {word}"),
+        Outcome::Answered { status, word: Some(word), .. } => format!("answered with {status} {word}"),
+        Outcome::Answered { status, word: None, diagnostics: None } => format!("answered with {status}"),
+        Outcome::Answered { status, diagnostics: Some(Diagnostics { id, reason, .. }), .. } => {
+            format!("answered with {status}, ms-diagnostics {id} {reason}")
+        }
     }
 }
 

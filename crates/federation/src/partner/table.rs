@@ -29,6 +29,7 @@ pub struct Partners {
     federation: bool,
     discovery: bool,
     mark_source_verifiable: bool,
+    diagnostics_to_partners: bool,
 }
 
 /// How a foreign domain stands with us.
@@ -114,6 +115,7 @@ impl Partners {
             federation,
             discovery,
             mark_source_verifiable: true,
+            diagnostics_to_partners: false,
         }
     }
 
@@ -156,6 +158,16 @@ impl Partners {
     pub fn with_source_marked(mut self, is_marked: bool) -> Partners {
         self.mark_source_verifiable = is_marked;
         self
+    }
+
+    /// Whether partners are told by number why we refuse (`ms-diagnostics-public`).
+    pub fn with_diagnostics(mut self, is_told: bool) -> Partners {
+        self.diagnostics_to_partners = is_told;
+        self
+    }
+
+    pub fn tells_diagnostics(&self) -> bool {
+        self.diagnostics_to_partners
     }
 
     pub fn marks_source(&self) -> bool {

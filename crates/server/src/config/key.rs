@@ -299,6 +299,14 @@ pub static FEDERATION_MARK_SOURCE: Key = Key {
     example: "true",
     doc: "whether what our users send to partners is marked as coming from a user whose password was checked",
 };
+pub static FEDERATION_DIAGNOSTICS: Key = Key {
+    section: "federation",
+    name: "diagnostics_to_partners",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "true",
+    doc: "whether partners are told why we refuse by an id of Lync's, too (ms-diagnostics-public); our own users always are",
+};
 pub static CALLS_BETWEEN: Key = Key {
     section: "calls",
     name: "between",
@@ -531,6 +539,7 @@ pub static ALL: &[&Key] = &[
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
     &FEDERATION_MARK_SOURCE,
+    &FEDERATION_DIAGNOSTICS,
     &FEDERATION_CRL,
     &DISCOVERED_RATE,
     &DISCOVERED_SUSPECT_RATE,

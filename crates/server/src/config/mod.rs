@@ -133,6 +133,7 @@ pub struct FederationSwitches {
     pub enabled: bool,
     pub discovery: bool,
     pub mark_source_verifiable: bool,
+    pub diagnostics_to_partners: bool,
     /// What is done about lists of revoked certificates.
     pub crl: RevocationPolicy,
 }
@@ -188,6 +189,7 @@ impl Config {
                 enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
                 discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
                 mark_source_verifiable: builder.raw.switch(&key::FEDERATION_MARK_SOURCE).unwrap_or(true),
+                diagnostics_to_partners: builder.raw.switch(&key::FEDERATION_DIAGNOSTICS).unwrap_or(false),
                 crl: builder.crl(),
             },
             discovered: builder.discovered(),
@@ -282,9 +284,11 @@ impl fmt::Display for Config {
             None => "# address: the one that this machine has towards the network".to_owned(),
         };
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
-        let FederationSwitches { enabled, discovery, mark_source_verifiable, crl } = self.federation;
+        let FederationSwitches { enabled, discovery, mark_source_verifiable, diagnostics_to_partners, crl } =
+            self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}")?;
-        writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}\ncrl = {:?}\n", crl.as_str())?;
+        writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}")?;
+        writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\ncrl = {:?}\n", crl.as_str())?;
         let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes } = self.discovered;
         writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
         writeln!(formatter, "users_max = {users_max}")?;

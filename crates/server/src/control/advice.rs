@@ -2,11 +2,13 @@
 //!
 //! Pure. The word of a refusal says what happened; who refused whom says what can be done about it.
 
+pub mod diagnostics;
 mod discovered;
 mod inside;
 mod meeting;
 mod reason;
 
+use sip::Diagnostics;
 use sip::refusal::{Told, Word};
 
 use self::discovered::about_discovered;
@@ -38,6 +40,15 @@ pub(super) fn for_refusal(word: &str, status: u16, refuser: Refuser, partner: &s
         }),
     };
     Advice { verdict, next, side }
+}
+
+/// The advice for a partner's answer. A word is another Comity's, and says more than an id; an id says more than a status.
+pub(super) fn for_answer(word: Option<&str>, status: u16, said: Option<&Diagnostics>, partner: &str) -> Advice {
+    let is_word = word.is_some_and(|word| Word::named(word).is_some());
+    match said.filter(|_| !is_word).and_then(|said| diagnostics::by_id(said.id, partner)) {
+        Some((side, verdict, next)) => Advice { verdict, next, side },
+        None => for_refusal(word.unwrap_or_default(), status, Refuser::Partner, partner),
+    }
 }
 
 /// Everything that a word can mean: who refused whom, and the advice for that.

@@ -146,14 +146,15 @@ impl FederationTerms {
 
 /// The table of partners as the workers use it.
 pub(crate) fn partners_of(store: &Store, terms: &FederationTerms) -> Result<Partners, StoreError> {
-    let FederationSwitches { enabled, discovery, mark_source_verifiable, .. } = terms.switches;
+    let FederationSwitches { enabled, discovery, mark_source_verifiable, diagnostics_to_partners, .. } = terms.switches;
     let list = store.partners()?.into_iter().map(|stored| stored.partner).collect();
     let providers = store.providers()?.into_iter().map(|stored| stored.provider).collect();
     Ok(Partners::new(list, enabled, discovery)
         .with_trust(domain_trust::read(store)?)
         .with_providers(providers, &terms.domains)
         .with_access(store.external_access()?)
-        .with_source_marked(mark_source_verifiable))
+        .with_source_marked(mark_source_verifiable)
+        .with_diagnostics(diagnostics_to_partners))
 }
 
 /// The API on the store alone, for a command while no server runs. Returns the client's end of its only connection;

@@ -11,6 +11,7 @@ use federation::flow::{FlowFacts, FlowKind};
 use federation::refusal;
 use federation::route::{RoutePlan, plan};
 use federation::verification::{Role, Rung, Verdict, judge};
+use sip::refusal::{NO_ADDRESS, TLS_FAILED};
 use sip::{FlowId, Refusal};
 
 use super::{Attempt, Link, LinkKey, Rest, Stage, Waiter};
@@ -101,7 +102,8 @@ impl Core {
                 self.try_next_address(now, key, attempt);
             }
             (Stage::ExpectAddresses { attempt }, Some(Answer::Addresses(Err(error)))) => {
-                self.address_failed(now, key, attempt, refusal::partner_unreachable(error));
+                let why = refusal::partner_unreachable(error).with_diagnostics_id(NO_ADDRESS);
+                self.address_failed(now, key, attempt, why);
             }
             (Stage::ExpectAddresses { attempt } | Stage::ExpectConnect { attempt }, None) => {
                 self.address_failed(now, key, attempt, refusal::partner_unreachable("no answer came in time"));
@@ -110,7 +112,10 @@ impl Core {
                 self.judge_link(now, key, attempt, facts);
             }
             (Stage::ExpectConnect { attempt }, Some(Answer::Connected(Err(error)))) => {
-                self.address_failed(now, key, attempt, refusal::partner_unreachable(error));
+                let is_tls = error.contains("TLS");
+                let why = refusal::partner_unreachable(error);
+                let why = if is_tls { why.with_diagnostics_id(TLS_FAILED) } else { why };
+                self.address_failed(now, key, attempt, why);
             }
             (Stage::ExpectVerdict { attempt, facts }, Some(Answer::Srv(result))) => {
                 self.discovery.insert(now, &key.domain, result);

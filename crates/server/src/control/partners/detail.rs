@@ -200,8 +200,11 @@ fn told_by(decision: &DecisionAnswer, domain: &str) -> Option<Advice> {
             let refuser = if inbound { Refuser::UsToPartner } else { Refuser::UsToUser };
             Some(advice::for_reason(word, *status, reason, refuser, domain))
         }
-        Outcome::Answered { status, word: Some(word) } if !is_about_a_user(word) => {
-            Some(advice::for_refusal(word, *status, Refuser::Partner, domain))
+        Outcome::Answered { status, word, diagnostics } => {
+            let (word, said) = (word.as_deref(), diagnostics.as_ref());
+            let is_about_us = word.is_some_and(|word| !is_about_a_user(word))
+                || said.is_some_and(|said| !IDS_ABOUT_A_USER.contains(&said.id));
+            is_about_us.then(|| advice::for_answer(word, *status, said, domain))
         }
         _ => None,
     }
@@ -235,6 +238,8 @@ fn is_about_a_user(word: &str) -> bool {
     })
 }
 
+/// Of `ms-diagnostics`; and of "see the response code", the status alone says no more.
+const IDS_ABOUT_A_USER: [u32; 9] = [2, 1001, 1002, 1003, 1004, 1012, 1018, 4003, 4005];
 const CERTIFICATES_MAX: usize = 50;
 
 #[cfg(test)]
@@ -248,6 +253,7 @@ mod tests {
         enabled: true,
         discovery: true,
         mark_source_verifiable: true,
+        diagnostics_to_partners: false,
         crl: RevocationPolicy::WhenAvailable,
     };
 
@@ -289,7 +295,7 @@ mod tests {
     }
 
     fn answered(status: u16, word: Option<&str>) -> Outcome {
-        Outcome::Answered { status, word: word.map(str::to_owned) }
+        Outcome::Answered { status, word: word.map(str::to_owned), diagnostics: None }
     }
 
     fn side(decisions: Vec<(Direction, Outcome)>) -> Side {

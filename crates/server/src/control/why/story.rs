@@ -74,7 +74,8 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
             way(*stands_between).to_owned()
         }
         Outcome::Retried { reason } => format!("the server failed the {method}: {reason}; the next one is tried"),
-        Outcome::Answered { status, word } => {
+        Outcome::Answered { status, word, diagnostics } => {
+            details.extend(diagnostics.as_ref().map(advice::diagnostics::said));
             let word = word.as_ref().map(|word| format!(" {word}")).unwrap_or_default();
             format!("{to_domain} answered the {method} with {status}{word}, {spent_ms} ms after it set out")
         }
@@ -122,8 +123,8 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
     let method = &record.method;
     match &record.outcome {
         Outcome::Answered { status: ..=299, .. } => well(format!("{partner} took the {method}")),
-        Outcome::Answered { status, word } => {
-            advice::for_refusal(word.as_deref().unwrap_or_default(), *status, Refuser::Partner, partner)
+        Outcome::Answered { status, word, diagnostics } => {
+            advice::for_answer(word.as_deref(), *status, diagnostics.as_ref(), partner)
         }
         Outcome::Refused { status, word, reason } => {
             let refuser = match record.direction {
@@ -210,13 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_the_partner_is_told_with_what_it_means() {
+        let diagnostics = sip::Diagnostics::parse(b"1009;source=\"sip.fabrikam.example\"");
+        let answer = tell("a".into(), &[outbound(Outcome::Answered { status: 504, word: None, diagnostics }, 35)], &[]);
+        let said = "sip.fabrikam.example of the partner says: 1009 (No match for domain in DNS SRV results)";
+        assert_eq!(answer.steps[0].details, [said]);
+        assert_eq!(answer.advice.side, Side::Ours, "{:?}", answer.advice);
+        assert!(answer.advice.verdict.starts_with("the server that our SRV record names"), "{:?}", answer.advice);
+    }
+
+    #[test]
     fn a_message_that_was_taken_by_the_second_server_reads_as_what_happened() {
         let decisions = [
             admitted(),
             outbound(sent("one.fabrikam.example:5061"), 12),
             outbound(Outcome::Retried { reason: "the connection ended before an answer came".into() }, 20),
             outbound(sent("two.fabrikam.example:5061"), 0),
-            outbound(Outcome::Answered { status: 200, word: None }, 35),
+            outbound(Outcome::Answered { status: 200, word: None, diagnostics: None }, 35),
         ];
         let told = tell("a".into(), &decisions, &[]);
         let sentences: Vec<&str> = told.steps.iter().map(|step| step.sentence.as_str()).collect();
@@ -253,7 +264,7 @@ mod tests {
         };
         let decisions = [
             of("INVITE", outbound(sent("one.fabrikam.example:5061"), 0)),
-            of("INVITE", outbound(Outcome::Answered { status: 200, word: None }, 35)),
+            of("INVITE", outbound(Outcome::Answered { status: 200, word: None, diagnostics: None }, 35)),
             of("ACK", outbound(sent("one.fabrikam.example:5061"), 0)),
         ];
         let told = tell("a".into(), &decisions, &[]);
@@ -266,7 +277,7 @@ mod tests {
     #[test]
     fn whose_side_it_is_follows_from_who_refused_whom() {
         let refused = |word: &str| Outcome::Refused { status: 403, word: word.into(), reason: "why".into() };
-        let answered = |word: &str| Outcome::Answered { status: 403, word: Some(word.into()) };
+        let answered = |word: &str| Outcome::Answered { status: 403, word: Some(word.into()), diagnostics: None };
         let cases = [
             (Direction::Inbound, refused("certificate-name"), Side::Partner, "does not prove fabrikam.example"),
             (Direction::Inbound, refused("domain-not-allowed"), Side::Ours, "not in our partner list"),
