@@ -12,6 +12,7 @@ mod discovery;
 mod documents;
 mod handoff;
 mod media;
+mod proxy_protocol;
 mod session_description;
 mod sip;
 mod web_socket;
@@ -56,6 +57,7 @@ targets! {
     srtp = media::srtp::check,
     media_node = media::node::check,
     web_socket = web_socket::check,
+    proxy_protocol = proxy_protocol::check,
     configuration = configuration::check,
     pidf = documents::pidf,
     conference_info = documents::conference_info,

@@ -50,7 +50,7 @@ macro_rules! replays {
 
 replays! {
     framing message edits via address uri small_headers digest stun
-    certificate discovery session_description rtp srtp media_node web_socket configuration
+    certificate discovery session_description rtp srtp media_node web_socket proxy_protocol configuration
     pidf conference_info is_composing resource_lists cpim multipart handoff core
 }
 

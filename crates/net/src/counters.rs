@@ -24,6 +24,10 @@ pub struct Counters {
     pub handshakes_failed: u64,
     /// Handshakes that waited because of `handshakes_max`.
     pub handshakes_full: u64,
+    /// Connections of load balancers for which `introductions_max` left no room.
+    pub introductions_full: u64,
+    /// Those without a PROXY header that can be read; and connections of others that came with one.
+    pub introductions_refused: u64,
     /// Connections that had sent nothing and made room for a newcomer.
     pub unfinished_displaced: u64,
     /// Newcomers for whom nobody could make room.

@@ -10,8 +10,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::Limits;
 use crate::handshakes::turn::{Turn, Turns};
@@ -20,6 +21,8 @@ use crate::handshakes::turn::{Turn, Turns};
 #[derive(Clone)]
 pub(crate) struct Handshakes {
     turns: Turns,
+    /// Connections of load balancers that have not said yet whose they are.
+    pub(crate) introductions: Arc<Semaphore>,
     unfinished: Rc<RefCell<Unfinished>>,
 }
 
@@ -48,7 +51,8 @@ pub(crate) enum Crowded {
 
 impl Handshakes {
     pub(crate) fn new(limits: &Limits) -> Handshakes {
-        Handshakes { turns: Turns::new(limits.handshakes_max), unfinished: Rc::default() }
+        let introductions = Arc::new(Semaphore::new(limits.introductions_max));
+        Handshakes { turns: Turns::new(limits.handshakes_max), introductions, unfinished: Rc::default() }
     }
 
     /// Whether all turns are held.

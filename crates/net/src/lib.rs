@@ -4,6 +4,7 @@
 //! message. What the core asks for is done here in order, what it waits for comes back as an answer.
 
 mod accounts;
+mod balancers;
 mod connect;
 mod counters;
 mod flow;
@@ -12,9 +13,11 @@ mod handshakes;
 mod limits;
 mod mailbox;
 pub mod media;
+mod networks;
 mod occupancy;
 mod perform;
 mod probe;
+pub mod proxy_protocol;
 mod resolver;
 mod setup;
 mod tcp;
@@ -32,6 +35,7 @@ pub use counters::Counters;
 pub use flow::MovedFlow;
 pub use limits::Limits;
 pub use mailbox::{Inbox, Mailbox, WorkerMessage, mailbox};
+pub use networks::{NetworkError, Networks};
 pub use probe::{Probe, probe};
 pub use resolver::{DnsSettings, Resolver};
 pub use setup::{InsideTls, ListenerSetup, NetError, WorkerSetup, check_free};

@@ -24,6 +24,10 @@ pub struct Limits {
     pub handshakes_max: usize,
     /// From the first byte to the end of the handshake, a WebSocket's and waiting included.
     pub handshake_secs_max: u64,
+    /// Connections of load balancers that have not said yet whose they are; beyond it new ones are closed at once.
+    pub introductions_max: usize,
+    /// A connection of a load balancer that has not said so for this long is closed.
+    pub introduction_secs_max: u64,
     /// For each of the two steps of a connection to a partner, TCP and TLS.
     pub connect_secs_max: u64,
     /// For one question to the DNS with everything it entails.
@@ -59,6 +63,8 @@ impl Default for Limits {
             silent_secs_max: 3,
             handshakes_max: 256,
             handshake_secs_max: 5,
+            introductions_max: 1024,
+            introduction_secs_max: 3,
             connect_secs_max: 5,
             resolve_secs_max: 8,
             idle_secs_max: 900,
@@ -81,6 +87,10 @@ impl Limits {
 
     pub(crate) fn handshake_time(&self) -> Duration {
         Duration::from_secs(self.handshake_secs_max)
+    }
+
+    pub(crate) fn introduction_time(&self) -> Duration {
+        Duration::from_secs(self.introduction_secs_max)
     }
 
     pub(crate) fn connect_time(&self) -> Duration {

@@ -8,7 +8,7 @@ use sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::media::MediaThreads;
-use crate::{Accounts, Inbox, Limits, Mailbox, Origins, Resolver};
+use crate::{Accounts, Inbox, Limits, Mailbox, Networks, Origins, Resolver};
 
 /// Everything that one worker's thread needs; see [`run`](crate::run).
 pub struct WorkerSetup {
@@ -47,6 +47,8 @@ pub struct ListenerSetup {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Of the inner side.
     pub is_inner: bool,
+    /// Load balancers, whose connections begin with a PROXY header; of a stream.
+    pub balancers: Arc<Networks>,
 }
 
 /// Why a worker cannot run.

@@ -17,7 +17,9 @@ use tokio::time::timeout;
 use crate::flow::{StreamFlow, linger, tune};
 use crate::framing::Framing;
 use crate::handshakes::{Crowded, Handshakes, Place};
+use crate::networks::Networks;
 use crate::occupancy::{Full, Permit};
+use crate::proxy_protocol;
 use crate::tls::TlsWire;
 use crate::web_socket::upgrade::{self, Rejection, Verdict};
 use crate::wire::{PlainWire, Wire, WireError};
@@ -30,6 +32,8 @@ pub(crate) struct Acceptor {
     pub(crate) transport: Transport,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) is_inner: bool,
+    /// Who hands on connections of others, and says whose they are.
+    pub(crate) balancers: Arc<Networks>,
     /// The worker's, all listeners together.
     pub(crate) handshakes: Handshakes,
 }
@@ -52,6 +56,8 @@ enum HandshakeFailure {
     Displaced,
     #[error("it did not go on, and a newcomer who had begun fewer needed its turn")]
     Outdone,
+    #[error("it sent a PROXY header, which only load balancers in proxy_from may, and once")]
+    Introduced,
     #[error("the handshake took too long")]
     Slow,
     #[error("no WebSocket for it: {} ({})", .0.reason, .0.status)]
@@ -64,7 +70,8 @@ impl Acceptor {
     pub(crate) async fn accept(self, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, remote)) => self.take(stream, remote),
+                Ok((stream, remote)) if self.balancers.contains(remote.ip()) => self.take_introduced(stream, remote),
+                Ok((stream, remote)) => self.admit(stream, remote),
                 Err(error) => self.accept_failed(&error).await,
             }
             // Whoever has spoken already is to be heard before the next newcomer needs room.
@@ -72,7 +79,8 @@ impl Acceptor {
         }
     }
 
-    fn take(&self, stream: TcpStream, remote: SocketAddr) {
+    /// `remote` is where the limits count it, and what is said of it.
+    pub(crate) fn admit(&self, stream: TcpStream, remote: SocketAddr) {
         let mut worker = self.worker.borrow_mut();
         let Some(permit) = worker.admit_connection(remote) else { return };
         let place = match self.tls.is_some() || self.transport.is_web_socket() {
@@ -120,13 +128,16 @@ impl Acceptor {
     /// Until then the connection holds no more than its place. Peeks: that a socket is called ready proves nothing.
     async fn expect_first_byte(&self, stream: &TcpStream, place: &Place) -> Result<(), HandshakeFailure> {
         let time = self.worker.borrow().limits.silent_time();
-        let mut byte = [0];
-        tokio::select! {
+        let mut beginning = [0; proxy_protocol::BEGINNING_BYTES];
+        let count = tokio::select! {
             biased;
-            peeked = timeout(time, stream.peek(&mut byte)) => {
-                peeked.map_err(|_| HandshakeFailure::Silent)?.map_err(WireError::from)?;
+            peeked = timeout(time, stream.peek(&mut beginning)) => {
+                peeked.map_err(|_| HandshakeFailure::Silent)?.map_err(WireError::from)?
             }
             () = place.displaced() => return Err(HandshakeFailure::Displaced),
+        };
+        if proxy_protocol::is_header(&beginning[..count]) {
+            return Err(HandshakeFailure::Introduced);
         }
         if place.speak() { Ok(()) } else { Err(HandshakeFailure::Displaced) }
     }
@@ -231,6 +242,7 @@ impl Worker {
         self.counters.handshakes_failed += 1;
         let is_displaced = matches!(failure, HandshakeFailure::Displaced | HandshakeFailure::Outdone);
         self.counters.unfinished_displaced += u64::from(is_displaced);
+        self.counters.introductions_refused += u64::from(matches!(failure, HandshakeFailure::Introduced));
         let HandshakeFailure::Refused(rejection) = failure else { return };
         self.counters.web_sockets_refused += 1;
         let Some(word) = rejection.word else { return };

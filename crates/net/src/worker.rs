@@ -23,8 +23,8 @@ use crate::media::MediaThreads;
 use crate::occupancy::Occupancy;
 use crate::turns::BusyFlows;
 use crate::{
-    Accounts, Counters, Inbox, InsideTls, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Origins, Resolver,
-    WorkerMessage, WorkerSetup, setup, tcp, turn, udp,
+    Accounts, Counters, Inbox, InsideTls, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Networks, Origins,
+    Resolver, WorkerMessage, WorkerSetup, setup, tcp, turn, udp,
 };
 
 /// Runs a worker on this thread until [`WorkerMessage::Stop`]. `ready` hears once whether all sockets are bound, and
@@ -99,6 +99,8 @@ pub(crate) struct Alarms {
     pub(crate) connections: Alarm,
     pub(crate) connections_per_ip: Alarm,
     pub(crate) handshakes: Alarm,
+    pub(crate) introductions: Alarm,
+    pub(crate) introductions_full: Alarm,
     pub(crate) unfinished: Alarm,
     pub(crate) unfinished_per_ip: Alarm,
     pub(crate) output: Alarm,
@@ -111,6 +113,7 @@ pub(crate) struct Listening {
     pub(crate) number: u8,
     pub(crate) address: SocketAddr,
     pub(crate) is_inner: bool,
+    pub(crate) balancers: Arc<Networks>,
     pub(crate) kind: ListeningKind,
 }
 
@@ -170,7 +173,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
 }
 
 fn listen(number: u8, listener: ListenerSetup) -> Result<Listening, NetError> {
-    let ListenerSetup { transport, address, tls, is_inner } = listener;
+    let ListenerSetup { transport, address, tls, is_inner, balancers } = listener;
     if transport.is_secure() && tls.is_none() {
         return Err(NetError::NoCertificate { transport, address });
     }
@@ -185,7 +188,7 @@ fn listen(number: u8, listener: ListenerSetup) -> Result<Listening, NetError> {
     };
     let kind = registered.map_err(|error| NetError::Runtime { reason: error.to_string() })?;
     tracing::info!(%transport, address = %bound, inner = is_inner, "listening");
-    Ok(Listening { number, address: bound, is_inner, kind })
+    Ok(Listening { number, address: bound, is_inner, balancers, kind })
 }
 
 impl Listening {
@@ -212,6 +215,7 @@ async fn serve(worker: Shared, mut inbox: Inbox, listeners: Vec<Listening>) {
                     transport,
                     tls,
                     is_inner: listening.is_inner,
+                    balancers: listening.balancers,
                     handshakes: handshakes.clone(),
                 };
                 let task = tokio::task::spawn_local(acceptor.accept(socket));

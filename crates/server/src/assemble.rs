@@ -288,6 +288,8 @@ fn listeners(
     outer: &Arc<ServedIdentity>,
     inner: &Arc<ServedIdentity>,
 ) -> Result<Vec<ListenerSetup>, StartError> {
+    let outer_balancers = Arc::new(config.listen.proxy_from.clone());
+    let inner_balancers = Arc::new(config.inside.as_ref().map(|inside| inside.proxy_from.clone()).unwrap_or_default());
     let setup = |(transport, address, is_inner)| {
         let identity = if is_inner { inner } else { outer };
         let tls = match transport {
@@ -295,7 +297,12 @@ fn listeners(
             Transport::Wss => Some(Arc::new(certificates::tls::web_server_config(identity)?)),
             Transport::Tcp | Transport::Udp | Transport::Ws => None,
         };
-        Ok(ListenerSetup { transport, address, tls, is_inner })
+        let balancers = match (transport, is_inner) {
+            (Transport::Tls, false) => outer_balancers.clone(),
+            (Transport::Tls, true) => inner_balancers.clone(),
+            _ => Arc::default(),
+        };
+        Ok(ListenerSetup { transport, address, tls, is_inner, balancers })
     };
     config.sides().map(setup).collect()
 }

@@ -349,6 +349,29 @@ fn an_edge_alone_knows_what_is_behind_it() {
 }
 
 #[test]
+fn load_balancers_are_addresses_or_networks_before_a_listener_for_tls() {
+    let tls = EDGE_ONLY.replace("5070;transport=tcp", "5070").replace(", \"10.0.0.1:5060;transport=udp\"", "");
+    let tls = tls.replace("peers = [\"10.0.0.5\"]", "proxy_from = [\"10.0.0.250\"]");
+    let outer = |text: &str| tls.replace("[inside]", &format!("proxy_from = {text}\n[inside]"));
+    let config = parse(&outer("[\"192.0.2.250\", \"2001:db8::/64\"]")).unwrap();
+    assert_eq!(config.listen.proxy_from.written(), ["192.0.2.250/32", "2001:db8::/64"]);
+    assert_eq!(config.inside.unwrap().proxy_from.written(), ["10.0.0.250/32"]);
+    assert_eq!(
+        problems(&outer("[\"lb.example\", \"0.0.0.0/0\"]")),
+        [
+            ":9: [listen] proxy_from: \"lb.example\" is no address and no network; expected one such as \"10.0.0.5\" or \"10.0.0.0/24\"",
+            ":9: [listen] proxy_from: \"0.0.0.0/0\" is everybody; name the addresses of your load balancers alone",
+        ]
+    );
+    assert_eq!(
+        problems(&EDGE_ONLY.replace("peers =", "proxy_from = [\"10.0.0.250\"]\npeers =")),
+        [
+            ":12: [inside] proxy_from: only connections by TLS come with a PROXY header, and nothing in [inside] listen is TLS; leave it out"
+        ]
+    );
+}
+
+#[test]
 fn what_an_edge_or_a_home_cannot_have_is_told_with_what_to_do() {
     let with = |from: &str, to: &str| problems(&EDGE_ONLY.replace(from, to));
     assert_eq!(

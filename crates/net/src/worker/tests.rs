@@ -25,6 +25,7 @@ use crate::media::{MediaSetup, MediaThreads};
 use crate::testing::name_server::{self, address, srv};
 use crate::testing::{Authority, Edge};
 
+mod balancers;
 mod endings;
 mod handshakes;
 mod line;
@@ -219,9 +220,18 @@ fn listeners(addresses: &[SocketAddr], edge: &Edge) -> Vec<ListenerSetup> {
             Transport::Wss => Some(edge.web_server.clone()),
             _ => None,
         };
-        ListenerSetup { transport, address: *address, tls, is_inner: false }
+        ListenerSetup { transport, address: *address, tls, is_inner: false, balancers: balancers(transport) }
     };
     TRANSPORTS.into_iter().zip(addresses).map(listener).collect()
+}
+
+/// In front of the TLS of every server there may be one at this address.
+fn balancers(transport: Transport) -> Arc<Networks> {
+    let mut balancers = Networks::default();
+    if transport == Transport::Tls {
+        balancers.add("127.0.99.0/24").expect("a network");
+    }
+    Arc::new(balancers)
 }
 
 /// Below the ports that the system gives to whoever asks for any: one of those may be another test's before it is ours.
@@ -443,7 +453,13 @@ fn an_address_in_use_is_reported_before_anything_runs() {
     let (mailbox, inbox) = mailbox(1);
     let setup = WorkerSetup {
         core: core_config("contoso.example", "fabrikam.example", 0, &[address]),
-        listeners: vec![ListenerSetup { transport: Transport::Tcp, address, tls: None, is_inner: false }],
+        listeners: vec![ListenerSetup {
+            transport: Transport::Tcp,
+            address,
+            tls: None,
+            is_inner: false,
+            balancers: Arc::default(),
+        }],
         origins: Arc::new(Origins::of_domains([])),
         tls_client: edge.client.clone(),
         roots: edge.roots.clone(),

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use federation::inside::{Hop, Inside as InsideRules, Split};
+use net::Networks;
 use serde::Serialize;
 use sip::Transport;
 
@@ -46,6 +47,8 @@ pub struct Inside {
     pub rules: InsideRules,
     /// Where the other side connects to us.
     pub listen: Vec<(Transport, SocketAddr)>,
+    /// The load balancers before the addresses for TLS among these.
+    pub proxy_from: Networks,
     /// `None`: the same certificate as outside.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// `None`: the same authorities as outside.
@@ -95,6 +98,7 @@ impl Builder<'_> {
         let assert = self.raw.switch(&key::INSIDE_ASSERT).unwrap_or(false);
         Some(Inside {
             rules: InsideRules { name, hops, transport, is_comity, peer_names, peer_addresses, assert },
+            proxy_from: self.inner_balancers(&listen),
             listen,
             certificate: self.inner_certificate(),
             roots: self.readable(&key::INSIDE_ROOTS),
@@ -259,6 +263,19 @@ impl Builder<'_> {
         (names, addresses)
     }
 
+    fn inner_balancers(&mut self, listen: &[(Transport, SocketAddr)]) -> Networks {
+        if let Some(line) = self.raw.line(&key::INSIDE_PROXY_FROM)
+            && !listen.iter().any(|(transport, _)| *transport == Transport::Tls)
+        {
+            self.problems.at(
+                line,
+                "[inside] proxy_from: only connections by TLS come with a PROXY header, and nothing in [inside] listen is TLS; \
+                 leave it out",
+            );
+        }
+        self.networks(&key::INSIDE_PROXY_FROM)
+    }
+
     fn inner_certificate(&mut self) -> Option<(PathBuf, PathBuf)> {
         let (chain, key) = (self.readable(&key::INSIDE_CHAIN), self.readable(&key::INSIDE_KEY));
         for (has, lacks, missing) in [(&chain, &key, &key::INSIDE_KEY), (&key, &chain, &key::INSIDE_CHAIN)] {
@@ -297,7 +314,7 @@ impl fmt::Display for Inside {
             .iter()
             .map(|(transport, address)| format!("{address};transport={}", transport.param()))
             .collect();
-        writeln!(formatter, "listen = {listen:?}")?;
+        writeln!(formatter, "listen = {listen:?}\nproxy_from = {:?}", self.proxy_from.written())?;
         let peers: Vec<String> =
             peer_names.iter().cloned().chain(peer_addresses.iter().map(ToString::to_string)).collect();
         writeln!(formatter, "peers = {peers:?}")?;

@@ -201,6 +201,15 @@ pub static LISTEN_METRICS: Key = Key {
     example: r#"["127.0.0.1:9464"]"#,
     doc: "the addresses where Prometheus gets the metrics by HTTP, without encryption",
 };
+pub static LISTEN_PROXY_FROM: Key = Key {
+    section: "listen",
+    name: "proxy_from",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["192.0.2.250", "198.51.100.0/28"]"#,
+    doc: "the load balancers in front of the addresses for TLS: what they hand on must begin with a PROXY header of version 2, \
+        which says who connected",
+};
 pub static WEB_ORIGINS: Key = Key {
     section: "web",
     name: "origins",
@@ -447,6 +456,14 @@ pub static INSIDE_LISTEN: Key = Key {
     example: r#"["10.0.0.1:5061"]"#,
     doc: "the addresses of the inner side, over the same transport as the next hop unless ;transport=T says another",
 };
+pub static INSIDE_PROXY_FROM: Key = Key {
+    section: "inside",
+    name: "proxy_from",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["10.0.0.250"]"#,
+    doc: "the load balancers in front of the inner addresses for TLS, which begin with a PROXY header of version 2",
+};
 pub static INSIDE_NAME: Key = Key {
     section: "inside",
     name: "name",
@@ -523,6 +540,7 @@ pub static ALL: &[&Key] = &[
     &LISTEN_WSS,
     &LISTEN_WS,
     &LISTEN_METRICS,
+    &LISTEN_PROXY_FROM,
     &WEB_ORIGINS,
     &MEDIA_ADDRESS,
     &MEDIA_PORTS,
@@ -530,6 +548,7 @@ pub static ALL: &[&Key] = &[
     &INSIDE_NEXT_HOP,
     &INSIDE_EDGES,
     &INSIDE_LISTEN,
+    &INSIDE_PROXY_FROM,
     &INSIDE_NAME,
     &INSIDE_PEERS,
     &INSIDE_CHAIN,

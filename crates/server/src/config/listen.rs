@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use net::{Origin, Origins};
+use net::{Networks, Origin, Origins};
 
 use super::key::{self, Key};
 use super::raw::Located;
@@ -43,7 +43,18 @@ impl Builder<'_> {
             wss: addresses(wss),
             ws: addresses(ws),
             metrics: addresses(metrics),
+            proxy_from: self.networks(&key::LISTEN_PROXY_FROM),
         }
+    }
+
+    pub(super) fn networks(&mut self, key: &Key) -> Networks {
+        let mut networks = Networks::default();
+        for Located { value, line } in self.raw.texts(key).map(|typed| typed.value).unwrap_or_default() {
+            if let Err(error) = networks.add(&value) {
+                self.problems.at(line, format!("{}: {error}", key.place()));
+            }
+        }
+        networks
     }
 
     /// Whose pages may open WebSockets; pages of the domains themselves, where nothing is said.

@@ -25,7 +25,7 @@ pub use inside::{Inside, Roles};
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
 pub use mail::{MailSecurity, MailServer};
 pub use media::Media;
-use net::{DnsSettings, Origins};
+use net::{DnsSettings, Networks, Origins};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
 use raw::{Located, RawConfig};
@@ -116,6 +116,8 @@ pub struct Listen {
     pub ws: Vec<SocketAddr>,
     /// Not SIP: where scrapers get the metrics.
     pub metrics: Vec<SocketAddr>,
+    /// The load balancers before the addresses in `tls`.
+    pub proxy_from: Networks,
 }
 
 impl Listen {
@@ -271,9 +273,10 @@ impl fmt::Display for Config {
         writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}", path(chain), path(key))?;
         let also: Vec<String> = also.iter().map(|also| also.0.display().to_string()).collect();
         writeln!(formatter, "also = {also:?}\n")?;
-        let Listen { tls, tcp, udp, wss, ws, metrics } = &self.listen;
+        let Listen { tls, tcp, udp, wss, ws, metrics, proxy_from } = &self.listen;
         writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
-        writeln!(formatter, "wss = {}\nws = {}\nmetrics = {}\n", list(wss), list(ws), list(metrics))?;
+        writeln!(formatter, "wss = {}\nws = {}\nmetrics = {}", list(wss), list(ws), list(metrics))?;
+        writeln!(formatter, "proxy_from = {:?}\n", proxy_from.written())?;
         writeln!(formatter, "[web]\norigins = {:?}\n", texts(&self.origins))?;
         if let Some(inside) = &self.inside {
             writeln!(formatter, "{inside}")?;

@@ -90,6 +90,8 @@ fn sockets(worker: u16) -> net::Counters {
         web_sockets_opened: 232,
         web_sockets_refused: 233,
         web_sockets_silent_ended: 234,
+        introductions_full: 0,
+        introductions_refused: 0,
         unfinished_displaced: 213,
         unfinished_refused: 0,
         connections_refused: 214,

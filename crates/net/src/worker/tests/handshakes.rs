@@ -5,7 +5,7 @@ use socket2::{Domain, Socket, Type};
 use super::*;
 
 /// A TCP connection from a loopback address of the test's choice.
-fn connect_from(ip: [u8; 4], to: SocketAddr) -> StdStream {
+pub(super) fn connect_from(ip: [u8; 4], to: SocketAddr) -> StdStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from((ip, 0)).into()).expect("a loopback address");
     socket.connect(&to.into()).expect("a server");
@@ -13,7 +13,7 @@ fn connect_from(ip: [u8; 4], to: SocketAddr) -> StdStream {
 }
 
 /// The server ended the connection, one way or the other, within ten seconds.
-fn expect_end(peer: &mut StdStream) {
+pub(super) fn expect_end(peer: &mut StdStream) {
     peer.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
     let end = peer.read(&mut [0; 16]);
     assert!(!matches!(&end, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "{end:?}");

@@ -201,6 +201,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
         "connections_per_ip_max" => sockets.connections_per_ip_refused,
         "unfinished_max" => sockets.unfinished_displaced + sockets.unfinished_refused,
         "handshakes_max" => sockets.handshakes_full,
+        "introductions_max" => sockets.introductions_full,
         "web_socket_silent_secs_max" => sockets.web_sockets_silent_ended,
         "idle_secs_max" => sockets.flows_idle_ended,
         "output_bytes_max" => sockets.slow_readers_ended,
@@ -210,7 +211,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 31] = [
+const LIMITS: [&str; 32] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -222,6 +223,7 @@ const LIMITS: [&str; 31] = [
     "gateways_max",
     "handshakes_max",
     "idle_secs_max",
+    "introductions_max",
     "ledgers_max",
     "message_bytes_max",
     "messages_per_sec_max",
