@@ -63,6 +63,11 @@ impl Organisation {
         matches!(self.split, Split::Edge(_))
     }
 
+    /// Whether this is a home alone.
+    pub fn is_home_only(&self) -> bool {
+        matches!(self.split, Split::Home(_))
+    }
+
     /// Whether this host names us, on either side.
     pub fn is_named(&self, host: &str) -> bool {
         domain_name::same(&self.edge, host) || self.inside().is_some_and(|inside| inside.is_named(host))
@@ -234,12 +239,14 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
         return Ok(inside_proof::check_inside(request, flow, &claim, rules)?);
     }
     if let Sender::Local { aor } = &claim.sender
+        && !rules.organisation.is_home_only()
         && let Some(provider) = domain_proof::sharer(flow, aor.domain(), rules.partners, rules.organisation)
     {
         return check_shared(request, flow, evidence, rules, (&claim, aor, provider));
     }
     check_traffic(flow, &claim)?;
     match &claim.sender {
+        Sender::Foreign { domain } if rules.organisation.is_home_only() => Err(refusal::not_the_edge(domain).into()),
         Sender::Foreign { domain } => {
             let origin = domain_proof::prove(request, &claim, domain, flow, (evidence.srv.as_ref(), rules))?;
             check_partner_method(&claim)?;

@@ -104,6 +104,12 @@ pub fn no_users_here(domain: &str) -> Refusal {
     Refusal::new(403, Word::NoUsersHere, reason)
 }
 
+/// A home alone speaks with its own phones and its edges: partners come by an edge.
+pub fn not_the_edge(domain: &str) -> Refusal {
+    let reason = format!("a request from {domain} came where phones sign in; partners come by an edge");
+    Refusal::new(403, Word::NotTheEdge, reason)
+}
+
 /// Whoever speaks on an inner listener is not one of those whom the configuration names.
 pub fn not_inside(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::NotInside, reason)

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use super::addresses::Place;
@@ -35,7 +36,8 @@ impl Peer {
 
     pub fn zone(&self) -> Zone {
         let address = self.place.tls.ip();
-        let hosts = BTreeMap::from([DOMAIN, EDGE, INNER_EDGE, BEHIND].map(|host| (host, address)));
+        let mut hosts = BTreeMap::from([DOMAIN, EDGE, INNER_EDGE, BEHIND].map(|host| (host, address)));
+        hosts.extend([(INNER_SIDE, beside(address, 10)), (HOME, beside(address, 20))]);
         Zone { domain: DOMAIN, hosts, edge: Some((EDGE, self.place.tls.port())) }
     }
 
@@ -47,11 +49,25 @@ impl Peer {
     }
 }
 
+/// So many addresses further on loopback; elsewhere there is only the one.
+fn beside(address: IpAddr, hosts: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) if v4.is_loopback() => {
+            let [.., last] = v4.octets();
+            Ipv4Addr::from_bits(v4.to_bits() - u32::from(last) + u32::from(last.saturating_add(hosts))).into()
+        }
+        other => other,
+    }
+}
+
 const DOMAIN: &str = "wingtip.example";
 const EDGE: &str = "sip.wingtip.example";
 /// Where the peer has an edge apart: its name on the inner side, and the server behind it.
 const INNER_EDGE: &str = "edge.wingtip.example";
 const BEHIND: &str = "pbx.wingtip.example";
+/// Where it is a Comity in two, on addresses of their own: the edge's inner side, and the home.
+const INNER_SIDE: &str = "inner.wingtip.example";
+const HOME: &str = "home.wingtip.example";
 
 /// Of the peer; of nobody whom it could be; and of two organisations, for those who claim to be them.
 const CERTIFICATES: [(&str, CertificateNames); 4] = [

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use federation::admission::{Flow, Origin};
 use federation::flow::{Direction, FlowFacts, FlowKind};
-use federation::inside::{Inside, Split, admitted_value};
+use federation::inside::{Inside, admitted_value};
 use federation::refusal;
 use federation::route::NextHopTarget;
 use federation::verification::Rung;
@@ -120,7 +120,7 @@ impl Core {
     }
 
     pub(crate) fn is_home_only(&self) -> bool {
-        matches!(self.organisation.split, Split::Home(_))
+        self.organisation.is_home_only()
     }
 
     /// What our home is told of a partner's request.

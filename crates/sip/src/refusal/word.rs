@@ -79,6 +79,7 @@ words! {
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
     IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";
     NoUsersHere            "no-users-here"           [403],           Users,    "admission";
+    NotTheEdge             "not-the-edge"            [403],           Partners, "admission";
     NotInside              "not-inside"              [403],           Users,    "admission";
     NotVouched             "not-vouched"             [403],           Users,    "admission";
     RelayDenied            "relay-denied"            [403],           Both,     "admission and routing";

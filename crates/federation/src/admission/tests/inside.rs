@@ -96,6 +96,14 @@ fn outside_an_edge_has_no_users_and_believes_no_next_hop() {
 }
 
 #[test]
+fn a_home_lets_no_partner_in_where_its_phones_come() {
+    let mut home = home_only().with_certificate(&[], &["fabrikam.com"]);
+    assert_eq!(home.refused(&invite_from_fabrikam()), (403, "not-the-edge".into()));
+    let mut whole = Edge::new().with_certificate(&[], &["fabrikam.com"]);
+    whole.admitted(&invite_from_fabrikam());
+}
+
+#[test]
 fn whether_an_edge_is_there_may_be_asked_in_any_name() {
     let mut edge = edge_only().on_the_inner_side().with_certificate(&[], &[HOP]);
     edge.admitted(&initial("OPTIONS", "sip:dispatcher@localhost", "sip:edge.corp.contoso.com"));
@@ -130,7 +138,7 @@ fn a_home_believes_what_its_edge_found_out_and_nothing_without_it() {
         assert_eq!(home.refused(&unproven), (403, "not-vouched".into()), "{unproven}");
     }
     // On any other flow the header is a stranger's word.
-    let mut outer = home_only().with_certificate(&[], &[HOP]);
+    let mut outer = edge_only().with_certificate(&[], &[HOP]);
     assert_eq!(
         outer.question(&says("1;partner=fabrikam.com;rung=EdgeFqdn;tier=Allowed;verified=true")),
         Question::Srv { domain: "fabrikam.com".into() }

@@ -12,6 +12,11 @@ pub(super) fn about_inside(word: Word) -> Option<Words> {
             "a phone, or somebody else in our domain's name, came to an edge, which signs nobody in",
             "give the phone the address of the home, or of the server behind the edge",
         ),
+        Word::NotTheEdge => words(
+            Side::Sender,
+            "a request of another organisation came to a home, on an address that is for its own phones",
+            "see that the domain's SRV records name the edge, and that this address cannot be reached from outside",
+        ),
         Word::NotInside => words(
             Side::Ours,
             "whoever spoke on the inner side is not one of those whom the configuration names",
