@@ -10,17 +10,18 @@ use sip::{FlowId, Transport};
 use crate::fault::FaultKind;
 use crate::lanes::{Asker, End, Parcel};
 use crate::network::Place;
-use crate::organisation::Stream;
+use crate::organisation::{Site, Stream};
 use crate::world::{Condition, World, shared};
 
 impl World {
     pub(crate) fn ask(&mut self, site: usize, worker: u16, id: QuestionId, question: Question) {
         let asker = Asker { site, worker, incarnation: self.sites[site].incarnation(), id };
-        if let Question::Connect { remote, .. } = question {
+        if let Question::Connect { remote, .. } | Question::ConnectInside { remote, .. } = question {
+            let is_inner = matches!(question, Question::ConnectInside { .. });
             self.dialled.push(remote.ip());
             // One round trip for TCP and one for TLS.
             let travel = self.draw_travel() * 4;
-            return self.lanes.put_single(self.now + travel, Parcel::Dial { asker, remote });
+            return self.lanes.put_single(self.now + travel, Parcel::Dial { asker, remote, is_inner });
         }
         *self.asked.entry((site, kind(&question))).or_default() += 1;
         let ports_late =
@@ -43,10 +44,10 @@ impl World {
         }
     }
 
-    pub(crate) fn dial(&mut self, asker: Asker, remote: SocketAddr) {
-        match self.reach(asker.site, remote) {
-            Ok((far, condition)) => {
-                let facts = self.connect_sites(asker, remote, far, condition);
+    pub(crate) fn dial(&mut self, asker: Asker, remote: SocketAddr, is_inner: bool) {
+        match self.reach(asker.site, remote, is_inner) {
+            Ok(reached) => {
+                let facts = self.connect_sites(asker, remote, &reached);
                 self.answered(asker, Answer::Connected(Ok(facts)));
             }
             Err(Unreached { why, late }) => {
@@ -57,34 +58,41 @@ impl World {
     }
 
     /// The organisation at an address.
-    fn reach(&self, from: usize, remote: SocketAddr) -> Result<(usize, Condition), Unreached> {
+    fn reach(&self, from: usize, remote: SocketAddr, is_inner: bool) -> Result<Reached, Unreached> {
         const REFUSED: Unreached = Unreached { why: "connection refused", late: Duration::ZERO };
-        let server = self.servers.get(&remote.ip());
+        let server = self.servers.get(&remote.ip()).filter(|_| !is_inner);
         let condition = server.map_or(Condition::Well, |server| server.condition);
-        let by_address = || self.sites.iter().position(|site| site.address == remote);
+        let listens = |site: &Site| match is_inner {
+            true => site.inner.as_ref().is_some_and(|inner| inner.address == remote),
+            false => site.address == remote,
+        };
+        let by_address = || self.sites.iter().position(listens);
         let far = server.map(|server| server.site).or_else(by_address).ok_or(REFUSED)?;
-        let ways = [(Place::Site(from), Place::Site(far)), (Place::Site(far), Place::Site(from))];
-        if ways.iter().any(|(from, to)| self.network.is_cut(*from, *to)) {
+        let places = match is_inner {
+            true => (Place::Site(from), Place::Site(far)),
+            false => (self.place_outside(from), self.place_outside(far)),
+        };
+        if self.network.is_cut(places.0, places.1) || self.network.is_cut(places.1, places.0) {
             return Err(Unreached { why: "the connection timed out", late: CONNECT_TIME });
         }
         match condition {
             Condition::Dead => Err(REFUSED),
             _ if !self.sites[far].is_up(self.now) => Err(REFUSED),
-            _ => Ok((far, condition)),
+            _ => Ok(Reached { far, condition, places, is_inner }),
         }
     }
 
-    fn connect_sites(&mut self, asker: Asker, remote: SocketAddr, far: usize, condition: Condition) -> FlowFacts {
-        let Asker { site, worker, .. } = asker;
-        let ours = self.sites[site].identity.seen_at(self.unix_secs_at(far));
+    fn connect_sites(&mut self, asker: Asker, remote: SocketAddr, reached: &Reached) -> FlowFacts {
+        let (Asker { site, worker, .. }, Reached { far, condition, places, is_inner }) = (asker, *reached);
+        let ours = self.sites[site].identity_on(is_inner).seen_at(self.unix_secs_at(far));
         let now_unix = self.unix_secs_at(site);
-        let theirs = match self.servers.get(&remote.ip()) {
+        let theirs = match self.servers.get(&remote.ip()).filter(|_| !is_inner) {
             Some(server) => server.identity.seen_at(now_unix),
-            None => self.sites[far].identity.seen_at(now_unix),
+            None => self.sites[far].identity_on(is_inner).seen_at(now_unix),
         };
         let workers = self.workers(far);
         let acceptor = self.draw_worker(workers);
-        let accepted = self.accept(far, acceptor, Some(ours), Place::Site(site));
+        let accepted = self.accept((far, acceptor), Some(ours), (places.1, places.0), is_inner);
         let facts = FlowFacts {
             id: FlowId::Stream { worker, serial: self.next_serial() },
             transport: Transport::Tls,
@@ -92,9 +100,9 @@ impl World {
             remote,
             direction: Direction::Outbound,
             certificate: shared(Some(theirs)),
-            is_inner: false,
+            is_inner,
         };
-        self.sites[site].streams.insert(facts.id, Stream::new(worker, facts.clone(), Place::Site(far)));
+        self.sites[site].streams.insert(facts.id, Stream::new(worker, facts.clone(), places));
         if condition != Condition::Mute {
             self.join_ends(End::Site { site, flow: facts.id }, accepted);
         }
@@ -129,20 +137,20 @@ impl World {
             Question::NextStored { aor, after, now_unix_ms } => home.messages.next(&aor, after, now_unix_ms),
             Question::Settle { id, is_delivered } => home.messages.settle(id, is_delivered),
             Question::Srv { domain } => {
-                let first = self.sites.iter().find(|site| site.domain() == domain);
-                let edge = first.or_else(|| self.sites.iter().find(|site| site.organisation.is_local(&domain)));
-                Answer::Srv(self.zones.srv(&domain, edge.map(|site| site.organisation.edge.as_str())))
+                let edge = self.edge_of(&domain);
+                Answer::Srv(self.zones.srv(&domain, edge.as_deref()))
             }
-            Question::Addresses { host } => Answer::Addresses(self.zones.addresses(&host).unwrap_or_else(|| {
-                let site = self.sites.iter().find(|site| site.organisation.edge == host);
-                site.map(|site| vec![site.address.ip()]).ok_or_else(|| "no address".into())
-            })),
+            Question::Addresses { host } => {
+                let known = self.zones.addresses(&host).unwrap_or_else(|| self.addresses_named(&host));
+                Answer::Addresses(known)
+            }
             Question::OpenLeg { leg } => {
                 let keys = std::array::from_fn(|_| random.byte());
                 Answer::LegOpened(home.sound.open(leg, home.address.ip(), sdp::Keys::cut(&keys)))
             }
-            Question::Connect { .. } => unreachable!("it is dialled, not answered"),
-            Question::ConnectInside { .. } => Answer::Connected(Err("there is no inner side".into())),
+            Question::Connect { .. } | Question::ConnectInside { .. } => {
+                unreachable!("it is dialled, not answered")
+            }
         }
     }
 
@@ -185,6 +193,15 @@ impl World {
             }
         }
     }
+}
+
+/// Who is at an address, and the places that the way there leads between.
+#[derive(Clone, Copy)]
+struct Reached {
+    far: usize,
+    condition: Condition,
+    places: (Place, Place),
+    is_inner: bool,
 }
 
 /// Why there is no connection, and how long it takes to find out.

@@ -56,6 +56,7 @@ pub enum Parcel {
     Dial {
         asker: Asker,
         remote: SocketAddr,
+        is_inner: bool,
     },
     Answer {
         asker: Asker,

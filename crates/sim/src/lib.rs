@@ -20,6 +20,7 @@ mod phones;
 mod random;
 pub mod scenario;
 mod sound;
+mod split;
 mod streams;
 mod trace;
 mod world;

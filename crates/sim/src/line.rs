@@ -30,7 +30,8 @@ impl World {
     /// A new stream from the test to an organisation, accepted by this worker.
     pub fn connect(&mut self, site: usize, worker: u16, certificate: Option<PeerCertificate>) -> Line {
         let line = Line(self.lines.len());
-        let End::Site { flow, .. } = self.accept(site, worker, certificate, Place::Line(line.0)) else {
+        let places = (Place::Site(site), Place::Line(line.0));
+        let End::Site { flow, .. } = self.accept((site, worker), certificate, places, false) else {
             unreachable!("an organisation accepted it")
         };
         self.add_line(site, flow, None);

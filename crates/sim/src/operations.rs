@@ -24,6 +24,7 @@ use crate::world::{Condition, Server, World};
 impl World {
     /// Adds a server `host` of an organisation's domain, by SRV, with these addresses and a certificate of its name.
     pub fn server(&mut self, site: usize, priority: u16, host: &str, addresses: &[&str]) {
+        let site = self.front(site);
         let domain = self.sites[site].domain().to_owned();
         self.zones.add_target(&domain, SrvTarget { priority, weight: 0, port: 5061, host: host.to_owned() });
         let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().expect("an address")).collect();
@@ -49,37 +50,43 @@ impl World {
 
     /// What an administrator does by `partner reset`, in every worker.
     pub fn reset_partner(&mut self, site: usize, domain: &str) -> Forgotten {
-        let forgotten = self.sites[site].cores.iter_mut().map(|core| core.reset_partner(domain));
-        forgotten.fold(Forgotten::default(), |sum, one| sum + one)
+        let nodes = self.nodes(site);
+        let of_nodes = self.sites.iter_mut().enumerate().filter(|(number, _)| nodes.contains(number));
+        let cores = of_nodes.flat_map(|(_, site)| &mut site.cores);
+        cores.map(|core| core.reset_partner(domain)).fold(Forgotten::default(), |sum, one| sum + one)
     }
 
     /// The administrator changes whom this organisation federates with.
     pub fn replace_partners(&mut self, site: usize, partners: Vec<Partner>) {
-        self.sites[site].partners = partners;
+        self.on_nodes(site, |node| node.partners.clone_from(&partners));
         self.publish(site);
     }
 
     /// It serves this domain besides, without a record of its own where the domain has an organisation.
     pub fn serve(&mut self, site: usize, domain: &str) {
-        self.sites[site].serve(domain);
+        self.on_nodes(site, |node| node.serve(domain));
     }
 
     /// The administrator enters a hosting provider.
     pub fn add_provider(&mut self, site: usize, provider: Provider) {
-        self.sites[site].providers.push(provider);
+        self.on_nodes(site, |node| node.providers.push(provider.clone()));
         self.publish(site);
     }
 
     /// The administrator changes what is decided about the users.
     pub fn change_access(&mut self, site: usize, change: impl FnOnce(&mut ExternalAccess)) {
         change(&mut self.sites[site].access);
+        let access = self.sites[site].access.clone();
+        self.on_nodes(site, |node| node.access = access.clone());
         self.publish(site);
     }
 
     fn publish(&mut self, site: usize) {
-        let table = self.sites[site].table();
-        for worker in 0..self.workers(site) {
-            self.input(site, worker, Input::Partners(table.clone()));
+        for node in self.nodes(site) {
+            let table = self.sites[node].table();
+            for worker in 0..self.workers(node) {
+                self.input(node, worker, Input::Partners(table.clone()));
+            }
         }
         self.settle();
     }
@@ -115,7 +122,7 @@ impl World {
 
     /// Every connection between this organisation and others ends.
     pub fn cut(&mut self, site: usize) {
-        for end in self.partner_ends(site).into_keys() {
+        for end in self.nodes(site).into_iter().flat_map(|node| self.partner_ends(node).into_keys()).collect::<Vec<_>>() {
             self.break_stream(end, Duration::ZERO);
         }
         self.settle();
@@ -123,7 +130,9 @@ impl World {
 
     /// Kills an organisation's server and starts it again: its streams end, what it knew in memory is gone.
     pub fn restart(&mut self, site: usize) {
-        self.kill(site);
+        for node in self.nodes(site) {
+            self.kill(node);
+        }
         self.settle();
     }
 
@@ -151,10 +160,12 @@ impl World {
 
     /// The clock of an organisation's machine is set, forward or back.
     pub fn set_clock(&mut self, site: usize, by_secs: i64) {
-        self.sites[site].set_clock(by_secs);
+        self.on_nodes(site, |node| node.set_clock(by_secs));
         let unix_ms = u64::try_from(self.unix_secs_at(site)).unwrap_or_default() * 1000;
-        for worker in 0..self.workers(site) {
-            self.input(site, worker, Input::Clock { unix_ms });
+        for node in self.nodes(site) {
+            for worker in 0..self.workers(node) {
+                self.input(node, worker, Input::Clock { unix_ms });
+            }
         }
         self.settle();
     }
@@ -167,9 +178,11 @@ impl World {
 
     /// Tells every worker of an organisation that its server is about to end.
     pub fn drain_site(&mut self, site: usize) {
-        self.sites[site].is_draining = true;
-        for worker in 0..self.workers(site) {
-            self.input(site, worker, Input::Drain);
+        for node in self.nodes(site) {
+            self.sites[node].is_draining = true;
+            for worker in 0..self.workers(node) {
+                self.input(node, worker, Input::Drain);
+            }
         }
     }
 
@@ -240,13 +253,16 @@ impl World {
         &self.sites[site].partners
     }
 
-    pub fn identity_mut(&mut self, site: usize) -> &mut Identity {
-        &mut self.sites[site].identity
+    /// What becomes of its certificate, on whichever of its servers partners see it.
+    pub fn change_identity(&mut self, site: usize, change: impl Fn(&mut Identity)) {
+        for node in self.fronts(site) {
+            change(&mut self.sites[node].identity);
+        }
     }
 
     /// Of each worker.
     pub fn statuses(&self, site: usize) -> Vec<CoreStatus> {
-        self.sites[site].cores.iter().map(Core::status).collect()
+        self.nodes(site).into_iter().flat_map(|node| self.sites[node].cores.iter().map(Core::status)).collect()
     }
 
     /// Of all workers everywhere, each with its domain.
@@ -257,7 +273,8 @@ impl World {
 
     /// What an organisation's workers have on record.
     pub fn decisions(&self, site: usize) -> impl Iterator<Item = &DecisionRecord> {
-        self.sites[site].cores.iter().flat_map(|core| core.decisions().iter()).map(|recorded| &recorded.record)
+        let cores = self.nodes(site).into_iter().flat_map(|node| &self.sites[node].cores);
+        cores.flat_map(|core| core.decisions().iter()).map(|recorded| &recorded.record)
     }
 
     /// Everything that was wrong with the world is well again, but for servers and identities.

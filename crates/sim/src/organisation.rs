@@ -27,6 +27,12 @@ pub(crate) struct Site {
     pub organisation: Arc<Organisation>,
     pub address: SocketAddr,
     pub identity: Identity,
+    /// Where edge and home are several servers, this one's inner side.
+    pub inner: Option<InnerSide>,
+    /// Of a home, the edges before it.
+    pub edges: Vec<usize>,
+    /// Of an edge, its home.
+    pub home: Option<usize>,
     pub users: BTreeMap<Aor, Ha1>,
     pub messages: MessageStore,
     pub sound: Sound,
@@ -54,16 +60,25 @@ pub(crate) struct Site {
     pub is_draining: bool,
     /// Until then nothing answers: it is starting again.
     pub down_until: Option<Instant>,
+    /// And until somebody switches it on.
+    pub is_switched_off: bool,
     /// How far its clock is from a right one, forward.
     pub clock_off_secs: i64,
     /// Workers that do nothing until then, and what they are to be told.
     stalled: BTreeMap<u16, (Instant, VecDeque<Input>)>,
 }
 
+/// One of the servers of an organisation in two, as the others reach it.
+pub(crate) struct InnerSide {
+    pub address: SocketAddr,
+    pub identity: Identity,
+}
+
 /// A stream, as the organisation at its end holds it.
 pub(crate) struct Stream {
     pub worker: u16,
     pub facts: FlowFacts,
+    pub place: Place,
     pub far_place: Place,
     /// On its way to another worker: nothing is read from it.
     pub is_moving: bool,
@@ -118,6 +133,9 @@ impl Site {
             organisation,
             address,
             identity: Identity::new(&[&edge]),
+            inner: None,
+            edges: Vec::new(),
+            home: None,
             users: BTreeMap::new(),
             messages: MessageStore::default(),
             sound: Sound::default(),
@@ -136,6 +154,7 @@ impl Site {
             is_unreadable: false,
             is_draining: false,
             down_until: None,
+            is_switched_off: false,
             clock_off_secs: 0,
             stalled: BTreeMap::new(),
         }
@@ -150,8 +169,13 @@ impl Site {
 
     /// It serves this domain besides. Its server starts anew.
     pub fn serve(&mut self, domain: &str) {
+        self.reorganise(|organisation| organisation.domains.push(domain.to_owned()));
+    }
+
+    /// It is another organisation from now on, and its server starts anew.
+    pub fn reorganise(&mut self, change: impl FnOnce(&mut Organisation)) {
         let mut organisation = (*self.organisation).clone();
-        organisation.domains.push(domain.to_owned());
+        change(&mut organisation);
         self.organisation = Arc::new(organisation);
         for config in &mut self.configs {
             config.organisation = self.organisation.clone();
@@ -237,7 +261,7 @@ impl Site {
     }
 
     pub fn is_up(&self, now: Instant) -> bool {
-        self.down_until.is_none_or(|until| until <= now)
+        !self.is_switched_off && self.down_until.is_none_or(|until| until <= now)
     }
 
     pub fn workers(&self) -> u16 {
@@ -250,9 +274,9 @@ impl Site {
 }
 
 impl Stream {
-    pub fn new(worker: u16, facts: FlowFacts, far_place: Place) -> Stream {
+    pub fn new(worker: u16, facts: FlowFacts, (place, far_place): (Place, Place)) -> Stream {
         let (framer, buffer) = (Framer::default(), BytesMut::new());
-        Stream { worker, facts, far_place, is_moving: false, is_mute: false, framer, buffer }
+        Stream { worker, facts, place, far_place, is_moving: false, is_mute: false, framer, buffer }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::scenario::{Failure, Play, Run, ScenarioFile, Setting, run};
 pub struct Programme {
     pub seeds: std::ops::Range<u64>,
     pub workers: Vec<u16>,
+    pub edges: usize,
     /// Every so many outputs one fails, in a performance of its own; 0: none does.
     pub fault_step: u64,
 }
@@ -25,7 +26,7 @@ impl Programme {
     pub fn give(&self, file: &ScenarioFile, play: &Play, tally: &mut Tally) {
         for workers in &self.workers {
             for seed in self.seeds.clone() {
-                let setting = Setting { seed, workers: *workers, fault: None, keeps_trace: false };
+                let setting = Setting { seed, workers: *workers, edges: self.edges, fault: None, keeps_trace: false };
                 tally.performances += 1;
                 match run(file, play, setting) {
                     Ok(run) => self.fail_each(file, play, setting, &run, tally),

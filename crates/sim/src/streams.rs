@@ -19,22 +19,22 @@ impl World {
     /// A stream is accepted by this worker. It has no far end yet.
     pub(crate) fn accept(
         &mut self,
-        site: usize,
-        worker: u16,
+        (site, worker): (usize, u16),
         certificate: Option<PeerCertificate>,
-        far_place: Place,
+        places: (Place, Place),
+        is_inner: bool,
     ) -> End {
         let flow = FlowId::Stream { worker, serial: self.next_serial() };
         let facts = FlowFacts {
             id: flow,
             transport: Transport::Tls,
-            local: self.sites[site].address,
+            local: self.sites[site].address_on(is_inner),
             remote: SocketAddr::from(([198, 51, 100, 7], 40_000)),
             direction: Direction::Inbound,
             certificate: shared(certificate),
-            is_inner: false,
+            is_inner,
         };
-        self.sites[site].streams.insert(flow, Stream::new(worker, facts.clone(), far_place));
+        self.sites[site].streams.insert(flow, Stream::new(worker, facts.clone(), places));
         self.input(site, worker, Input::FlowOpened(facts));
         End::Site { site, flow }
     }
@@ -52,9 +52,9 @@ impl World {
         Message::parse(bytes.clone()).expect(OURS);
         let Some(stream) = self.sites[site].streams.get(&flow) else { return };
         assert_eq!(stream.worker, worker, "only its owner writes on a flow");
-        let (is_mute, far_place) = (stream.is_mute, stream.far_place);
+        let (is_mute, way) = (stream.is_mute, (stream.place, stream.far_place));
         if let Some(far) = self.far.get(&End::Site { site, flow }).copied().filter(|_| !is_mute) {
-            self.send_pieces(far, bytes, (Place::Site(site), far_place));
+            self.send_pieces(far, bytes, way);
         }
     }
 
@@ -137,7 +137,7 @@ impl World {
         let end = End::Site { site, flow };
         self.lanes.clear(LaneKey::Stream(end));
         if let Some(far) = self.far.remove(&end) {
-            self.send_fin(far, (Place::Site(site), stream.far_place));
+            self.send_fin(far, (stream.place, stream.far_place));
         }
     }
 

@@ -136,8 +136,10 @@ impl World {
 
     /// With other limits or settings; before anything happens.
     pub fn configure(&mut self, site: usize, change: impl Fn(&mut CoreConfig)) {
-        self.sites[site].configs.iter_mut().for_each(change);
-        self.sites[site].start_again();
+        self.on_nodes(site, |node| {
+            node.configs.iter_mut().for_each(&change);
+            node.start_again();
+        });
     }
 
     pub fn user(&mut self, site: usize, aor: &str) {
@@ -235,7 +237,7 @@ impl World {
         match key {
             LaneKey::Stream(End::Site { site, flow }) => {
                 let Some(stream) = self.sites[*site].streams.get(flow) else { return true };
-                !stream.is_moving && !self.network.is_cut(stream.far_place, Place::Site(*site))
+                !stream.is_moving && !self.network.is_cut(stream.far_place, stream.place)
             }
             LaneKey::Stream(End::Line(line)) => {
                 !self.network.is_cut(Place::Site(self.lines[line.0].site), Place::Line(line.0))
@@ -251,7 +253,7 @@ impl World {
             Parcel::Fin { to } => self.fin_arrived(to),
             Parcel::PacketToSite { site, line, bytes } => self.packet_arrived(site, line, bytes),
             Parcel::PacketToLine { line, bytes } => self.received(line, Message::parse(bytes).expect(OURS)),
-            Parcel::Dial { asker, remote } => self.dial(asker, remote),
+            Parcel::Dial { asker, remote, is_inner } => self.dial(asker, remote, is_inner),
             Parcel::Answer { asker, answer } => self.answered(asker, answer),
             Parcel::Sound { site, incarnation, event } => self.sound_said(site, incarnation, *event),
         }

@@ -64,7 +64,7 @@ fn server(run: &mut Run, words: &Words) -> Result<(), String> {
     let site = run.site(words.text(0))?;
     run.world.server(site, words.number(3), words.text(1), &[words.text(2)]);
     // What it shows where it is the client names all its servers.
-    run.world.identity_mut(site).add_name(words.text(1));
+    run.world.change_identity(site, |identity| identity.add_name(words.text(1)));
     Ok(())
 }
 
@@ -85,7 +85,7 @@ fn phone(run: &mut Run, words: &Words, is_datagram: bool) -> Result<(), String> 
 
 /// Somebody who connects to an organisation that is not his.
 fn outsider(run: &mut Run, words: &Words, shown: Option<Identity>) -> Result<(), String> {
-    let site = run.site(words.text(1))?;
+    let site = run.world.front(run.site(words.text(1))?);
     let phone = run.world.phone(site, words.text(0), false);
     run.world.phone_mut(phone).shows = shown;
     run.add_phone(words.text(0), phone);

@@ -18,6 +18,8 @@ pub struct Setting {
     pub seed: u64,
     /// Of each organisation.
     pub workers: u16,
+    /// Before each organisation; with none it is one server.
+    pub edges: usize,
     /// With one, what the play expects need not come to be so: only what must always hold does.
     pub fault: Option<Fault>,
     pub keeps_trace: bool,
@@ -93,6 +95,9 @@ impl Run {
 
     pub(super) fn add_site(&mut self, domain: &str, discovery: bool) {
         let site = self.world.organisation(domain, self.setting.workers, &[], discovery);
+        if self.setting.edges > 0 {
+            self.world.put_edges_before(site, self.setting.edges);
+        }
         self.sites_by_domain.insert(domain.to_owned(), site);
     }
 
@@ -164,10 +169,11 @@ impl Run {
 impl Failure {
     /// The command that shows it again.
     pub fn again(&self) -> String {
-        let Setting { seed, workers, fault, .. } = self.setting;
+        let Setting { seed, workers, edges, fault, .. } = self.setting;
+        let edges = if edges > 0 { format!(" --edges {edges}") } else { String::new() };
         let fault = fault.map(|fault| format!(" --fault {fault}")).unwrap_or_default();
         let (path, title) = (&self.path, &self.title);
-        format!("cargo run -p sim -- {path} --play {title:?} --seed {seed} --workers {workers}{fault} --trace")
+        format!("cargo run -p sim -- {path} --play {title:?} --seed {seed} --workers {workers}{edges}{fault} --trace")
     }
 }
 

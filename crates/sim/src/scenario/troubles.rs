@@ -170,19 +170,19 @@ fn dns_says(run: &mut Run, words: &Words) -> Result<(), String> {
 fn identity(run: &mut Run, words: &Words, change: fn(&mut Identity, i64)) -> Result<(), String> {
     let site = run.site(words.text(0))?;
     let now = run.world.unix_secs();
-    change(run.world.identity_mut(site), now);
+    run.world.change_identity(site, |identity| change(identity, now));
     Ok(())
 }
 
 fn shows(run: &mut Run, words: &Words) -> Result<(), String> {
     let site = run.site(words.text(0))?;
-    *run.world.identity_mut(site) = certificate(&[words.text(1)]).into();
+    run.world.change_identity(site, |identity| *identity = certificate(&[words.text(1)]).into());
     Ok(())
 }
 
 fn shows_forged(run: &mut Run, words: &Words) -> Result<(), String> {
     let site = run.site(words.text(0))?;
-    *run.world.identity_mut(site) = Identity::untrusted(&[words.text(1)]);
+    run.world.change_identity(site, |identity| *identity = Identity::untrusted(&[words.text(1)]));
     Ok(())
 }
 
