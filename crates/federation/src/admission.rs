@@ -236,7 +236,7 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
     screen(request)?;
     let claim = Claim::read(request, evidence, rules.organisation)?;
     if flow.facts.is_inner {
-        return Ok(inside_proof::check_inside(request, flow, &claim, rules)?);
+        return inside_proof::check_inside(request, flow, (&claim, evidence), rules);
     }
     if let Sender::Local { aor } = &claim.sender
         && !rules.organisation.is_home_only()
@@ -281,7 +281,7 @@ fn check_shared(
     check_relay(claim, rules.organisation)?;
     match &evidence.credentials {
         None => Err(Stop::Needs(Question::Credentials(aor.clone()))),
-        Some(Some(_)) => Err(domain_proof::user_at_home(provider, aor).into()),
+        Some(Some(_)) => Err(domain_proof::user_at_home(&provider.name, aor).into()),
         Some(None) => Ok(Admitted::new(origin)),
     }
 }

@@ -243,6 +243,7 @@ impl Core {
         let organisation = &self.organisation;
         let connections = self.limits.partner_connections;
         let routed = route(&arrival.message, &admitted, &arrival.own_routes, &self.mint, organisation, connections);
+        let routed = routed.or_else(|refusal| self.to_sharer(&arrival.message, &admitted).ok_or(refusal));
         let destination = match routed {
             Err(refusal) => return self.refuse_arrival(now, arrival, &refusal),
             Ok(destination) => destination.or_conference(|| self.new_conference()),

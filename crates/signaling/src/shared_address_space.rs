@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use federation::admission::Origin;
+use federation::admission::{Admitted, Origin};
 use sip::refusal::Word;
 use sip::{Aor, Message, Refusal};
 
@@ -60,6 +60,16 @@ impl Core {
         Ok(Some(provider.name.clone()))
     }
 
+    /// Where an edge's home sends a request for a user of ours whom it does not have.
+    pub(crate) fn to_sharer(&self, message: &Message, admitted: &Admitted) -> Option<Destination> {
+        let Origin::Inside { .. } = admitted.origin() else { return None };
+        self.partners.shared_address_space().filter(|provider| provider.takes_missing_users())?;
+        let uri = message.request_uri().and_then(|uri| sip::Uri::parse(uri).ok())?;
+        let aor = Aor::from_uri(&uri).ok().filter(|aor| self.organisation.is_local(aor.domain()))?;
+        let connection = partner_connection(message.call_id().unwrap_or_default(), self.limits.partner_connections);
+        Some(Destination::Partner { domain: aor.domain().to_owned(), connection })
+    }
+
     /// What our Via says of a request that leaves for a user who is not here.
     pub(crate) fn loop_mark(&self, request: &AdmittedRequest) -> Option<String> {
         let Destination::Partner { domain, .. } = &request.destination else { return None };
@@ -71,7 +81,7 @@ impl Core {
     fn has_sent_on(&self, aor: &Aor, message: &Message) -> bool {
         let mark = format!("{:x}", self.mint.user(aor));
         let is_marked = |via: sip::Via<'_>| {
-            via.host.eq_ignore_ascii_case(&self.organisation.edge)
+            self.organisation.is_named(via.host)
                 && via.params().any(|param| param.name == LOOP_PARAM && param.value == Some(mark.as_str()))
         };
         message.vias().flatten().any(is_marked)

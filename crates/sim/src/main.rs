@@ -105,7 +105,8 @@ impl Arguments {
             fault if fault.is_some() || self.trace => self.perform_aloud(file, play, &workers, tally),
             _ => {
                 let seeds = self.seed.map_or(1..self.seeds + 1, |seed| seed..seed + 1);
-                Programme { seeds, workers, edges: self.edges.into(), fault_step: self.faults.unwrap_or(0) }.give(file, play, tally);
+                Programme { seeds, workers, edges: self.edges.into(), fault_step: self.faults.unwrap_or(0) }
+                    .give(file, play, tally);
             }
         }
         let mark = if tally.failures.len() == before { "ok  " } else { "FAIL" };

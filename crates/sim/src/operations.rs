@@ -122,7 +122,8 @@ impl World {
 
     /// Every connection between this organisation and others ends.
     pub fn cut(&mut self, site: usize) {
-        for end in self.nodes(site).into_iter().flat_map(|node| self.partner_ends(node).into_keys()).collect::<Vec<_>>() {
+        for end in self.nodes(site).into_iter().flat_map(|node| self.partner_ends(node).into_keys()).collect::<Vec<_>>()
+        {
             self.break_stream(end, Duration::ZERO);
         }
         self.settle();

@@ -7,9 +7,9 @@ use signaling::Listener;
 use sip::Transport;
 
 use crate::identity::Identity;
+use crate::lanes::End;
 use crate::network::Place;
 use crate::organisation::{InnerSide, Site};
-use crate::lanes::End;
 use crate::world::World;
 
 impl World {
@@ -20,8 +20,7 @@ impl World {
         let workers = self.workers(site);
         let partners = self.partners(site).to_vec();
         let discovery = self.sites[site].discovery;
-        let edges: Vec<usize> =
-            (0..count).map(|_| self.organisation(&domain, workers, &partners, discovery)).collect();
+        let edges: Vec<usize> = (0..count).map(|_| self.organisation(&domain, workers, &partners, discovery)).collect();
         let hops = |nodes: &[usize], what: fn(&str, usize) -> String| -> Vec<Hop> {
             (1..).zip(nodes).map(|(number, _)| Hop { host: what(&domain, number), port: Some(INNER_PORT) }).collect()
         };

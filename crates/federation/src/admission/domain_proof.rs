@@ -51,8 +51,8 @@ pub(super) fn sharer<'a>(
 }
 
 /// Nobody outside speaks for who is at home here.
-pub(super) fn user_at_home(provider: &Provider, aor: &sip::aor::Aor) -> Refusal {
-    let reason = format!("{aor} is a user here; {} speaks for those who are not", provider.name);
+pub(super) fn user_at_home(provider: &str, aor: &sip::aor::Aor) -> Refusal {
+    let reason = format!("{aor} is a user here; {provider} speaks for those who are not");
     Refusal::new(403, Word::MixedTraffic, reason)
 }
 

@@ -1,36 +1,39 @@
 //! The checks of what comes over the inner side: who is there was configured, and for whom he may speak follows from
 //! which side this is.
 
+use sip::aor::Aor;
 use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::Refusal;
 
-use super::{Admitted, Claim, Flow, Origin, Rules, Sender};
+use super::{Admitted, Claim, Evidence, Flow, Origin, Question, Rules, Sender, Source, Stop};
 use crate::inside::{ADMITTED_HEADER, Split, read_admitted};
 use crate::refusal;
 
 pub(super) fn check_inside(
     request: &Message,
     flow: &Flow<'_>,
-    claim: &Claim<'_>,
+    (claim, evidence): (&Claim<'_>, &Evidence),
     rules: &Rules<'_>,
-) -> Result<Admitted, Refusal> {
+) -> Result<Admitted, Stop> {
     let organisation = rules.organisation;
-    let Some(inside) = organisation.inside() else { return Err(refusal::not_inside("there is no inner side")) };
+    let Some(inside) = organisation.inside() else { return Err(refusal::not_inside("there is no inner side").into()) };
     inside.check_peer(flow)?;
     if claim.method == Method::Register {
-        return Err(refusal::relay_denied("a registration on the inner side"));
+        return Err(refusal::relay_denied("a registration on the inner side").into());
     }
     let origin = match (&organisation.split, &claim.sender) {
         // Whether we are there is asked in any name.
         _ if asks_for_us(claim, rules) => Origin::Inside { domain: inside.name.clone() },
         (Split::Edge(_), Sender::Local { aor }) => Origin::Inside { domain: aor.domain().to_owned() },
+        (Split::Edge(inside), Sender::Foreign { domain }) if inside.is_comity && is_for_sharer(claim, rules) => {
+            Origin::Inside { domain: domain.clone() }
+        }
         (Split::Edge(_), Sender::Foreign { domain }) => {
-            return Err(refusal::not_vouched(format!("what is behind us may not send as {domain}, which is not ours")));
+            let reason = format!("what is behind us may not send as {domain}, which is not ours");
+            return Err(refusal::not_vouched(reason).into());
         }
-        (_, Sender::Local { aor }) => {
-            return Err(refusal::not_vouched(format!("an edge may not send as our own {aor}")));
-        }
+        (_, Sender::Local { aor }) => shared_by_edge(request, aor, evidence)?,
         (_, Sender::Foreign { domain }) => admitted_by_edge(request, domain)?,
     };
     Ok(Admitted { from_inside: true, ..Admitted::new(origin) })
@@ -46,6 +49,26 @@ fn admitted_by_edge(request: &Message, from: &str) -> Result<Origin, Refusal> {
         Some(_) => Err(refusal::not_vouched(format!("the edge's {ADMITTED_HEADER} does not speak for {from}"))),
         None => Err(refusal::not_vouched(format!("an edge sent a request of {from} without {ADMITTED_HEADER}"))),
     }
+}
+
+/// One in our own domain who is at home at the provider that shares it, by whose connection the edge knows him.
+fn shared_by_edge(request: &Message, aor: &Aor, evidence: &Evidence) -> Result<Origin, Stop> {
+    let origin = admitted_by_edge(request, aor.domain())?;
+    let Origin::Partner { source: Source { provider: Some(provider), .. }, .. } = &origin else {
+        return Err(refusal::not_vouched(format!("an edge may not send as our own {aor}")).into());
+    };
+    match &evidence.credentials {
+        None => Err(Stop::Needs(Question::Credentials(aor.clone()))),
+        Some(Some(_)) => Err(super::domain_proof::user_at_home(provider, aor).into()),
+        Some(None) => Ok(origin),
+    }
+}
+
+/// A partner's request for a user in our domains whom the home does not have: it comes back on its way to the provider that
+/// shares them.
+fn is_for_sharer(claim: &Claim<'_>, rules: &Rules<'_>) -> bool {
+    let has_sharer = rules.partners.shared_address_space().is_some_and(|provider| provider.takes_missing_users());
+    has_sharer && (claim.in_dialog || rules.organisation.is_local(claim.request_uri.host()))
 }
 
 fn asks_for_us(claim: &Claim<'_>, rules: &Rules<'_>) -> bool {

@@ -85,7 +85,10 @@ fn phone(run: &mut Run, words: &Words, is_datagram: bool) -> Result<(), String> 
 
 /// Somebody who connects to an organisation that is not his.
 fn outsider(run: &mut Run, words: &Words, shown: Option<Identity>) -> Result<(), String> {
-    let site = run.world.front(run.site(words.text(1))?);
+    let site = run.site(words.text(1))?;
+    // Who says to be one of the users comes where they do.
+    let is_of_them = run.site(words.text(0)) == Ok(site);
+    let site = if is_of_them { site } else { run.world.front(site) };
     let phone = run.world.phone(site, words.text(0), false);
     run.world.phone_mut(phone).shows = shown;
     run.add_phone(words.text(0), phone);
