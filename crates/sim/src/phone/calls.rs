@@ -370,10 +370,15 @@ impl Phone {
 
     pub(super) fn acknowledged_call(&mut self, ack: &Message) {
         let Some(call) = self.calls.get_mut(ack.call_id().unwrap_or_default()) else { return };
+        let sequence = ack.cseq().map_or(0, |cseq| cseq.number);
+        let is_change = call.change.as_ref().is_some_and(|change| change.sequence == sequence);
+        if !is_change && !matches!(call.stage, Stage::ExpectAck { .. }) {
+            // Once more, for a 2xx that was sent once more: its answer is no answer to what we have offered since.
+            return;
+        }
         if !call.session.accept(ack.body()) {
             self.events.push_back(Event::Puzzled);
         }
-        let sequence = ack.cseq().map_or(0, |cseq| cseq.number);
         call.change.take_if(|change| change.sequence == sequence);
         if let Stage::ExpectAck { dialog, .. } = &call.stage {
             let (with, is_focus) = (sender(ack), call.is_meeting);

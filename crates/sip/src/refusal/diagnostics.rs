@@ -40,6 +40,7 @@ impl Word {
             | AuthenticationRequired
             | IdentityMismatch
             | NoUsersHere
+            | NotTheEdge
             | MethodNotAllowed
             | SchemeUnsupported
             | EventUnknown
