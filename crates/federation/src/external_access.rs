@@ -70,12 +70,19 @@ pub struct ExternalAccess {
     policy_names_by_group: BTreeMap<String, String>,
     groups_by_user: BTreeMap<Aor, String>,
     allowed_by_user: BTreeMap<Aor, BTreeSet<String>>,
+    /// What concerns users is for the home to say: an edge knows none.
+    is_for_home: bool,
 }
 
 impl ExternalAccess {
     pub fn new(policies: impl IntoIterator<Item = Policy>) -> ExternalAccess {
         let named = |policy: Policy| (policy.name.clone(), policy);
         ExternalAccess { policies_by_name: policies.into_iter().map(named).collect(), ..ExternalAccess::default() }
+    }
+
+    /// Of an edge whose home decides about its users.
+    pub fn for_home() -> ExternalAccess {
+        ExternalAccess { is_for_home: true, ..ExternalAccess::default() }
     }
 
     /// In place of the one of its name.
@@ -214,6 +221,7 @@ fn check_modalities(
 fn check_sender(access: &ExternalAccess, crossing: &Crossing<'_>) -> Result<(), Refusal> {
     let Some(sender) = crossing.unverified_sender.filter(|_| !crossing.in_dialog) else { return Ok(()) };
     match crossing.user {
+        _ if access.is_for_home => Ok(()),
         Some(user) if access.lets_reach(user, sender) => Ok(()),
         _ => {
             let reason = format!("nobody vouches for {sender}, whom the user has not allowed");

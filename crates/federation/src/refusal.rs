@@ -149,6 +149,15 @@ pub fn partner_certificate(reason: impl Into<String>) -> Refusal {
     Refusal::new(502, Word::PartnerCertificate, reason)
 }
 
+/// An edge that its home has told nothing yet. It does so within seconds of being reachable.
+pub fn partners_awaited() -> Refusal {
+    let reason = "this edge has its partners from its home, which has told it nothing yet";
+    Refusal::new(503, Word::EdgeNotReady, reason).with_header(HeaderName::RetryAfter, AWAITED_RETRY_SECS.to_string())
+}
+
 pub fn overloaded(reason: impl Into<String>, retry_after_secs: u32) -> Refusal {
     Refusal::new(503, Word::Overloaded, reason).with_header(HeaderName::RetryAfter, retry_after_secs.to_string())
 }
+
+/// The home tries that often to reach an edge.
+const AWAITED_RETRY_SECS: u32 = 30;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use conference::schedule::Meetings;
 use federation::flow::{Direction, FlowFacts, FlowKind};
+use federation::ledger::DiscoveredTerms;
 use federation::partner::Partners;
 use sip::refusal::Word;
 use sip::{Aor, FlowId, Refusal};
@@ -66,6 +67,14 @@ impl Core {
     /// The scheduled meetings as this worker knows them.
     pub fn meetings(&self) -> &Meetings {
         &self.meetings
+    }
+
+    /// What a home told its edge besides the partners: the terms of those without an entry, and the secret that the edges
+    /// of the home share.
+    pub fn take_home_terms(&mut self, discovered: DiscoveredTerms, pool_secret: Option<[u8; 32]>) {
+        self.discovered = discovered;
+        self.ledgers.change_terms(discovered);
+        pool_secret.iter().for_each(|secret| self.mint.use_pool_secret(secret));
     }
 
     pub(crate) fn replace_partners(&mut self, now: Instant, partners: Arc<Partners>) {

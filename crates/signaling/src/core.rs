@@ -60,6 +60,8 @@ pub struct CoreConfig {
     pub listeners: Vec<Listener>,
     /// Signs our tokens: the same on every worker, and kept over restarts.
     pub secret: [u8; 32],
+    /// What an edge shares with the others of its home.
+    pub pool_secret: Option<[u8; 32]>,
     /// Counts the starts of this server: flows of an earlier one are gone.
     pub incarnation: u32,
     /// The moment that monotonic time is counted from, and what the clock said then.
@@ -155,7 +157,8 @@ impl Core {
             server_max: limits.server_transactions_max,
             client_max: limits.client_transactions_max,
         };
-        let mint = Mint::new(&config.secret, config.worker, config.incarnation);
+        let mut mint = Mint::new(&config.secret, config.worker, config.incarnation);
+        config.pool_secret.iter().for_each(|secret| mint.use_pool_secret(secret));
         let ownership = Ownership { worker: config.worker, workers: config.workers };
         let ledgers = restored(&ownership, config.discovered, &limits.ledgers, &config.suspects);
         let nonce_life = Duration::from_secs(limits.nonce_secs);

@@ -18,6 +18,9 @@ use crate::agent::AgentKey;
 #[derive(Clone)]
 pub struct Mint {
     keyed: Hmac<Sha256>,
+    /// What the edges of one home share, the one in use first: a partner may send the rest of a dialog to another of them.
+    /// It signs names of sides alone. What names a transaction or a connection is of one server, and has to differ.
+    pool: Vec<Hmac<Sha256>>,
     worker: WorkerId,
     incarnation: u32,
 }
@@ -45,8 +48,13 @@ pub enum Leg {
 
 impl Mint {
     pub fn new(secret: &[u8; 32], worker: WorkerId, incarnation: u32) -> Mint {
-        let keyed = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-        Mint { keyed, worker, incarnation }
+        Mint { keyed: keyed_by(secret), pool: Vec::new(), worker, incarnation }
+    }
+
+    /// Signs with the secret of the pool from now on; what was signed before goes on to count.
+    pub fn use_pool_secret(&mut self, secret: &[u8; 32]) {
+        self.pool.insert(0, keyed_by(secret));
+        self.pool.truncate(POOL_SECRETS_MAX);
     }
 
     /// The branch of a client transaction of this worker.
@@ -101,8 +109,8 @@ impl Mint {
             Leg::Agent(AgentKey::Call { worker, serial }) => format!("a.{NODE:x}.k.{worker:x}.{serial:x}"),
             Leg::Agent(AgentKey::Gateway { worker, serial }) => format!("a.{NODE:x}.g.{worker:x}.{serial:x}"),
         };
-        let mac = self.mac(&[b"route", call_id.as_bytes(), b"\0", text.as_bytes()]);
-        format!("{text}.{mac:016x}")
+        let keyed = self.pool.first().filter(|_| names_side(&text)).unwrap_or(&self.keyed);
+        format!("{text}.{:016x}", route_mac(keyed, &text, call_id))
     }
 
     /// The leg of a client's flow, in this life of the server.
@@ -131,10 +139,9 @@ impl Mint {
     pub fn read_route(&self, user: &str, call_id: &str) -> Option<Leg> {
         let (text, mac) = user.rsplit_once('.')?;
         let mac = u64::from_str_radix(mac, 16).ok()?;
-        if mac != self.mac(&[b"route", call_id.as_bytes(), b"\0", text.as_bytes()]) {
-            return None;
-        }
-        read_leg(text)
+        let shared = self.pool.iter().filter(|_| names_side(text));
+        let is_ours = shared.chain([&self.keyed]).any(|keyed| mac == route_mac(keyed, text, call_id));
+        if is_ours { read_leg(text) } else { None }
     }
 
     /// What this worker signs nonces with: its own in each life, since it alone keeps their counts, and only in memory.
@@ -143,16 +150,37 @@ impl Mint {
     }
 
     fn mac(&self, parts: &[&[u8]]) -> u64 {
-        u64::from_be_bytes(self.hash(parts)[..8].try_into().expect("SHA-256 has 32 bytes"))
+        mac(&self.keyed, parts)
     }
 
     fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut keyed = self.keyed.clone();
-        for part in parts {
-            keyed.update(part);
-        }
-        keyed.finalize().into_bytes().into()
+        hash(&self.keyed, parts)
     }
+}
+
+fn keyed_by(secret: &[u8; 32]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("HMAC takes keys of any length")
+}
+
+fn route_mac(keyed: &Hmac<Sha256>, text: &str, call_id: &str) -> u64 {
+    mac(keyed, &[b"route", call_id.as_bytes(), b"\0", text.as_bytes()])
+}
+
+fn mac(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> u64 {
+    u64::from_be_bytes(hash(keyed, parts)[..8].try_into().expect("SHA-256 has 32 bytes"))
+}
+
+fn hash(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut keyed = keyed.clone();
+    for part in parts {
+        keyed.update(part);
+    }
+    keyed.finalize().into_bytes().into()
+}
+
+/// Whether a route token names a partner or what is behind us, which any edge of a pool reaches.
+fn names_side(text: &str) -> bool {
+    text.starts_with("p.") || text.starts_with("i.")
 }
 
 /// The text is ours, since its MAC held.
@@ -222,6 +250,9 @@ fn read_flow(text: &str) -> Option<FlowId> {
 
 const MAGIC_COOKIE: &str = "z9hG4bK";
 
+/// The one in use, and the one before it.
+const POOL_SECRETS_MAX: usize = 2;
+
 /// One node today; the place is kept so that a pool changes no token's shape.
 const NODE: u16 = 0;
 
@@ -274,6 +305,38 @@ mod tests {
     fn a_route_token_opens_no_other_dialog() {
         let user = mint(1, 5).route(&legs()[0], "call-1");
         assert_eq!(mint(1, 5).read_route(&user, "call-2"), None);
+    }
+
+    #[test]
+    fn edges_of_a_pool_read_each_others_names_of_sides_and_nothing_else() {
+        let edge = |own: u8, pool: u8| {
+            let mut mint = Mint::new(&[own; 32], 1, 5);
+            mint.use_pool_secret(&[pool; 32]);
+            mint
+        };
+        for leg in legs() {
+            let token = edge(1, 9).route(&leg, "call-1");
+            let read = edge(2, 9).read_route(&token, "call-1");
+            let is_of_all = matches!(leg, Leg::Partner { .. } | Leg::Inside);
+            assert_eq!(read, Some(leg.clone()).filter(|_| is_of_all), "{token}");
+            assert_eq!(edge(1, 9).read_route(&token, "call-1"), Some(leg));
+            assert_eq!(edge(2, 8).read_route(&token, "call-1"), None, "of another pool");
+        }
+        assert_eq!(edge(2, 9).read_branch(&edge(1, 9).branch(7)), None, "branches stay apart");
+    }
+
+    #[test]
+    fn a_dialog_outlives_one_change_of_the_pools_secret() {
+        let mut mint = Mint::new(&[1; 32], 1, 5);
+        let of_its_own = mint.route(&Leg::Inside, "call-1");
+        mint.use_pool_secret(&[8; 32]);
+        let before = mint.route(&Leg::Inside, "call-1");
+        mint.use_pool_secret(&[9; 32]);
+        for token in [&of_its_own, &before, &mint.route(&Leg::Inside, "call-1")] {
+            assert_eq!(mint.read_route(token, "call-1"), Some(Leg::Inside));
+        }
+        mint.use_pool_secret(&[10; 32]);
+        assert_eq!(mint.read_route(&before, "call-1"), None);
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl Site {
                 Listener { transport: Transport::Udp, address: SocketAddr::new(address.ip(), 5060), is_inner: false },
             ],
             secret: [number; 32],
+            pool_secret: None,
             incarnation: 1,
             epoch: now,
             epoch_unix_ms: unix_ms,

@@ -98,6 +98,7 @@ fn receive(copy: &mut impl Read, fresh: &Path, now_unix: i64) -> Result<Contents
     inspect(fresh)?;
     let store = Store::open(fresh)?;
     store.leave_incarnations_behind(now_unix)?;
+    store.begin_epoch()?;
     store.connection().pragma_update(None, "journal_mode", "DELETE")?;
     store.contents()
 }

@@ -37,6 +37,12 @@ impl Store {
         Ok(before)
     }
 
+    /// All of one domain.
+    pub(crate) fn put_trust(&self, domain: &str, trust: &StoredTrust, now_unix: i64) -> Result<(), StoreError> {
+        self.replace_trust(domain, PIN, trust.pins.iter().map(|pin| &pin[..]), now_unix)?;
+        self.replace_trust(domain, ANCHOR, trust.anchors.iter().map(|anchor| &anchor[..]), now_unix)
+    }
+
     fn replace_trust<'a>(
         &self,
         domain: &str,

@@ -33,6 +33,8 @@ pub enum StoreError {
     PolicyUnknown(String),
     #[error("the policy {name} is given to {holders}")]
     PolicyInUse { name: String, holders: String },
+    #[error("revision {offered} is older than revision {known}, which is known here")]
+    OlderRevision { known: u64, offered: u64 },
     #[error("{aor} allows {max} addresses and domains already")]
     AllowsFull { aor: Aor, max: u64 },
     #[error("there is no meeting {0}")]
@@ -99,6 +101,9 @@ impl StoreError {
                 "give them another first: comity user policy, comity policy group".to_owned()
             }
             StoreError::AllowsFull { aor, .. } => format!("take some away: comity user unallow {aor}"),
+            StoreError::OlderRevision { .. } => {
+                "the home's database was set back by other means than comity restore; restore it by that".to_owned()
+            }
             StoreError::MeetingUnknown(_) => "to see the meetings: comity meeting list --all".to_owned(),
             StoreError::MeetingExists(_) => "try again: each meeting gets a name of its own by chance".to_owned(),
             StoreError::MeetingsFull { .. } => "cancel some that are not wanted: comity meeting list".to_owned(),

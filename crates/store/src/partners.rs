@@ -3,11 +3,12 @@
 use federation::modality::Modalities;
 use federation::partner::{Partner, PartnerKind, VerificationLevel};
 use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 
 use crate::{Store, StoreError};
 
 /// A partner entry and when it was made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredPartner {
     pub partner: Partner,
     pub added_unix: i64,

@@ -2,11 +2,12 @@
 
 use federation::partner::Provider;
 use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 
 use crate::{Store, StoreError};
 
 /// A hosting provider and when it was entered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredProvider {
     pub provider: Provider,
     pub added_unix: i64,

@@ -167,6 +167,33 @@ const STEPS: &[&str] = &[
         who TEXT NOT NULL CHECK (who = lower(who)),
         PRIMARY KEY (aor, who)
     ) STRICT, WITHOUT ROWID;",
+    // Of a home: which state this is, for its edges. Of an edge: what its home told it last. One row each.
+    "CREATE TABLE revision (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        epoch TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        rules TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO revision VALUES (1, lower(hex(randomblob(16))), 1, '');
+    CREATE TRIGGER partners_added AFTER INSERT ON partners BEGIN UPDATE revision SET revision = revision + 1; END;
+    CREATE TRIGGER partners_changed AFTER UPDATE ON partners BEGIN UPDATE revision SET revision = revision + 1; END;
+    CREATE TRIGGER partners_removed AFTER DELETE ON partners BEGIN UPDATE revision SET revision = revision + 1; END;
+    CREATE TRIGGER providers_added AFTER INSERT ON providers BEGIN UPDATE revision SET revision = revision + 1; END;
+    CREATE TRIGGER providers_changed AFTER UPDATE ON providers BEGIN UPDATE revision SET revision = revision + 1; END;
+    CREATE TRIGGER providers_removed AFTER DELETE ON providers BEGIN UPDATE revision SET revision = revision + 1; END;
+    CREATE TRIGGER domain_trust_added AFTER INSERT ON domain_trust BEGIN UPDATE revision SET revision = revision + 1; END;
+    CREATE TRIGGER domain_trust_changed AFTER UPDATE ON domain_trust BEGIN UPDATE revision SET revision = revision + 1; END;
+    CREATE TRIGGER domain_trust_removed AFTER DELETE ON domain_trust BEGIN UPDATE revision SET revision = revision + 1; END;
+
+    CREATE TABLE told (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        epoch TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        home TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        rules TEXT NOT NULL,
+        pool_secret BLOB NOT NULL CHECK (length(pool_secret) = 32)
+    ) STRICT;",
 ];
 
 #[cfg(test)]

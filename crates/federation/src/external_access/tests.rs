@@ -148,3 +148,21 @@ fn who_is_unverified_reaches_only_those_who_allow_it() {
     assert_eq!(reaches(Some("nobody"), "bob@fabrikam.example"), Err(Word::SourceUnverified));
     assert_eq!(reaches(None, "bob@fabrikam.example"), Err(Word::SourceUnverified));
 }
+
+#[test]
+fn an_edge_leaves_to_its_home_what_concerns_users() {
+    let list = vec![Partner { modalities: Modalities::NONE, ..Partner::allowed("tailspin.example") }];
+    let partners = Partners::new(list, true, true).with_access(ExternalAccess::for_home());
+    let alice = aor("alice");
+    let crossing = |domain, unverified_sender| Crossing {
+        direction: Direction::Inbound,
+        user: Some(&alice),
+        domain,
+        modalities: [Modality::Messages].into_iter().collect(),
+        in_dialog: false,
+        unverified_sender,
+    };
+    decide(&partners, &crossing("fabrikam.example", Some("bob@fabrikam.example"))).expect("the home decides");
+    let refusal = decide(&partners, &crossing("tailspin.example", None)).expect_err("the entry is known here");
+    assert_eq!(refusal.word.as_str(), "modality-not-allowed");
+}

@@ -163,6 +163,11 @@ impl Ledgers {
         Ledgers { terms, limits, ..Ledgers::default() }
     }
 
+    /// What holds from now on; what was counted stays.
+    pub fn change_terms(&mut self, terms: DiscoveredTerms) {
+        self.terms = terms;
+    }
+
     /// Takes up what was known before the server started.
     pub fn restore(&mut self, kept: KeptSuspect) {
         let mut names = Names::default();

@@ -30,6 +30,8 @@ pub struct Partners {
     discovery: bool,
     mark_source_verifiable: bool,
     diagnostics_to_partners: bool,
+    /// They come from the home, which has told nothing yet.
+    are_awaited: bool,
 }
 
 /// How a foreign domain stands with us.
@@ -45,6 +47,8 @@ pub enum Standing<'a> {
     Unknown,
     /// The master switch is off: every foreign domain stands like this.
     FederationOff,
+    /// Nobody has told this edge yet: so does every foreign domain.
+    Awaited,
 }
 
 impl<'a> Standing<'a> {
@@ -59,6 +63,7 @@ impl<'a> Standing<'a> {
             Standing::Blocked(_) => Err(refusal::domain_blocked(domain)),
             Standing::Unknown => Err(refusal::domain_not_allowed(domain)),
             Standing::FederationOff => Err(refusal::federation_off()),
+            Standing::Awaited => Err(refusal::partners_awaited()),
         }
     }
 
@@ -116,7 +121,13 @@ impl Partners {
             discovery,
             mark_source_verifiable: true,
             diagnostics_to_partners: false,
+            are_awaited: false,
         }
+    }
+
+    /// Those of an edge that its home has told nothing yet: whoever asks is to ask again.
+    pub fn awaited() -> Partners {
+        Partners { are_awaited: true, ..Partners::new(Vec::new(), true, false) }
     }
 
     /// These, with what was said of domains' certificates; a domain need not have an entry for that.
@@ -181,6 +192,9 @@ impl Partners {
     /// The standing of this domain: by its own entry, else by the entry of `*.` the nearest domain above it. A block
     /// among all of these wins.
     pub fn standing(&self, domain: &str) -> Standing<'_> {
+        if self.are_awaited {
+            return Standing::Awaited;
+        }
         if !self.federation {
             return Standing::FederationOff;
         }

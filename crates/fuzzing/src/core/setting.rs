@@ -43,6 +43,7 @@ pub fn config((worker, workers): (WorkerId, u16), now: Instant, calls: CallSetti
             Listener { transport: Transport::Udp, address: address(5060), is_inner: false },
         ],
         secret: [7; 32],
+        pool_secret: None,
         incarnation: 1,
         epoch: now,
         epoch_unix_ms: 1_800_000_000_000,

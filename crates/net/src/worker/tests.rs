@@ -200,6 +200,7 @@ fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr
             .map(|(transport, address)| Listener { transport, address: *address, is_inner: false })
             .collect(),
         secret: [7; 32],
+        pool_secret: None,
         incarnation: 1,
         epoch: Instant::now(),
         epoch_unix_ms: 0,

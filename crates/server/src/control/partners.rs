@@ -248,7 +248,7 @@ fn tier(standing: Standing<'_>) -> Option<&'static str> {
         Standing::Allowed(_) | Standing::Shared(_) => Some("allowed"),
         Standing::Discovered => Some("discovered"),
         Standing::Blocked(_) => Some("blocked"),
-        Standing::Unknown | Standing::FederationOff => None,
+        Standing::Unknown | Standing::FederationOff | Standing::Awaited => None,
     }
 }
 

@@ -9,7 +9,7 @@ impl Word {
     pub const fn diagnostics_id(self) -> u32 {
         use Word::*;
         match self {
-            Overloaded | Draining | RateLimited | NotStored | NoMedia | PartnerOverloaded => 1,
+            Overloaded | Draining | EdgeNotReady | RateLimited | NotStored | NoMedia | PartnerOverloaded => 1,
             AuthenticationFailed => 1000,
             PartnerNotForUser => 1002,
             UserUnknown => 1003,

@@ -66,6 +66,7 @@ words! {
     CertificatePurpose     "certificate-purpose"     [403],           Partners, "admission";
     CertificateName        "certificate-name"        [403],           Partners, "admission";
     CertificatePinChanged  "certificate-pin-changed" [403],           Partners, "admission";
+    EdgeNotReady           "edge-not-ready"          [503],           Both,     "the partner list";
     FederationOff          "federation-off"          [403],           Both,     "the partner list";
     DomainBlocked          "domain-blocked"          [403],           Both,     "the partner list";
     DomainNotAllowed       "domain-not-allowed"      [403],           Both,     "the partner list";

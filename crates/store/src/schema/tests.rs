@@ -52,6 +52,9 @@ const ROWS: &[&str] = &[
     INSERT INTO group_policies VALUES ('floor', 'sales');
     INSERT INTO user_access VALUES ('alice@contoso.example', 'sales', 'floor');
     INSERT INTO user_allows VALUES ('alice@contoso.example', 'bob@fabrikam.example');"#,
+    r#"INSERT INTO told VALUES (1, '00112233445566778899aabbccddeeff', 41, 'home.corp.example', 9,
+        '{"federation":true,"discovery":false,"mark_source_verifiable":true,"discovered":{"rate":20,"suspect_rate":1,
+          "users_max":1000,"hide_users":true,"look_alikes":"refuse-homographs"}}', zeroblob(32));"#,
 ];
 
 /// As the server of that version left it.
@@ -158,6 +161,12 @@ fn check_access(store: &Store) {
     assert!(access.lets_reach(&alice, "bob@fabrikam.example"));
 }
 
+fn check_told(store: &Store) {
+    let (own, told) = (store.revision().unwrap(), store.told().unwrap().unwrap());
+    assert_eq!((own.epoch.len(), told.revision.number, told.home.as_str()), (32, 41, "home.corp.example"));
+    assert_eq!((told.rules.discovered.users_max, told.pool_secret), (1000, crate::PoolSecret([0; 32])));
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] = &[
     check_users_partners_refusals,
@@ -168,6 +177,7 @@ const CHECKS: &[fn(&Store)] = &[
     check_suspects,
     check_terms_and_providers,
     check_access,
+    check_told,
 ];
 
 #[test]

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use sip::HeaderName;
+
 use super::*;
 use crate::discovery::{SrvAnswer, SrvTarget};
 
@@ -11,6 +13,7 @@ fn standing(partners: &Partners, domain: &str) -> String {
         Standing::Discovered => "discovered".to_owned(),
         Standing::Unknown => "unknown".to_owned(),
         Standing::FederationOff => "off".to_owned(),
+        Standing::Awaited => "awaited".to_owned(),
     }
 }
 
@@ -98,4 +101,13 @@ fn our_own_domain_is_shared_with_a_provider_that_shares_it() {
     assert_eq!(standing(&partners, "contoso.example"), "unknown");
     let partners = Partners::new(vec![], false, true).with_providers(vec![shares], &ours);
     assert_eq!(standing(&partners, "contoso.example"), "off");
+}
+
+#[test]
+fn an_edge_that_was_told_nothing_asks_everybody_to_come_again() {
+    let partners = Partners::awaited();
+    assert_eq!(standing(&partners, "a.example"), "awaited");
+    let refusal = partners.standing("a.example").check("a.example").expect_err("nobody passes");
+    assert_eq!((refusal.status, refusal.word.as_str()), (503, "edge-not-ready"));
+    assert!(refusal.headers.contains(&(HeaderName::RetryAfter, "30".to_owned())));
 }
