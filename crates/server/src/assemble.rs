@@ -21,6 +21,7 @@ use store::{Store, StoreError, StoreThread};
 use tokio::sync::mpsc;
 
 use crate::accounts::StoreAccounts;
+use crate::between::{self, Between};
 use crate::certificate;
 use crate::certificate_service::CertificateService;
 use crate::config::Config;
@@ -57,6 +58,10 @@ pub enum StartError {
         "cannot listen on {address} for scrapers ([listen] metrics): {source}. Choose a free address of this machine"
     )]
     Metrics { address: SocketAddr, source: io::Error },
+    #[error(
+        "cannot listen on {address} for the home ([inside] control): {source}. Choose a free address of this machine"
+    )]
+    InnerControl { address: SocketAddr, source: io::Error },
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
     #[error("worker {0} ended while it started")]
@@ -104,8 +109,9 @@ impl Server {
         let api = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state(), counts.clone());
         let revocation = (config.federation.crl != RevocationPolicy::Off)
             .then(|| RevocationService::new(certificate.state().roots(), start.resolver.clone(), api.clone()));
-        let opened = open_control(&config, api).await;
+        let opened = open_control(&config, api.clone()).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
+        let between = Between::open(&config, &start, &api).await.inspect_err(|_| workers.stop())?;
         tokio::spawn(message_expiry::run(store.handle(), counts.clone()));
         tokio::spawn(record_expiry::run(store.handle(), counts.clone(), config.keep_days));
         tokio::spawn(discovered_report::run(workers.clone()));
@@ -116,6 +122,7 @@ impl Server {
         Ok(Running {
             control,
             metrics,
+            between,
             workers,
             threads,
             media,
@@ -181,7 +188,7 @@ pub fn lock_folder(config: &Config) -> Result<File, StartError> {
 }
 
 /// What all workers are started with.
-struct Start {
+pub(crate) struct Start {
     organisation: Arc<Organisation>,
     partners: Arc<Partners>,
     meetings: Arc<Meetings>,
@@ -193,8 +200,10 @@ struct Start {
     tls_client: Arc<rustls::ClientConfig>,
     roots: Roots,
     inside: Option<InsideTls>,
+    inner_identity: Arc<ServedIdentity>,
     resolver: Resolver,
     secret: [u8; 32],
+    pool_secret: Option<[u8; 32]>,
     incarnation: u32,
     epoch: Instant,
     epoch_unix_ms: u64,
@@ -205,6 +214,7 @@ impl Start {
         let store = Store::open(&config.store_path())?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (inner_identity, inside) = certificate::inside(config, identity, &roots)?;
+        let told = between::prepare(&store, config)?;
         Ok(Start {
             organisation: Arc::new(config.organisation()),
             roots: {
@@ -214,18 +224,25 @@ impl Start {
             partners: Arc::new(partners_of(&store, &FederationTerms::of(config))?),
             meetings: Arc::new(meetings_of(&store)?),
             calls: config.calls,
-            discovered: config.discovered,
+            discovered: told.as_ref().map_or(config.discovered, |told| told.rules.discovered),
             suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
             listeners: listeners(config, identity, &inner_identity)?,
             origins: Arc::new(config.origins.clone()),
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
             inside,
+            inner_identity,
             resolver: Resolver::new(&config.dns)?,
             secret: store.secret(rand::random())?,
+            pool_secret: told.map(|told| told.pool_secret.0),
             incarnation: next_incarnation(&store, since_1970)?,
             epoch: Instant::now(),
             epoch_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
         })
+    }
+
+    /// What the inner side has to show, and whom it believes.
+    pub(crate) fn inner(&self) -> (&Arc<ServedIdentity>, Option<&InsideTls>, &Resolver) {
+        (&self.inner_identity, self.inside.as_ref(), &self.resolver)
     }
 
     fn core(&self, worker: WorkerId, workers: u16) -> CoreConfig {
@@ -239,6 +256,7 @@ impl Start {
             organisation: self.organisation.clone(),
             listeners: self.listeners.iter().map(listener).collect(),
             secret: self.secret,
+            pool_secret: self.pool_secret,
             incarnation: self.incarnation,
             epoch: self.epoch,
             epoch_unix_ms: self.epoch_unix_ms,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod assemble;
+mod between;
 pub mod call_words;
 pub mod certificate;
 mod certificate_service;
@@ -10,7 +11,9 @@ pub mod control;
 mod discovered_report;
 pub mod domain;
 mod domain_trust;
+mod edges;
 pub mod folders;
+mod from_home;
 pub mod logging;
 mod mail;
 mod media;

@@ -10,6 +10,7 @@ use signaling::{Record, WorkerId};
 use store::{Store, StoreThread};
 use tokio::sync::mpsc;
 
+use crate::between::Between;
 use crate::certificate_service::CertificateTask;
 use crate::config::Config;
 use crate::control::ControlSocket;
@@ -21,6 +22,7 @@ use crate::workers::Workers;
 pub struct Running {
     pub(crate) control: ControlSocket,
     pub(crate) metrics: MetricsListeners,
+    pub(crate) between: Between,
     pub(crate) workers: Workers,
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) media: MediaThreads,
@@ -103,7 +105,7 @@ impl Running {
     /// Ends everything in order. What was answered is on disk.
     pub async fn stop(self) {
         self.record_unfinished().await;
-        drop(self.metrics);
+        drop((self.metrics, self.between));
         self.control.stop().await;
         self.refusals.finish().await;
         self.certificate.finish().await;

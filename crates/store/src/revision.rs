@@ -32,6 +32,8 @@ pub struct Rules {
     pub federation: bool,
     pub discovery: bool,
     pub mark_source_verifiable: bool,
+    #[serde(default)]
+    pub diagnostics_to_partners: bool,
     pub discovered: DiscoveredTerms,
 }
 
@@ -86,6 +88,7 @@ mod tests {
             federation: true,
             discovery: false,
             mark_source_verifiable: true,
+            diagnostics_to_partners: false,
             discovered: DiscoveredTerms::default(),
         }
     }

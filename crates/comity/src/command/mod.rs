@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod definition;
 mod discovered;
+mod edges;
 mod init;
 mod man;
 mod meeting;

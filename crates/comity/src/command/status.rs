@@ -6,7 +6,7 @@ use server::certificate::ServedCertificate;
 use server::control::answers::{CallsAnswer, MessagesAnswer, StatusAnswer, WorkerAnswer};
 use server::moment;
 
-use super::Global;
+use super::{Global, edges};
 use crate::client::Client;
 use crate::configuration;
 use crate::failure::Failure;
@@ -32,6 +32,7 @@ fn print(status: &StatusAnswer) {
     let listeners: Vec<_> =
         status.listeners.iter().map(|listener| format!("{} {}", listener.transport, listener.address)).collect();
     let federation = match (status.federation, status.discovery) {
+        _ if status.told.as_ref().is_some_and(|told| told.revision.is_none()) => "waits for the home",
         (false, _) => "off",
         (true, false) => "on, with partners that have an entry",
         (true, true) => "on, with every domain that DNS finds and nobody blocked",
@@ -58,8 +59,14 @@ fn print(status: &StatusAnswer) {
         fact("", format!("issued by {}, expires {}", report.issuer, moment::date(report.not_after_unix)));
         fact("", format!("served since {}", moment::date_and_time(*since_unix)));
     }
+    if let Some(told) = &status.told {
+        edges::told(told).into_iter().for_each(|(name, value)| fact(name, value));
+    }
     facts.print();
     println!();
+    if let Some(answer) = &status.edges {
+        edges::print(answer);
+    }
     print_workers(&status.workers);
     if let Some(trouble) = &status.unwritable {
         let since = moment::date_and_time(trouble.since_unix);

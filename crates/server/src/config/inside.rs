@@ -49,6 +49,10 @@ pub struct Inside {
     pub listen: Vec<(Transport, SocketAddr)>,
     /// The load balancers before the addresses for TLS among these.
     pub proxy_from: Networks,
+    /// Of an edge: where its home tells it what it decided. Empty: its partners are its own.
+    pub control: Vec<SocketAddr>,
+    /// Of a home: the port at which its edges listen for that.
+    pub control_port: u16,
     /// `None`: the same certificate as outside.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// `None`: the same authorities as outside.
@@ -92,6 +96,7 @@ impl Builder<'_> {
         let (transport, is_comity) =
             hops.as_ref().map_or((Transport::Tls, true), |hops| (hops.transport, hops.is_comity));
         let listen = self.inner_listen(transport, outer);
+        let control = self.inner_control(roles, is_comity, outer, &listen);
         let (peer_names, peer_addresses) = self.peers(hops.as_ref(), &listen);
         let hops = hops.map(|hops| hops.hops).unwrap_or_default();
         let name = self.name(&key::INSIDE_NAME).unwrap_or_else(|| edge.to_owned());
@@ -100,6 +105,8 @@ impl Builder<'_> {
             rules: InsideRules { name, hops, transport, is_comity, peer_names, peer_addresses, assert },
             proxy_from: self.inner_balancers(&listen),
             listen,
+            control,
+            control_port: self.control_port(),
             certificate: self.inner_certificate(),
             roots: self.readable(&key::INSIDE_ROOTS),
         })
@@ -133,8 +140,8 @@ impl Builder<'_> {
             }
         }
         let others = match roles {
-            Roles::Edge => &[&key::INSIDE_EDGES][..],
-            _ => &[&key::INSIDE_NEXT_HOP, &key::INSIDE_ASSERT],
+            Roles::Edge => &[&key::INSIDE_EDGES, &key::INSIDE_CONTROL_PORT][..],
+            _ => &[&key::INSIDE_NEXT_HOP, &key::INSIDE_ASSERT, &key::INSIDE_CONTROL],
         };
         for key in others {
             if let Some(line) = self.raw.line(key) {
@@ -318,6 +325,8 @@ impl fmt::Display for Inside {
         let peers: Vec<String> =
             peer_names.iter().cloned().chain(peer_addresses.iter().map(ToString::to_string)).collect();
         writeln!(formatter, "peers = {peers:?}")?;
+        let control: Vec<String> = self.control.iter().map(SocketAddr::to_string).collect();
+        writeln!(formatter, "control = {control:?}\ncontrol_port = {}", self.control_port)?;
         match &self.certificate {
             Some((chain, key)) => {
                 writeln!(formatter, "chain = {:?}\nkey = {:?}", chain.display().to_string(), key.display().to_string())?

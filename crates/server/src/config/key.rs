@@ -504,6 +504,22 @@ pub static INSIDE_ROOTS: Key = Key {
     example: r#""inside-ca.pem""#,
     doc: "the authorities trusted on the inner side (PEM)",
 };
+pub static INSIDE_CONTROL: Key = Key {
+    section: "inside",
+    name: "control",
+    kind: Kind::Texts,
+    need: Need::Default("[]: its partners are entered on the edge itself"),
+    example: r#"["10.0.0.1:5062"]"#,
+    doc: "addresses of an edge where its home, a Comity, tells it partners, rules and keys",
+};
+pub static INSIDE_CONTROL_PORT: Key = Key {
+    section: "inside",
+    name: "control_port",
+    kind: Kind::Count,
+    need: Need::Default("5062"),
+    example: "5062",
+    doc: "the port of the control addresses of a home's edges",
+};
 pub static INSIDE_ASSERT: Key = Key {
     section: "inside",
     name: "assert",
@@ -555,6 +571,8 @@ pub static ALL: &[&Key] = &[
     &INSIDE_KEY,
     &INSIDE_ROOTS,
     &INSIDE_ASSERT,
+    &INSIDE_CONTROL,
+    &INSIDE_CONTROL_PORT,
     &FEDERATION_ENABLED,
     &FEDERATION_DISCOVERY,
     &FEDERATION_MARK_SOURCE,

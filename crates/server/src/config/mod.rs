@@ -4,6 +4,7 @@
 
 mod discovered;
 mod inside;
+mod inside_control;
 mod key;
 mod listen;
 mod mail;
@@ -227,7 +228,13 @@ impl Config {
     /// Every socket on the network, those that speak no SIP included.
     pub fn sockets(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
         let sides = self.sides().map(|(transport, address, _)| (transport, address));
-        sides.chain(self.listen.metrics.iter().map(|address| (Transport::Tcp, *address)))
+        let control = self.inside.iter().flat_map(|inside| &inside.control);
+        sides.chain(self.listen.metrics.iter().chain(control).map(|address| (Transport::Tcp, *address)))
+    }
+
+    /// Whether this is an edge whose home decides about partners.
+    pub fn is_told(&self) -> bool {
+        self.roles == Roles::Edge && self.inside.as_ref().is_some_and(|inside| !inside.control.is_empty())
     }
 
     /// What the workers need to know of us.

@@ -102,6 +102,11 @@ fn by_us(word: Word, refuser: Refuser, partner: &str) -> Option<Words> {
 /// Our own partner list and switches.
 fn about_policy(word: Word, partner: &str) -> Option<Words> {
     Some(match word {
+        Word::EdgeNotReady => words(
+            Side::Ours,
+            "the edge has its partners from its home, and the home has told it nothing yet",
+            "on the home: comity status shows why it does not reach the edge",
+        ),
         Word::FederationOff => words(
             Side::Ours,
             "federation is switched off here, so nothing passes to or from any partner",

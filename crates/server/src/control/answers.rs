@@ -3,6 +3,7 @@
 mod conference;
 mod diagnosis;
 mod discovered;
+mod edge;
 mod meeting;
 mod partner;
 mod trust;
@@ -21,6 +22,7 @@ pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
     SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
 };
+pub use edge::{EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, ToldAnswer};
 pub use discovered::{DiscoveredAnswer, TierWord};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
@@ -50,6 +52,12 @@ pub struct StatusAnswer {
     /// Absent while the database can be written to.
     pub unwritable: Option<UnwritableAnswer>,
     pub certificate: ServedCertificate,
+    /// Of a home.
+    #[serde(default)]
+    pub edges: Option<EdgesAnswer>,
+    /// Of an edge whose home decides.
+    #[serde(default)]
+    pub told: Option<ToldAnswer>,
     pub workers: Vec<WorkerAnswer>,
 }
 

@@ -10,23 +10,23 @@ use super::answers::ErrorAnswer;
 
 /// A refusal of the control API.
 #[derive(Debug)]
-pub(super) struct ControlError {
+pub(crate) struct ControlError {
     status: StatusCode,
     answer: ErrorAnswer,
 }
 
 impl ControlError {
-    pub(super) fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> ControlError {
+    pub(crate) fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> ControlError {
         ControlError { status, answer: ErrorAnswer { error: error.into(), hint: Some(hint.into()) } }
     }
 
     /// What is asked for does not go with what is there.
-    pub(super) fn conflict(error: impl Into<String>, hint: impl Into<String>) -> ControlError {
+    pub(crate) fn conflict(error: impl Into<String>, hint: impl Into<String>) -> ControlError {
         ControlError::new(StatusCode::CONFLICT, error, hint)
     }
 
     /// What was sent is understood but cannot be done.
-    pub(super) fn unprocessable(error: impl Into<String>, hint: impl Into<String>) -> ControlError {
+    pub(crate) fn unprocessable(error: impl Into<String>, hint: impl Into<String>) -> ControlError {
         ControlError::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
     }
 }
@@ -46,7 +46,7 @@ impl IntoResponse for ControlError {
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> ControlError {
         let status = match &error {
-            StoreError::UserExists(_) | StoreError::PartnerBlocked { .. } | StoreError::PartnerNotBlocked { .. } => {
+            StoreError::OlderRevision { .. } | StoreError::UserExists(_) | StoreError::PartnerBlocked { .. } | StoreError::PartnerNotBlocked { .. } => {
                 StatusCode::CONFLICT
             }
             StoreError::EdgeOfProvider { .. }

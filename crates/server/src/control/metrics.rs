@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use federation::partner::PartnerKind;
 use store::now_unix;
 
-use super::{Control, State as ControlState};
+use super::{Control, Known};
 use crate::metrics::{self, Resources, ServerSnapshot, Snapshot, StoredSnapshot};
 
 pub(super) async fn show(State(control): State<Control>) -> impl IntoResponse {
@@ -16,7 +16,7 @@ pub(super) async fn show(State(control): State<Control>) -> impl IntoResponse {
 impl Control {
     /// The text of all metrics. One moment at a time: an older answer of a worker must never follow a newer one.
     pub(crate) async fn metrics(&self) -> String {
-        let ControlState { config, workers, last_answers, .. } = &*self.0;
+        let Known { config, workers, last_answers, .. } = &*self.0;
         let mut last_answers = last_answers.lock().await;
         let cores = workers.ask(|core, _| (core.load(), core.counts().clone()));
         let (cores, sockets, media, server) =
@@ -27,7 +27,7 @@ impl Control {
     }
 
     async fn server_snapshot(&self) -> ServerSnapshot {
-        let ControlState { store, started, certificate, counts, .. } = &*self.0;
+        let Known { store, started, certificate, counts, .. } = &*self.0;
         let read = store.read(|store| Ok((store.users_count()?, store.partners()?, store.waiting_messages()?))).await;
         let stored = read.map(|(users, partners, messages)| {
             let mut stored = StoredSnapshot { users, messages, ..StoredSnapshot::default() };

@@ -28,30 +28,35 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
+use federation::external_access::ExternalAccess;
 use federation::partner::Partners;
 use rustls_pki_types::UnixTime;
 use serde::de::DeserializeOwned;
-use store::{Store, StoreError, StoreHandle, StoreThread};
+use store::{Rules, Store, StoreError, StoreHandle, StoreThread};
 use tokio::sync::Mutex;
 
 use crate::certificate_service::CertificateState;
 use crate::config::{Config, FederationSwitches};
 use crate::domain_trust;
+use crate::edges::Edges;
+use crate::from_home::HomeWord;
 use crate::metrics::{LastAnswers, ServerCounts};
 use crate::workers::Workers;
-use error::ControlError;
+pub(crate) use error::ControlError;
 pub(crate) use meetings::meetings_of;
 pub use socket::{ControlSocket, SocketError};
 
 /// What the API works on.
 #[derive(Clone)]
-pub struct Control(Arc<State>);
+pub struct Control(Arc<Known>);
 
-struct State {
+struct Known {
     config: Config,
     store: StoreHandle,
     workers: Workers,
@@ -60,6 +65,10 @@ struct State {
     counts: ServerCounts,
     /// Held while the metrics of one moment are gathered.
     last_answers: Mutex<LastAnswers>,
+    /// Of an edge whose home decides.
+    home_word: HomeWord,
+    /// Of a home.
+    edges: Edges,
     /// Held from reading the table until the workers have it, so that an older table never follows a newer one.
     publishing: Mutex<()>,
 }
@@ -73,8 +82,45 @@ impl Control {
         counts: ServerCounts,
     ) -> Control {
         let (last_answers, publishing) = (Mutex::default(), Mutex::new(()));
-        let started = Instant::now();
-        Control(Arc::new(State { config, store, workers, started, certificate, counts, last_answers, publishing }))
+        let (started, home_word, edges) = (Instant::now(), HomeWord::default(), Edges::of(&config));
+        Control(Arc::new(Known {
+            config,
+            store,
+            workers,
+            started,
+            certificate,
+            counts,
+            last_answers,
+            home_word,
+            edges,
+            publishing,
+        }))
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn store(&self) -> &StoreHandle {
+        &self.0.store
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.0.workers
+    }
+
+    pub(crate) fn home_word(&self) -> &HomeWord {
+        &self.0.home_word
+    }
+
+    pub(crate) fn edges(&self) -> &Edges {
+        &self.0.edges
+    }
+
+    /// The rules of federation that hold: the configuration's, or what the home said; `None`: it has said nothing yet.
+    async fn switches(&self) -> Result<Option<FederationSwitches>, StoreError> {
+        let terms = FederationTerms::of(&self.0.config);
+        self.0.store.read(move |store| terms.in_force(store)).await
     }
 
     fn router(self) -> Router {
@@ -84,20 +130,9 @@ impl Control {
             .route("/api/users", get(users::list).post(users::add))
             .route("/api/users/{aor}", axum::routing::delete(users::remove))
             .route("/api/users/{aor}/password", put(users::set_password))
-            .route("/api/partners", get(partners::list))
-            .route(
-                "/api/partners/{domain}",
-                get(partners::show).put(partners::put).patch(partners::edit).delete(partners::remove),
-            )
+            .merge(self.clone().decided())
             .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
-            .route("/api/partners/{domain}/trust", put(partners::trust::put))
             .route("/api/discovered", get(discovered::list))
-            .route("/api/providers", get(providers::list))
-            .route("/api/providers/{name}", put(providers::put).delete(providers::remove))
-            .route("/api/policies", get(policies::list))
-            .route("/api/policies/{name}", put(policies::put).delete(policies::remove))
-            .route("/api/groups", get(policies::groups))
-            .route("/api/groups/{group}", put(policies::put_group))
             .route("/api/users/{aor}/access", get(policies::show_user).patch(policies::edit_user))
             .route("/api/users/{aor}/allows/{who}", put(policies::allow).delete(policies::unallow))
             .route("/api/meetings", get(meetings::list).post(meetings::create))
@@ -118,9 +153,27 @@ impl Control {
             .with_state(self)
     }
 
+    /// What the home of an edge decides for it.
+    fn decided(self) -> Router<Control> {
+        Router::new()
+            .route("/api/partners", get(partners::list))
+            .route(
+                "/api/partners/{domain}",
+                get(partners::show).put(partners::put).patch(partners::edit).delete(partners::remove),
+            )
+            .route("/api/partners/{domain}/trust", put(partners::trust::put))
+            .route("/api/providers", get(providers::list))
+            .route("/api/providers/{name}", put(providers::put).delete(providers::remove))
+            .route("/api/policies", get(policies::list))
+            .route("/api/policies/{name}", put(policies::put).delete(policies::remove))
+            .route("/api/groups", get(policies::groups))
+            .route("/api/groups/{group}", put(policies::put_group))
+            .route_layer(middleware::from_fn_with_state(self, decided_here))
+    }
+
     /// Gives the workers the table of partners as it is stored.
     pub(crate) async fn publish_partners(&self) -> Result<(), StoreError> {
-        let State { config, store, workers, publishing, certificate, .. } = &*self.0;
+        let Known { config, store, workers, publishing, certificate, .. } = &*self.0;
         let roots = certificate.roots();
         let _one_at_a_time = publishing.lock().await;
         let terms = FederationTerms::of(config);
@@ -128,6 +181,7 @@ impl Control {
         let (partners, authorities) = store.read(read).await?;
         domain_trust::enforce(&roots, &authorities);
         workers.publish(partners.with_revoked(roots.revocations().revoked(UnixTime::now())));
+        self.0.edges.changed();
         Ok(())
     }
 }
@@ -136,23 +190,48 @@ impl Control {
 pub(crate) struct FederationTerms {
     switches: FederationSwitches,
     domains: Vec<String>,
+    /// The home says it.
+    is_told: bool,
 }
 
 impl FederationTerms {
     pub(crate) fn of(config: &Config) -> FederationTerms {
-        FederationTerms { switches: config.federation, domains: config.domains.clone() }
+        let is_told = config.is_told();
+        FederationTerms { switches: config.federation, domains: config.domains.clone(), is_told }
+    }
+
+    /// `None`: it is for the home to say, which has said nothing yet.
+    fn in_force(&self, store: &Store) -> Result<Option<FederationSwitches>, StoreError> {
+        if !self.is_told {
+            return Ok(Some(self.switches));
+        }
+        let of = |rules: Rules| FederationSwitches {
+            enabled: rules.federation,
+            discovery: rules.discovery,
+            mark_source_verifiable: rules.mark_source_verifiable,
+            diagnostics_to_partners: rules.diagnostics_to_partners,
+            // Lists are fetched from here.
+            ..self.switches
+        };
+        Ok(store.told()?.map(|told| of(told.rules)))
+    }
+
+    /// About users, an edge leaves all to its home.
+    fn access(&self, store: &Store) -> Result<ExternalAccess, StoreError> {
+        if self.is_told { Ok(ExternalAccess::for_home()) } else { store.external_access() }
     }
 }
 
 /// The table of partners as the workers use it.
 pub(crate) fn partners_of(store: &Store, terms: &FederationTerms) -> Result<Partners, StoreError> {
-    let FederationSwitches { enabled, discovery, mark_source_verifiable, diagnostics_to_partners, .. } = terms.switches;
+    let Some(switches) = terms.in_force(store)? else { return Ok(Partners::awaited()) };
+    let FederationSwitches { enabled, discovery, mark_source_verifiable, diagnostics_to_partners, .. } = switches;
     let list = store.partners()?.into_iter().map(|stored| stored.partner).collect();
     let providers = store.providers()?.into_iter().map(|stored| stored.provider).collect();
     Ok(Partners::new(list, enabled, discovery)
         .with_trust(domain_trust::read(store)?)
         .with_providers(providers, &terms.domains)
-        .with_access(store.external_access()?)
+        .with_access(terms.access(store)?)
         .with_source_marked(mark_source_verifiable)
         .with_diagnostics(diagnostics_to_partners))
 }
@@ -169,6 +248,15 @@ pub fn direct(config: Config) -> Result<tokio::io::DuplexStream, StoreError> {
     let store = StoreThread::start(&path)?.handle();
     let control = Control::new(config, store, Workers::default(), CertificateState::default(), ServerCounts::default());
     Ok(socket::serve_one(control.router()))
+}
+
+/// Lets pass what only reads, and on an edge that has its partners from its home nothing else.
+async fn decided_here(State(control): State<Control>, request: Request, next: Next) -> Response {
+    if request.method() == Method::GET || !control.0.config.is_told() {
+        return next.run(request).await;
+    }
+    let error = "this edge has its partners, providers and policies from its home";
+    ControlError::conflict(error, "run the command there; the home tells its edges at once").into_response()
 }
 
 async fn no_such_path(uri: Uri) -> ControlError {

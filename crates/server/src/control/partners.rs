@@ -40,7 +40,7 @@ pub(super) async fn show(
     let standing = table.standing(&domain);
     let decided_by = standing.entry().filter(|entry| entry.domain != domain).and_then(|entry| of(&entry.domain));
     let query = DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN) };
-    let switches = control.0.config.federation;
+    let switches = control.switches().await?;
     let trust = trust::of(&control, &domain).await?;
     let gathered = detail::gather(&control, domain.clone(), entry).await;
     let deciding = decided_by.as_ref().or(gathered.0.entry.as_ref());
@@ -188,7 +188,10 @@ async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {
 }
 
 /// What an entry, or its absence, means for a domain.
-pub(super) fn meaning(entry: Option<&PartnerAnswer>, switches: FederationSwitches) -> String {
+pub(super) fn meaning(entry: Option<&PartnerAnswer>, switches: Option<FederationSwitches>) -> String {
+    let Some(switches) = switches else {
+        return "unknown: the home has told this edge nothing yet, and nothing passes".to_owned();
+    };
     const FOUND_BY_DNS: &str = "its edge is found by DNS (SRV), and its certificate has to name the domain or an edge \
         directly below it";
     let meaning = match entry {

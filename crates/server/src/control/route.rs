@@ -38,7 +38,7 @@ pub(super) async fn show(
 ) -> Result<Json<RouteAnswer>, ControlError> {
     let domain = sip_domain(&domain)?;
     let is_ours = control.0.config.domains.contains(&domain);
-    let switches = control.0.config.federation;
+    let switches = control.switches().await?;
     let terms = FederationTerms::of(&control.0.config);
     let wanted = domain.clone();
     let read = move |store: &store::Store| {

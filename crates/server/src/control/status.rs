@@ -4,15 +4,17 @@ use axum::Json;
 use axum::extract::State;
 use signaling::CoreStatus;
 use sip::Transport;
-use store::{Store, now_unix};
+use store::{Store, Told, now_unix};
 
-use super::answers::{CallsAnswer, ListenerAnswer, MessagesAnswer, StatusAnswer, UnwritableAnswer, WorkerAnswer};
+use super::answers::{
+    CallsAnswer, EdgesAnswer, ListenerAnswer, MessagesAnswer, StatusAnswer, ToldAnswer, UnwritableAnswer, WorkerAnswer,
+};
 use super::error::ControlError;
-use super::{Control, State as ControlState};
+use super::{Control, Known};
 use crate::config::Config;
 
 pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAnswer>, ControlError> {
-    let ControlState { config, store, workers, started, certificate, .. } = &*control.0;
+    let Known { config, store, workers, started, certificate, .. } = &*control.0;
     let a_day_ago = (now_unix().unsigned_abs() - DAY_SECS) * 1000;
     let facts = move |store: &Store| {
         let ended = store.calls_ended_since(a_day_ago)?;
@@ -20,6 +22,7 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
     };
     let (users, partners, messages, ended_last_day) = store.read(facts).await?;
     let (cores, sockets) = tokio::join!(workers.ask(|core, _| core.status()), workers.counters());
+    let switches = control.switches().await?;
     let registrations = cores.iter().map(|core: &CoreStatus| core.bindings as u64).sum();
     Ok(Json(StatusAnswer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -27,8 +30,8 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
         domains: config.domains.clone(),
         edge: config.edge.clone(),
         listeners: listeners(config),
-        federation: config.federation.enabled,
-        discovery: config.federation.discovery,
+        federation: switches.is_some_and(|switches| switches.enabled),
+        discovery: switches.is_some_and(|switches| switches.discovery),
         users,
         partners: partners as u64,
         registrations,
@@ -45,7 +48,30 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
         },
         unwritable: store.unwritable().map(|found| UnwritableAnswer { since_unix: found.since_unix, why: found.why }),
         certificate: certificate.get(),
+        edges: edges(&control).await?,
+        told: told(&control).await?,
         workers: (0..config.workers).map(|worker| worker_answer(worker, &cores, &sockets)).collect(),
+    }))
+}
+
+async fn edges(control: &Control) -> Result<Option<EdgesAnswer>, ControlError> {
+    let edges = control.edges().states();
+    if edges.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(EdgesAnswer { revision: control.store().read(Store::revision).await?, edges }))
+}
+
+async fn told(control: &Control) -> Result<Option<ToldAnswer>, ControlError> {
+    if !control.config().is_told() {
+        return Ok(None);
+    }
+    let heard_unix = control.home_word().heard_unix();
+    Ok(Some(match control.store().read(Store::told).await? {
+        Some(Told { revision, home, at_unix, .. }) => {
+            ToldAnswer { revision: Some(revision), home: Some(home), told_unix: Some(at_unix), heard_unix }
+        }
+        None => ToldAnswer { revision: None, home: None, told_unix: None, heard_unix },
     }))
 }
 

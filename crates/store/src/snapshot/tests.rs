@@ -14,7 +14,8 @@ fn store() -> (tempfile::TempDir, Store) {
 fn home() -> (tempfile::TempDir, Store) {
     let (folder, store) = store();
     let discovered = DiscoveredTerms { rate: 7, ..DiscoveredTerms::default() };
-    let rules = Rules { federation: true, discovery: true, mark_source_verifiable: false, discovered };
+    let (federation, discovery, mark_source_verifiable, diagnostics_to_partners) = (true, true, false, true);
+    let rules = Rules { federation, discovery, mark_source_verifiable, diagnostics_to_partners, discovered };
     store.note_rules(&rules).unwrap();
     store.pool_secret([9; 32]).unwrap();
     let bank = Partner {

@@ -132,7 +132,7 @@ fn revocation(roots: &Roots, fingerprint: &Fingerprint) -> Option<String> {
 }
 
 /// Adds the last words.
-pub(super) fn conclude(mut detail: PartnerDetail, switches: FederationSwitches) -> PartnerDetail {
+pub(super) fn conclude(mut detail: PartnerDetail, switches: Option<FederationSwitches>) -> PartnerDetail {
     let up: Vec<String> = detail
         .links
         .iter()
@@ -142,9 +142,10 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: FederationSwitches) 
     detail.ways.retain(|way| up.contains(&way.target));
     let domain = &detail.domain;
     let word = match detail.decided_by.as_ref().or(detail.entry.as_ref()) {
-        _ if !switches.enabled => Some(Word::FederationOff),
+        _ if switches.is_none() => Some(Word::EdgeNotReady),
+        _ if !switches.is_some_and(|switches| switches.enabled) => Some(Word::FederationOff),
         Some(PartnerAnswer { kind: PartnerWord::Blocked, .. }) => Some(Word::DomainBlocked),
-        None if !switches.discovery => Some(Word::DomainNotAllowed),
+        None if !switches.is_some_and(|switches| switches.discovery) => Some(Word::DomainNotAllowed),
         _ => None,
     };
     detail.advice = match (word, told(&detail.decisions, domain)) {
@@ -299,7 +300,7 @@ mod tests {
     }
 
     fn side(decisions: Vec<(Direction, Outcome)>) -> Side {
-        conclude(detail(decisions), ON).advice.side
+        conclude(detail(decisions), Some(ON)).advice.side
     }
 
     #[test]
@@ -321,7 +322,7 @@ mod tests {
         };
         let admitted = (Direction::Inbound, Outcome::Admitted { origin, rung: None });
         let unreachable = (Direction::Outbound, refused("partner-unreachable"));
-        let advice = conclude(detail(vec![admitted.clone(), unreachable]), ON).advice;
+        let advice = conclude(detail(vec![admitted.clone(), unreachable]), Some(ON)).advice;
         assert_eq!(advice.side, Side::Network);
         assert!(
             advice.verdict.ends_with("could be reached; what fabrikam.example sends to us is admitted"),
@@ -334,7 +335,7 @@ mod tests {
     fn what_concerns_one_user_does_not_concern_the_partner() {
         let unknown = || (Direction::Outbound, answered(404, Some("user-unknown")));
         assert_eq!(
-            conclude(detail(vec![unknown()]), ON).advice.verdict,
+            conclude(detail(vec![unknown()]), Some(ON)).advice.verdict,
             "nothing has passed between fabrikam.example and us lately"
         );
         assert_eq!(
@@ -347,7 +348,7 @@ mod tests {
     fn our_own_rules_and_a_server_that_fails_come_before_what_went_well() {
         let went_well = || vec![(Direction::Outbound, answered(200, None))];
         let off = FederationSwitches { discovery: false, ..ON };
-        assert_eq!(conclude(detail(went_well()), off).advice.side, Side::Ours);
+        assert_eq!(conclude(detail(went_well()), Some(off)).advice.side, Side::Ours);
         let mut troubled = detail(went_well());
         troubled.troubles.push(TroubleAnswer {
             worker: 0,
@@ -356,6 +357,6 @@ mod tests {
             reason: "refused".into(),
             avoided_secs: 1,
         });
-        assert_eq!(conclude(troubled, ON).advice.side, Side::Partner);
+        assert_eq!(conclude(troubled, Some(ON)).advice.side, Side::Partner);
     }
 }

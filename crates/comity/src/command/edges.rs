@@ -1,0 +1,53 @@
+//! What `comity status` says of a home's edges, and of an edge's home.
+
+use server::control::answers::{EdgeAnswer, EdgesAnswer, ToldAnswer};
+use server::moment;
+use store::Revision;
+
+use crate::table::Columns;
+
+/// The edges of a home, and what is wrong with each.
+pub fn print(answer: &EdgesAnswer) {
+    let mut table = Columns::new(&["EDGE", "KNOWS", "REACHED", ""]);
+    for edge in &answer.edges {
+        let reached = edge.succeeded_unix.map_or_else(|| "never".to_owned(), moment::date_and_time);
+        table.row([edge.edge.clone(), knows(edge, &answer.revision), reached, stands(edge, &answer.revision).to_owned()]);
+    }
+    table.print();
+    println!();
+    for edge in &answer.edges {
+        if let Some(failure) = &edge.failed {
+            println!("warning: {} cannot be told since {}:", edge.edge, moment::date_and_time(failure.since_unix));
+            println!("{}\n", failure.why);
+        }
+    }
+}
+
+fn knows(edge: &EdgeAnswer, home: &Revision) -> String {
+    match &edge.revision {
+        Some(revision) => format!("revision {} of {}", revision.number, home.number),
+        None => "not known".to_owned(),
+    }
+}
+
+fn stands(edge: &EdgeAnswer, home: &Revision) -> &'static str {
+    match edge.failed {
+        Some(_) => "out of reach",
+        None if edge.is_current(home) => "current",
+        None => "being told",
+    }
+}
+
+/// What an edge goes by, as rows of facts.
+pub fn told(answer: &ToldAnswer) -> Vec<(&'static str, String)> {
+    let heard = match answer.heard_unix {
+        Some(at) => format!("the home was here last at {}", moment::date_and_time(at)),
+        None => "the home was not here since the start".to_owned(),
+    };
+    let (Some(revision), Some(at_unix)) = (&answer.revision, answer.told_unix) else {
+        return vec![("home", "has told this edge nothing yet: partners get 503 edge-not-ready".to_owned()), ("", heard)];
+    };
+    let home = answer.home.as_deref().unwrap_or_default();
+    let told = format!("{home} told revision {} at {}", revision.number, moment::date_and_time(at_unix));
+    vec![("home", told), ("", heard)]
+}

@@ -1,0 +1,158 @@
+//! What a home decides reaches its edge, stays there while the home is away, and comes from nobody else.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod apart;
+mod partner;
+mod phone;
+mod place;
+mod served;
+
+use std::io::{Read, Write};
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use apart::Apart;
+use place::Authority;
+use sip::{HeaderName, Message};
+
+fn status_and_word(response: &Message) -> (u16, String) {
+    let warning = response.header_text(HeaderName::Warning).unwrap_or_default();
+    (response.status().unwrap(), warning.rsplit('"').nth(1).unwrap_or_default().to_owned())
+}
+
+#[test]
+fn what_is_decided_at_home_holds_at_the_edge_at_once_and_while_the_home_is_away() {
+    let mut apart = Apart::new("edge.corp.example");
+    apart.edge.start();
+    let early = apart.message("fabrikam.example");
+    assert_eq!(status_and_word(&early), (503, "edge-not-ready".to_owned()));
+    assert_eq!(early.header_text(HeaderName::RetryAfter).unwrap(), "30");
+    assert_eq!(apart.edge.status()["told"]["revision"], serde_json::Value::Null);
+
+    apart.home.start();
+    let is_current = |apart: &Apart| {
+        let answer = &apart.home.status()["edges"];
+        answer["edges"][0]["revision"] == answer["revision"] && answer["edges"][0]["failed"].is_null()
+    };
+    apart.home.wait_until("the edge is current", |_| is_current(&apart));
+    apart.home.run(&["partner", "add", "fabrikam.example", "--comment", "the bank"]).ok();
+    let added = Instant::now();
+    while apart.edge.partners() != ["fabrikam.example"] {
+        assert!(added.elapsed() < Duration::from_secs(1), "{}\n{}", apart.edge.log(), apart.home.log());
+    }
+    let shown = apart.edge.run(&["partner", "show", "fabrikam.example", "--json"]).ok().json();
+    assert_eq!(shown["entry"]["comment"], "the bank");
+    let passed = apart.message("fabrikam.example");
+    assert_ne!(status_and_word(&passed).0, 503, "{}", apart.edge.log());
+    assert_eq!(status_and_word(&apart.message("litware.example")), (403, "domain-not-allowed".to_owned()));
+
+    for command in [&["add", "own.example"][..], &["remove", "fabrikam.example"], &["block", "fabrikam.example"]] {
+        apart.edge.run(&[&["partner"], command].concat()).fails(&[
+            "error: this edge has its partners, providers and policies from its home",
+            "next: run the command there; the home tells its edges at once",
+        ]);
+    }
+
+    let told = apart.edge.status()["told"].clone();
+    assert_eq!(told["home"], "home.corp.example");
+    apart.home.kill();
+    apart.edge.kill();
+    apart.edge.start();
+    assert_eq!(apart.edge.status()["told"]["revision"], told["revision"]);
+    assert_eq!(apart.edge.partners(), ["fabrikam.example"]);
+    assert_eq!(status_and_word(&apart.message("fabrikam.example")), (504, "inside-unreachable".to_owned()));
+    assert!(apart.edge.log().contains("partners and rules are those that the home told last"), "{}", apart.edge.log());
+
+    // What was decided while the edge was away is told when it is back.
+    apart.edge.kill();
+    apart.home.start();
+    apart.home.run(&["partner", "remove", "fabrikam.example"]).ok();
+    apart.home.run(&["partner", "block", "fabrikam.example"]).ok();
+    apart.home.wait_until("it is missed", |home| home.log().contains("an edge cannot be told"));
+    apart.edge.start();
+    apart.home.wait_until("the edge is current again", |_| is_current(&apart));
+    assert_eq!(status_and_word(&apart.message("fabrikam.example")), (403, "domain-blocked".to_owned()));
+    assert_eq!(apart.home.log().matches("an edge cannot be told").count(), 1, "{}", apart.home.log());
+    assert!(apart.home.log().contains("the edge is reached again, and current"), "{}", apart.home.log());
+}
+
+/// One request at the control address of the edge; status and body. The certificate has this name, if there is one.
+fn asked(apart: &Apart, shown: Option<(&Authority, &str)>, request: &str, body: &str) -> (u16, String) {
+    let identity = shown.map(|(authority, name)| partner::identity(apart.home.place.path(), authority, &[name]));
+    let mut stream = partner::connect(Ipv4Addr::new(127, 0, 81, 3), apart.control, identity.as_ref());
+    let length = body.len();
+    let head = format!("{request} HTTP/1.1\r\nhost: edge\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    // Some end without a goodbye of TLS.
+    let _ = stream.read_to_string(&mut answer);
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no answer: {answer}")), answer)
+}
+
+#[test]
+fn the_control_address_is_for_the_home_alone_and_takes_nothing_old() {
+    let mut apart = Apart::new("edge.corp.example");
+    apart.edge.start();
+    let (ours, theirs) = (&apart.authority, Authority::new());
+    for (who, shown, why) in [
+        ("nobody", None, "no certificate was shown"),
+        ("another name", Some((ours, "phone.corp.example")), "expected one of home.corp.example"),
+        ("another authority", Some((&theirs, "home.corp.example")), "is not accepted"),
+    ] {
+        let (status, answer) = asked(&apart, shown, "GET /edge", "");
+        assert_eq!(status, 403, "{who}: {answer}");
+        assert!(answer.contains(why), "{who}: {answer}");
+    }
+    assert!(apart.edge.log().contains("somebody who is not the home was refused"), "{}", apart.edge.log());
+
+    let home = Some((ours, "home.corp.example"));
+    assert_eq!(asked(&apart, home, "GET /edge", "").0, 200);
+    for path in ["/api/status", "/api/partners", "/metrics", "/edge/snapshot"] {
+        assert_eq!(asked(&apart, home, &format!("GET {path}"), "").0, 404, "{path}");
+    }
+    let snapshot = |epoch: &str, number: u64, domain: &str| {
+        serde_json::json!({
+            "revision": { "epoch": epoch, "number": number },
+            "rules": {
+                "federation": true, "discovery": false, "mark_source_verifiable": true,
+                "discovered": {
+                    "rate": 20, "suspect_rate": 1, "users_max": 1000, "hide_users": true, "look_alikes": "flag",
+                },
+            },
+            "pool_secret": "07".repeat(32),
+            "partners": [{ "added_unix": 1, "partner": {
+                "domain": domain, "kind": "AllowedDomain", "comment": "", "monitored": false,
+                "verification": "always-verifiable", "modalities": ["messages"],
+            }}],
+            "providers": [],
+            "trust": {},
+        })
+        .to_string()
+    };
+    let put = |body: String| asked(&apart, home, "PUT /edge/snapshot", &body);
+    assert_eq!(put(snapshot("a", 7, "seven.example")).0, 200);
+    assert_eq!(apart.edge.partners(), ["seven.example"]);
+    let (status, answer) = put(snapshot("a", 6, "six.example"));
+    assert_eq!(status, 409, "{answer}");
+    assert!(answer.contains("revision 6 is older than revision 7"), "{answer}");
+    assert_eq!(put("{}".to_owned()).0, 422);
+    assert_eq!(apart.edge.partners(), ["seven.example"]);
+    assert_eq!(put(snapshot("b", 1, "other.example")).0, 200);
+    assert_eq!(apart.edge.partners(), ["other.example"]);
+    assert!(apart.edge.log().contains("from another database than before"), "{}", apart.edge.log());
+}
+
+#[test]
+fn a_home_tells_nothing_to_an_edge_of_another_name() {
+    let mut apart = Apart::new("impostor.corp.example");
+    apart.edge.start();
+    apart.home.start();
+    apart.home.wait_until("it is refused", |home| !home.status()["edges"]["edges"][0]["failed"].is_null());
+    let failed = apart.home.status()["edges"]["edges"][0]["failed"]["why"].as_str().unwrap().to_owned();
+    assert!(failed.contains("expected one of edge.corp.example"), "{failed}");
+    let text = apart.home.run(&["status"]).ok().stdout;
+    assert!(text.contains("out of reach") && text.contains(&failed), "{text}");
+    assert_eq!(apart.edge.status()["told"]["revision"], serde_json::Value::Null);
+}

@@ -1,0 +1,62 @@
+//! What a home and its edges have between them beside SIP, put together: the home calls, the edges listen.
+
+use store::{Rules, Store, StoreError, Told};
+
+use crate::assemble::{Start, StartError};
+use crate::config::{Config, Roles};
+use crate::control::Control;
+use crate::edges::{Caller, EdgeTasks, Way};
+use crate::from_home::{HomeListeners, Inner, log_what_is_known};
+
+/// One of both at most has anything to do. Ends when it is dropped.
+#[derive(Default)]
+pub(crate) struct Between {
+    _listeners: HomeListeners,
+    _tasks: EdgeTasks,
+}
+
+impl Between {
+    /// # Errors
+    /// Where an edge cannot listen for its home.
+    pub(crate) async fn open(config: &Config, start: &Start, control: &Control) -> Result<Between, StartError> {
+        let (identity, Some(tls), resolver) = start.inner() else { return Ok(Between::default()) };
+        let Some(inside) = &config.inside else { return Ok(Between::default()) };
+        let inner = Inner { identity: identity.clone(), roots: tls.roots.clone() };
+        let way = Way {
+            port: inside.control_port,
+            rules: inside.rules.clone(),
+            tls: tls.clone(),
+            resolver: resolver.clone(),
+        };
+        let caller = Caller { way, store: control.store().clone(), edges: control.edges().clone() };
+        Ok(Between {
+            _listeners: HomeListeners::open(config, inner, control).await?,
+            _tasks: EdgeTasks::start(&caller),
+        })
+    }
+}
+
+/// Before anything is served: a home notes what its configuration says and has a secret for its edges; of an edge, what it
+/// was told last.
+pub(crate) fn prepare(store: &Store, config: &Config) -> Result<Option<Told>, StoreError> {
+    if config.roles == Roles::Home {
+        store.note_rules(&rules(config))?;
+        store.pool_secret(rand::random())?;
+    }
+    if !config.is_told() {
+        return Ok(None);
+    }
+    log_what_is_known(store)?;
+    store.told()
+}
+
+/// What edges go by of a home's configuration.
+fn rules(config: &Config) -> Rules {
+    Rules {
+        federation: config.federation.enabled,
+        discovery: config.federation.discovery,
+        mark_source_verifiable: config.federation.mark_source_verifiable,
+        diagnostics_to_partners: config.federation.diagnostics_to_partners,
+        discovered: config.discovered,
+    }
+}

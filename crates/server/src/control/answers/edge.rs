@@ -1,0 +1,68 @@
+//! Between a home and its edges, and what `status` says of that.
+
+use serde::{Deserialize, Serialize};
+use store::Revision;
+
+/// What an edge answers its home: `GET /edge` at its control address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EdgeReport {
+    /// Of the program.
+    pub version: String,
+    /// As partners know it.
+    pub edge: String,
+    /// Absent: no home has told it anything yet.
+    pub revision: Option<Revision>,
+}
+
+/// What a home knows of one of its edges.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EdgeAnswer {
+    /// As the home calls it.
+    pub edge: String,
+    /// What it was last known to know.
+    pub revision: Option<Revision>,
+    /// When it was last reached, and current.
+    pub succeeded_unix: Option<i64>,
+    /// Since then it could not be told.
+    pub failed: Option<EdgeFailure>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EdgeFailure {
+    pub since_unix: i64,
+    /// The last time that it was tried.
+    pub at_unix: i64,
+    pub why: String,
+}
+
+impl EdgeAnswer {
+    pub(crate) fn unknown(edge: &str) -> EdgeAnswer {
+        EdgeAnswer { edge: edge.to_owned(), revision: None, succeeded_unix: None, failed: None }
+    }
+
+    /// Whether it knows what is decided at home.
+    pub fn is_current(&self, home: &Revision) -> bool {
+        self.failed.is_none() && self.revision.as_ref() == Some(home)
+    }
+}
+
+/// A home and its edges.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EdgesAnswer {
+    /// What is decided here.
+    pub revision: Revision,
+    pub edges: Vec<EdgeAnswer>,
+}
+
+/// What an edge goes by.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ToldAnswer {
+    /// Absent: the home has told it nothing yet.
+    pub revision: Option<Revision>,
+    /// The name of its certificate.
+    pub home: Option<String>,
+    /// When it was told.
+    pub told_unix: Option<i64>,
+    /// When the home was here last, since the start.
+    pub heard_unix: Option<i64>,
+}

@@ -1,0 +1,116 @@
+//! A connection from a home to the control address of one edge: TLS in which the edge shows that it has the name by which
+//! the configuration calls it, and JSON over HTTP.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use federation::inside::Inside;
+use federation::verification::Role;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use net::{InsideTls, Resolver};
+use rustls_pki_types::{ServerName, UnixTime};
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::control::answers::ErrorAnswer;
+
+/// How edges are reached.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) port: u16,
+    pub(crate) rules: Inside,
+    pub(crate) tls: InsideTls,
+    pub(crate) resolver: Resolver,
+}
+
+pub(super) struct Line {
+    edge: String,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Line {
+    /// To the first of the edge's addresses that accepts.
+    ///
+    /// # Errors
+    /// In words for the operator, as all of this.
+    pub(super) async fn open(way: &Way, edge: &str) -> Result<Line, String> {
+        let stream = timeout(OPEN_TIME, connect(way, edge)).await;
+        let stream = stream.unwrap_or_else(|_| Err(format!("no connection within {} s", OPEN_TIME.as_secs())))?;
+        let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let certificate = certificates::facts(shown, &way.tls.roots, UnixTime::now());
+        let one = Inside { peer_names: vec![edge.to_owned()], ..way.rules.clone() };
+        one.check_certificate(&certificate, Role::Server).map_err(|refusal| refusal.reason)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        tokio::spawn(connection);
+        Ok(Line { edge: edge.to_owned(), sender })
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, String> {
+        self.ask(Method::GET, path, Vec::new()).await
+    }
+
+    pub(super) async fn put<T: DeserializeOwned>(&mut self, path: &str, json: Vec<u8>) -> Result<T, String> {
+        self.ask(Method::PUT, path, json).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Vec<u8>) -> Result<T, String> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", &self.edge)
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(broken)?;
+        let response = self.sender.send_request(request).await.map_err(broken)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(broken)?.to_bytes();
+        if !status.is_success() {
+            return Err(match serde_json::from_slice(&body) {
+                Ok(ErrorAnswer { error, hint: Some(hint) }) => format!("the edge refuses ({status}): {error}; {hint}"),
+                Ok(ErrorAnswer { error, hint: None }) => format!("the edge refuses ({status}): {error}"),
+                Err(_) => format!("the edge answers {status}"),
+            });
+        }
+        serde_json::from_slice(&body).map_err(|error| format!("the edge's answer is not understood: {error}"))
+    }
+}
+
+async fn connect(way: &Way, edge: &str) -> Result<TlsStream<TcpStream>, String> {
+    let name = ServerName::try_from(edge.to_owned()).map_err(|_| format!("{edge} is no name to ask a server for"))?;
+    let addresses = way.resolver.addresses(edge).await?;
+    let mut failures = Vec::new();
+    for address in addresses.into_iter().take(ADDRESSES_MAX) {
+        let address = SocketAddr::new(address, way.port);
+        match timeout(CONNECT_TIME, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let shaken = TlsConnector::from(way.tls.client.clone()).connect(name, stream).await;
+                return shaken.map_err(|error| format!("the TLS handshake with {address} failed: {error}"));
+            }
+            Ok(Err(error)) => failures.push(format!("{address}: {error}")),
+            Err(_) => failures.push(format!("{address}: no answer within {} s", CONNECT_TIME.as_secs())),
+        }
+    }
+    Err(match failures.as_slice() {
+        [] => format!("{edge} has no address"),
+        failures => {
+            format!("{}; is [inside] control set there, and open from here?", failures.join(", "))
+        }
+    })
+}
+
+fn broken(error: impl std::fmt::Display) -> String {
+    format!("the conversation with the edge broke: {error}")
+}
+
+/// For all addresses, and the handshake.
+const OPEN_TIME: Duration = Duration::from_secs(10);
+const CONNECT_TIME: Duration = Duration::from_secs(3);
+const ADDRESSES_MAX: usize = 4;
+const ANSWER_BYTES_MAX: usize = 4 << 20;

@@ -1,0 +1,100 @@
+//! The edges of a home: each is told what the home decided, from the inside outwards, as soon as it changes and whenever an
+//! edge turns out to know something else. What is known of each is shown by `comity status`.
+
+mod line;
+mod task;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use store::{Revision, now_unix};
+use tokio::sync::watch;
+
+use crate::config::{Config, Roles};
+use crate::control::answers::{EdgeAnswer, EdgeFailure};
+pub(crate) use line::Way;
+pub(crate) use task::{Caller, EdgeTasks};
+
+/// What is known of every edge. Cheap to clone; without a home there are none.
+#[derive(Clone)]
+pub(crate) struct Edges {
+    states: Arc<Mutex<Vec<EdgeAnswer>>>,
+    /// Something changed that edges are to know.
+    changed: watch::Sender<()>,
+}
+
+impl Edges {
+    pub(crate) fn of(config: &Config) -> Edges {
+        let hops = config.inside.iter().filter(|_| config.roles == Roles::Home).flat_map(|inside| &inside.rules.hops);
+        let mut states: Vec<EdgeAnswer> = Vec::new();
+        for hop in hops {
+            if !states.iter().any(|state| state.edge == hop.host) {
+                states.push(EdgeAnswer::unknown(&hop.host));
+            }
+        }
+        Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0 }
+    }
+
+    pub(crate) fn states(&self) -> Vec<EdgeAnswer> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.states().into_iter().map(|state| state.edge).collect()
+    }
+
+    /// Tells them at once.
+    pub(crate) fn changed(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// What came of speaking to one of them; the log says when that turns.
+    fn note(&self, edge: &str, outcome: Result<Revision, String>) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = states.iter_mut().find(|state| state.edge == edge) else { return };
+        match outcome {
+            Ok(revision) => {
+                if let Some(failed) = state.failed.take() {
+                    let away = crate::moment::duration((now_unix() - failed.since_unix).max(0).unsigned_abs());
+                    tracing::info!(edge, away, %revision, "the edge is reached again, and current");
+                }
+                state.succeeded_unix = Some(now_unix());
+                state.revision = Some(revision);
+            }
+            Err(why) => {
+                let since_unix = state.failed.as_ref().map_or_else(now_unix, |failed| failed.since_unix);
+                if state.failed.is_none() {
+                    tracing::warn!(edge, why, "an edge cannot be told; it goes on with what it knows");
+                }
+                state.failed = Some(EdgeFailure { since_unix, at_unix: now_unix(), why });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edges() -> Edges {
+        let states = vec![EdgeAnswer::unknown("edge.corp.example")];
+        Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0 }
+    }
+
+    #[test]
+    fn a_failure_lasts_until_the_edge_was_told_and_keeps_when_it_began() {
+        let (edges, revision) = (edges(), Revision { epoch: "00".repeat(16), number: 7 });
+        edges.note("edge.corp.example", Err("refused".to_owned()));
+        let first = edges.states()[0].failed.clone().unwrap();
+        edges.note("edge.corp.example", Err("silent".to_owned()));
+        let second = edges.states()[0].failed.clone().unwrap();
+        assert_eq!((second.since_unix, second.why.as_str()), (first.since_unix, "silent"));
+        assert!(!edges.states()[0].is_current(&revision));
+        edges.note("edge.corp.example", Ok(revision.clone()));
+        let state = &edges.states()[0];
+        assert!(state.failed.is_none() && state.succeeded_unix.is_some() && state.is_current(&revision));
+        assert!(!state.is_current(&Revision { number: 8, ..revision.clone() }));
+        edges.note("edge.corp.example", Err("gone".to_owned()));
+        assert_eq!(edges.states()[0].revision, Some(revision), "what it knew it still knows");
+        edges.note("nobody.example", Err("gone".to_owned()));
+    }
+}

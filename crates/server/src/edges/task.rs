@@ -1,0 +1,112 @@
+//! One task an edge: asks what it knows, tells it what it does not, and comes again.
+
+use std::time::Duration;
+
+use store::{Revision, Store, StoreError, StoreHandle};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::Edges;
+use super::line::{Line, Way};
+use crate::control::answers::EdgeReport;
+use crate::from_home::SNAPSHOT_BYTES_MAX;
+
+/// What all tasks work with.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) way: Way,
+    pub(crate) store: StoreHandle,
+    pub(crate) edges: Edges,
+}
+
+/// The tasks at work; they end when this is dropped.
+#[derive(Default)]
+pub(crate) struct EdgeTasks(Vec<AbortHandle>);
+
+impl EdgeTasks {
+    pub(crate) fn start(caller: &Caller) -> EdgeTasks {
+        let run = |edge| tokio::spawn(run(caller.clone(), edge)).abort_handle();
+        EdgeTasks(caller.edges.names().into_iter().map(run).collect())
+    }
+}
+
+impl Drop for EdgeTasks {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+async fn run(caller: Caller, edge: String) {
+    let mut changed = caller.edges.changed.subscribe();
+    let mut failures: u32 = 0;
+    loop {
+        changed.mark_unchanged();
+        let outcome = timeout(ROUND_TIME, caller.round(&edge)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", ROUND_TIME.as_secs())));
+        failures = if outcome.is_ok() { 0 } else { failures.saturating_add(1) };
+        caller.edges.note(&edge, outcome);
+        match failures {
+            0 => drop(timeout(LOOK_PAUSE, changed.changed()).await),
+            // Whatever changes meanwhile: an edge that is away is not asked for more often.
+            failures => tokio::time::sleep(backoff(failures, rand::random())).await,
+        }
+    }
+}
+
+impl Caller {
+    /// The edge is current when this returns.
+    async fn round(&self, edge: &str) -> Result<Revision, String> {
+        let mut line = Line::open(&self.way, edge).await?;
+        let report: EdgeReport = line.get("/edge").await?;
+        let ours = self.store.read(Store::revision).await.map_err(in_words)?;
+        if report.revision.as_ref() == Some(&ours) {
+            return Ok(ours);
+        }
+        let told: EdgeReport = line.put("/edge/snapshot", self.snapshot().await?).await?;
+        let revision = told.revision.ok_or("the edge took what it was told, and does not know it")?;
+        tracing::info!(edge, %revision, "the edge was told what is decided here");
+        Ok(revision)
+    }
+
+    async fn snapshot(&self) -> Result<Vec<u8>, String> {
+        let snapshot = self.store.read(Store::snapshot).await.map_err(in_words)?;
+        let json = serde_json::to_vec(&snapshot).map_err(|error| error.to_string())?;
+        match json.len() {
+            length if length > SNAPSHOT_BYTES_MAX => Err(format!(
+                "partners, providers and what is said of certificates make {length} bytes, and edges take \
+                 {SNAPSHOT_BYTES_MAX}; remove entries that are not needed"
+            )),
+            _ => Ok(json),
+        }
+    }
+}
+
+fn in_words(error: StoreError) -> String {
+    error.to_string()
+}
+
+/// Doubles, and is never the same for two edges: `chance` takes up to half of it away.
+fn backoff(failures: u32, chance: u32) -> Duration {
+    let whole = BACKOFF_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LOOK_PAUSE);
+    whole - whole.mul_f64(f64::from(chance) / f64::from(u32::MAX) / 2.0)
+}
+
+/// Nothing has changed, as far as is known here: whether the edge still knows it.
+const LOOK_PAUSE: Duration = Duration::from_secs(30);
+const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// Names, connection, handshake, question and answer.
+const ROUND_TIME: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_that_is_away_is_tried_less_and_less_often_and_never_less_than_every_half_minute() {
+        let longest: Vec<u64> = (1..8).map(|failures| backoff(failures, 0).as_secs()).collect();
+        assert_eq!(longest, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(backoff(u32::MAX, u32::MAX), LOOK_PAUSE / 2);
+    }
+}

@@ -1,0 +1,69 @@
+//! What an edge answers its home: in which state it is, and whether it has taken what it was told. Nothing else of the
+//! control API is here.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+use store::{Snapshot, Store};
+
+use crate::control::answers::EdgeReport;
+use crate::control::{Control, ControlError};
+
+/// Who asks: the name by which its certificate is the home's, or why it is nobody's.
+pub(super) type Asker = Result<String, String>;
+
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    asker: Asker,
+    control: Control,
+) -> Result<Response, Infallible> {
+    let answered = match asker {
+        Ok(home) => home_asks(request, &home, &control).await,
+        Err(why) => {
+            Err(ControlError::new(StatusCode::FORBIDDEN, why, "see next_hop and peers in [inside] on the edge"))
+        }
+    };
+    Ok(answered.unwrap_or_else(IntoResponse::into_response))
+}
+
+async fn home_asks(request: Request<Incoming>, home: &str, control: &Control) -> Result<Response, ControlError> {
+    control.home_word().hear();
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/edge") => report(control).await,
+        (&Method::PUT, "/edge/snapshot") => {
+            let snapshot: Snapshot = body(request).await?;
+            control.take_snapshot(snapshot, home).await?;
+            report(control).await
+        }
+        (method, path) => {
+            let error = format!("there is no {method} {path} at an edge");
+            Err(ControlError::new(StatusCode::NOT_FOUND, error, "edge and home may be of different versions"))
+        }
+    }
+}
+
+async fn report(control: &Control) -> Result<Response, ControlError> {
+    let told = control.store().read(Store::told).await?;
+    let (version, edge) = (env!("CARGO_PKG_VERSION").to_owned(), control.config().edge.clone());
+    Ok(Json(EdgeReport { version, edge, revision: told.map(|told| told.revision) }).into_response())
+}
+
+async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, ControlError> {
+    let limited = Limited::new(request.into_body(), SNAPSHOT_BYTES_MAX);
+    let bytes = limited.collect().await.map_err(|error| {
+        let text = format!("the body cannot be read, or has more than {SNAPSHOT_BYTES_MAX} bytes: {error}");
+        ControlError::new(StatusCode::PAYLOAD_TOO_LARGE, text, "remove partner entries that are not needed")
+    })?;
+    serde_json::from_slice(&bytes.to_bytes()).map_err(|error| {
+        let text = format!("the body is not as expected: {error}");
+        ControlError::unprocessable(text, "edge and home may be of different versions")
+    })
+}
+
+/// Of what a home tells, as JSON: some forty thousand partner entries.
+pub(crate) const SNAPSHOT_BYTES_MAX: usize = 16 << 20;

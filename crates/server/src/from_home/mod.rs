@@ -1,0 +1,81 @@
+//! An edge whose home decides: what the home says is kept, put in force in every worker, and known again after a restart
+//! while the home is away. Only the home speaks here; the edge never calls it.
+
+mod answer;
+mod listener;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use store::{Revision, Snapshot, Store, StoreError, now_unix};
+use tokio::sync::Mutex;
+
+use crate::control::Control;
+pub(crate) use answer::SNAPSHOT_BYTES_MAX;
+pub(crate) use listener::{HomeListeners, Inner};
+
+/// What is remembered of the home beside the store.
+#[derive(Default)]
+pub(crate) struct HomeWord {
+    /// Held while a snapshot is taken, so that an older one never overtakes.
+    taking: Mutex<()>,
+    /// When the home was here last; 0: not since the start.
+    heard_unix: AtomicI64,
+}
+
+impl HomeWord {
+    fn hear(&self) {
+        self.heard_unix.store(now_unix(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn heard_unix(&self) -> Option<i64> {
+        Some(self.heard_unix.load(Ordering::Relaxed)).filter(|at| *at != 0)
+    }
+}
+
+impl Control {
+    /// Keeps what the home says and puts it in force; connections that it does not concern stay.
+    ///
+    /// # Errors
+    /// As [`Store::keep_snapshot`]; then nothing has changed.
+    pub(crate) async fn take_snapshot(&self, snapshot: Snapshot, home: &str) -> Result<Revision, StoreError> {
+        let (word, store) = (self.home_word(), self.store());
+        let _one_at_a_time = word.taking.lock().await;
+        let before = store.read(Store::told).await?;
+        let (revision, discovered, secret) =
+            (snapshot.revision.clone(), snapshot.rules.discovered, snapshot.pool_secret);
+        warn_of_another_home(before.as_ref().map(|told| &told.revision), &revision);
+        let is_new = before.is_none_or(|told| told.pool_secret != secret);
+        let (partners, by) = (snapshot.partners.len(), home.to_owned());
+        store.write(move |store| store.keep_snapshot(&snapshot, &by, now_unix())).await?;
+        self.publish_partners().await?;
+        let secret = is_new.then_some(secret.0);
+        self.workers().ask(move |core, _| core.take_home_terms(discovered, secret)).await;
+        tracing::info!(home, %revision, partners, "the home has told what it decided");
+        Ok(revision)
+    }
+}
+
+/// Of two homes each would undo what the other says.
+fn warn_of_another_home(before: Option<&Revision>, now: &Revision) {
+    if before.is_some_and(|before| before.epoch != now.epoch) {
+        tracing::warn!(
+            "the home speaks from another database than before: it was restored, or two homes have this edge in \
+             [inside] edges"
+        );
+    }
+}
+
+/// Says at the start what an edge goes by until its home is there.
+pub(crate) fn log_what_is_known(store: &Store) -> Result<(), StoreError> {
+    match store.told()? {
+        Some(told) => {
+            let age = crate::moment::duration((now_unix() - told.at_unix).max(0).unsigned_abs());
+            let (home, revision) = (told.home, told.revision);
+            tracing::info!(home, %revision, age, "partners and rules are those that the home told last");
+        }
+        None => tracing::warn!(
+            "no home has told this edge anything yet: until then partners get 503 edge-not-ready; on the home: comity status"
+        ),
+    }
+    Ok(())
+}
