@@ -138,6 +138,7 @@ fn the_control_address_is_for_the_home_alone_and_takes_nothing_old() {
     assert_eq!(status, 409, "{answer}");
     assert!(answer.contains("revision 6 is older than revision 7"), "{answer}");
     assert_eq!(put("{}".to_owned()).0, 422);
+    assert_eq!(put(" ".repeat((16 << 20) + 1)).0, 413);
     assert_eq!(apart.edge.partners(), ["seven.example"]);
     assert_eq!(put(snapshot("b", 1, "other.example")).0, 200);
     assert_eq!(apart.edge.partners(), ["other.example"]);
@@ -155,4 +156,17 @@ fn a_home_tells_nothing_to_an_edge_of_another_name() {
     let text = apart.home.run(&["status"]).ok().stdout;
     assert!(text.contains("out of reach") && text.contains(&failed), "{text}");
     assert_eq!(apart.edge.status()["told"]["revision"], serde_json::Value::Null);
+}
+
+#[test]
+fn silent_connections_end_and_the_home_comes_in() {
+    let mut apart = Apart::new("edge.corp.example");
+    apart.edge.start();
+    let from = Ipv4Addr::new(127, 0, 81, 4);
+    let silent: Vec<_> = (0..40).map(|_| partner::connect_plain(from, apart.control)).collect();
+    let began = Instant::now();
+    assert_eq!(asked(&apart, Some((&apart.authority, "home.corp.example")), "GET /edge", "").0, 200);
+    // Forty silent ones in sixteen places: the third lot is thrown out while the home is among them.
+    assert!((5..20).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    drop(silent);
 }

@@ -92,9 +92,11 @@ impl Mint {
         format!("{NODE:04x}{:04x}.{:016x}", self.worker, self.mac(&[b"stateless", branch.as_bytes()]))
     }
 
-    /// How a route token names a user: whoever holds the token must not be able to put in another.
+    /// How a route token names a user: whoever holds the token must not be able to put in another. Edges of a pool name
+    /// one alike, by which each finds that another of them has had a request before.
     pub fn user(&self, aor: &Aor) -> u64 {
-        self.mac(&[b"user", aor.user().as_bytes(), b"@", aor.domain().as_bytes()])
+        let keyed = self.pool.first().unwrap_or(&self.keyed);
+        mac(keyed, &[b"user", aor.user().as_bytes(), b"@", aor.domain().as_bytes()])
     }
 
     /// The user part of our Record-Route for this leg of the dialog.
@@ -322,6 +324,8 @@ mod tests {
             assert_eq!(edge(1, 9).read_route(&token, "call-1"), Some(leg));
             assert_eq!(edge(2, 8).read_route(&token, "call-1"), None, "of another pool");
         }
+        let alice = "alice@contoso.example".parse().unwrap();
+        assert_eq!(edge(1, 9).user(&alice), edge(2, 9).user(&alice));
         assert_eq!(edge(2, 9).read_branch(&edge(1, 9).branch(7)), None, "branches stay apart");
     }
 

@@ -116,8 +116,8 @@ impl Site {
         for config in &mut self.configs {
             config.listeners.push(Listener { transport: Transport::Tls, address, is_inner: true });
             if is_edge {
-                // A pool has one key.
-                config.secret = [u8::try_from(100 + home).expect("a world of few organisations"); 32];
+                // A pool has one secret besides each edge's own.
+                config.pool_secret = Some([u8::try_from(100 + home).expect("a world of few organisations"); 32]);
             }
         }
         self.reorganise(|organisation| {

@@ -11,7 +11,12 @@ pub fn print(answer: &EdgesAnswer) {
     let mut table = Columns::new(&["EDGE", "KNOWS", "REACHED", ""]);
     for edge in &answer.edges {
         let reached = edge.succeeded_unix.map_or_else(|| "never".to_owned(), moment::date_and_time);
-        table.row([edge.edge.clone(), knows(edge, &answer.revision), reached, stands(edge, &answer.revision).to_owned()]);
+        table.row([
+            edge.edge.clone(),
+            knows(edge, &answer.revision),
+            reached,
+            stands(edge, &answer.revision).to_owned(),
+        ]);
     }
     table.print();
     println!();
@@ -45,7 +50,10 @@ pub fn told(answer: &ToldAnswer) -> Vec<(&'static str, String)> {
         None => "the home was not here since the start".to_owned(),
     };
     let (Some(revision), Some(at_unix)) = (&answer.revision, answer.told_unix) else {
-        return vec![("home", "has told this edge nothing yet: partners get 503 edge-not-ready".to_owned()), ("", heard)];
+        return vec![
+            ("home", "has told this edge nothing yet: partners get 503 edge-not-ready".to_owned()),
+            ("", heard),
+        ];
     };
     let home = answer.home.as_deref().unwrap_or_default();
     let told = format!("{home} told revision {} at {}", revision.number, moment::date_and_time(at_unix));

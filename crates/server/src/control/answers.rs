@@ -22,8 +22,8 @@ pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
     SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
 };
-pub use edge::{EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, ToldAnswer};
 pub use discovered::{DiscoveredAnswer, TierWord};
+pub use edge::{EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, ToldAnswer};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
     OccurrenceAnswer, SettingsChange, local,

@@ -46,9 +46,10 @@ impl IntoResponse for ControlError {
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> ControlError {
         let status = match &error {
-            StoreError::OlderRevision { .. } | StoreError::UserExists(_) | StoreError::PartnerBlocked { .. } | StoreError::PartnerNotBlocked { .. } => {
-                StatusCode::CONFLICT
-            }
+            StoreError::OlderRevision { .. }
+            | StoreError::UserExists(_)
+            | StoreError::PartnerBlocked { .. }
+            | StoreError::PartnerNotBlocked { .. } => StatusCode::CONFLICT,
             StoreError::EdgeOfProvider { .. }
             | StoreError::EdgeOfPartner { .. }
             | StoreError::AddressSpaceShared(_)

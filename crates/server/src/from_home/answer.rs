@@ -17,11 +17,7 @@ use crate::control::{Control, ControlError};
 /// Who asks: the name by which its certificate is the home's, or why it is nobody's.
 pub(super) type Asker = Result<String, String>;
 
-pub(super) async fn answer(
-    request: Request<Incoming>,
-    asker: Asker,
-    control: Control,
-) -> Result<Response, Infallible> {
+pub(super) async fn answer(request: Request<Incoming>, asker: Asker, control: Control) -> Result<Response, Infallible> {
     let answered = match asker {
         Ok(home) => home_asks(request, &home, &control).await,
         Err(why) => {
