@@ -8,8 +8,8 @@ use certificates::Roots;
 use federation::trust::PeerCertificate;
 use rustls::ClientConfig;
 
-use crate::Limits;
 use crate::connect::{dial, shake_hands};
+use crate::{InsideTls, Limits};
 
 /// How far it came. Errors are for the operator.
 #[derive(Debug)]
@@ -51,6 +51,20 @@ pub async fn probe(
     // A courtesy: the connection is over either way.
     let _ = tls.flush(&stream);
     probe
+}
+
+/// Whether somebody accepts there, and, where TLS is given with the name to ask for, finishes a handshake.
+///
+/// # Errors
+/// Why not, for the operator.
+pub async fn reach(remote: SocketAddr, tls: Option<(&InsideTls, &str)>, time: Duration) -> Result<(), String> {
+    let stream = dial(remote, time).await?;
+    let Some((inside, server_name)) = tls else { return Ok(()) };
+    let (mut tls, _) = shake_hands(inside.client.clone(), &stream, remote, server_name, time).await?;
+    tls.say_goodbye();
+    // A courtesy: the connection is over either way.
+    let _ = tls.flush(&stream);
+    Ok(())
 }
 
 /// How long a peer that refuses our certificate takes to say so.

@@ -24,13 +24,13 @@ use crate::accounts::StoreAccounts;
 use crate::between::{self, Between};
 use crate::certificate;
 use crate::certificate_service::CertificateService;
-use crate::config::Config;
+use crate::config::{Config, Roles};
 use crate::control::{Control, ControlSocket, FederationTerms, SocketError, meetings_of, partners_of};
 use crate::discovered_report;
 use crate::domain_trust;
 use crate::folders;
 use crate::message_expiry;
-use crate::metrics::{MetricsListeners, ServerCounts};
+use crate::metrics::{HttpListeners, ServerCounts};
 use crate::record_expiry;
 use crate::refusal_log::RefusalLog;
 use crate::revocation_service::RevocationService;
@@ -55,9 +55,9 @@ pub enum StartError {
     #[error(transparent)]
     Net(#[from] NetError),
     #[error(
-        "cannot listen on {address} for scrapers ([listen] metrics): {source}. Choose a free address of this machine"
+        "cannot listen on {address} by HTTP ([listen] metrics or health): {source}. Choose a free address of this machine"
     )]
-    Metrics { address: SocketAddr, source: io::Error },
+    Http { address: SocketAddr, source: io::Error },
     #[error(
         "cannot listen on {address} for the home ([inside] control): {source}. Choose a free address of this machine"
     )]
@@ -107,6 +107,9 @@ impl Server {
         let Threads { workers, threads, media, media_threads, ended } =
             start_threads(&start, &config, &accounts).await?;
         let api = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state(), counts.clone());
+        if let (Roles::Edge, Some(inside), Some(tls)) = (config.roles, &config.inside, &start.inside) {
+            tokio::spawn(api.inner_side().watch(inside.rules.clone(), tls.clone(), start.resolver.clone()));
+        }
         let revocation = (config.federation.crl != RevocationPolicy::Off)
             .then(|| RevocationService::new(certificate.state().roots(), start.resolver.clone(), api.clone()));
         let opened = open_control(&config, api.clone()).await;
@@ -157,12 +160,12 @@ pub fn listen_warnings(config: &Config) -> Vec<String> {
 }
 
 /// The control API on its socket, and the metrics where the configuration wants them on the network.
-async fn open_control(config: &Config, api: Control) -> Result<(ControlSocket, MetricsListeners), StartError> {
+async fn open_control(config: &Config, api: Control) -> Result<(ControlSocket, HttpListeners), StartError> {
     for warning in listen_warnings(config) {
         tracing::warn!("{warning}");
     }
-    let metrics = MetricsListeners::open(&config.listen.metrics, &api).await;
-    let metrics = metrics.map_err(|(address, source)| StartError::Metrics { address, source })?;
+    let metrics = HttpListeners::open(&config.listen, &api).await;
+    let metrics = metrics.map_err(|(address, source)| StartError::Http { address, source })?;
     Ok((ControlSocket::open(&config.control_path(), api)?, metrics))
 }
 

@@ -14,6 +14,7 @@ mod domain_trust;
 mod edges;
 pub mod folders;
 mod from_home;
+mod health;
 pub mod logging;
 mod mail;
 mod media;

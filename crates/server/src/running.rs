@@ -14,15 +14,15 @@ use crate::between::Between;
 use crate::certificate_service::CertificateTask;
 use crate::config::Config;
 use crate::control::ControlSocket;
-use crate::metrics::MetricsListeners;
+use crate::metrics::HttpListeners;
 use crate::refusal_log::RefusalLogTask;
 use crate::workers::Workers;
 
 /// A server that serves. Stop it with [`Running::stop`]; dropping it leaves its threads behind.
 pub struct Running {
     pub(crate) control: ControlSocket,
-    pub(crate) metrics: MetricsListeners,
     pub(crate) between: Between,
+    pub(crate) metrics: HttpListeners,
     pub(crate) workers: Workers,
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) media: MediaThreads,

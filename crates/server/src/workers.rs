@@ -1,6 +1,7 @@
 //! The worker threads, and those for media, as seen from the control side: all of them are told, each can be looked into.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use conference::schedule::Meetings;
@@ -16,11 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 pub struct Workers {
     mailboxes: Arc<[Mailbox]>,
     media: MediaThreads,
+    are_draining: Arc<AtomicBool>,
 }
 
 impl Workers {
     pub fn new(mailboxes: Vec<Mailbox>, media: MediaThreads) -> Workers {
-        Workers { mailboxes: mailboxes.into(), media }
+        Workers { mailboxes: mailboxes.into(), media, are_draining: Arc::default() }
     }
 
     /// Whether there are any.
@@ -56,7 +58,13 @@ impl Workers {
 
     /// Makes every worker refuse what is new.
     pub fn drain(&self) {
+        self.are_draining.store(true, Ordering::SeqCst);
         self.tell(|| WorkerMessage::Drain);
+    }
+
+    /// Whether they were told to refuse what is new.
+    pub fn are_draining(&self) -> bool {
+        self.are_draining.load(Ordering::SeqCst)
     }
 
     /// Whether every worker says that nothing is under way.

@@ -103,6 +103,11 @@ impl StoreHandle {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Makes a change that means nothing, to see whether one can be made.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.write(|store| Ok(store.probe()?)).await
+    }
+
     /// Runs a question on what is committed and waits for its answer.
     pub async fn read<T, C>(&self, question: C) -> Result<T, StoreError>
     where

@@ -47,7 +47,7 @@ fn groups(command: &Command) -> Vec<(&'static str, Vec<&str>)> {
 
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "plan", "check"]),
-    ("Run", &["serve", "status", "metrics", "backup", "restore"]),
+    ("Run", &["serve", "status", "drain", "metrics", "backup", "restore"]),
     ("Users, partners, meetings", &["user", "partner", "provider", "policy", "meeting"]),
     ("When something does not work", &["calls", "route", "why"]),
     ("To look around, and for your shell", &["demo", "completions", "man"]),

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod definition;
 mod discovered;
+mod drain;
 mod edges;
 mod init;
 mod man;
@@ -79,6 +80,9 @@ enum Command {
     /// Show what the running server is doing
     #[command(after_help = status::EXAMPLES)]
     Status,
+    /// Make the running server take nothing new, and finish what is under way
+    #[command(after_help = drain::EXAMPLES)]
+    Drain,
     /// Print the running server's metrics, as Prometheus gets them
     #[command(after_help = metrics::EXAMPLES)]
     Metrics,
@@ -147,6 +151,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Check(arguments) => check::run(&global, &arguments).await,
             Command::Plan => plan::run(&global),
             Command::Status => status::run(&global).await,
+            Command::Drain => drain::run(&global).await,
             Command::Metrics => metrics::run(&global).await,
             Command::User(command) => user::run(&global, command).await,
             Command::Partner(command) => partner::run(&global, command).await,

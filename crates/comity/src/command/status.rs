@@ -46,6 +46,10 @@ fn print(status: &StatusAnswer) {
     let mut fact = |name: &str, value: String| {
         facts.row([name.to_owned(), value]);
     };
+    fact("health", if status.health.ready { "ready" } else { "not ready" }.to_owned());
+    for why in &status.health.failing {
+        fact("", why.clone());
+    }
     fact("edge", status.edge.clone());
     fact("domains", status.domains.join(", "));
     fact("listening", listeners.join(", "));

@@ -201,6 +201,14 @@ pub static LISTEN_METRICS: Key = Key {
     example: r#"["127.0.0.1:9464"]"#,
     doc: "the addresses where Prometheus gets the metrics by HTTP, without encryption",
 };
+pub static LISTEN_HEALTH: Key = Key {
+    section: "listen",
+    name: "health",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["10.0.0.1:8061"]"#,
+    doc: "the addresses where load balancers ask by HTTP, GET /health, whether this server can do the work: 200, or 503 with reasons",
+};
 pub static LISTEN_PROXY_FROM: Key = Key {
     section: "listen",
     name: "proxy_from",
@@ -556,6 +564,7 @@ pub static ALL: &[&Key] = &[
     &LISTEN_WSS,
     &LISTEN_WS,
     &LISTEN_METRICS,
+    &LISTEN_HEALTH,
     &LISTEN_PROXY_FROM,
     &WEB_ORIGINS,
     &MEDIA_ADDRESS,

@@ -10,13 +10,14 @@ use super::{Builder, Listen};
 
 impl Builder<'_> {
     pub(super) fn listen(&mut self) -> Listen {
-        let [tls, tcp, udp, wss, ws, metrics] = [
+        let [tls, tcp, udp, wss, ws, metrics, health] = [
             (&key::LISTEN_TLS, 5061),
             (&key::LISTEN_TCP, 5060),
             (&key::LISTEN_UDP, 5060),
             (&key::LISTEN_WSS, 7443),
             (&key::LISTEN_WS, 7080),
             (&key::LISTEN_METRICS, 9464),
+            (&key::LISTEN_HEALTH, 8061),
         ]
         .map(|(key, port)| self.addresses(key, port));
         if let Some(Located { value, line }) = self.raw.texts(&key::LISTEN_TLS)
@@ -24,7 +25,8 @@ impl Builder<'_> {
         {
             self.problems.at(line, "[listen] tls: the list is empty; federation needs at least one TLS address");
         }
-        let over_tcp = [("tls", &tls), ("tcp", &tcp), ("wss", &wss), ("ws", &ws), ("metrics", &metrics)];
+        let over_tcp =
+            [("tls", &tls), ("tcp", &tcp), ("wss", &wss), ("ws", &ws), ("metrics", &metrics), ("health", &health)];
         for (index, (name, addresses)) in over_tcp.into_iter().enumerate() {
             let before = over_tcp.iter().take(index);
             let earlier = |address: &Located<SocketAddr>| {
@@ -43,6 +45,7 @@ impl Builder<'_> {
             wss: addresses(wss),
             ws: addresses(ws),
             metrics: addresses(metrics),
+            health: addresses(health),
             proxy_from: self.networks(&key::LISTEN_PROXY_FROM),
         }
     }

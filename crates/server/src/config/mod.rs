@@ -117,13 +117,15 @@ pub struct Listen {
     pub ws: Vec<SocketAddr>,
     /// Not SIP: where scrapers get the metrics.
     pub metrics: Vec<SocketAddr>,
+    /// Not SIP: where load balancers ask whether we can do the work.
+    pub health: Vec<SocketAddr>,
     /// The load balancers before the addresses in `tls`.
     pub proxy_from: Networks,
 }
 
 impl Listen {
     fn has(&self, transport: Transport, address: SocketAddr) -> bool {
-        let streams = [&self.tls, &self.tcp, &self.wss, &self.ws, &self.metrics];
+        let streams = [&self.tls, &self.tcp, &self.wss, &self.ws, &self.metrics, &self.health];
         match transport {
             Transport::Udp => self.udp.contains(&address),
             _ => streams.iter().any(|addresses| addresses.contains(&address)),
@@ -229,7 +231,8 @@ impl Config {
     pub fn sockets(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
         let sides = self.sides().map(|(transport, address, _)| (transport, address));
         let control = self.inside.iter().flat_map(|inside| &inside.control);
-        sides.chain(self.listen.metrics.iter().chain(control).map(|address| (Transport::Tcp, *address)))
+        let http = self.listen.metrics.iter().chain(&self.listen.health);
+        sides.chain(http.chain(control).map(|address| (Transport::Tcp, *address)))
     }
 
     /// Whether this is an edge whose home decides about partners.
@@ -280,10 +283,10 @@ impl fmt::Display for Config {
         writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}", path(chain), path(key))?;
         let also: Vec<String> = also.iter().map(|also| also.0.display().to_string()).collect();
         writeln!(formatter, "also = {also:?}\n")?;
-        let Listen { tls, tcp, udp, wss, ws, metrics, proxy_from } = &self.listen;
+        let Listen { tls, tcp, udp, wss, ws, metrics, health, proxy_from } = &self.listen;
         writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
         writeln!(formatter, "wss = {}\nws = {}\nmetrics = {}", list(wss), list(ws), list(metrics))?;
-        writeln!(formatter, "proxy_from = {:?}\n", proxy_from.written())?;
+        writeln!(formatter, "health = {}\nproxy_from = {:?}\n", list(health), proxy_from.written())?;
         writeln!(formatter, "[web]\norigins = {:?}\n", texts(&self.origins))?;
         if let Some(inside) = &self.inside {
             writeln!(formatter, "{inside}")?;

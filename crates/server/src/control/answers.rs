@@ -51,6 +51,7 @@ pub struct StatusAnswer {
     pub calls: CallsAnswer,
     /// Absent while the database can be written to.
     pub unwritable: Option<UnwritableAnswer>,
+    pub health: HealthAnswer,
     pub certificate: ServedCertificate,
     /// Of a home.
     #[serde(default)]
@@ -59,6 +60,14 @@ pub struct StatusAnswer {
     #[serde(default)]
     pub told: Option<ToldAnswer>,
     pub workers: Vec<WorkerAnswer>,
+}
+
+/// Whether this server can do the work, as its health endpoint says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HealthAnswer {
+    pub ready: bool,
+    /// One sentence for each part that does not work.
+    pub failing: Vec<String>,
 }
 
 /// Nothing can be written to the database: its disk is full, or read-only, or broken.

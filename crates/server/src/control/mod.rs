@@ -12,6 +12,7 @@ mod decisions;
 pub(crate) mod discovered;
 mod error;
 mod escalations;
+mod health;
 mod meetings;
 mod metrics;
 mod partners;
@@ -46,6 +47,7 @@ use crate::config::{Config, FederationSwitches};
 use crate::domain_trust;
 use crate::edges::Edges;
 use crate::from_home::HomeWord;
+use crate::health::InnerSide;
 use crate::metrics::{LastAnswers, ServerCounts};
 use crate::workers::Workers;
 pub(crate) use error::ControlError;
@@ -63,6 +65,9 @@ struct Known {
     started: Instant,
     certificate: CertificateState,
     counts: ServerCounts,
+    /// Of an edge alone.
+    inner_side: InnerSide,
+    store_probe: health::StoreProbe,
     /// Held while the metrics of one moment are gathered.
     last_answers: Mutex<LastAnswers>,
     /// Of an edge whose home decides.
@@ -83,6 +88,7 @@ impl Control {
     ) -> Control {
         let (last_answers, publishing) = (Mutex::default(), Mutex::new(()));
         let (started, home_word, edges) = (Instant::now(), HomeWord::default(), Edges::of(&config));
+        let (inner_side, store_probe) = (InnerSide::default(), health::StoreProbe::default());
         Control(Arc::new(Known {
             config,
             store,
@@ -90,6 +96,8 @@ impl Control {
             started,
             certificate,
             counts,
+            inner_side,
+            store_probe,
             last_answers,
             home_word,
             edges,
@@ -123,9 +131,16 @@ impl Control {
         self.0.store.read(move |store| terms.in_force(store)).await
     }
 
+    /// What the health of an edge alone goes by besides itself.
+    pub(crate) fn inner_side(&self) -> InnerSide {
+        self.0.inner_side.clone()
+    }
+
     fn router(self) -> Router {
         Router::new()
             .route("/metrics", get(metrics::show))
+            .route("/health", get(health::show))
+            .route("/api/drain", axum::routing::post(health::drain))
             .route("/api/status", get(status::show))
             .route("/api/users", get(users::list).post(users::add))
             .route("/api/users/{aor}", axum::routing::delete(users::remove))

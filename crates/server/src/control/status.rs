@@ -21,7 +21,8 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
         Ok((store.users_count()?, store.partners()?.len(), store.waiting_messages()?, ended))
     };
     let (users, partners, messages, ended_last_day) = store.read(facts).await?;
-    let (cores, sockets) = tokio::join!(workers.ask(|core, _| core.status()), workers.counters());
+    let (cores, sockets, health) =
+        tokio::join!(workers.ask(|core, _| core.status()), workers.counters(), control.health());
     let switches = control.switches().await?;
     let registrations = cores.iter().map(|core: &CoreStatus| core.bindings as u64).sum();
     Ok(Json(StatusAnswer {
@@ -47,6 +48,7 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
             ended_last_day,
         },
         unwritable: store.unwritable().map(|found| UnwritableAnswer { since_unix: found.since_unix, why: found.why }),
+        health,
         certificate: certificate.get(),
         edges: edges(&control).await?,
         told: told(&control).await?,

@@ -1,4 +1,5 @@
-//! `GET /metrics` over plain HTTP for a scraper on the network, and nothing else: the control API stays on its Unix socket.
+//! `GET /metrics` for a scraper and `GET /health` for a load balancer, over plain HTTP on the network, and nothing else: the
+//! control API stays on its Unix socket.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,34 +19,34 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::config::Listen;
 use crate::control::Control;
 
 /// The listeners at work; they end when this is dropped.
-pub(crate) struct MetricsListeners(Vec<AbortHandle>);
+pub(crate) struct HttpListeners(Vec<AbortHandle>);
 
-impl MetricsListeners {
+impl HttpListeners {
     /// Binds all of them, then serves.
     ///
     /// # Errors
     /// The first address that cannot be listened on.
-    pub(crate) async fn open(
-        addresses: &[SocketAddr],
-        control: &Control,
-    ) -> Result<MetricsListeners, (SocketAddr, io::Error)> {
+    pub(crate) async fn open(listen: &Listen, control: &Control) -> Result<HttpListeners, (SocketAddr, io::Error)> {
+        let metrics = listen.metrics.iter().map(|address| (*address, Audience::Scraper));
+        let health = listen.health.iter().map(|address| (*address, Audience::Balancer));
         let mut listeners = Vec::new();
-        for address in addresses {
-            let listener = TcpListener::bind(address).await.map_err(|error| (*address, error))?;
-            listeners.push((*address, listener));
+        for (address, audience) in metrics.chain(health) {
+            let listener = TcpListener::bind(address).await.map_err(|error| (address, error))?;
+            listeners.push((address, listener, audience));
         }
-        let serve = |(address, listener)| {
-            tracing::info!(%address, "listening for scrapers");
-            tokio::spawn(accept(listener, control.clone())).abort_handle()
+        let serve = |(address, listener, audience)| {
+            tracing::info!(%address, ?audience, "listening by HTTP");
+            tokio::spawn(accept(listener, control.clone(), audience)).abort_handle()
         };
-        Ok(MetricsListeners(listeners.into_iter().map(serve).collect()))
+        Ok(HttpListeners(listeners.into_iter().map(serve).collect()))
     }
 }
 
-impl Drop for MetricsListeners {
+impl Drop for HttpListeners {
     fn drop(&mut self) {
         for task in &self.0 {
             task.abort();
@@ -53,8 +54,15 @@ impl Drop for MetricsListeners {
     }
 }
 
+/// Who asks at an address. A scraper may know whether we are well, a balancer not how busy we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    Scraper,
+    Balancer,
+}
+
 /// The set ends its connections with this task.
-async fn accept(listener: TcpListener, control: Control) {
+async fn accept(listener: TcpListener, control: Control, audience: Audience) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -62,7 +70,7 @@ async fn accept(listener: TcpListener, control: Control) {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                let served = serve(stream, control.clone());
+                let served = serve(stream, control.clone(), audience);
                 connections.spawn(async move {
                     let _ = timeout(CONNECTION_TIME, served).await;
                     drop(place);
@@ -70,7 +78,7 @@ async fn accept(listener: TcpListener, control: Control) {
             }
             // Out of descriptors, most likely: they come back. The workers say so, and count it.
             Err(error) => {
-                tracing::debug!(%error, "scrapers cannot be accepted");
+                tracing::debug!(%error, "nobody can be accepted by HTTP");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -78,32 +86,42 @@ async fn accept(listener: TcpListener, control: Control) {
 }
 
 /// One request a connection. A scraper that hangs up early is its own concern.
-async fn serve(stream: TcpStream, control: Control) {
-    let service = service_fn(|request| answer(request, control.clone()));
+async fn serve(stream: TcpStream, control: Control, audience: Audience) {
+    let service = service_fn(|request| answer(request, control.clone(), audience));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).keep_alive(false).max_buf_size(REQUEST_BYTES_MAX);
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(request: Request<Incoming>, control: Control) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    control: Control,
+    audience: Audience,
+) -> Result<Response<Body>, Infallible> {
     let plain = |status, text: &str| {
         let mut response = Response::new(Body::from(format!("{text}\n")));
         *response.status_mut() = status;
         response
     };
+    let is_scraper = audience == Audience::Scraper;
     Ok(match (request.uri().path(), request.method()) {
-        ("/metrics", &Method::GET) => {
+        ("/health", &Method::GET | &Method::HEAD | &Method::OPTIONS) => {
+            let (status, text) = control.health_response().await;
+            plain(status, text.trim_end())
+        }
+        ("/metrics", &Method::GET) if is_scraper => {
             let mut response = Response::new(Body::from(control.metrics().await));
             let value = super::CONTENT_TYPE.parse().expect("a header's value");
             response.headers_mut().insert(CONTENT_TYPE, value);
             response
         }
-        ("/metrics", _) => {
+        ("/metrics", _) if is_scraper => {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
             response.headers_mut().insert(ALLOW, "GET".parse().expect("a header's value"));
             response
         }
-        _ => plain(StatusCode::NOT_FOUND, "only /metrics is here"),
+        _ if is_scraper => plain(StatusCode::NOT_FOUND, "only /metrics and /health are here"),
+        _ => plain(StatusCode::NOT_FOUND, "only /health is here"),
     })
 }
 

@@ -11,7 +11,7 @@ mod table;
 mod text;
 
 pub use definition::{Kind, Label, Metric, Values};
-pub(crate) use listener::MetricsListeners;
+pub(crate) use listener::HttpListeners;
 pub(crate) use resources::Resources;
 pub(crate) use snapshot::{LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
 use table::{calls, media, partners, requests, resources as used, server, transport};
