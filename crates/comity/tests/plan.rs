@@ -45,3 +45,27 @@ fn a_plan_of_a_wrong_file_is_refused() {
     assert_eq!(answer.code, Some(1));
     assert!(answer.stderr.contains("comity.toml:9: [listen] tls: \"192.0.2.1\" has no port"), "{}", answer.stderr);
 }
+
+#[test]
+fn several_edges_are_planned_as_a_pool_and_mixed_balancing_is_warned_of() {
+    let inside = "[inside]\nnext_hop = \"home.corp.example:5071\"\nlisten = [\"10.0.0.1:5061\"]\ncontrol = [\"10.0.0.1:5062\"]\nname = \"edges.corp.example\"";
+    let place = Place::new(&format!("tls = [\"192.0.2.1:5061\"]\n{inside}"));
+    let file = place.path().join("comity.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("roles = [\"edge\"]\n{text}")).unwrap();
+    let edges = ["plan", "--edges", "192.0.2.1,10.0.0.1", "192.0.2.2,10.0.0.2"];
+    let plan = place.run(&edges).ok().stdout;
+    for line in [
+        "It is one of a pool of 2 edges, balanced by the DNS on the outer side and by the DNS on the inner side.",
+        "| `sip.contoso.example.`                    | A    | `192.0.2.2` ",
+        "| `edges.corp.example.`                     | A    | `10.0.0.2` ",
+        "| in        | inner side | TCP      | 5062 ",
+    ] {
+        assert!(plan.contains(line), "{line} is missing in:\n{plan}");
+    }
+    let mixed = [&edges[..], &["--outer", "balancer", "--outer-vip", "192.0.2.100"]].concat();
+    let plan = place.run(&mixed).ok().stdout;
+    assert!(plan.contains("balanced in different"), "{plan}");
+    let wrong = place.run(&["plan", "--edges", "192.0.2.1"]);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("such as 192.0.2.1,10.0.0.1"), "{}", wrong.stderr);
+}

@@ -66,7 +66,9 @@ impl Need {
 /// The one certificate of a server: phones and partners see the same.
 pub fn edge(topology: &Topology) -> Certificate {
     let mut used = vec!["every TLS listener, towards phones".to_owned()];
-    if topology.federation {
+    if topology.is_edge_alone() {
+        used = vec!["every TLS listener".to_owned(), "every connection that we open to a partner".to_owned()];
+    } else if topology.federation && !topology.is_home_alone() {
         used = vec![
             "every TLS listener, towards partners and phones".to_owned(),
             "every connection that we open to a partner".to_owned(),

@@ -48,7 +48,7 @@ pub fn summary(topology: &Topology) -> Vec<Record> {
 
 /// A domain that partners cannot prove by the edge's name alone.
 pub fn warnings(topology: &Topology) -> Vec<String> {
-    if !topology.federation {
+    if !topology.federation || topology.is_home_alone() {
         return Vec::new();
     }
     let outside = topology.domains.iter().filter(|domain| !topology.is_edge_directly_below(domain));
@@ -60,19 +60,22 @@ fn warning(topology: &Topology, domain: &str) -> String {
     let entry = if port == EDGE_PORT_DEFAULT { edge.clone() } else { format!("{edge}:{port}") };
     format!(
         "The edge {edge} does not stand exactly one label below {domain}, so that its name proves {domain} to no partner \
-         by Lync's rule: the certificate has to name {domain} itself. Lync and Skype for Business refuse even that, unless \
+         by Lync's rule, and a strict partner will refuse this: the certificate has to name {domain} itself. Lync and Skype for Business refuse even that, unless \
          they enter {entry} as the edge of {domain}. Better is an edge name in the domain: publish sip.{domain} with the \
          addresses of {edge}, lead the SRV records of {domain} to it, and have the certificate name it, too."
     )
 }
 
 fn addresses(topology: &Topology) -> Vec<Record> {
-    let reason = match topology.federation {
+    let reason = match topology.federation && !topology.is_home_alone() {
+        _ if topology.is_edge_alone() => "the edge: where partners connect",
         true => "the edge: where partners and phones connect",
         false => "the edge: where phones connect",
     };
     let mut records: Vec<Record> = Vec::new();
-    for address in published(topology) {
+    let published = crate::pool::edge_addresses(topology).unwrap_or_else(|| published(topology));
+    // What the name of a pool has is for everybody to see, whatever network it is in: it was typed for that.
+    for address in published {
         let record = Record {
             zone: zone_of_edge(topology).to_owned(),
             owner: format!("{}.", topology.edge),
@@ -107,7 +110,7 @@ fn services(topology: &Topology, domain: &str) -> Vec<Record> {
         data: format!("0 0 {} {}.", topology.edge_port(), topology.edge),
         reason: reason.to_owned(),
     };
-    if !topology.federation {
+    if !topology.federation || topology.is_home_alone() {
         return vec![record(sips, "phones that know the domain only (RFC 3263)")];
     }
     vec![

@@ -6,6 +6,7 @@
 mod certificate;
 mod dns;
 mod markdown;
+mod pool;
 mod port;
 mod topology;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use certificate::{Certificate, CertificateName, NameKind, Need};
 pub use dns::{Record, RecordType};
+pub use pool::{Balancing, EdgePool, Half, Hop, Member, Role};
 pub use port::{Direction, Port};
 pub use topology::{Listener, MediaPorts, Topology};
 
@@ -21,6 +23,9 @@ pub use topology::{Listener, MediaPorts, Topology};
 pub struct Plan {
     pub domains: Vec<String>,
     pub edge: String,
+    /// Where edge and home are two, or the edges several: which of them this is, and how they are reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
     pub federation: bool,
     pub discovery: bool,
     /// What will not work, or not for everybody; a sentence or two each.
@@ -34,15 +39,17 @@ impl Plan {
     pub fn of(topology: &Topology) -> Plan {
         let mut warnings = dns::warnings(topology);
         warnings.extend(port::warnings(topology));
+        warnings.extend(pool::warnings(topology));
         Plan {
             domains: topology.domains.clone(),
             edge: topology.edge.clone(),
+            split: topology.split(),
             federation: topology.federation,
             discovery: topology.discovery,
             warnings,
-            certificates: vec![certificate::edge(topology)],
-            ports: port::summary(topology),
-            dns: dns::summary(topology),
+            certificates: std::iter::once(certificate::edge(topology)).chain(pool::certificate(topology)).collect(),
+            ports: port::summary(topology).into_iter().chain(pool::ports(topology)).collect(),
+            dns: dns::summary(topology).into_iter().chain(pool::records(topology)).collect(),
         }
     }
 }

@@ -43,7 +43,8 @@ impl Plan {
             (true, false) => "It federates with the partners that were added: discovery is off.",
             (true, true) => "It federates with every domain that is found by DNS and not blocked: discovery is on.",
         };
-        format!("One server, the edge {}. {federation}", code(&self.edge))
+        let split = self.split.as_ref().map(|split| format!("{split} ")).unwrap_or_default();
+        format!("One server, the edge {}. {split}{federation}", code(&self.edge))
     }
 }
 

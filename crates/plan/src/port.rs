@@ -51,8 +51,11 @@ pub fn summary(topology: &Topology) -> Vec<Port> {
     ports.extend(by(Transport::Wss).map(|address| browsers(topology, address)));
     ports.extend(by(Transport::Ws).map(proxied));
     ports.extend(topology.metrics.iter().filter(|address| !address.ip().is_loopback()).map(metrics));
-    ports.extend(sound(topology));
-    if topology.federation {
+    ports.extend(topology.health.iter().filter(|address| !address.ip().is_loopback()).map(health));
+    if !topology.is_edge_alone() {
+        ports.extend(sound(topology));
+    }
+    if topology.federation && !topology.is_home_alone() {
         ports.push(to_partners());
         ports.extend(to_dns(topology));
     }
@@ -104,7 +107,8 @@ pub fn warnings(topology: &Topology) -> Vec<String> {
 }
 
 fn tls(topology: &Topology, address: SocketAddr) -> Port {
-    let (purpose, needed_by) = match topology.federation {
+    let (purpose, needed_by) = match topology.federation && !topology.is_home_alone() {
+        _ if topology.is_edge_alone() => ("SIP over mutual TLS: requests of partners", "partners"),
         true => ("SIP over TLS: requests of partners (mutual TLS) and phones", "partners, phones"),
         false => ("SIP over TLS: phones", "phones"),
     };
@@ -165,6 +169,15 @@ fn metrics(address: &SocketAddr) -> Port {
         destination: this_server(address.ip()),
         purpose: "metrics by HTTP, without encryption: keep it inside".to_owned(),
         needed_by: "Prometheus".to_owned(),
+    }
+}
+
+fn health(address: &SocketAddr) -> Port {
+    Port {
+        source: "your load balancers".to_owned(),
+        purpose: "whether this server can do the work, by HTTP: keep it inside".to_owned(),
+        needed_by: "load balancers".to_owned(),
+        ..metrics(address)
     }
 }
 

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use sip::Transport;
 
-/// One server, edge and home in one. Names are in lower case without a trailing dot.
+use crate::pool::{EdgePool, Half, Role};
+
+/// One server. Names are in lower case without a trailing dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
     /// The SIP domains served, at least one.
@@ -15,6 +17,8 @@ pub struct Topology {
     pub listeners: Vec<Listener>,
     /// Where scrapers get the metrics by HTTP.
     pub metrics: Vec<SocketAddr>,
+    /// Where load balancers ask by HTTP how we are.
+    pub health: Vec<SocketAddr>,
     pub media: MediaPorts,
     /// Whether other domains are spoken with at all.
     pub federation: bool,
@@ -24,6 +28,10 @@ pub struct Topology {
     pub dns_servers: Vec<SocketAddr>,
     /// Where invitations go by mail: host and port, unless it is this machine.
     pub mail_server: Option<(String, u16)>,
+    /// Where edge and home are two: which of them this is. `None`: both in one.
+    pub half: Option<Half>,
+    /// Where there are several edges.
+    pub pool: Option<EdgePool>,
     /// The file that the certificate is read from, as an administrator calls it.
     pub certificate_file: String,
 }
@@ -46,6 +54,25 @@ pub struct Listener {
 impl Topology {
     pub(crate) fn listeners_by(&self, transport: Transport) -> impl Iterator<Item = SocketAddr> {
         self.listeners.iter().filter(move |listener| listener.transport == transport).map(|listener| listener.address)
+    }
+
+    /// A home alone meets no partner: its edges do.
+    pub(crate) fn is_home_alone(&self) -> bool {
+        self.half.as_ref().is_some_and(|half| half.role == Role::Home)
+    }
+
+    pub(crate) fn is_edge_alone(&self) -> bool {
+        self.half.as_ref().is_some_and(|half| half.role == Role::Edge)
+    }
+
+    /// In words, for an introduction.
+    pub(crate) fn split(&self) -> Option<String> {
+        let half = self.half.as_ref().map(|half| match half.role {
+            Role::Edge => format!("An edge alone, which the inner side calls {}.", half.name),
+            Role::Home => format!("A home alone, which its edges call {}; partners meet those.", half.name),
+        });
+        let pool = self.pool.as_ref().map(EdgePool::summary);
+        (half.is_some() || pool.is_some()).then(|| half.into_iter().chain(pool).collect::<Vec<_>>().join(" "))
     }
 
     /// The port that SRV records lead to: the usual one where it is listened on, else that of the first TLS listener.
@@ -122,11 +149,14 @@ mod tests {
             edge: "sip.contoso.example".to_owned(),
             listeners: vec![listener("192.0.2.1:443"), listener("192.0.2.1:5061")],
             metrics: Vec::new(),
+            health: Vec::new(),
             media: MediaPorts { address: None, first: 20_000, last: 29_999 },
             federation: true,
             discovery: false,
             dns_servers: Vec::new(),
             mail_server: None,
+            half: None,
+            pool: None,
             certificate_file: "contoso.pem".to_owned(),
         };
         assert_eq!(topology.edge_port(), 5061);

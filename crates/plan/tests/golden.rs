@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use plan::{Listener, MediaPorts, Plan, Topology};
+use plan::{Balancing, EdgePool, Half, Hop, Listener, MediaPorts, Member, Plan, Role, Topology};
 use sip::Transport;
 use sip::Transport::{Tcp, Tls, Udp, Ws, Wss};
 
@@ -68,17 +68,103 @@ fn edge_named_as_its_domain_without_federation() {
     compare("without_federation", &Topology { edge, federation: false, ..contoso() });
 }
 
+#[test]
+fn edge_before_another_server() {
+    let hop = Hop { host: "pbx.corp.example".to_owned(), port: 5060, transport: Tcp };
+    let half =
+        Half { hops: vec![hop], is_comity: false, listeners: vec![(Tcp, socket("10.0.0.1:5060"))], ..edge_half() };
+    compare("edge_before_another_server", &Topology { half: Some(half), ..contoso() });
+}
+
+#[test]
+fn pool_by_dns() {
+    let pool = Some(pool_of(Balancing::Dns, Balancing::Dns));
+    compare("pool_by_dns", &Topology { half: Some(edge_half()), pool, ..contoso() });
+}
+
+#[test]
+fn pool_by_load_balancers() {
+    let pool = Some(pool_of(vip("192.0.2.100"), vip("10.0.0.100")));
+    let health = vec![socket("10.0.0.1:8061")];
+    compare("pool_by_load_balancers", &Topology { half: Some(edge_half()), pool, health, ..contoso() });
+}
+
+#[test]
+fn home_behind_a_pool() {
+    let hop = Hop { host: "edges.corp.example".to_owned(), port: 5061, transport: Tls };
+    let half = Half {
+        role: Role::Home,
+        name: "home.corp.example".to_owned(),
+        listeners: vec![(Tls, socket("10.0.0.20:5071"))],
+        hops: vec![hop],
+        is_comity: true,
+        control_port: Some(5062),
+        certificate_file: None,
+    };
+    let pool = Some(pool_of(Balancing::Dns, Balancing::Dns));
+    let (edge, listeners) = ("home.corp.example".to_owned(), vec![listener(Tls, "10.0.0.20:5061")]);
+    compare("home_behind_a_pool", &Topology { edge, listeners, half: Some(half), pool, ..contoso() });
+}
+
+#[test]
+fn ways_of_balancing_that_do_not_go_together_are_warned_of() {
+    let warnings = |outer, inner| {
+        let topology = Topology { half: Some(edge_half()), pool: Some(pool_of(outer, inner)), ..contoso() };
+        Plan::of(&topology).warnings
+    };
+    let (first, second) = (vip("192.0.2.100"), vip("10.0.0.100"));
+    let mixed =
+        |warnings: &[String]| warnings.iter().filter(|text| text.contains("balanced in different ways")).count();
+    assert_eq!(mixed(&warnings(Balancing::Dns, second)), 1);
+    assert_eq!(mixed(&warnings(first, Balancing::Dns)), 1);
+    assert_eq!(mixed(&warnings(first, second)), 0);
+    let by_dns = warnings(Balancing::Dns, Balancing::Dns);
+    assert!(by_dns.len() == 1 && by_dns[0].contains("keeps the first address that answered"), "{by_dns:?}");
+    assert_eq!(warnings(first, second), Vec::<String>::new());
+    let one = EdgePool { members: pool_of(first, second).members[..1].to_vec(), ..pool_of(first, second) };
+    let alone = Plan::of(&Topology { half: Some(edge_half()), pool: Some(one), ..contoso() }).warnings;
+    assert!(alone.len() == 1 && alone[0].contains("A pool of one edge"), "{alone:?}");
+}
+
+fn edge_half() -> Half {
+    Half {
+        role: Role::Edge,
+        name: "edges.corp.example".to_owned(),
+        listeners: vec![(Tls, socket("10.0.0.1:5061"))],
+        hops: vec![Hop { host: "home.corp.example".to_owned(), port: 5071, transport: Tls }],
+        is_comity: true,
+        control_port: Some(5062),
+        certificate_file: Some("inside.pem".to_owned()),
+    }
+}
+
+fn pool_of(outer: Balancing, inner: Balancing) -> EdgePool {
+    let member = |last: u8| Member { outer: [192, 0, 2, last].into(), inner: [10, 0, 0, last].into() };
+    EdgePool { members: vec![member(1), member(2)], outer, inner }
+}
+
+fn vip(address: &str) -> Balancing {
+    Balancing::Hardware { vip: address.parse().unwrap() }
+}
+
+fn socket(address: &str) -> std::net::SocketAddr {
+    address.parse().unwrap()
+}
+
 fn contoso() -> Topology {
     Topology {
         domains: vec!["contoso.example".to_owned()],
         edge: "sip.contoso.example".to_owned(),
         listeners: vec![listener(Tls, "192.0.2.1:5061")],
         metrics: Vec::new(),
+        health: Vec::new(),
         media: MediaPorts { address: Some("192.0.2.1".parse().unwrap()), first: 20_000, last: 29_999 },
         federation: true,
         discovery: false,
         mail_server: None,
         dns_servers: Vec::new(),
+        half: None,
+        pool: None,
         certificate_file: "sip.contoso.example.pem".to_owned(),
     }
 }

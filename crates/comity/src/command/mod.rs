@@ -76,7 +76,7 @@ enum Command {
     Check(check::CheckArguments),
     /// Show which certificate, DNS records and open ports the server needs, in Markdown
     #[command(after_help = plan::EXAMPLES)]
-    Plan,
+    Plan(plan::PlanArguments),
     /// Show what the running server is doing
     #[command(after_help = status::EXAMPLES)]
     Status,
@@ -149,7 +149,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Init(arguments) => init::run(&global, &arguments),
             Command::Serve => serve::run(&global).await,
             Command::Check(arguments) => check::run(&global, &arguments).await,
-            Command::Plan => plan::run(&global),
+            Command::Plan(arguments) => plan::run(&global, &arguments),
             Command::Status => status::run(&global).await,
             Command::Drain => drain::run(&global).await,
             Command::Metrics => metrics::run(&global).await,

@@ -1,8 +1,8 @@
 //! What of a configuration the world outside has to match, for a plan.
 
-use plan::{Listener, MediaPorts, Topology};
+use plan::{Half, Hop, Listener, MediaPorts, Role, Topology};
 
-use super::Config;
+use super::{Config, Inside, Roles};
 
 impl From<&Config> for Topology {
     fn from(config: &Config) -> Topology {
@@ -11,6 +11,7 @@ impl From<&Config> for Topology {
             edge: config.edge.clone(),
             listeners: config.listeners().map(|(transport, address)| Listener { transport, address }).collect(),
             metrics: config.listen.metrics.clone(),
+            health: config.listen.health.clone(),
             media: MediaPorts {
                 address: config.media.address,
                 first: config.media.ports.first,
@@ -20,7 +21,30 @@ impl From<&Config> for Topology {
             discovery: config.federation.discovery,
             dns_servers: config.dns.servers.clone(),
             mail_server: config.mail.as_ref().filter(|mail| !mail.is_here()).map(|mail| (mail.host.clone(), mail.port)),
+            half: config.inside.as_ref().map(|inside| half(config.roles, inside)),
+            pool: None,
             certificate_file: config.certificate.chain.display().to_string(),
         }
+    }
+}
+
+fn half(roles: Roles, inside: &Inside) -> Half {
+    let rules = &inside.rules;
+    let hop = |hop: &federation::inside::Hop| Hop {
+        host: hop.host.clone(),
+        port: hop.port.unwrap_or_else(|| rules.transport.default_port()),
+        transport: rules.transport,
+    };
+    Half {
+        role: if roles == Roles::Home { Role::Home } else { Role::Edge },
+        name: rules.name.clone(),
+        listeners: inside.listen.clone(),
+        hops: rules.hops.iter().map(hop).collect(),
+        is_comity: rules.is_comity,
+        control_port: match roles {
+            Roles::Home => Some(inside.control_port),
+            _ => inside.control.first().map(|address| address.port()),
+        },
+        certificate_file: inside.certificate.as_ref().map(|(chain, _)| chain.display().to_string()),
     }
 }
