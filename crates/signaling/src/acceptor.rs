@@ -316,6 +316,7 @@ impl Core {
             Asker::Recipient(request) => request.upstream == Some(upstream),
             // What is on its way into the store cannot be taken back.
             Asker::StrayCancel(_)
+            | Asker::StrayResponse(_)
             | Asker::Link(_)
             | Asker::Keep(_)
             | Asker::Queue(_)

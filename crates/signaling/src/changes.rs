@@ -32,7 +32,7 @@ impl Core {
             }
         }
         self.flow_ended_elsewhere(now, flow);
-        match state.filter(|state| state.kind == FlowKind::Partner) {
+        match state.filter(|state| matches!(state.kind, FlowKind::Partner | FlowKind::Inside)) {
             Some(state) => self.partner_flow_ended(now, flow, &state),
             // A phone that called over it hears nothing any more: the other side should not ring on.
             None => {

@@ -2,14 +2,14 @@
 //! another connection to the same partner, one of its own or one of ours, and never to an address that only a Via names.
 //! A call that it has begun goes on, and it can be taken back over another connection.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use federation::admission::{Admitted, Origin};
+use federation::admission::{Admitted, Flow, Origin};
 use federation::flow::{FlowFacts, FlowKind};
 use federation::refusal;
-use federation::verification::Verdict;
+use federation::verification::{Rung, Verdict};
 use sip::transaction::{ClientTransactionId, ServerTransactionId};
 use sip::{FlowId, Message, Method, build};
 
@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::flow_table::FlowState;
 use crate::links::LinkKey;
 use crate::ownership::partner_connection;
-use crate::route::Destination;
+use crate::route::{Destination, INSIDE};
 use crate::waiting::Asker;
 use crate::{Answer, Handoff, Question, WorkerId};
 
@@ -25,17 +25,23 @@ use crate::{Answer, Handoff, Question, WorkerId};
 #[derive(Debug, Default)]
 pub(crate) struct EndedFlows {
     domains_by_flow: BTreeMap<FlowId, Vec<String>>,
+    /// Those of the inner side: whoever was there speaks for every domain of his side.
+    inner: BTreeSet<FlowId>,
     /// The oldest first.
     flows: VecDeque<(Instant, FlowId)>,
 }
 
 impl EndedFlows {
-    fn insert(&mut self, now: Instant, flow: FlowId, domains: Vec<String>) {
+    fn insert(&mut self, now: Instant, flow: FlowId, domains: Vec<String>, is_inner: bool) {
         while let Some((ended_at, oldest)) = self.flows.front().copied()
             && (self.flows.len() >= ENDED_FLOWS_MAX || ended_at + OWED_FOR <= now)
         {
             self.flows.pop_front();
             self.domains_by_flow.remove(&oldest);
+            self.inner.remove(&oldest);
+        }
+        if is_inner {
+            self.inner.insert(flow);
         }
         self.flows.push_back((now, flow));
         self.domains_by_flow.insert(flow, domains);
@@ -52,7 +58,8 @@ impl EndedFlows {
     }
 
     fn has_proven(&self, flow: FlowId, domain: &str) -> bool {
-        self.domains_by_flow.get(&flow).is_some_and(|domains| domains.iter().any(|known| known == domain))
+        let is_known = |domains: &Vec<String>| domains.iter().any(|known| known == domain);
+        self.inner.contains(&flow) || self.domains_by_flow.get(&flow).is_some_and(is_known)
     }
 }
 
@@ -106,7 +113,7 @@ impl Core {
     /// A partner's connection has ended: what it began goes on, and every worker knows how it can be taken back.
     pub(crate) fn partner_flow_ended(&mut self, now: Instant, flow: FlowId, state: &FlowState) {
         let domains = state.proven.iter().map(|proven| proven.domain.clone()).collect();
-        self.ended_flows.insert(now, flow, domains);
+        self.ended_flows.insert(now, flow, domains, state.kind == FlowKind::Inside);
         let us = self.ownership.worker;
         let mut orphans = Vec::new();
         for server in self.transactions.pending_invites(flow) {
@@ -146,7 +153,8 @@ impl Core {
         admitted: &Admitted,
         server: ServerTransactionId,
     ) {
-        if message.method() != Some(Method::Invite) || !matches!(admitted.origin(), Origin::Partner { .. }) {
+        let is_of_server = matches!(admitted.origin(), Origin::Partner { .. } | Origin::Inside { .. });
+        if message.method() != Some(Method::Invite) || !is_of_server {
             return;
         }
         let Some(name) = InviteName::of(message) else { return };
@@ -165,24 +173,28 @@ impl Core {
 
     /// A CANCEL that matches nothing on its own connection: it may be for a call whose connection has ended.
     pub(crate) fn cancel_elsewhere(&mut self, now: Instant, facts: &FlowFacts, cancel: &Message) {
-        let name = InviteName::of(cancel).filter(|name| self.orphans.orphans_by_name.contains_key(name));
+        let may_know = |name: &InviteName| self.passes_cancels() || self.orphans.orphans_by_name.contains_key(name);
+        let name = InviteName::of(cancel).filter(may_know);
         let domain = cancel.from().map(|from| from.uri().host_lowercase().into_owned()).unwrap_or_default();
         let verdict = name.as_ref().map(|_| self.proves_now(now, facts, &domain));
-        let orphan = match (name, verdict) {
-            (Some(name), Some(Verdict::Proven(_))) => self.orphans.take(now, &name),
+        let is_taken_back = match (name, verdict) {
+            (Some(name), Some(Verdict::Proven(_))) => match self.orphans.take(now, &name) {
+                Some((worker, server)) => {
+                    self.cancel_orphan(now, worker, server);
+                    true
+                }
+                None => self.pass_cancel(now, facts, cancel),
+            },
             (Some(_), Some(Verdict::Needs)) => {
                 let asker = Asker::StrayCancel(Box::new((facts.clone(), cancel.clone())));
                 if self.ask(now, Question::Srv { domain }, asker).is_ok() {
                     return;
                 }
-                None
+                false
             }
-            _ => None,
+            _ => false,
         };
-        if let Some((worker, server)) = orphan {
-            self.cancel_orphan(now, worker, server);
-        }
-        let status = if orphan.is_some() { 200 } else { 481 };
+        let status = if is_taken_back { 200 } else { 481 };
         self.respond_stateless(now, facts, cancel, |tag| build::response(cancel, status, None, Some(tag)).build());
     }
 
@@ -200,17 +212,32 @@ impl Core {
         }
     }
 
-    fn is_welcome(&self, domain: &str) -> bool {
-        self.partners.standing(domain).check(domain).is_ok()
+    /// Whose requests are answered: partners', and of an edge those of what is behind it.
+    pub(crate) fn is_welcome(&self, domain: &str) -> bool {
+        let is_behind = self.organisation.is_edge_only() && self.organisation.is_local(domain);
+        is_behind || self.partners.standing(domain).check(domain).is_ok()
     }
 
     /// Whether the certificate of a flow proves the domain of a partner who is welcome.
-    fn proves_now(&self, now: Instant, facts: &FlowFacts, domain: &str) -> Verdict {
+    pub(crate) fn proves_now(&self, now: Instant, facts: &FlowFacts, domain: &str) -> Verdict {
+        if facts.is_inner {
+            return self.proves_inside(facts);
+        }
         let is_client = self.flows.get(facts.id).is_some_and(|state| state.kind == FlowKind::Client);
         match self.partners.standing(domain).check(domain).err() {
             Some(refusal) => Verdict::Failed(refusal),
             None if is_client => Verdict::Failed(refusal::certificate_missing(domain)),
             None => self.judged(now, facts, facts.peer_role(), domain),
+        }
+    }
+
+    fn proves_inside(&self, facts: &FlowFacts) -> Verdict {
+        let kind = self.flows.get(facts.id).map_or(&FlowKind::Undecided, |state| &state.kind);
+        let checked = self.organisation.inside().map(|inside| inside.check_peer(&Flow { facts, kind, users: &[] }));
+        match checked {
+            Some(Ok(())) => Verdict::Proven(Rung::Configured),
+            Some(Err(refusal)) => Verdict::Failed(refusal),
+            None => Verdict::Failed(refusal::not_inside("there is no inner side")),
         }
     }
 
@@ -240,12 +267,20 @@ impl Core {
             return false;
         }
         let connection = partner_connection(call_id, self.limits.partner_connections);
+        // Of an edge's own domains is what is behind it.
+        let is_behind = self.organisation.is_edge_only() && self.organisation.is_local(&domain);
+        let domain = if is_behind { INSIDE.to_owned() } else { domain };
+        self.respond_to(now, domain, connection, bytes);
+        true
+    }
+
+    /// Gives a response to the worker that owns this link.
+    pub(crate) fn respond_to(&mut self, now: Instant, domain: String, connection: u16, bytes: Bytes) {
         let owner = self.ownership.of_partner(&domain, connection);
         match self.ownership.is_ours(owner) {
             true => self.respond_over_link(now, self.partner_link(&domain, connection), bytes),
             false => self.hand(owner, Handoff::RespondOverLink { domain, connection, bytes }),
         }
-        true
     }
 
     /// The client transactions on a flow that has ended to which a partner may answer on another: what it may have read,
@@ -254,10 +289,13 @@ impl Core {
         let mut found = BTreeMap::new();
         for id in self.transactions.clients_on(flow) {
             let Some((_, request, trial)) = self.owner.tried(id) else { continue };
-            let Destination::Partner { domain, connection } = request.destination.clone() else { continue };
+            let destination = request.destination.clone();
+            if !matches!(destination, Destination::Partner { .. } | Destination::Inside { .. }) {
+                continue;
+            }
             if !trial.may_be_sent_again(now, request.message.method() == Some(Method::Invite)) {
                 trial.lost_connection = true;
-                found.insert(id, self.partner_link(&domain, connection));
+                found.extend(self.link_key(&destination).map(|key| (id, key)));
             }
         }
         found
@@ -272,12 +310,11 @@ impl Core {
 
     /// The flow for a request that belongs to one sent before: where that one's is gone, another to the same partner.
     pub(crate) fn flow_after(&self, id: ClientTransactionId, flow: FlowId, destination: &Destination) -> FlowId {
-        let Destination::Partner { domain, connection } = destination else { return flow };
+        let Some(key) = self.link_key(destination) else { return flow };
         if !self.transactions.is_cut(ClientTransactionId { cancel: false, ..id }) {
             return flow;
         }
-        let key = self.partner_link(domain, *connection);
-        let other = self.links.flow_of(&key).or_else(|| self.aliases.for_response(domain, "", flow));
+        let other = self.links.flow_of(&key).or_else(|| self.aliases.for_response(&key.domain, "", flow));
         other.unwrap_or(flow)
     }
 }

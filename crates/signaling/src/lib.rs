@@ -37,6 +37,7 @@ mod output;
 mod owner;
 mod ownership;
 mod partner_status;
+mod passing;
 mod presence;
 mod question;
 mod reach;

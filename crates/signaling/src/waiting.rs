@@ -38,6 +38,8 @@ pub(crate) enum Asker {
     Admission(Box<Arrival>),
     /// A CANCEL of what was begun over another connection, from whoever this one is.
     StrayCancel(Box<(FlowFacts, Message)>),
+    /// A response to what another edge has sent on, likewise.
+    StrayResponse(Box<(FlowFacts, Message)>),
     /// A request for a user of ours who has no device: does he exist?
     Recipient(Box<AdmittedRequest>),
     /// A MESSAGE for a user who is away, on its way into the store.
@@ -96,6 +98,7 @@ impl Core {
         match asker {
             Asker::Admission(arrival) => self.resume_admission(now, *arrival, answer),
             Asker::StrayCancel(cancel) => self.resume_cancel(now, &cancel.0, &cancel.1, answer),
+            Asker::StrayResponse(response) => self.resume_stray_response(now, &response.0, response.1, answer),
             Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
             Asker::Keep(keeping) => self.resume_keep(now, *keeping, answer),
             Asker::Queue(aor) => self.resume_queue(now, &aor, answer),

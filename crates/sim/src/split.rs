@@ -13,14 +13,17 @@ use crate::organisation::{InnerSide, Site};
 use crate::world::World;
 
 impl World {
-    /// So many edges take the place of this organisation's server before its partners, and its server is their home from
-    /// now on; before anything happens. They share one name and one key, and each has an address of its own.
+    /// At least so many edges take the place of this organisation's server before its partners, and its server is their home
+    /// from now on; before anything happens. They share one name and one key, and each has an address of its own.
     pub fn put_edges_before(&mut self, site: usize, count: usize) {
         let domain = self.sites[site].domain().to_owned();
         let workers = self.workers(site);
         let partners = self.partners(site).to_vec();
         let discovery = self.sites[site].discovery;
-        let edges: Vec<usize> = (0..count).map(|_| self.organisation(&domain, workers, &partners, discovery)).collect();
+        let mut edges = std::mem::take(&mut self.sites[site].edges);
+        while edges.len() < count {
+            edges.push(self.organisation(&domain, workers, &partners, discovery));
+        }
         let hops = |nodes: &[usize], what: fn(&str, usize) -> String| -> Vec<Hop> {
             (1..).zip(nodes).map(|(number, _)| Hop { host: what(&domain, number), port: Some(INNER_PORT) }).collect()
         };
@@ -41,6 +44,22 @@ impl World {
         self.crash(edge);
         self.sites[edge].is_switched_off = true;
         self.settle();
+    }
+
+    /// One of them alone is about to end.
+    pub fn drain_edge(&mut self, site: usize, number: usize) {
+        self.drain_site(self.sites[site].edges[number - 1]);
+    }
+
+    /// A partner that keeps the first address that answered sees no other.
+    pub fn show_edge(&mut self, site: usize, number: usize) {
+        let edge = &self.sites[self.sites[site].edges[number - 1]];
+        let (name, address) = (edge.organisation.edge.clone(), edge.address.ip());
+        self.zones.set_addresses(&name, vec![address]);
+    }
+
+    pub fn edges(&self, site: usize) -> usize {
+        self.sites[site].edges.len()
     }
 
     pub fn revive_edge(&mut self, site: usize, number: usize) {
@@ -111,10 +130,13 @@ impl Site {
         let IpAddr::V4(outer) = self.address.ip() else { unreachable!("this world has no other") };
         let [.., last] = outer.octets();
         let address = SocketAddr::from(([10, 0, 0, last], INNER_PORT));
-        self.inner = Some(InnerSide { address, identity: Identity::new(&[&inside.name]) });
         let is_edge = self.home.is_some();
+        let is_new = self.inner.is_none();
+        self.inner = Some(InnerSide { address, identity: Identity::new(&[&inside.name]) });
         for config in &mut self.configs {
-            config.listeners.push(Listener { transport: Transport::Tls, address, is_inner: true });
+            if is_new {
+                config.listeners.push(Listener { transport: Transport::Tls, address, is_inner: true });
+            }
             if is_edge {
                 // A pool has one secret besides each edge's own.
                 config.pool_secret = Some([u8::try_from(100 + home).expect("a world of few organisations"); 32]);

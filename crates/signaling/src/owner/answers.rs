@@ -25,7 +25,9 @@ use crate::{AdmittedRequest, Handoff, Requester, Upstream};
 impl Core {
     /// A response from outside, perhaps for another worker.
     pub(crate) fn handle_response(&mut self, now: Instant, from: Responder, message: Message) {
-        let Some(branch) = message.top_via().ok().and_then(|via| self.mint.read_branch(via.branch()?)) else { return };
+        let Some(branch) = message.top_via().ok().and_then(|via| self.mint.read_branch(via.branch()?)) else {
+            return self.pass_on(now, from, message);
+        };
         if !self.ownership.is_ours(branch.worker) {
             return self.hand(branch.worker, Handoff::Response { from, message: Box::new(message) });
         }

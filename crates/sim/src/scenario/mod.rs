@@ -7,6 +7,7 @@ mod access;
 mod acts;
 mod cast;
 mod closing;
+mod edges;
 mod expectations;
 mod file;
 mod form;
@@ -35,7 +36,6 @@ pub fn all(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Every sentence that a play can say.
 pub fn forms() -> impl Iterator<Item = &'static Form> {
-    [cast::FORMS, access::FORMS, acts::FORMS, expectations::FORMS, meetings::FORMS, troubles::FORMS]
-        .into_iter()
-        .flatten()
+    let of_people = [cast::FORMS, access::FORMS, acts::FORMS, expectations::FORMS, meetings::FORMS];
+    of_people.into_iter().chain([edges::FORMS, troubles::FORMS]).flatten()
 }
