@@ -38,6 +38,13 @@ impl World {
         self.sites[site].stand_inside(inside, site, Split::Home);
     }
 
+    /// All its servers die at once, and start again.
+    pub(crate) fn crash_all(&mut self, site: usize) {
+        for node in self.nodes(site) {
+            self.crash(node);
+        }
+    }
+
     /// One of its edges dies, and does not come back by itself.
     pub fn kill_edge(&mut self, site: usize, number: usize) {
         let edge = self.sites[site].edges[number - 1];

@@ -198,7 +198,7 @@ fn server_shows(run: &mut Run, words: &Words) -> Result<(), String> {
 
 fn is_killed(run: &mut Run, words: &Words) -> Result<(), String> {
     let site = run.site(words.text(0))?;
-    run.world.crash(site);
+    run.world.crash_all(site);
     Ok(())
 }
 
