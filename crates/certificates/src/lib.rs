@@ -10,6 +10,7 @@ pub mod revocation;
 pub mod roots;
 pub mod served;
 pub mod tls;
+pub mod tls_alpn;
 pub mod verifier;
 pub mod watch;
 
@@ -19,6 +20,7 @@ pub use revocation::{RevocationLists, RevocationPolicy};
 pub use roots::Roots;
 pub use served::ServedIdentity;
 pub use tls::{client_config, server_config};
+pub use tls_alpn::TlsAlpn;
 pub use verifier::{RecordingClientVerifier, RecordingServerVerifier};
 pub use watch::IdentityWatch;
 

@@ -72,7 +72,7 @@ pub fn recording_client_config(served: Option<&Arc<ServedIdentity>>) -> Result<C
     client_config(served, Arc::new(RecordingServerVerifier::new(&provider())))
 }
 
-const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+pub(crate) const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
 #[cfg(test)]
 mod tests;

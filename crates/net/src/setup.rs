@@ -17,6 +17,8 @@ pub struct WorkerSetup {
     pub listeners: Vec<ListenerSetup>,
     /// Whose web pages may open WebSockets here.
     pub origins: Arc<Origins>,
+    /// What authorities are answered that look whether a name leads here.
+    pub challenges: certificates::TlsAlpn,
     pub tls_client: Arc<rustls::ClientConfig>,
     pub roots: certificates::Roots,
     /// Where edge and home are two.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use federation::flow::{Direction, FlowFacts};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConfig;
 use signaling::Input;
 use sip::Transport;
 use socket2::SockRef;
@@ -60,6 +60,8 @@ enum HandshakeFailure {
     Introduced,
     #[error("the handshake took too long")]
     Slow,
+    #[error("an authority looked whether a name leads here")]
+    Challenged,
     #[error("no WebSocket for it: {} ({})", .0.reason, .0.status)]
     Refused(Rejection),
     #[error(transparent)]
@@ -100,6 +102,7 @@ impl Acceptor {
                 let accepted = Accepted { stream, remote, wire, unread };
                 self.worker.borrow_mut().open_inbound(self.transport, self.is_inner, accepted, permit);
             }
+            Err(HandshakeFailure::Challenged) => tracing::debug!(%remote, "an authority was answered"),
             Err(failure) => {
                 tracing::debug!(%remote, %failure, "handshake failed");
                 self.worker.borrow_mut().handshake_failed(&failure);
@@ -164,9 +167,15 @@ impl Acceptor {
         let mut wire = match &self.tls {
             None => Wire::Plain(PlainWire::default()),
             Some(config) => {
-                let connection = ServerConnection::new(config.clone()).map_err(WireError::from)?;
-                let mut tls = TlsWire::new(connection.into());
+                let challenges = self.worker.borrow().challenges.clone();
+                let (mut tls, is_challenge) = TlsWire::accept(stream, config, &challenges).await?;
                 tls.handshake(stream, unread).await?;
+                if is_challenge {
+                    // RFC 8737 section 3: nothing is exchanged over it.
+                    tls.say_goodbye();
+                    tls.flush(stream).ok();
+                    return Err(HandshakeFailure::Challenged);
+                }
                 Wire::Tls(tls)
             }
         };

@@ -4,9 +4,10 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use certificates::Roots;
+use certificates::{Roots, TlsAlpn};
 use federation::trust::PeerCertificate;
-use rustls::Connection;
+use rustls::server::{AcceptedAlert, Acceptor};
+use rustls::{Connection, ServerConfig, ServerConnection};
 use rustls_pki_types::UnixTime;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -24,6 +25,32 @@ impl TlsWire {
         // The flow has a limit of its own, at which it ends; rustls would silently take less.
         connection.set_buffer_limit(None);
         TlsWire { connection: Box::new(connection), queued_bytes: 0 }
+    }
+
+    /// A client's connection. While a challenge waits, what the client begins with is read first, and then decided with what
+    /// to go on: `true` if it is an authority that looks at the challenge. The caller bounds it.
+    pub(crate) async fn accept(
+        stream: &TcpStream,
+        usual: &Arc<ServerConfig>,
+        challenges: &TlsAlpn,
+    ) -> Result<(TlsWire, bool), WireError> {
+        if !challenges.is_waiting() {
+            return Ok((TlsWire::new(ServerConnection::new(usual.clone())?.into()), false));
+        }
+        let mut acceptor = Acceptor::default();
+        let accepted = loop {
+            match acceptor.accept() {
+                Ok(Some(accepted)) => break accepted,
+                Ok(None) => stream.readable().await?,
+                Err((error, alert)) => return Err(refuse(stream, error, alert)),
+            }
+            read_hello(stream, &mut acceptor)?;
+        };
+        let challenge = challenges.answer(&accepted.client_hello());
+        let is_challenge = challenge.is_some();
+        let connection = accepted.into_connection(challenge.unwrap_or_else(|| usual.clone()));
+        let connection = connection.map_err(|(error, alert)| refuse(stream, error, alert))?;
+        Ok((TlsWire::new(connection.into()), is_challenge))
     }
 
     /// Appends what was decrypted to `plaintext`. An error leaves an alert in the output.
@@ -137,6 +164,30 @@ impl TlsWire {
         }
         decoded.map(drop)
     }
+}
+
+/// Not in the async function: its buffer would be part of every waiting handshake.
+fn read_hello(stream: &TcpStream, acceptor: &mut Acceptor) -> Result<(), WireError> {
+    let mut received = [0; HANDSHAKE_READ_BYTES];
+    match read_available(stream, &mut received)? {
+        None => Ok(()),
+        Some(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        Some(count) => {
+            let mut received = &received[..count];
+            while !received.is_empty() {
+                if acceptor.read_tls(&mut received)? == 0 {
+                    return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The alert tells the client why; whether it arrives is not worth waiting for.
+fn refuse(stream: &TcpStream, error: rustls::Error, mut alert: AcceptedAlert) -> WireError {
+    alert.write_all(&mut SocketWriter(stream)).ok();
+    error.into()
 }
 
 const HANDSHAKE_READ_BYTES: usize = 8192;

@@ -69,6 +69,8 @@ pub(crate) struct Worker {
     pub(crate) roots: certificates::Roots,
     pub(crate) inside: Option<InsideTls>,
     pub(crate) origins: Arc<Origins>,
+    /// What authorities are answered.
+    pub(crate) challenges: certificates::TlsAlpn,
     pub(crate) tls_client: Arc<rustls::ClientConfig>,
     pub(crate) resolver: Resolver,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -151,6 +153,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
             roots: setup.roots,
             inside: setup.inside,
             origins: setup.origins,
+            challenges: setup.challenges,
             tls_client: setup.tls_client,
             resolver,
             accounts: setup.accounts,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use certificates::{LoadError, RevocationPolicy, Roots, ServedIdentity};
+use acme::AcmeError;
+use certificates::{LoadError, RevocationPolicy, Roots, ServedIdentity, TlsAlpn};
 use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::ledger::{DiscoveredTerms, KeptSuspect};
@@ -21,9 +22,10 @@ use store::{Store, StoreError, StoreThread};
 use tokio::sync::mpsc;
 
 use crate::accounts::StoreAccounts;
+use crate::acme_service::{AcmeService, AcmeTask};
 use crate::between::{self, Between};
 use crate::certificate;
-use crate::certificate_service::CertificateService;
+use crate::certificate_service::{CertificateService, CertificateState};
 use crate::config::{Config, Roles};
 use crate::control::{Control, ControlSocket, FederationTerms, SocketError, meetings_of, partners_of};
 use crate::discovered_report;
@@ -50,6 +52,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Certificate(#[from] LoadError),
+    #[error("{0}; {advice}", advice = .0.advice())]
+    Acme(#[from] AcmeError),
     #[error("the certificate cannot be used: {0}")]
     Tls(#[from] rustls::Error),
     #[error(transparent)]
@@ -94,11 +98,14 @@ impl Server {
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let lock = lock_folder(&config)?;
         let roots = certificate::roots(&config)?;
-        let certificate = CertificateService::load(&config, roots.clone())?;
+        let challenges = TlsAlpn::default();
+        let acme = AcmeService::prepare(&config, challenges.clone())?;
+        let acme_state = acme.as_ref().map(AcmeService::state).unwrap_or_default();
+        let certificate = CertificateService::load(&config, roots.clone(), acme_state)?;
         for (transport, address) in config.sockets() {
             net::check_free(transport, address)?;
         }
-        let start = Start::from_store(&config, certificate.served(), roots)?;
+        let start = Start::from_store(&config, certificate.served(), (roots, challenges))?;
         let store = StoreThread::start(&config.store_path())?;
         let counts = ServerCounts::default();
         let accounts: Arc<dyn Accounts> =
@@ -120,7 +127,9 @@ impl Server {
         tokio::spawn(discovered_report::run(workers.clone()));
         revocation.map(|service| tokio::spawn(service.run()));
         let refusals = RefusalLog::new(workers.clone(), store.handle(), counts).start();
+        let served = certificate.state();
         let certificate = certificate.start();
+        let acme = first_certificate(acme, &served).await;
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
         Ok(Running {
             control,
@@ -133,6 +142,7 @@ impl Server {
             ended,
             refusals,
             certificate,
+            acme,
             store,
             config,
             _lock: lock,
@@ -157,6 +167,30 @@ pub fn listen_warnings(config: &Config) -> Vec<String> {
         )
     };
     open.map(warning).collect()
+}
+
+/// Orders begin. Nobody is told that all is ready before what is served is a certificate of an authority; but a server that
+/// gets none goes on asking, with pauses, where one that ended would be started and ask again and again.
+async fn first_certificate(service: Option<AcmeService>, served: &CertificateState) -> Option<AcmeTask> {
+    let mut task = service?.start();
+    let before = served.get().report;
+    let is_self_made = served.get().acme.is_some_and(|acme| acme.is_self_made);
+    if !is_self_made {
+        return Some(task);
+    }
+    if !task.first(FIRST_CERTIFICATE_TIME).await {
+        tracing::warn!(
+            "there is no certificate of an authority yet: partners and phones refuse the one that is served"
+        );
+        return Some(task);
+    }
+    let is_served = async {
+        while served.get().report == before {
+            tokio::time::sleep(SERVED_PAUSE).await;
+        }
+    };
+    let _ = tokio::time::timeout(SERVED_TIME, is_served).await;
+    Some(task)
 }
 
 /// The control API on its socket, and the metrics where the configuration wants them on the network.
@@ -200,6 +234,7 @@ pub(crate) struct Start {
     suspects: Arc<Vec<KeptSuspect>>,
     listeners: Vec<ListenerSetup>,
     origins: Arc<Origins>,
+    challenges: TlsAlpn,
     tls_client: Arc<rustls::ClientConfig>,
     roots: Roots,
     inside: Option<InsideTls>,
@@ -213,7 +248,11 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    fn from_store(config: &Config, identity: &Arc<ServedIdentity>, roots: Roots) -> Result<Start, StartError> {
+    fn from_store(
+        config: &Config,
+        identity: &Arc<ServedIdentity>,
+        (roots, challenges): (Roots, TlsAlpn),
+    ) -> Result<Start, StartError> {
         let store = Store::open(&config.store_path())?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (inner_identity, inside) = certificate::inside(config, identity, &roots)?;
@@ -231,6 +270,7 @@ impl Start {
             suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
             listeners: listeners(config, identity, &inner_identity)?,
             origins: Arc::new(config.origins.clone()),
+            challenges,
             tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
             inside,
             inner_identity,
@@ -284,6 +324,7 @@ impl Start {
             core,
             listeners: self.listeners.clone(),
             origins: self.origins.clone(),
+            challenges: self.challenges.clone(),
             tls_client: self.tls_client.clone(),
             roots: self.roots.clone(),
             inside: self.inside.clone(),
@@ -378,5 +419,10 @@ async fn start_workers(
     Ok(threads)
 }
 
+/// Within the minute and a half that systemd grants a start.
+const FIRST_CERTIFICATE_TIME: Duration = Duration::from_secs(60);
+/// Files are acted on when they have been the same for some seconds.
+const SERVED_TIME: Duration = Duration::from_secs(10);
+const SERVED_PAUSE: Duration = Duration::from_millis(100);
 /// Handoffs that may wait for one worker.
 const MAILBOX_HANDOFFS_MAX: usize = 65_536;

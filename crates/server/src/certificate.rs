@@ -8,6 +8,7 @@ use net::InsideTls;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::acme_service::AcmeStatus;
 use crate::assemble::StartError;
 use crate::config::{AlsoCertificate, Config};
 use crate::moment;
@@ -36,6 +37,9 @@ pub struct ServedCertificate {
     /// Those beside the first, for further names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<ServedCertificate>,
+    /// Of the first, where it is ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<AcmeStatus>,
 }
 
 impl ServedCertificate {

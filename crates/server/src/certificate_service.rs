@@ -11,6 +11,7 @@ use rustls_pki_types::UnixTime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::acme_service::AcmeState;
 use crate::certificate::{self, CertificateReport, ServedCertificate};
 use crate::config::{AlsoCertificate, Config};
 use crate::moment;
@@ -20,6 +21,7 @@ use crate::moment;
 pub struct CertificateState {
     served: Arc<Mutex<ServedCertificate>>,
     roots: Roots,
+    acme: AcmeState,
 }
 
 impl CertificateState {
@@ -29,7 +31,8 @@ impl CertificateState {
     }
 
     pub fn get(&self) -> ServedCertificate {
-        self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ServedCertificate { acme: self.acme.get(), ..served }
     }
 
     fn set(&self, served: ServedCertificate) {
@@ -69,14 +72,14 @@ impl CertificateService {
     ///
     /// # Errors
     /// Where there is one that cannot be served.
-    pub(crate) fn load(config: &Config, roots: Roots) -> Result<CertificateService, LoadError> {
+    pub(crate) fn load(config: &Config, roots: Roots, acme: AcmeState) -> Result<CertificateService, LoadError> {
         let (now, files) = (UnixTime::now(), &config.certificate);
         let view = View { config: config.clone(), roots };
         let load = |also: &AlsoCertificate| Kept::load((&also.chain(), &also.key()), Some(also), Vec::new(), now);
         let also = files.also.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let others = also.iter().map(|kept| kept.served.clone()).collect();
         let first = Kept::load((&files.chain, &files.key), None, others, now)?;
-        let state = CertificateState { roots: view.roots.clone(), ..CertificateState::default() };
+        let state = CertificateState { roots: view.roots.clone(), acme, ..CertificateState::default() };
         let mut service = CertificateService { view, first, also, state };
         for kept in std::iter::once(&mut service.first).chain(&mut service.also) {
             kept.warn(&service.view, now);
@@ -210,7 +213,7 @@ impl Kept {
 
     fn shown(&self, view: &View) -> ServedCertificate {
         let (since_unix, refused) = (self.since_unix, self.refused.clone());
-        ServedCertificate { report: self.report(view), since_unix, refused, also: Vec::new() }
+        ServedCertificate { report: self.report(view), since_unix, refused, ..ServedCertificate::default() }
     }
 
     /// Which one it is, where it is not the first.

@@ -1,6 +1,7 @@
 //! The server assembled: configuration, the parts started and stopped, and the control API that commands speak to.
 
 mod accounts;
+pub mod acme_service;
 mod assemble;
 mod between;
 pub mod call_words;

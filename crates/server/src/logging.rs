@@ -70,7 +70,8 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 
 const USUAL: &str = "info";
 /// Our crates that can be in the program. The target `wire` is not among them: whole messages are shown only to who asks.
-const OURS: [&str; 16] = [
+const OURS: [&str; 17] = [
+    "acme",
     "certificates",
     "comity",
     "conference",

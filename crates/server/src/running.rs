@@ -10,6 +10,7 @@ use signaling::{Record, WorkerId};
 use store::{Store, StoreThread};
 use tokio::sync::mpsc;
 
+use crate::acme_service::AcmeTask;
 use crate::between::Between;
 use crate::certificate_service::CertificateTask;
 use crate::config::Config;
@@ -31,6 +32,7 @@ pub struct Running {
     pub(crate) ended: mpsc::UnboundedReceiver<LostThread>,
     pub(crate) refusals: RefusalLogTask,
     pub(crate) certificate: CertificateTask,
+    pub(crate) acme: Option<AcmeTask>,
     pub(crate) store: StoreThread,
     pub(crate) config: Config,
     /// Released when the file is closed.
@@ -108,6 +110,9 @@ impl Running {
         drop((self.metrics, self.between));
         self.control.stop().await;
         self.refusals.finish().await;
+        if let Some(acme) = self.acme {
+            acme.finish().await;
+        }
         self.certificate.finish().await;
         self.workers.stop();
         let (threads, media, media_threads, store) = (self.threads, self.media, self.media_threads, self.store);

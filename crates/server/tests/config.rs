@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use server::config::{Config, reference};
+use server::config::{AcmeChallenge, Config, reference};
 
 fn parse(text: &str) -> Result<Config, String> {
     let open = |path: &Path| match path.ends_with("absent.pem") {
@@ -422,4 +422,68 @@ fn what_an_edge_or_a_home_cannot_have_is_told_with_what_to_do() {
         with("5060;transport=udp", "5060;transport=sctp"),
         [":11: [inside] listen: expected ;transport=tls, ;transport=tcp or ;transport=udp, found \"transport=sctp\""]
     );
+}
+
+const ORDERED: &str = r#"domains = ["contoso.example", "fabrikam.example"]
+edge = "sip.contoso.example"
+[listen]
+tls = ["192.0.2.1:5061", "192.0.2.1:443"]
+[certificate.acme]
+directory = "https://acme.example/directory"
+"#;
+
+#[test]
+fn an_ordered_certificate_is_ours_to_place_and_names_edge_and_domains() {
+    let config = parse(ORDERED).unwrap();
+    assert_eq!(config.certificate.chain, Path::new("etc/data/acme/live/fullchain.pem"));
+    assert_eq!(config.certificate.key, Path::new("etc/data/acme/live/privkey.pem"));
+    let acme = config.certificate.acme.clone().unwrap();
+    assert_eq!(acme.names, ["sip.contoso.example", "contoso.example", "fabrikam.example"]);
+    assert_eq!(acme.challenge, AcmeChallenge::Http01 { listen: vec!["192.0.2.1:80".parse().unwrap()] });
+    // What is shown as the effective configuration means the same again.
+    assert_eq!(parse(&config.to_string()).unwrap().certificate.acme, Some(acme));
+}
+
+#[test]
+fn an_order_by_dns_has_a_server_and_a_key() {
+    let by_dns = "challenge = \"dns-01\"\ndns_server = [\"192.0.2.53:53\"]\ntsig_name = \"Comity.contoso.example.\"\n\
+        tsig_algorithm = \"hmac-sha512\"\ntsig_secret_file = \"tsig.secret\"\nrenew_before_days = 20\n";
+    let config = parse(&format!("{ORDERED}{by_dns}")).unwrap();
+    let acme = config.certificate.acme.clone().unwrap();
+    assert_eq!(acme.renew_before_days, Some(20));
+    assert_eq!(
+        acme.challenge,
+        AcmeChallenge::Dns01 {
+            server: "192.0.2.53:53".parse().unwrap(),
+            key: "comity.contoso.example".to_owned(),
+            algorithm: "hmac-sha512",
+            secret_file: "etc/tsig.secret".into(),
+            wait_secs: 10,
+        }
+    );
+}
+
+#[test]
+fn what_does_not_go_with_an_order_is_told() {
+    let told = |more: &str| problems(&format!("{ORDERED}{more}"));
+    assert_eq!(told("challenge = \"dns-01\"").len(), 3);
+    assert_eq!(
+        told("challenge = \"tls-alpn-01\"\nhttp = [\"192.0.2.1:80\"]"),
+        [":8: [certificate.acme] http: is not for tls-alpn-01; leave it out"]
+    );
+    assert_eq!(
+        told("challenge = \"http-02\""),
+        [":7: [certificate.acme] challenge: expected \"http-01\", \"tls-alpn-01\" or \"dns-01\", found \"http-02\""]
+    );
+    let twice = ORDERED.replace("[listen]", "[certificate]\nchain = \"a.pem\"\n[listen]");
+    assert_eq!(
+        problems(&twice),
+        [":4: [certificate] chain: [certificate.acme] gets certificate and key; leave it out"]
+    );
+    let plain = ORDERED.replace("https:", "http:");
+    assert!(
+        problems(&plain)[0].starts_with(":6: [certificate.acme] directory: expected an address that begins with https")
+    );
+    let nobody = ORDERED.replace("directory = ", "contact = [\"mailto:a@b\"]\n#");
+    assert_eq!(problems(&nobody).len(), 2, "no authority, and no mail address");
 }

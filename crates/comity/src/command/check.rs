@@ -29,7 +29,8 @@ pub struct CheckArguments {
 #[derive(Serialize)]
 struct Answer {
     config: Config,
-    certificate: CertificateReport,
+    /// Absent where it is ordered and has not come yet.
+    certificate: Option<CertificateReport>,
     also: Vec<CertificateReport>,
     warnings: Vec<String>,
 }
@@ -41,10 +42,13 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let config = configuration::load(global.config_file())?;
-    let (identity, roots) = certificate::load(&config).map_err(Failure::told)?;
-    let certificate = certificate::report(&identity, &roots, &config);
+    let roots = certificate::roots(&config).map_err(Failure::told)?;
+    let certificate = match config.certificate.is_awaited() {
+        true => None,
+        false => Some(certificate::report(&certificate::load(&config).map_err(Failure::told)?.0, &roots, &config)),
+    };
     let also = certificate::load_also(&config, &roots).map_err(Failure::told)?;
-    let mut warnings = certificate.warnings.clone();
+    let mut warnings = certificate.iter().flat_map(|report| report.warnings.clone()).collect::<Vec<_>>();
     warnings.extend(also.iter().flat_map(|report| report.warnings.clone()));
     warnings.extend(server::listen_warnings(&config));
     // A running server holds these addresses itself.
@@ -57,9 +61,12 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
 
 fn print(Answer { config, certificate, also, warnings }: &Answer) {
     println!("ok: {} means\n\n{config}\n", config.file.display());
-    for certificate in std::iter::once(certificate).chain(also) {
+    for certificate in certificate.iter().chain(also) {
         println!("# certificate: names {}", certificate.names.join(", "));
         println!("# issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix));
+    }
+    if let Some(acme) = &config.certificate.acme {
+        println!("# ordered from {} by {}: {}", acme.directory, acme.challenge.as_str(), acme.names.join(", "));
     }
     for warning in warnings {
         println!("warning: {warning}");

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use server::acme_service::AcmeStatus;
 use server::certificate::ServedCertificate;
 use server::control::answers::{CallsAnswer, MessagesAnswer, StatusAnswer, WorkerAnswer};
 use server::moment;
@@ -63,6 +64,10 @@ fn print(status: &StatusAnswer) {
         fact("", format!("issued by {}, expires {}", report.issuer, moment::date(report.not_after_unix)));
         fact("", format!("served since {}", moment::date_and_time(*since_unix)));
     }
+    if let Some(acme) = &status.certificate.acme {
+        fact("ordered", format!("from {} by {}", acme.directory, acme.challenge));
+        fact("", next_order(acme));
+    }
     if let Some(told) = &status.told {
         edges::told(told).into_iter().for_each(|(name, value)| fact(name, value));
     }
@@ -83,8 +88,21 @@ fn print(status: &StatusAnswer) {
     for warning in status.certificate.all().flat_map(|served| &served.report.warnings) {
         println!("\nwarning: {warning}");
     }
+    if let Some(fault) = status.certificate.acme.as_ref().and_then(|acme| acme.last_error.as_ref()) {
+        let at = moment::date_and_time(fault.at_unix);
+        println!("\nwarning: no certificate was issued at {at}: {}\nnext: {}", fault.what, fault.next);
+    }
     for why in status.certificate.all().filter_map(|served| served.refused.as_ref()) {
         println!("\nwarning: the certificate's files have changed, and what they hold now is not served: {why}");
+    }
+}
+
+fn next_order(acme: &AcmeStatus) -> String {
+    let what =
+        if acme.is_self_made { "what is served vouches for itself; the next order is made" } else { "ordered again" };
+    match acme.is_ordering {
+        true => "an order is under way".to_owned(),
+        false => format!("{what} at {}", moment::date_and_time(acme.next_unix)),
     }
 }
 

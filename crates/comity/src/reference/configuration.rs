@@ -20,6 +20,7 @@ fn section_text(name: &str, keys: &[&Key]) -> String {
     let rows = keys.iter().map(|key| {
         let default = match key.need {
             Need::Required => "required".to_owned(),
+            Need::Unless(section) => format!("required, unless there is `[{section}]`"),
             Need::Default(value) => value.to_owned(),
         };
         vec![code(key.name), key.doc.to_owned(), key.kind.expected().to_owned(), default, code(key.example)]

@@ -1,5 +1,9 @@
 //! Every key of `comity.toml`, defined once: reading, error messages and the reference text all come from here.
 
+mod acme;
+
+pub use acme::*;
+
 /// One key: where it stands, what it holds and what it means.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Key {
@@ -29,6 +33,8 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     Required,
+    /// Required where this section is absent, and forbidden where it is there.
+    Unless(&'static str),
     Default(&'static str),
 }
 
@@ -63,10 +69,11 @@ pub fn reference() -> String {
         }
         let need = match key.need {
             Need::Required => "required".to_owned(),
+            Need::Unless(section) => format!("required unless there is [{section}]"),
             Need::Default(default) => format!("default: {default}"),
         };
-        // Some of them exclude others: an edge has a next hop, a home has edges.
-        let mark = if key.section == "inside" { "# " } else { "" };
+        // Some of them exclude others: an edge has a next hop, a home has edges; a certificate is read or ordered.
+        let mark = if ["certificate.acme", "inside"].contains(&key.section) { "# " } else { "" };
         text.push_str(&format!("# {}; {need}\n{mark}{} = {}\n", key.doc, key.name, key.example));
     }
     text
@@ -124,7 +131,7 @@ pub static CERTIFICATE_CHAIN: Key = Key {
     section: "certificate",
     name: "chain",
     kind: Kind::Path,
-    need: Need::Required,
+    need: Need::Unless("certificate.acme"),
     example: r#""contoso.pem""#,
     doc: "the server's certificate and its intermediates (PEM, its own first)",
 };
@@ -132,7 +139,7 @@ pub static CERTIFICATE_KEY: Key = Key {
     section: "certificate",
     name: "key",
     kind: Kind::Path,
-    need: Need::Required,
+    need: Need::Unless("certificate.acme"),
     example: r#""contoso.key""#,
     doc: "the private key of the certificate (PEM)",
 };
@@ -558,6 +565,18 @@ pub static ALL: &[&Key] = &[
     &CERTIFICATE_KEY,
     &CERTIFICATE_ROOTS,
     &CERTIFICATE_ALSO,
+    &ACME_DIRECTORY,
+    &ACME_CONTACT,
+    &ACME_NAMES,
+    &ACME_CHALLENGE,
+    &ACME_ROOTS,
+    &ACME_HTTP,
+    &ACME_DNS_SERVER,
+    &ACME_TSIG_NAME,
+    &ACME_TSIG_ALGORITHM,
+    &ACME_TSIG_SECRET_FILE,
+    &ACME_DNS_WAIT_SECS,
+    &ACME_RENEW_BEFORE_DAYS,
     &LISTEN_TLS,
     &LISTEN_TCP,
     &LISTEN_UDP,

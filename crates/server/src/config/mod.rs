@@ -2,6 +2,7 @@
 //!
 //! All problems of a file are reported together, each with its line. Paths in the file are relative to its folder.
 
+mod acme;
 mod discovered;
 mod inside;
 mod inside_control;
@@ -19,6 +20,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use acme::Around;
+pub(crate) use acme::folder as acme_folder;
+pub use acme::{Acme, AcmeChallenge};
 use certificates::RevocationPolicy;
 use federation::admission::Organisation;
 use federation::ledger::DiscoveredTerms;
@@ -82,6 +86,15 @@ pub struct CertificateFiles {
     pub roots: Option<PathBuf>,
     /// For names that the first one has not.
     pub also: Vec<AlsoCertificate>,
+    /// Where it is ordered; chain and key are then ours to write.
+    pub acme: Option<Acme>,
+}
+
+impl CertificateFiles {
+    /// Whether it is ordered, and none has come yet, nor one been made in its place.
+    pub fn is_awaited(&self) -> bool {
+        self.acme.is_some() && !self.chain.exists()
+    }
 }
 
 /// A further certificate, by the place of its files.
@@ -172,22 +185,18 @@ impl Config {
         let domains = builder.domains();
         let (edge, roles) = (builder.edge(), builder.roles());
         let inside = builder.inside(roles, &edge, &listen);
+        let data = builder.path(&key::DATA).map_or_else(|| builder.folder.join("data"), |path| path.value);
         let config = Config {
+            certificate: builder.certificate(&Around { domains: &domains, edge: &edge, listen: &listen, data: &data }),
+            data,
             file: file.to_owned(),
             origins: builder.origins(&domains),
             domains,
             edge,
             roles,
             inside,
-            data: builder.path(&key::DATA).map_or_else(|| builder.folder.join("data"), |path| path.value),
             workers: builder.workers(),
             drain_secs_max: builder.up_to(&key::DRAIN_SECS_MAX, DRAIN_SECS_LIMIT).unwrap_or(DRAIN_SECS_DEFAULT),
-            certificate: CertificateFiles {
-                chain: builder.readable(&key::CERTIFICATE_CHAIN).unwrap_or_default(),
-                key: builder.readable(&key::CERTIFICATE_KEY).unwrap_or_default(),
-                roots: builder.readable(&key::CERTIFICATE_ROOTS),
-                also: builder.also(),
-            },
             media: builder.media(&listen),
             listen,
             federation: FederationSwitches {
@@ -279,10 +288,16 @@ impl fmt::Display for Config {
         writeln!(formatter, "roles = {}", self.roles)?;
         writeln!(formatter, "data = {}\nworkers = {}", path(&self.data), self.workers)?;
         writeln!(formatter, "drain_secs_max = {}\n", self.drain_secs_max)?;
-        let CertificateFiles { chain, key, also, .. } = &self.certificate;
-        writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}", path(chain), path(key))?;
+        let CertificateFiles { chain, key, also, acme, .. } = &self.certificate;
+        match acme {
+            None => writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}", path(chain), path(key))?,
+            Some(_) => writeln!(formatter, "[certificate]\n{roots}")?,
+        }
         let also: Vec<String> = also.iter().map(|also| also.0.display().to_string()).collect();
         writeln!(formatter, "also = {also:?}\n")?;
+        if let Some(acme) = acme {
+            writeln!(formatter, "{acme}\n")?;
+        }
         let Listen { tls, tcp, udp, wss, ws, metrics, health, proxy_from } = &self.listen;
         writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
         writeln!(formatter, "wss = {}\nws = {}\nmetrics = {}", list(wss), list(ws), list(metrics))?;

@@ -200,7 +200,12 @@ impl Reader<'_> {
     }
 
     fn check_required(&mut self) {
-        for key in ALL.iter().filter(|key| key.need == Need::Required) {
+        let is_needed = |key: &&&Key| match key.need {
+            Need::Required => true,
+            Need::Unless(section) => !self.seen.iter().any(|(seen, _)| *seen == section),
+            Need::Default(_) => false,
+        };
+        for key in ALL.iter().filter(is_needed) {
             if !self.seen.contains(&(key.section, key.name)) {
                 let Key { name, doc, example, .. } = key;
                 let place = place(key.section);

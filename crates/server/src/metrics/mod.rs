@@ -31,6 +31,8 @@ pub static ALL: &[&Metric] = &[
     &server::CERTIFICATE_NOT_AFTER,
     &server::CERTIFICATE_WARNINGS,
     &server::CERTIFICATE_REFUSED,
+    &server::ACME_ORDERS,
+    &server::ACME_NEXT_ORDER,
     &server::USERS,
     &requests::REGISTRATIONS,
     &requests::CONFERENCES,

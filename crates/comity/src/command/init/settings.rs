@@ -25,7 +25,7 @@ fn entry(key: &Key, value: Option<String>) -> String {
     match (value, need) {
         (Some(value), _) => format!("# {doc}\n{name} = {value}\n"),
         (None, Need::Default(default)) => format!("# {doc}; without it: {default}\n#{name} = {example}\n"),
-        (None, Need::Required) => format!("# {doc}\n{name} = {example}\n"),
+        (None, Need::Required | Need::Unless(_)) => format!("# {doc}\n{name} = {example}\n"),
     }
 }
 

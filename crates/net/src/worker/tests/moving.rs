@@ -29,6 +29,7 @@ impl Pair {
                 core: core_config("contoso.example", "fabrikam.example", worker, &[]),
                 listeners: Vec::new(),
                 origins: Arc::new(Origins::of_domains([])),
+                challenges: certificates::TlsAlpn::default(),
                 tls_client: edge.client.clone(),
                 roots: edge.roots.clone(),
                 resolver: Resolver::new(&crate::DnsSettings::of(&[SocketAddr::from(([127, 0, 0, 1], 1))]))

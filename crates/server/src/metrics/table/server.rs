@@ -1,5 +1,7 @@
 //! The server itself: its life, its certificate, its users and what waits for them.
 
+use crate::acme_service::AcmeStatus;
+
 use super::super::definition::{Kind, Label, Metric, Sample, Values, one};
 use super::super::snapshot::{Snapshot, StoredSnapshot};
 use super::{WORKER, by_worker};
@@ -60,6 +62,29 @@ pub(crate) static CERTIFICATE_REFUSED: Metric = Metric {
     labels: &[],
     help: "1 while the certificate's files have changed and what they hold cannot be served, else 0",
     read: |all| one(all.server.certificate.all().any(|served| served.refused.is_some())),
+};
+
+static OUTCOME: Label = Label { name: "outcome", values: Values::Words(&["issued", "failed"]) };
+
+pub(crate) static ACME_ORDERS: Metric = Metric {
+    name: "comity_acme_orders_total",
+    kind: Kind::Counter,
+    labels: &[&OUTCOME],
+    help: "Certificates ordered from the authority that [certificate.acme] names; absent without it",
+    read: |all| {
+        let samples = |acme: &AcmeStatus| {
+            vec![Sample::labelled(["issued"], acme.issued), Sample::labelled(["failed"], acme.failed)]
+        };
+        all.server.certificate.acme.as_ref().map(samples).unwrap_or_default()
+    },
+};
+
+pub(crate) static ACME_NEXT_ORDER: Metric = Metric {
+    name: "comity_acme_next_order_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "When the next certificate is ordered, in seconds since 1970; absent without [certificate.acme]",
+    read: |all| all.server.certificate.acme.as_ref().map(|acme| one(acme.next_unix)).unwrap_or_default(),
 };
 
 pub(crate) static USERS: Metric = Metric {
