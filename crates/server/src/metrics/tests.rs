@@ -158,7 +158,6 @@ fn snapshot(workers: u16) -> Snapshot {
             resident_memory_bytes: 307,
             cpu_secs: 308.5,
         }),
-        ..ServerSnapshot::default()
     };
     Snapshot { workers: (0..workers).map(worker).collect(), media: vec![media()], server }
 }
