@@ -98,6 +98,11 @@ impl Roots {
         Roots { lists: RevocationLists::new(policy), ..self }
     }
 
+    /// These, with the lists of revoked certificates of those.
+    pub fn sharing_revocations(self, other: &Roots) -> Roots {
+        Roots { lists: other.lists.clone(), ..self }
+    }
+
     /// The lists of revoked certificates, the same for all clones.
     pub fn revocations(&self) -> &RevocationLists {
         &self.lists

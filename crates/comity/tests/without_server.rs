@@ -219,6 +219,7 @@ fn why_answers_from_what_is_stored_and_by_a_dry_run() {
          alice@contoso.example is a user here, and would be let through with the right password\n\
          refused by us: 403 domain-blocked\n    adatum.example is blocked in the partner list\n\n\
          verdict:    adatum.example is blocked in our partner list\n\
+         how sure:   certain: it was seen here\n\
          next:       if it should not be, lift the block: comity partner unblock adatum.example\n\
          whose side: ours\n"
     );

@@ -221,20 +221,36 @@ fn names_secure_target(names: &Names, answer: &SrvAnswer) -> bool {
 
 /// What the certificate names, what would have proven the domain, and what DNS said.
 fn name_reason(names: &Names, domain: &str, edge: Option<&str>, srv: &SrvResult) -> String {
-    let edge_expected = edge.map(|edge| format!("DNS name {edge} (partner entry), or ")).unwrap_or_default();
+    let edge_expected = edge.map(|edge| format!("{edge} (the partner entry), ")).unwrap_or_default();
     let srv_outcome = match srv {
         Ok(answer) => {
-            format!("{} names {}", answer.name, list(answer.targets.iter().map(|target| target.host.as_str())))
+            format!("{} leads to {}", answer.name, list(answer.targets.iter().map(|target| target.host.as_str())))
         }
         Err(failure) => failure.to_string(),
     };
+    let uris = match names.sip_uris.is_empty() {
+        true => String::new(),
+        false => format!("the SIP domains {} and the hosts ", list(names.sip_uris.iter().map(String::as_str))),
+    };
     format!(
-        "the certificate names sip: {}; DNS: {}. Expected {edge_expected}{domain} itself, \
-         or an SRV target one label below {domain}. DNS outcome: {srv_outcome}",
-        list(names.sip_uris.iter().map(String::as_str)),
+        "the certificate names {uris}{}; it has to name {edge_expected}{domain} itself, or a host directly below {domain} to \
+         which the SRV record leads. The DNS: {srv_outcome}{}",
         list(names.dns.iter().map(String::as_str)),
+        outside(names, domain, srv).map(|host| format!("; {host} is {OUTSIDE} {domain}")).unwrap_or_default(),
     )
 }
+
+/// The host to which the DNS leads, where the certificate names that, and nothing binds it to the domain.
+fn outside<'a>(names: &Names, domain: &str, srv: &'a SrvResult) -> Option<&'a str> {
+    let is_outside = |host: &&str| {
+        let host = domain_name::canonical(host);
+        names.dns.contains(&host) && host != domain && domain_name::parent(&host) != Some(domain)
+    };
+    srv.as_ref().ok()?.targets.iter().map(|target| target.host.as_str()).find(is_outside)
+}
+
+/// In the reason of a refusal: the SRV record leads to a host that is not directly below the domain.
+pub const OUTSIDE: &str = "not directly below";
 
 /// At most [`LISTED_MAX`] names, since the peer decides how many there are.
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

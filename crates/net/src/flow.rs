@@ -192,6 +192,11 @@ impl StreamFlow {
         Ok(frame)
     }
 
+    /// What was received, and is in no frame yet.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.unread
+    }
+
     /// When it was busy last, for [`BusyFlows::note`](crate::turns::BusyFlows::note).
     pub(crate) fn busy_window(&mut self) -> &mut Window {
         &mut self.busy_window

@@ -118,6 +118,19 @@ impl Resolver {
         Ok(answer)
     }
 
+    /// Whether there is a domain of this name at all, with whatever records; `None` where no answer says so.
+    pub async fn exists(&self, domain: &str) -> Option<bool> {
+        match self.resolver.lookup(absolute(domain).ok()?, RecordType::SOA).await {
+            Ok(_) => Some(true),
+            Err(DnsNetError::Dns(DnsError::NoRecordsFound(found))) => match found.response_code {
+                ResponseCode::NXDomain => Some(false),
+                ResponseCode::NoError => Some(true),
+                _ => None,
+            },
+            Err(_) => None,
+        }
+    }
+
     /// The validated records of the first targets, one after the other: there are two or three, and few have any.
     async fn tlsa(&self, targets: &[SrvTarget]) -> Vec<Tlsa> {
         let mut found = Vec::new();

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use signaling::{Input, unreadable};
+use signaling::{Breakage, Input, unreadable};
 use sip::{FlowId, Frame, Message, ParseError};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -56,8 +56,10 @@ impl Worker {
             Ok(()) => self.take_frames(id),
             Err(error) => {
                 tracing::debug!(flow = ?id, %error, "reading failed");
-                if matches!(error, crate::wire::WireError::Tls(_)) {
+                if let crate::wire::WireError::Tls(error) = &error {
                     self.counters.tls_errors += 1;
+                    let how = Breakage::Tls(error.to_string());
+                    self.core.handle_input(self.now, Input::FlowBroke { flow: id, how });
                     self.close(id);
                 } else {
                     self.end(id, Fate::Ended);
@@ -82,6 +84,8 @@ impl Worker {
                 Ok(None) => break,
                 Err(error) => {
                     tracing::debug!(flow = ?id, %error, "no message");
+                    let how = Breakage::no_sip(flow.unread());
+                    self.core.handle_input(self.now, Input::FlowBroke { flow: id, how });
                     self.counters.framing_errors += 1;
                     self.close(id);
                     return;
@@ -129,6 +133,8 @@ impl Worker {
             }
             Err(error) => {
                 tracing::debug!(flow = ?id, %error, "a message that cannot be read");
+                let how = Breakage::no_sip(&bytes);
+                self.core.handle_input(self.now, Input::FlowBroke { flow: id, how });
                 self.refuse_unreadable(id, &bytes);
             }
         }

@@ -222,6 +222,7 @@ impl Core {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::FlowOpened(facts) => self.flow_opened(now, facts),
+            Input::FlowBroke { flow, how } => self.links.flow_broke(flow, how),
             Input::FlowClosed(flow) => self.flow_closed(now, flow),
             Input::Message { flow, message } => {
                 if let Some(facts) = self.flows.get(flow).map(|state| state.facts.clone()) {

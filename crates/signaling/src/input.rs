@@ -16,6 +16,8 @@ use crate::{Answer, Handoff, QuestionId};
 pub enum Input {
     /// A stream flow was accepted, or arrived from another worker; comes before any message on it.
     FlowOpened(FlowFacts),
+    /// Something came over a stream flow that cannot be taken; mostly its end follows.
+    FlowBroke { flow: FlowId, how: Breakage },
     /// A stream flow of this worker ended, for whatever reason.
     FlowClosed(FlowId),
     /// A whole message arrived on a stream flow of this worker.
@@ -40,4 +42,41 @@ pub enum Input {
     Clock { unix_ms: u64 },
     /// The server is about to end: nothing new begins here any more, what is under way goes on.
     Drain,
+}
+
+/// What came, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Breakage {
+    /// An alert, or no TLS.
+    Tls(String),
+    /// How it begins, in printable characters.
+    NoSip(String),
+}
+
+impl Breakage {
+    /// The first line of what was received, as far as it can be printed.
+    pub fn no_sip(received: &[u8]) -> Breakage {
+        let line = received.split(|byte| b"\r\n".contains(byte)).next().unwrap_or_default();
+        let shown = line.iter().take(BEGINNING_CHARS_MAX).map(|byte| match byte {
+            b' '..=b'~' if *byte != b'"' => char::from(*byte),
+            _ => '.',
+        });
+        Breakage::NoSip(shown.collect())
+    }
+}
+
+const BEGINNING_CHARS_MAX: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_sip_is_shown_by_its_beginning_and_as_text_only() {
+        let of = |received: &[u8]| Breakage::no_sip(received);
+        assert_eq!(of(b"HTTP/1.1 400 Bad Request\r\nX: y\r\n"), Breakage::NoSip("HTTP/1.1 400 Bad Request".into()));
+        assert_eq!(of(b"\x1b[2J\"\xff"), Breakage::NoSip(".[2J..".into()));
+        assert_eq!(of(&[b'a'; 100]), Breakage::NoSip("a".repeat(BEGINNING_CHARS_MAX)));
+        assert_eq!(of(b""), Breakage::NoSip(String::new()));
+    }
 }

@@ -69,7 +69,7 @@ pub use crate::core::{Core, CoreConfig, Listener};
 pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts, LegCounts};
 pub use crate::elsewhere::InviteName;
 pub use crate::handoff::{AdmittedRequest, Handoff, Ingress, Requester, Upstream};
-pub use crate::input::Input;
+pub use crate::input::{Breakage, Input};
 pub use crate::limits::Limits;
 pub use crate::output::Output;
 pub use crate::ownership::Ownership;

@@ -26,7 +26,7 @@ use crate::core::Core;
 use crate::owner::{ContextId, Target};
 use crate::route::Destination;
 use crate::token::Leg;
-use crate::{AdmittedRequest, Forgotten, LinkCounts, LinkStatus};
+use crate::{AdmittedRequest, Breakage, Forgotten, LinkCounts, LinkStatus};
 
 /// Names a connection to a partner: the domain, and its number among the domain's connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +51,8 @@ struct Link {
     last_failure: Option<Refusal>,
     /// Where it was up last.
     last_place: Option<(FlowId, NextHopTarget, IpAddr)>,
+    /// What came over its flow that cannot be taken.
+    breakage: Option<(FlowId, Breakage)>,
 }
 
 /// How far a connection has come; each stage but the last two waits for one answer.
@@ -119,15 +121,22 @@ impl Links {
         }
         let was_refused = !is_heard && now.saturating_duration_since(*since) < REFUSED_WITHIN;
         if was_refused {
-            let reason = format!(
-                "{} ended the connection as soon as it was up: its side most likely does not accept our certificate \
-                 (the purpose clientAuth is often asked for), and its log says why",
-                connection.host
-            );
-            link.last_failure = Some(refusal::partner_unreachable(reason).with_diagnostics_id(TLS_FAILED));
+            let how = link.breakage.take().filter(|(of, _)| *of == flow).map(|(_, how)| how);
+            let why = refusal::partner_unreachable(hung_up(&connection.host, how.as_ref()));
+            link.last_failure = Some(match how {
+                Some(Breakage::NoSip(_)) => why,
+                _ => why.with_diagnostics_id(TLS_FAILED),
+            });
         }
         link.stage = Stage::Idle;
         !was_refused
+    }
+
+    /// Told once it has ended.
+    pub(crate) fn flow_broke(&mut self, flow: FlowId, how: Breakage) {
+        if let Some(link) = self.keys_by_flow.get(&flow).and_then(|key| self.links.get_mut(key)) {
+            link.breakage.get_or_insert((flow, how));
+        }
     }
 
     /// The flow of a connection that is up.
@@ -311,7 +320,7 @@ impl Attempt {
 
 impl Link {
     fn new() -> Link {
-        Link { stage: Stage::Idle, waiting: VecDeque::new(), last_failure: None, last_place: None }
+        Link { stage: Stage::Idle, waiting: VecDeque::new(), last_failure: None, last_place: None, breakage: None }
     }
 
     fn status(&self, key: &LinkKey) -> LinkStatus {
@@ -476,6 +485,23 @@ const LINKS_REMEMBERED_MAX: usize = 10_000;
 
 /// How soon after the handshake a server hangs up that does not accept our certificate.
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why a connection that had just come up ended, for the operator.
+fn hung_up(host: &str, how: Option<&Breakage>) -> String {
+    match how {
+        Some(Breakage::NoSip(beginning)) => {
+            format!("{host} answers with what is no SIP; it begins with \"{beginning}\"")
+        }
+        Some(Breakage::Tls(alert)) => format!(
+            "{host} ended the connection as soon as it was up ({alert}): its side does not accept our certificate, and its \
+             log says why"
+        ),
+        None => format!(
+            "{host} ended the connection as soon as it was up: its side most likely does not accept our certificate \
+             (the purpose clientAuth is often asked for), and its log says why"
+        ),
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,5 @@
-//! The pages of docs/reference, written by the program itself: `comity reference FOLDER`, hidden from its help.
+//! The pages of docs/reference, written by the program itself (`comity reference FOLDER`, hidden from its help), and one from its
+//! tests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,7 +41,7 @@ fn write_pages(root: &Path, folder: &Path) -> anyhow::Result<()> {
         .status()
         .context("cargo run")?;
     anyhow::ensure!(status.success(), "the program could not be built, or could not write to {}", folder.display());
-    Ok(())
+    crate::faults::write_page(root, folder)
 }
 
 fn read_pages(folder: &Path) -> anyhow::Result<Pages> {

@@ -5,6 +5,7 @@ mod attack;
 mod compare;
 mod dist;
 mod docs;
+mod faults;
 mod programs;
 mod tidy;
 mod zoo;

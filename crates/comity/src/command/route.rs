@@ -51,6 +51,9 @@ fn print(answer: &RouteAnswer) {
         (true, Some(entry)) if entry.edge.is_some() => println!("  not asked: the partner entry names the edge"),
         (true, _) => println!("  not asked"),
     }
+    if answer.domain_exists == Some(false) {
+        println!("  {}: there is no such domain", answer.domain);
+    }
     println!("\n3. the servers, in the order in which they are tried");
     answer.targets.iter().for_each(print_target);
     if answer.targets.is_empty() {
@@ -130,7 +133,9 @@ pub fn print_certificate(certificate: &CertificateAnswer, indent: &str) {
 
 /// The last lines of every explanation.
 pub fn print_advice(advice: &Advice) {
-    println!("\nverdict:    {}\nnext:       {}\nwhose side: {}", advice.verdict, advice.next, advice.side.as_str());
+    let Advice { verdict, next, side, sure } = advice;
+    println!("\nverdict:    {verdict}\nhow sure:   {}", sure.as_str());
+    println!("next:       {next}\nwhose side: {}", side.as_str());
 }
 
 fn or_nothing(text: &str) -> &str {

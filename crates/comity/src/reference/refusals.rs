@@ -48,8 +48,12 @@ fn ids(word: Word) -> String {
     }
 }
 
-fn item(first: &str, Advice { verdict, next, side }: &Advice) -> String {
-    format!("- **{first}**: {verdict}.\n  - Whose side: {}.\n  - Next: {next}.\n", side.as_str())
+fn item(first: &str, Advice { verdict, next, side, sure }: &Advice) -> String {
+    format!(
+        "- **{first}**: {verdict}.\n  - Whose side: {}. How sure: {}.\n  - Next: {next}.\n",
+        side.as_str(),
+        sure.as_str()
+    )
 }
 
 fn statuses(word: Word) -> String {

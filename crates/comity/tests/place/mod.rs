@@ -78,7 +78,12 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Authority {
+        Authority::named("Test Authority")
+    }
+
+    pub fn named(name: &str) -> Authority {
         let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
@@ -95,11 +100,43 @@ impl Authority {
     }
 
     pub fn issue_until(&self, names: &[&str], chain: &Path, key_file: &Path, end: SystemTime) {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = rcgen::CertificateParams::new(names).unwrap();
-        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        let mut params = Authority::wish(names);
         params.not_after = end.into();
+        self.issue_as(params, chain, key_file);
+    }
+
+    /// What a server's certificate for these names says.
+    pub fn wish(names: &[&str]) -> rcgen::CertificateParams {
+        let all: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = rcgen::CertificateParams::new(all).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, names[0]);
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        params
+    }
+
+    /// Its list of revoked certificates, in force for an hour, which names this serial number.
+    pub fn revocation_list(&self, serial: u64) -> Vec<u8> {
+        let now = SystemTime::now();
+        let revoked = rcgen::RevokedCertParams {
+            serial_number: serial.into(),
+            revocation_time: now.into(),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: now.into(),
+            next_update: (now + Duration::from_secs(3600)).into(),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().der().to_vec()
+    }
+
+    pub fn issue_as(&self, params: rcgen::CertificateParams, chain: &Path, key_file: &Path) {
+        let key = rcgen::KeyPair::generate().unwrap();
         std::fs::write(chain, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
         std::fs::write(key_file, key.serialize_pem()).unwrap();
     }

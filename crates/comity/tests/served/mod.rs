@@ -50,6 +50,7 @@ impl Served {
         ));
         let file = place.path().join("comity.toml");
         let text = std::fs::read_to_string(&file).unwrap();
+        let text = if lines.contains("workers = ") { text.replace("workers = 2\n", "") } else { text };
         std::fs::write(&file, format!("{lines}\n{}", text.replace("127.0.0.1:9", dns))).unwrap();
         let authority = place.certify(&["sip.contoso.example", "contoso.example"]);
         let log = std::fs::File::create(place.path().join("log")).unwrap();

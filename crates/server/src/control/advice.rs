@@ -2,6 +2,7 @@
 //!
 //! Pure. The word of a refusal says what happened; who refused whom says what can be done about it.
 
+pub(super) mod alert;
 pub mod diagnostics;
 mod discovered;
 mod inside;
@@ -14,8 +15,8 @@ use sip::refusal::{Told, Word};
 use self::discovered::about_discovered;
 use self::inside::about_inside;
 use self::meeting::{about_meeting, about_session};
-pub(super) use self::reason::for_reason;
-use super::answers::{Advice, Side};
+pub(super) use self::reason::{dns_silent, for_reason};
+use super::answers::{Advice, Side, Sure};
 
 /// Whose refusal, of which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +40,23 @@ pub(super) fn for_refusal(word: &str, status: u16, refuser: Refuser, partner: &s
             words(Side::Sender, verdict, "the reason above says why")
         }),
     };
-    Advice { verdict, next, side }
+    Advice { verdict, next, side, sure: sureness(known, refuser) }
+}
+
+/// What we refuse we know the reason of; why somebody does not answer, nobody can know who only waits.
+fn sureness(word: Option<Word>, refuser: Refuser) -> Sure {
+    match (refuser, word) {
+        (Refuser::Partner, _) => Sure::Told,
+        (_, Some(Word::PartnerUnreachable | Word::PartnerSilent | Word::NoAnswer)) => Sure::Open,
+        _ => Sure::Seen,
+    }
 }
 
 /// The advice for a partner's answer. A word is another Comity's, and says more than an id; an id says more than a status.
 pub(super) fn for_answer(word: Option<&str>, status: u16, said: Option<&Diagnostics>, partner: &str) -> Advice {
     let is_word = word.is_some_and(|word| Word::named(word).is_some());
     match said.filter(|_| !is_word).and_then(|said| diagnostics::by_id(said.id, partner)) {
-        Some((side, verdict, next)) => Advice { verdict, next, side },
+        Some((side, verdict, next)) => Advice { verdict, next, side, sure: Sure::Told },
         None => for_refusal(word.unwrap_or_default(), status, Refuser::Partner, partner),
     }
 }
@@ -72,7 +82,7 @@ pub fn wordless(partner: &str) -> Vec<(&'static str, Advice)> {
     WORDLESS.iter().map(|(name, status)| (*name, advice(*status))).collect()
 }
 
-const WORDLESS: [(&str, u16); 8] = [
+const WORDLESS: [(&str, u16); 10] = [
     ("401, 407", 401),
     ("403", 403),
     ("404, 604", 404),
@@ -80,7 +90,9 @@ const WORDLESS: [(&str, u16); 8] = [
     ("480", 480),
     ("486, 600, 603", 486),
     ("487", 487),
-    ("500 to 599", 500),
+    ("482, 483", 483),
+    ("503", 503),
+    ("other 500 to 599", 500),
 ];
 
 type Words = (Side, String, String);
@@ -229,8 +241,8 @@ fn about_way(word: Word, partner: &str) -> Option<Words> {
             Side::Partner,
             format!("the DNS does not say where {partner} is reached"),
             format!(
-                "ask {partner} to publish _sipfederationtls._tcp.{partner} (SRV), or enter its edge: \
-                 comity partner add {partner} --edge HOST; to see each step: comity route {partner}"
+                "see that the domain is spelt right; then ask {partner} to publish _sipfederationtls._tcp.{partner} (SRV), or \
+                 enter its edge: comity partner add {partner} --edge HOST; to see each step: comity route {partner}"
             ),
         ),
         Word::PartnerUnreachable => words(
@@ -238,9 +250,14 @@ fn about_way(word: Word, partner: &str) -> Option<Words> {
             format!("no server of {partner} could be reached"),
             format!("see which step fails: comity route {partner}"),
         ),
-        Word::PartnerOverloaded | Word::PartnerSilent => words(
+        Word::PartnerOverloaded => words(
             Side::Partner,
-            format!("{partner}'s server was reached, but did not do its work ({word})"),
+            format!("{partner}'s server was reached, and says that it is overloaded (503)"),
+            format!("try again later; if it lasts, ask {partner}'s administrator, who needs the Call-ID and the time"),
+        ),
+        Word::PartnerSilent => words(
+            Side::Partner,
+            format!("{partner}'s server was reached and took the request, but no answer came in time"),
             format!("try again; if it lasts, ask {partner}'s administrator, who needs the Call-ID and the time"),
         ),
         Word::PartnerCertificate => words(
@@ -440,6 +457,21 @@ fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Words {
             Side::Partner,
             format!("within {partner} nobody answered in time"),
             format!("ask {partner}'s administrator; they need the Call-ID and the time"),
+        ),
+        (Some(Word::TooManyHops | Word::LoopDetected), _) | (_, 482 | 483) => words(
+            Side::Partner,
+            format!(
+                "within {partner}, or beyond it, the request went round in a circle, or over too many servers ({status})"
+            ),
+            format!(
+                "ask {partner}'s administrator where calls and messages for that user are forwarded to; if it is back to us, \
+                 the two forwardings chase each other, and one has to go"
+            ),
+        ),
+        (_, 503) => words(
+            Side::Partner,
+            format!("{partner}'s server says that it is overloaded (503)"),
+            format!("try again later; if it lasts, ask {partner}'s administrator, who needs the Call-ID and the time"),
         ),
         (_, 500..=599) => words(
             Side::Partner,

@@ -20,7 +20,7 @@ use crate::certificate::ServedCertificate;
 pub use conference::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference, NewEscalation};
 pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
-    SeenAnswer, Side, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
+    SeenAnswer, Side, Sure, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
 };
 pub use discovered::{DiscoveredAnswer, TierWord};
 pub use edge::{EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, ToldAnswer};

@@ -46,7 +46,9 @@ pub(super) async fn show(
         Ok((entry, partners_of(store, &terms)?, domain_trust::authorities(store)?))
     };
     let (entry, partners, authorities) = control.0.store.read(read).await?;
-    let tools = Tools::new(&control.0.config)?;
+    let mut tools = Tools::new(&control.0.config)?;
+    // The lists of revoked certificates that the server holds are fetched in the background, not here.
+    tools.roots = tools.roots.sharing_revocations(&control.0.certificate.roots());
     domain_trust::enforce(&tools.roots, &authorities);
     if is_ours {
         let meaning = own::meaning(&domain);
@@ -124,6 +126,10 @@ async fn walk(tools: &Tools, (standing, claim): (Standing<'_>, Claim<'_>), mut a
             RoutePlan::Targets(targets) => break targets,
             RoutePlan::Needs => srv = Some(look_up(tools, &domain, &mut answer.queries).await),
             RoutePlan::Refused(refusal) => {
+                if matches!(srv, Some(Err(SrvFailure::NoRecord))) {
+                    let asked = tokio::time::timeout(RESOLVE_TIME, tools.resolver.exists(&domain)).await;
+                    answer.domain_exists = asked.ok().flatten();
+                }
                 answer.refusal = Some(RefusalAnswer::from(&refusal));
                 break Vec::new();
             }

@@ -6,7 +6,7 @@ use sip::Diagnostics;
 use sip::diagnostics::{KNOWN, reason_of};
 
 use super::{Words, words};
-use crate::control::answers::{Advice, Side};
+use crate::control::answers::{Advice, Side, Sure};
 
 /// What the partner's server says, as a sentence.
 pub(in super::super) fn said(diagnostics: &Diagnostics) -> String {
@@ -23,7 +23,7 @@ pub(in super::super) fn said(diagnostics: &Diagnostics) -> String {
 pub fn told_by_partner(partner: &str) -> Vec<(u32, &'static str, Advice)> {
     let known = KNOWN.iter().filter_map(|known| {
         let (side, verdict, next) = by_id(known.id, partner)?;
-        Some((known.id, known.reason, Advice { verdict, next, side }))
+        Some((known.id, known.reason, Advice { verdict, next, side, sure: Sure::Told }))
     });
     known.collect()
 }

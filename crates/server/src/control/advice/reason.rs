@@ -3,16 +3,21 @@
 //! Pure. Refusals of older days are known by their text alone, so the text is what is read.
 
 use federation::trust::Why;
+use federation::verification::OUTSIDE;
 use sip::refusal::Word;
 
-use super::super::answers::{Advice, Side};
-use super::{Refuser, for_refusal};
+use super::super::answers::{Advice, Side, Sure};
+use super::{Refuser, alert, for_refusal};
 
 /// The advice for a refusal of ours, by its word and by the reason that stayed with us.
 pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuser: Refuser, partner: &str) -> Advice {
     let advice = match (Word::named(word), refuser) {
-        (Some(Word::PartnerCertificate), Refuser::UsToUser) => shown_to_us(reason, partner),
         (Some(Word::PartnerUnreachable), Refuser::UsToUser) => unreachable(reason, partner),
+        (Some(Word::CertificateName | Word::PartnerCertificate), _) if reason.contains(OUTSIDE) => {
+            Some(outside(partner))
+        }
+        (Some(Word::PartnerCertificate), Refuser::UsToUser) => shown_to_us(reason, partner),
+        (Some(Word::NoRoute), Refuser::UsToUser) if status == 504 => Some(dns_silent(partner)),
         _ => None,
     };
     let advice = advice.unwrap_or_else(|| for_refusal(word, status, refuser, partner));
@@ -37,33 +42,82 @@ fn shown_to_us(reason: &str, partner: &str) -> Option<Advice> {
     Some(Advice { next: format!("{}; to see it: comity route {partner}", advice.next), ..advice })
 }
 
+/// Whoever runs the DNS of a domain may lead it anywhere; only its owner's certificate or ours to trust binds the two.
+fn outside(partner: &str) -> Advice {
+    Advice {
+        verdict: format!(
+            "the SRV record of {partner} leads to a server outside of {partner}, whose certificate does not name {partner}"
+        ),
+        next: format!(
+            "ask {partner}'s administrator whether that host is theirs or their provider's; if so, enter it: comity partner \
+             add {partner} --edge HOST, or, for a provider of many domains, comity provider add; a name such as \
+             sip.{partner} in its SRV record and certificate would do everywhere; to see it: comity route {partner}"
+        ),
+        side: Side::Partner,
+        sure: Sure::Seen,
+    }
+}
+
+/// The DNS did not say no: it said nothing.
+pub(in super::super) fn dns_silent(partner: &str) -> Advice {
+    Advice {
+        verdict: format!("the DNS gave no usable answer about {partner}"),
+        next: format!(
+            "see whether the name servers under [dns] in comity.toml can be reached, and answer about other domains; if they \
+             do, it is {partner}'s name servers; then try again: comity route {partner}"
+        ),
+        side: Side::Network,
+        sure: Sure::Open,
+    }
+}
+
 /// At which step the way to the partner's server ended.
 fn unreachable(reason: &str, partner: &str) -> Option<Advice> {
     let says = |part: &str| reason.contains(part);
-    let (side, verdict, next) = match () {
-        () if says("does not accept our certificate") => (
-            Side::Ours,
-            format!("{partner}'s server most likely does not accept our certificate"),
-            "see that it names our edge, and that a public authority issued it: comity check; the partner's log says why",
+    let (side, sure, verdict, next) = match () {
+        () if says("does not accept our certificate") => {
+            let told = alert::meaning(reason);
+            (
+                Side::Ours,
+                told.map_or(Sure::Likely, |_| Sure::Told),
+                match told {
+                    Some((meaning, _)) => format!("{partner}'s server refuses our certificate: {meaning}"),
+                    None => format!("{partner}'s server most likely does not accept our certificate"),
+                },
+                told.map_or(
+                    "see that it names our edge, that a public authority issued it, and for which purposes: comity check; the \
+                     partner's log says why",
+                    |(_, next)| next,
+                ),
+            )
+        }
+        () if says("what is no SIP") => (
+            Side::Partner,
+            Sure::Seen,
+            format!("where {partner}'s server should be, something answers that does not speak SIP"),
+            "ask the partner on which port and host its edge serves SIP over TLS; the reason above shows how the answer begins",
         ),
         () if says("no address") => (
             Side::Partner,
+            Sure::Seen,
             format!("the servers that {partner} names have no address"),
             "ask the partner to publish an address of the name that its SRV record leads to",
         ),
         () if says("Connection refused") => (
             Side::Partner,
+            Sure::Likely,
             format!("{partner}'s server was reached, but nothing listens there, or a firewall rejects us"),
             "ask the partner whether the edge runs, and see that no firewall here rejects what goes out",
         ),
         () if says("did not accept within") => (
             Side::Network,
+            Sure::Open,
             format!("{partner}'s server does not answer"),
             "see that our firewall lets us out to that port; then ask the partner about theirs, and whether the address is right",
         ),
         () => return None,
     };
-    Some(Advice { verdict, next: format!("{next}; to see each step: comity route {partner}"), side })
+    Some(Advice { verdict, next: format!("{next}; to see each step: comity route {partner}"), side, sure })
 }
 
 /// Certificates are issued with a beginning in the past: far more often it is the clock.
@@ -74,6 +128,7 @@ fn not_yet_valid(partner: &str) -> Advice {
             "see whether the command date shows the right time here; if it does, ask {partner} for a certificate that is valid today"
         ),
         side: Side::Ours,
+        sure: Sure::Likely,
     }
 }
 

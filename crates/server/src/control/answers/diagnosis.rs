@@ -15,6 +15,9 @@ pub struct RouteAnswer {
     pub entry: Option<PartnerAnswer>,
     /// What follows from the entry, or from its absence.
     pub meaning: String,
+    /// Asked only where it has no SRV record; `None` where that was not asked, or not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain_exists: Option<bool>,
     /// What keeps our own certificate from being shown to partners, if anything does.
     pub own_certificate_problem: Option<String>,
     /// Why a partner may refuse it, one sentence each.
@@ -224,6 +227,35 @@ pub struct Advice {
     /// One sentence: what to do next.
     pub next: String,
     pub side: Side,
+    #[serde(default)]
+    pub sure: Sure,
+}
+
+/// How far a verdict is to be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sure {
+    /// It was seen here.
+    #[default]
+    Seen,
+    /// The partner's answer says so.
+    Told,
+    /// What was seen mostly means this.
+    Likely,
+    /// What was seen can be on either side.
+    Open,
+}
+
+impl Sure {
+    /// Ends "how sure: ".
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Sure::Seen => "certain: it was seen here",
+            Sure::Told => "the partner's answer says so; it cannot be checked from here",
+            Sure::Likely => "likely: what was seen here mostly means this",
+            Sure::Open => "open: what was seen here can have its cause on either side, or between",
+        }
+    }
 }
 
 impl Side {

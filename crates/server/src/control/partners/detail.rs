@@ -17,7 +17,7 @@ use super::super::Control;
 use super::super::advice::{self, Refuser};
 use super::super::answers::{
     Advice, CertificateAnswer, CountsAnswer, DecisionAnswer, DiscoveryAnswer, PartnerAnswer, PartnerDetail,
-    PartnerWord, SeenAnswer, Side, TroubleAnswer, TrustAnswer, WayAnswer,
+    PartnerWord, SeenAnswer, Side, Sure, TroubleAnswer, TrustAnswer, WayAnswer,
 };
 use crate::config::FederationSwitches;
 
@@ -66,7 +66,7 @@ pub(super) async fn gather(
             succeeded: counts.succeeded,
         }),
         decisions: Vec::new(),
-        advice: Advice { verdict: String::new(), next: String::new(), side: Side::Nobody },
+        advice: Advice { verdict: String::new(), next: String::new(), side: Side::Nobody, sure: Sure::Seen },
         domain,
         entry,
     };
@@ -155,6 +155,7 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: Option<FederationSwi
             verdict: format!("nothing has passed between {domain} and us lately"),
             next: format!("try the way there: comity route {domain}"),
             side: Side::Nobody,
+            sure: Sure::Seen,
         },
         (None, None) => well(domain),
     };
@@ -163,6 +164,7 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: Option<FederationSwi
             verdict: format!("{domain} is reached, but not every server of it works"),
             next: format!("see which: comity route {domain}; once it is put right: comity partner reset {domain}"),
             side: Side::Partner,
+            sure: Sure::Seen,
         };
     }
     detail
@@ -187,7 +189,10 @@ fn told(decisions: &[DecisionAnswer], domain: &str) -> Option<Advice> {
 
 fn is_unproven(decision: &DecisionAnswer) -> bool {
     let record = &decision.record;
-    record.direction == Direction::Inbound && matches!(record.outcome, Outcome::Refused { .. })
+    // A rate counts for whoever has proven its domain; all else may be refused before that.
+    let is_proven = |word: &str| Word::RateLimited == word;
+    record.direction == Direction::Inbound
+        && matches!(&record.outcome, Outcome::Refused { word, .. } if !is_proven(word))
 }
 
 /// What one decision says about how it goes with the partner; one about a single user says nothing.
@@ -216,13 +221,15 @@ fn well(domain: &str) -> Advice {
         verdict: format!("it goes well with {domain}"),
         next: "nothing is to be done".to_owned(),
         side: Side::Nobody,
+        sure: Sure::Seen,
     }
 }
 
 /// About whoever writes or is written to, not about the two organisations.
 fn is_about_a_user(word: &str) -> bool {
     use Word::{
-        IdentityMismatch, MailboxFull, MalformedRequest, MessageTooLarge, NoSecureWay, UserOffline, UserUnknown,
+        FederationNotForUser, IdentityMismatch, MailboxFull, MalformedRequest, MessageTooLarge, NoSecureWay,
+        PartnerNotForUser, SourceUnverified, UserOffline, UserUnavailable, UserUnknown,
     };
     let known = Word::named(word);
     known.is_some_and(|word| {
@@ -235,6 +242,10 @@ fn is_about_a_user(word: &str) -> bool {
                 | MessageTooLarge
                 | MalformedRequest
                 | IdentityMismatch
+                | FederationNotForUser
+                | PartnerNotForUser
+                | SourceUnverified
+                | UserUnavailable
         )
     })
 }

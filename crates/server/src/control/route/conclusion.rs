@@ -6,19 +6,20 @@ use federation::partner::Standing;
 use federation::refusal;
 use sip::refusal::Word;
 
-use super::super::advice::{self, Refuser};
+use super::super::advice::{self, Refuser, alert};
 use super::super::answers::{
-    AddressStep, Advice, PartnerAnswer, RefusalAnswer, RouteAnswer, Side, TargetStep, WayAnswer,
+    AddressStep, Advice, PartnerAnswer, RefusalAnswer, RouteAnswer, Side, Sure, TargetStep, WayAnswer,
 };
 
 impl RouteAnswer {
     /// Nothing is known yet.
     pub(super) fn begin(domain: String, entry: Option<PartnerAnswer>, meaning: String) -> RouteAnswer {
-        let advice = Advice { verdict: String::new(), next: String::new(), side: Side::Ours };
+        let advice = Advice { verdict: String::new(), next: String::new(), side: Side::Ours, sure: Sure::Seen };
         RouteAnswer {
             domain,
             entry,
             meaning,
+            domain_exists: None,
             own_certificate_problem: None,
             own_certificate_warnings: Vec::new(),
             queries: Vec::new(),
@@ -63,6 +64,7 @@ fn holds(answer: &RouteAnswer, way: &WayAnswer) -> Advice {
             verdict: format!("{verdict}, but our own certificate is of no use: {problem}"),
             next: "put it right: comity check says what is missing".to_owned(),
             side: Side::Ours,
+            sure: Sure::Seen,
         };
     }
     if !answer.own_certificate_warnings.is_empty() {
@@ -70,6 +72,7 @@ fn holds(answer: &RouteAnswer, way: &WayAnswer) -> Advice {
             verdict: format!("{verdict}, but {} may refuse our own certificate, as warned above", answer.domain),
             next: "see what our own certificate proves and what it does not: comity check".to_owned(),
             side: Side::Ours,
+            sure: Sure::Seen,
         };
     }
     match answer.targets.iter().flat_map(|target| &target.addresses).any(|step| !step.is_good())
@@ -79,11 +82,12 @@ fn holds(answer: &RouteAnswer, way: &WayAnswer) -> Advice {
             verdict: format!("{verdict}, but not every server that it names works"),
             next: format!("nothing has to be done here; tell {}'s administrator what fails above", answer.domain),
             side: Side::Partner,
+            sure: Sure::Seen,
         },
         false => {
             // Whom they let in shows only when something is sent, and a walk sends nothing.
             let next = format!("nothing is to be done here; {} has to allow us, too", answer.domain);
-            Advice { verdict, next, side: Side::Nobody }
+            Advice { verdict, next, side: Side::Nobody, sure: Sure::Seen }
         }
     }
 }
@@ -115,11 +119,14 @@ fn no_plan(answer: &RouteAnswer, refusal: &RefusalAnswer) -> Advice {
     let domain = &answer.domain;
     match (Word::named(&refusal.word), refusal.status) {
         // The DNS did not say no, it did not answer.
-        (Some(Word::NoRoute), 504) => Advice {
-            verdict: format!("the DNS gave no usable answer about {domain}"),
-            next: "see whether the name servers under [dns] in comity.toml can be reached and answer; then try again"
-                .to_owned(),
-            side: Side::Network,
+        (Some(Word::NoRoute), 504) => advice::dns_silent(domain),
+        (Some(Word::NoRoute), _) if answer.domain_exists == Some(false) => Advice {
+            verdict: format!("there is no domain {domain} in the DNS"),
+            next: format!(
+                "see that it is spelt right; if it is, ask {domain}'s administrator, by another way, whether it has expired"
+            ),
+            side: Side::Sender,
+            sure: Sure::Seen,
         },
         (Some(Word::NoRoute), _) => Advice {
             next: format!(
@@ -156,6 +163,7 @@ fn none_holds(answer: &RouteAnswer) -> Advice {
             verdict: format!("{}:{} takes connections but does not speak TLS as it should", target.host, target.port),
             next: format!("ask {domain}'s administrator whether SIP over TLS is served on port {}", target.port),
             side: Side::Partner,
+            sure: Sure::Likely,
         };
     }
     let refused = steps().find(|(_, step)| step.is_refused());
@@ -165,6 +173,7 @@ fn none_holds(answer: &RouteAnswer) -> Advice {
             verdict: format!("the servers that {domain} names have no address"),
             next: format!("ask {domain}'s administrator to publish A or AAAA records for them"),
             side: Side::Partner,
+            sure: Sure::Seen,
         },
     };
     match answer.entry.as_ref().and_then(|entry| entry.edge.as_ref()) {
@@ -189,6 +198,7 @@ fn not_reached(domain: &str, target: &TargetStep, step: &AddressStep) -> Advice 
                  whether ours lets it out; then: comity route {domain}"
             ),
             side: Side::Partner,
+            sure: Sure::Likely,
         },
         false => Advice {
             verdict: format!("{domain}'s server does not answer on port {port}"),
@@ -197,6 +207,7 @@ fn not_reached(domain: &str, target: &TargetStep, step: &AddressStep) -> Advice 
                  whether theirs lets them in, and whether {address} is the right address"
             ),
             side: Side::Network,
+            sure: Sure::Open,
         },
     }
 }
@@ -209,17 +220,28 @@ fn not_accepted(answer: &RouteAnswer, target: &TargetStep, how: &str) -> Advice 
             verdict: format!("{place} hung up ({how}), and our own certificate is of no use: {problem}"),
             next: "put it right: comity check says what is missing".to_owned(),
             side: Side::Ours,
+            sure: Sure::Likely,
         },
         None => Advice {
-            verdict: format!(
-                "{place} ended the connection during or right after the handshake ({how}): most likely it \
-                does not accept our certificate"
-            ),
-            next: format!(
-                "see what ours proves: comity check; then ask {}'s administrator which authorities and names they accept",
-                answer.domain
+            verdict: match alert::meaning(how) {
+                Some((meaning, _)) => format!("{place} refuses our certificate: {meaning}"),
+                None => format!(
+                    "{place} ended the connection during or right after the handshake ({how}): most likely it does not \
+                     accept our certificate"
+                ),
+            },
+            next: alert::meaning(how).map_or_else(
+                || {
+                    format!(
+                        "see what ours proves: comity check; then ask {}'s administrator which authorities, names and \
+                         purposes they accept",
+                        answer.domain
+                    )
+                },
+                |(_, next)| next.to_owned(),
             ),
             side: Side::Ours,
+            sure: alert::meaning(how).map_or(Sure::Likely, |_| Sure::Told),
         },
     }
 }
@@ -285,7 +307,11 @@ pub(super) mod tests {
                 "nothing listens on port 5061 of 192.0.2.1, or a fire",
             ),
             (vec![AddressStep { tcp_ms: Some(1), ..failed("corrupt message") }], Side::Partner, "does not speak TLS"),
-            (vec![AddressStep { tcp_ms: Some(1), ..failed("alert: UnknownCA") }], Side::Ours, "accept our certificate"),
+            (
+                vec![AddressStep { tcp_ms: Some(1), ..failed("alert: UnknownCA") }],
+                Side::Ours,
+                "does not trust the authority",
+            ),
             (vec![AddressStep { hung_up: Some("reset".into()), ..good() }], Side::Ours, "accept our certificate"),
             (vec![AddressStep { refusal: Some(refused), rung: None, ..good() }], Side::Partner, "does not prove"),
             (vec![], Side::Partner, "no address"),

@@ -2,7 +2,7 @@
 //!
 //! Pure. What is wrong here is ours to mend, whoever would trip over it.
 
-use super::super::answers::{AddressStep, Advice, RouteAnswer, Side, TargetStep, WayAnswer};
+use super::super::answers::{AddressStep, Advice, RouteAnswer, Side, Sure, TargetStep, WayAnswer};
 
 /// How the domain stands, in the place where a partner's entry is shown.
 pub(super) fn meaning(domain: &str) -> String {
@@ -27,7 +27,7 @@ pub(super) fn conclude(mut answer: RouteAnswer) -> RouteAnswer {
         (None, Some(way)) => holds(&answer, way),
         (None, None) => fails(&answer),
     };
-    answer.advice = Advice { verdict, next, side };
+    answer.advice = Advice { verdict, next, side, sure: Sure::Seen };
     answer
 }
 

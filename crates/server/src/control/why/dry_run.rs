@@ -14,7 +14,7 @@ use sip::refusal::Word;
 use sip::{Aor, TransferSupport};
 
 use super::super::advice::{self, Refuser};
-use super::super::answers::{Advice, Side, WhyAnswer, WhyStep};
+use super::super::answers::{Advice, Side, Sure, WhyAnswer, WhyStep};
 use super::super::error::ControlError;
 use super::super::users::registrations;
 use super::super::{Control, FederationTerms, partners_of};
@@ -36,6 +36,7 @@ pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<Wh
             verdict: format!("neither {} nor {} is a domain of this server", from.domain(), to.domain()),
             next: format!("the domains served here are: {}", domains.join(", ")),
             side: Side::Sender,
+            sure: Sure::Seen,
         },
     };
     if advice.side == Side::Nobody {
@@ -85,6 +86,7 @@ impl DryRun<'_> {
                         verdict: format!("our side lets it out; {domain} decides about the rest"),
                         next: format!("see whether its servers answer and prove themselves: comity route {domain}"),
                         side: Side::Nobody,
+                        sure: Sure::Seen,
                     });
                 }
             }
@@ -177,7 +179,12 @@ impl DryRun<'_> {
             None => ("no server runs, so that nobody is signed in", "it would be delivered once the server runs"),
         };
         self.say(format!("{to} is a user here; {sentence}"), Vec::new());
-        Ok(Advice { verdict: verdict.to_owned(), next: "nothing is to be done".to_owned(), side: Side::Nobody })
+        Ok(Advice {
+            verdict: verdict.to_owned(),
+            next: "nothing is to be done".to_owned(),
+            side: Side::Nobody,
+            sure: Sure::Seen,
+        })
     }
 
     /// How a call would be carried, by what the devices of ours showed when they signed in.

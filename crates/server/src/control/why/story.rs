@@ -8,7 +8,7 @@ use federation::flow::Direction;
 use store::StoredCall;
 
 use super::super::advice::{self, Refuser};
-use super::super::answers::{Advice, DecisionAnswer, Side, WhyAnswer, WhyStep, rung_sentence};
+use super::super::answers::{Advice, DecisionAnswer, Side, Sure, WhyAnswer, WhyStep, rung_sentence};
 use crate::call_words;
 
 /// `decisions` in the order of time, then what became of the call, as each record has it; there is at least one of either.
@@ -137,6 +137,7 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
             verdict: format!("the {method} was handed to {next_hop}"),
             next: "if it did not arrive, look at the user's phone or client".to_owned(),
             side: Side::Nobody,
+            sure: Sure::Seen,
         },
         Outcome::Routed { .. } | Outcome::Retried { .. } => Advice {
             verdict: format!("the {method} went to {partner}, and no final answer of theirs is known"),
@@ -144,6 +145,7 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
                 "wait a moment and ask again; then ask {partner}'s administrator, who needs the Call-ID and the time"
             ),
             side: Side::Partner,
+            sure: Sure::Open,
         },
         Outcome::Admitted { .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => only_admitted(),
     }
@@ -158,7 +160,7 @@ fn only_recorded() -> Advice {
 }
 
 fn well(verdict: String) -> Advice {
-    Advice { verdict, next: "nothing is to be done".to_owned(), side: Side::Nobody }
+    Advice { verdict, next: "nothing is to be done".to_owned(), side: Side::Nobody, sure: Sure::Seen }
 }
 
 #[cfg(test)]

@@ -1,0 +1,67 @@
+//! What three commands say of a fault, compared with a text in the repository that a person has read.
+//!
+//! GOLDEN=write cargo test -p comity --test faults    writes them anew; then read them
+
+use std::path::PathBuf;
+
+use crate::scene::{CALL_ID, Scene};
+
+/// `comity why`, `comity partner show` and `comity route`, one after the other.
+pub fn check(name: &str, scene: &Scene, call_id: &str) {
+    let of_partner = |command: &'static [&'static str]| [command, &["fabrikam.example"]].concat();
+    let shown: String = [vec!["why", call_id], of_partner(&["partner", "show"]), of_partner(&["route"])]
+        .into_iter()
+        .map(|arguments| format!("$ comity {}\n{}\n", arguments.join(" "), said(scene, &arguments)))
+        .collect();
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/faults/golden/{name}.txt"));
+    if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
+        std::fs::write(&file, &shown).unwrap();
+    }
+    let golden = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(shown, golden, "{} is to be read again; see the head of golden.rs", file.display());
+}
+
+fn said(scene: &Scene, arguments: &[&str]) -> String {
+    let answer = scene.served.run(arguments);
+    let text = answer.stdout + &answer.stderr;
+    for side in ["verdict: ", "how sure: ", "next: ", "whose side: "] {
+        assert!(text.contains(side), "{side}is missing in:\n{text}");
+    }
+    steady(&text, &scene.ports)
+}
+
+/// Without what is different each time.
+fn steady(text: &str, ports: &[u16]) -> String {
+    let mut text = text.replace(CALL_ID, "CALL-ID");
+    for port in ports {
+        text = text.replace(&port.to_string(), "5061");
+    }
+    text.lines().map(|line| steady_line(line) + "\n").collect()
+}
+
+fn steady_line(line: &str) -> String {
+    let indent = line.len() - line.trim_start().len();
+    let mut words: Vec<String> = Vec::new();
+    for word in line.split_whitespace() {
+        let number = word.trim_matches(|letter: char| "(),;:.".contains(letter));
+        let after = |name: &str| words.last().is_some_and(|last| last == name);
+        let is_time = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || b"-:Z".contains(&byte));
+        let replaced = match number {
+            _ if after("serial") => word.replace(number, "SERIAL"),
+            _ if is_time && number.matches('-').count() == 2 => word.replace(number, "DATE"),
+            _ if is_time && number.matches(':').count() == 2 => word.replace(number, "TIME"),
+            _ if number.len() == 64 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                word.replace(number, "FINGERPRINT")
+            }
+            _ => word.to_owned(),
+        };
+        let is_unit = matches!(number, "ms" | "s" | "min");
+        if let Some(last) = words.last_mut().filter(|last| is_unit && last.ends_with(|end: char| end.is_ascii_digit()))
+        {
+            let kept = last.trim_end_matches(|end: char| end.is_ascii_digit()).len();
+            last.replace_range(kept.., "N");
+        }
+        words.push(replaced);
+    }
+    " ".repeat(indent) + &words.join(" ")
+}
