@@ -50,6 +50,9 @@ fn steady_line(line: &str) -> String {
             _ if after("serial") => word.replace(number, "SERIAL"),
             _ if is_time && number.matches('-').count() == 2 => word.replace(number, "DATE"),
             _ if is_time && number.matches(':').count() == 2 => word.replace(number, "TIME"),
+            _ if number.len() == 40 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                word.replace(number, "SERIAL")
+            }
             _ if number.len() == 64 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
                 word.replace(number, "FINGERPRINT")
             }
