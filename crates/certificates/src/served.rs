@@ -10,7 +10,7 @@ use rustls::client::ResolvesClientCert;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, SignatureScheme};
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 
 use crate::load::Identity;
@@ -33,14 +33,24 @@ impl ServedIdentity {
         ServedIdentity::with_others(identity, Vec::new())
     }
 
-    /// One beside which there are others for further names. Connections of our own show this one: whom they are for is
-    /// known only afterwards.
+    /// One beside which there are others for further names. Connections of our own show this one, unless they begin with one of
+    /// [`ServedIdentity::all`].
     ///
     /// # Errors
     /// As [`ServedIdentity::new`].
     pub fn with_others(identity: &Identity, others: Vec<Arc<ServedIdentity>>) -> Result<Arc<ServedIdentity>, Error> {
         let current = RwLock::new(certified(identity)?);
         Ok(Arc::new(ServedIdentity { current, generation: AtomicU64::new(0), others }))
+    }
+
+    /// This one, then those beside it: by these numbers partners are shown one or the other.
+    pub fn all(self: &Arc<ServedIdentity>) -> impl Iterator<Item = &Arc<ServedIdentity>> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    /// The certificate as it is shown now, the server's own first.
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.current().cert.clone()
     }
 
     /// From now on every handshake shows this one.
@@ -144,7 +154,6 @@ impl StoresServerSessions for Sessions {
 mod tests {
     use rustls::HandshakeKind;
     use rustls::client::Resumption;
-    use rustls::pki_types::CertificateDer;
 
     use super::*;
     use crate::testing::{Authority, Wish, connect, connect_to};

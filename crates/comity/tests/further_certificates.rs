@@ -2,19 +2,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod partner;
+mod phone;
 mod place;
 mod served;
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use phone::Phone;
 use place::Place;
 use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::{CertificateDer, ServerName};
 use served::Served;
+
+/// Where the partner is.
+const PARTNER: Ipv4Addr = Ipv4Addr::new(127, 0, 72, 1);
+const HOSTS: &[(&str, Ipv4Addr)] = &[("edge.fabrikam.example", PARTNER)];
 
 const FIRST: [&str; 2] = ["sip.contoso.example", "contoso.example"];
 const WEB: [&str; 2] = ["phone.contoso.example", "*.web.contoso.example"];
@@ -94,4 +101,42 @@ fn one_that_is_not_there_keeps_the_server_from_starting() {
         told.contains("[certificate] also: cannot read ./web.pem") || told.contains("cannot read web.pem"),
         "{told}"
     );
+}
+
+/// Two domains, a certificate for each; a partner notes who connects.
+#[test]
+fn a_partner_is_shown_the_certificate_of_the_domain_that_writes() {
+    let dns = partner::name_server(HOSTS);
+    let [tls_port, tcp_port] = served::free_ports();
+    let place = Place::new(&format!("tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]"));
+    let file = place.path().join("comity.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:9", &dns.to_string());
+    let text = text.replace("domains = [\"contoso.example\"]", "domains = [\"contoso.example\", \"litware.example\"]");
+    std::fs::write(&file, text.replace("[listen]", "also = [\"litware.pem\"]\n[listen]")).unwrap();
+    let authority = place.certify(&FIRST);
+    let litware = ["sip.litware.example"];
+    authority.issue(&litware, &place.path().join("litware.pem"), &place.path().join("litware.key"));
+    let log = std::fs::File::create(place.path().join("log")).unwrap();
+    let server = place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+    let served = Served { place, authority, server, tls_port, tcp_port }.when_ready();
+    let checked = served.place.run(&["check"]).ok().stdout;
+    assert!(!checked.contains("does not prove litware.example"), "{checked}");
+
+    let identity = partner::identity(served.place.path(), &served.authority, &["edge.fabrikam.example"]);
+    let (port, shown) = partner::listen_and_note(PARTNER, &identity);
+    served.run(&["partner", "add", "fabrikam.example", "--edge", &format!("edge.fabrikam.example:{port}")]).ok();
+    for (user, address, certificate) in [
+        ("adele@litware.example", Ipv4Addr::new(127, 0, 72, 3), "litware.pem"),
+        ("alice@contoso.example", Ipv4Addr::new(127, 0, 72, 2), "contoso.pem"),
+    ] {
+        Phone::add_user(&served, user);
+        let mut phone = Phone::connect(&served, user, address);
+        phone.offer_proof(&sip::Method::Message, "sip:bob@fabrikam.example", "bob@fabrikam.example", "");
+        let first = certificates::Identity::load(
+            &served.place.path().join(certificate),
+            &served.place.path().join(certificate.replace(".pem", ".key")),
+            rustls_pki_types::UnixTime::now(),
+        );
+        assert_eq!(shown.recv_timeout(Duration::from_secs(20)).unwrap(), first.unwrap().chain[0], "{user}");
+    }
 }

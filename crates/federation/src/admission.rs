@@ -10,6 +10,7 @@ mod user_proof;
 
 pub use domain_proof::{SOURCE_HEADER, source_value};
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub struct Organisation {
     pub domains: Vec<String>,
     /// The edge's certified FQDN, lower case.
     pub edge: String,
+    /// Which of our certificates partners are shown for a domain of ours, by its number; the first (0) where nothing is said.
+    pub certificates_by_domain: BTreeMap<String, u16>,
     /// Digest algorithms that users may sign in with, most wanted first.
     pub digest: Vec<Algorithm>,
     /// Whether edge and home are one.
@@ -45,12 +48,23 @@ pub struct Organisation {
 impl Organisation {
     /// Edge and home in one, with every digest algorithm.
     pub fn new(domains: Vec<String>, edge: String) -> Organisation {
-        Organisation { domains, edge, digest: Algorithm::ALL.to_vec(), split: Split::Whole }
+        let certificates_by_domain = BTreeMap::new();
+        Organisation { domains, edge, certificates_by_domain, digest: Algorithm::ALL.to_vec(), split: Split::Whole }
     }
 
     /// Whether the host is one of our SIP domains.
     pub fn is_local(&self, host: &str) -> bool {
         self.domains.iter().any(|domain| domain_name::same(domain, host))
+    }
+
+    /// The number of the certificate that is shown for this domain of ours.
+    pub fn certificate_of(&self, domain: &str) -> u16 {
+        self.certificates_by_domain.get(&domain_name::canonical(domain)).copied().unwrap_or_default()
+    }
+
+    /// Whether partners are shown one certificate for all our domains.
+    pub fn has_one_certificate(&self) -> bool {
+        self.certificates_by_domain.values().all(|number| *number == 0)
     }
 
     /// What is between edge and home, where they are two.

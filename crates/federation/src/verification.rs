@@ -200,6 +200,12 @@ fn names_domain(names: &Names, domain: &str) -> bool {
     identities.iter().any(|identity| identity == domain)
 }
 
+/// Whether a certificate with these names can prove this domain by its names alone, given the right SRV records.
+pub fn may_prove(names: &Names, domain: &str) -> bool {
+    let domain = domain_name::canonical(domain);
+    names_domain(names, &domain) || names.dns.iter().any(|host| domain_name::parent(host) == Some(domain.as_str()))
+}
+
 fn names_edge_in_domain(names: &Names, domain: &str, srv: &SrvResult) -> bool {
     srv.as_ref().is_ok_and(|answer| {
         answer.targets.iter().any(|target| {

@@ -25,6 +25,8 @@ pub(crate) struct Called {
     pub(crate) server_name: String,
     pub(crate) transport: Transport,
     pub(crate) is_inner: bool,
+    /// Which of ours the partner is shown, by its number; on the inner side there is one.
+    pub(crate) certificate: u16,
 }
 
 /// Connects and answers; the new flow belongs to this worker.
@@ -100,7 +102,7 @@ impl Worker {
     fn tls_for(&self, called: &Called) -> Option<Arc<ClientConfig>> {
         let config = match &self.inside {
             Some(inside) if called.is_inner => &inside.client,
-            _ => &self.tls_client,
+            _ => self.tls_clients.get(called.certificate),
         };
         (called.transport == Transport::Tls).then(|| config.clone())
     }

@@ -38,7 +38,7 @@ pub use mailbox::{Inbox, Mailbox, WorkerMessage, mailbox};
 pub use networks::{NetworkError, Networks};
 pub use probe::{Probe, probe, reach};
 pub use resolver::{DnsSettings, Resolver};
-pub use setup::{InsideTls, ListenerSetup, NetError, WorkerSetup, check_free};
+pub use setup::{InsideTls, ListenerSetup, NetError, TlsClients, WorkerSetup, check_free};
 pub use web_socket::{Origin, OriginError, Origins};
 pub use worker::run;
 

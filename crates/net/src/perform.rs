@@ -184,12 +184,12 @@ impl Worker {
                 let pending = PendingAnswer::new(id, no_thread, self.mailbox());
                 self.media.open_leg(leg, Box::new(move |opened| pending.give(Answer::LegOpened(opened))));
             }
-            Question::Connect { remote, server_name } => {
-                let called = Called { remote, server_name, transport: Transport::Tls, is_inner: false };
+            Question::Connect { remote, server_name, certificate } => {
+                let called = Called { remote, server_name, transport: Transport::Tls, is_inner: false, certificate };
                 spawn_local(connect::connect(worker, id, called));
             }
             Question::ConnectInside { remote, server_name, transport } => {
-                let called = Called { remote, server_name, transport, is_inner: true };
+                let called = Called { remote, server_name, transport, is_inner: true, certificate: 0 };
                 spawn_local(connect::connect(worker, id, called));
             }
         }

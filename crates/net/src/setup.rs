@@ -19,7 +19,8 @@ pub struct WorkerSetup {
     pub origins: Arc<Origins>,
     /// What authorities are answered that look whether a name leads here.
     pub challenges: certificates::TlsAlpn,
-    pub tls_client: Arc<rustls::ClientConfig>,
+    /// How partners are connected to, by the number of the certificate that they are shown.
+    pub tls_clients: TlsClients,
     pub roots: certificates::Roots,
     /// Where edge and home are two.
     pub inside: Option<InsideTls>,
@@ -31,6 +32,25 @@ pub struct WorkerSetup {
     pub mailboxes: Vec<Mailbox>,
     pub inbox: Inbox,
     pub limits: Limits,
+}
+
+/// One for each certificate of ours, so that no session of one is resumed with another.
+#[derive(Clone)]
+pub struct TlsClients {
+    pub first: Arc<rustls::ClientConfig>,
+    pub further: Vec<Arc<rustls::ClientConfig>>,
+}
+
+impl TlsClients {
+    pub fn of(first: Arc<rustls::ClientConfig>) -> TlsClients {
+        TlsClients { first, further: Vec::new() }
+    }
+
+    /// The first where there is none of this number.
+    pub(crate) fn get(&self, number: u16) -> &Arc<rustls::ClientConfig> {
+        let further = usize::from(number).checked_sub(1).and_then(|index| self.further.get(index));
+        further.unwrap_or(&self.first)
+    }
 }
 
 /// What TLS on the inner side is done with: a certificate of its own, and authorities of its own.

@@ -24,7 +24,7 @@ use crate::occupancy::Occupancy;
 use crate::turns::BusyFlows;
 use crate::{
     Accounts, Counters, Inbox, InsideTls, Limits, ListenerSetup, Mailbox, MovedFlow, NetError, Networks, Origins,
-    Resolver, WorkerMessage, WorkerSetup, setup, tcp, turn, udp,
+    Resolver, TlsClients, WorkerMessage, WorkerSetup, setup, tcp, turn, udp,
 };
 
 /// Runs a worker on this thread until [`WorkerMessage::Stop`]. `ready` hears once whether all sockets are bound, and
@@ -71,7 +71,7 @@ pub(crate) struct Worker {
     pub(crate) origins: Arc<Origins>,
     /// What authorities are answered.
     pub(crate) challenges: certificates::TlsAlpn,
-    pub(crate) tls_client: Arc<rustls::ClientConfig>,
+    pub(crate) tls_clients: TlsClients,
     pub(crate) resolver: Resolver,
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) media: MediaThreads,
@@ -154,7 +154,7 @@ fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError
             inside: setup.inside,
             origins: setup.origins,
             challenges: setup.challenges,
-            tls_client: setup.tls_client,
+            tls_clients: setup.tls_clients,
             resolver,
             accounts: setup.accounts,
             media: setup.media,

@@ -15,7 +15,7 @@ use federation::admission::Organisation;
 use federation::ledger::{DiscoveredTerms, KeptSuspect};
 use federation::partner::Partners;
 use net::media::MediaThreads;
-use net::{Accounts, Inbox, InsideTls, ListenerSetup, Mailbox, NetError, Origins, Resolver, WorkerSetup};
+use net::{Accounts, Inbox, InsideTls, ListenerSetup, Mailbox, NetError, Origins, Resolver, TlsClients, WorkerSetup};
 use signaling::{CallSettings, CoreConfig, Listener, WorkerId};
 use sip::Transport;
 use store::{Store, StoreError, StoreThread};
@@ -230,12 +230,13 @@ pub(crate) struct Start {
     partners: Arc<Partners>,
     meetings: Arc<Meetings>,
     calls: CallSettings,
+    connections_per_partner: u16,
     discovered: DiscoveredTerms,
     suspects: Arc<Vec<KeptSuspect>>,
     listeners: Vec<ListenerSetup>,
     origins: Arc<Origins>,
     challenges: TlsAlpn,
-    tls_client: Arc<rustls::ClientConfig>,
+    tls_clients: TlsClients,
     roots: Roots,
     inside: Option<InsideTls>,
     inner_identity: Arc<ServedIdentity>,
@@ -258,7 +259,10 @@ impl Start {
         let (inner_identity, inside) = certificate::inside(config, identity, &roots)?;
         let told = between::prepare(&store, config)?;
         Ok(Start {
-            organisation: Arc::new(config.organisation()),
+            organisation: Arc::new(Organisation {
+                certificates_by_domain: certificate::by_domain(config, identity, &roots),
+                ..config.organisation()
+            }),
             roots: {
                 domain_trust::enforce(&roots, &domain_trust::authorities(&store)?);
                 roots
@@ -266,12 +270,13 @@ impl Start {
             partners: Arc::new(partners_of(&store, &FederationTerms::of(config))?),
             meetings: Arc::new(meetings_of(&store)?),
             calls: config.calls,
+            connections_per_partner: config.federation.connections_per_partner,
             discovered: told.as_ref().map_or(config.discovered, |told| told.rules.discovered),
             suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
             listeners: listeners(config, identity, &inner_identity)?,
             origins: Arc::new(config.origins.clone()),
             challenges,
-            tls_client: Arc::new(certificates::tls::recording_client_config(Some(identity))?),
+            tls_clients: certificate::clients(identity)?,
             inside,
             inner_identity,
             resolver: Resolver::new(&config.dns)?,
@@ -308,7 +313,10 @@ impl Start {
             calls: self.calls,
             discovered: self.discovered,
             suspects: self.suspects.clone(),
-            limits: signaling::Limits::default(),
+            limits: signaling::Limits {
+                partner_connections: self.connections_per_partner,
+                ..signaling::Limits::default()
+            },
             random_seed: rand::random(),
         }
     }
@@ -325,7 +333,7 @@ impl Start {
             listeners: self.listeners.clone(),
             origins: self.origins.clone(),
             challenges: self.challenges.clone(),
-            tls_client: self.tls_client.clone(),
+            tls_clients: self.tls_clients.clone(),
             roots: self.roots.clone(),
             inside: self.inside.clone(),
             resolver: self.resolver.clone(),

@@ -1,10 +1,12 @@
 //! Our own certificate, looked at the way a partner will: what it proves, and what it does not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use certificates::{Identity, LoadError, Roots, ServedIdentity};
-use federation::trust::{Anchor, PeerCertificate, Why};
-use net::InsideTls;
+use federation::trust::{Anchor, Names, PeerCertificate, Why};
+use federation::verification::may_prove;
+use net::{InsideTls, TlsClients};
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -105,12 +107,32 @@ pub(crate) fn inside(
     Ok((identity, Some(InsideTls { client, roots })))
 }
 
+/// How partners are connected to with each of our certificates.
+pub(crate) fn clients(identity: &Arc<ServedIdentity>) -> Result<TlsClients, rustls::Error> {
+    let client = |identity| certificates::tls::recording_client_config(Some(identity)).map(Arc::new);
+    let mut clients = identity.all().map(client).collect::<Result<Vec<_>, _>>()?.into_iter();
+    let first = clients.next().expect("an identity is at least itself");
+    Ok(TlsClients { first, further: clients.collect() })
+}
+
+/// The number of the certificate that can prove each domain of ours to partners. Nothing is said of those which the first one
+/// proves, or none does.
+pub(crate) fn by_domain(config: &Config, identity: &Arc<ServedIdentity>, roots: &Roots) -> BTreeMap<String, u16> {
+    let now = UnixTime::now();
+    let names: Vec<Names> = identity.all().map(|one| certificates::facts(&one.chain(), roots, now).names).collect();
+    let number = |domain: &String| {
+        let position = names.iter().position(|names| may_prove(names, domain))?;
+        Some((domain.clone(), u16::try_from(position).ok().filter(|number| *number > 0)?))
+    };
+    config.domains.iter().filter_map(number).collect()
+}
+
 /// Judges our certificate by the rules that partners apply to it.
 pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> CertificateReport {
     report_of(identity, roots, |facts| doubts_about(facts, config))
 }
 
-/// The same of one beside it, which proves nothing to partners; each warning names its file.
+/// The same of one beside it, which partners are shown only for domains that the first does not prove; each warning names its file.
 pub fn report_also(identity: &Identity, roots: &Roots, also: &AlsoCertificate) -> CertificateReport {
     let mut report = report_of(identity, roots, |facts| doubts_of_clients(facts).collect());
     let file = also.chain();
@@ -145,6 +167,9 @@ pub fn doubts(identity: &Identity, roots: &Roots, config: &Config) -> Vec<String
 }
 
 fn doubts_about(facts: &PeerCertificate, config: &Config) -> Vec<String> {
+    let beside = names_beside(config);
+    let is_proven =
+        |domain: &&String| proves(facts, &config.edge, domain) || beside.iter().any(|names| may_prove(names, domain));
     let mut warnings = Vec::new();
     if !facts.names.dns.contains(&config.edge) {
         warnings.push(format!(
@@ -152,7 +177,7 @@ fn doubts_about(facts: &PeerCertificate, config: &Config) -> Vec<String> {
             config.edge
         ));
     }
-    warnings.extend(config.domains.iter().filter(|domain| !proves(facts, &config.edge, domain)).map(|domain| {
+    warnings.extend(config.domains.iter().filter(|domain| !is_proven(domain)).map(|domain| {
         format!(
             "the certificate does not prove {domain}: it names neither the domain nor an edge directly below it, \
              so that only partners who enter {} as its edge will accept us",
@@ -161,6 +186,14 @@ fn doubts_about(facts: &PeerCertificate, config: &Config) -> Vec<String> {
     }));
     warnings.extend(doubts_of_clients(facts));
     warnings
+}
+
+/// What the certificates beside the first one name.
+fn names_beside(config: &Config) -> Vec<Names> {
+    let now = UnixTime::now();
+    let load = |also: &AlsoCertificate| Identity::load(&also.chain(), &also.key(), now).ok();
+    let beside = config.certificate.also.iter().filter_map(load);
+    beside.map(|identity| certificates::facts(&identity.chain, &Roots::empty(), now).names).collect()
 }
 
 fn doubts_of_clients(facts: &PeerCertificate) -> impl Iterator<Item = String> + use<> {

@@ -71,6 +71,19 @@ fn sound_is_where_the_first_listener_is_unless_it_is_said() {
 }
 
 #[test]
+fn a_partner_has_four_connections_unless_it_is_said() {
+    let connections = |config: &Config| config.federation.connections_per_partner;
+    assert_eq!(connections(&parse(GOOD).unwrap()), 4);
+    let said = parse(&format!("{GOOD}[federation]\nconnections_per_partner = 2\n")).unwrap();
+    assert_eq!(connections(&said), 2);
+    let again = Config::parse(Path::new("comity.toml"), &said.to_string(), &|_| Ok(())).unwrap();
+    assert_eq!(connections(&again), 2);
+    let wrong = format!("{GOOD}[federation]\nconnections_per_partner = 0\n");
+    let told = ":10: [federation] connections_per_partner: expected a number from 1 to 64, found 0";
+    assert_eq!(problems(&wrong), [told]);
+}
+
+#[test]
 fn further_certificates_are_files_with_a_key_beside_or_folders() {
     let with = |also: &str| GOOD.replace("[listen]", &format!("also = {also}\n[listen]"));
     let config = parse(&with(r#"["phone.pem", "/etc/letsencrypt/live/fabrikam.example"]"#)).unwrap();

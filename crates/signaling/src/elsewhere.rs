@@ -16,7 +16,7 @@ use sip::{FlowId, Message, Method, build};
 use crate::core::Core;
 use crate::flow_table::FlowState;
 use crate::links::LinkKey;
-use crate::ownership::partner_connection;
+use crate::ownership::{partner_connection, partner_connection_of};
 use crate::route::{Destination, INSIDE};
 use crate::waiting::Asker;
 use crate::{Answer, Handoff, Question, WorkerId};
@@ -252,7 +252,7 @@ impl Core {
     fn respond_elsewhere(&mut self, now: Instant, flow: FlowId, bytes: Bytes) -> bool {
         let Ok(response) = Message::parse(bytes.clone()) else { return false };
         let Some(status) = response.status() else { return false };
-        let (Ok(from), Ok(call_id)) = (response.from(), response.call_id()) else { return false };
+        let Ok(from) = response.from() else { return false };
         let domain = from.uri().host_lowercase().into_owned();
         if !self.ended_flows.has_proven(flow, &domain) || !self.is_welcome(&domain) {
             return false;
@@ -266,10 +266,12 @@ impl Core {
         if status < 200 {
             return false;
         }
-        let connection = partner_connection(call_id, self.limits.partner_connections);
+        let connections = self.limits.partner_connections;
         // Of an edge's own domains is what is behind it.
-        let is_behind = self.organisation.is_edge_only() && self.organisation.is_local(&domain);
-        let domain = if is_behind { INSIDE.to_owned() } else { domain };
+        let (domain, connection) = match self.organisation.is_edge_only() && self.organisation.is_local(&domain) {
+            true => (INSIDE.to_owned(), partner_connection(response.call_id().unwrap_or_default(), connections)),
+            false => (domain, partner_connection_of(&response, &self.organisation, connections)),
+        };
         self.respond_to(now, domain, connection, bytes);
         true
     }

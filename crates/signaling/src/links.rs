@@ -28,7 +28,8 @@ use crate::route::Destination;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Breakage, Forgotten, LinkCounts, LinkStatus};
 
-/// Names a connection to a partner: the domain, and its number among the domain's connections.
+/// Names a connection to a partner: the domain, and its number among the domain's connections, of which there are so many with each
+/// certificate of ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LinkKey {
     pub domain: String,
@@ -383,7 +384,7 @@ impl Core {
     /// The connection by which a partner is reached: a home's lead to its edges.
     pub(crate) fn partner_link(&self, domain: &str, connection: u16) -> LinkKey {
         match self.is_home_only() {
-            true => LinkKey::inside(connection),
+            true => LinkKey::inside(connection % self.limits.partner_connections.max(1)),
             false => LinkKey { domain: domain.to_owned(), connection },
         }
     }

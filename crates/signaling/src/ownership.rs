@@ -1,8 +1,9 @@
 //! Which worker owns what. Every worker computes the same answer from the same name, so nobody has to ask.
 
 use conference::ConferenceId;
+use federation::admission::Organisation;
 use federation::ledger::CertificateId;
-use sip::Aor;
+use sip::{Aor, Message};
 
 use crate::WorkerId;
 
@@ -63,6 +64,16 @@ impl Ownership {
 /// The number of the partner connection that carries this dialog: one Call-ID, one connection, so nothing overtakes.
 pub fn partner_connection(call_id: &str, connections: u16) -> u16 {
     u16::try_from(hash(&[call_id.as_bytes()]) % u64::from(connections.max(1))).expect("the remainder of a u16 fits")
+}
+
+/// The number of the connection to a partner that this message takes. There are so many with each certificate of ours; which one
+/// it is to be, the domain of ours says that the message is from, or to.
+pub(crate) fn partner_connection_of(message: &Message, organisation: &Organisation, connections: u16) -> u16 {
+    let ends = [message.from(), message.to()].into_iter().flatten();
+    let ours = ends.map(|end| end.uri().host_lowercase().into_owned()).find(|domain| organisation.is_local(domain));
+    let certificate = ours.map_or(0, |domain| organisation.certificate_of(&domain));
+    let first = certificate.saturating_mul(connections.max(1));
+    first.saturating_add(partner_connection(message.call_id().unwrap_or_default(), connections))
 }
 
 /// FNV-1a with a final mix: the same on every node and in every release, as ownership between nodes must be.

@@ -14,7 +14,7 @@ use sip::{Edits, FlowId, HeaderName, Message, Transport};
 use crate::core::Core;
 use crate::forward;
 use crate::handoff::Responder;
-use crate::ownership::partner_connection;
+use crate::ownership::{partner_connection, partner_connection_of};
 use crate::route::INSIDE;
 use crate::waiting::Asker;
 use crate::{Answer, Question};
@@ -72,14 +72,17 @@ impl Core {
         self.counts.responses_elsewhere += 1;
         match self.aliases.for_response(&domain, &sent_by, flow) {
             Some(known) => self.transmit(now, known, bytes),
-            None => self.respond_to(now, domain, self.connection_of(message), bytes),
+            None => {
+                let connection = self.connection_of(message, &domain);
+                self.respond_to(now, domain, connection, bytes);
+            }
         }
     }
 
     fn pass_inward(&mut self, now: Instant, domain: &str, message: &Message) {
         let bytes = forward::response(message, Crossing::Inward { domain });
         self.counts.responses_elsewhere += 1;
-        self.respond_to(now, INSIDE.to_owned(), self.connection_of(message), bytes);
+        self.respond_to(now, INSIDE.to_owned(), self.connection_of(message, INSIDE), bytes);
     }
 
     /// Whether a CANCEL may be of what another edge has sent on.
@@ -107,12 +110,17 @@ impl Core {
         let mut edits = Edits::new();
         edits.replace_first_value(HeaderName::Via, via_value(Transport::Tls, &name, port, &branch));
         edits.remove(HeaderName::Route);
-        self.respond_to(now, domain, self.connection_of(cancel), edits.apply_at_border(cancel));
+        let connection = self.connection_of(cancel, &domain);
+        self.respond_to(now, domain, connection, edits.apply_at_border(cancel));
         true
     }
 
-    fn connection_of(&self, message: &Message) -> u16 {
-        partner_connection(message.call_id().unwrap_or_default(), self.limits.partner_connections)
+    fn connection_of(&self, message: &Message, domain: &str) -> u16 {
+        let connections = self.limits.partner_connections;
+        match domain {
+            INSIDE => partner_connection(message.call_id().unwrap_or_default(), connections),
+            _ => partner_connection_of(message, &self.organisation, connections),
+        }
     }
 
     fn is_our_via(&self, message: &Message) -> bool {

@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, build};
 
 use crate::core::Core;
-use crate::ownership::partner_connection;
+use crate::ownership::partner_connection_of;
 use crate::route::Destination;
 use crate::waiting::Asker;
 use crate::{AdmittedRequest, Ingress, Question, Requester, Upstream, WorkerId};
@@ -130,8 +130,7 @@ impl Core {
         };
         let destination = match way.domain {
             Some(domain) => {
-                let call_id = message.call_id().unwrap_or_default();
-                let connection = partner_connection(call_id, self.limits.partner_connections);
+                let connection = partner_connection_of(&message, &self.organisation, self.limits.partner_connections);
                 Destination::Partner { domain, connection }
             }
             None => Destination::Flow { worker: self.worker_of(way.flow.id), flow: way.flow.id },

@@ -34,7 +34,8 @@ pub enum Question {
     /// Two ports for a leg of sound. They are ours until [`media::MediaCommand::Close`].
     OpenLeg { leg: LegId },
     /// A TLS connection to a partner. `server_name` is the host that discovery named.
-    Connect { remote: SocketAddr, server_name: String },
+    /// The partner is shown this certificate of ours, by its number.
+    Connect { remote: SocketAddr, server_name: String, certificate: u16 },
     /// A connection to a server of the inner side; the answer is a [`Answer::Connected`].
     ConnectInside { remote: SocketAddr, server_name: String, transport: Transport },
 }

@@ -15,7 +15,7 @@ use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
 use crate::WorkerId;
 use crate::agent::AgentKey;
 use crate::extensions::check_proxy_require;
-use crate::ownership::{Ownership, partner_connection};
+use crate::ownership::{Ownership, partner_connection, partner_connection_of};
 use crate::token::{Leg, Mint};
 
 /// Where a request goes next.
@@ -132,7 +132,6 @@ pub fn route(
     organisation: &Organisation,
     connections: u16,
 ) -> Result<Destination, Refusal> {
-    let call_id = request.call_id().unwrap_or_default();
     check_proxy_require(request)?;
     if request.method() == Some(Method::Options) && request.max_forwards() == Ok(Some(0)) {
         return Ok(Destination::Ourselves);
@@ -142,7 +141,7 @@ pub fn route(
     }
     if let Some(leg) = own.exit() {
         check_side(own, admitted, mint)?;
-        return in_dialog(leg, admitted, call_id, (organisation, connections));
+        return in_dialog(leg, admitted, request, (organisation, connections));
     }
     by_uri(request, admitted, organisation, connections)
 }
@@ -157,7 +156,7 @@ pub(crate) fn route_own(
 ) -> Result<Destination, Refusal> {
     match own.exit() {
         _ if own.stale => Err(flow_failed(request, "the dialog's connection ended when this server restarted")),
-        Some(leg) => in_dialog(leg, admitted, request.call_id().unwrap_or_default(), (organisation, connections)),
+        Some(leg) => in_dialog(leg, admitted, request, (organisation, connections)),
         None => by_uri(request, admitted, organisation, connections),
     }
 }
@@ -168,7 +167,6 @@ fn by_uri(
     organisation: &Organisation,
     connections: u16,
 ) -> Result<Destination, Refusal> {
-    let call_id = request.call_id().unwrap_or_default();
     let uri = request_uri(request)?;
     let domain = uri.host_lowercase();
     if request.method() == Some(Method::Register) {
@@ -179,7 +177,7 @@ fn by_uri(
     }
     if organisation.domains.iter().any(|ours| *ours == domain) {
         if organisation.is_edge_only() && uri.user().is_some() {
-            return to_inside(admitted, call_id, connections);
+            return to_inside(admitted, request, connections);
         }
         return match uri.user() {
             Some(user) => match MeetingAddress::read(user) {
@@ -199,7 +197,7 @@ fn by_uri(
         };
     }
     match admitted.origin() {
-        Origin::User { .. } | Origin::Inside { .. } => Ok(partner(&domain, call_id, connections)),
+        Origin::User { .. } | Origin::Inside { .. } => Ok(partner(&domain, request, organisation, connections)),
         Origin::Partner { .. } => Err(relay_denied("a partner's request for a domain that is not ours")),
     }
 }
@@ -217,21 +215,21 @@ fn check_side(own: &OwnRoutes, admitted: &Admitted, mint: &Mint) -> Result<(), R
 fn in_dialog(
     leg: &Leg,
     admitted: &Admitted,
-    call_id: &str,
+    request: &Message,
     (organisation, connections): (&Organisation, u16),
 ) -> Result<Destination, Refusal> {
     match (leg, admitted.origin()) {
         (Leg::Flow { worker, flow, .. }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
         (Leg::Agent(agent), _) => Ok(Destination::Agent(agent.clone())),
         (Leg::Partner { domain }, Origin::User { .. } | Origin::Inside { .. }) => {
-            Ok(partner(domain, call_id, connections))
+            Ok(partner(domain, request, organisation, connections))
         }
-        (Leg::Inside, _) => to_inside(admitted, call_id, connections),
+        (Leg::Inside, _) => to_inside(admitted, request, connections),
         // With a user of ours who is at home at a provider.
         (Leg::Partner { domain }, Origin::Partner { domain: from, .. })
             if organisation.is_local(domain) != organisation.is_local(from) =>
         {
-            Ok(partner(domain, call_id, connections))
+            Ok(partner(domain, request, organisation, connections))
         }
         (Leg::Partner { .. }, Origin::Partner { .. }) => {
             Err(relay_denied("a partner's dialog does not lead to another"))
@@ -245,12 +243,14 @@ pub(crate) fn flow_failed(request: &Message, reason: &str) -> Refusal {
     Refusal::new(if within_dialog { 481 } else { 430 }, Word::FlowFailed, reason)
 }
 
-fn partner(domain: &str, call_id: &str, connections: u16) -> Destination {
-    Destination::Partner { domain: domain.to_owned(), connection: partner_connection(call_id, connections) }
+fn partner(domain: &str, request: &Message, organisation: &Organisation, connections: u16) -> Destination {
+    let connection = partner_connection_of(request, organisation, connections);
+    Destination::Partner { domain: domain.to_owned(), connection }
 }
 
 /// An edge's own domains are behind it; what came from there does not go back.
-fn to_inside(admitted: &Admitted, call_id: &str, connections: u16) -> Result<Destination, Refusal> {
+fn to_inside(admitted: &Admitted, request: &Message, connections: u16) -> Result<Destination, Refusal> {
+    let call_id = request.call_id().unwrap_or_default();
     match admitted.origin() {
         Origin::Inside { .. } => Err(relay_denied("what came from the inner side would go back there")),
         _ => Ok(Destination::Inside { connection: partner_connection(call_id, connections) }),

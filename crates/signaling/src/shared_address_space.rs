@@ -7,7 +7,7 @@ use sip::refusal::Word;
 use sip::{Aor, Message, Refusal};
 
 use crate::core::Core;
-use crate::ownership::partner_connection;
+use crate::ownership::partner_connection_of;
 use crate::route::Destination;
 use crate::{AdmittedRequest, Handoff};
 
@@ -29,7 +29,7 @@ impl Core {
             Err(refusal) => return self.refuse_owned(now, upstream, message, &refusal),
         };
         self.record_routed(now, message, &format!("{provider}, who hosts users of {}", aor.domain()));
-        let connection = partner_connection(message.call_id().unwrap_or_default(), self.limits.partner_connections);
+        let connection = partner_connection_of(message, &self.organisation, self.limits.partner_connections);
         let destination = Destination::Partner { domain: aor.domain().to_owned(), connection };
         let next = AdmittedRequest { destination, ..request };
         if self.ownership.is_ours(upstream.worker) {
@@ -66,7 +66,7 @@ impl Core {
         self.partners.shared_address_space().filter(|provider| provider.takes_missing_users())?;
         let uri = message.request_uri().and_then(|uri| sip::Uri::parse(uri).ok())?;
         let aor = Aor::from_uri(&uri).ok().filter(|aor| self.organisation.is_local(aor.domain()))?;
-        let connection = partner_connection(message.call_id().unwrap_or_default(), self.limits.partner_connections);
+        let connection = partner_connection_of(message, &self.organisation, self.limits.partner_connections);
         Some(Destination::Partner { domain: aor.domain().to_owned(), connection })
     }
 

@@ -18,10 +18,12 @@ impl World {
         let asker = Asker { site, worker, incarnation: self.sites[site].incarnation(), id };
         if let Question::Connect { remote, .. } | Question::ConnectInside { remote, .. } = question {
             let is_inner = matches!(question, Question::ConnectInside { .. });
+            let certificate = if let Question::Connect { certificate, .. } = question { certificate } else { 0 };
             self.dialled.push(remote.ip());
             // One round trip for TCP and one for TLS.
             let travel = self.draw_travel() * 4;
-            return self.lanes.put_single(self.now + travel, Parcel::Dial { asker, remote, is_inner });
+            let dial = Parcel::Dial { asker, remote, is_inner, certificate };
+            return self.lanes.put_single(self.now + travel, dial);
         }
         *self.asked.entry((site, kind(&question))).or_default() += 1;
         let ports_late =
@@ -44,10 +46,10 @@ impl World {
         }
     }
 
-    pub(crate) fn dial(&mut self, asker: Asker, remote: SocketAddr, is_inner: bool) {
+    pub(crate) fn dial(&mut self, asker: Asker, remote: SocketAddr, is_inner: bool, certificate: u16) {
         match self.reach(asker.site, remote, is_inner) {
             Ok(reached) => {
-                let facts = self.connect_sites(asker, remote, &reached);
+                let facts = self.connect_sites(asker, remote, &reached, certificate);
                 self.answered(asker, Answer::Connected(Ok(facts)));
             }
             Err(Unreached { why, late }) => {
@@ -82,9 +84,13 @@ impl World {
         }
     }
 
-    fn connect_sites(&mut self, asker: Asker, remote: SocketAddr, reached: &Reached) -> FlowFacts {
+    fn connect_sites(&mut self, asker: Asker, remote: SocketAddr, reached: &Reached, certificate: u16) -> FlowFacts {
         let (Asker { site, worker, .. }, Reached { far, condition, places, is_inner }) = (asker, *reached);
-        let ours = self.sites[site].identity_on(is_inner).seen_at(self.unix_secs_at(far));
+        let ours = match certificate {
+            0 => self.sites[site].identity_on(is_inner),
+            number => self.sites[site].identity_number(number),
+        };
+        let ours = ours.seen_at(self.unix_secs_at(far));
         let now_unix = self.unix_secs_at(site);
         let theirs = match self.servers.get(&remote.ip()).filter(|_| !is_inner) {
             Some(server) => server.identity.seen_at(now_unix),

@@ -57,6 +57,8 @@ pub enum Parcel {
         asker: Asker,
         remote: SocketAddr,
         is_inner: bool,
+        /// Which of its own the asker shows.
+        certificate: u16,
     },
     Answer {
         asker: Asker,

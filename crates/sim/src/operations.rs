@@ -67,6 +67,11 @@ impl World {
         self.on_nodes(site, |node| node.serve(domain));
     }
 
+    /// It has a certificate with these names besides, which partners are shown for this domain of its own.
+    pub fn certify(&mut self, site: usize, domain: &str, names: &[&str]) {
+        self.sites[site].certify(domain, names);
+    }
+
     /// The administrator enters a hosting provider.
     pub fn add_provider(&mut self, site: usize, provider: Provider) {
         self.on_nodes(site, |node| node.providers.push(provider.clone()));

@@ -33,6 +33,8 @@ pub(crate) struct Site {
     pub edges: Vec<usize>,
     /// Of an edge, its home.
     pub home: Option<usize>,
+    /// Shown to partners for domains of its own that the first does not prove.
+    pub further_identities: Vec<Identity>,
     pub users: BTreeMap<Aor, Ha1>,
     pub messages: MessageStore,
     pub sound: Sound,
@@ -137,6 +139,7 @@ impl Site {
             inner: None,
             edges: Vec::new(),
             home: None,
+            further_identities: Vec::new(),
             users: BTreeMap::new(),
             messages: MessageStore::default(),
             sound: Sound::default(),
@@ -162,6 +165,11 @@ impl Site {
     }
 
     /// What the store and comity.toml say of partners.
+    pub fn identity_number(&self, number: u16) -> &Identity {
+        let further = usize::from(number).checked_sub(1).and_then(|index| self.further_identities.get(index));
+        further.unwrap_or(&self.identity)
+    }
+
     pub fn table(&self) -> Arc<Partners> {
         let partners = Partners::new(self.partners.clone(), true, self.discovery);
         let partners = partners.with_providers(self.providers.clone(), &self.organisation.domains);
@@ -171,6 +179,15 @@ impl Site {
     /// It serves this domain besides. Its server starts anew.
     pub fn serve(&mut self, domain: &str) {
         self.reorganise(|organisation| organisation.domains.push(domain.to_owned()));
+    }
+
+    /// It has a certificate with these names besides, which partners are shown for this domain of its own.
+    pub fn certify(&mut self, domain: &str, names: &[&str]) {
+        self.further_identities.push(Identity::new(names));
+        let number = u16::try_from(self.further_identities.len()).expect("a few");
+        self.reorganise(|organisation| {
+            organisation.certificates_by_domain.insert(domain.to_owned(), number);
+        });
     }
 
     /// It is another organisation from now on, and its server starts anew.

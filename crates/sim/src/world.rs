@@ -253,7 +253,7 @@ impl World {
             Parcel::Fin { to } => self.fin_arrived(to),
             Parcel::PacketToSite { site, line, bytes } => self.packet_arrived(site, line, bytes),
             Parcel::PacketToLine { line, bytes } => self.received(line, Message::parse(bytes).expect(OURS)),
-            Parcel::Dial { asker, remote, is_inner } => self.dial(asker, remote, is_inner),
+            Parcel::Dial { asker, remote, is_inner, certificate } => self.dial(asker, remote, is_inner, certificate),
             Parcel::Answer { asker, answer } => self.answered(asker, answer),
             Parcel::Sound { site, incarnation, event } => self.sound_said(site, incarnation, *event),
         }

@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use certificates::{Identity, ServedIdentity};
@@ -13,7 +13,7 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{RData, Record, RecordType};
 use rustls::{ClientConnection, ServerConnection, StreamOwned};
-use rustls_pki_types::{ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use socket2::{Domain, Socket, Type};
 
 use crate::place::Authority;
@@ -68,6 +68,28 @@ pub fn listen(address: Ipv4Addr, identity: &Arc<ServedIdentity>) -> u16 {
         }
     });
     port
+}
+
+/// A server as [`listen`], which tells what certificate each who comes has shown.
+pub fn listen_and_note(
+    address: Ipv4Addr,
+    identity: &Arc<ServedIdentity>,
+) -> (u16, mpsc::Receiver<CertificateDer<'static>>) {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = Arc::new(certificates::tls::recording_server_config(identity).unwrap());
+    let (note, notes) = mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let (mut connection, note) = (ServerConnection::new(config.clone()).unwrap(), note.clone());
+            std::thread::spawn(move || {
+                connection.complete_io(&mut stream).unwrap();
+                note.send(connection.peer_certificates().unwrap()[0].clone().into_owned()).unwrap();
+                std::io::copy(&mut StreamOwned::new(connection, stream), &mut std::io::sink())
+            });
+        }
+    });
+    (port, notes)
 }
 
 /// A connection from this address to a server of ours, with the partner's certificate or without one.

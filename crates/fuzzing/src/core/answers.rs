@@ -31,7 +31,7 @@ pub fn right(question: &Question, flow: FlowId) -> Answer {
         Question::Addresses { .. } => Answer::Addresses(Ok(vec![IpAddr::from([192, 0, 2, 40])])),
         Question::OpenLeg { leg } => Answer::LegOpened(Ok(opened(*leg))),
         Question::ConnectInside { .. } => Answer::Connected(Err("there is no inner side".to_owned())),
-        Question::Connect { remote, server_name } => Answer::Connected(Ok(connection(flow, *remote, server_name))),
+        Question::Connect { remote, server_name, .. } => Answer::Connected(Ok(connection(flow, *remote, server_name))),
     }
 }
 

@@ -157,7 +157,8 @@ pub static CERTIFICATE_ALSO: Key = Key {
     kind: Kind::Texts,
     need: Need::Default("none"),
     example: r#"["phone.pem", "/etc/letsencrypt/live/fabrikam.example"]"#,
-    doc: "further certificates, for phones and browsers that ask for a name that the first one has not: a file with its key beside \
+    doc: "further certificates, for phones and browsers that ask for a name that the first one has not, and for domains of ours \
+        that it does not prove to partners: a file with its key beside \
         it (phone.pem, phone.key), or a folder as certbot leaves it (fullchain.pem, privkey.pem)",
 };
 pub static LISTEN_TLS: Key = Key {
@@ -330,6 +331,14 @@ pub static FEDERATION_DIAGNOSTICS: Key = Key {
     need: Need::Default("false"),
     example: "true",
     doc: "whether partners are told why we refuse by an id of Lync's, too (ms-diagnostics-public); our own users always are",
+};
+pub static FEDERATION_CONNECTIONS: Key = Key {
+    section: "federation",
+    name: "connections_per_partner",
+    kind: Kind::Count,
+    need: Need::Default("4"),
+    example: "4",
+    doc: "how many connections of ours a partner has, at most 64; all messages of one call take the same",
 };
 pub static CALLS_BETWEEN: Key = Key {
     section: "calls",
@@ -606,6 +615,7 @@ pub static ALL: &[&Key] = &[
     &FEDERATION_MARK_SOURCE,
     &FEDERATION_DIAGNOSTICS,
     &FEDERATION_CRL,
+    &FEDERATION_CONNECTIONS,
     &DISCOVERED_RATE,
     &DISCOVERED_SUSPECT_RATE,
     &DISCOVERED_USERS_MAX,

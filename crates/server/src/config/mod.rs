@@ -13,6 +13,7 @@ mod media;
 mod nearest;
 mod problem;
 mod raw;
+mod switches;
 mod topology;
 
 use std::collections::BTreeSet;
@@ -23,7 +24,6 @@ use std::path::{Path, PathBuf};
 use acme::Around;
 pub(crate) use acme::folder as acme_folder;
 pub use acme::{Acme, AcmeChallenge};
-use certificates::RevocationPolicy;
 use federation::admission::Organisation;
 use federation::ledger::DiscoveredTerms;
 pub use inside::{Inside, Roles};
@@ -38,6 +38,7 @@ use serde::{Serialize, Serializer};
 use signaling::{CallSettings, When};
 use sip::Transport;
 use sip::auth::Algorithm;
+pub use switches::FederationSwitches;
 
 use crate::domain;
 
@@ -146,16 +147,6 @@ impl Listen {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct FederationSwitches {
-    pub enabled: bool,
-    pub discovery: bool,
-    pub mark_source_verifiable: bool,
-    pub diagnostics_to_partners: bool,
-    /// What is done about lists of revoked certificates.
-    pub crl: RevocationPolicy,
-}
-
 impl Config {
     /// Reads and checks a file.
     ///
@@ -199,13 +190,7 @@ impl Config {
             drain_secs_max: builder.up_to(&key::DRAIN_SECS_MAX, DRAIN_SECS_LIMIT).unwrap_or(DRAIN_SECS_DEFAULT),
             media: builder.media(&listen),
             listen,
-            federation: FederationSwitches {
-                enabled: builder.raw.switch(&key::FEDERATION_ENABLED).unwrap_or(true),
-                discovery: builder.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
-                mark_source_verifiable: builder.raw.switch(&key::FEDERATION_MARK_SOURCE).unwrap_or(true),
-                diagnostics_to_partners: builder.raw.switch(&key::FEDERATION_DIAGNOSTICS).unwrap_or(false),
-                crl: builder.crl(),
-            },
+            federation: builder.federation(),
             discovered: builder.discovered(),
             calls: builder.calls(),
             digest: builder.digest(),
@@ -253,7 +238,7 @@ impl Config {
     pub fn organisation(&self) -> Organisation {
         let split = Inside::split(self.roles, self.inside.as_ref());
         let (domains, edge) = (self.domains.clone(), self.edge.clone());
-        Organisation { domains, edge, digest: self.digest.clone(), split }
+        Organisation { digest: self.digest.clone(), split, ..Organisation::new(domains, edge) }
     }
 
     /// Where the store is.
@@ -312,11 +297,12 @@ impl fmt::Display for Config {
             None => "# address: the one that this machine has towards the network".to_owned(),
         };
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
-        let FederationSwitches { enabled, discovery, mark_source_verifiable, diagnostics_to_partners, crl } =
-            self.federation;
+        let FederationSwitches { enabled, discovery, mark_source_verifiable, .. } = self.federation;
+        let FederationSwitches { diagnostics_to_partners, crl, connections_per_partner, .. } = self.federation;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}")?;
         writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}")?;
-        writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\ncrl = {:?}\n", crl.as_str())?;
+        writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\ncrl = {:?}", crl.as_str())?;
+        writeln!(formatter, "connections_per_partner = {connections_per_partner}\n")?;
         let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes } = self.discovered;
         writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
         writeln!(formatter, "users_max = {users_max}")?;
@@ -409,16 +395,6 @@ impl Builder<'_> {
             let known = When::ALL.map(|setting| format!("{:?}", setting.as_str())).join(" or ");
             self.problems.at(line, format!("[{}] {}: expected {known}, found {value:?}", key.section, key.name));
             When::default()
-        })
-    }
-
-    fn crl(&mut self) -> RevocationPolicy {
-        let key = &key::FEDERATION_CRL;
-        let Some(Located { value, line }) = self.raw.text(key) else { return RevocationPolicy::default() };
-        RevocationPolicy::parse(&value).unwrap_or_else(|| {
-            let known = RevocationPolicy::ALL.map(|policy| format!("{:?}", policy.as_str())).join(" or ");
-            self.problems.at(line, format!("[{}] {}: expected {known}, found {value:?}", key.section, key.name));
-            RevocationPolicy::default()
         })
     }
 

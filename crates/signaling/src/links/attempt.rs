@@ -75,6 +75,7 @@ impl Core {
         let question = Question::Connect {
             remote: SocketAddr::new(address, attempt.target.port),
             server_name: attempt.target.host.clone(),
+            certificate: key.connection / self.limits.partner_connections.max(1),
         };
         self.ask_for_link(now, key, question, Stage::ExpectConnect { attempt });
     }
@@ -245,6 +246,10 @@ impl Core {
     /// Where no connection of ours is up or coming up, one that the partner has opened takes its place (RFC 5923), if its
     /// certificate proves the domain as a server's has to.
     pub(super) fn take_alias(&mut self, now: Instant, key: &LinkKey) -> bool {
+        // There it is not this very certificate of ours that was shown.
+        if !self.organisation.has_one_certificate() {
+            return false;
+        }
         let is_idle = |link: &Link| matches!(link.stage, Stage::Idle);
         if !self.links.links.get(key).is_none_or(is_idle) {
             return false;

@@ -30,7 +30,7 @@ impl Pair {
                 listeners: Vec::new(),
                 origins: Arc::new(Origins::of_domains([])),
                 challenges: certificates::TlsAlpn::default(),
-                tls_client: edge.client.clone(),
+                tls_clients: crate::TlsClients::of(edge.client.clone()),
                 roots: edge.roots.clone(),
                 resolver: Resolver::new(&crate::DnsSettings::of(&[SocketAddr::from(([127, 0, 0, 1], 1))]))
                     .expect("explicit servers"),

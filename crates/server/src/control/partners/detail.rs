@@ -266,6 +266,7 @@ mod tests {
         discovery: true,
         mark_source_verifiable: true,
         diagnostics_to_partners: false,
+        connections_per_partner: 4,
         crl: RevocationPolicy::WhenAvailable,
     };
 
