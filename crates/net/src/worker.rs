@@ -229,6 +229,8 @@ async fn serve(worker: Shared, mut inbox: Inbox, listeners: Vec<Listening>) {
     let rearm = worker.borrow().rearm.clone();
     let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
     let mut messages = Vec::new();
+    // The clock is read before anything is judged by it.
+    worker.borrow_mut().sweep();
     while !worker.borrow().is_stopping {
         let deadline = worker.borrow_mut().arm();
         tokio::select! {
