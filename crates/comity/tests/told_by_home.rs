@@ -170,3 +170,40 @@ fn silent_connections_end_and_the_home_comes_in() {
     assert!((5..20).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     drop(silent);
 }
+
+#[test]
+fn the_home_shows_what_its_edges_know() {
+    let mut apart = Apart::new("edge.corp.example");
+    apart.edge.start();
+    apart.home.start();
+    apart.home.run(&["partner", "add", "fabrikam.example"]).ok();
+    apart.edge.wait_until("it is told", |edge| edge.partners() == ["fabrikam.example"]);
+    assert_ne!(status_and_word(&apart.message("fabrikam.example")).0, 503);
+    assert_eq!(status_and_word(&apart.message("litware.example")).0, 403);
+    let shown = apart.home.run(&["partner", "show", "fabrikam.example", "--json"]).ok().json();
+    assert_eq!(shown["edges"][0]["edge"], "edge.corp.example");
+    assert_eq!(shown["edges"][0]["answer"]["counts"]["admitted"], 1, "{shown}");
+    let text = apart.home.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    assert!(text.contains("at the edge edge.corp.example\n  since the server started: 1 of theirs admitted"), "{text}");
+    // It never came to the home.
+    for asked in [&["of-litware.example"][..], &["--from", "litware.example", "--to", "contoso.example"]] {
+        let why = apart.home.run(&[&["why"], asked].concat()).ok().stdout;
+        assert!(why.contains("nothing of it came to this server"), "{why}");
+        assert!(why.contains("at the edge edge.corp.example") && why.contains("403 domain-not-allowed"), "{why}");
+    }
+    let unknown = apart.home.run(&["why", "of-nobody"]);
+    assert_eq!(unknown.code, Some(1), "{}", unknown.stdout);
+    let both = apart.home.run(&["why", "of-fabrikam.example", "--json"]).ok().json();
+    assert!(both["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{both}");
+    assert!(both["edges"][0]["answer"]["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{both}");
+    let reset = apart.home.run(&["partner", "reset", "fabrikam.example", "--json"]).ok().json();
+    assert_eq!(reset["edges"][0]["answer"]["workers"], 2, "{reset}");
+    assert!(apart.home.run(&["metrics"]).ok().stdout.contains("comity_edges{state=\"current\"} 1\n"));
+    let of_edge = apart.edge.run(&["metrics"]).ok().stdout;
+    assert!(!of_edge.contains("comity_told_timestamp_seconds 0\n"), "{of_edge}");
+
+    apart.edge.kill();
+    let asked = Instant::now();
+    let shown = apart.home.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    assert!(shown.contains("it does not answer: ") && asked.elapsed() < Duration::from_secs(20), "{shown}");
+}

@@ -362,6 +362,41 @@ fn an_edge_alone_knows_what_is_behind_it() {
 }
 
 #[test]
+fn where_a_home_tells_its_edge_is_for_a_comity_and_an_address_of_its_own() {
+    let told = EDGE_ONLY.replace("sip:pbx.corp.example:5070;transport=tcp", "home.corp.example");
+    let told = told.replace(", \"10.0.0.1:5060;transport=udp\"", "");
+    let with = |text: &str| told.replace("peers = [\"10.0.0.5\"]", text);
+    assert!(!parse(&with("")).unwrap().is_told());
+    let config = parse(&with("control = [\"10.0.0.1:5062\"]")).unwrap();
+    assert!(config.is_told());
+    assert!(config.sockets().any(|(_, address)| address == "10.0.0.1:5062".parse().unwrap()));
+    for (typed, problem) in [
+        ("control = [\"10.0.0.1\"]", "control: \"10.0.0.1\" has no port; write \"10.0.0.1:5062\""),
+        ("control = [\"10.0.0.1:5060\"]", "control: 10.0.0.1:5060 is listened on for SIP already"),
+        ("control_port = 5062", "control_port: is not for roles = [\"edge\"]; leave it out"),
+    ] {
+        assert_eq!(problems(&with(typed)), [format!(":12: [inside] {problem}")]);
+    }
+    let foreign = EDGE_ONLY.replace("peers =", "control = [\"10.0.0.1:5062\"]\npeers =");
+    assert_eq!(
+        problems(&foreign),
+        [
+            ":12: [inside] control: only a home of Comity tells its edge anything, and the next hop is another kind of server; leave it out"
+        ]
+    );
+    let home = told
+        .replace("\"edge\"", "\"home\"")
+        .replace("next_hop = \"home.corp.example\"", "edges = [\"edge.corp.example\"]");
+    let home = |text: &str| home.replace("peers = [\"10.0.0.5\"]", text);
+    assert_eq!(parse(&home("")).unwrap().inside.unwrap().control_port, 5062);
+    assert_eq!(parse(&home("control_port = 6000")).unwrap().inside.unwrap().control_port, 6000);
+    assert_eq!(
+        problems(&home("control_port = 70000")),
+        [":12: [inside] control_port: expected a number from 1 to 65535, found 70000"]
+    );
+}
+
+#[test]
 fn load_balancers_are_addresses_or_networks_before_a_listener_for_tls() {
     let tls = EDGE_ONLY.replace("5070;transport=tcp", "5070").replace(", \"10.0.0.1:5060;transport=udp\"", "");
     let tls = tls.replace("peers = [\"10.0.0.5\"]", "proxy_from = [\"10.0.0.250\"]");

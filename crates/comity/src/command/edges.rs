@@ -1,6 +1,6 @@
 //! What `comity status` says of a home's edges, and of an edge's home.
 
-use server::control::answers::{EdgeAnswer, EdgesAnswer, ToldAnswer};
+use server::control::answers::{EdgeAnswer, EdgesAnswer, FromEdge, ToldAnswer};
 use server::moment;
 use store::Revision;
 
@@ -40,6 +40,15 @@ fn stands(edge: &EdgeAnswer, home: &Revision) -> &'static str {
         Some(_) => "out of reach",
         None if edge.is_current(home) => "current",
         None => "being told",
+    }
+}
+
+/// What each edge said to a question of its home.
+pub fn print_each<T>(edges: &[FromEdge<T>], print: impl Fn(&T)) {
+    for FromEdge { edge, answer, failure } in edges {
+        println!("\nat the edge {edge}");
+        answer.iter().for_each(&print);
+        failure.iter().for_each(|why| println!("  it does not answer: {why}"));
     }
 }
 

@@ -22,6 +22,7 @@ use sip::Diagnostics;
 use self::trust::TrustChange;
 use super::Global;
 use super::discovered;
+use super::edges;
 use super::route::{print_advice, print_certificate};
 use super::terms::Terms;
 use crate::client::{Client, segment};
@@ -256,7 +257,7 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
     })
 }
 
-fn print_reset(PartnerReset { domain, workers, forgotten }: &PartnerReset) {
+fn print_reset(PartnerReset { domain, workers, forgotten, edges }: &PartnerReset) {
     if *workers == 0 {
         return println!("nothing is remembered of {domain} where no server runs");
     }
@@ -267,6 +268,7 @@ fn print_reset(PartnerReset { domain, workers, forgotten }: &PartnerReset) {
         count(forgotten.connections as u64, "connection that was down", "connections that were down"),
         count(forgotten.ledgers as u64, "count of its requests", "counts of its requests"),
     );
+    edges::print_each(edges, print_reset);
 }
 
 fn print_detail(detail: &PartnerDetail) {
@@ -288,6 +290,12 @@ fn print_detail(detail: &PartnerDetail) {
         unusual.for_each(|(name, value)| println!("  {name}: {value}"));
     }
     trust::print(&detail.trust, "  ");
+    print_learnt(detail);
+    edges::print_each(&detail.edges, print_learnt);
+}
+
+/// What it came to on one server.
+fn print_learnt(detail: &PartnerDetail) {
     for way in &detail.ways {
         println!("  messages go to {} ({}): {}", way.target, way.address, rung_sentence(&way.rung));
     }
@@ -299,7 +307,10 @@ fn print_detail(detail: &PartnerDetail) {
     }
     detail.discovery.as_ref().map(print_discovery);
     discovered::print_ledgers(&detail.ledgers);
-    print_links(&detail.links);
+    // Behind edges nobody expects any.
+    if detail.edges.is_empty() {
+        print_links(&detail.links);
+    }
     print_troubles(&detail.troubles);
     print_certificates(&detail.certificates);
     print_decisions(&detail.decisions);

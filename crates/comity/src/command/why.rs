@@ -6,8 +6,8 @@ use clap::Args;
 use server::control::answers::{WhyAnswer, WhyStep};
 use server::moment;
 
-use super::Global;
 use super::route::print_advice;
+use super::{Global, edges};
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
@@ -65,6 +65,18 @@ fn print(answer: &WhyAnswer) {
     if let Some(note) = &answer.note {
         println!("{note}\n");
     }
+    if answer.edges.is_empty() || !answer.steps.is_empty() {
+        print_chain(answer);
+    }
+    edges::print_each(&answer.edges, print_chain);
+    if !answer.others.is_empty() {
+        println!("\nothers between the same domains, the newest first");
+        answer.others.iter().for_each(|call_id| println!("  comity why {}", quoted(call_id)));
+    }
+}
+
+/// As one server decided.
+fn print_chain(answer: &WhyAnswer) {
     for WhyStep { at_unix_ms, sentence, details } in &answer.steps {
         match at_unix_ms {
             Some(at) => println!("{} {sentence}", moment::date_and_time(at.div_euclid(1000))),
@@ -73,10 +85,6 @@ fn print(answer: &WhyAnswer) {
         details.iter().for_each(|detail| println!("    {detail}"));
     }
     print_advice(&answer.advice);
-    if !answer.others.is_empty() {
-        println!("\nothers between the same domains, the newest first");
-        answer.others.iter().for_each(|call_id| println!("  comity why {}", quoted(call_id)));
-    }
 }
 
 /// For a shell: whoever sends a request chooses its Call-ID.

@@ -23,7 +23,7 @@ pub use diagnosis::{
     SeenAnswer, Side, Sure, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
 };
 pub use discovered::{DiscoveredAnswer, TierWord};
-pub use edge::{EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, ToldAnswer};
+pub use edge::{AboutPartner, EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, FromEdge, ToldAnswer};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
     OccurrenceAnswer, SettingsChange, local,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use federation::partner::PartnerKind;
-use store::now_unix;
+use store::{Store, StoreError, now_unix};
 
 use super::{Control, Known};
 use crate::metrics::{self, Resources, ServerSnapshot, Snapshot, StoredSnapshot};
@@ -24,6 +24,11 @@ impl Control {
         let workers = last_answers.update(config.workers, cores, sockets);
         let media = last_answers.update_media(media);
         metrics::render(&Snapshot { workers, media, server })
+    }
+
+    /// What cannot be read was told of, and is counted, with the rest that the store does not say.
+    async fn read_or_none<T: Send + 'static>(&self, read: fn(&Store) -> Result<T, StoreError>) -> Option<T> {
+        self.store().read(read).await.ok()
     }
 
     async fn server_snapshot(&self) -> ServerSnapshot {
@@ -49,6 +54,9 @@ impl Control {
             store_failures: counts.store_failures_total(),
             pins_changed: counts.pins_changed_total(),
             records_dropped: counts.records_dropped_total(),
+            edges: self.edges().counts(self.read_or_none(Store::revision).await),
+            told_unix: self.read_or_none(Store::told).await.flatten().map_or(0, |told| told.at_unix),
+            home_heard_unix: self.home_word().heard_unix().unwrap_or_default(),
             resources: tokio::task::spawn_blocking(Resources::of_this_program).await.ok().flatten(),
         }
     }

@@ -53,6 +53,7 @@ use crate::workers::Workers;
 pub(crate) use error::ControlError;
 pub(crate) use meetings::meetings_of;
 pub use socket::{ControlSocket, SocketError};
+pub(crate) use why::WhyQuery;
 
 /// What the API works on.
 #[derive(Clone)]

@@ -12,7 +12,8 @@ use signaling::Forgotten;
 use store::{PartnerRemoval, now_unix};
 
 use super::answers::{
-    LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit, PartnerReset, PartnerWord,
+    AboutPartner, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit, PartnerReset,
+    PartnerWord,
 };
 use super::decisions::{DecisionQuery, decisions};
 use super::discovered;
@@ -30,7 +31,25 @@ pub(super) async fn show(
     State(control): State<Control>,
     Path(domain): Path<String>,
 ) -> Result<Json<PartnerDetail>, ControlError> {
-    let domain = foreign_entry(&control, &domain)?;
+    let mut detail = control.partner(&domain).await?;
+    detail.edges = control.edges().ask("/edge/partner", &AboutPartner { domain: detail.domain.clone() }).await;
+    Ok(Json(detail))
+}
+
+impl Control {
+    /// What this server knows of a partner.
+    pub(crate) async fn partner(&self, domain: &str) -> Result<PartnerDetail, ControlError> {
+        partner_here(self, domain).await
+    }
+
+    /// Forgets what this server has learnt about a partner.
+    pub(crate) async fn reset_partner(&self, domain: &str) -> Result<PartnerReset, ControlError> {
+        reset_here(self, domain).await
+    }
+}
+
+async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, ControlError> {
+    let domain = foreign_entry(control, domain)?;
     let (wanted, terms) = (domain.clone(), FederationTerms::of(&control.0.config));
     let read = move |store: &store::Store| Ok((store.partners()?, partners_of(store, &terms)?));
     let (entries, table) = control.0.store.read(read).await?;
@@ -41,21 +60,21 @@ pub(super) async fn show(
     let decided_by = standing.entry().filter(|entry| entry.domain != domain).and_then(|entry| of(&entry.domain));
     let query = DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN) };
     let switches = control.switches().await?;
-    let trust = trust::of(&control, &domain).await?;
-    let gathered = detail::gather(&control, domain.clone(), entry).await;
+    let trust = trust::of(control, &domain).await?;
+    let gathered = detail::gather(control, domain.clone(), entry).await;
     let deciding = decided_by.as_ref().or(gathered.0.entry.as_ref());
     let detail = PartnerDetail {
         trust,
         meaning: meaning(deciding, switches),
         tier: tier(standing).map(str::to_owned),
         provider: gathered.1.and_then(|srv| Some(table.provider_of(&domain, &srv)?.name.clone())),
-        links: links(&control, &domain).await,
-        ledgers: discovered::of_domain(&control, &domain).await?,
-        decisions: decisions(&control, query).await?,
+        links: links(control, &domain).await,
+        ledgers: discovered::of_domain(control, &domain).await?,
+        decisions: decisions(control, query).await?,
         decided_by,
         ..gathered.0
     };
-    Ok(Json(detail::conclude(detail, switches)))
+    Ok(detail::conclude(detail, switches))
 }
 
 pub(super) async fn put(
@@ -158,12 +177,18 @@ pub(super) async fn remove(
     Ok(Json(PartnerChange { entry: None, before: Some(before.into()) }))
 }
 
-/// Forgets what was learnt about the domain, in every worker.
+/// Forgets what was learnt about the domain, in every worker, and at the edges.
 pub(super) async fn reset(
     State(control): State<Control>,
     Path(domain): Path<String>,
 ) -> Result<Json<PartnerReset>, ControlError> {
-    let domain = foreign_domain(&control, &domain)?;
+    let mut reset = control.reset_partner(&domain).await?;
+    reset.edges = control.edges().ask("/edge/partner/reset", &AboutPartner { domain: reset.domain.clone() }).await;
+    Ok(Json(reset))
+}
+
+async fn reset_here(control: &Control, domain: &str) -> Result<PartnerReset, ControlError> {
+    let domain = foreign_domain(control, domain)?;
     let wanted = domain.clone();
     control.0.workers.forget_names();
     let pardoned = domain.clone();
@@ -172,7 +197,7 @@ pub(super) async fn reset(
     tracing::info!(domain, "forgot what was learnt about a partner");
     let add = |sum: Forgotten, one: &Forgotten| sum + *one;
     let forgotten = answers.iter().fold(Forgotten::default(), add);
-    Ok(Json(PartnerReset { domain, workers: answers.len(), forgotten }))
+    Ok(PartnerReset { domain, workers: answers.len(), forgotten, edges: Vec::new() })
 }
 
 async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {

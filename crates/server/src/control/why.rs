@@ -11,17 +11,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use federation::decision::{Outcome, Recorded};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use store::RefusalQuery;
 
-use super::answers::{DecisionAnswer, WhyAnswer};
+use super::answers::{DecisionAnswer, FromEdge, WhyAnswer};
 use super::error::ControlError;
 use super::{Control, Parameters, calls};
 use crate::domain;
 
 /// One call, or the newest between two domains.
-#[derive(Clone, Deserialize)]
-pub(super) struct WhyQuery {
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct WhyQuery {
     call_id: Option<String>,
     /// A user's address, or a domain.
     from: Option<String>,
@@ -35,15 +35,42 @@ pub(super) async fn show(
     State(control): State<Control>,
     Parameters(query): Parameters<WhyQuery>,
 ) -> Result<Json<WhyAnswer>, ControlError> {
-    match query {
-        WhyQuery { call_id: Some(call_id), .. } => Ok(Json(of_call(&control, call_id).await?)),
-        WhyQuery { from: Some(from), to: Some(to), dry_run: true, .. } => {
-            Ok(Json(dry_run::decide(&control, &from, &to).await?))
+    let here = control.why(query.clone()).await;
+    if query.dry_run {
+        return here.map(Json);
+    }
+    // The same call, whichever way it was asked for.
+    let call_id = here.as_ref().ok().and_then(|answer| answer.call_id.clone());
+    let asked = call_id.map_or(query, |call_id| WhyQuery { call_id: Some(call_id), ..WhyQuery::default() });
+    with_edges(here, control.edges().ask("/edge/why", &asked).await).map(Json)
+}
+
+impl Control {
+    /// What this server decided, or would.
+    pub(crate) async fn why(&self, query: WhyQuery) -> Result<WhyAnswer, ControlError> {
+        match query {
+            WhyQuery { call_id: Some(call_id), .. } => of_call(self, call_id).await,
+            WhyQuery { from: Some(from), to: Some(to), dry_run: true, .. } => dry_run::decide(self, &from, &to).await,
+            WhyQuery { from: Some(from), to: Some(to), .. } => {
+                between(self, &domain_of(&from)?, &domain_of(&to)?).await
+            }
+            _ => Err(ControlError::unprocessable("nothing is asked for", "name a Call-ID, or both --from and --to")),
         }
-        WhyQuery { from: Some(from), to: Some(to), .. } => {
-            Ok(Json(between(&control, &domain_of(&from)?, &domain_of(&to)?).await?))
+    }
+}
+
+/// What an edge refused never came to its home.
+fn with_edges(
+    here: Result<WhyAnswer, ControlError>,
+    edges: Vec<FromEdge<WhyAnswer>>,
+) -> Result<WhyAnswer, ControlError> {
+    match here {
+        Ok(answer) => Ok(WhyAnswer { edges, ..answer }),
+        Err(error) => {
+            let Some(told) = edges.iter().find_map(|from| from.answer.clone()) else { return Err(error) };
+            let note = Some("nothing of it came to this server: what its edges say is all there is".to_owned());
+            Ok(WhyAnswer { note, steps: Vec::new(), edges, ..told })
         }
-        _ => Err(ControlError::unprocessable("nothing is asked for", "name a Call-ID, or both --from and --to")),
     }
 }
 

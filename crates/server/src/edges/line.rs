@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::http::StatusCode;
 use federation::inside::Inside;
 use federation::verification::Role;
 use http_body_util::{BodyExt, Full, Limited};
@@ -30,6 +31,16 @@ pub(crate) struct Way {
     pub(crate) resolver: Resolver,
 }
 
+/// Why there is no answer, for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LineError {
+    /// The edge understood, and says no.
+    #[error("the edge refuses ({status}): {text}")]
+    Refused { status: StatusCode, text: String },
+    #[error("{0}")]
+    Broken(String),
+}
+
 pub(super) struct Line {
     edge: String,
     sender: SendRequest<Full<Bytes>>,
@@ -37,30 +48,25 @@ pub(super) struct Line {
 
 impl Line {
     /// To the first of the edge's addresses that accepts.
-    ///
-    /// # Errors
-    /// In words for the operator, as all of this.
-    pub(super) async fn open(way: &Way, edge: &str) -> Result<Line, String> {
+    pub(super) async fn open(way: &Way, edge: &str) -> Result<Line, LineError> {
         let stream = timeout(OPEN_TIME, connect(way, edge)).await;
-        let stream = stream.unwrap_or_else(|_| Err(format!("no connection within {} s", OPEN_TIME.as_secs())))?;
+        let stream = stream.unwrap_or_else(|_| Err(format!("no connection within {} s", OPEN_TIME.as_secs())));
+        let stream = stream.map_err(LineError::Broken)?;
         let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let certificate = certificates::facts(shown, &way.tls.roots, UnixTime::now());
         let one = Inside { peer_names: vec![edge.to_owned()], ..way.rules.clone() };
-        one.check_certificate(&certificate, Role::Server).map_err(|refusal| refusal.reason)?;
+        one.check_certificate(&certificate, Role::Server).map_err(|refusal| LineError::Broken(refusal.reason))?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(connection);
         Ok(Line { edge: edge.to_owned(), sender })
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, String> {
-        self.ask(Method::GET, path, Vec::new()).await
-    }
-
-    pub(super) async fn put<T: DeserializeOwned>(&mut self, path: &str, json: Vec<u8>) -> Result<T, String> {
-        self.ask(Method::PUT, path, json).await
-    }
-
-    async fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Vec<u8>) -> Result<T, String> {
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, LineError> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -72,13 +78,15 @@ impl Line {
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(broken)?.to_bytes();
         if !status.is_success() {
-            return Err(match serde_json::from_slice(&body) {
-                Ok(ErrorAnswer { error, hint: Some(hint) }) => format!("the edge refuses ({status}): {error}; {hint}"),
-                Ok(ErrorAnswer { error, hint: None }) => format!("the edge refuses ({status}): {error}"),
-                Err(_) => format!("the edge answers {status}"),
-            });
+            let text = match serde_json::from_slice(&body) {
+                Ok(ErrorAnswer { error, hint: Some(hint) }) => format!("{error}; {hint}"),
+                Ok(ErrorAnswer { error, hint: None }) => error,
+                Err(_) => "without a word".to_owned(),
+            };
+            return Err(LineError::Refused { status, text });
         }
-        serde_json::from_slice(&body).map_err(|error| format!("the edge's answer is not understood: {error}"))
+        serde_json::from_slice(&body)
+            .map_err(|error| LineError::Broken(format!("the edge's answer is not understood: {error}")))
     }
 }
 
@@ -105,8 +113,8 @@ async fn connect(way: &Way, edge: &str) -> Result<TlsStream<TcpStream>, String> 
     })
 }
 
-fn broken(error: impl std::fmt::Display) -> String {
-    format!("the conversation with the edge broke: {error}")
+fn broken(error: impl std::fmt::Display) -> LineError {
+    LineError::Broken(format!("the conversation with the edge broke: {error}"))
 }
 
 /// For all addresses, and the handshake.

@@ -2,16 +2,18 @@
 //! edge turns out to know something else. What is known of each is shown by `comity status`.
 
 mod line;
+mod question;
 mod task;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use store::{Revision, now_unix};
 use tokio::sync::watch;
 
 use crate::config::{Config, Roles};
 use crate::control::answers::{EdgeAnswer, EdgeFailure};
-pub(crate) use line::Way;
+use crate::metrics::EdgeCounts;
+pub(crate) use line::{LineError, Way};
 pub(crate) use task::{Caller, EdgeTasks};
 
 /// What is known of every edge. Cheap to clone; without a home there are none.
@@ -20,6 +22,8 @@ pub(crate) struct Edges {
     states: Arc<Mutex<Vec<EdgeAnswer>>>,
     /// Something changed that edges are to know.
     changed: watch::Sender<()>,
+    /// Set once the server serves.
+    way: Arc<OnceLock<Way>>,
 }
 
 impl Edges {
@@ -31,7 +35,7 @@ impl Edges {
                 states.push(EdgeAnswer::unknown(&hop.host));
             }
         }
-        Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0 }
+        Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0, way: Arc::default() }
     }
 
     pub(crate) fn states(&self) -> Vec<EdgeAnswer> {
@@ -40,6 +44,24 @@ impl Edges {
 
     pub(crate) fn names(&self) -> Vec<String> {
         self.states().into_iter().map(|state| state.edge).collect()
+    }
+
+    fn reach_by(&self, way: &Way) {
+        // A server starts once.
+        let _ = self.way.set(way.clone());
+    }
+
+    /// How many stand how, with what is decided here.
+    pub(crate) fn counts(&self, ours: Option<Revision>) -> EdgeCounts {
+        let mut counts = EdgeCounts::default();
+        for state in self.states() {
+            match (&state.failed, &ours) {
+                (Some(_), _) => counts.out_of_reach += 1,
+                (None, Some(ours)) if state.is_current(ours) => counts.current += 1,
+                (None, _) => counts.being_told += 1,
+            }
+        }
+        counts
     }
 
     /// Tells them at once.
@@ -77,7 +99,7 @@ mod tests {
 
     fn edges() -> Edges {
         let states = vec![EdgeAnswer::unknown("edge.corp.example")];
-        Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0 }
+        Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0, way: Arc::default() }
     }
 
     #[test]

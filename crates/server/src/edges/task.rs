@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use store::{Revision, Store, StoreError, StoreHandle};
+use axum::http::Method;
+use store::{Revision, Store, StoreHandle};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -25,6 +26,7 @@ pub(crate) struct EdgeTasks(Vec<AbortHandle>);
 
 impl EdgeTasks {
     pub(crate) fn start(caller: &Caller) -> EdgeTasks {
+        caller.edges.reach_by(&caller.way);
         let run = |edge| tokio::spawn(run(caller.clone(), edge)).abort_handle();
         EdgeTasks(caller.edges.names().into_iter().map(run).collect())
     }
@@ -58,13 +60,14 @@ async fn run(caller: Caller, edge: String) {
 impl Caller {
     /// The edge is current when this returns.
     async fn round(&self, edge: &str) -> Result<Revision, String> {
-        let mut line = Line::open(&self.way, edge).await?;
-        let report: EdgeReport = line.get("/edge").await?;
+        let mut line = Line::open(&self.way, edge).await.map_err(in_words)?;
+        let report: EdgeReport = line.ask(Method::GET, "/edge", Vec::new()).await.map_err(in_words)?;
         let ours = self.store.read(Store::revision).await.map_err(in_words)?;
         if report.revision.as_ref() == Some(&ours) {
             return Ok(ours);
         }
-        let told: EdgeReport = line.put("/edge/snapshot", self.snapshot().await?).await?;
+        let snapshot = self.snapshot().await?;
+        let told: EdgeReport = line.ask(Method::PUT, "/edge/snapshot", snapshot).await.map_err(in_words)?;
         let revision = told.revision.ok_or("the edge took what it was told, and does not know it")?;
         tracing::info!(edge, %revision, "the edge was told what is decided here");
         Ok(revision)
@@ -72,7 +75,7 @@ impl Caller {
 
     async fn snapshot(&self) -> Result<Vec<u8>, String> {
         let snapshot = self.store.read(Store::snapshot).await.map_err(in_words)?;
-        let json = serde_json::to_vec(&snapshot).map_err(|error| error.to_string())?;
+        let json = serde_json::to_vec(&snapshot).map_err(in_words)?;
         match json.len() {
             length if length > SNAPSHOT_BYTES_MAX => Err(format!(
                 "partners, providers and what is said of certificates make {length} bytes, and edges take \
@@ -83,7 +86,7 @@ impl Caller {
     }
 }
 
-fn in_words(error: StoreError) -> String {
+fn in_words(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 

@@ -11,8 +11,8 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use store::{Snapshot, Store};
 
-use crate::control::answers::EdgeReport;
-use crate::control::{Control, ControlError};
+use crate::control::answers::{AboutPartner, EdgeReport};
+use crate::control::{Control, ControlError, WhyQuery};
 
 /// Who asks: the name by which its certificate is the home's, or why it is nobody's.
 pub(super) type Asker = Result<String, String>;
@@ -35,6 +35,18 @@ async fn home_asks(request: Request<Incoming>, home: &str, control: &Control) ->
             let snapshot: Snapshot = body(request).await?;
             control.take_snapshot(snapshot, home).await?;
             report(control).await
+        }
+        (&Method::POST, "/edge/partner") => {
+            let AboutPartner { domain } = body(request).await?;
+            Ok(Json(control.partner(&domain).await?).into_response())
+        }
+        (&Method::POST, "/edge/partner/reset") => {
+            let AboutPartner { domain } = body(request).await?;
+            Ok(Json(control.reset_partner(&domain).await?).into_response())
+        }
+        (&Method::POST, "/edge/why") => {
+            let query: WhyQuery = body(request).await?;
+            Ok(Json(control.why(query).await?).into_response())
         }
         (method, path) => {
             let error = format!("there is no {method} {path} at an edge");

@@ -13,8 +13,8 @@ mod text;
 pub use definition::{Kind, Label, Metric, Values};
 pub(crate) use listener::HttpListeners;
 pub(crate) use resources::Resources;
-pub(crate) use snapshot::{LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
-use table::{calls, media, partners, requests, resources as used, server, transport};
+pub(crate) use snapshot::{EdgeCounts, LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
+use table::{calls, inside, media, partners, requests, resources as used, server, transport};
 pub use text::CONTENT_TYPE;
 pub(crate) use text::render;
 
@@ -75,6 +75,9 @@ pub static ALL: &[&Metric] = &[
     &partners::ANSWER_SECONDS,
     &partners::DNS_QUESTIONS,
     &partners::DNS_FAILURES,
+    &inside::EDGES,
+    &inside::TOLD,
+    &inside::HOME_HEARD,
     &transport::FLOWS,
     &transport::FLOWS_OPENED,
     &transport::WEB_SOCKETS,

@@ -39,8 +39,21 @@ pub(crate) struct ServerSnapshot {
     pub store_failures: u64,
     pub pins_changed: u64,
     pub records_dropped: u64,
+    /// Of a home.
+    pub edges: EdgeCounts,
+    /// Of an edge whose home decides: when it was told last, and when the home was here last; 0 for never.
+    pub told_unix: i64,
+    pub home_heard_unix: i64,
     /// Absent where the system does not tell.
     pub resources: Option<Resources>,
+}
+
+/// How a home's edges stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EdgeCounts {
+    pub current: u64,
+    pub being_told: u64,
+    pub out_of_reach: u64,
 }
 
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use federation::discovery::SrvTarget;
 use federation::trust::{Anchor, PeerCertificate, Purposes};
 use serde::{Deserialize, Serialize};
 
-use super::PartnerAnswer;
+use super::{FromEdge, PartnerAnswer};
 
 /// `GET /api/route/{domain}`: each step of discovery, done now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -123,6 +123,9 @@ pub struct WhyAnswer {
     /// Other Call-IDs between the same domains, the newest first.
     pub others: Vec<String>,
     pub advice: Advice,
+    /// Of a home: what its edges decided about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<FromEdge<WhyAnswer>>,
 }
 
 /// One decision, in words.

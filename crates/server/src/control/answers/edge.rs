@@ -46,6 +46,21 @@ impl EdgeAnswer {
     }
 }
 
+/// What one edge said to a question of its home.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FromEdge<T> {
+    pub edge: String,
+    /// Absent where there is a failure.
+    pub answer: Option<T>,
+    pub failure: Option<String>,
+}
+
+/// `POST /edge/partner` and `POST /edge/partner/reset` at an edge's control address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AboutPartner {
+    pub domain: String,
+}
+
 /// A home and its edges.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EdgesAnswer {

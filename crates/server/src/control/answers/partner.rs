@@ -8,8 +8,8 @@ use signaling::Forgotten;
 use store::{StoredPartner, StoredProvider};
 
 use super::{
-    Advice, CountsAnswer, DecisionAnswer, DiscoveredAnswer, DiscoveryAnswer, LinkAnswer, SeenAnswer, TroubleAnswer,
-    TrustAnswer, WayAnswer,
+    Advice, CountsAnswer, DecisionAnswer, DiscoveredAnswer, DiscoveryAnswer, FromEdge, LinkAnswer, SeenAnswer,
+    TroubleAnswer, TrustAnswer, WayAnswer,
 };
 
 /// A partner entry, flat.
@@ -127,6 +127,9 @@ pub struct PartnerDetail {
     /// The last decisions about it, the newest first.
     pub decisions: Vec<DecisionAnswer>,
     pub advice: Advice,
+    /// Of a home: what each of its edges knows, which are those that the partner meets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<FromEdge<PartnerDetail>>,
 }
 
 /// The answer to `POST /api/partners/{domain}/reset`
@@ -137,6 +140,9 @@ pub struct PartnerReset {
     pub workers: usize,
     /// All workers together.
     pub forgotten: Forgotten,
+    /// Of a home.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<FromEdge<PartnerReset>>,
 }
 
 impl PartnerWord {

@@ -67,6 +67,7 @@ pub(super) async fn gather(
         }),
         decisions: Vec::new(),
         advice: Advice { verdict: String::new(), next: String::new(), side: Side::Nobody, sure: Sure::Seen },
+        edges: Vec::new(),
         domain,
         entry,
     };
@@ -300,6 +301,7 @@ mod tests {
             counts: None,
             decisions: decisions.into_iter().map(decision).collect(),
             advice: well(""),
+            edges: Vec::new(),
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<Wh
     if advice.side == Side::Nobody {
         trial.way(ends).await;
     }
-    Ok(WhyAnswer { call_id: None, note: None, steps: trial.steps, others: Vec::new(), advice })
+    Ok(WhyAnswer { call_id: None, note: None, steps: trial.steps, others: Vec::new(), advice, edges: Vec::new() })
 }
 
 struct DryRun<'a> {

@@ -22,6 +22,7 @@ pub(super) fn tell(call_id: String, decisions: &[DecisionAnswer], calls: &[Store
         steps: decisions.iter().map(step).chain(outcomes).collect(),
         others: Vec::new(),
         advice: if decisions.is_empty() { only_recorded() } else { sum_up(decisions) },
+        edges: Vec::new(),
     }
 }
 
