@@ -182,7 +182,9 @@ fn the_home_shows_what_its_edges_know() {
     assert_eq!(status_and_word(&apart.message("litware.example")).0, 403);
     let shown = apart.home.run(&["partner", "show", "fabrikam.example", "--json"]).ok().json();
     assert_eq!(shown["edges"][0]["edge"], "edge.corp.example");
-    assert_eq!(shown["edges"][0]["answer"]["counts"]["admitted"], 1, "{shown}");
+    let counts = &shown["edges"][0]["answer"]["counts"];
+    assert_eq!((&counts["admitted"], &counts["sent"]), (&1.into(), &0.into()), "{shown}");
+    assert_eq!(shown["certificates"], serde_json::json!([]), "the edge's is not the partner's");
     let text = apart.home.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
     assert!(text.contains("at the edge edge.corp.example\n  since the server started: 1 of theirs admitted"), "{text}");
     // It never came to the home.

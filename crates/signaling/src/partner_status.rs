@@ -11,6 +11,7 @@ use federation::flow::Direction;
 use federation::trust::PeerCertificate;
 
 use crate::core::Core;
+use crate::flow_table::FlowState;
 
 /// One worker's view of a partner.
 #[derive(Debug, Clone)]
@@ -61,7 +62,9 @@ impl Core {
     pub fn partner_status(&self, now: Instant, domain: &str) -> PartnerStatus {
         let known = self.discovery.iter().find(|(known, ..)| *known == domain);
         let discovery = known.map(|(_, result, expires)| (result.clone(), expires.saturating_duration_since(now)));
-        let seen = self.flows.iter().filter(|flow| flow.partner.as_deref() == Some(domain));
+        // On the inner side an edge speaks for it, or we do.
+        let is_its_own = |flow: &&FlowState| flow.partner.as_deref() == Some(domain) && !flow.facts.is_inner;
+        let seen = self.flows.iter().filter(is_its_own);
         PartnerStatus {
             discovery: discovery.filter(|(_, rest)| !rest.is_zero()),
             troubles: self.troubles(now, domain),
@@ -99,6 +102,8 @@ impl Core {
             Outcome::Admitted { .. } if record.direction == Direction::Inbound => |counts| counts.admitted += 1,
             Outcome::Refused { .. } if record.direction == Direction::Inbound => |counts| counts.refused += 1,
             Outcome::Refused { .. } => |counts| counts.refused_ours += 1,
+            // What came from it and goes on over a connection of ours is nothing that was sent to it.
+            _ if record.direction == Direction::Inbound => return,
             Outcome::Routed { connection: Some(_), .. } => |counts| counts.sent += 1,
             Outcome::Answered { status: 200..=299, .. } => |counts| counts.succeeded += 1,
             _ => return,

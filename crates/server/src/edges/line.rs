@@ -122,3 +122,46 @@ const OPEN_TIME: Duration = Duration::from_secs(10);
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 const ADDRESSES_MAX: usize = 4;
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Whoever answers like this, once.
+    async fn line(answer: Vec<u8>) -> Line {
+        let (ours, mut theirs) = tokio::io::duplex(64 << 10);
+        let (sender, connection) = http1::handshake(TokioIo::new(ours)).await.unwrap();
+        tokio::spawn(connection);
+        tokio::spawn(async move {
+            let _ = theirs.read(&mut [0; 4096]).await;
+            let _ = theirs.write_all(&answer).await;
+        });
+        Line { edge: "edge.corp.example".to_owned(), sender }
+    }
+
+    async fn said(answer: Vec<u8>) -> Result<u64, LineError> {
+        line(answer).await.ask(Method::GET, "/edge", Vec::new()).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_given_up() {
+        let endless = |length: usize| [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![b' '; length], b"7"].concat();
+        assert_eq!(said(endless(ANSWER_BYTES_MAX - 1)).await.unwrap(), 7);
+        assert!(matches!(said(endless(ANSWER_BYTES_MAX)).await.unwrap_err(), LineError::Broken(_)));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_comes_with_what_the_edge_says() {
+        let body = r#"{"error":"revision 6 is older than revision 7","hint":"restore it"}"#;
+        let head = format!("HTTP/1.1 409 Conflict\r\ncontent-length: {}\r\n\r\n", body.len());
+        let error = said([head.as_bytes(), body.as_bytes()].concat()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the edge refuses (409 Conflict): revision 6 is older than revision 7; restore it"
+        );
+        let silent = said(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+        assert!(matches!(silent, Err(LineError::Refused { status: StatusCode::INTERNAL_SERVER_ERROR, .. })));
+    }
+}

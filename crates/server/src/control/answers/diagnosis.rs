@@ -196,6 +196,7 @@ pub fn rung_sentence(rung: &str) -> String {
              of it (secure-dns)"
                 .to_owned()
         }
+        "configured" => "it is who [inside] says that it is (configured)".to_owned(),
         other => other.to_owned(),
     }
 }

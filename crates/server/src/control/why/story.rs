@@ -5,6 +5,7 @@
 use federation::admission::{Origin, Tier};
 use federation::decision::{Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
+use federation::verification::Rung;
 use store::StoredCall;
 
 use super::super::advice::{self, Refuser};
@@ -94,6 +95,7 @@ pub(super) fn way(stands_between: bool) -> &'static str {
 
 fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
     let mut details = vec![match &connection.srv {
+        _ if connection.rung == Rung::Configured => "the server is one of [inside]".to_owned(),
         _ if connection.is_reused => "over a connection that the partner has opened to us (RFC 5923)".to_owned(),
         Some(name) => format!("the server is named by {name} (SRV)"),
         None => "the server is named by the partner entry".to_owned(),
@@ -140,6 +142,13 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
             side: Side::Nobody,
             sure: Sure::Seen,
         },
+        Outcome::Routed { next_hop, connection: Some(connection) } if connection.rung == Rung::Configured => Advice {
+            verdict: format!(
+                "the {method} went on to {next_hop} by the inner side, and what became of it is known there"
+            ),
+            next: "ask there by the Call-ID: comity why, or the log of another kind of server".to_owned(),
+            side: Side::Nobody,
+        },
         Outcome::Routed { .. } | Outcome::Retried { .. } => Advice {
             verdict: format!("the {method} went to {partner}, and no final answer of theirs is known"),
             next: format!(
@@ -169,7 +178,6 @@ mod tests {
     use std::sync::Arc;
 
     use federation::decision::CertificateName;
-    use federation::verification::Rung;
 
     use super::*;
 
@@ -211,6 +219,12 @@ mod tests {
             is_reused: false,
         };
         Outcome::Routed { next_hop: host.into(), connection: Some(Arc::new(connection)) }
+    }
+
+    fn sent_inside(host: &str) -> Outcome {
+        let Outcome::Routed { next_hop, connection: Some(connection) } = sent(host) else { unreachable!() };
+        let connection = Connection { rung: Rung::Configured, srv: None, ..(*connection).clone() };
+        Outcome::Routed { next_hop, connection: Some(Arc::new(connection)) }
     }
 
     #[test]
@@ -288,6 +302,7 @@ mod tests {
             (Direction::Outbound, answered("domain-not-allowed"), Side::Partner, "does not federate with us"),
             (Direction::Outbound, answered("certificate-name"), Side::Ours, "does not accept our certificate"),
             (Direction::Outbound, sent("edge.fabrikam.example:5061"), Side::Partner, "no final answer"),
+            (Direction::Inbound, sent_inside("home.corp.example:5061"), Side::Nobody, "went on to home.corp.example"),
         ];
         for (direction, outcome, side, words) in cases {
             let told = tell("a".into(), &[admitted(), decision(direction, outcome, 0)], &[]);
