@@ -148,6 +148,7 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
             ),
             next: "ask there by the Call-ID: comity why, or the log of another kind of server".to_owned(),
             side: Side::Nobody,
+            sure: Sure::Seen,
         },
         Outcome::Routed { .. } | Outcome::Retried { .. } => Advice {
             verdict: format!("the {method} went to {partner}, and no final answer of theirs is known"),
