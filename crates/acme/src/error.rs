@@ -28,6 +28,11 @@ impl AcmeError {
     pub fn advice(&self) -> &'static str {
         match self {
             AcmeError::Here { advice, .. } => advice,
+            AcmeError::Unreachable { why, .. }
+                if why.contains("certificate expired") || why.contains("not valid yet") =>
+            {
+                "look whether the clock of this machine is right; if it is, the certificate of that server is out of date"
+            }
             AcmeError::Unreachable { .. } => {
                 "look whether this machine reaches that address; a private authority's root belongs into [certificate.acme] roots"
             }

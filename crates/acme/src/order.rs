@@ -38,9 +38,8 @@ impl Issued {
 pub async fn order(settings: &Settings, folder: &AcmeFolder) -> Result<Issued, AcmeError> {
     let https = Https::new(settings.roots.as_deref())?;
     let mut answers = Answers::open(&settings.proof, &settings.names).await?;
-    let account = account::open(settings, folder, &https).await?;
-    let run = Run { account, https, settings };
-    let issued = run.order(&mut answers, folder).await;
+    let run = Run { https, settings, folder };
+    let issued = run.run(&mut answers).await;
     answers.withdraw().await;
     issued
 }
@@ -71,23 +70,22 @@ pub fn self_made(names: &[String]) -> Result<Issued, AcmeError> {
 }
 
 struct Run<'a> {
-    account: Account,
     https: Https,
     settings: &'a Settings,
+    folder: &'a AcmeFolder,
 }
 
 impl Run<'_> {
-    async fn order(&self, answers: &mut Answers, folder: &AcmeFolder) -> Result<Issued, AcmeError> {
-        let mut order = match self.begin(folder).await {
-            Ok(order) => order,
-            Err(error) => {
-                if AcmeError::is_account_gone(&error) {
-                    // It was set up anew: the next attempt makes an account.
-                    std::fs::remove_file(folder.account()).ok();
-                }
-                return Err(self.failed(error));
-            }
-        };
+    async fn run(&self, answers: &mut Answers) -> Result<Issued, AcmeError> {
+        let account = account::open(self.settings, self.folder, &self.https).await?;
+        let mut begun = self.begin(&account).await;
+        if begun.as_ref().is_err_and(AcmeError::is_account_gone) {
+            tracing::info!("the authority does not know our account any more");
+            std::fs::remove_file(self.folder.account()).ok();
+            let account = account::open(self.settings, self.folder, &self.https).await?;
+            begun = self.begin(&account).await;
+        }
+        let mut order = begun.map_err(|error| self.failed(error))?;
         self.answer(&mut order, answers).await?;
         self.expect_ready(&mut order).await?;
         let (request, key) = request(&self.settings.names)?;
@@ -96,20 +94,20 @@ impl Run<'_> {
         Ok(Issued { chain, key })
     }
 
-    async fn begin(&self, folder: &AcmeFolder) -> Result<Order, Error> {
+    async fn begin(&self, account: &Account) -> Result<Order, Error> {
         let identifiers: Vec<Identifier> = self.settings.names.iter().cloned().map(Identifier::Dns).collect();
-        let live = folder.live().filter(|live| live.origin.directory == self.settings.directory);
+        let live = self.folder.live().filter(|live| live.origin.directory == self.settings.directory);
         let replaces = live.as_ref().and_then(|live| CertificateIdentifier::try_from(&live.certificate).ok());
         if let Some(replaces) = replaces {
             // Authorities are kinder to what replaces (RFC 9773 section 5); one that knows of no such thing, or has
             // heard it already, is asked without.
-            match self.account.new_order(&NewOrder::new(&identifiers).replaces(replaces)).await {
+            match account.new_order(&NewOrder::new(&identifiers).replaces(replaces)).await {
                 Err(Error::Unsupported(_)) => {}
                 Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(ALREADY_REPLACED) => {}
                 answered => return answered,
             }
         }
-        self.account.new_order(&NewOrder::new(&identifiers)).await
+        account.new_order(&NewOrder::new(&identifiers)).await
     }
 
     /// Puts up an answer to each challenge, and when all can be seen says so.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::place::Place;
+use crate::place::{Authority, Place};
 use crate::served::free_ports;
 
 /// Ended when dropped.
@@ -28,8 +28,12 @@ pub struct AcmeServer {
     /// Where it comes to look at challenges.
     pub http_port: u16,
     pub tls_port: u16,
+    /// For phones: free, and nothing of the authority.
+    pub tcp_port: u16,
     pub dns: SocketAddr,
     life_secs: u32,
+    /// Vouches for the authority's own server, and for partners.
+    pub authority: Authority,
     pebble: Option<Program>,
     _knot: Program,
 }
@@ -40,11 +44,23 @@ impl AcmeServer {
         let folder = place.path().to_owned();
         let authority = place.certify(&["unused.example"]);
         authority.issue(&["127.0.0.1"], &folder.join("pebble.pem"), &folder.join("pebble.key"));
-        let [port, management, http_port, tls_port, dns] = free_ports();
+        let [port, management, http_port, tls_port, tcp_port, dns] = free_ports();
         let dns = SocketAddr::from((Ipv4Addr::LOCALHOST, dns));
         let knot = start_knot(&folder, dns);
-        let mut server =
-            AcmeServer { folder, port, management, http_port, tls_port, dns, life_secs, pebble: None, _knot: knot };
+        let pebble = None;
+        let mut server = AcmeServer {
+            folder,
+            port,
+            management,
+            http_port,
+            tls_port,
+            tcp_port,
+            dns,
+            life_secs,
+            authority,
+            pebble,
+            _knot: knot,
+        };
         server.come_back();
         server
     }
@@ -59,11 +75,12 @@ impl AcmeServer {
 
     /// Without its accounts, orders and root: it keeps nothing.
     pub fn come_back(&mut self) {
-        self.come_back_with(&[]);
+        self.come_back_looking_at(self.http_port);
     }
 
-    pub fn come_back_with(&mut self, blocked: &[&str]) {
-        let AcmeServer { port, management, http_port, tls_port, life_secs, .. } = self;
+    /// It comes to this port for HTTP-01.
+    pub fn come_back_looking_at(&mut self, http_port: u16) {
+        let AcmeServer { port, management, tls_port, life_secs, .. } = self;
         let settings = serde_json::json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{port}"),
             "managementListenAddress": format!("127.0.0.1:{management}"),
@@ -71,7 +88,6 @@ impl AcmeServer {
             "privateKey": "pebble.key",
             "httpPort": http_port,
             "tlsPort": tls_port,
-            "domainBlocklist": blocked,
             "certificateValidityPeriod": life_secs,
         }});
         std::fs::write(self.folder.join("pebble.json"), settings.to_string()).unwrap();
