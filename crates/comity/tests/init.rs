@@ -175,3 +175,26 @@ fn what_is_mistyped_is_a_usage_error() {
 }
 
 const HINT_EXISTING: &str = "next: move what is there away, or name another folder: --directory DIR";
+
+#[test]
+fn an_ordered_certificate_needs_the_configuration_alone() {
+    let place = place();
+    let told =
+        init(&place, &["--acme", "https://acme.example/directory", "--listen", "192.0.2.1", "--yes"]).ok().stdout;
+    assert!(!told.contains(".csr") && !told.contains(".key"), "{told}");
+    for text in [
+        "The server orders its certificate when it starts",
+        "a proof for the authority that our names lead here",
+        "| acme.example ",
+    ] {
+        assert!(told.contains(text), "{text} is missing in:\n{told}");
+    }
+    let written: Vec<_> =
+        fs::read_dir(place.path().join("new")).unwrap().flatten().map(|file| file.file_name()).collect();
+    assert_eq!(written, ["comity.toml"]);
+    let checked = place.run(&["check", "--config", "new/comity.toml"]).ok().stdout;
+    let ordered = "# ordered from https://acme.example/directory by http-01: sip.contoso.example, contoso.example";
+    assert!(checked.contains(ordered) && checked.contains("# there is none yet"), "{checked}");
+    let plan = place.run(&["plan", "--config", "new/comity.toml"]).ok().stdout;
+    assert!(plan.contains("The server orders it itself, from https://acme.example/directory by http-01"), "{plan}");
+}

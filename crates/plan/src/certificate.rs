@@ -124,13 +124,14 @@ fn domain_name(topology: &Topology, domain: &str) -> CertificateName {
 }
 
 fn notes(topology: &Topology) -> Vec<String> {
-    let mut notes = vec![
+    let mut notes: Vec<String> = topology.order.iter().map(crate::order::note).collect();
+    notes.extend([
         "The subject alternative names count, the subject does not. A wildcard proves neither an edge nor a SIP domain."
             .to_owned(),
         "A public authority certifies DNS names only, so leave the URIs out of a request to one. If a private authority \
          adds a URI, it has to add one for every SIP domain: beside a sip: URI, DNS names no longer count as SIP domains."
             .to_owned(),
-    ];
+    ]);
     if topology.federation {
         notes.push(
             "Public authorities issue serverAuth alone, no longer clientAuth. Comity and Lync accept that from the side \

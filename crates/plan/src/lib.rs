@@ -6,6 +6,7 @@
 mod certificate;
 mod dns;
 mod markdown;
+mod order;
 mod pool;
 mod port;
 mod topology;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use certificate::{Certificate, CertificateName, NameKind, Need};
 pub use dns::{Record, RecordType};
+pub use order::{Order, Proof};
 pub use pool::{Balancing, EdgePool, Half, Hop, Member, Role};
 pub use port::{Direction, Port};
 pub use topology::{Listener, MediaPorts, Topology};
@@ -39,6 +41,7 @@ impl Plan {
     pub fn of(topology: &Topology) -> Plan {
         let mut warnings = dns::warnings(topology);
         warnings.extend(port::warnings(topology));
+        warnings.extend(topology.order.iter().flat_map(|order| order::warnings(topology, order)));
         warnings.extend(pool::warnings(topology));
         Plan {
             domains: topology.domains.clone(),

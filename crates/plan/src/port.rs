@@ -59,6 +59,7 @@ pub fn summary(topology: &Topology) -> Vec<Port> {
         ports.push(to_partners());
         ports.extend(to_dns(topology));
     }
+    ports.extend(topology.order.iter().flat_map(|order| crate::order::ports(topology, order)));
     ports.extend(topology.mail_server.as_ref().map(to_mail));
     ports
 }
@@ -123,6 +124,11 @@ fn tls(topology: &Topology, address: SocketAddr) -> Port {
         purpose: purpose.to_owned(),
         needed_by: needed_by.to_owned(),
     }
+}
+
+/// What is common to all that somebody connects to us for.
+pub(crate) fn inbound_by_tcp(address: SocketAddr) -> Port {
+    plain("TCP", address)
 }
 
 fn plain(protocol: &'static str, address: SocketAddr) -> Port {

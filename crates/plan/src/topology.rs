@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use sip::Transport;
 
+use crate::order::Order;
 use crate::pool::{EdgePool, Half, Role};
 
 /// One server. Names are in lower case without a trailing dot.
@@ -34,6 +35,8 @@ pub struct Topology {
     pub pool: Option<EdgePool>,
     /// The file that the certificate is read from, as an administrator calls it.
     pub certificate_file: String,
+    /// Where the server orders its certificate itself.
+    pub order: Option<Order>,
 }
 
 /// Where the sound of meetings comes in: UDP ports from the first to the last.
@@ -158,6 +161,7 @@ mod tests {
             half: None,
             pool: None,
             certificate_file: "contoso.pem".to_owned(),
+            order: None,
         };
         assert_eq!(topology.edge_port(), 5061);
         topology.listeners.pop();

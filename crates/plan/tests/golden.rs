@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use plan::{Balancing, EdgePool, Half, Hop, Listener, MediaPorts, Member, Plan, Role, Topology};
+use plan::{Balancing, EdgePool, Half, Hop, Listener, MediaPorts, Member, Order, Plan, Proof, Role, Topology};
 use sip::Transport;
 use sip::Transport::{Tcp, Tls, Udp, Ws, Wss};
 
@@ -90,6 +90,20 @@ fn pool_by_load_balancers() {
 }
 
 #[test]
+fn certificate_that_is_ordered() {
+    let names = vec!["sip.contoso.example".to_owned(), "contoso.example".to_owned()];
+    let order = |proof| {
+        let directory = "https://acme.example/directory".to_owned();
+        Some(Order { directory, names: names.clone(), proof })
+    };
+    let by_http = order(Proof::Http(vec![socket("192.0.2.1:80")]));
+    compare("ordered_by_http", &Topology { order: by_http, ..contoso() });
+    compare("ordered_by_dns", &Topology { order: order(Proof::Dns(socket("192.0.2.53:53"))), ..contoso() });
+    let by_tls = Plan::of(&Topology { order: order(Proof::TlsAlpn), ..contoso() });
+    assert!(by_tls.warnings.iter().any(|warning| warning.contains("Let port 443 lead there")), "{:?}", by_tls.warnings);
+}
+
+#[test]
 fn home_behind_a_pool() {
     let hop = Hop { host: "edges.corp.example".to_owned(), port: 5061, transport: Tls };
     let half = Half {
@@ -166,6 +180,7 @@ fn contoso() -> Topology {
         half: None,
         pool: None,
         certificate_file: "sip.contoso.example.pem".to_owned(),
+        order: None,
     }
 }
 

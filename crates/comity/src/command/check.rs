@@ -67,6 +67,9 @@ fn print(Answer { config, certificate, also, warnings }: &Answer) {
     }
     if let Some(acme) = &config.certificate.acme {
         println!("# ordered from {} by {}: {}", acme.directory, acme.challenge.as_str(), acme.names.join(", "));
+        if certificate.is_none() {
+            println!("# there is none yet: it is ordered when the server starts");
+        }
     }
     for warning in warnings {
         println!("warning: {warning}");

@@ -28,6 +28,7 @@ Examples:
   comity init                                ask everything
   comity init --domain contoso.example --yes
   comity init --domain contoso.example --edge sip.contoso.example --listen 192.0.2.1 --request --yes
+  comity init --domain contoso.example --acme --yes
   sudo comity init --directory /etc/comity   where the packaged server looks for it
 
 Nothing that exists is overwritten. It ends with what to publish in the DNS and to open in the firewall.";
@@ -52,6 +53,10 @@ pub struct InitArguments {
     /// Make a certificate request only; the server starts once an authority has answered it
     #[arg(long)]
     request: bool,
+    /// Order the certificate from an authority that speaks ACME, by its directory [default: Let's Encrypt's]
+    #[arg(long, value_name = "URL", value_parser = answers::parse_directory, num_args = 0..=1, conflicts_with_all = ["request", "self_signed"],
+        default_missing_value = answers::DIRECTORY_DEFAULT)]
+    acme: Option<String>,
     /// The folder to write to [default: that of --config, else this one]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -67,8 +72,10 @@ pub struct InitArguments {
 #[derive(Serialize)]
 struct Written<'a> {
     config: &'a Path,
-    key: &'a Path,
-    request: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a Path>,
     /// Where it is, or belongs once the authority has answered.
     certificate: &'a Path,
     certificate_is_self_signed: bool,
@@ -86,22 +93,24 @@ pub fn run(global: &Global, arguments: &InitArguments) -> Result<ExitCode, Failu
     asking.confirm(&files.made(answers.certificate))?;
 
     let (text, plan) = settings_and_plan(&files, &answers)?;
-    let identity = identity::make(&plan, answers.certificate).map_err(Failure::told)?;
-    let mut contents = vec![
-        File::private(&files.key, identity.key, files.server_user.as_ref()),
-        File::public(&files.request, identity.request),
-    ];
-    contents.extend(identity.certificate.map(|certificate| File::public(&files.certificate, certificate)));
+    let is_ordered = answers.certificate == CertificateChoice::Ordered;
+    let mut contents = Vec::new();
+    if !is_ordered {
+        let identity = identity::make(&plan, answers.certificate).map_err(Failure::told)?;
+        contents.push(File::private(&files.key, identity.key, files.server_user.as_ref()));
+        contents.push(File::public(&files.request, identity.request));
+        contents.extend(identity.certificate.map(|certificate| File::public(&files.certificate, certificate)));
+    }
     contents.push(File::public(&files.config, text));
     files::write(&contents)?;
 
     let written = Written {
         config: &files.config,
-        key: &files.key,
-        request: &files.request,
-        certificate: &files.certificate,
+        key: (!is_ordered).then_some(&files.key),
+        request: (!is_ordered).then_some(&files.request),
+        certificate: if is_ordered { Path::new(&plan.certificates[0].file) } else { &files.certificate },
         certificate_is_self_signed: answers.certificate == CertificateChoice::SelfSigned,
-        plan,
+        plan: plan.clone(),
     };
     global.print(&written, || print(&written, &answers, files.server_user.as_ref()))
 }
@@ -127,8 +136,10 @@ fn settings_and_plan(files: &Files, answers: &Answers) -> Result<(String, Plan),
 fn print(written: &Written<'_>, answers: &Answers, server_user: Option<&ServerUser>) {
     let Written { config, key, request, certificate, plan, .. } = written;
     println!("{}: the configuration, every key explained", config.display());
-    println!("{}: the private key, readable by {}", key.display(), readers(server_user));
-    println!("{}: the certificate request, for a certificate authority", request.display());
+    if let (Some(key), Some(request)) = (key, request) {
+        println!("{}: the private key, readable by {}", key.display(), readers(server_user));
+        println!("{}: the certificate request, for a certificate authority", request.display());
+    }
     if written.certificate_is_self_signed {
         println!("{}: a self-signed certificate, to start with", certificate.display());
     }
@@ -136,7 +147,13 @@ fn print(written: &Written<'_>, answers: &Answers, server_user: Option<&ServerUs
         println!("\nWarnings:\n\n{}", plan.warning_list().trim_end());
     }
     println!("\nPublish in the DNS:\n\n{}\nOpen in the firewall:\n\n{}", plan.dns_table(), plan.port_table());
+    let request = request.unwrap_or(certificate);
     match answers.certificate {
+        CertificateChoice::Ordered => println!(
+            "The server orders its certificate when it starts, and in time the next ones. By starting it you agree to the\n\
+             authority's terms. Before, see [certificate.acme] in {}: which names, and how they are proven.\n",
+            config.display()
+        ),
         CertificateChoice::SelfSigned => println!(
             "Phones and partners do not trust a self-signed certificate by themselves. Send {} to a certificate\n\
              authority and put its answer in place of {}, its intermediates after it: a running server takes it up.\n",

@@ -1,8 +1,8 @@
 //! What of a configuration the world outside has to match, for a plan.
 
-use plan::{Half, Hop, Listener, MediaPorts, Role, Topology};
+use plan::{Half, Hop, Listener, MediaPorts, Order, Proof, Role, Topology};
 
-use super::{Config, Inside, Roles};
+use super::{Acme, AcmeChallenge, Config, Inside, Roles};
 
 impl From<&Config> for Topology {
     fn from(config: &Config) -> Topology {
@@ -24,8 +24,18 @@ impl From<&Config> for Topology {
             half: config.inside.as_ref().map(|inside| half(config.roles, inside)),
             pool: None,
             certificate_file: config.certificate.chain.display().to_string(),
+            order: config.certificate.acme.as_ref().map(order),
         }
     }
+}
+
+fn order(acme: &Acme) -> Order {
+    let proof = match &acme.challenge {
+        AcmeChallenge::Http01 { listen } => Proof::Http(listen.clone()),
+        AcmeChallenge::TlsAlpn01 => Proof::TlsAlpn,
+        AcmeChallenge::Dns01 { server, .. } => Proof::Dns(*server),
+    };
+    Order { directory: acme.directory.clone(), names: acme.names.clone(), proof }
 }
 
 fn half(roles: Roles, inside: &Inside) -> Half {

@@ -19,6 +19,8 @@ pub struct Answers {
     pub listen: Vec<SocketAddr>,
     pub discovery: bool,
     pub certificate: CertificateChoice,
+    /// The authority's directory, where it is ordered.
+    pub directory: String,
     /// `None`: as the configuration has it by default.
     pub data: Option<PathBuf>,
 }
@@ -28,6 +30,8 @@ pub enum CertificateChoice {
     /// To start with, beside a request.
     SelfSigned,
     Request,
+    /// By the server itself, from an authority that speaks ACME.
+    Ordered,
 }
 
 impl Answers {
@@ -51,12 +55,14 @@ impl Answers {
             Some(discovery) => discovery,
             None => asking.ask(&DISCOVERY, Some("no"), parse_yes)?,
         };
-        let certificate = match (arguments.self_signed, arguments.request) {
-            (true, _) => CertificateChoice::SelfSigned,
-            (_, true) => CertificateChoice::Request,
-            (false, false) => asking.ask(&CERTIFICATE, Some("self-signed"), parse_choice)?,
+        let certificate = match (arguments.self_signed, arguments.request, &arguments.acme) {
+            (true, ..) => CertificateChoice::SelfSigned,
+            (_, true, _) => CertificateChoice::Request,
+            (.., Some(_)) => CertificateChoice::Ordered,
+            (false, false, None) => asking.ask(&CERTIFICATE, Some("self-signed"), parse_choice)?,
         };
-        Ok(Answers { domains, edge, listen, discovery, certificate, data: arguments.data.clone() })
+        let directory = arguments.acme.clone().unwrap_or_else(|| DIRECTORY_DEFAULT.to_owned());
+        Ok(Answers { domains, edge, listen, discovery, certificate, directory, data: arguments.data.clone() })
     }
 }
 
@@ -80,11 +86,20 @@ pub fn parse_yes(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Reads the URL of an authority's directory.
+pub fn parse_directory(text: &str) -> Result<String, String> {
+    match text.strip_prefix("https://") {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} is no directory of an authority; it begins with https://")),
+    }
+}
+
 fn parse_choice(text: &str) -> Result<CertificateChoice, String> {
     match text.to_ascii_lowercase().as_str() {
         "s" | "self-signed" => Ok(CertificateChoice::SelfSigned),
         "r" | "request" => Ok(CertificateChoice::Request),
-        _ => Err(format!("{text:?} is neither self-signed nor request")),
+        "a" | "acme" => Ok(CertificateChoice::Ordered),
+        _ => Err(format!("{text:?} is neither self-signed nor request nor acme")),
     }
 }
 
@@ -125,9 +140,12 @@ const DISCOVERY: Question = Question {
     flag: "--discovery",
 };
 const CERTIFICATE: Question = Question {
-    text: "Certificate: self-signed to start with, or only a request for a certificate authority (self-signed, request)",
-    flag: "--self-signed or --request",
+    text: "Certificate: self-signed to start with, only a request for a certificate authority, or ordered by the server from one \
+        that speaks ACME (self-signed, request, acme)",
+    flag: "--self-signed, --request or --acme",
 };
+/// Let's Encrypt's.
+pub const DIRECTORY_DEFAULT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const TLS_PORT: u16 = federation::partner::EDGE_PORT_DEFAULT;
 
 #[cfg(test)]

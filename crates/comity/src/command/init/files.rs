@@ -47,7 +47,11 @@ impl Files {
 
     /// Those that are made now.
     pub fn made(&self, certificate: CertificateChoice) -> Vec<&Path> {
-        let is_made = |path: &&Path| certificate == CertificateChoice::SelfSigned || *path != self.certificate;
+        let is_made = |path: &&Path| match certificate {
+            CertificateChoice::SelfSigned => true,
+            CertificateChoice::Request => *path != self.certificate,
+            CertificateChoice::Ordered => *path == self.config,
+        };
         self.all().into_iter().filter(is_made).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use server::config::{KEYS, Key, Need};
 
-use super::answers::Answers;
+use super::answers::{Answers, CertificateChoice};
 use super::files::Files;
 
 pub fn text(files: &Files, answers: &Answers) -> String {
@@ -25,17 +25,20 @@ fn entry(key: &Key, value: Option<String>) -> String {
     match (value, need) {
         (Some(value), _) => format!("# {doc}\n{name} = {value}\n"),
         (None, Need::Default(default)) => format!("# {doc}; without it: {default}\n#{name} = {example}\n"),
-        (None, Need::Required | Need::Unless(_)) => format!("# {doc}\n{name} = {example}\n"),
+        (None, Need::Unless(section)) => format!("# {doc}; not beside [{section}]\n#{name} = {example}\n"),
+        (None, Need::Required) => format!("# {doc}\n{name} = {example}\n"),
     }
 }
 
 fn value(key: &Key, files: &Files, answers: &Answers) -> Option<String> {
+    let is_ordered = answers.certificate == CertificateChoice::Ordered;
     match (key.section, key.name) {
         ("", "domains") => Some(format!("{:?}", answers.domains)),
         ("", "edge") => Some(format!("{:?}", answers.edge)),
         ("", "data") => files.data.as_ref().map(|data| format!("{:?}", data.display().to_string())),
-        ("certificate", "chain") => Some(file_name(&files.certificate)),
-        ("certificate", "key") => Some(file_name(&files.key)),
+        ("certificate", "chain") => (!is_ordered).then(|| file_name(&files.certificate)),
+        ("certificate", "key") => (!is_ordered).then(|| file_name(&files.key)),
+        ("certificate.acme", "directory") => is_ordered.then(|| format!("{:?}", answers.directory)),
         ("listen", "tls") => {
             let addresses: Vec<String> = answers.listen.iter().map(ToString::to_string).collect();
             Some(format!("{addresses:?}"))
