@@ -50,7 +50,7 @@ fn words(arguments: &str) -> Vec<String> {
             words.push(piece.to_owned());
             continue;
         }
-        let end = piece.find(['|', '>', '<', ';']).unwrap_or(piece.len());
+        let end = piece.find(['|', '>', '<', ';', '&']).unwrap_or(piece.len());
         words.extend(piece[..end].split_whitespace().map(str::to_owned));
         if end < piece.len() {
             break;
@@ -70,6 +70,7 @@ fn words_are_read_as_a_shell_does() {
         words("partner block a.example --comment 'spam, ticket 42' > x"),
         ["partner", "block", "a.example", "--comment", "spam, ticket 42"]
     );
+    assert_eq!(words("drain && sleep 600 && systemctl stop comity"), ["drain"]);
     assert_eq!(words("status --json | jq .users    the count"), ["status", "--json"]);
     assert_eq!(typed("comity no\n```sh\n$ sudo comity check\nCOMITY_LOG=debug comity serve\n```\n").len(), 2);
     assert_eq!(typed("```\ncomity user \\\n    list\n```\n"), [["user", "list"]]);
