@@ -5,10 +5,13 @@
 //! ours that has named the address, and nobody else can make us fetch anything. The authorities above are not looked up:
 //! those that are taken back are taken out of the trust store.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use federation::trust::Fingerprint;
+pub use kept::KeptLists;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::Serialize;
 use webpki::{CertRevocationList, OwnedCertRevocationList};

@@ -114,10 +114,23 @@ impl Roots {
     /// # Errors
     /// For what is no list, is signed by another than who issued the certificate, is not about it, or is out of date.
     pub fn take_list(&self, seen: &Seen, der: &[u8], now: UnixTime) -> Result<u64, String> {
+        self.take(seen, der, now, ExpirationPolicy::Enforce)
+    }
+
+    /// As [`Roots::take_list`], of a list that was taken before and kept: one that is out of date meanwhile still names what
+    /// it named.
+    ///
+    /// # Errors
+    /// As there, but for being out of date.
+    pub fn take_kept_list(&self, seen: &Seen, der: &[u8], now: UnixTime) -> Result<u64, String> {
+        self.take(seen, der, now, ExpirationPolicy::Ignore)
+    }
+
+    fn take(&self, seen: &Seen, der: &[u8], now: UnixTime, expiration: ExpirationPolicy) -> Result<u64, String> {
         let list = OwnedCertRevocationList::from_der(der).map_err(|error| format!("it is no list ({error})"))?;
         let next_update_unix = next_update_unix(der).ok_or("it does not say until when it is in force")?;
         let checked: CertRevocationList<'_> = list.clone().into();
-        match self.check_list(seen, &checked, now) {
+        match self.check_list(seen, &checked, now, expiration) {
             Ok(()) | Err(Error::CertRevoked) => {
                 self.lists.put(seen, list, next_update_unix);
                 Ok(next_update_unix)
@@ -129,12 +142,17 @@ impl Roots {
         }
     }
 
-    fn check_list(&self, seen: &Seen, list: &CertRevocationList<'_>, now: UnixTime) -> Result<(), Error> {
+    fn check_list(
+        &self,
+        seen: &Seen,
+        list: &CertRevocationList<'_>,
+        now: UnixTime,
+        expiration: ExpirationPolicy,
+    ) -> Result<(), Error> {
         let (end_entity, intermediates) = seen.chain().split_first().ok_or(Error::BadDer)?;
         let lists = [list];
         let options = RevocationOptionsBuilder::new(&lists).expect("there is one");
-        let options =
-            options.with_depth(RevocationCheckDepth::EndEntity).with_expiration_policy(ExpirationPolicy::Enforce);
+        let options = options.with_depth(RevocationCheckDepth::EndEntity).with_expiration_policy(expiration);
         let (options, end_entity) = (options.build(), EndEntityCert::try_from(end_entity)?);
         let verify = |set: &AnchorSet| {
             let anchors = &set.trust_anchors;

@@ -117,8 +117,14 @@ impl Server {
         if let (Roles::Edge, Some(inside), Some(tls)) = (config.roles, &config.inside, &start.inside) {
             tokio::spawn(api.inner_side().watch(inside.rules.clone(), tls.clone(), start.resolver.clone()));
         }
-        let revocation = (config.federation.crl != RevocationPolicy::Off)
-            .then(|| RevocationService::new(certificate.state().roots(), start.resolver.clone(), api.clone()));
+        let revocation = (config.federation.crl != RevocationPolicy::Off).then(|| {
+            RevocationService::new(
+                certificate.state().roots(),
+                start.resolver.clone(),
+                api.clone(),
+                config.data.join("crl"),
+            )
+        });
         let opened = open_control(&config, api.clone()).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
         let between = Between::open(&config, &start, &api).await.inspect_err(|_| workers.stop())?;

@@ -4,10 +4,11 @@
 //! such a certificate, so that it needs no TLS.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use certificates::Roots;
-use certificates::revocation::Seen;
+use certificates::revocation::{KeptLists, Seen};
 use federation::trust::Fingerprint;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::Request;
@@ -26,13 +27,16 @@ pub(crate) struct RevocationService {
     roots: Roots,
     resolver: Resolver,
     control: Control,
+    kept: KeptLists,
     due_by_url: BTreeMap<String, Instant>,
     revoked: BTreeSet<Fingerprint>,
 }
 
 impl RevocationService {
-    pub(crate) fn new(roots: Roots, resolver: Resolver, control: Control) -> RevocationService {
-        RevocationService { roots, resolver, control, due_by_url: BTreeMap::new(), revoked: BTreeSet::new() }
+    /// `folder` is where lists are kept over a restart.
+    pub(crate) fn new(roots: Roots, resolver: Resolver, control: Control, folder: PathBuf) -> RevocationService {
+        let (kept, due_by_url, revoked) = (KeptLists::new(folder), BTreeMap::new(), BTreeSet::new());
+        RevocationService { roots, resolver, control, kept, due_by_url, revoked }
     }
 
     pub(crate) async fn run(mut self) {
@@ -51,6 +55,7 @@ impl RevocationService {
         self.due_by_url.retain(|url, _| wanted.iter().any(|seen| seen.url == *url));
         let due = |seen: &Seen| self.due_by_url.get(&seen.url).is_none_or(|due| *due <= now);
         let mut waiting: Vec<Seen> = wanted.into_iter().filter(due).collect();
+        waiting.iter().filter(|seen| !self.due_by_url.contains_key(&seen.url)).for_each(|seen| self.recall(seen));
         let mut running = JoinSet::new();
         loop {
             while running.len() < AT_ONCE_MAX
@@ -64,8 +69,29 @@ impl RevocationService {
         }
     }
 
+    /// Before the network is asked for the first time, what the last server has left.
+    fn recall(&self, seen: &Seen) {
+        if self.roots.revocations().next_update_unix(&seen.url).is_some() {
+            return;
+        }
+        let Some(list) = self.kept.read(&seen.url) else { return };
+        match self.roots.take_kept_list(seen, &list, UnixTime::now()) {
+            Ok(_) => tracing::debug!(url = seen.url, "a list of revoked certificates was kept"),
+            Err(why) => tracing::debug!(url = seen.url, why, "a list that was kept is of no use"),
+        }
+    }
+
+    fn keep(&self, url: &str, list: &[u8]) {
+        if let Err(error) = self.kept.keep(url, list) {
+            tracing::warn!(%error, "a list of revoked certificates cannot be kept: a restart has to fetch it again");
+        }
+    }
+
     fn take(&mut self, seen: &Seen, fetched: Result<Vec<u8>, String>) {
-        let taken = fetched.and_then(|list| self.roots.take_list(seen, &list, UnixTime::now()));
+        let taken = fetched.and_then(|list| {
+            let taken = self.roots.take_list(seen, &list, UnixTime::now());
+            taken.inspect(|_| self.keep(&seen.url, &list))
+        });
         let pause = match taken {
             Ok(next_update_unix) => {
                 tracing::debug!(url = seen.url, next_update_unix, "a list of revoked certificates is held");

@@ -85,6 +85,7 @@ impl Authority {
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
         let key = rcgen::KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         Authority { pem, issuer: rcgen::Issuer::new(params, key) }
@@ -97,6 +98,38 @@ impl Authority {
     /// A certificate for these names in one file, its key in the other.
     pub fn issue(&self, names: &[&str], chain: &Path, key_file: &Path) {
         self.issue_until(names, chain, key_file, SystemTime::now() + Duration::from_secs(365 * 86_400));
+    }
+
+    /// One whose certificate names a list of what was revoked.
+    pub fn issue_with_list(&self, names: &[&str], list: &str, chain: &Path, key_file: &Path) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        params.crl_distribution_points = vec![rcgen::CrlDistributionPoint { uris: vec![list.to_owned()] }];
+        params.serial_number = Some(rcgen::SerialNumber::from(77));
+        std::fs::write(chain, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
+        std::fs::write(key_file, key.serialize_pem()).unwrap();
+    }
+
+    /// A list of these serial numbers, in force for a day.
+    pub fn list(&self, serials: &[u64]) -> Vec<u8> {
+        let now = SystemTime::now();
+        let revoked = |serial: &u64| rcgen::RevokedCertParams {
+            serial_number: rcgen::SerialNumber::from(*serial),
+            revocation_time: now.into(),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: now.into(),
+            next_update: (now + Duration::from_secs(86_400)).into(),
+            crl_number: rcgen::SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().der().to_vec()
     }
 
     pub fn issue_until(&self, names: &[&str], chain: &Path, key_file: &Path, end: SystemTime) {
