@@ -239,7 +239,7 @@ impl Core {
             // Whoever opens one is, or says to be, one of ours.
             Input::WebSocketRefused(word) => self.counts.refused(Direction::Outbound, word),
             Input::Clock { unix_ms } => self.clock = (now, unix_ms),
-            Input::Drain => self.is_draining = true,
+            Input::Drain => self.drain(now),
         }
         self.settle(now);
     }
@@ -260,6 +260,7 @@ impl Core {
                 Machine::Presence => self.presence.handle_timeout(now),
                 Machine::Settlement(settlement) => self.record_settled(now, settlement),
                 Machine::Queues => self.wake_queues(now),
+                Machine::Draining => self.let_go_of_idle_flows(now),
             }
             self.settle(now);
         }

@@ -17,6 +17,7 @@ mod core;
 mod counts;
 mod decisions;
 mod diagnostics;
+mod draining;
 mod elsewhere;
 pub mod escalation;
 mod extensions;

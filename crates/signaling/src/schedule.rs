@@ -31,6 +31,8 @@ pub(crate) enum Machine {
     Settlement(Settlement),
     /// The queues of stored messages that the store failed.
     Queues,
+    /// An edge that is about to end.
+    Draining,
 }
 
 /// Lazily deleted: waking a machine that no longer exists, or too early, does nothing.

@@ -5,6 +5,8 @@
 
 mod phone;
 
+use std::time::Duration;
+
 use sim::{Line, World, first_line};
 use sip::HeaderName;
 
@@ -81,4 +83,33 @@ fn a_caller_may_still_give_up() {
         assert!(first_line(&world.only(dave)).starts_with("ACK"));
         assert!(world.is_idle(0));
     });
+}
+
+#[test]
+fn an_edge_alone_lets_go_of_connections_on_which_nobody_waits() {
+    const BOB: &str = "bob@fabrikam.example";
+    for (workers, seed) in [(1, 1), (3, 1), (3, 2)] {
+        let mut world = World::new(seed);
+        let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
+        world.put_edges_before(contoso, 2);
+        // They are the last that were made.
+        let edges = [fabrikam + 1, fabrikam + 2];
+        [(contoso, ALICE), (fabrikam, BOB)].into_iter().for_each(|(site, aor)| world.user(site, aor));
+        let alice = phone::register(&mut world, contoso, 0, ALICE);
+        let bob = phone::register(&mut world, fabrikam, 0, BOB);
+        world.send(bob, &phone::request("INVITE", BOB, ALICE, "ringing"));
+        let invite = world.only(alice);
+        world.send(alice, &phone::answer(&invite, "180 Ringing", "alice"));
+        assert_eq!(world.only(bob).status(), Some(180));
+
+        let flows =
+            |world: &World| edges.iter().flat_map(|edge| world.statuses(*edge)).map(|seen| seen.flows).sum::<usize>();
+        [1, 2].into_iter().for_each(|number| world.drain_edge(contoso, number));
+        world.pass(Duration::from_secs(1));
+        assert_eq!(flows(&world), 2, "the partner's and the home's, of the call that rings");
+        world.send(alice, &phone::answer(&invite, "200 OK", "alice"));
+        assert_eq!(world.only(bob).status(), Some(200));
+        world.pass(Duration::from_secs(40));
+        assert_eq!(flows(&world), 0);
+    }
 }

@@ -237,6 +237,13 @@ impl TransactionLayer {
         (self.servers_by_id.len(), self.clients_by_id.len())
     }
 
+    /// The flows on which somebody waits for a final response, we or a peer.
+    pub fn flows_under_way(&self) -> impl Iterator<Item = FlowId> {
+        let servers = self.servers_by_id.values().filter(|server| server.machine.expects_final());
+        let clients = self.clients_by_id.values().filter(|client| client.machine.expects_final());
+        servers.map(|server| server.flow).chain(clients.map(|client| client.flow))
+    }
+
     /// Whether a received request still waits for its final response. What only absorbs retransmissions owes nothing.
     pub fn owes_final(&self) -> bool {
         self.servers_by_id.values().any(|server| server.machine.expects_final())
