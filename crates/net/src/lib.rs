@@ -36,7 +36,7 @@ pub use flow::MovedFlow;
 pub use limits::Limits;
 pub use mailbox::{Inbox, Mailbox, WorkerMessage, mailbox};
 pub use networks::{NetworkError, Networks};
-pub use probe::{Probe, probe, reach};
+pub use probe::{Probe, Question, ask, probe, reach};
 pub use resolver::{DnsSettings, Resolver};
 pub use setup::{InsideTls, ListenerSetup, NetError, TlsClients, WorkerSetup, check_free};
 pub use web_socket::{Origin, OriginError, Origins};

@@ -4,11 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::{Bytes, BytesMut};
 use certificates::Roots;
 use federation::trust::PeerCertificate;
 use rustls::ClientConfig;
+use signaling::Breakage;
+use sip::{Frame, Framer, Message};
+use tokio::net::TcpStream;
 
 use crate::connect::{dial, shake_hands};
+use crate::wire::Wire;
 use crate::{InsideTls, Limits};
 
 /// How far it came. Errors are for the operator.
@@ -67,5 +72,65 @@ pub async fn reach(remote: SocketAddr, tls: Option<(&InsideTls, &str)>, time: Du
     Ok(())
 }
 
+/// One request, and where it goes.
+#[derive(Debug)]
+pub struct Question {
+    pub remote: SocketAddr,
+    pub server_name: String,
+    pub request: Bytes,
+}
+
+/// Sends a request over a connection of its own, once `is_proven` says so of the certificate, and reads its final response.
+///
+/// # Errors
+/// For the operator: at which step it failed, and how.
+pub async fn ask(
+    (config, roots): (Arc<ClientConfig>, &Roots),
+    question: Question,
+    is_proven: impl FnOnce(&PeerCertificate) -> bool,
+    limits: &Limits,
+) -> Result<Message, String> {
+    let Question { remote, server_name, request } = question;
+    let stream = dial(remote, limits.connect_time()).await?;
+    let (tls, unread) = shake_hands(config, &stream, remote, &server_name, limits.connect_time()).await?;
+    if !tls.peer_certificate(roots).is_some_and(|certificate| is_proven(&certificate)) {
+        return Err(format!("{remote} showed another certificate this time"));
+    }
+    let mut wire = Wire::Tls(tls);
+    wire.queue(request);
+    let answer = tokio::time::timeout(ANSWER_TIME, answer(&mut wire, &stream, unread, limits)).await;
+    let answer = answer.unwrap_or_else(|_| Err(format!("{remote} did not answer within {} s", ANSWER_TIME.as_secs())));
+    if let Wire::Tls(tls) = &mut wire {
+        tls.say_goodbye();
+        // A courtesy: the connection is over either way.
+        let _ = tls.flush(&stream);
+    }
+    answer
+}
+
+async fn answer(wire: &mut Wire, stream: &TcpStream, mut unread: BytesMut, limits: &Limits) -> Result<Message, String> {
+    wire.flush_all(stream).await.map_err(|error| format!("it cannot be written to: {error}"))?;
+    let mut framer = Framer::new(limits.message);
+    loop {
+        let no_sip = || match Breakage::no_sip(&unread) {
+            Breakage::NoSip(beginning) => format!("it answers with what is no SIP; it begins with \"{beginning}\""),
+            Breakage::Tls(how) => how,
+        };
+        let not_read = no_sip();
+        match framer.cut(&mut unread).map_err(|_| not_read.clone())? {
+            Some(Frame::Message(bytes)) => {
+                let message = Message::parse_within(bytes, limits.message).map_err(|_| not_read)?;
+                if message.status().is_some_and(|status| status >= 200) {
+                    return Ok(message);
+                }
+            }
+            Some(Frame::Ping | Frame::Pong) => {}
+            None => wire.read_more(stream, &mut unread).await.map_err(|error| format!("it hung up: {error}"))?,
+        }
+    }
+}
+
+/// For a final response.
+const ANSWER_TIME: Duration = Duration::from_secs(8);
 /// How long a peer that refuses our certificate takes to say so.
 const REFUSAL_TIME: Duration = Duration::from_millis(700);

@@ -161,6 +161,30 @@ fn report_of(
     }
 }
 
+/// Our certificate as partners judge it, for the doctor.
+pub(crate) struct CertificateEvidence {
+    pub names: Vec<String>,
+    pub issuer: String,
+    pub not_after_unix: i64,
+    /// As [`doubts`].
+    pub doubts: Vec<String>,
+    /// It says so, or says nothing of purposes.
+    pub is_for_clients: bool,
+}
+
+pub(crate) fn evidence(identity: &Identity, roots: &Roots, config: &Config) -> CertificateEvidence {
+    let facts = certificates::facts(&identity.chain, roots, UnixTime::now());
+    let doubts = doubts_about(&facts, config);
+    let uris = facts.names.sip_uris.iter().map(|domain| format!("sip:{domain}"));
+    CertificateEvidence {
+        doubts,
+        names: facts.names.dns.iter().cloned().chain(uris).collect(),
+        issuer: facts.issuer,
+        not_after_unix: facts.not_after_unix,
+        is_for_clients: !facts.purposes.stated || facts.purposes.client_auth || facts.purposes.any,
+    }
+}
+
 /// Why partners and phones may refuse our certificate, whatever the day; one sentence each.
 pub fn doubts(identity: &Identity, roots: &Roots, config: &Config) -> Vec<String> {
     doubts_about(&certificates::facts(&identity.chain, roots, UnixTime::now()), config)

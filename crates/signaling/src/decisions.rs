@@ -137,7 +137,7 @@ fn to_domain(request: &Message) -> Option<String> {
 }
 
 /// The public word of a refusal, ours or another Comity's.
-pub(crate) fn word_of(response: &Message) -> Option<String> {
+pub fn word_of(response: &Message) -> Option<String> {
     let warning = response.header_text(HeaderName::Warning).unwrap_or_default();
     warning.split('"').nth(1).filter(|word| is_word(word)).map(str::to_owned)
 }

@@ -49,7 +49,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "plan", "check"]),
     ("Run", &["serve", "status", "drain", "metrics", "backup", "restore"]),
     ("Users, partners, meetings", &["user", "partner", "provider", "policy", "meeting"]),
-    ("When something does not work", &["calls", "route", "why"]),
+    ("When something does not work", &["calls", "doctor", "route", "why"]),
     ("To look around, and for your shell", &["demo", "completions", "man"]),
 ];
 

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod definition;
 mod discovered;
+mod doctor;
 mod drain;
 mod edges;
 mod init;
@@ -113,6 +114,9 @@ enum Command {
     /// Walk the way to a partner now, step by step; show what is wrong and whose side it is
     #[command(after_help = route::EXAMPLES)]
     Route(route::RouteArguments),
+    /// Look at this server, or the way to a partner; say what is wrong and what to do
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::DoctorArguments),
     /// Show what was decided about a call or message, why, and what to do next
     #[command(after_help = why::EXAMPLES)]
     Why(why::WhyArguments),
@@ -162,6 +166,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Backup(arguments) => backup::run(&global, &arguments),
             Command::Restore(arguments) => restore::run(&global, &arguments),
             Command::Route(arguments) => route::run(&global, &arguments).await,
+            Command::Doctor(arguments) => doctor::run(&global, &arguments).await,
             Command::Why(arguments) => why::run(&global, &arguments).await,
             Command::Completions(arguments) => completions::run(&global, &arguments),
             Command::Man(arguments) => man::run(&global, &arguments),

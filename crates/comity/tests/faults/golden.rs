@@ -13,9 +13,22 @@ pub fn check(name: &str, scene: &Scene, call_id: &str) {
         .into_iter()
         .map(|arguments| format!("$ comity {}\n{}\n", arguments.join(" "), said(scene, &arguments)))
         .collect();
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/faults/golden/{name}.txt"));
+    compare(&format!("golden/{name}.txt"), &shown);
+}
+
+/// What the doctor says, with its exit code.
+pub fn check_doctor(name: &str, scene: &Scene, arguments: &[&str]) {
+    let answer = scene.served.run(&[&["doctor"], arguments].concat());
+    let ports = [&scene.ports[..], &[scene.served.tls_port]].concat();
+    let text = steady(&(answer.stdout + &answer.stderr), &ports);
+    let command = [&["comity", "doctor"], arguments].concat().join(" ");
+    compare(&format!("doctor/{name}.txt"), &format!("$ {command}; echo $?\n{text}{}\n", answer.code.unwrap()));
+}
+
+fn compare(name: &str, shown: &str) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/faults/{name}"));
     if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
-        std::fs::write(&file, &shown).unwrap();
+        std::fs::write(&file, shown).unwrap();
     }
     let golden = std::fs::read_to_string(&file).unwrap_or_default();
     assert_eq!(shown, golden, "{} is to be read again; see the head of golden.rs", file.display());

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod doctor;
 mod edge;
 mod golden;
 #[path = "../partner/mod.rs"]

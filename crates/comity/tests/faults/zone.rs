@@ -49,8 +49,12 @@ impl Zone {
     }
 
     pub fn leads_to(&self, host: &str, port: u16) {
+        self.domain_leads_to("fabrikam.example", host, port);
+    }
+
+    pub fn domain_leads_to(&self, domain: &str, host: &str, port: u16) {
         let target = Name::from_ascii(format!("{host}.")).unwrap();
-        let name = "_sipfederationtls._tcp.fabrikam.example".to_owned();
+        let name = format!("_sipfederationtls._tcp.{domain}");
         self.records.lock().unwrap().push((name, RData::SRV(SRV::new(0, 0, port, target))));
     }
 

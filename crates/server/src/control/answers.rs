@@ -3,6 +3,7 @@
 mod conference;
 mod diagnosis;
 mod discovered;
+mod doctor;
 mod edge;
 mod meeting;
 mod partner;
@@ -23,6 +24,7 @@ pub use diagnosis::{
     SeenAnswer, Side, Sure, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,
 };
 pub use discovered::{DiscoveredAnswer, TierWord};
+pub use doctor::{DoctorAnswer, Finding, FindingState};
 pub use edge::{AboutPartner, EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, FromEdge, ToldAnswer};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,

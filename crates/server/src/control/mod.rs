@@ -10,6 +10,7 @@ mod calls;
 mod conferences;
 mod decisions;
 pub(crate) mod discovered;
+mod doctor;
 mod error;
 mod escalations;
 mod health;
@@ -161,6 +162,8 @@ impl Control {
             .route("/api/calls", get(calls::list))
             .route("/api/calls/{call_id}", get(calls::show))
             .route("/api/route/{domain}", get(route::show))
+            .route("/api/doctor", get(doctor::of_server))
+            .route("/api/doctor/{domain}", get(doctor::of_partner))
             .route("/api/why", get(why::show))
             .route("/api/decisions", get(decisions::list))
             .fallback(no_such_path)

@@ -37,25 +37,26 @@ pub(super) async fn show(
     Path(domain): Path<String>,
 ) -> Result<Json<RouteAnswer>, ControlError> {
     let domain = sip_domain(&domain)?;
+    let tools = Tools::of(&control).await?;
+    Ok(Json(walk_to(&control, &tools, domain).await?))
+}
+
+/// A partner's domain, or one of ours as partners walk it.
+pub(super) async fn walk_to(control: &Control, tools: &Tools, domain: String) -> Result<RouteAnswer, ControlError> {
     let is_ours = control.0.config.domains.contains(&domain);
     let switches = control.switches().await?;
     let terms = FederationTerms::of(&control.0.config);
     let wanted = domain.clone();
     let read = move |store: &store::Store| {
         let entry = store.partner(&wanted)?.map(PartnerAnswer::from);
-        Ok((entry, partners_of(store, &terms)?, domain_trust::authorities(store)?))
+        Ok((entry, partners_of(store, &terms)?))
     };
-    let (entry, partners, authorities) = control.0.store.read(read).await?;
-    let mut tools = Tools::new(&control.0.config)?;
-    // The lists of revoked certificates that the server holds are fetched in the background, not here.
-    tools.roots = tools.roots.sharing_revocations(&control.0.certificate.roots());
-    domain_trust::enforce(&tools.roots, &authorities);
+    let (entry, partners) = control.0.store.read(read).await?;
     if is_ours {
         let meaning = own::meaning(&domain);
         let claim = Claim { edge: None, providers: &[], ..partners.claim(&domain) };
         let answer = RouteAnswer::begin(domain.clone(), entry, meaning);
-        let walked = walk(&tools, (Standing::Discovered, claim), answer).await;
-        return Ok(Json(own::conclude(walked)));
+        return Ok(own::conclude(walk(tools, (Standing::Discovered, claim), answer).await));
     }
     let meaning = meaning(entry.as_ref(), switches);
     // A domain that is not in the list is looked at all the same: so an administrator sees before adding it.
@@ -64,12 +65,12 @@ pub(super) async fn show(
         standing => standing,
     };
     let answer = RouteAnswer::begin(domain.clone(), entry, meaning);
-    let walked = walk(&tools, (standing, partners.claim(&domain)), answer).await;
-    Ok(Json(conclusion::conclude(walked, partners.standing(&domain))))
+    let walked = walk(tools, (standing, partners.claim(&domain)), answer).await;
+    Ok(conclusion::conclude(walked, partners.standing(&domain)))
 }
 
 /// What one walk needs: made for it alone, so that nothing in it is old.
-struct Tools {
+pub(super) struct Tools {
     resolver: Resolver,
     roots: Roots,
     tls: Arc<rustls::ClientConfig>,
@@ -88,6 +89,25 @@ struct OwnCertificate {
 type Seen = (TargetStep, Vec<Option<Arc<PeerCertificate>>>);
 
 impl Tools {
+    pub(super) async fn of(control: &Control) -> Result<Tools, ControlError> {
+        let authorities = control.0.store.read(domain_trust::authorities).await?;
+        let mut tools = Tools::new(&control.0.config)?;
+        // The lists of revoked certificates that the server holds are fetched in the background, not here.
+        tools.roots = tools.roots.sharing_revocations(&control.0.certificate.roots());
+        domain_trust::enforce(&tools.roots, &authorities);
+        Ok(tools)
+    }
+
+    /// Asks one server, once its certificate is the one that was proven. The error is for the operator.
+    pub(super) async fn put(
+        &self,
+        question: net::Question,
+        is_proven: impl FnOnce(&str) -> bool,
+    ) -> Result<sip::Message, String> {
+        let is_proven = |certificate: &PeerCertificate| is_proven(&certificate.fingerprint_hex());
+        net::ask((self.tls.clone(), &self.roots), question, is_proven, &self.limits).await
+    }
+
     fn new(config: &Config) -> Result<Tools, ControlError> {
         let refuse = |error: String| {
             ControlError::new(StatusCode::INTERNAL_SERVER_ERROR, error, "see what is wrong: comity check")

@@ -13,7 +13,7 @@ use super::super::answers::{
 
 impl RouteAnswer {
     /// Nothing is known yet.
-    pub(super) fn begin(domain: String, entry: Option<PartnerAnswer>, meaning: String) -> RouteAnswer {
+    pub(in super::super) fn begin(domain: String, entry: Option<PartnerAnswer>, meaning: String) -> RouteAnswer {
         let advice = Advice { verdict: String::new(), next: String::new(), side: Side::Ours, sure: Sure::Seen };
         RouteAnswer {
             domain,
