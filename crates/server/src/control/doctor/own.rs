@@ -264,7 +264,8 @@ mod tests {
 
     #[test]
     fn each_fault_of_a_server_is_found_by_its_question() {
-        let cases: [(&str, FindingState, fn(&mut OwnEvidence)); 5] = [
+        type Case = (&'static str, FindingState, fn(&mut OwnEvidence));
+        let cases: [Case; 5] = [
             ("server", FindingState::Wrong, |evidence| evidence.failing.push("the database is full".into())),
             ("server", FindingState::Unknown, |evidence| evidence.workers = 0),
             ("certificate", FindingState::Wrong, |evidence| evidence.certificate = Err("no such file".into())),
