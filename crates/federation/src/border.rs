@@ -1,12 +1,12 @@
 //! What crosses the border: one table of the headers by which a stranger could claim, learn or set off what is not his.
 //!
 //! A header that is not in the table passes as it came. Who sent a request (From), and who may be reached, are
-//! admission's; Via, Route, Record-Route and Max-Forwards are the proxy's own work.
+//! admission's; Route and Max-Forwards are the proxy's own work.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use Treatment::{IfProven, Passes, Removed};
+use Treatment::{Concealed, IfProven, Passes, Removed};
 use sip::HeaderName;
 
 use crate::domain_name;
@@ -29,6 +29,8 @@ pub enum Treatment {
     Removed,
     /// Those of its addresses pass which are in a domain that the sending organisation has proven.
     IfProven,
+    /// It passes; where topology is hidden, it names the edge alone, and what else it said is sealed in it.
+    Concealed,
 }
 
 /// A row of the table.
@@ -85,6 +87,8 @@ const NOT_INWARD: [Treatment; 3] = [Passes, Removed, Passes];
 const NOT_OUTWARD: [Treatment; 3] = [Passes, Passes, Removed];
 /// Of a network's inside: neither in nor out.
 const INSIDE_ONLY: [Treatment; 3] = [Passes, Removed, Removed];
+/// Ways into a network.
+const CONCEALED_OUTWARD: [Treatment; 3] = [Passes, Passes, Concealed];
 const PROVEN_ACROSS: [Treatment; 3] = [Passes, IfProven, IfProven];
 
 /// The table, in the order of the documentation.
@@ -106,6 +110,14 @@ pub const RULES: &[Rule] = &[
         PROVEN_ACROSS,
         "the same (RFC 7044); the way that a call took inside a third domain is nobody's to tell",
     ),
+    rule("Via", CONCEALED_OUTWARD, "the servers and phones that a request has passed (RFC 3261 section 20.42)"),
+    rule("Record-Route", CONCEALED_OUTWARD, "the servers that requests of a dialog pass (RFC 3261 section 20.30)"),
+    rule(
+        "Contact",
+        CONCEALED_OUTWARD,
+        "the address of a phone (RFC 3261 section 20.10); the targets of a redirection stay",
+    ),
+    rule("Warning", CONCEALED_OUTWARD, "who warns is named (RFC 3261 section 20.43)"),
     rule("Alert-Info", NOT_INWARD, "phones fetch what it names, and some answer by themselves (RFC 3261 section 20.4)"),
     rule(
         "Call-Info",

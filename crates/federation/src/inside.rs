@@ -148,6 +148,20 @@ pub fn read_admitted(value: &str) -> Option<Origin> {
     Some(Origin::Partner { domain, rung: rung?, standing: tier?, source })
 }
 
+/// What Lync's edge says to its inside of a partner's request, in [`TRUST_HEADER`] (MS-SIPRE section 2.2.15). `edge` is our name
+/// there. A partner that nobody entered is of `AutoFederation`, one whose edge the administrator named a `DirectPartner`.
+pub fn trust_value(origin: &Origin, edge: &str) -> Option<String> {
+    let Origin::Partner { rung, standing, source, .. } = origin else { return None };
+    let kind = match (standing, rung) {
+        (Tier::Discovered, _) => "AutoFederation",
+        (Tier::Allowed, Rung::Pin | Rung::EdgeFqdn) => "DirectPartner",
+        (Tier::Allowed, _) => "AuthorizedServer",
+    };
+    let user = if source.is_verified { "verified" } else { "unverified" };
+    let network = if source.provider.is_some() { "publiccloud" } else { "federation" };
+    Some(format!("ms-source-type={kind};ms-ep-fqdn={edge};ms-source-verified-user={user};ms-source-network={network}"))
+}
+
 /// A variant's name is what both sides know it by.
 fn deserializer(name: &str) -> serde::de::value::StrDeserializer<'_, Error> {
     name.into_deserializer()
@@ -155,6 +169,8 @@ fn deserializer(name: &str) -> serde::de::value::StrDeserializer<'_, Error> {
 
 /// Believed on inner flows alone, and taken off everywhere else.
 pub const ADMITTED_HEADER: &str = "Comity-Admitted";
+/// For what reads Lync's words; taken off what comes from outside ([`crate::border`]).
+pub const TRUST_HEADER: &str = "ms-edge-proxy-message-trust";
 const VERSION: &str = "1";
 /// Of a certificate's names, in a sentence.
 const NAMED_MAX: usize = 8;
@@ -172,6 +188,43 @@ mod tests {
                 assert_eq!(admitted_value(&origin).and_then(|value| read_admitted(&value)), Some(origin));
             }
         }
+    }
+
+    #[test]
+    fn lync_s_inside_is_told_in_its_own_words() {
+        let told = |rung, standing, source| {
+            let origin = Origin::Partner { domain: "fabrikam.example".to_owned(), rung, standing, source };
+            trust_value(&origin, "edge.corp.example")
+        };
+        let hoster = Source { provider: Some("hoster".to_owned()), is_verified: false };
+        for (rung, standing, source, kind, rest) in [
+            (
+                Rung::EdgeFqdn,
+                Tier::Allowed,
+                Source::default(),
+                "DirectPartner",
+                "verified;ms-source-network=federation",
+            ),
+            (
+                Rung::Domain,
+                Tier::Allowed,
+                Source::default(),
+                "AuthorizedServer",
+                "verified;ms-source-network=federation",
+            ),
+            (
+                Rung::Domain,
+                Tier::Discovered,
+                Source::default(),
+                "AutoFederation",
+                "verified;ms-source-network=federation",
+            ),
+            (Rung::Domain, Tier::Allowed, hoster, "AuthorizedServer", "unverified;ms-source-network=publiccloud"),
+        ] {
+            let value = format!("ms-source-type={kind};ms-ep-fqdn=edge.corp.example;ms-source-verified-user={rest}");
+            assert_eq!(told(rung, standing, source), Some(value));
+        }
+        assert_eq!(trust_value(&Origin::Inside { domain: "contoso.example".to_owned() }, "x"), None);
     }
 
     #[test]

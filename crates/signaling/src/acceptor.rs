@@ -76,6 +76,7 @@ impl Core {
             self.count_refused(&message, &refusal);
             return self.refuse_stateless(now, facts, &message, &refusal);
         }
+        let message = if facts.is_inner { message } else { self.reveal_request(message) };
         let arrival = self.arrival(facts, stamp_received(message, facts.remote));
         if let Some(refusal) = self.refused_at_once(now, &arrival) {
             return self.refuse_stateless(now, facts, &arrival.message, &refusal);
@@ -394,6 +395,7 @@ impl Core {
         source: Option<IpAddr>,
     ) {
         self.draft_answered(now, to, status, &response);
+        let response = self.concealed_response(to, response);
         match to {
             Requester::Agent(serial) => self.asked.responded(serial, response, source),
             Requester::Outside(id) => {
@@ -405,6 +407,24 @@ impl Core {
             }
             Requester::Notifier(subscription) => self.notified(now, subscription, status, response),
         }
+    }
+
+    /// What a partner is answered, by whomever.
+    fn concealed_response(&self, to: Requester, response: Bytes) -> Bytes {
+        let Requester::Outside(transaction) = to else { return response };
+        let flow = self.transactions.server_flow(transaction).filter(|_| self.hides_topology());
+        let is_partner = |flow| self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Partner);
+        match Message::parse(response.clone()) {
+            Ok(message) if flow.is_some_and(|flow| is_partner(flow) || self.is_of_partner(flow, &message)) => {
+                self.conceal(&message)
+            }
+            _ => response,
+        }
+    }
+
+    /// Of a connection that has ended the request says whose it was.
+    fn is_of_partner(&self, flow: sip::FlowId, response: &Message) -> bool {
+        !self.is_inner(flow) && response.from().is_ok_and(|from| !self.organisation.is_local(from.uri().host()))
     }
 
     /// Answers for this server itself (RFC 3261 section 11.2).

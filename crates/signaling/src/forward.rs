@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use federation::admission::{SOURCE_HEADER, source_value};
 use federation::border::{Crossing, Treatment};
-use federation::inside::ADMITTED_HEADER;
+use federation::inside::{ADMITTED_HEADER, TRUST_HEADER};
 use sip::auth::DigestCredentials;
 use sip::proxy::forward::next_max_forwards;
 use sip::{Edits, HeaderName, Message, Method, NameAddr};
@@ -24,6 +24,8 @@ pub(crate) struct Hop<'a> {
     pub source: Option<bool>,
     /// What an edge says to its home of a partner.
     pub admitted: Option<String>,
+    /// Whom Lync's inside may take it to be from, in Lync's words.
+    pub trust: Option<String>,
     /// Who a partner's request is from, for a next hop that reads it (RFC 3325).
     pub asserted: Option<String>,
 }
@@ -51,6 +53,9 @@ pub(crate) fn request(message: &Message, routes_taken: usize, realms: &[String],
     mark_source(hop.crossing, hop.source, &mut edits);
     if let Some(value) = &hop.admitted {
         edits.set_raw(ADMITTED_HEADER, value);
+    }
+    if let Some(value) = &hop.trust {
+        edits.set_raw(TRUST_HEADER, value);
     }
     if let Some(identity) = &hop.asserted {
         edits.set(HeaderName::PAssertedIdentity, identity);
@@ -159,7 +164,8 @@ fn may_be_ours(scheme: &str) -> bool {
 fn withhold_claims(message: &Message, crossing: Crossing<'_>, edits: &mut Edits) {
     for header in message.headers() {
         match crossing.treatment(header.name, header.raw_name) {
-            Treatment::Passes => {}
+            // What is concealed is so at the very end.
+            Treatment::Passes | Treatment::Concealed => {}
             Treatment::Removed if header.name == HeaderName::Other => {
                 edits.remove_raw(&String::from_utf8_lossy(header.raw_name));
             }

@@ -54,6 +54,7 @@ mod stateless;
 mod status;
 mod store_and_forward;
 mod token;
+mod topology;
 pub mod unreadable;
 mod waiting;
 

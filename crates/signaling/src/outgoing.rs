@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::forward::{self, Hop};
 use crate::handoff::Ingress;
 use crate::owner::{Target, crossing};
+use crate::route::Destination;
 use crate::token::Leg;
 use federation::admission::Origin;
 
@@ -42,10 +43,17 @@ impl Core {
             crossing: crossing(request, &self.organisation),
             source: self.source_mark(request),
             admitted: self.told_inside(request),
+            trust: self.trust_inside(request),
             asserted: self.asserted_inside(request),
         };
         let bytes = forward::request(&request.message, request.routes_taken, &self.organisation.domains, &hop);
-        Message::parse(bytes).map_err(|error| too_large(&error))
+        let message = Message::parse(bytes).map_err(|error| too_large(&error))?;
+        match request.destination {
+            Destination::Partner { .. } if self.hides_topology() => {
+                Message::parse(self.conceal(&message)).map_err(|error| too_large(&error))
+            }
+            _ => Ok(message),
+        }
     }
 
     /// What the request says of its sender across the border, where it begins something.

@@ -23,7 +23,11 @@ impl Core {
     /// Passes a response on whose topmost Via is of no transaction of ours. Only who proves now whom he speaks for is listened
     /// to; whether anybody waits for it is for the next one to judge, by the branch of his own Via.
     pub(crate) fn pass_on(&mut self, now: Instant, from: Responder, message: Message) {
-        if !self.organisation.is_edge_only() || message.vias().count() < 2 {
+        if !self.organisation.is_edge_only() {
+            return;
+        }
+        let message = if from.is_inner { message } else { self.reveal_vias(self.reveal_response(message)) };
+        if message.vias().count() < 2 {
             return;
         }
         if let Some(facts) = self.flows.get(from.flow).map(|state| state.facts.clone()) {
@@ -68,6 +72,7 @@ impl Core {
     fn pass_outward(&mut self, now: Instant, flow: FlowId, domain: String, message: &Message) {
         let bytes = forward::response(message, Crossing::Outward { domains: &self.organisation.domains });
         let next = Message::parse(bytes.clone()).ok();
+        let bytes = next.as_ref().filter(|_| self.hides_topology()).map_or(bytes, |next| self.conceal(next));
         let sent_by = next.as_ref().and_then(|next| Some(next.top_via().ok()?.host.to_owned())).unwrap_or_default();
         self.counts.responses_elsewhere += 1;
         match self.aliases.for_response(&domain, &sent_by, flow) {

@@ -230,6 +230,7 @@ impl Core {
             crossing: Crossing::Within,
             source: None,
             admitted: None,
+            trust: None,
             asserted: None,
         };
         // It may have become larger than a message may be.

@@ -4,6 +4,8 @@
 //! route token end with a MAC, so that nobody can answer for, or send into, a dialog that he has not seen. A route
 //! token's MAC covers the Call-ID as well: what a partner learns in one dialog opens no other.
 
+mod seal;
+
 use std::net::{IpAddr, SocketAddr};
 
 use conference::ConferenceId;

@@ -72,6 +72,12 @@ impl World {
         self.sites[site].certify(domain, names);
     }
 
+    /// The administrator lets partners see nothing of what is behind the edge.
+    pub fn hide_topology(&mut self, site: usize) {
+        self.on_nodes(site, |node| node.hides_topology = true);
+        self.publish(site);
+    }
+
     /// The administrator enters a hosting provider.
     pub fn add_provider(&mut self, site: usize, provider: Provider) {
         self.on_nodes(site, |node| node.providers.push(provider.clone()));

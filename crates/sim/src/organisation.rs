@@ -47,6 +47,7 @@ pub(crate) struct Site {
     /// The policies about its users.
     pub access: ExternalAccess,
     pub discovery: bool,
+    pub hides_topology: bool,
     pub configs: Vec<CoreConfig>,
     pub cores: Vec<Core>,
     pub streams: BTreeMap<FlowId, Stream>,
@@ -150,6 +151,7 @@ impl Site {
             providers: Vec::new(),
             access: ExternalAccess::default(),
             discovery,
+            hides_topology: false,
             cores: configs.iter().cloned().map(Core::new).collect(),
             configs,
             streams: BTreeMap::new(),
@@ -173,7 +175,7 @@ impl Site {
     pub fn table(&self) -> Arc<Partners> {
         let partners = Partners::new(self.partners.clone(), true, self.discovery);
         let partners = partners.with_providers(self.providers.clone(), &self.organisation.domains);
-        Arc::new(partners.with_access(self.access.clone()))
+        Arc::new(partners.with_access(self.access.clone()).with_topology_hidden(self.hides_topology))
     }
 
     /// It serves this domain besides. Its server starts anew.

@@ -53,9 +53,30 @@ impl World {
         let Some(stream) = self.sites[site].streams.get(&flow) else { return };
         assert_eq!(stream.worker, worker, "only its owner writes on a flow");
         let (is_mute, way) = (stream.is_mute, (stream.place, stream.far_place));
+        if !stream.facts.is_inner && matches!(stream.far_place, Place::Site(_)) {
+            self.check_concealed(site, &bytes);
+        }
         if let Some(far) = self.far.get(&End::Site { site, flow }).copied().filter(|_| !is_mute) {
             self.send_pieces(far, bytes, way);
         }
+    }
+
+    /// Where an organisation hides what is behind its edge, nothing that leaves it names anything there.
+    fn check_concealed(&self, site: usize, bytes: &[u8]) {
+        if !self.sites[site].hides_topology {
+            return;
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let names = text.split("\r\n").take_while(|line| !line.is_empty()).filter(|line| {
+            let may_name = ["Via:", "Record-Route:", "Contact:", "Warning:"].iter().any(|name| line.starts_with(name));
+            let domain = self.sites[site].domain();
+            may_name
+                && [format!("{domain}.inside"), format!("-{}", domain.replace(".example", ".example.invalid"))]
+                    .iter()
+                    .any(|inner| line.contains(inner.as_str()))
+        });
+        let told: Vec<&str> = names.collect();
+        assert!(told.is_empty(), "a partner sees {told:?} in {text}");
     }
 
     /// Puts bytes on their way to one end of a stream, in pieces of any size.

@@ -19,6 +19,7 @@ fn said(treatment: Treatment) -> &'static str {
         Treatment::Passes => "passes",
         Treatment::Removed => "removed",
         Treatment::IfProven => "passes, where its domain is proven",
+        Treatment::Concealed => "passes, or is concealed",
     }
 }
 
@@ -32,6 +33,22 @@ domains for what we send. Of a header with several addresses, each is looked at 
 ";
 
 const AFTERWARDS: &str = "
+## Where topology is hidden
+
+With `hide_topology = true` under `[federation]` a partner sees this server's certified name alone, and of what is behind it neither a name
+nor an address: not a phone's, not a home's, not that of a server behind an edge.
+
+| Header, to a partner | What it sees | What it holds |
+| --- | --- | --- |
+| `Via` | ours | the others, sealed; the response goes back by them |
+| `Record-Route` | two, both of this server | the second holds those of the inside; a request of the dialog gets them back as `Route` |
+| `Contact` | an address at this server, unless it is in a domain of ours already | the device's own, sealed; a request to it gets it back |
+| `Warning` | this server as who warns | nothing else |
+
+What is sealed is encrypted and signed for this one Call-ID, by a key that all edges of a home share: no edge has to remember
+anything, and what one has sealed another opens. Not concealed is what the two ends agree on: `Call-ID`, bodies (with the addresses for
+sound), and an address in `Refer-To` or `Replaces`. A partner that refers somebody to a concealed address reaches nobody.
+
 ## What every message has anyway
 
 | Header | Across the border |
@@ -40,7 +57,7 @@ const AFTERWARDS: &str = "
 | Request-URI | of what a partner sends, one of our domains, or a dialog that was begun through us; else refused, [`relay-denied`](refusals.md#relay-denied) |
 | `Via`, `Record-Route` | ours are put on, with this server's certified name; two Record-Routes lead back to either side, with a signature |
 | `Route` | ours are taken off, and must be ours: signed, of this dialog, and used from the side that they were made for |
-| `Contact` | passes, and is never dialled: everything to a device goes over the device's own connection |
+| `Contact` | is never dialled: everything to a device goes over the device's own connection |
 | `Max-Forwards` | counted down; at 0 the answer is 483 |
 | `Authorization`, `Proxy-Authorization` | credentials for our realms stay here |
 | any other | its value as it came; framing is ours: the registry's name, one colon, one space, no folded lines, one Content-Length |

@@ -30,6 +30,7 @@ pub struct Partners {
     discovery: bool,
     mark_source_verifiable: bool,
     diagnostics_to_partners: bool,
+    hides_topology: bool,
     /// They come from the home, which has told nothing yet.
     are_awaited: bool,
 }
@@ -121,6 +122,7 @@ impl Partners {
             discovery,
             mark_source_verifiable: true,
             diagnostics_to_partners: false,
+            hides_topology: false,
             are_awaited: false,
         }
     }
@@ -175,6 +177,16 @@ impl Partners {
     pub fn with_diagnostics(mut self, is_told: bool) -> Partners {
         self.diagnostics_to_partners = is_told;
         self
+    }
+
+    /// Whether partners see the edge alone, and nothing of what is behind it.
+    pub fn with_topology_hidden(mut self, is_hidden: bool) -> Partners {
+        self.hides_topology = is_hidden;
+        self
+    }
+
+    pub fn hides_topology(&self) -> bool {
+        self.hides_topology
     }
 
     pub fn tells_diagnostics(&self) -> bool {

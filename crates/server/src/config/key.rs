@@ -374,6 +374,14 @@ pub static USERS_DIGEST: Key = Key {
     example: r#"["SHA-256", "MD5"]"#,
     doc: "the digest algorithms that users may sign in with, most wanted first; some old phones trip over SHA-256",
 };
+pub static FEDERATION_HIDE_TOPOLOGY: Key = Key {
+    section: "federation",
+    name: "hide_topology",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "true",
+    doc: "whether partners see this edge's name alone in Via, Record-Route, Contact and Warning, and no name or address behind it",
+};
 pub static FEDERATION_CRL: Key = Key {
     section: "federation",
     name: "crl",
@@ -614,6 +622,7 @@ pub static ALL: &[&Key] = &[
     &FEDERATION_DISCOVERY,
     &FEDERATION_MARK_SOURCE,
     &FEDERATION_DIAGNOSTICS,
+    &FEDERATION_HIDE_TOPOLOGY,
     &FEDERATION_CRL,
     &FEDERATION_CONNECTIONS,
     &DISCOVERED_RATE,

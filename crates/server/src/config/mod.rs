@@ -298,10 +298,12 @@ impl fmt::Display for Config {
         };
         writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
         let FederationSwitches { enabled, discovery, mark_source_verifiable, .. } = self.federation;
-        let FederationSwitches { diagnostics_to_partners, crl, connections_per_partner, .. } = self.federation;
+        let FederationSwitches { diagnostics_to_partners, hide_topology, crl, .. } = self.federation;
+        let connections_per_partner = self.federation.connections_per_partner;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}")?;
         writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}")?;
-        writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\ncrl = {:?}", crl.as_str())?;
+        writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\nhide_topology = {hide_topology}")?;
+        writeln!(formatter, "crl = {:?}", crl.as_str())?;
         writeln!(formatter, "connections_per_partner = {connections_per_partner}\n")?;
         let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes } = self.discovered;
         writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;

@@ -12,6 +12,7 @@ pub struct FederationSwitches {
     pub discovery: bool,
     pub mark_source_verifiable: bool,
     pub diagnostics_to_partners: bool,
+    pub hide_topology: bool,
     /// What is done about lists of revoked certificates.
     pub crl: RevocationPolicy,
     /// With each certificate of ours.
@@ -25,6 +26,7 @@ impl Builder<'_> {
             discovery: self.raw.switch(&key::FEDERATION_DISCOVERY).unwrap_or(false),
             mark_source_verifiable: self.raw.switch(&key::FEDERATION_MARK_SOURCE).unwrap_or(true),
             diagnostics_to_partners: self.raw.switch(&key::FEDERATION_DIAGNOSTICS).unwrap_or(false),
+            hide_topology: self.raw.switch(&key::FEDERATION_HIDE_TOPOLOGY).unwrap_or(false),
             crl: self.crl(),
             connections_per_partner: self.connections_per_partner(),
         }

@@ -229,7 +229,7 @@ impl FederationTerms {
             discovery: rules.discovery,
             mark_source_verifiable: rules.mark_source_verifiable,
             diagnostics_to_partners: rules.diagnostics_to_partners,
-            // Lists are fetched from here.
+            // Lists are fetched from here, and here is the border.
             ..self.switches
         };
         Ok(store.told()?.map(|told| of(told.rules)))
@@ -252,7 +252,8 @@ pub(crate) fn partners_of(store: &Store, terms: &FederationTerms) -> Result<Part
         .with_providers(providers, &terms.domains)
         .with_access(terms.access(store)?)
         .with_source_marked(mark_source_verifiable)
-        .with_diagnostics(diagnostics_to_partners))
+        .with_diagnostics(diagnostics_to_partners)
+        .with_topology_hidden(switches.hide_topology))
 }
 
 /// The API on the store alone, for a command while no server runs. Returns the client's end of its only connection;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use federation::admission::{Flow, Origin};
 use federation::flow::{Direction, FlowFacts, FlowKind};
-use federation::inside::{Inside, admitted_value};
+use federation::inside::{Inside, TRUST_HEADER, admitted_value, trust_value};
 use federation::refusal;
 use federation::route::NextHopTarget;
 use federation::verification::Rung;
@@ -16,7 +16,7 @@ use super::{Attempt, LinkKey, Rest, Stage};
 use crate::core::Core;
 use crate::route::{Destination, INSIDE};
 use crate::token::Leg;
-use crate::{AdmittedRequest, Question};
+use crate::{AdmittedRequest, Ingress, Question};
 
 impl LinkKey {
     pub(crate) fn inside(connection: u16) -> LinkKey {
@@ -127,6 +127,17 @@ impl Core {
     pub(crate) fn told_inside(&self, request: &AdmittedRequest) -> Option<String> {
         self.behind(request).filter(|inside| inside.is_comity)?;
         admitted_value(request.admitted.origin())
+    }
+
+    /// What is behind an edge is told in Lync's words whom the edge has proven; a home passes them on to its phones.
+    pub(crate) fn trust_inside(&self, request: &AdmittedRequest) -> Option<String> {
+        if self.behind(request).is_some() {
+            return trust_value(request.admitted.origin(), self.inner_name());
+        }
+        let Ingress::Flow(flow) = &request.ingress else { return None };
+        let is_from_edge = self.is_home_only() && flow.is_inner;
+        let value = request.message.header_by_name(TRUST_HEADER).filter(|_| is_from_edge)?;
+        String::from_utf8(value.to_vec()).ok()
     }
 
     /// Whom a next hop may take a partner's request to be from.

@@ -20,6 +20,7 @@ use crate::replacing;
 use crate::route::Destination;
 use crate::schedule::Machine;
 use crate::store_and_forward::Keeping;
+use crate::topology;
 use crate::{AdmittedRequest, Handoff, Requester, Upstream};
 
 impl Core {
@@ -36,6 +37,7 @@ impl Core {
         if !self.may_answer(from, id) {
             return;
         }
+        let message = if from.is_inner { message } else { self.reveal_response(message) };
         if self.transactions.handle_response_on(now, id, from.flow, &message) != ResponseOutcome::Deliver {
             return;
         }
@@ -169,7 +171,10 @@ impl Core {
         let (upstream, crossing) = (context.upstream, crossing_back(&context.request, &self.organisation));
         let in_call = calls::parties(&context.request, message);
         let answered = replacing::answered(&context.request, message);
-        let bytes = forward::response(message, crossing);
+        let mut bytes = forward::response(message, crossing);
+        if matches!(context.request.destination, Destination::Partner { .. }) && self.hides_topology() {
+            bytes = topology::with_vias_of(&context.request.message, bytes);
+        }
         if crossing.is_border() && Message::parse(bytes.clone()).is_err() {
             // In our own framing it is larger than a message may be.
             let request = context.request.message.clone();

@@ -268,6 +268,7 @@ mod tests {
         mark_source_verifiable: true,
         diagnostics_to_partners: false,
         connections_per_partner: 4,
+        hide_topology: false,
         crl: RevocationPolicy::WhenAvailable,
     };
 

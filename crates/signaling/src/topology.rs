@@ -1,0 +1,190 @@
+//! Topology hiding (RFC 5853 section 3.1, as a proxy can do it): a partner sees the edge's name in Via, Record-Route and Contact,
+//! and nothing of what is behind it. What it sees instead holds the rest, sealed, so that no edge has to remember anything.
+//!
+//! Not hidden is what endpoints agree on between themselves: Call-ID, bodies, and addresses in Refer-To.
+
+use bytes::Bytes;
+use sip::proxy::forward::record_route_value;
+use sip::{Edits, HeaderName, Message, NameAddr, Transport, Uri};
+
+use crate::core::Core;
+use crate::token::Leg;
+
+impl Core {
+    pub(crate) fn hides_topology(&self) -> bool {
+        self.partners.hides_topology() && !self.is_home_only()
+    }
+
+    /// A request or a response as a partner sees it.
+    pub(crate) fn conceal(&self, message: &Message) -> Bytes {
+        let mut edits = Edits::new();
+        self.conceal_ways(message, &mut edits);
+        if message.is_request() {
+            self.conceal_vias(message, &mut edits);
+        }
+        // Those of a redirection are where the partner is to go.
+        if !message.status().is_some_and(|status| (300..400).contains(&status)) {
+            self.conceal_contacts(message, &mut edits);
+        }
+        self.conceal_warnings(message, &mut edits);
+        edits.apply_at_border(message)
+    }
+
+    /// Ours stays, and keeps the others.
+    fn conceal_vias(&self, message: &Message, edits: &mut Edits) {
+        let vias = texts(message, HeaderName::Via);
+        if let [ours, others @ ..] = &vias[..]
+            && !others.is_empty()
+        {
+            let sealed = self.mint.seal(&others.join("\n"), call_id(message));
+            edits.set(HeaderName::Via, format!("{ours};{HELD_PARAM}={sealed}"));
+        }
+    }
+
+    /// Of the Record-Routes that the partner's own are not, the outermost stays, and one more leads to all others.
+    fn conceal_ways(&self, message: &Message, edits: &mut Edits) {
+        let routes = texts(message, HeaderName::RecordRoute);
+        let is_outermost = |route: &String| matches!(self.leg_named(route, message), Some(Leg::Partner { .. }));
+        let Some(outermost) = routes.iter().position(is_outermost) else { return };
+        let (hidden, shown): (Vec<_>, Vec<_>) = match message.is_request() {
+            true => (routes[outermost + 1..].to_vec(), vec![routes[outermost].clone()]),
+            // The one asked reads them from the end.
+            false => (routes[..outermost].iter().rev().cloned().collect(), routes[outermost..].to_vec()),
+        };
+        if hidden.is_empty() {
+            return;
+        }
+        let user = format!("{WAY_MARK}{}", self.mint.seal(&hidden.join("\n"), call_id(message)));
+        let way =
+            record_route_value(&user, &self.organisation.edge, self.listening_port(Transport::Tls), Transport::Tls);
+        let ways = if message.is_request() { [shown, vec![way]].concat() } else { [vec![way], shown].concat() };
+        edits.remove(HeaderName::RecordRoute);
+        ways.iter().for_each(|way| edits.append(HeaderName::RecordRoute, way));
+    }
+
+    fn conceal_contacts(&self, message: &Message, edits: &mut Edits) {
+        let contacts = texts(message, HeaderName::Contact);
+        let concealed: Vec<String> = contacts
+            .iter()
+            .map(|contact| self.concealed(contact, call_id(message)).unwrap_or(contact.clone()))
+            .collect();
+        if concealed != contacts {
+            edits.remove(HeaderName::Contact);
+            concealed.iter().for_each(|contact| edits.append(HeaderName::Contact, contact));
+        }
+    }
+
+    /// `None` for an address that is public.
+    fn concealed(&self, contact: &str, call_id: &str) -> Option<String> {
+        let address = NameAddr::parse_in(HeaderName::Contact, contact.as_bytes()).ok()?;
+        let uri = address.uri();
+        if !uri.is_sip() || self.organisation.is_local(uri.host()) {
+            return None;
+        }
+        let user = format!("{CONTACT_MARK}{}", self.mint.seal(uri.as_str(), call_id));
+        let (edge, port) = (&self.organisation.edge, self.listening_port(Transport::Tls));
+        let name = contact.split_once('<').map_or("", |(name, _)| name);
+        let params = match contact.split_once('>') {
+            Some((_, params)) => params,
+            None => contact.strip_prefix(uri.as_str()).unwrap_or_default(),
+        };
+        Some(format!("{name}<{}:{user}@{edge}:{port};transport=tls>{params}", uri.scheme()))
+    }
+
+    /// RFC 3261 section 20.43: who warns is named.
+    fn conceal_warnings(&self, message: &Message, edits: &mut Edits) {
+        let warnings = texts(message, HeaderName::Warning);
+        if !warnings.is_empty() {
+            edits.remove(HeaderName::Warning);
+        }
+        for warning in warnings {
+            let mut parts = warning.splitn(3, ' ');
+            if let (Some(code), Some(_), Some(text)) = (parts.next(), parts.next(), parts.next()) {
+                edits.append(HeaderName::Warning, format!("{code} {} {text}", self.organisation.edge));
+            }
+        }
+    }
+
+    /// A partner's request as it is without the edge: what it carries for us is opened again.
+    pub(crate) fn reveal_request(&self, message: Message) -> Message {
+        let mut edits = Edits::new();
+        if let Some(contact) = message.request_uri().and_then(|uri| self.opened(uri, CONTACT_MARK, &message)) {
+            edits.set_request_uri(contact);
+        }
+        self.reveal_ways(&message, HeaderName::Route, &mut edits);
+        applied(message, &edits)
+    }
+
+    /// A partner's response, before anybody here reads it.
+    pub(crate) fn reveal_response(&self, message: Message) -> Message {
+        let mut edits = Edits::new();
+        self.reveal_ways(&message, HeaderName::RecordRoute, &mut edits);
+        applied(message, &edits)
+    }
+
+    fn reveal_ways(&self, message: &Message, name: HeaderName, edits: &mut Edits) {
+        let ways = texts(message, name);
+        let opened = |way: &String| {
+            let address = NameAddr::parse_in(name, way.as_bytes()).ok()?;
+            self.opened(address.uri().as_str(), WAY_MARK, message)
+        };
+        if !ways.iter().any(|way| way.contains(WAY_MARK) && opened(way).is_some()) {
+            return;
+        }
+        edits.remove(name);
+        for way in ways {
+            match opened(&way) {
+                Some(hidden) => hidden.lines().for_each(|way| edits.append(name, way)),
+                None => edits.append(name, way),
+            }
+        }
+    }
+
+    /// What our topmost Via keeps, for whoever passes a response on without having sent the request.
+    pub(crate) fn reveal_vias(&self, message: Message) -> Message {
+        let held = message.top_via().ok().and_then(|via| via.param(HELD_PARAM).flatten().map(str::to_owned));
+        let Some(others) = held.and_then(|held| self.mint.unseal(&held, call_id(&message))) else { return message };
+        let mut edits = Edits::new();
+        others.lines().for_each(|via| edits.append(HeaderName::Via, via));
+        applied(message, &edits)
+    }
+
+    fn opened(&self, uri: &str, mark: &str, message: &Message) -> Option<String> {
+        let uri = Uri::parse(uri).ok().filter(|uri| self.organisation.is_named(uri.host()))?;
+        self.mint.unseal(uri.user()?.strip_prefix(mark)?, call_id(message))
+    }
+
+    fn leg_named(&self, route: &str, message: &Message) -> Option<Leg> {
+        let address = NameAddr::parse_in(HeaderName::RecordRoute, route.as_bytes()).ok()?;
+        self.mint.read_route(address.uri().user()?, call_id(message))
+    }
+}
+
+/// The response as it goes back inside: by the Vias that the request had there.
+pub(crate) fn with_vias_of(request: &Message, response: Bytes) -> Bytes {
+    let Ok(message) = Message::parse(response.clone()) else { return response };
+    let mut edits = Edits::new();
+    edits.remove(HeaderName::Via);
+    texts(request, HeaderName::Via).iter().for_each(|via| edits.append(HeaderName::Via, via));
+    edits.apply(&message)
+}
+
+fn texts(message: &Message, name: HeaderName) -> Vec<String> {
+    message.elements(name).map(|element| String::from_utf8_lossy(element).trim().to_owned()).collect()
+}
+
+fn applied(message: Message, edits: &Edits) -> Message {
+    match edits.is_empty() {
+        true => message,
+        false => Message::parse(edits.apply(&message)).unwrap_or(message),
+    }
+}
+
+fn call_id(message: &Message) -> &str {
+    message.call_id().unwrap_or_default()
+}
+
+const WAY_MARK: &str = "h.";
+const CONTACT_MARK: &str = "c.";
+/// The Via parameter with the Vias of the inside.
+const HELD_PARAM: &str = "held";
