@@ -99,7 +99,7 @@ impl Run {
             self.world.put_edges_before(site, self.setting.edges);
         }
         // With every other seed: what a play tells must not depend on it.
-        if self.setting.seed % 2 == 0 {
+        if self.setting.seed.is_multiple_of(2) {
             self.world.hide_topology(site);
         }
         self.sites_by_domain.insert(domain.to_owned(), site);
