@@ -1,7 +1,7 @@
 """The animals: what each shows, and what is to become of it when it connects to us and when we connect to it."""
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -333,6 +333,19 @@ class Zoo:
                 bodies[path] = body(shown)
             self.add(name, what + ": accepted by default", lambda d, e, shown=shown: shown, accept(),
                      fetches=path if body else "")
+
+    def strict(self):
+        """Those that name a list, as they are judged where a list in force is required: only one that HTTP cannot fetch is
+        not asked for."""
+        kept = {"list-good", "revoked", "revoked-pinned", "list-https"}
+        for case in self.cases:
+            if case.name.startswith("list-") or case.name.startswith("revoked"):
+                if case.name == "revoked-meanwhile":
+                    yield replace(case, kind="plain")
+                elif case.name in kept:
+                    yield case
+                else:
+                    yield replace(case, inbound=refuse(UNTRUSTED), outbound=refuse(UNTRUSTED))
 
     def handshakes(self):
         good = lambda d, e: self.root.issue(dns(d))

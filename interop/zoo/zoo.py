@@ -1,4 +1,4 @@
-"""Shows every animal of the zoo to a server and says what it made of it: zoo.py COMITY [--results FILE] [--target HOST:PORT ...]
+"""Shows every animal of the zoo to a server and says what it made of it: zoo.py COMITY [--results FILE] [--required] [--target HOST:PORT ...]
 
 A case is wrong where the verdict is not the expected one (a false accept, a false refusal), or the word is not. Without a
 target a Comity of its own is started; cases.py has the animals, peers.py how they connect. Another server is judged by whether it takes a request, in one direction only.
@@ -23,13 +23,15 @@ from names import NameServer
 DNS, OURS, THEIRS = ("127.0.9.53", 53), "127.0.9.1", "127.0.9.3"
 TLS_PORT, TCP_PORT = 5061, 5060
 LIST_SECS_MAX = 20
+# A list is asked for within a second of the handshake that wants it.
+SETTLE_SECS = 1.5
 ALICE, PASSWORD = "alice@contoso.example", "a-word-of-alice"
 
 
 class Comity:
     """A server of contoso.example that trusts the zoo's roots and lets everybody in who can prove a domain."""
 
-    def __init__(self, program, folder, zoo, more=""):
+    def __init__(self, program, folder, zoo, more="", crl="when-available"):
         self.program, self.config = program, folder / "comity.toml"
         Authority("Contoso's Root").issue(dns("sip.contoso.example", "contoso.example")).write(folder / "own.pem")
         (folder / "roots.pem").write_bytes(make.pem(zoo.root.der) + make.pem(zoo.rsa_root.der))
@@ -37,7 +39,7 @@ class Comity:
             'domains = ["contoso.example"]\nedge = "sip.contoso.example"\ndata = "data"\n'
             '[certificate]\nchain = "own.pem"\nkey = "own.pem"\nroots = "roots.pem"\n'
             f'[listen]\ntls = ["{OURS}:{TLS_PORT}"]\ntcp = ["{OURS}:{TCP_PORT}"]\n'
-            f'[federation]\ndiscovery = true\n[dns]\nservers = ["{DNS[0]}:{DNS[1]}"]\n{more}'
+            f'[federation]\ndiscovery = true\ncrl = "{crl}"\n[dns]\nservers = ["{DNS[0]}:{DNS[1]}"]\n{more}'
         )
         self.log = folder / "log"
         with self.log.open("w") as log:
@@ -196,19 +198,25 @@ def judge(expected, got, reason):
     return ""
 
 
-def visit_comity(program, zoo, folder):
+def visit_comity(program, zoo, folder, is_required):
     names = NameServer(DNS)
-    server = Comity(program, folder, zoo)
+    server = Comity(program, folder, zoo, crl="required" if is_required else "when-available")
     lists = Lists()
     lists.bodies = zoo.lists
     keeper = Keeper((OURS, TLS_PORT), (OURS, TCP_PORT), ALICE, lists)
     phone = peers.Phone((OURS, TCP_PORT), ALICE, PASSWORD)
     try:
-        for case in zoo.cases:
+        for case in zoo.strict() if is_required else zoo.cases:
             shown = case.show(case.domain, case.edge)
             names.federates(case.domain, case.edge, 9, THEIRS)
             if case.trust:
                 server.trust(case, shown)
+            if is_required:
+                # Whoever is new is refused until the list is there; the verdict is that of the second time.
+                first = keeper.inbound(case, shown)
+                assert first[0] == REFUSE or case.name == "list-https" or keeper.is_fetched(case), (case.name, first)
+                keeper.wait_for_list(case)
+                time.sleep(SETTLE_SECS)
             for direction, expected in ((INBOUND, case.inbound), (OUTBOUND, case.outbound)):
                 if not expected:
                     continue
@@ -242,6 +250,7 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("comity")
     options.add_argument("--results", type=Path, help="write them there, for table.py")
+    options.add_argument("--required", action="store_true", help="those with lists of what was revoked, where a list is required")
     options.add_argument("--target", help="another server's HOST:PORT, which trusts the authorities in --folder")
     options.add_argument("--to", default=ALICE, help="whom to write to at the target")
     options.add_argument("--folder", type=Path, help="keep the roots, and the list of partners, there")
@@ -257,7 +266,7 @@ def main():
             host, port = wanted.target.rsplit(":", 1)
             visits = visit_target((host, int(port)), wanted.to, zoo)
         else:
-            visits = visit_comity(wanted.comity, zoo, folder)
+            visits = visit_comity(wanted.comity, zoo, folder, wanted.required)
         sys.exit(tell(visits, wanted.results))
 
 

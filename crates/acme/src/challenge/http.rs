@@ -47,6 +47,12 @@ impl Answers {
 
 fn taken(address: SocketAddr, error: &std::io::Error) -> AcmeError {
     let what = format!("cannot listen on {address} for the authority ([certificate.acme] http): {error}");
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        return AcmeError::here(
+            what,
+            "ports below 1024 need CAP_NET_BIND_SERVICE: systemctl edit comity, as its unit says; or let http name another port",
+        );
+    }
     AcmeError::here(
         what,
         "free the port, or let the web server that has it pass /.well-known/acme-challenge/ on to another one that http names",
