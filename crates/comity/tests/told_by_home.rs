@@ -209,3 +209,30 @@ fn the_home_shows_what_its_edges_know() {
     let shown = apart.home.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
     assert!(shown.contains("it does not answer: ") && asked.elapsed() < Duration::from_secs(20), "{shown}");
 }
+
+#[test]
+fn rules_of_the_homes_configuration_hold_at_the_edge_and_strangers_there_are_known_at_home() {
+    let mut apart = Apart::new("edge.corp.example");
+    let file = apart.home.place.path().join("comity.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    apart.edge.start();
+    apart.home.start();
+    apart.edge.wait_until("it is told", |edge| !edge.status()["told"]["revision"].is_null());
+    let closed = apart.message("litware.example");
+    assert_eq!(status_and_word(&closed), (403, "domain-not-allowed".to_owned()));
+    apart.home.kill();
+    std::fs::write(&file, format!("{text}[federation]\ndiscovery = true\n[federation.discovered]\nusers_max = 1\n"))
+        .unwrap();
+    apart.home.start();
+    apart.edge.wait_until("it is told", |edge| edge.status()["discovery"] == true);
+    let open = apart.message("litware.example");
+    assert_eq!(status_and_word(&open), (480, "user-unavailable".to_owned()));
+    // One user more than a stranger may address, which is answered alike.
+    assert_eq!(status_and_word(&apart.message_to("bob", "litware.example")), status_and_word(&open));
+    apart.home.wait_until("the stranger is known", |home| {
+        let list = home.run(&["partner", "report", "--json"]).ok().json();
+        let is_known = list[0]["edge"] == "edge.corp.example" && list[0]["domains"][0] == "litware.example";
+        is_known && list[0]["total"]["users_refused"] == 1 && list.as_array().is_some_and(|all| all.len() == 1)
+    });
+    assert!(apart.home.run(&["partner", "list"]).ok().stdout.contains("litware.example (at edge.corp.example)"));
+}

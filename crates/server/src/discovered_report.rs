@@ -80,6 +80,7 @@ mod tests {
             this_hour: total,
             last_hour: total,
             pardon_unix_ms: None,
+            edge: None,
         }
     }
 

@@ -95,7 +95,8 @@ impl Core {
             // What is answered alike for everybody finds nobody, and must not hide among it what does.
             _ if in_dialog || self.is_hidden_probe(request) => None,
             Destination::User(aor) => Some(self.mint.user(aor)),
-            Destination::Agent(_) => {
+            // Whether he is there the home knows; that he was asked for is known here.
+            Destination::Agent(_) | Destination::Inside { .. } => {
                 let uri = Uri::parse(request.message.request_uri()?).ok()?;
                 Some(self.mint.user(&Aor::from_uri(&uri).ok()?))
             }
@@ -170,7 +171,8 @@ fn is_of_discovered(request: &AdmittedRequest) -> bool {
 
 /// `None` for whoever has no ledger.
 fn certificate_of_discovered(request: &AdmittedRequest) -> Option<CertificateId> {
-    let facts = request.ingress.flow().filter(|_| is_of_discovered(request))?;
+    // What comes by the inner side was counted at the edge; the certificate there is the edge's, whoever sends.
+    let facts = request.ingress.flow().filter(|facts| is_of_discovered(request) && !facts.is_inner)?;
     facts.secure_certificate().map(CertificateId::from)
 }
 

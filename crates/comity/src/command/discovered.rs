@@ -85,10 +85,11 @@ fn row(one: &DiscoveredAnswer, hour: &str, volume: &Volume) -> [String; 9] {
 
 /// The first few: one certificate may name many.
 fn domains(one: &DiscoveredAnswer) -> String {
+    let at_edge = one.edge.as_ref().map(|edge| format!(" (at {edge})")).unwrap_or_default();
     let shown = one.domains.iter().take(DOMAINS_SHOWN).cloned().collect::<Vec<_>>().join(" ");
     match one.domains.len().saturating_sub(DOMAINS_SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+        0 => shown + &at_edge,
+        more => format!("{shown} and {more} more{at_edge}"),
     }
 }
 

@@ -1,13 +1,17 @@
 //! An edge and its home as two processes, on addresses of their own.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::partner;
 use crate::phone::Phone;
 use crate::place::{Answer, Authority, Place};
 use crate::served::free_ports;
+use certificates::ServedIdentity;
 use sip::Message;
 
 /// One of the two; killed when dropped.
@@ -91,6 +95,8 @@ pub struct Apart {
     pub outer: u16,
     /// Where the home comes to.
     pub control: u16,
+    /// Each partner keeps its certificate.
+    partners: RefCell<BTreeMap<String, Arc<ServedIdentity>>>,
 }
 
 impl Apart {
@@ -107,17 +113,22 @@ impl Apart {
             + &format!("control_port = {control}\n");
         let edge = Side::new(&edge, &authority, edge_name);
         let home = Side::new(&home, &authority, "home.corp.example");
-        Apart { authority, edge, home, outer, control }
+        Apart { authority, edge, home, outer, control, partners: RefCell::default() }
     }
 
-    /// Sends a message of bob@`domain` to alice from outside.
+    /// Sends a message of bob@`domain` to alice, or to another user, from outside.
     pub fn message(&self, domain: &str) -> Message {
-        let identity = partner::identity(self.home.place.path(), &self.authority, &[domain]);
+        self.message_to("alice", domain)
+    }
+
+    pub fn message_to(&self, user: &str, domain: &str) -> Message {
+        let issue = || partner::identity(self.home.place.path(), &self.authority, &[domain]);
+        let identity = self.partners.borrow_mut().entry(domain.to_owned()).or_insert_with(issue).clone();
         let from = Ipv4Addr::new(127, 0, 81, 2);
         let mut line = Phone::over("bob@fabrikam.example", partner::connect(from, self.outer, Some(&identity)));
         line.send_text(&format!(
-            "MESSAGE sip:alice@contoso.example SIP/2.0\r\nVia: SIP/2.0/TLS edge.{domain};branch=z9hG4bKa\r\n\
-             From: <sip:bob@{domain}>;tag=b\r\nTo: <sip:alice@contoso.example>\r\nCall-ID: of-{domain}\r\n\
+            "MESSAGE sip:{user}@contoso.example SIP/2.0\r\nVia: SIP/2.0/TLS edge.{domain};branch=z9hG4bK{user}\r\n\
+             From: <sip:bob@{domain}>;tag=b\r\nTo: <sip:{user}@contoso.example>\r\nCall-ID: of-{domain}\r\n\
              CSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         ));
         line.final_response()

@@ -7,13 +7,28 @@ use axum::extract::State;
 use federation::ledger::{LedgerSummary, Volume};
 
 use super::Control;
-use super::answers::{DiscoveredAnswer, TierWord};
+use super::answers::{DiscoveredAnswer, FromEdge, TierWord};
 use super::error::ControlError;
 use crate::moment;
 use crate::workers::Workers;
 
 pub(super) async fn list(State(control): State<Control>) -> Result<Json<Vec<DiscoveredAnswer>>, ControlError> {
-    Ok(Json(discovered(&control).await?))
+    let mut found = control.discovered().await?;
+    // An edge that is silent is told of by status.
+    let asked = control.edges().ask::<Vec<DiscoveredAnswer>>("/edge/discovered", &()).await;
+    for FromEdge { edge, answer, .. } in asked {
+        let of_edge = |one| DiscoveredAnswer { edge: Some(edge.clone()), ..one };
+        found.extend(answer.unwrap_or_default().into_iter().map(of_edge));
+    }
+    found.sort_by_key(order);
+    Ok(Json(found))
+}
+
+impl Control {
+    /// Those that this server has heard from.
+    pub(crate) async fn discovered(&self) -> Result<Vec<DiscoveredAnswer>, ControlError> {
+        discovered(self).await
+    }
 }
 
 /// Those of a domain alone.
@@ -36,13 +51,13 @@ async fn discovered(control: &Control) -> Result<Vec<DiscoveredAnswer>, ControlE
 pub(crate) async fn of_workers(workers: &Workers) -> Vec<DiscoveredAnswer> {
     let ledgers = workers.ask(|core, now| core.ledgers(now)).await;
     let mut found: Vec<DiscoveredAnswer> = ledgers.into_iter().flatten().map(answer).collect();
-    found.sort_by_key(|one| {
-        (
-            one.tier != TierWord::Suspect && one.look_alikes.is_empty(),
-            std::cmp::Reverse(asked(&one.last_hour) + asked(&one.this_hour)),
-        )
-    });
+    found.sort_by_key(order);
     found
+}
+
+fn order(one: &DiscoveredAnswer) -> (bool, std::cmp::Reverse<u64>) {
+    let is_fine = one.tier != TierWord::Suspect && one.look_alikes.is_empty();
+    (is_fine, std::cmp::Reverse(asked(&one.last_hour) + asked(&one.this_hour)))
 }
 
 /// Everything that came, whatever became of it.
@@ -69,6 +84,7 @@ fn answer(ledger: LedgerSummary) -> DiscoveredAnswer {
         this_hour: ledger.this_hour,
         last_hour: ledger.last_hour,
         pardon_unix_ms: ledger.pardon_unix_ms,
+        edge: None,
     }
 }
 

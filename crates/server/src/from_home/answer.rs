@@ -44,6 +44,7 @@ async fn home_asks(request: Request<Incoming>, home: &str, control: &Control) ->
             let AboutPartner { domain } = body(request).await?;
             Ok(Json(control.reset_partner(&domain).await?).into_response())
         }
+        (&Method::POST, "/edge/discovered") => Ok(Json(control.discovered().await?).into_response()),
         (&Method::POST, "/edge/why") => {
             let query: WhyQuery = body(request).await?;
             Ok(Json(control.why(query).await?).into_response())

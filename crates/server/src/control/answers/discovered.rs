@@ -28,6 +28,9 @@ pub struct DiscoveredAnswer {
     pub last_hour: Volume,
     /// When a suspect is one no more, if it commits no fault until then.
     pub pardon_unix_ms: Option<u64>,
+    /// The edge of this home that has heard from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<String>,
 }
 
 /// How far a partner without an entry is trusted.
