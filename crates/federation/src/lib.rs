@@ -17,6 +17,7 @@ pub mod look_alike;
 pub mod modality;
 pub mod partner;
 pub mod refusal;
+pub mod rest;
 pub mod route;
 pub mod screen;
 pub mod trust;

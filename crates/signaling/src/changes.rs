@@ -85,6 +85,7 @@ impl Core {
             old.standing(domain).is_alike(new.standing(domain)) && old.trust(domain) == new.trust(domain)
         };
         self.failover.health.retain_domains(stands_alike);
+        self.failover.rests.retain_domains(stands_alike);
         self.reaches.retain_domains(stands_alike);
         self.aliases.retain_domains(stands_alike);
         self.flows.retain_proven(stands_alike);

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use federation::health::{Health, Place};
 use federation::refusal;
+use federation::rest::{Rests, retry_after};
 use federation::route::NextHopTarget;
 use sip::refusal::Word;
 use sip::transaction::{ClientTransactionId, Failure};
-use sip::{FlowId, Message, Method, Refusal};
+use sip::{FlowId, HeaderName, Message, Method, Refusal};
 
 use crate::core::Core;
 use crate::links::LinkKey;
@@ -21,6 +22,7 @@ use crate::{AdmittedRequest, Handoff, Reach, WorkerId};
 #[derive(Default)]
 pub(crate) struct Failover {
     pub health: Health,
+    pub rests: Rests,
     watchers_by_domain: BTreeMap<String, BTreeSet<WorkerId>>,
 }
 
@@ -158,6 +160,9 @@ impl Core {
     /// Notes a partner's response. `true`: the request goes to another server, and this is not the answer.
     pub(crate) fn responded(&mut self, now: Instant, id: ClientTransactionId, response: &Message) -> bool {
         let Some(status) = response.status() else { return false };
+        if status == 503 {
+            self.server_overloaded(now, id, response);
+        }
         if status == 503 && self.try_elsewhere(now, id, Trouble::Overloaded) {
             return true;
         }
@@ -168,6 +173,27 @@ impl Core {
             self.record_answered(now, &message, since, response);
         }
         false
+    }
+
+    /// A server of a partner wants rest: for as long as it says, it is asked for nothing new.
+    fn server_overloaded(&mut self, now: Instant, id: ClientTransactionId, response: &Message) {
+        let Some((_, request, trial)) = self.owner.tried(id) else { return };
+        let Destination::Partner { domain, .. } = &request.destination else { return };
+        let (domain, flow) = (domain.clone(), trial.sent_on);
+        self.count_of_partner(&domain, |counts| counts.overloaded += 1);
+        let wanted = response.header_text(HeaderName::RetryAfter).and_then(retry_after);
+        let place = flow.and_then(|flow| self.links.place_of(flow));
+        if let (Some(time), Some((domain, target, _))) = (wanted, place) {
+            self.failover.rests.begin(now, domain, target, time);
+        }
+    }
+
+    /// Why a request that begins something is not sent over this flow, if its server rests.
+    pub(crate) fn rest_of(&self, now: Instant, flow: FlowId, request: &Message) -> Option<Refusal> {
+        let (domain, target, _) = self.links.place_of(flow)?;
+        let left = self.failover.rests.left(now, domain, target)?;
+        let is_within = request.method() == Some(Method::Ack) || request.to().is_ok_and(|to| to.tag().is_some());
+        (!is_within).then(|| rests(domain, left))
     }
 
     /// Takes the request of a failed branch to another server of the partner, if that may help.
@@ -234,6 +260,13 @@ impl Core {
         }
         true
     }
+}
+
+/// RFC 3261 section 16.7: that a partner's server is overloaded is no 503 of ours.
+pub(crate) fn rests(domain: &str, left: Duration) -> Refusal {
+    let secs = left.as_secs().saturating_add(1);
+    let reason = format!("a server of {domain} answered 503, and is not to be asked again for {secs} s (Retry-After)");
+    Refusal::new(500, Word::PartnerOverloaded, reason).with_header(HeaderName::RetryAfter, secs.to_string())
 }
 
 /// Timer F at the sender ends after 32 seconds; the answer must be there before.

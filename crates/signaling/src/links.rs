@@ -354,7 +354,10 @@ impl Core {
         self.discovery.forget(domain);
         Forgotten {
             discovery: discovery - self.discovery.len(),
-            failures: self.failover.health.forget(domain),
+            failures: {
+                self.failover.rests.forget(domain);
+                self.failover.health.forget(domain)
+            },
             connections: self.links.forget_idle(domain),
             ledgers: self.ledgers.reset(domain).len(),
         }
@@ -392,6 +395,10 @@ impl Core {
     fn send_over_link(&mut self, now: Instant, key: LinkKey, request: AdmittedRequest) {
         self.take_alias(now, &key);
         if let Some((flow, connection)) = self.links.up(&key) {
+            if let (Some(refusal), Some(upstream)) = (self.rest_of(now, flow, &request.message), request.upstream) {
+                self.count_of_partner(&key.domain, |counts| counts.held_back += 1);
+                return self.refuse_owned(now, upstream, &request.message, &refusal);
+            }
             self.record_sent(now, &request.message, now, connection);
             let target = self.link_target(flow, &request.destination);
             return self.send_single(now, request, target);

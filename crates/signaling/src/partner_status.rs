@@ -56,6 +56,10 @@ pub struct PartnerCounts {
     pub sent: u64,
     /// Of those sent, answered with a success.
     pub succeeded: u64,
+    /// Of those sent, answered with 503.
+    pub overloaded: u64,
+    /// Of our users, not sent because the partner's server had asked for rest.
+    pub held_back: u64,
 }
 
 impl Core {
@@ -117,6 +121,15 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Of a partner that is counted already.
+    pub(crate) fn count_of_partner(&mut self, domain: &str, count: impl FnOnce(&mut PartnerCounts)) {
+        if let Some(counts) = self.counts_by_partner.get_mut(domain) {
+            count(counts);
+        }
+    }
+}
+
 /// Those that there are; new ones where they may begin, and there is room.
 fn counts_of<'a>(
     counts_by_partner: &'a mut BTreeMap<String, PartnerCounts>,
@@ -136,6 +149,8 @@ impl std::ops::AddAssign for PartnerCounts {
         self.refused_ours += other.refused_ours;
         self.sent += other.sent;
         self.succeeded += other.succeeded;
+        self.overloaded += other.overloaded;
+        self.held_back += other.held_back;
     }
 }
 

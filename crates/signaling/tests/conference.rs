@@ -68,9 +68,21 @@ impl Room {
         invite
     }
 
+    /// What is told of it at once is taken.
     fn refer(&mut self, ok: &Message, target: &str, cseq: u32) -> Message {
         let refer = phone::by_caller("REFER", ok, cseq);
         let refer = refer.replace("Content-Length: 0\n", &format!("Refer-To: <{target}>\nContent-Length: 0\n"));
+        self.world.send(self.alice, &refer);
+        let mut came = self.world.take(self.alice);
+        for notify in came.extract_if(.., |message| message.is_request()).collect::<Vec<_>>() {
+            self.world.send(self.alice, &phone::answer(&notify, "200 OK", "alice"));
+        }
+        came.pop().unwrap()
+    }
+
+    fn refer_with(&mut self, ok: &Message, headers: &str, cseq: u32) -> Message {
+        let refer = phone::by_caller("REFER", ok, cseq);
+        let refer = refer.replace("Content-Length: 0\n", &format!("{headers}Content-Length: 0\n"));
         self.world.send(self.alice, &refer);
         self.world.take_response(self.alice)
     }
@@ -281,6 +293,39 @@ fn a_locked_meeting_takes_nobody_and_attendees_lead_nothing() {
         assert_eq!(refused.status(), Some(403));
         assert!(refused.header_text(HeaderName::Warning).unwrap().contains("not-presenter"));
         assert!(room.world.take(room.dave).is_empty());
+    });
+}
+
+/// The NOTIFYs about a REFER that wait on Alice's line, each answered: the state, and the status that is told.
+fn told_of_reference(room: &mut Room) -> Vec<(String, String)> {
+    let mut told = Vec::new();
+    for notify in room.world.take(room.alice).into_iter().filter(|one| first_line(one).starts_with("NOTIFY")) {
+        let state = notify.header_text(HeaderName::SubscriptionState).unwrap();
+        let state = state.split(';').next().unwrap().to_owned();
+        told.push((state, String::from_utf8_lossy(notify.body()).split(' ').nth(1).unwrap().to_owned()));
+        room.world.send(room.alice, &phone::answer(&notify, "200 OK", "alice"));
+        told.extend(told_of_reference(room));
+    }
+    told
+}
+
+#[test]
+fn whoever_refers_in_a_session_is_told_at_once_and_at_the_end_unless_he_wants_nothing() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        room.world.take(room.alice);
+        let accepted = room.refer_with(&ok, &format!("Refer-To: <sip:{BOB}>\n"), 2);
+        assert_eq!((accepted.status(), accepted.header(HeaderName::ReferSub)), (Some(202), None));
+        let trying = ("active".to_owned(), "100".to_owned());
+        assert_eq!(told_of_reference(&mut room), [trying]);
+        room.answer(room.bob);
+        assert_eq!(told_of_reference(&mut room), [("terminated".to_owned(), "200".to_owned())]);
+
+        let accepted = room.refer_with(&ok, &format!("Refer-To: <sip:{DAVE}>\nRefer-Sub: false\n"), 3);
+        let said = accepted.header_text(HeaderName::ReferSub);
+        assert_eq!((accepted.status(), said), (Some(202), Some("false")));
+        room.answer(room.dave);
+        assert_eq!(told_of_reference(&mut room), []);
     });
 }
 

@@ -327,6 +327,55 @@ fn a_503_of_the_only_server_is_the_answer() {
     }
 }
 
+/// Those of this kind ask for five seconds of rest.
+#[test]
+fn a_server_that_asks_for_rest_gets_it_whoever_else_is_there() {
+    everywhere(|mut play| {
+        let workers = play.world.workers(play.fabrikam);
+        let ending = play.world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+        play.world.drain_site(ending);
+        play.world.server(ending, 5, "zero.fabrikam.example", &["192.0.2.70"]);
+        play.deliver("x");
+        assert_eq!(play.dialled(), ["192.0.2.70", FIRST]);
+        // As one that failed it would have its turn again after a second.
+        play.world.pass(Duration::from_secs(3));
+        assert_eq!(play.reconnect("x"), [FIRST]);
+        play.world.pass(Duration::from_secs(3));
+        assert_eq!(play.reconnect("x"), ["192.0.2.70", FIRST]);
+        assert_eq!(play.counts().overloaded, 2);
+    });
+}
+
+#[test]
+fn the_only_server_rests_as_long_as_it_asks_and_then_is_asked_again() {
+    for workers in [1, 3] {
+        let mut world = World::new(3);
+        let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
+        world.user(contoso, ALICE);
+        let alice = phone::register(&mut world, contoso, 0, ALICE);
+        world.drain_site(fabrikam);
+        let write = |world: &mut World, expected: [u64; 3]| {
+            world.send(alice, &phone::request("MESSAGE", ALICE, BOB, "only"));
+            let answer = world.only(alice);
+            assert_eq!(told(&answer), (500, "partner-overloaded".into()));
+            let mut counts = PartnerCounts::default();
+            for worker in 0..workers {
+                counts += world.core(contoso, worker).partner_status(world.now, "fabrikam.example").counts;
+            }
+            assert_eq!([counts.sent, counts.overloaded, counts.held_back], expected);
+            answer
+        };
+        write(&mut world, [1, 1, 0]);
+        let held_back = write(&mut world, [1, 1, 1]);
+        assert!(held_back.header_text(HeaderName::RetryAfter).is_some());
+        world.pass(Duration::from_secs(6));
+        write(&mut world, [2, 2, 1]);
+        // What an administrator resets is forgotten, too.
+        world.reset_partner(contoso, "fabrikam.example");
+        write(&mut world, [3, 3, 1]);
+    }
+}
+
 #[test]
 fn a_server_that_swallows_a_call_is_left_for_the_next() {
     everywhere(|mut play| {

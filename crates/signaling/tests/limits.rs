@@ -140,7 +140,9 @@ fn a_partner_with_too_much_under_way_is_told_and_our_own_users_are_not() {
             refused += narrow.world.take(bob).iter().filter(|answer| answer.status() >= Some(500)).count();
         }
         assert!(refused > 0 && seen <= 3 * usize::from(narrow.world.workers(narrow.contoso)), "{seen} {refused}");
-        assert_eq!(narrow.hits("requests_per_partner_max"), refused as u64);
+        // The partner takes the Retry-After to heart: what it refuses by itself we never see.
+        let hits = narrow.hits("requests_per_partner_max");
+        assert!((1..refused as u64).contains(&hits), "{hits} {refused}");
         narrow.message(dave, (DAVE, ALICE), "d1");
         let to_alice = narrow.world.only(alice);
         narrow.world.send(alice, &phone::answer(&to_alice, "200 OK", "alice"));

@@ -62,7 +62,7 @@ impl Store {
         Ok(before)
     }
 
-    /// Removes an entry and returns it.
+    /// Removes an entry, with what was said of its certificates, and returns it.
     ///
     /// # Errors
     /// [`StoreError::PartnerUnknown`]; [`StoreError::PartnerBlocked`] and [`StoreError::PartnerNotBlocked`] where the
@@ -82,7 +82,17 @@ impl Store {
             .connection()
             .prepare_cached("DELETE FROM partners WHERE domain = ?1 AND kind = ?2")?
             .execute([domain.as_str(), kind])?;
-        if removed == 0 { Err(StoreError::PartnerUnknown { domain }) } else { Ok(found) }
+        if removed == 0 {
+            return Err(StoreError::PartnerUnknown { domain });
+        }
+        // An entry that comes back later is another one: nobody then expects an old pin to refuse its certificate. Who only lifts
+        // a block says nothing about certificates.
+        if removal != PartnerRemoval::Blocked {
+            self.connection()
+                .prepare_cached("DELETE FROM domain_trust WHERE domain = ?1")?
+                .execute([domain.as_str()])?;
+        }
+        Ok(found)
     }
 
     /// The entry of one domain.
@@ -194,6 +204,25 @@ mod tests {
         assert_eq!(replaced.partner.kind, PartnerKind::AllowedDomain);
         assert_eq!(store.partners().unwrap().len(), 1);
         assert_eq!(store.partner("fabrikam.example").unwrap().unwrap().partner.kind, PartnerKind::Blocked);
+    }
+
+    #[test]
+    fn what_was_said_of_certificates_goes_with_the_entry_and_not_with_a_block() {
+        let (_folder, store) = store();
+        let change = crate::TrustChange { pins: Some(vec![[7; 32]]), anchors: None };
+        for (kind, removal, is_kept) in [
+            (PartnerKind::AllowedDomain, PartnerRemoval::Any, false),
+            (PartnerKind::AllowedDomain, PartnerRemoval::Allowed, false),
+            (PartnerKind::Blocked, PartnerRemoval::Blocked, true),
+            (PartnerKind::Blocked, PartnerRemoval::Any, false),
+        ] {
+            store.put_partner(&entry("fabrikam.example", kind), 10).unwrap();
+            store.change_trust("fabrikam.example", &change, 10).unwrap();
+            store.change_trust("adatum.example", &change, 10).unwrap();
+            store.remove_partner("fabrikam.example", removal).unwrap();
+            assert_eq!(store.domain_trust().unwrap().contains_key("fabrikam.example"), is_kept, "{removal:?}");
+            assert!(store.domain_trust().unwrap().contains_key("adatum.example"));
+        }
     }
 
     #[test]

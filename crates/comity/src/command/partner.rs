@@ -304,6 +304,12 @@ fn print_learnt(detail: &PartnerDetail) {
             "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken, {} refused here",
             counts.admitted, counts.refused, counts.sent, counts.succeeded, counts.refused_ours
         );
+        if counts.overloaded > 0 {
+            let (overloaded, held_back) = (counts.overloaded, counts.held_back);
+            println!(
+                "  answered with 503 (overloaded): {overloaded}; not sent while its server had asked for rest: {held_back}"
+            );
+        }
     }
     detail.discovery.as_ref().map(print_discovery);
     discovered::print_ledgers(&detail.ledgers);

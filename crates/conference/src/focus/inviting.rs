@@ -204,14 +204,22 @@ impl<S: Copy + Ord> Focus<S> {
         let target = incoming.request.address(HeaderName::ReferTo).map_err(malformed)?;
         let (whom, is_removal) = referred(&target)?;
         let command = if is_removal { Command::Remove(whom) } else { Command::Add(whom) };
-        self.command_from(turn, Some(&by), &command, id)?;
+        // Outside of a session there is no dialog to tell it in, asked for or not.
+        let asked_by = id.filter(|_| !wants_no_subscription(incoming.request));
+        self.command_from(turn, Some(&by), &command, asked_by)?;
         let tag = new_tag(turn);
-        let response = build::response(incoming.request, 202, None, Some(&tag))
-            .header(HeaderName::Contact, self.us().contact)
-            .header(HeaderName::ReferSub, "false")
-            .build();
+        let mut response =
+            build::response(incoming.request, 202, None, Some(&tag)).header(HeaderName::Contact, self.us().contact);
+        if asked_by.is_none() {
+            response = response.header(HeaderName::ReferSub, "false");
+        }
         if let Some(to) = incoming.to {
-            self.outputs.push_back(FocusOutput::Respond { to, status: 202, response });
+            self.outputs.push_back(FocusOutput::Respond { to, status: 202, response: response.build() });
+        }
+        // A subscription begins with a NOTIFY at once (RFC 3515 section 2.4.4); a removal is done by then.
+        match is_removal {
+            true => self.reference_progress(asked_by, 200),
+            false => self.reference_progress(asked_by, 100),
         }
         Ok(())
     }
@@ -220,16 +228,29 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn reference_progress(&mut self, asked_by: Option<EndpointId>, status: u16) {
         let Some(id) = asked_by else { return };
         let contact = self.us().contact;
+        let state = match status {
+            ..200 => format!("active;expires={REFERENCE_SECS}"),
+            _ => "terminated;reason=noresource".to_owned(),
+        };
         let Some(usage) = self.usage(id) else { return };
         let request = usage
             .request(&Method::Notify)
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Event, "refer")
-            .header(HeaderName::SubscriptionState, "terminated;reason=noresource")
+            .header(HeaderName::SubscriptionState, state)
             .body("message/sipfrag;version=2.0", format!("SIP/2.0 {status} {}\r\n", sip::reason_phrase(status)));
         self.ask(Asked::Within(id), request);
     }
 }
+
+/// RFC 4488 section 4.
+fn wants_no_subscription(request: &Message) -> bool {
+    let value = request.header_text(HeaderName::ReferSub).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("false")
+}
+
+/// How long whoever is called may ring.
+const REFERENCE_SECS: u32 = 180;
 
 /// A request of the conference outside of any dialog, complete but for Via, Call-ID and CSeq.
 pub(super) fn outside(method: &Method, uri: &str, from: &Aor, subject: &str, tag: &str) -> RequestBuilder {

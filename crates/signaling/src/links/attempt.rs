@@ -17,6 +17,7 @@ use sip::{FlowId, Refusal};
 use super::{Attempt, Link, LinkKey, Rest, Stage, Waiter};
 use crate::acceptor::{no_answer, overloaded};
 use crate::core::Core;
+use crate::failover;
 use crate::waiting::Asker;
 use crate::{Answer, Output, Question, Reach};
 
@@ -39,8 +40,16 @@ impl Core {
             RoutePlan::Targets(targets) => {
                 let is_only = targets.len() == 1;
                 let targets = self.failover.health.order_targets(now, &key.domain, targets);
-                let deadline = now + self.limits.link_time();
-                self.try_next_target(now, key, Rest { targets: targets.into(), is_only, deadline });
+                match self.failover.rests.order(now, &key.domain, targets) {
+                    Err(left) => {
+                        let refusal = failover::rests(&key.domain, left);
+                        self.fail_link(now, key, refusal);
+                    }
+                    Ok(targets) => {
+                        let deadline = now + self.limits.link_time();
+                        self.try_next_target(now, key, Rest { targets: targets.into(), is_only, deadline });
+                    }
+                }
             }
             RoutePlan::Needs => {
                 let domain = key.domain.clone();

@@ -179,6 +179,10 @@ pub struct CountsAnswer {
     pub refused_ours: u64,
     pub sent: u64,
     pub succeeded: u64,
+    /// Answered with 503.
+    pub overloaded: u64,
+    /// Not sent while the partner rested.
+    pub held_back: u64,
 }
 
 /// What a rung of the ladder means, for whoever has not read about it.

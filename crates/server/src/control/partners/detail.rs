@@ -64,6 +64,8 @@ pub(super) async fn gather(
             refused_ours: counts.refused_ours,
             sent: counts.sent,
             succeeded: counts.succeeded,
+            overloaded: counts.overloaded,
+            held_back: counts.held_back,
         }),
         decisions: Vec::new(),
         advice: Advice { verdict: String::new(), next: String::new(), side: Side::Nobody, sure: Sure::Seen },
