@@ -150,6 +150,16 @@ fn certificate_expired() {
 }
 
 #[test]
+fn certificate_ends_soon() {
+    let mut scene = Scene::new();
+    let mut wish = Authority::wish(&NAMES);
+    wish.not_after = (SystemTime::now() + 10 * DAY).into();
+    let identity = scene.certificate_as(&scene.served.authority, wish);
+    scene.edge(&identity, WELL);
+    alice_is_refused("certificate-ends-soon", &scene, 200, "");
+}
+
+#[test]
 fn certificate_not_yet_valid() {
     let mut scene = Scene::new();
     let mut wish = Authority::wish(&NAMES);

@@ -74,7 +74,7 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
         decided_by,
         ..gathered.0
     };
-    Ok(detail::conclude(detail, switches))
+    Ok(detail::look_ahead(detail::conclude(detail, switches), now_unix()))
 }
 
 pub(super) async fn put(

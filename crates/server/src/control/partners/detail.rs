@@ -20,6 +20,7 @@ use super::super::answers::{
     PartnerWord, SeenAnswer, Side, Sure, TroubleAnswer, TrustAnswer, WayAnswer,
 };
 use crate::config::FederationSwitches;
+use crate::{certificate, moment};
 
 /// Everything but the connections, the decisions and the advice.
 /// With what the DNS said of it, as far as a worker remembers.
@@ -166,6 +167,25 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: Option<FederationSwi
         detail.advice = Advice {
             verdict: format!("{domain} is reached, but not every server of it works"),
             next: format!("see which: comity route {domain}; once it is put right: comity partner reset {domain}"),
+            side: Side::Partner,
+            sure: Sure::Seen,
+        };
+    }
+    detail
+}
+
+/// Where all goes well, what will not before long: the certificate of a connection that stands ends.
+pub(super) fn look_ahead(mut detail: PartnerDetail, now_unix: i64) -> PartnerDetail {
+    let soonest = detail.certificates.iter().map(|seen| seen.certificate.not_after_unix).min();
+    let is_soon = |end: &i64| end - now_unix < certificate::EXPIRY_WARNING_DAYS * 86_400;
+    if let (Side::Nobody, Some(end)) = (detail.advice.side, soonest.filter(is_soon)) {
+        let domain = &detail.domain;
+        detail.advice = Advice {
+            verdict: format!(
+                "it goes well with {domain}, but a certificate that it shows ends on {}",
+                moment::date(end)
+            ),
+            next: format!("ask {domain}'s administrator to renew it before that day; from then on it is refused"),
             side: Side::Partner,
             sure: Sure::Seen,
         };
