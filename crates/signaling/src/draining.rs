@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use federation::flow::FlowKind;
 use sip::FlowId;
 
 use crate::Output;
@@ -22,11 +23,13 @@ impl Core {
             return;
         }
         let busy: BTreeSet<FlowId> = self.transactions.flows_under_way().collect();
-        let flows: Vec<FlowId> = self.flows.iter().map(|state| state.facts.id).collect();
+        let flows: Vec<(FlowId, bool)> =
+            self.flows.iter().map(|state| (state.facts.id, state.kind == FlowKind::Undecided)).collect();
         if !flows.is_empty() {
             self.schedule.push(now + LOOK_PAUSE, Machine::Draining);
         }
-        for flow in flows.into_iter().filter(|flow| !busy.contains(flow)) {
+        // What has just been opened carries something that is on its way, perhaps of a call.
+        for (flow, _) in flows.into_iter().filter(|(flow, is_new)| !is_new && !busy.contains(flow)) {
             self.links.let_go(flow);
             self.put(Output::CloseFlow { flow });
         }
