@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::ensure;
 
 use crate::scene::{DOMAIN, EDGE, Job, PASSWORD, Place, Running, Scene, partners};
 
@@ -46,20 +45,13 @@ impl Comity {
     }
 
     fn command(&self, arguments: &[&str], input: &str) -> anyhow::Result<()> {
-        let mut child = Command::new(&self.program)
-            .args(arguments)
-            .current_dir(self.running.folder())
-            .env_remove("COMITY_CONFIG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        // A command that wants no input may have ended before it is written.
-        let _ = child.stdin.take().context("no standard input")?.write_all(input.as_bytes());
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            bail!("comity {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
-        }
+        let typed = self.running.folder().join("typed");
+        fs::write(&typed, input)?;
+        let mut command = Command::new(&self.program);
+        command.args(arguments).current_dir(self.running.folder()).env_remove("COMITY_CONFIG");
+        let output = command.stdin(fs::File::open(&typed)?).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "comity {}: {said}", arguments.join(" "));
         Ok(())
     }
 }
