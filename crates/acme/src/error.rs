@@ -61,6 +61,11 @@ impl AcmeError {
         matches!(error, Error::Api(problem) if has_type(problem, "accountDoesNotExist"))
     }
 
+    /// Which means no more than that it is to be asked again (RFC 8555 section 6.5).
+    pub(crate) fn is_bad_nonce(&self) -> bool {
+        matches!(self, AcmeError::Refused { what, .. } if what.ends_with("(badNonce)"))
+    }
+
     /// `retry_after` is what the last response said of it.
     pub(crate) fn of(error: Error, directory: &str, retry_after: Option<Duration>) -> AcmeError {
         match error {

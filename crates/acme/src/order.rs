@@ -39,7 +39,14 @@ pub async fn order(settings: &Settings, folder: &AcmeFolder) -> Result<Issued, A
     let https = Https::new(settings.roots.as_deref())?;
     let mut answers = Answers::open(&settings.proof, &settings.names).await?;
     let run = Run { https, settings, folder };
-    let issued = run.run(&mut answers).await;
+    let mut issued = run.run(&mut answers).await;
+    for _ in 0..NONCE_REPEATS {
+        if !issued.as_ref().is_err_and(AcmeError::is_bad_nonce) {
+            break;
+        }
+        // The library has tried it three times; an authority of many servers may take longer to agree with itself.
+        issued = run.run(&mut answers).await;
+    }
     answers.withdraw().await;
     issued
 }
@@ -195,5 +202,6 @@ fn polling() -> RetryPolicy {
 
 /// How long an authority may look, and how long it may issue.
 pub(crate) const POLL_TIME: Duration = Duration::from_secs(90);
+const NONCE_REPEATS: usize = 2;
 /// RFC 9773 section 7.4.
 const ALREADY_REPLACED: &str = "urn:ietf:params:acme:error:alreadyReplaced";

@@ -138,7 +138,8 @@ impl AcmeService {
         }
         let live = self.folder.live();
         self.publish(live.as_ref());
-        let left = self.due_unix(live.as_ref()).min(self.ask_again_unix.max(1)) - now_unix();
+        let due = self.due_unix(live.as_ref());
+        let left = if self.ask_again_unix > 0 { due.min(self.ask_again_unix) } else { due } - now_unix();
         // Clocks are set, and machines sleep.
         Duration::from_secs(u64::try_from(left).unwrap_or_default()).clamp(PAUSE_MIN, PAUSE_MAX)
     }

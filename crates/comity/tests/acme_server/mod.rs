@@ -93,8 +93,8 @@ impl AcmeServer {
         std::fs::write(self.folder.join("pebble.json"), settings.to_string()).unwrap();
         let mut command = Command::new("pebble");
         command.args(["-strict", "-config", "pebble.json", "-dnsserver", &self.dns.to_string()]);
-        // One nonce in five is refused, as RFC 8555 section 6.5 lets a server do at any time.
-        command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "20");
+        // One nonce in twenty is refused, as RFC 8555 section 6.5 lets a server do at any time.
+        command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "5");
         self.pebble = Some(start(command, &self.folder, "pebble.log"));
         expect_listening(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), &self.folder.join("pebble.log"));
     }
