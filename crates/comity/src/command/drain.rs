@@ -17,7 +17,7 @@ Examples:
 
 From then on the health endpoint says 503, new connections and new calls and messages are refused, so that whoever has another
 server of yours goes there, and calls that are under way go on. There is no way back but to start the server again.
-comity status shows what is still under way.";
+What is still under way: comity status";
 
 /// Makes the running server take nothing new.
 pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
