@@ -182,7 +182,8 @@ impl Core {
         let (domain, flow) = (domain.clone(), trial.sent_on);
         self.count_of_partner(&domain, |counts| counts.overloaded += 1);
         let wanted = response.header_text(HeaderName::RetryAfter).and_then(retry_after);
-        let place = flow.and_then(|flow| self.links.place_of(flow));
+        // Of several by one name the others need no rest: this one is tried last, as one that failed.
+        let place = flow.filter(|flow| !self.links.shares_name(*flow)).and_then(|flow| self.links.place_of(flow));
         if let (Some(time), Some((domain, target, _))) = (wanted, place) {
             self.failover.rests.begin(now, domain, target, time);
         }

@@ -78,6 +78,8 @@ enum Stage {
         place: Option<(NextHopTarget, IpAddr)>,
         /// No other server could be tried instead.
         is_only: bool,
+        /// Its name is that of several servers, by their addresses.
+        shares_name: bool,
         since: Instant,
         /// A response came over it.
         is_heard: bool,
@@ -93,6 +95,8 @@ struct Attempt {
     rest: VecDeque<NextHopTarget>,
     /// There is one target, with one address.
     is_only: bool,
+    /// The target has several.
+    shares_name: bool,
     /// When to stop trying: whoever waits must still get an answer.
     deadline: Instant,
 }
@@ -207,6 +211,12 @@ impl Links {
     pub(crate) fn is_only_way(&self, key: &LinkKey, flow: FlowId) -> bool {
         let stage = self.links.get(key).map(|link| &link.stage);
         matches!(stage, Some(Stage::Up { flow: used, is_only: true, .. }) if *used == flow)
+    }
+
+    /// Whether the flow leads to one of several servers by the same name.
+    pub(crate) fn shares_name(&self, flow: FlowId) -> bool {
+        let link = self.keys_by_flow.get(&flow).and_then(|key| self.links.get(key));
+        matches!(link.map(|link| &link.stage), Some(Stage::Up { flow: used, shares_name: true, .. }) if *used == flow)
     }
 
     /// New requests find a new way; what is under way on the flow goes on there.

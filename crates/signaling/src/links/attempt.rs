@@ -66,7 +66,15 @@ impl Core {
             return self.fail_link(now, key, refusal);
         };
         let host = target.host.clone();
-        let attempt = Attempt { target, address: None, addresses: VecDeque::new(), rest: targets, is_only, deadline };
+        let attempt = Attempt {
+            target,
+            address: None,
+            addresses: VecDeque::new(),
+            rest: targets,
+            is_only,
+            shares_name: false,
+            deadline,
+        };
         self.ask_for_link(now, key, Question::Addresses { host }, Stage::ExpectAddresses { attempt });
     }
 
@@ -106,6 +114,7 @@ impl Core {
             }
             (Stage::ExpectAddresses { mut attempt }, Some(Answer::Addresses(Ok(addresses)))) => {
                 attempt.is_only &= addresses.len() == 1;
+                attempt.shares_name = addresses.len() > 1;
                 let target = &attempt.target;
                 let addresses = self.failover.health.order_addresses(now, &key.domain, target, addresses);
                 attempt.addresses = addresses.into_iter().take(ADDRESSES_PER_TARGET_MAX).collect();
@@ -210,10 +219,18 @@ impl Core {
         }
         self.links.keys_by_flow.insert(flow, key.clone());
         let Some(link) = self.links.links.get_mut(&key) else { return };
-        let Attempt { target, is_only, .. } = attempt;
+        let Attempt { target, is_only, shares_name, .. } = attempt;
         link.last_place = Some((flow, target.clone(), address));
         let place = Some((target, address));
-        link.stage = Stage::Up { flow, connection: connection.clone(), place, is_only, since: now, is_heard: false };
+        link.stage = Stage::Up {
+            flow,
+            connection: connection.clone(),
+            place,
+            is_only,
+            shares_name,
+            since: now,
+            is_heard: false,
+        };
         link.last_failure = None;
         self.serve_waiting(now, &key, flow, &connection);
     }
@@ -275,7 +292,15 @@ impl Core {
         });
         self.links.make_room();
         let link = self.links.links.entry(key.clone()).or_insert_with(Link::new);
-        link.stage = Stage::Up { flow: facts.id, connection, place: None, is_only: false, since: now, is_heard: true };
+        link.stage = Stage::Up {
+            flow: facts.id,
+            connection,
+            place: None,
+            is_only: false,
+            shares_name: false,
+            since: now,
+            is_heard: true,
+        };
         link.last_failure = None;
         self.links.keys_by_alias.entry(facts.id).or_default().insert(key.clone());
         self.reach_changed(now, key, Reach::Reachable);
