@@ -55,7 +55,10 @@ impl Phone {
     pub(super) fn report_comes(&mut self, now: Instant, id: ServerTransactionId, notify: &Message) {
         let text = String::from_utf8_lossy(notify.body());
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
-        self.events.push_back(Event::Reports { status });
+        // That it has begun is told in every subscription; people hear how it ended.
+        if status >= 200 {
+            self.events.push_back(Event::Reports { status });
+        }
         self.respond(now, id, notify, 200);
     }
 
