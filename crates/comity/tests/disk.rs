@@ -175,7 +175,7 @@ fn a_server_killed_on_a_full_disk_starts_on_it_or_says_why_not() {
     let mut alice = Phone::connect(&served, ALICE, Ipv4Addr::LOCALHOST);
     assert_eq!(send(&mut alice, AWAY, 1).status(), Some(202));
     let full = Ballast::fill();
-    assert_eq!(send(&mut alice, AWAY, 2).status(), Some(503));
+    assert_eq!(send(&mut alice, AWAY, 2).status(), Some(500));
     served.server.kill().unwrap();
     served.server.wait().unwrap();
     let answer = served.place.command(&["serve"]).stdout(Stdio::null()).output().unwrap();

@@ -118,7 +118,8 @@ impl From<NotStored> for Refusal {
             NotStored::Full => {
                 Refusal::new(486, Word::MailboxFull, "the user is away and has as much stored as he may")
             }
-            NotStored::Failed(reason) => Refusal::new(503, Word::NotStored, format!("the store: {reason}"))
+            // Not 503 either: who is signed in can still be reached (RFC 3261 section 21.5.1 has a Retry-After, too).
+            NotStored::Failed(reason) => Refusal::new(500, Word::NotStored, format!("the store: {reason}"))
                 .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string()),
         }
     }

@@ -26,7 +26,7 @@ pub fn word(answer: &Message) -> String {
 pub fn check_refused(phone: &mut Phone, to: &str, numbers: Range<u32>) {
     for number in numbers {
         let refused = send(phone, to, number);
-        assert_eq!(refused.status(), Some(503), "{refused:?}");
+        assert_eq!(refused.status(), Some(500), "{refused:?}");
         assert!(word(&refused).contains("\"not-stored\""), "{refused:?}");
     }
 }

@@ -96,7 +96,7 @@ words! {
     UserOffline            "user-offline"            [480],           Both,     "finding the user";
     NoSecureWay            "no-secure-way"           [480],           Both,     "finding the user";
     MailboxFull            "mailbox-full"            [486],           Both,     "storing a message";
-    NotStored              "not-stored"              [503],           Both,     "storing a message";
+    NotStored              "not-stored"              [500],           Both,     "storing a message";
     MeetingUnknown         "meeting-unknown"         [404],           Both,     "finding the meeting";
     MeetingNotOpen         "meeting-not-open"        [480],           Both,     "a meeting";
     MeetingOver            "meeting-over"            [404],           Both,     "a meeting";
