@@ -35,7 +35,7 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
     });
     report.check("route: whose side it is that there is no way", || {
         routed(contoso, "northwind.example", None, "ours")?;
-        routed(contoso, "nobody.litware.example", None, "partner")?;
+        routed(contoso, "nobody.litware.example", None, "sender")?;
         routed(fabrikam, "litware.example", Some("edge-in-domain"), "ours")
     });
     report.check("partner reset: forgotten, and found again", || {

@@ -16,13 +16,20 @@ impl Phone {
         super::check_status(&self.expect_final(&mut sent)?, 202)
     }
 
-    /// Whoever was to be called in answered with that status (RFC 3515 section 2.4.5).
+    /// Whoever was to be called in answered with that status; that he is asked is told first (RFC 3515 section 2.4.5).
     pub fn expect_referred(&mut self, call: &Call, status: u16) -> anyhow::Result<()> {
-        let notify = self.expect(Method::Notify, call.call_id())?;
-        self.respond(&notify, 200)?;
-        let told = body_text(&notify);
+        let mut told = self.expect_report(call)?;
+        if told.starts_with("SIP/2.0 100 ") {
+            told = self.expect_report(call)?;
+        }
         ensure!(told.starts_with(&format!("SIP/2.0 {status} ")), "expected {status}, was told {told:?}");
         Ok(())
+    }
+
+    fn expect_report(&mut self, call: &Call) -> anyhow::Result<String> {
+        let notify = self.expect(Method::Notify, call.call_id())?;
+        self.respond(&notify, 200)?;
+        Ok(body_text(&notify))
     }
 
     /// Is called into a meeting, and answers.
