@@ -15,7 +15,7 @@ use sip::{FlowId, HeaderName, Message, Method, Refusal};
 
 use crate::core::Core;
 use crate::links::LinkKey;
-use crate::route::Destination;
+use crate::route::{Destination, INSIDE};
 use crate::{AdmittedRequest, Handoff, Reach, WorkerId};
 
 /// What failed, and who else wants to know when a partner is heard from.
@@ -182,9 +182,10 @@ impl Core {
         let (domain, flow) = (domain.clone(), trial.sent_on);
         self.count_of_partner(&domain, |counts| counts.overloaded += 1);
         let wanted = response.header_text(HeaderName::RetryAfter).and_then(retry_after);
-        // Of several by one name the others need no rest: this one is tried last, as one that failed.
+        // Of several by one name the others need no rest: this one is tried last, as one that failed. So is an edge of ours, which
+        // may have heard from its home a moment later all that it was waiting for.
         let place = flow.filter(|flow| !self.links.shares_name(*flow)).and_then(|flow| self.links.place_of(flow));
-        if let (Some(time), Some((domain, target, _))) = (wanted, place) {
+        if let (Some(time), Some((domain, target, _))) = (wanted, place.filter(|(domain, ..)| *domain != INSIDE)) {
             self.failover.rests.begin(now, domain, target, time);
         }
     }
