@@ -136,8 +136,9 @@ pub fn build_cancel(request: &Message, reason: Option<&str>) -> Result<Bytes, Pa
     Ok(cancel.build())
 }
 
-/// The ACK for a final response other than 2xx (RFC 3261 section 17.1.1.3): its To is the response's.
+/// The ACK for a final response other than 2xx (RFC 3261 section 17.1.1.3): its To is the response's, if it is one.
 fn build_ack(request: &Message, response: &Message) -> Result<Bytes, ParseError> {
+    response.to()?;
     Ok(same_hop(request, &Method::Ack, text(response, HeaderName::To)?)?.build())
 }
 

@@ -62,6 +62,21 @@ fn refused_invite_over_a_stream_ends_at_once() {
 }
 
 #[test]
+fn a_refusal_whose_to_is_none_is_not_acknowledged_with_it() {
+    let mut layer = TransactionLayer::new(Timers::default(), TransactionLimits { server_max: 1, client_max: 1 });
+    let (now, invite) = (some_instant(), request(Method::Invite, "z9hG4bKa"));
+    layer.send_request(now, client(1), tls(), &Method::Invite, invite.as_bytes().clone()).expect("there is room");
+    let busy = String::from_utf8(build::response(&invite, 486, None, Some("x")).build().to_vec()).expect("is text");
+    let odd = parse(&busy.replace("\r\nTo: ", "\r\nTo: \u{2}"));
+    assert!(odd.to().is_err());
+    assert_eq!(layer.handle_response(now, client(1), &odd), Deliver);
+    let sent = std::iter::from_fn(|| layer.poll_output())
+        .filter(|output| matches!(output, TransactionOutput::Transmit { .. }))
+        .count();
+    assert_eq!(sent, 1, "the INVITE alone");
+}
+
+#[test]
 fn ack_has_the_headers_of_rfc_3261_17_1_1_3() {
     let mut layer = TransactionLayer::new(Timers::default(), TransactionLimits { server_max: 1, client_max: 1 });
     let now = some_instant();
