@@ -164,7 +164,7 @@ fn a_store_that_fails(served: &Served) {
     database.busy_timeout(Duration::from_secs(10)).unwrap();
     database.execute_batch("DROP TABLE stored_messages").unwrap();
     let mut quillon = Phone::connect(served, "quillon@contoso.example", PHONE_ONE);
-    assert_eq!(quillon.message("vortigern@contoso.example").status(), Some(503));
+    assert_eq!(quillon.message("vortigern@contoso.example").status(), Some(500));
     let metrics = served.run(&["metrics"]).ok().stdout;
     assert!(!metrics.contains("comity_store_failures_total 0\n") && !metrics.contains("\ncomity_users "), "{metrics}");
 }

@@ -133,9 +133,9 @@ fn a_store_that_fails_promises_nothing() {
     everywhere(|mut play| {
         play.world.messages(play.fabrikam).is_broken = true;
         let refused = play.send_at_home("home", "");
-        assert_eq!((refused.status(), warning(&refused)), (Some(503), "399 sip.fabrikam.example \"not-stored\""));
+        assert_eq!((refused.status(), warning(&refused)), (Some(500), "399 sip.fabrikam.example \"not-stored\""));
         assert_eq!(refused.header_text(HeaderName::RetryAfter), Some("30"));
-        // Of the next hop a 503 would say that the partner as a whole is overloaded.
+        // A 503 would keep the partner from the whole server.
         assert_eq!(play.send("away").status(), Some(500));
         play.world.messages(play.fabrikam).is_broken = false;
         assert!(play.waiting().is_empty());
