@@ -37,7 +37,7 @@ impl Comity {
     fn enter_partners(&self, count: usize) -> anyhow::Result<()> {
         let mut text = String::new();
         for domain in partners(count) {
-            let _ = writeln!(text, "[[partner]]\ndomain = \"{domain}\"\nstanding = \"allowed\"");
+            let _ = writeln!(text, "[[partner]]\ndomain = \"{domain}\"\nkind = \"allowed-domain\"");
         }
         let file = self.running.folder().join("partners.toml");
         fs::write(&file, text)?;
