@@ -1,8 +1,12 @@
 //! Every key of `comity.toml`, defined once: reading, error messages and the reference text all come from here.
 
 mod acme;
+mod federation;
+mod inside;
 
 pub use acme::*;
+pub use federation::*;
+pub use inside::*;
 
 /// One key: where it stands, what it holds and what it means.
 #[derive(Debug, PartialEq, Eq)]
@@ -259,87 +263,6 @@ pub static MEDIA_THREADS: Key = Key {
     example: "2",
     doc: "the number of threads that mix sound",
 };
-pub static FEDERATION_ENABLED: Key = Key {
-    section: "federation",
-    name: "enabled",
-    kind: Kind::Switch,
-    need: Need::Default("true"),
-    example: "true",
-    doc: "whether other domains are spoken with at all",
-};
-pub static FEDERATION_DISCOVERY: Key = Key {
-    section: "federation",
-    name: "discovery",
-    kind: Kind::Switch,
-    need: Need::Default("false"),
-    example: "false",
-    doc: "whether domains without a partner entry are found by DNS and allowed",
-};
-pub static DISCOVERED_RATE: Key = Key {
-    section: "federation.discovered",
-    name: "rate",
-    kind: Kind::Count,
-    need: Need::Default("20"),
-    example: "20",
-    doc: "how many requests a second a partner without an entry may send",
-};
-pub static DISCOVERED_SUSPECT_RATE: Key = Key {
-    section: "federation.discovered",
-    name: "suspect_rate",
-    kind: Kind::Count,
-    need: Need::Default("1"),
-    example: "1",
-    doc: "how many requests a second one may send that tried names of users who do not exist",
-};
-pub static DISCOVERED_USERS_MAX: Key = Key {
-    section: "federation.discovered",
-    name: "users_max",
-    kind: Kind::Count,
-    need: Need::Default("1000"),
-    example: "1000",
-    doc: "how many of your users, there or not, one may address within seven days",
-};
-pub static DISCOVERED_LOOK_ALIKES: Key = Key {
-    section: "federation.discovered",
-    name: "look_alikes",
-    kind: Kind::Text,
-    need: Need::Default("\"refuse-homographs\""),
-    example: "\"refuse-homographs\"",
-    doc: "what is done about domains that look like yours or like an allowed partner's: \"flag\" shows them to you, \
-        \"refuse-homographs\" refuses those that look the same and shows those that are one letter away, \"refuse\" refuses both",
-};
-pub static DISCOVERED_HIDE_USERS: Key = Key {
-    section: "federation.discovered",
-    name: "hide_users",
-    kind: Kind::Switch,
-    need: Need::Default("true"),
-    example: "true",
-    doc: "whether one cannot tell a user who is away from one who does not exist; messages for users who are away are refused then",
-};
-pub static FEDERATION_MARK_SOURCE: Key = Key {
-    section: "federation",
-    name: "mark_source_verifiable",
-    kind: Kind::Switch,
-    need: Need::Default("true"),
-    example: "true",
-    doc: "whether what our users send to partners is marked as coming from a user whose password was checked",
-};
-pub static FEDERATION_DIAGNOSTICS: Key = Key {
-    section: "federation",
-    name: "diagnostics_to_partners",
-    kind: Kind::Switch,
-    need: Need::Default("false"),
-    example: "true",
-    doc: "whether partners are told why we refuse by an id of Lync's, too (ms-diagnostics-public); our own users always are",
-};
-pub static FEDERATION_CONNECTIONS: Key = Key {
-    section: "federation",
-    name: "connections_per_partner",
-    kind: Kind::Count,
-    need: Need::Default("4"),
-    example: "4",
-    doc: "how many connections of ours a partner has, at most 64; all messages of one call take the same",
-};
 pub static CALLS_BETWEEN: Key = Key {
     section: "calls",
     name: "between",
@@ -373,23 +296,6 @@ pub static USERS_DIGEST: Key = Key {
     need: Need::Default(r#"["SHA-256", "MD5"]"#),
     example: r#"["SHA-256", "MD5"]"#,
     doc: "the digest algorithms that users may sign in with, most wanted first; some old phones trip over SHA-256",
-};
-pub static FEDERATION_HIDE_TOPOLOGY: Key = Key {
-    section: "federation",
-    name: "hide_topology",
-    kind: Kind::Switch,
-    need: Need::Default("false"),
-    example: "true",
-    doc: "whether partners see this edge's name alone in Via, Record-Route, Contact and Warning, and no name or address behind it",
-};
-pub static FEDERATION_CRL: Key = Key {
-    section: "federation",
-    name: "crl",
-    kind: Kind::Text,
-    need: Need::Default(r#""when-available""#),
-    example: r#""required""#,
-    doc: "lists of revoked certificates of partners: when-available (what a list names is refused), required (so is what no current \
-        list is held for) or off",
 };
 pub static DNS_SERVERS: Key = Key {
     section: "dns",
@@ -462,103 +368,6 @@ pub static MAIL_ROOTS: Key = Key {
     need: Need::Default("the system's"),
     example: r#""ca.pem""#,
     doc: "the authorities trusted to name the mail server (PEM)",
-};
-
-pub static INSIDE_NEXT_HOP: Key = Key {
-    section: "inside",
-    name: "next_hop",
-    kind: Kind::Text,
-    need: Need::Default("none; an edge alone needs it"),
-    example: r#""sip:pbx.corp.example;transport=tls""#,
-    doc: "what is behind this edge: HOST:PORT of a home of Comity, or sip:HOST:PORT;transport=T (tls, tcp or udp) of any other SIP server",
-};
-pub static INSIDE_EDGES: Key = Key {
-    section: "inside",
-    name: "edges",
-    kind: Kind::Texts,
-    need: Need::Default("none; a home alone needs it"),
-    example: r#"["edge1.corp.example:5061"]"#,
-    doc: "the inner names of the edges before this home",
-};
-pub static INSIDE_LISTEN: Key = Key {
-    section: "inside",
-    name: "listen",
-    kind: Kind::Texts,
-    need: Need::Default("none; an edge or a home alone needs it"),
-    example: r#"["10.0.0.1:5061"]"#,
-    doc: "the addresses of the inner side, over the same transport as the next hop unless ;transport=T says another",
-};
-pub static INSIDE_PROXY_FROM: Key = Key {
-    section: "inside",
-    name: "proxy_from",
-    kind: Kind::Texts,
-    need: Need::Default("none"),
-    example: r#"["10.0.0.250"]"#,
-    doc: "the load balancers in front of the inner addresses for TLS, which begin with a PROXY header of version 2",
-};
-pub static INSIDE_NAME: Key = Key {
-    section: "inside",
-    name: "name",
-    kind: Kind::Text,
-    need: Need::Default("the same as edge"),
-    example: r#""edge1.corp.example""#,
-    doc: "the name by which the inner side reaches this server",
-};
-pub static INSIDE_PEERS: Key = Key {
-    section: "inside",
-    name: "peers",
-    kind: Kind::Texts,
-    need: Need::Default("the next hop, or the edges"),
-    example: r#"["pbx2.corp.example"]"#,
-    doc: "who else may speak on the inner side: names that certificates have, or addresses where [inside] listen has TCP or UDP",
-};
-pub static INSIDE_CHAIN: Key = Key {
-    section: "inside",
-    name: "chain",
-    kind: Kind::Path,
-    need: Need::Default("the one of [certificate]"),
-    example: r#""inside.pem""#,
-    doc: "the certificate for the inner side, which may be of an authority of your own (PEM)",
-};
-pub static INSIDE_KEY: Key = Key {
-    section: "inside",
-    name: "key",
-    kind: Kind::Path,
-    need: Need::Default("the one of [certificate]"),
-    example: r#""inside.key""#,
-    doc: "the private key of the certificate for the inner side (PEM)",
-};
-pub static INSIDE_ROOTS: Key = Key {
-    section: "inside",
-    name: "roots",
-    kind: Kind::Path,
-    need: Need::Default("the ones of [certificate]"),
-    example: r#""inside-ca.pem""#,
-    doc: "the authorities trusted on the inner side (PEM)",
-};
-pub static INSIDE_CONTROL: Key = Key {
-    section: "inside",
-    name: "control",
-    kind: Kind::Texts,
-    need: Need::Default("[]: its partners are entered on the edge itself"),
-    example: r#"["10.0.0.1:5062"]"#,
-    doc: "addresses of an edge where its home, a Comity, tells it partners, rules and keys",
-};
-pub static INSIDE_CONTROL_PORT: Key = Key {
-    section: "inside",
-    name: "control_port",
-    kind: Kind::Count,
-    need: Need::Default("5062"),
-    example: "5062",
-    doc: "the port of the control addresses of a home's edges",
-};
-pub static INSIDE_ASSERT: Key = Key {
-    section: "inside",
-    name: "assert",
-    kind: Kind::Switch,
-    need: Need::Default("false"),
-    example: "true",
-    doc: "whether a partner's request goes to the next hop with P-Asserted-Identity (RFC 3325)",
 };
 
 pub static RECORDS_KEEP_DAYS: Key = Key {

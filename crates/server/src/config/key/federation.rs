@@ -1,0 +1,102 @@
+//! The keys of `[federation]` and `[federation.discovered]`.
+
+use super::{Key, Kind, Need};
+
+pub static FEDERATION_ENABLED: Key = Key {
+    section: "federation",
+    name: "enabled",
+    kind: Kind::Switch,
+    need: Need::Default("true"),
+    example: "true",
+    doc: "whether other domains are spoken with at all",
+};
+pub static FEDERATION_DISCOVERY: Key = Key {
+    section: "federation",
+    name: "discovery",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "false",
+    doc: "whether domains without a partner entry are found by DNS and allowed",
+};
+pub static DISCOVERED_RATE: Key = Key {
+    section: "federation.discovered",
+    name: "rate",
+    kind: Kind::Count,
+    need: Need::Default("20"),
+    example: "20",
+    doc: "how many requests a second a partner without an entry may send",
+};
+pub static DISCOVERED_SUSPECT_RATE: Key = Key {
+    section: "federation.discovered",
+    name: "suspect_rate",
+    kind: Kind::Count,
+    need: Need::Default("1"),
+    example: "1",
+    doc: "how many requests a second one may send that tried names of users who do not exist",
+};
+pub static DISCOVERED_USERS_MAX: Key = Key {
+    section: "federation.discovered",
+    name: "users_max",
+    kind: Kind::Count,
+    need: Need::Default("1000"),
+    example: "1000",
+    doc: "how many of your users, there or not, one may address within seven days",
+};
+pub static DISCOVERED_LOOK_ALIKES: Key = Key {
+    section: "federation.discovered",
+    name: "look_alikes",
+    kind: Kind::Text,
+    need: Need::Default("\"refuse-homographs\""),
+    example: "\"refuse-homographs\"",
+    doc: "what is done about domains that look like yours or like an allowed partner's: \"flag\" shows them to you, \
+        \"refuse-homographs\" refuses those that look the same and shows those that are one letter away, \"refuse\" refuses both",
+};
+pub static DISCOVERED_HIDE_USERS: Key = Key {
+    section: "federation.discovered",
+    name: "hide_users",
+    kind: Kind::Switch,
+    need: Need::Default("true"),
+    example: "true",
+    doc: "whether one cannot tell a user who is away from one who does not exist; messages for users who are away are refused then",
+};
+pub static FEDERATION_MARK_SOURCE: Key = Key {
+    section: "federation",
+    name: "mark_source_verifiable",
+    kind: Kind::Switch,
+    need: Need::Default("true"),
+    example: "true",
+    doc: "whether what our users send to partners is marked as coming from a user whose password was checked",
+};
+pub static FEDERATION_DIAGNOSTICS: Key = Key {
+    section: "federation",
+    name: "diagnostics_to_partners",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "true",
+    doc: "whether partners are told why we refuse by an id of Lync's, too (ms-diagnostics-public); our own users always are",
+};
+pub static FEDERATION_CONNECTIONS: Key = Key {
+    section: "federation",
+    name: "connections_per_partner",
+    kind: Kind::Count,
+    need: Need::Default("4"),
+    example: "4",
+    doc: "how many connections of ours a partner has, at most 64; all messages of one call take the same",
+};
+pub static FEDERATION_CRL: Key = Key {
+    section: "federation",
+    name: "crl",
+    kind: Kind::Text,
+    need: Need::Default(r#""when-available""#),
+    example: r#""required""#,
+    doc: "lists of revoked certificates of partners: when-available (what a list names is refused), required (so is what no current \
+        list is held for) or off",
+};
+pub static FEDERATION_HIDE_TOPOLOGY: Key = Key {
+    section: "federation",
+    name: "hide_topology",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "true",
+    doc: "whether partners see this edge's name alone in Via, Record-Route, Contact and Warning, and no name or address behind it",
+};
