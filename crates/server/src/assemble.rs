@@ -31,8 +31,9 @@ use crate::control::{Control, ControlSocket, FederationTerms, SocketError, meeti
 use crate::discovered_report;
 use crate::domain_trust;
 use crate::folders;
+use crate::listening::Listening;
 use crate::message_expiry;
-use crate::metrics::{HttpListeners, ServerCounts};
+use crate::metrics::{ServerCounts, open_listeners};
 use crate::record_expiry;
 use crate::refusal_log::RefusalLog;
 use crate::revocation_service::RevocationService;
@@ -200,11 +201,11 @@ async fn first_certificate(service: Option<AcmeService>, served: &CertificateSta
 }
 
 /// The control API on its socket, and the metrics where the configuration wants them on the network.
-async fn open_control(config: &Config, api: Control) -> Result<(ControlSocket, HttpListeners), StartError> {
+async fn open_control(config: &Config, api: Control) -> Result<(ControlSocket, Listening), StartError> {
     for warning in listen_warnings(config) {
         tracing::warn!("{warning}");
     }
-    let metrics = HttpListeners::open(&config.listen, &api).await;
+    let metrics = open_listeners(&config.listen, &api).await;
     let metrics = metrics.map_err(|(address, source)| StartError::Http { address, source })?;
     Ok((ControlSocket::open(&config.control_path(), api)?, metrics))
 }

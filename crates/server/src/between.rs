@@ -6,12 +6,13 @@ use crate::assemble::{Start, StartError};
 use crate::config::{Config, Roles};
 use crate::control::Control;
 use crate::edges::{Caller, EdgeTasks, Way};
-use crate::from_home::{HomeListeners, Inner, log_what_is_known};
+use crate::from_home::{Inner, log_what_is_known, open_listeners};
+use crate::listening::Listening;
 
 /// One of both at most has anything to do. Ends when it is dropped.
 #[derive(Default)]
 pub(crate) struct Between {
-    _listeners: HomeListeners,
+    _listeners: Listening,
     _tasks: EdgeTasks,
 }
 
@@ -29,10 +30,7 @@ impl Between {
             resolver: resolver.clone(),
         };
         let caller = Caller { way, store: control.store().clone(), edges: control.edges().clone() };
-        Ok(Between {
-            _listeners: HomeListeners::open(config, inner, control).await?,
-            _tasks: EdgeTasks::start(&caller),
-        })
+        Ok(Between { _listeners: open_listeners(config, inner, control).await?, _tasks: EdgeTasks::start(&caller) })
     }
 }
 

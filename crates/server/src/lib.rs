@@ -16,6 +16,7 @@ mod edges;
 pub mod folders;
 mod from_home;
 mod health;
+mod listening;
 pub mod logging;
 mod mail;
 mod media;

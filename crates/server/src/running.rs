@@ -15,7 +15,7 @@ use crate::between::Between;
 use crate::certificate_service::CertificateTask;
 use crate::config::Config;
 use crate::control::ControlSocket;
-use crate::metrics::HttpListeners;
+use crate::listening::Listening;
 use crate::refusal_log::RefusalLogTask;
 use crate::workers::Workers;
 
@@ -23,7 +23,7 @@ use crate::workers::Workers;
 pub struct Running {
     pub(crate) control: ControlSocket,
     pub(crate) between: Between,
-    pub(crate) metrics: HttpListeners,
+    pub(crate) metrics: Listening,
     pub(crate) workers: Workers,
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) media: MediaThreads,

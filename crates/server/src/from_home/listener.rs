@@ -13,8 +13,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -22,16 +20,13 @@ use super::answer::{Asker, answer};
 use crate::assemble::StartError;
 use crate::config::Config;
 use crate::control::Control;
+use crate::listening::Listening;
 
 /// The inner side, as far as a listener needs it.
 pub(crate) struct Inner {
     pub(crate) identity: Arc<ServedIdentity>,
     pub(crate) roots: Roots,
 }
-
-/// The listeners at work; they end when this is dropped.
-#[derive(Default)]
-pub(crate) struct HomeListeners(Vec<AbortHandle>);
 
 /// What each connection is served by.
 struct Door {
@@ -43,72 +38,41 @@ struct Door {
     told_at: Mutex<Option<Instant>>,
 }
 
-impl HomeListeners {
-    /// Binds all of them, then serves; none where the configuration has none.
-    ///
-    /// # Errors
-    /// The first address that cannot be listened on.
-    pub(crate) async fn open(config: &Config, inner: Inner, control: &Control) -> Result<HomeListeners, StartError> {
-        let Some(inside) = config.inside.as_ref().filter(|inside| !inside.control.is_empty()) else {
-            return Ok(HomeListeners::default());
-        };
-        let tls: ServerConfig = certificates::tls::recording_server_config(&inner.identity)?;
-        let door = Arc::new(Door {
-            tls: TlsAcceptor::from(Arc::new(tls)),
-            roots: inner.roots,
-            rules: inside.rules.clone(),
-            control: control.clone(),
-            told_at: Mutex::default(),
-        });
-        let mut listeners = Vec::new();
-        for address in &inside.control {
-            listeners.push((*address, bind(*address).await?));
-        }
-        let serve = |(address, listener)| {
-            tracing::info!(%address, "listening for the home");
-            tokio::spawn(accept(listener, door.clone())).abort_handle()
-        };
-        Ok(HomeListeners(listeners.into_iter().map(serve).collect()))
+/// Binds all of them, then serves; none where the configuration has none.
+///
+/// # Errors
+/// The first address that cannot be listened on.
+pub(crate) async fn open(config: &Config, inner: Inner, control: &Control) -> Result<Listening, StartError> {
+    let mut listening = Listening::default();
+    let Some(inside) = config.inside.as_ref().filter(|inside| !inside.control.is_empty()) else {
+        return Ok(listening);
+    };
+    let tls: ServerConfig = certificates::tls::recording_server_config(&inner.identity)?;
+    let door = Arc::new(Door {
+        tls: TlsAcceptor::from(Arc::new(tls)),
+        roots: inner.roots,
+        rules: inside.rules.clone(),
+        control: control.clone(),
+        told_at: Mutex::default(),
+    });
+    let mut bound = Vec::new();
+    for address in &inside.control {
+        bound.push((*address, bind(*address).await?));
     }
+    for (address, listener) in bound {
+        tracing::info!(%address, "listening for the home");
+        let door = door.clone();
+        listening.add(listener, "the home", CONNECTION_TIME, move |stream| door.clone().serve(stream));
+    }
+    Ok(listening)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::InnerControl { address, source })
 }
 
-impl Drop for HomeListeners {
-    fn drop(&mut self) {
-        for task in &self.0 {
-            task.abort();
-        }
-    }
-}
-
-/// The set ends its connections with this task.
-async fn accept(listener: TcpListener, door: Arc<Door>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
-    loop {
-        let place = places.clone().acquire_owned().await.expect("nobody closes it");
-        while connections.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let door = door.clone();
-                connections.spawn(async move {
-                    let _ = timeout(CONNECTION_TIME, door.serve(stream)).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the home cannot be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
 impl Door {
-    async fn serve(&self, stream: TcpStream) {
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
         let Ok(Ok(stream)) = timeout(HANDSHAKE_TIME, self.tls.accept(stream)).await else {
             return tracing::debug!("a handshake at the control address came to nothing");
         };
@@ -142,12 +106,9 @@ impl Door {
     }
 }
 
-/// At one address; whoever comes then waits in the system's queue.
-const CONNECTIONS_MAX: usize = 16;
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// For the whole of a connection, the largest snapshot included.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
 /// Of a request without its body.
 const HEAD_BYTES_MAX: usize = 16 << 10;
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 const TELL_PAUSE: Duration = Duration::from_secs(60);

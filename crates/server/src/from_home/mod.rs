@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::control::Control;
 pub(crate) use answer::SNAPSHOT_BYTES_MAX;
-pub(crate) use listener::{HomeListeners, Inner};
+pub(crate) use listener::{Inner, open as open_listeners};
 
 /// What is remembered of the home beside the store.
 #[derive(Default)]

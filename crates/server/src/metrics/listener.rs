@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,43 +14,30 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
 
 use crate::config::Listen;
 use crate::control::Control;
+use crate::listening::Listening;
 
-/// The listeners at work; they end when this is dropped.
-pub(crate) struct HttpListeners(Vec<AbortHandle>);
-
-impl HttpListeners {
-    /// Binds all of them, then serves.
-    ///
-    /// # Errors
-    /// The first address that cannot be listened on.
-    pub(crate) async fn open(listen: &Listen, control: &Control) -> Result<HttpListeners, (SocketAddr, io::Error)> {
-        let metrics = listen.metrics.iter().map(|address| (*address, Audience::Scraper));
-        let health = listen.health.iter().map(|address| (*address, Audience::Balancer));
-        let mut listeners = Vec::new();
-        for (address, audience) in metrics.chain(health) {
-            let listener = TcpListener::bind(address).await.map_err(|error| (address, error))?;
-            listeners.push((address, listener, audience));
-        }
-        let serve = |(address, listener, audience)| {
-            tracing::info!(%address, ?audience, "listening by HTTP");
-            tokio::spawn(accept(listener, control.clone(), audience)).abort_handle()
-        };
-        Ok(HttpListeners(listeners.into_iter().map(serve).collect()))
+/// Binds all of them, then serves.
+///
+/// # Errors
+/// The first address that cannot be listened on.
+pub(crate) async fn open(listen: &Listen, control: &Control) -> Result<Listening, (SocketAddr, io::Error)> {
+    let metrics = listen.metrics.iter().map(|address| (*address, Audience::Scraper));
+    let health = listen.health.iter().map(|address| (*address, Audience::Balancer));
+    let mut bound = Vec::new();
+    for (address, audience) in metrics.chain(health) {
+        let listener = TcpListener::bind(address).await.map_err(|error| (address, error))?;
+        bound.push((address, listener, audience));
     }
-}
-
-impl Drop for HttpListeners {
-    fn drop(&mut self) {
-        for task in &self.0 {
-            task.abort();
-        }
+    let mut listening = Listening::default();
+    for (address, listener, audience) in bound {
+        tracing::info!(%address, ?audience, "listening by HTTP");
+        let control = control.clone();
+        listening.add(listener, "HTTP", CONNECTION_TIME, move |stream| serve(stream, control.clone(), audience));
     }
+    Ok(listening)
 }
 
 /// Who asks at an address. A scraper may know whether we are well, a balancer not how busy we are.
@@ -59,30 +45,6 @@ impl Drop for HttpListeners {
 enum Audience {
     Scraper,
     Balancer,
-}
-
-/// The set ends its connections with this task.
-async fn accept(listener: TcpListener, control: Control, audience: Audience) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
-    loop {
-        let place = places.clone().acquire_owned().await.expect("nobody closes it");
-        while connections.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let served = serve(stream, control.clone(), audience);
-                connections.spawn(async move {
-                    let _ = timeout(CONNECTION_TIME, served).await;
-                    drop(place);
-                });
-            }
-            // Out of descriptors, most likely: they come back. The workers say so, and count it.
-            Err(error) => {
-                tracing::debug!(%error, "nobody can be accepted by HTTP");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
 }
 
 /// One request a connection. A scraper that hangs up early is its own concern.
@@ -125,10 +87,7 @@ async fn answer(
     })
 }
 
-/// At one address; whoever comes then waits in the system's queue.
-const CONNECTIONS_MAX: usize = 16;
 /// For the whole of a connection: a request that trickles in must not keep the others out.
 const CONNECTION_TIME: Duration = Duration::from_secs(5);
 /// hyper's least.
 const REQUEST_BYTES_MAX: usize = 8192;
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

@@ -11,7 +11,7 @@ mod table;
 mod text;
 
 pub use definition::{Kind, Label, Metric, Values};
-pub(crate) use listener::HttpListeners;
+pub(crate) use listener::open as open_listeners;
 pub(crate) use resources::Resources;
 pub(crate) use snapshot::{EdgeCounts, LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
 use table::{calls, inside, media, partners, requests, resources as used, server, transport};
