@@ -148,6 +148,7 @@ pub const RULES: &[Rule] = &[
         NOWHERE,
         "what an edge of Comity found out about a partner, for its home: the edge itself writes it",
     ),
+    rule("Comity-Verdict", NOWHERE, "what a home says to its edge of users who do not exist: a home itself writes it"),
     rule("ms-edge-proxy-message-trust", INSIDE_ONLY, "Lync's edge says to its inside whom to believe: nobody else may"),
     rule(
         "ms-diagnostics",

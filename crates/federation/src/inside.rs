@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
-use sip::Transport;
 use sip::refusal::Refusal;
+use sip::{Message, Transport};
 
 use crate::admission::{Flow, Origin, Source, Tier};
 use crate::domain_name;
@@ -162,6 +162,15 @@ pub fn trust_value(origin: &Origin, edge: &str) -> Option<String> {
     Some(format!("ms-source-type={kind};ms-ep-fqdn={edge};ms-source-verified-user={user};ms-source-network={network}"))
 }
 
+/// Whether what is behind an edge says by its final response that the user asked for does not exist: a home in
+/// [`VERDICT_HEADER`], a server of another kind by its status alone (RFC 3261 sections 21.4.5, 21.6.3).
+pub fn is_of_nobody(response: &Message, is_comity: bool) -> bool {
+    match is_comity {
+        true => response.header_by_name(VERDICT_HEADER).is_some_and(|value| value == NOBODY_VALUE.as_bytes()),
+        false => matches!(response.status(), Some(404 | 604)),
+    }
+}
+
 /// A variant's name is what both sides know it by.
 fn deserializer(name: &str) -> serde::de::value::StrDeserializer<'_, Error> {
     name.into_deserializer()
@@ -171,6 +180,9 @@ fn deserializer(name: &str) -> serde::de::value::StrDeserializer<'_, Error> {
 pub const ADMITTED_HEADER: &str = "Comity-Admitted";
 /// For what reads Lync's words; taken off what comes from outside ([`crate::border`]).
 pub const TRUST_HEADER: &str = "ms-edge-proxy-message-trust";
+/// What a home says to its edge of a request that it refuses: believed from a home alone, and taken off before it goes on.
+pub const VERDICT_HEADER: &str = "Comity-Verdict";
+pub const NOBODY_VALUE: &str = "1;user=unknown";
 const VERSION: &str = "1";
 /// Of a certificate's names, in a sentence.
 const NAMED_MAX: usize = 8;
@@ -225,6 +237,27 @@ mod tests {
             assert_eq!(told(rung, standing, source), Some(value));
         }
         assert_eq!(trust_value(&Origin::Inside { domain: "contoso.example".to_owned() }, "x"), None);
+    }
+
+    #[test]
+    fn who_does_not_exist_a_home_says_in_its_header_and_another_server_by_its_status() {
+        let response = |text: &str| Message::parse(format!("SIP/2.0 {text}\r\n\r\n").into()).expect("a response");
+        let told = "480 Temporarily Unavailable\r\nComity-Verdict: 1;user=unknown";
+        for (text, by_home, by_another) in [
+            (told, true, false),
+            ("480 Temporarily Unavailable\r\nComity-Verdict: 2;user=unknown", false, false),
+            ("480 Temporarily Unavailable", false, false),
+            ("404 Not Found", false, true),
+            ("604 Does Not Exist Anywhere", false, true),
+            ("200 OK", false, false),
+        ] {
+            let response = response(text);
+            assert_eq!(
+                (is_of_nobody(&response, true), is_of_nobody(&response, false)),
+                (by_home, by_another),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Default for StoreAndForwardLimits {
 impl From<NotStored> for Refusal {
     fn from(why: NotStored) -> Refusal {
         match why {
-            NotStored::UserUnknown => Refusal::new(404, Word::UserUnknown, "there is no such account"),
+            NotStored::UserUnknown => Refusal::new(404, Word::UserUnknown, "there is no such account").naming_nobody(),
             // Not 503: it is this user who can take no more, and a 503 would turn the sender away from the whole server.
             NotStored::Full => {
                 Refusal::new(486, Word::MailboxFull, "the user is away and has as much stored as he may")

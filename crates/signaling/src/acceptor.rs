@@ -352,7 +352,8 @@ impl Core {
     pub(crate) fn refuse(&mut self, now: Instant, upstream: Upstream, request: &Message, refusal: &Refusal) {
         let tag = self.mint.tag(upstream.requester.serial());
         let diagnostics = self.diagnostics_told(request, refusal);
-        let response = refusal_response(request, refusal, &tag, (&self.organisation.edge, diagnostics));
+        let told = [diagnostics, self.verdict_told(request, refusal)];
+        let response = refusal_response(request, refusal, &tag, (&self.organisation.edge, told));
         self.respond(now, upstream, refusal.status, response);
     }
 
@@ -463,17 +464,17 @@ fn stamp_received(message: Message, source: SocketAddr) -> Message {
     Message::parse(edits.apply(&message)).unwrap_or(message)
 }
 
-/// By this server's name, and with `ms-diagnostics` by its name and value where that is told.
+/// By this server's name, and with what else is told.
 pub(crate) fn refusal_response(
     request: &Message,
     refusal: &Refusal,
     tag: &str,
-    (host, diagnostics): (&str, Option<Told>),
+    (host, told): (&str, [Option<Told>; 2]),
 ) -> Bytes {
     let mut response = build::response(request, refusal.status, None, Some(tag))
         .header(HeaderName::Warning, format!("399 {host} \"{}\"", refusal.word));
-    if let Some(Told { header, diagnostics }) = diagnostics {
-        response = response.raw_header(header, diagnostics);
+    for Told { header, value } in told.into_iter().flatten() {
+        response = response.raw_header(header, value);
     }
     for (name, value) in &refusal.headers {
         response = response.header(*name, value);

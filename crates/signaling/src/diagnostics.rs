@@ -1,6 +1,8 @@
-//! Who is told by `ms-diagnostics` why we refuse: our own users and the inside always, partners where our policy says so.
+//! Who is told by `ms-diagnostics` why we refuse: our own users and the inside always, partners where our policy says so. And
+//! what a home tells its edge beside that.
 
 use federation::flow::Direction;
+use federation::inside::{NOBODY_VALUE, VERDICT_HEADER};
 use sip::diagnostics::{PRIVATE_HEADER, PUBLIC_HEADER};
 use sip::{Diagnostics, Message, Refusal};
 
@@ -9,7 +11,7 @@ use crate::core::Core;
 /// A header of a refusal.
 pub(crate) struct Told {
     pub header: &'static str,
-    pub diagnostics: Diagnostics,
+    pub value: String,
 }
 
 impl Core {
@@ -23,13 +25,19 @@ impl Core {
             Direction::Outbound => {
                 let id = exactly.unwrap_or(refusal.word.diagnostics_id());
                 let diagnostics = Diagnostics::of(id, Some(&self.organisation.edge));
-                Some(Told { header: PRIVATE_HEADER, diagnostics })
+                Some(Told { header: PRIVATE_HEADER, value: diagnostics.to_string() })
             }
             Direction::Inbound if self.partners.tells_diagnostics() => {
                 let diagnostics = Diagnostics::of(refusal.word.public_diagnostics_id(), None);
-                Some(Told { header: PUBLIC_HEADER, diagnostics })
+                Some(Told { header: PUBLIC_HEADER, value: diagnostics.to_string() })
             }
             Direction::Inbound => None,
         }
+    }
+    /// An edge counts whom its partners ask for, and cannot know who of them exists. Whoever is not of ours reached this home
+    /// by an edge.
+    pub(crate) fn verdict_told(&self, request: &Message, refusal: &Refusal) -> Option<Told> {
+        let is_for_edge = self.is_home_only() && self.direction_of(request) == Direction::Inbound;
+        (is_for_edge && refusal.names_nobody).then(|| Told { header: VERDICT_HEADER, value: NOBODY_VALUE.to_owned() })
     }
 }

@@ -4,11 +4,12 @@
 use std::time::Instant;
 
 use federation::admission::{Origin, Tier};
+use federation::inside::is_of_nobody;
 use federation::ledger::{CertificateId, Entry, KeptSuspect, LedgerSummary, OverLimit};
 use federation::look_alike::{LookAlike, TrustedNames};
 use federation::partner::PartnerKind;
 use sip::refusal::Word;
-use sip::{Aor, HeaderName, Method, Refusal, Uri};
+use sip::{Aor, HeaderName, Message, Method, Refusal, Uri};
 
 use crate::core::Core;
 use crate::route::Destination;
@@ -133,6 +134,13 @@ impl Core {
             true => self.count_missed(now, &certificate, user),
             false => self.hand(keeper, Handoff::Missed { certificate, user }),
         }
+    }
+
+    /// What is behind this edge says that the user does not exist: gives back a request that is counted.
+    pub(crate) fn missing_inside(&self, request: &AdmittedRequest, response: &Message) -> Option<AdmittedRequest> {
+        let Destination::Inside { .. } = request.destination else { return None };
+        let is_comity = self.organisation.inside()?.is_comity;
+        (is_of_discovered(request) && is_of_nobody(response, is_comity)).then(|| request.clone())
     }
 
     pub(crate) fn count_missed(&mut self, now: Instant, certificate: &CertificateId, user: u64) {

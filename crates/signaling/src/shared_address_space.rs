@@ -24,7 +24,7 @@ impl Core {
                     true => self.nobody("there is no such account"),
                     false => Refusal::new(404, Word::UserUnknown, "there is no such account"),
                 };
-                return self.refuse_owned(now, upstream, message, &refusal);
+                return self.refuse_owned(now, upstream, message, &refusal.naming_nobody());
             }
             Err(refusal) => return self.refuse_owned(now, upstream, message, &refusal),
         };

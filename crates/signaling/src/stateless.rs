@@ -69,7 +69,9 @@ impl Core {
     /// Before any transaction: nothing is kept, and a repeat gets the same answer (RFC 3261 section 8.2.7).
     pub(crate) fn refuse_stateless(&mut self, now: Instant, facts: &FlowFacts, request: &Message, refusal: &Refusal) {
         let edge = self.organisation.clone();
-        self.respond_stateless(now, facts, request, |tag| refusal_response(request, refusal, tag, (&edge.edge, None)));
+        self.respond_stateless(now, facts, request, |tag| {
+            refusal_response(request, refusal, tag, (&edge.edge, [None, None]))
+        });
     }
 
     pub(crate) fn respond_stateless(

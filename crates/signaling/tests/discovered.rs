@@ -156,6 +156,36 @@ fn who_tries_names_becomes_suspect_learns_nothing_and_goes_on_with_whom_he_knew(
     });
 }
 
+/// The home alone knows who exists, the edge alone whose certificate it was.
+#[test]
+fn who_tries_names_at_an_edge_is_suspect_there_by_the_verdict_of_its_home() {
+    for (workers, seed) in [(1, 1), (3, 1), (3, 2)] {
+        let mut stage = stage(workers, seed);
+        stage.world.put_edges_before(stage.contoso, 1);
+        // The edge is the last that was made.
+        let edge = stage.contoso + 1;
+        stage.alice = phone::register(&mut stage.world, stage.contoso, 0, ALICE);
+        stage.adatum = stage.world.connect(edge, workers - 1, Some(shown("0a")));
+        assert!(stage.is_heard("before"));
+        let away = stage.ask("MESSAGE", CAROL, "away");
+        let nobody = stage.ask("MESSAGE", NOBODY, "nobody");
+        assert_eq!(without_names(&away), without_names(&nobody), "the partner sees no verdict");
+        let unavailable = (480, "user-unavailable".to_owned());
+        assert!(stage.harvest(18).iter().all(|told| *told == unavailable));
+        assert_eq!(stage.suspects(), 0, "nineteen");
+        stage.harvest(19);
+        assert_eq!(stage.suspects(), 1, "a name that is tried again counts once");
+        let asked = stage.questions("user");
+        assert_eq!(told(&stage.ask("MESSAGE", CAROL, "known")), unavailable);
+        assert_eq!(stage.questions("user"), asked + 1, "whom it had asked for before");
+        assert_eq!(told(&stage.ask("MESSAGE", "new@contoso.example", "new")), unavailable);
+        assert_eq!(stage.questions("user"), asked + 1, "whoever is new is not looked for");
+        assert!(stage.is_heard("after"));
+        let [ledger] = stage.world.ledgers(stage.contoso).try_into().unwrap();
+        assert_eq!((ledger.total.users, ledger.total.missed, ledger.total.users_refused), (22, 20, 1));
+    }
+}
+
 #[test]
 fn tries_are_not_hidden_among_what_finds_nobody() {
     everywhere(|mut stage| {

@@ -8,6 +8,7 @@ use conference::schedule::Meeting;
 use federation::decision::DecisionRecord;
 use federation::discovery::SrvTarget;
 use federation::external_access::ExternalAccess;
+use federation::ledger::LedgerSummary;
 use federation::partner::{Partner, Provider};
 use federation::trust::PeerCertificate;
 use signaling::{Core, CoreStatus, Forgotten, Input};
@@ -275,6 +276,14 @@ impl World {
     /// Of each worker.
     pub fn statuses(&self, site: usize) -> Vec<CoreStatus> {
         self.nodes(site).into_iter().flat_map(|node| self.sites[node].cores.iter().map(Core::status)).collect()
+    }
+
+    /// What is counted of partners without an entry, at home and at every edge.
+    pub fn ledgers(&mut self, site: usize) -> Vec<LedgerSummary> {
+        let now = self.now;
+        let mut found = Vec::new();
+        self.on_nodes(site, |node| found.extend(node.cores.iter_mut().flat_map(|core| core.ledgers(now))));
+        found
     }
 
     /// Of all workers everywhere, each with its domain.

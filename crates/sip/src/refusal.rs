@@ -23,18 +23,27 @@ pub struct Refusal {
     pub headers: Vec<(HeaderName, String)>,
     /// An id of `ms-diagnostics` that says more than the word's own.
     pub diagnostics_id: Option<u32>,
+    /// The user whom the request names does not exist: servers that trust each other say so, whatever the sender is told.
+    #[serde(default)]
+    pub names_nobody: bool,
 }
 
 impl Refusal {
     /// The status is one that the table has for the word.
     pub fn new(status: u16, word: Word, reason: impl Into<String>) -> Self {
         debug_assert!(word.statuses().contains(&status), "{word} never comes with {status}: add it to the table");
-        Refusal { status, word, reason: reason.into(), headers: Vec::new(), diagnostics_id: None }
+        Refusal { status, word, reason: reason.into(), headers: Vec::new(), diagnostics_id: None, names_nobody: false }
     }
 
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    #[must_use]
+    pub fn naming_nobody(mut self) -> Self {
+        self.names_nobody = true;
         self
     }
 

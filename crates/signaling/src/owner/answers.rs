@@ -169,6 +169,7 @@ impl Core {
     fn forward_up(&mut self, now: Instant, id: ContextId, message: &Message) {
         let Some(context) = self.owner.contexts.get(&id) else { return };
         let (upstream, crossing) = (context.upstream, crossing_back(&context.request, &self.organisation));
+        let missing = self.missing_inside(&context.request, message);
         let in_call = calls::parties(&context.request, message);
         let answered = replacing::answered(&context.request, message);
         let mut bytes = forward::response(message, crossing);
@@ -182,6 +183,9 @@ impl Core {
         } else {
             let source = self.agent_asked(upstream).then(|| self.source_of(message)).flatten();
             self.respond_from(now, upstream, message.status().unwrap_or(500), bytes, source);
+        }
+        if let Some(request) = missing {
+            self.missed(now, &request);
         }
         if let Some((call_id, call)) = answered {
             self.record_proxied(now, call_id, call);

@@ -1,6 +1,6 @@
 //! What people do with their phones.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sdp::{Encoding, ProtectionPolicy};
 use sip::Method;
@@ -18,6 +18,7 @@ pub static FORMS: &[Form] = &[
     },
     Form { pattern: "PHONE signs out", act: signs_out },
     Form { pattern: "PHONE writes TEXT to USER", act: writes },
+    Form { pattern: "PHONE tries COUNT names at DOMAIN", act: tries_names },
     Form { pattern: "PHONE sends METHOD to USER as USER", act: sends_as },
     Form { pattern: "PHONE sends METHOD to the server", act: sends_to_server },
     Form { pattern: "PHONE calls USER", act: calls },
@@ -73,6 +74,18 @@ fn told_of_registration(run: &mut Run, words: &Words) -> Result<(), String> {
 fn writes(run: &mut Run, words: &Words) -> Result<(), String> {
     let phone = run.phone(words.text(0))?;
     run.world.use_phone(phone, |phone, now| phone.send_message(now, words.text(2), words.text(1)));
+    Ok(())
+}
+
+/// One after the other, slower than any rate, and hears what comes of each.
+fn tries_names(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    for number in 0..words.number::<u32>(1) {
+        let name = format!("name{number}@{}", words.text(2));
+        run.world.use_phone(phone, |phone, now| phone.send_message(now, &name, "Who is there?"));
+        run.expect(words.text(0), words.within, |event| matches!(event, Event::Told { .. }))?;
+        run.world.pass(Duration::from_secs(2));
+    }
     Ok(())
 }
 

@@ -30,6 +30,8 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "DOMAIN has routed a request to HOST", act: has_routed },
     Form { pattern: "DOMAIN has tried ADDRESS", act: has_tried },
     Form { pattern: "DOMAIN has COUNT registrations", act: has_registrations },
+    Form { pattern: "DOMAIN holds DOMAIN for suspect", act: |run, words| suspects(run, words, true) },
+    Form { pattern: "DOMAIN does not hold DOMAIN for suspect", act: |run, words| suspects(run, words, false) },
 ];
 
 fn event(run: &mut Run, words: &Words, fits: fn(&Event) -> bool) -> Result<(), String> {
@@ -152,4 +154,13 @@ fn has_registrations(run: &mut Run, words: &Words) -> Result<(), String> {
     let is_so = run
         .wait(words.within, |world| world.statuses(site).iter().map(|status| status.bindings).sum::<usize>() == count);
     if is_so { Ok(()) } else { Err("it has another number".to_owned()) }
+}
+
+fn suspects(run: &mut Run, words: &Words, is_expected: bool) -> Result<(), String> {
+    let (site, domain) = (run.site(words.text(0))?, words.text(1));
+    let ledgers = run.world.ledgers(site);
+    let is_suspect = ledgers
+        .iter()
+        .any(|ledger| ledger.suspect_since_unix_ms.is_some() && ledger.domains.iter().any(|known| known == domain));
+    if is_suspect == is_expected { Ok(()) } else { Err(format!("counted are {ledgers:?}")) }
 }
