@@ -330,6 +330,36 @@ fn whoever_refers_in_a_session_is_told_at_once_and_at_the_end_unless_he_wants_no
 }
 
 #[test]
+fn whoever_refers_outside_of_a_session_is_told_once_unless_he_wants_nothing() {
+    everywhere(|mut room| {
+        let ok = room.begin();
+        let meeting = ok.address(HeaderName::Contact).unwrap().uri().as_str().to_owned();
+        let refer = |to: &str, call: &str| {
+            let refer = phone::request("REFER", ALICE, meeting.trim_start_matches("sip:"), call);
+            refer.replace("Content-Length: 0\n", &format!("Refer-To: {to}\nContent-Length: 0\n"))
+        };
+        room.world.take(room.alice);
+        room.world.send(room.alice, &refer(&format!("<sip:{BOB}>"), "apart"));
+        let accepted = room.world.take_response(room.alice);
+        assert_eq!(
+            (accepted.status(), accepted.header(HeaderName::ReferSub)),
+            (Some(202), None),
+            "RFC 4488: not asked for"
+        );
+        let trying = ("terminated".to_owned(), "100".to_owned());
+        assert_eq!(told_of_reference(&mut room), [trying]);
+        room.answer(room.bob);
+        assert_eq!(told_of_reference(&mut room), []);
+
+        room.world.send(room.alice, &refer(&format!("<sip:{DAVE}>\nRefer-Sub: false"), "silent"));
+        let accepted = room.world.take_response(room.alice);
+        assert_eq!((accepted.status(), accepted.header_text(HeaderName::ReferSub)), (Some(202), Some("false")));
+        room.answer(room.dave);
+        assert_eq!(told_of_reference(&mut room), []);
+    });
+}
+
+#[test]
 fn a_phone_that_refuses_protected_sound_is_offered_plain_and_then_left_alone() {
     everywhere(|mut room| {
         let ok = room.begin();

@@ -256,8 +256,18 @@ fn a_phone_of_ours_asks_by_refer_to_the_factory() {
         three.world.send(bob, &phone::answer(&passed, "603 Decline", "bob"));
         assert_eq!(three.world.only(alice).status(), Some(603));
         three.world.send(alice, &refer("meet@contoso.example", 3));
-        assert_eq!(three.world.take_response(alice).status(), Some(202));
-        three.take(alice, 4000);
+        let mut came = three.world.take(alice);
+        let accepted = came.remove(0);
+        assert_eq!((accepted.status(), accepted.header(sip::HeaderName::ReferSub)), (Some(202), None), "not asked for");
+        // The re-INVITE may overtake the NOTIFY.
+        let told = came.extract_if(.., |message| method(message) == "NOTIFY").collect::<Vec<_>>();
+        let [notify] = told.as_slice() else { panic!("{came:?}") };
+        assert_eq!(notify.header_text(sip::HeaderName::SubscriptionState), Some("terminated;reason=noresource"));
+        assert!(notify.body().starts_with(b"SIP/2.0 100 "));
+        three.world.send(alice, &phone::answer(notify, "200 OK", "alice"));
+        let invite = came.remove(0);
+        three.world.send(alice, &sdp(&phone::answer(&invite, "200 OK", "x"), &answer_to(&invite, 4000)));
+        assert_eq!(method(&three.world.only(alice)), "ACK");
         three.take(bob, 4002);
         assert_eq!(three.legs().len(), 2);
         three.world.send(alice, &refer(CAROL, 4));

@@ -282,7 +282,7 @@ fn a_phone_of_ours_asks_by_refer_to_the_factory() {
     everywhere(|mut three| {
         let session = three.open();
         let refer = phone::by_caller("REFER", &session.ok, 2);
-        let to = "Refer-To: <sip:meet@contoso.example>\nContent-Length: 0\n";
+        let to = "Refer-To: <sip:meet@contoso.example>\nRefer-Sub: false\nContent-Length: 0\n";
         three.world.send(three.alice, &refer.replace("Content-Length: 0\n", to));
         assert_eq!(three.world.take_response(three.alice).status(), Some(202));
         three.take(three.alice, "alice");

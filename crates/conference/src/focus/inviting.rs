@@ -1,6 +1,8 @@
 //! Calling somebody into the meeting (RFC 4579 section 5.6), and what a REFER asks for (section 5.5).
 
 use sdp::{Capabilities, MessageStream, ProtectionPolicy};
+use sip::dialog::Dialog;
+use sip::header::refer_sub::wants_subscription;
 use sip::refusal::Word;
 use sip::usage::{InviteUsage, UsageOutput};
 use sip::{Aor, HeaderName, Message, Method, NameAddr, Refusal, RequestBuilder, build};
@@ -9,7 +11,7 @@ use super::endpoint::{Call, Endpoint, EndpointId, Sound, Stage, Then};
 use super::participant::{Participant, Place};
 use super::{Asked, Command, Focus, malformed, new_tag};
 use crate::schedule::MeetingRole;
-use crate::{FocusOutput, Incoming, Outcome, Turn};
+use crate::{FocusOutput, Incoming, LegNumber, Outcome, Turn};
 
 impl<S: Copy + Ord> Focus<S> {
     /// Calls somebody, with `replaces` in place of a dialog that he is in (RFC 3891). He is invited from now on.
@@ -203,25 +205,43 @@ impl<S: Copy + Ord> Focus<S> {
         let (by, _) = super::joining::sender(incoming.request)?;
         let target = incoming.request.address(HeaderName::ReferTo).map_err(malformed)?;
         let (whom, is_removal) = referred(&target)?;
-        let command = if is_removal { Command::Remove(whom) } else { Command::Add(whom) };
-        // Outside of a session there is no dialog to tell it in, asked for or not.
-        let asked_by = id.filter(|_| !wants_no_subscription(incoming.request));
-        self.command_from(turn, Some(&by), &command, asked_by)?;
         let tag = new_tag(turn);
+        let command = if is_removal { Command::Remove(whom) } else { Command::Add(whom) };
+        let is_told = wants_subscription(incoming.request);
+        let asked_by = id.filter(|_| is_told);
+        // Outside of a session the dialog is of the REFER itself.
+        let mut alone =
+            (id.is_none() && is_told).then(|| Dialog::uas(incoming.request, &tag)).transpose().map_err(malformed)?;
+        self.command_from(turn, Some(&by), &command, asked_by)?;
         let mut response =
             build::response(incoming.request, 202, None, Some(&tag)).header(HeaderName::Contact, self.us().contact);
-        if asked_by.is_none() {
+        if !is_told {
             response = response.header(HeaderName::ReferSub, "false");
         }
         if let Some(to) = incoming.to {
             self.outputs.push_back(FocusOutput::Respond { to, status: 202, response: response.build() });
         }
         // A subscription begins with a NOTIFY at once (RFC 3515 section 2.4.4); a removal is done by then.
-        match is_removal {
-            true => self.reference_progress(asked_by, 200),
-            false => self.reference_progress(asked_by, 100),
+        let status = if is_removal { 200 } else { 100 };
+        self.reference_progress(asked_by, status);
+        if let Some(dialog) = &mut alone {
+            let notify = self.notify_once(dialog.request(&Method::Notify), status);
+            self.ask(Asked::Farewell, notify);
         }
         Ok(())
+    }
+
+    /// Whoever asked within his session hears of what he asked for once, and no more (RFC 3515 section 2.4.5 allows it).
+    pub fn tell_of_reference(&mut self, leg: LegNumber) {
+        let Some(usage) = self.usage(leg) else { return };
+        let request = usage.request(&Method::Notify);
+        let notify = self.notify_once(request, 100);
+        self.ask(Asked::Within(leg), notify);
+    }
+
+    /// The first NOTIFY about a REFER, which is the last.
+    fn notify_once(&mut self, request: RequestBuilder, status: u16) -> RequestBuilder {
+        notify_of_reference(request, self.us().contact, ENDED.to_owned(), status)
     }
 
     /// Whoever asked within his session hears what became of it (RFC 3515 section 2.4.5).
@@ -230,24 +250,24 @@ impl<S: Copy + Ord> Focus<S> {
         let contact = self.us().contact;
         let state = match status {
             ..200 => format!("active;expires={REFERENCE_SECS}"),
-            _ => "terminated;reason=noresource".to_owned(),
+            _ => ENDED.to_owned(),
         };
         let Some(usage) = self.usage(id) else { return };
-        let request = usage
-            .request(&Method::Notify)
-            .header(HeaderName::Contact, contact)
-            .header(HeaderName::Event, "refer")
-            .header(HeaderName::SubscriptionState, state)
-            .body("message/sipfrag;version=2.0", format!("SIP/2.0 {status} {}\r\n", sip::reason_phrase(status)));
-        self.ask(Asked::Within(id), request);
+        let notify = notify_of_reference(usage.request(&Method::Notify), contact, state, status);
+        self.ask(Asked::Within(id), notify);
     }
 }
 
-/// RFC 4488 section 4.
-fn wants_no_subscription(request: &Message) -> bool {
-    let value = request.header_text(HeaderName::ReferSub).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("false")
+fn notify_of_reference(request: RequestBuilder, contact: String, state: String, status: u16) -> RequestBuilder {
+    request
+        .header(HeaderName::Contact, contact)
+        .header(HeaderName::Event, "refer")
+        .header(HeaderName::SubscriptionState, state)
+        .body("message/sipfrag;version=2.0", format!("SIP/2.0 {status} {}\r\n", sip::reason_phrase(status)))
 }
+
+/// The state of a subscription of which nothing more is told.
+const ENDED: &str = "terminated;reason=noresource";
 
 /// How long whoever is called may ring.
 const REFERENCE_SECS: u32 = 180;

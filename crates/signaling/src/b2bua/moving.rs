@@ -6,6 +6,7 @@ use std::time::Instant;
 use conference::{Adopted, Adoption, Command, Conduct, ConferenceId, LegNumber};
 use federation::admission::Origin;
 use serde::{Deserialize, Serialize};
+use sip::header::refer_sub::wants_subscription;
 use sip::refusal::Word;
 use sip::{Aor, HeaderName, Method, Refusal, Uri, build};
 
@@ -214,13 +215,30 @@ impl Core {
         let Some(upstream) = request.upstream else { return Some(request) };
         match self.begin_move(now, serial, &[]) {
             Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
-            Ok(_) => {
-                let response =
-                    build::response(&request.message, 202, None, None).header(HeaderName::ReferSub, "false").build();
-                self.respond(now, upstream, 202, response);
+            Ok(conference) => {
+                let mut response = build::response(&request.message, 202, None, None);
+                let is_told = wants_subscription(&request.message);
+                if !is_told {
+                    response = response.header(HeaderName::ReferSub, "false");
+                }
+                self.respond(now, upstream, 202, response.build());
+                if is_told {
+                    self.tell_of_reference(now, serial, &conference, &request);
+                }
             }
         }
         None
+    }
+
+    /// The meeting has the dialog by now; what becomes of the call the phone sees in that.
+    fn tell_of_reference(&mut self, now: Instant, serial: u64, conference: &ConferenceId, request: &AdmittedRequest) {
+        let Some(Move::UnderWay(under_way)) = self.between.calls_by_serial.get(&serial).map(|one| &one.moving) else {
+            return;
+        };
+        let Origin::User { aor } = request.admitted.origin() else { return };
+        if let Some(leg) = under_way.ends.iter().find(|end| end.who == *aor).map(|end| end.leg) {
+            self.with_focus(now, conference, |focus, _| focus.tell_of_reference(leg));
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod date;
 pub mod grammar;
 pub mod name_addr;
 pub(crate) mod print;
+pub mod refer_sub;
 pub mod replaces;
 mod typed;
 pub mod via;

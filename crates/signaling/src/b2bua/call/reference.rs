@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use sip::header::refer_sub::wants_subscription;
 use sip::{HeaderName, Message, Method};
 
 use super::{Call, Passed};
@@ -41,7 +42,7 @@ impl Call {
 
 fn begins_reference(request: &Message, response: &Message) -> bool {
     let is_accepted = request.method() == Some(Method::Refer) && matches!(response.status(), Some(200..=299));
-    is_accepted && response.header(HeaderName::ReferSub).is_none_or(|value| !value.eq_ignore_ascii_case(b"false"))
+    is_accepted && wants_subscription(response)
 }
 
 fn ends_reference(request: &Message, response: &Message) -> bool {
