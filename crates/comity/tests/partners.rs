@@ -155,6 +155,27 @@ fn users_let_somebody_in_and_take_it_back() {
 }
 
 #[test]
+fn an_import_enters_all_or_nothing() {
+    let place = place();
+    let entry = |number: usize| format!("[[partner]]\ndomain = \"p{number}.example\"\nkind = \"allowed-domain\"\n");
+    let many: String = (0..3_000).map(entry).collect();
+    let text =
+        |edge: &str| format!("{many}[[partner]]\ndomain = \"x.example\"\nkind = \"allowed-server\"\nedge = {edge:?}\n");
+    std::fs::write(place.path().join("wrong.toml"), text("sip.x.example:0")).unwrap();
+    let refused = place.run(&["partner", "import", "wrong.toml", "--apply"]);
+    told(&refused, "error: partner x.example: ");
+    assert_eq!(place.run(&["partner", "list", "--json"]).ok().json(), json!([]));
+    std::fs::write(place.path().join("taken.toml"), text("sip.hoster.example")).unwrap();
+    place.run(&["provider", "add", "hoster", "--edge", "sip.hoster.example"]).ok();
+    told(&place.run(&["partner", "import", "taken.toml", "--apply"]), "error: sip.hoster.example is the edge of");
+    assert_eq!(place.run(&["partner", "list", "--json"]).ok().json(), json!([]));
+    std::fs::write(place.path().join("right.toml"), text("sip.x.example")).unwrap();
+    let done = place.run(&["partner", "import", "right.toml", "--apply"]).ok().stdout;
+    assert!(done.ends_with("3001 changes made\n"), "{done}");
+    assert_eq!(place.run(&["partner", "list", "--json"]).ok().json().as_array().unwrap().len(), 3_001);
+}
+
+#[test]
 fn what_one_server_exports_another_imports() {
     let (one, other) = (place(), place());
     one.run(&["partner", "add", "fabrikam.example", "--edge", "sip.fabrikam.example", "--modalities", "audio"]).ok();

@@ -5,6 +5,7 @@ mod diagnosis;
 mod discovered;
 mod doctor;
 mod edge;
+mod import;
 mod meeting;
 mod partner;
 mod trust;
@@ -26,6 +27,7 @@ pub use diagnosis::{
 pub use discovered::{DiscoveredAnswer, TierWord};
 pub use doctor::{DoctorAnswer, Finding, FindingState};
 pub use edge::{AboutPartner, EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, FromEdge, ToldAnswer};
+pub use import::{Entered, EnteredPartner, Import, Imported};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
     OccurrenceAnswer, SettingsChange, local,

@@ -29,6 +29,12 @@ impl ControlError {
     pub(crate) fn unprocessable(error: impl Into<String>, hint: impl Into<String>) -> ControlError {
         ControlError::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
     }
+
+    /// The same, where it is one of many that were sent.
+    pub(crate) fn about(mut self, which: &str) -> ControlError {
+        self.answer.error = format!("{which}: {}", self.answer.error);
+        self
+    }
 }
 
 impl From<ScheduleError> for ControlError {

@@ -14,6 +14,7 @@ mod doctor;
 mod error;
 mod escalations;
 mod health;
+mod import;
 mod meetings;
 mod metrics;
 mod partners;
@@ -35,7 +36,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use federation::external_access::ExternalAccess;
 use federation::partner::Partners;
 use rustls_pki_types::UnixTime;
@@ -142,22 +143,22 @@ impl Control {
         Router::new()
             .route("/metrics", get(metrics::show))
             .route("/health", get(health::show))
-            .route("/api/drain", axum::routing::post(health::drain))
+            .route("/api/drain", post(health::drain))
             .route("/api/status", get(status::show))
             .route("/api/users", get(users::list).post(users::add))
             .route("/api/users/{aor}", axum::routing::delete(users::remove))
             .route("/api/users/{aor}/password", put(users::set_password))
             .merge(self.clone().decided())
-            .route("/api/partners/{domain}/reset", axum::routing::post(partners::reset))
+            .route("/api/partners/{domain}/reset", post(partners::reset))
             .route("/api/discovered", get(discovered::list))
             .route("/api/users/{aor}/access", get(policies::show_user).patch(policies::edit_user))
             .route("/api/users/{aor}/allows/{who}", put(policies::allow).delete(policies::unallow))
             .route("/api/meetings", get(meetings::list).post(meetings::create))
             .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
-            .route("/api/meetings/{id}/mail", axum::routing::post(meetings::mail))
+            .route("/api/meetings/{id}/mail", post(meetings::mail))
             .route("/api/meetings/{id}/invitation", get(meetings::invitation))
             .route("/api/conferences", get(conferences::list).post(conferences::start))
-            .route("/api/escalations", axum::routing::post(escalations::begin))
+            .route("/api/escalations", post(escalations::begin))
             .route("/api/conferences/{id}", get(conferences::show).post(conferences::act))
             .route("/api/calls", get(calls::list))
             .route("/api/calls/{call_id}", get(calls::show))
@@ -187,6 +188,7 @@ impl Control {
             .route("/api/policies/{name}", put(policies::put).delete(policies::remove))
             .route("/api/groups", get(policies::groups))
             .route("/api/groups/{group}", put(policies::put_group))
+            .route("/api/import", post(import::enter).layer(DefaultBodyLimit::max(import::BYTES_MAX)))
             .route_layer(middleware::from_fn_with_state(self, decided_here))
     }
 

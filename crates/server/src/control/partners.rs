@@ -112,7 +112,7 @@ pub(super) async fn edit(
 }
 
 /// An entry as it was sent, checked.
-fn partner(domain: String, new: &NewPartner) -> Result<Partner, ControlError> {
+pub(super) fn partner(domain: String, new: &NewPartner) -> Result<Partner, ControlError> {
     check_comment(&new.comment)?;
     Ok(Partner {
         kind: kind(new)?,
@@ -264,7 +264,7 @@ pub(super) fn foreign_domain(control: &Control, text: &str) -> Result<String, Co
 }
 
 /// A domain of others, or `*.` and a domain, below which may be ours: those are never partners.
-fn foreign_entry(control: &Control, text: &str) -> Result<String, ControlError> {
+pub(super) fn foreign_entry(control: &Control, text: &str) -> Result<String, ControlError> {
     match text.strip_prefix("*.") {
         Some(domain) => sip_domain(domain).map(|domain| format!("*.{domain}")),
         None => foreign_domain(control, text),

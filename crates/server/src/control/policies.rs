@@ -26,8 +26,7 @@ pub(super) async fn put(
     Path(name): Path<String>,
     Body(new): Body<NewPolicy>,
 ) -> Result<Json<PolicyAnswer>, ControlError> {
-    let NewPolicy { federation, partners, modalities } = new;
-    let policy = Policy { name: plain_name(&name)?, federation, partners: checked(partners)?, modalities };
+    let policy = policy(&name, new)?;
     let change = move |store: &store::Store| {
         store.put_policy(&policy)?;
         Ok(PolicyAnswer { given_to: store.holders(&policy.name)?, policy })
@@ -36,6 +35,12 @@ pub(super) async fn put(
     control.publish_partners().await?;
     tracing::info!(name, "external access policy changed");
     Ok(Json(answer))
+}
+
+/// A policy as it was sent, checked.
+pub(super) fn policy(name: &str, new: NewPolicy) -> Result<Policy, ControlError> {
+    let NewPolicy { federation, partners, modalities } = new;
+    Ok(Policy { name: plain_name(name)?, federation, partners: checked(partners)?, modalities })
 }
 
 fn checked(partners: PartnerScope) -> Result<PartnerScope, ControlError> {

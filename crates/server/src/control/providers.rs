@@ -22,16 +22,7 @@ pub(super) async fn put(
     Path(name): Path<String>,
     Body(new): Body<NewProvider>,
 ) -> Result<(StatusCode, Json<ProviderChange>), ControlError> {
-    let name = plain_name(&name)?;
-    check_comment(&new.comment)?;
-    let NewProvider { edge, enabled, verification, shared_address_space, hosts_users, comment } = new;
-    let edge = domain::parse_edge(&edge)
-        .map_err(|error| ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))?;
-    if hosts_users && !shared_address_space {
-        let hint = "share the address space too, or let it host its own domains alone";
-        return Err(ControlError::unprocessable("a provider hosts users of ours only in a shared address space", hint));
-    }
-    let provider = Provider { name, edge, enabled, verification, shared_address_space, hosts_users, comment };
+    let provider = provider(&name, new)?;
     let name = provider.name.clone();
     let change = move |store: &store::Store| {
         let before = store.put_provider(&provider, now_unix())?;
@@ -43,6 +34,20 @@ pub(super) async fn put(
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let (provider, before) = (now.map(ProviderAnswer::from), before.map(ProviderAnswer::from));
     Ok((status, Json(ProviderChange { provider, before })))
+}
+
+/// A provider as it was sent, checked.
+pub(super) fn provider(name: &str, new: NewProvider) -> Result<Provider, ControlError> {
+    let name = plain_name(name)?;
+    check_comment(&new.comment)?;
+    let NewProvider { edge, enabled, verification, shared_address_space, hosts_users, comment } = new;
+    let edge = domain::parse_edge(&edge)
+        .map_err(|error| ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))?;
+    if hosts_users && !shared_address_space {
+        let hint = "share the address space too, or let it host its own domains alone";
+        return Err(ControlError::unprocessable("a provider hosts users of ours only in a shared address space", hint));
+    }
+    Ok(Provider { name, edge, enabled, verification, shared_address_space, hosts_users, comment })
 }
 
 pub(super) async fn remove(

@@ -5,16 +5,15 @@ mod read;
 use federation::external_access::PartnerScope;
 use federation::modality::Modalities;
 use federation::partner::VerificationLevel;
-use server::control::answers::{NewPartner, NewPolicy, NewProvider, PartnerWord};
+use server::control::answers::{Entered, EnteredPartner, Import, NewPartner, NewPolicy, NewProvider, PartnerWord};
 use server::domain;
 
 use self::read::Record;
-use super::transfer::{Entered, EnteredPartner, Transfer};
 
 /// What a file of Lync comes to.
 #[derive(Debug, Default)]
 pub(super) struct Mapped {
-    pub(super) transfer: Transfer,
+    pub(super) transfer: Import,
     /// Lines for comity.toml.
     pub(super) settings: Vec<String>,
     /// What has no place here: object, property and value, and why.

@@ -1,0 +1,47 @@
+//! `POST /api/import`: many entries, providers and policies in one change, all of them or none.
+
+use axum::Json;
+use axum::extract::State;
+use store::now_unix;
+
+use super::answers::{Import, Imported};
+use super::error::ControlError;
+use super::partners::{foreign_entry, partner};
+use super::policies::policy;
+use super::providers::provider;
+use super::{Body, Control};
+
+pub(super) async fn enter(
+    State(control): State<Control>,
+    Body(import): Body<Import>,
+) -> Result<Json<Imported>, ControlError> {
+    let partners = checked(import.partner, |entered| {
+        let entry = foreign_entry(&control, &entered.domain).and_then(|domain| partner(domain, &entered.entry));
+        entry.map_err(|error| error.about(&format!("partner {}", entered.domain)))
+    })?;
+    let providers = checked(import.provider, |entered| {
+        provider(&entered.name, entered.entry).map_err(|error| error.about(&format!("provider {}", entered.name)))
+    })?;
+    let policies = checked(import.policy, |entered| {
+        policy(&entered.name, entered.entry).map_err(|error| error.about(&format!("policy {}", entered.name)))
+    })?;
+    let imported = Imported { partners: partners.len(), providers: providers.len(), policies: policies.len() };
+    let change = move |store: &store::Store| {
+        // A partner may name no edge of a provider: what is said of providers comes after.
+        partners.iter().try_for_each(|partner| store.put_partner(partner, now_unix()).map(drop))?;
+        providers.iter().try_for_each(|provider| store.put_provider(provider, now_unix()).map(drop))?;
+        policies.iter().try_for_each(|policy| store.put_policy(policy).map(drop))
+    };
+    control.0.store.write(change).await?;
+    control.publish_partners().await?;
+    let Imported { partners, providers, policies } = imported;
+    tracing::info!(partners, providers, policies, "entries were imported");
+    Ok(Json(imported))
+}
+
+fn checked<T, C>(sent: Vec<T>, check: impl Fn(T) -> Result<C, ControlError>) -> Result<Vec<C>, ControlError> {
+    sent.into_iter().map(check).collect()
+}
+
+/// Three hundred thousand entries of a usual kind.
+pub(super) const BYTES_MAX: usize = 64 << 20;
