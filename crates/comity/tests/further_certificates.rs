@@ -11,6 +11,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime};
 
 use phone::Phone;
@@ -103,9 +104,8 @@ fn one_that_is_not_there_keeps_the_server_from_starting() {
     );
 }
 
-/// Two domains, a certificate for each; a partner notes who connects.
-#[test]
-fn a_partner_is_shown_the_certificate_of_the_domain_that_writes() {
+/// Two domains, a certificate beside the first with these names; a partner notes who connects.
+fn two_domains(names: &[&str]) -> (Served, Receiver<CertificateDer<'static>>) {
     let dns = partner::name_server(HOSTS);
     let [tls_port, tcp_port] = served::free_ports();
     let place = Place::new(&format!("tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]"));
@@ -114,29 +114,55 @@ fn a_partner_is_shown_the_certificate_of_the_domain_that_writes() {
     let text = text.replace("domains = [\"contoso.example\"]", "domains = [\"contoso.example\", \"litware.example\"]");
     std::fs::write(&file, text.replace("[listen]", "also = [\"litware.pem\"]\n[listen]")).unwrap();
     let authority = place.certify(&FIRST);
-    let litware = ["sip.litware.example"];
-    authority.issue(&litware, &place.path().join("litware.pem"), &place.path().join("litware.key"));
+    authority.issue(names, &place.path().join("litware.pem"), &place.path().join("litware.key"));
     let log = std::fs::File::create(place.path().join("log")).unwrap();
     let server = place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
     let served = Served { place, authority, server, tls_port, tcp_port }.when_ready();
-    let checked = served.place.run(&["check"]).ok().stdout;
-    assert!(!checked.contains("does not prove litware.example"), "{checked}");
-
     let identity = partner::identity(served.place.path(), &served.authority, &["edge.fabrikam.example"]);
     let (port, shown) = partner::listen_and_note(PARTNER, &identity);
     served.run(&["partner", "add", "fabrikam.example", "--edge", &format!("edge.fabrikam.example:{port}")]).ok();
+    (served, shown)
+}
+
+/// Somebody of ours writes to the partner, which connects us to it.
+fn writes(served: &Served, user: &'static str, address: Ipv4Addr) {
+    Phone::add_user(served, user);
+    let mut phone = Phone::connect(served, user, address);
+    phone.offer_proof(&sip::Method::Message, "sip:bob@fabrikam.example", "bob@fabrikam.example", "");
+}
+
+fn in_file(served: &Served, certificate: &str) -> CertificateDer<'static> {
+    let file = |name: &str| served.place.path().join(name);
+    let key = file(&certificate.replace(".pem", ".key"));
+    let identity = certificates::Identity::load(&file(certificate), &key, rustls_pki_types::UnixTime::now());
+    identity.unwrap().chain[0].clone()
+}
+
+#[test]
+fn a_partner_is_shown_the_certificate_of_the_domain_that_writes() {
+    let (served, shown) = two_domains(&["sip.litware.example"]);
+    let checked = served.place.run(&["check"]).ok().stdout;
+    assert!(!checked.contains("does not prove litware.example"), "{checked}");
     for (user, address, certificate) in [
         ("adele@litware.example", Ipv4Addr::new(127, 0, 72, 3), "litware.pem"),
         ("alice@contoso.example", Ipv4Addr::new(127, 0, 72, 2), "contoso.pem"),
     ] {
-        Phone::add_user(&served, user);
-        let mut phone = Phone::connect(&served, user, address);
-        phone.offer_proof(&sip::Method::Message, "sip:bob@fabrikam.example", "bob@fabrikam.example", "");
-        let first = certificates::Identity::load(
-            &served.place.path().join(certificate),
-            &served.place.path().join(certificate.replace(".pem", ".key")),
-            rustls_pki_types::UnixTime::now(),
-        );
-        assert_eq!(shown.recv_timeout(Duration::from_secs(20)).unwrap(), first.unwrap().chain[0], "{user}");
+        writes(&served, user, address);
+        let certificate = in_file(&served, certificate);
+        assert_eq!(shown.recv_timeout(Duration::from_secs(20)).unwrap(), certificate, "{user}");
     }
+}
+
+#[test]
+fn a_renewed_certificate_proves_what_the_old_one_did_not_without_a_new_start() {
+    let (mut served, shown) = two_domains(&["phone.litware.test"]);
+    writes(&served, "adele@litware.example", Ipv4Addr::new(127, 0, 72, 4));
+    let first = in_file(&served, "contoso.pem");
+    assert_eq!(shown.recv_timeout(Duration::from_secs(20)).unwrap(), first, "no other proves the domain any better");
+
+    let [pem, key] = ["litware.pem", "litware.key"].map(|name| served.place.path().join(name));
+    served.authority.issue(&["sip.litware.example"], &pem, &key);
+    served.wait_until("it is served", |served| served.log().contains("litware.pem: a new certificate is served"));
+    writes(&served, "anton@litware.example", Ipv4Addr::new(127, 0, 72, 5));
+    assert_eq!(shown.recv_timeout(Duration::from_secs(20)).unwrap(), in_file(&served, "litware.pem"));
 }

@@ -10,10 +10,11 @@ mod served;
 
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use apart::Apart;
 use place::Authority;
+use rustls_pki_types::CertificateDer;
 use sip::{HeaderName, Message};
 
 fn status_and_word(response: &Message) -> (u16, String) {
@@ -238,4 +239,42 @@ fn rules_of_the_homes_configuration_hold_at_the_edge_and_strangers_there_are_kno
         is_known && list[0]["total"]["users_refused"] == 1 && list.as_array().is_some_and(|all| all.len() == 1)
     });
     assert!(apart.home.run(&["partner", "list"]).ok().stdout.contains("litware.example (at edge.corp.example)"));
+}
+
+/// What is shown at the control address of the edge.
+fn shown_inside(apart: &Apart) -> CertificateDer<'static> {
+    let identity = partner::identity(apart.home.place.path(), &apart.authority, &["home.corp.example"]);
+    let mut stream = partner::connect(Ipv4Addr::new(127, 0, 81, 4), apart.control, Some(&identity));
+    stream.flush().unwrap();
+    stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+#[test]
+fn the_certificate_of_the_inner_side_is_renewed_while_edge_and_home_serve() {
+    let mut apart = Apart::new("edge.corp.example");
+    apart.edge.start();
+    let first = shown_inside(&apart);
+    let [pem, key] = ["inside.pem", "inside.key"].map(|name| apart.edge.place.path().join(name));
+    let end = SystemTime::now() + Duration::from_secs(9 * 86_400 + 3600);
+    apart.authority.issue_until(&["edge.corp.example"], &pem, &key, end);
+    apart.edge.wait_until("the new one is shown", |_| shown_inside(&apart) != first);
+    let renewed = shown_inside(&apart);
+    assert!(apart.edge.log().contains("inside.pem: a new certificate is served"), "{}", apart.edge.log());
+    assert!(apart.edge.log().contains("inside.pem: the certificate expires in 9 days"), "{}", apart.edge.log());
+    assert!(apart.edge.run(&["status"]).ok().stdout.contains("edge.corp.example"));
+
+    std::fs::write(&pem, "no certificate").unwrap();
+    apart.edge.wait_until("it is refused", |edge| edge.log().contains("inside.pem: the new certificate is refused"));
+    assert_eq!(shown_inside(&apart), renewed, "the old one is served on");
+
+    // The home had one of another name: the edge believes it by its new one, which the home shows from then on.
+    let [pem, key] = ["inside.pem", "inside.key"].map(|name| apart.home.place.path().join(name));
+    apart.authority.issue(&["other.corp.example"], &pem, &key);
+    apart.home.start();
+    apart.home.wait_until("it is refused", |home| !home.status()["edges"]["edges"][0]["failed"].is_null());
+    apart.authority.issue(&["home.corp.example"], &pem, &key);
+    apart.home.wait_until("the edge is told", |home| {
+        let edge = &home.status()["edges"]["edges"][0];
+        edge["failed"].is_null() && !edge["revision"].is_null()
+    });
 }

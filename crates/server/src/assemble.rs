@@ -106,7 +106,7 @@ impl Server {
         for (transport, address) in config.sockets() {
             net::check_free(transport, address)?;
         }
-        let start = Start::from_store(&config, certificate.served(), (roots, challenges))?;
+        let start = Start::from_store(&config, &certificate, (roots, challenges))?;
         let store = StoreThread::start(&config.store_path())?;
         let counts = ServerCounts::default();
         let accounts: Arc<dyn Accounts> =
@@ -135,7 +135,7 @@ impl Server {
         revocation.map(|service| tokio::spawn(service.run()));
         let refusals = RefusalLog::new(workers.clone(), store.handle(), counts).start();
         let served = certificate.state();
-        let certificate = certificate.start();
+        let certificate = certificate.start(workers.clone());
         let acme = first_certificate(acme, &served).await;
         tracing::info!(edge = config.edge, workers = config.workers, "serving");
         Ok(Running {
@@ -258,12 +258,13 @@ pub(crate) struct Start {
 impl Start {
     fn from_store(
         config: &Config,
-        identity: &Arc<ServedIdentity>,
+        certificate: &CertificateService,
         (roots, challenges): (Roots, TlsAlpn),
     ) -> Result<Start, StartError> {
         let store = Store::open(&config.store_path())?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (inner_identity, inside) = certificate::inside(config, identity, &roots)?;
+        let (identity, inner_identity) = (certificate.served(), certificate.served_inside());
+        let inside = certificate::inside(config, inner_identity, &roots)?;
         let told = between::prepare(&store, config)?;
         Ok(Start {
             organisation: Arc::new(Organisation {
@@ -280,12 +281,12 @@ impl Start {
             connections_per_partner: config.federation.connections_per_partner,
             discovered: told.as_ref().map_or(config.discovered, |told| told.rules.discovered),
             suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
-            listeners: listeners(config, identity, &inner_identity)?,
+            listeners: listeners(config, identity, inner_identity)?,
             origins: Arc::new(config.origins.clone()),
             challenges,
             tls_clients: certificate::clients(identity)?,
             inside,
-            inner_identity,
+            inner_identity: inner_identity.clone(),
             resolver: Resolver::new(&config.dns)?,
             secret: store.secret(rand::random())?,
             pool_secret: told.map(|told| told.pool_secret.0),

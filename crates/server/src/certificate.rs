@@ -1,6 +1,7 @@
 //! Our own certificate, looked at the way a partner will: what it proves, and what it does not.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use certificates::{Identity, LoadError, Roots, ServedIdentity};
@@ -85,26 +86,23 @@ pub fn roots(config: &Config) -> Result<Roots, LoadError> {
     loaded.map(|roots| if config.dns.validates { roots.with_tlsa() } else { roots })
 }
 
-/// What the inner side is shown, and whom it trusts: the same as outside, where [inside] says nothing else.
+/// How the inner side is connected to with this certificate of ours, and whom it trusts: the same authorities as outside, where
+/// [inside] says nothing else.
 ///
 /// # Errors
 /// As [`load`].
 pub(crate) fn inside(
     config: &Config,
-    outer: &Arc<ServedIdentity>,
+    identity: &Arc<ServedIdentity>,
     roots: &Roots,
-) -> Result<(Arc<ServedIdentity>, Option<InsideTls>), StartError> {
-    let Some(inside) = &config.inside else { return Ok((outer.clone(), None)) };
-    let identity = match &inside.certificate {
-        Some((chain, key)) => ServedIdentity::new(&Identity::load(chain, key, UnixTime::now())?)?,
-        None => outer.clone(),
-    };
+) -> Result<Option<InsideTls>, StartError> {
+    let Some(inside) = &config.inside else { return Ok(None) };
     let roots = match &inside.roots {
         Some(file) => Roots::from_pem_files(std::slice::from_ref(file))?,
         None => roots.clone(),
     };
-    let client = Arc::new(certificates::tls::recording_client_config(Some(&identity))?);
-    Ok((identity, Some(InsideTls { client, roots })))
+    let client = Arc::new(certificates::tls::recording_client_config(Some(identity))?);
+    Ok(Some(InsideTls { client, roots }))
 }
 
 /// How partners are connected to with each of our certificates.
@@ -136,6 +134,13 @@ pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> Certificat
 pub fn report_also(identity: &Identity, roots: &Roots, also: &AlsoCertificate) -> CertificateReport {
     let mut report = report_of(identity, roots, |facts| doubts_of_clients(facts).collect());
     let file = also.chain();
+    report.warnings.iter_mut().for_each(|warning| *warning = format!("{}: {warning}", file.display()));
+    report
+}
+
+/// The same of that of the inner side, whose names and authorities are between edge and home.
+pub(crate) fn report_inside(identity: &Identity, file: &Path) -> CertificateReport {
+    let mut report = report_of(identity, &Roots::empty(), |_| Vec::new());
     report.warnings.iter_mut().for_each(|warning| *warning = format!("{}: {warning}", file.display()));
     report
 }
@@ -277,8 +282,6 @@ pub(crate) const EXPIRY_WARNING_DAYS: i64 = 30;
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use federation::trust::{Names, Purposes};
 
     use super::*;

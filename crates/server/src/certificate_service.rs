@@ -1,8 +1,10 @@
-//! Our certificates while the server runs: exchanged when their files change, and their expiry told in time.
+//! Our certificates while the server runs: exchanged when their files change, and their expiry told in time; those of the outer
+//! side, and that of the inner side where it has one of its own.
 //!
-//! A bad new pair changes nothing but the log and the status: the old one is served on.
+//! A bad new pair changes nothing but the log and the status: the old one is served on. Which certificate proves which domain
+//! of ours is looked at again with every new one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::acme_service::AcmeState;
 use crate::certificate::{self, CertificateReport, ServedCertificate};
 use crate::config::{AlsoCertificate, Config};
 use crate::moment;
+use crate::workers::Workers;
 
 /// What is served now, for whoever asks.
 #[derive(Clone, Default)]
@@ -45,6 +48,8 @@ pub(crate) struct CertificateService {
     view: View,
     first: Kept,
     also: Vec<Kept>,
+    /// `None`: there is no inner side, or it shows what the outer one does.
+    inside: Option<Kept>,
     state: CertificateState,
 }
 
@@ -56,8 +61,7 @@ struct View {
 
 /// One certificate, and its files.
 struct Kept {
-    /// `None`: the first, which partners are shown.
-    also: Option<AlsoCertificate>,
+    place: Place,
     watch: IdentityWatch,
     identity: Identity,
     served: Arc<ServedIdentity>,
@@ -65,6 +69,15 @@ struct Kept {
     /// Why the files as they are now are not served; told once.
     refused: Option<String>,
     reminder: ExpiryReminder,
+}
+
+/// Which certificate it is.
+enum Place {
+    /// The one that partners are shown.
+    First,
+    Also(AlsoCertificate),
+    /// That of the inner side, by its file.
+    Inside(PathBuf),
 }
 
 impl CertificateService {
@@ -75,13 +88,19 @@ impl CertificateService {
     pub(crate) fn load(config: &Config, roots: Roots, acme: AcmeState) -> Result<CertificateService, LoadError> {
         let (now, files) = (UnixTime::now(), &config.certificate);
         let view = View { config: config.clone(), roots };
-        let load = |also: &AlsoCertificate| Kept::load((&also.chain(), &also.key()), Some(also), Vec::new(), now);
+        let load = |also: &AlsoCertificate| {
+            Kept::load((&also.chain(), &also.key()), Place::Also(also.clone()), Vec::new(), now)
+        };
         let also = files.also.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let others = also.iter().map(|kept| kept.served.clone()).collect();
-        let first = Kept::load((&files.chain, &files.key), None, others, now)?;
+        let first = Kept::load((&files.chain, &files.key), Place::First, others, now)?;
+        let inside = config.inside.as_ref().and_then(|inside| inside.certificate.as_ref());
+        let load =
+            |(chain, key): &(PathBuf, PathBuf)| Kept::load((chain, key), Place::Inside(chain.clone()), Vec::new(), now);
+        let inside = inside.map(load).transpose()?;
         let state = CertificateState { roots: view.roots.clone(), acme, ..CertificateState::default() };
-        let mut service = CertificateService { view, first, also, state };
-        for kept in std::iter::once(&mut service.first).chain(&mut service.also) {
+        let mut service = CertificateService { view, first, also, inside, state };
+        for kept in std::iter::once(&mut service.first).chain(&mut service.also).chain(&mut service.inside) {
             kept.warn(&service.view, now);
         }
         service.publish();
@@ -93,21 +112,31 @@ impl CertificateService {
         &self.first.served
     }
 
+    /// The same of the inner side.
+    pub(crate) fn served_inside(&self) -> &Arc<ServedIdentity> {
+        self.inside.as_ref().map_or(&self.first.served, |inside| &inside.served)
+    }
+
     pub(crate) fn state(&self) -> CertificateState {
         self.state.clone()
     }
 
     /// Looks at the files now and then until told to stop; the files may be on a disk that makes it wait.
-    pub(crate) fn start(mut self) -> CertificateTask {
+    pub(crate) fn start(mut self, workers: Workers) -> CertificateTask {
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             while tokio::time::timeout(LOOK_PAUSE, &mut stopped).await.is_err() {
                 let looked = tokio::task::spawn_blocking(move || {
-                    self.look(UnixTime::now());
-                    self
+                    let is_changed = self.look(UnixTime::now());
+                    (self, is_changed)
                 });
                 match looked.await {
-                    Ok(service) => self = service,
+                    Ok((service, is_changed)) => {
+                        self = service;
+                        if is_changed {
+                            self.prove_domains_anew(&workers).await;
+                        }
+                    }
                     // It panicked, which was reported; the certificates in service stay.
                     Err(_) => return,
                 }
@@ -116,18 +145,26 @@ impl CertificateService {
         CertificateTask { stop, task }
     }
 
-    fn look(&mut self, now: UnixTime) {
+    /// Whether there is anything new.
+    fn look(&mut self, now: UnixTime) -> bool {
         let mut is_changed = false;
-        for kept in std::iter::once(&mut self.first).chain(&mut self.also) {
+        for kept in std::iter::once(&mut self.first).chain(&mut self.also).chain(&mut self.inside) {
             is_changed |= kept.look(&self.view, now);
         }
         if is_changed {
             self.publish();
         }
+        is_changed
+    }
+
+    /// A new certificate may have names that the old one had not.
+    async fn prove_domains_anew(&self, workers: &Workers) {
+        let by_domain = certificate::by_domain(&self.view.config, &self.first.served, &self.view.roots);
+        workers.ask(move |core, _| core.change_certificates(&by_domain)).await;
     }
 
     fn publish(&self) {
-        let also = self.also.iter().map(|kept| kept.shown(&self.view)).collect();
+        let also = self.also.iter().chain(&self.inside).map(|kept| kept.shown(&self.view)).collect();
         self.state.set(ServedCertificate { also, ..self.first.shown(&self.view) });
     }
 }
@@ -135,7 +172,7 @@ impl CertificateService {
 impl Kept {
     fn load(
         (chain, key): (&Path, &Path),
-        also: Option<&AlsoCertificate>,
+        place: Place,
         others: Vec<Arc<ServedIdentity>>,
         now: UnixTime,
     ) -> Result<Kept, LoadError> {
@@ -143,7 +180,7 @@ impl Kept {
         let served = ServedIdentity::with_others(&identity, others)
             .map_err(|error| LoadError::UnsupportedKey { file: key.to_owned(), what: error.to_string() })?;
         Ok(Kept {
-            also: also.cloned(),
+            place,
             watch,
             identity,
             served,
@@ -205,9 +242,10 @@ impl Kept {
     }
 
     fn report(&self, view: &View) -> CertificateReport {
-        match &self.also {
-            None => certificate::report(&self.identity, &view.roots, &view.config),
-            Some(also) => certificate::report_also(&self.identity, &view.roots, also),
+        match &self.place {
+            Place::First => certificate::report(&self.identity, &view.roots, &view.config),
+            Place::Also(also) => certificate::report_also(&self.identity, &view.roots, also),
+            Place::Inside(file) => certificate::report_inside(&self.identity, file),
         }
     }
 
@@ -218,7 +256,11 @@ impl Kept {
 
     /// Which one it is, where it is not the first.
     fn place(&self) -> String {
-        self.also.as_ref().map(|also| format!("{}: ", also.chain().display())).unwrap_or_default()
+        match &self.place {
+            Place::First => String::new(),
+            Place::Also(also) => format!("{}: ", also.chain().display()),
+            Place::Inside(file) => format!("{}: ", file.display()),
+        }
     }
 }
 

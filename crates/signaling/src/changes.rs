@@ -69,6 +69,13 @@ impl Core {
         &self.meetings
     }
 
+    /// Which of our certificates partners are shown for each domain of ours, from the next request on; connections stay.
+    pub fn change_certificates(&mut self, by_domain: &BTreeMap<String, u16>) {
+        if self.organisation.certificates_by_domain != *by_domain {
+            Arc::make_mut(&mut self.organisation).certificates_by_domain.clone_from(by_domain);
+        }
+    }
+
     /// What a home told its edge besides the partners: the terms of those without an entry, and the secret that the edges
     /// of the home share.
     pub fn take_home_terms(&mut self, discovered: DiscoveredTerms, pool_secret: Option<[u8; 32]>) {
