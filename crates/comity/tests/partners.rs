@@ -48,6 +48,9 @@ fn the_terms_of_an_entry_are_changed_one_by_one() {
     {
         assert!(shown.contains(line), "{line} is missing in:\n{shown}");
     }
+    let unmarked = place.run(&["partner", "set", "fabrikam.example", "--mark-source", "never"]).ok().stdout;
+    assert!(unmarked.contains("mark source: never (before: by-default)"), "{unmarked}");
+    assert!(place.run(&["partner", "show", "fabrikam.example"]).ok().stdout.contains("mark source: never"));
     told(&place.run(&["partner", "set", "fabrikam.example"]), "error: nothing to change was named");
     told(
         &place.run(&["partner", "set", "litware.example", "--no-edge"]),

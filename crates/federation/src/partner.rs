@@ -6,7 +6,7 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
-pub use provider::{Provider, VerificationLevel};
+pub use provider::{Provider, SourceMark, VerificationLevel};
 pub use table::{Partners, Standing};
 
 use crate::domain_name;
@@ -38,6 +38,9 @@ pub struct Partner {
     pub verification: VerificationLevel,
     /// What may pass, in either direction.
     pub modalities: Modalities,
+    /// Whether it is told that we vouch for our users.
+    #[serde(default)]
+    pub mark_source: SourceMark,
 }
 
 impl Partner {
@@ -63,6 +66,7 @@ impl Partner {
             monitored: false,
             verification: VerificationLevel::default(),
             modalities: Modalities::ALL,
+            mark_source: SourceMark::default(),
         }
     }
 

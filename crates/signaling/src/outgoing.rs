@@ -41,7 +41,7 @@ impl Core {
             path: target.path.clone(),
             record_routes: self.record_routes(request, target),
             crossing: crossing(request, &self.organisation),
-            source: self.source_mark(request),
+            source: self.source_mark(request, Some(target.flow)),
             admitted: self.told_inside(request),
             trust: self.trust_inside(request),
             asserted: self.asserted_inside(request),
@@ -56,15 +56,22 @@ impl Core {
         }
     }
 
-    /// What the request says of its sender across the border, where it begins something.
-    pub(crate) fn source_mark(&self, request: &AdmittedRequest) -> Option<bool> {
+    /// What the request says of its sender across the border, where it begins something. The flow is the one by which it leaves,
+    /// where it does.
+    pub(crate) fn source_mark(&self, request: &AdmittedRequest, to: Option<FlowId>) -> Option<bool> {
         if !crossing(request, &self.organisation).is_border() || request.message.to().is_ok_and(|to| to.tag().is_some())
         {
             return None;
         }
         match request.admitted.origin() {
             Origin::Partner { source, .. } => Some(source.is_verified),
-            Origin::User { .. } | Origin::Inside { .. } => self.partners.marks_source().then_some(true),
+            Origin::User { .. } | Origin::Inside { .. } => {
+                let Destination::Partner { domain, .. } = &request.destination else { return None };
+                // On the inner side it is an edge that has a certificate.
+                let facts = to.and_then(|flow| self.flows.get(flow)).map(|state| &state.facts);
+                let shown = facts.filter(|facts| !facts.is_inner).and_then(|facts| facts.secure_certificate());
+                self.partners.marks_source(domain, shown.map(|certificate| &certificate.names)).then_some(true)
+            }
         }
     }
 

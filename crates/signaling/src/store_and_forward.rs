@@ -80,7 +80,7 @@ impl Core {
     pub(crate) fn keep(&mut self, now: Instant, keeping: Keeping, terms: Terms) {
         let request = &keeping.request;
         let date = sip_date(terms.accepted_unix_ms / 1000);
-        let crossing = (crossing(request, &self.organisation), self.source_mark(request));
+        let crossing = (crossing(request, &self.organisation), self.source_mark(request, None));
         let realms = &self.organisation.domains;
         let bytes = forward::for_the_store(&request.message, request.routes_taken, realms, &date, crossing);
         self.queues.stored(&keeping.aor);

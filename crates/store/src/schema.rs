@@ -194,6 +194,8 @@ const STEPS: &[&str] = &[
         rules TEXT NOT NULL,
         pool_secret BLOB NOT NULL CHECK (length(pool_secret) = 32)
     ) STRICT;",
+    "ALTER TABLE partners ADD COLUMN mark_source TEXT NOT NULL DEFAULT 'by-default'
+        CHECK (mark_source IN ('by-default', 'always', 'never'));",
 ];
 
 #[cfg(test)]

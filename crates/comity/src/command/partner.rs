@@ -11,7 +11,7 @@ use federation::admission::Origin;
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
 use federation::modality::Modalities;
-use federation::partner::VerificationLevel;
+use federation::partner::{SourceMark, VerificationLevel};
 use server::control::answers::{
     DecisionAnswer, DiscoveryAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit,
     PartnerReset, PartnerWord, SeenAnswer, TroubleAnswer, rung_sentence,
@@ -218,7 +218,7 @@ fn print_changes(before: &PartnerAnswer, entry: &PartnerAnswer) {
     }
 }
 
-fn terms_of(entry: &PartnerAnswer) -> [(&'static str, String); 6] {
+fn terms_of(entry: &PartnerAnswer) -> [(&'static str, String); 7] {
     let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     [
         ("kind", entry.kind.as_str().to_owned()),
@@ -227,6 +227,7 @@ fn terms_of(entry: &PartnerAnswer) -> [(&'static str, String); 6] {
         ("monitored", yes_or_no(entry.monitored).to_owned()),
         ("verification", entry.verification.to_string()),
         ("modalities", entry.modalities.to_string()),
+        ("mark source", entry.mark_source.to_string()),
     ]
 }
 
@@ -329,6 +330,7 @@ fn is_usual(term: &str, value: &str) -> bool {
         "verification" => value == VerificationLevel::default().as_str(),
         "modalities" => value == Modalities::ALL.to_string(),
         "monitored" => value == "no",
+        "mark source" => value == SourceMark::default().as_str(),
         _ => value == "-",
     }
 }

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use clap::builder::BoolishValueParser;
-use federation::partner::{Provider, VerificationLevel};
+use federation::partner::{Provider, SourceMark, VerificationLevel};
 use server::control::answers::{NewProvider, ProviderAnswer, ProviderChange};
 use server::{domain, moment};
 
 use super::Global;
 use super::partner::yes_or_no;
-use super::terms::level;
+use super::terms::{level, source_mark};
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
@@ -74,6 +74,9 @@ pub struct ProviderTerms {
     /// Whether users of our domains who are not here are looked for there
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     hosts_users: Option<bool>,
+    /// Whether it is told that we vouch for our users; by-default: as comity.toml says
+    #[arg(long, value_name = "WHEN", value_parser = source_mark())]
+    mark_source: Option<SourceMark>,
     /// A note for whoever reads the list
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -87,6 +90,7 @@ impl ProviderTerms {
             verification: self.verification.unwrap_or(provider.verification),
             shared_address_space: self.shared_address_space.unwrap_or(provider.shared_address_space),
             hosts_users: self.hosts_users.unwrap_or(provider.hosts_users),
+            mark_source: self.mark_source.unwrap_or(provider.mark_source),
             comment: self.comment.unwrap_or(provider.comment),
         }
     }
@@ -134,7 +138,8 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
         if providers.is_empty() {
             return println!("no hosting providers; to enter one: comity provider add NAME --edge HOST");
         }
-        let mut table = Columns::new(&["NAME", "EDGE", "ENABLED", "VERIFICATION", "OUR USERS", "SINCE", "COMMENT"]);
+        let mut table =
+            Columns::new(&["NAME", "EDGE", "ENABLED", "VERIFICATION", "MARK SOURCE", "OUR USERS", "SINCE", "COMMENT"]);
         for ProviderAnswer { provider, added_unix } in &providers {
             let ours = match (provider.shared_address_space, provider.hosts_users) {
                 (true, true) => "at home there",
@@ -146,6 +151,7 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
                 provider.edge.clone(),
                 yes_or_no(provider.enabled).to_owned(),
                 provider.verification.to_string(),
+                provider.mark_source.to_string(),
                 ours.to_owned(),
                 moment::date(*added_unix),
                 provider.comment.clone(),

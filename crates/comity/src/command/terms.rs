@@ -2,7 +2,7 @@
 
 use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use federation::modality::Modalities;
-use federation::partner::VerificationLevel;
+use federation::partner::{SourceMark, VerificationLevel};
 use server::control::answers::{NewPartner, PartnerEdit};
 
 /// What is not typed is not said.
@@ -17,6 +17,9 @@ pub(super) struct Terms {
     /// A mark for whoever watches over this partner, shown with its entry
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     monitored: Option<bool>,
+    /// Whether it is told that we vouch for our users; by-default: as its provider is, or as comity.toml says
+    #[arg(long, value_name = "WHEN", value_parser = source_mark())]
+    mark_source: Option<SourceMark>,
 }
 
 impl Terms {
@@ -26,14 +29,15 @@ impl Terms {
             modalities: self.modalities.unwrap_or(new.modalities),
             verification: self.verification.unwrap_or(new.verification),
             monitored: self.monitored.unwrap_or(new.monitored),
+            mark_source: self.mark_source.unwrap_or(new.mark_source),
             ..new
         }
     }
 
     /// A change to these terms.
     pub(super) fn edit(self, edge: Option<String>, comment: Option<String>) -> PartnerEdit {
-        let Terms { modalities, verification, monitored } = self;
-        PartnerEdit { edge, comment, monitored, verification, modalities }
+        let Terms { modalities, verification, monitored, mark_source } = self;
+        PartnerEdit { edge, comment, monitored, verification, modalities, mark_source }
     }
 }
 
@@ -45,4 +49,9 @@ pub(super) fn parse_modalities(text: &str) -> Result<Modalities, String> {
 pub(super) fn level() -> impl TypedValueParser<Value = VerificationLevel> {
     PossibleValuesParser::new(VerificationLevel::ALL.map(VerificationLevel::as_str))
         .map(|text| VerificationLevel::named(&text).unwrap_or_default())
+}
+
+pub(super) fn source_mark() -> impl TypedValueParser<Value = SourceMark> {
+    PossibleValuesParser::new(SourceMark::ALL.map(SourceMark::as_str))
+        .map(|text| SourceMark::named(&text).unwrap_or_default())
 }

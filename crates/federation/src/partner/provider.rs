@@ -22,6 +22,9 @@ pub struct Provider {
     pub shared_address_space: bool,
     /// The provider answers for users of our domains who do not exist here; else it runs another service for ours.
     pub hosts_users: bool,
+    /// Whether it is told that we vouch for our users, where a domain's own entry says nothing.
+    #[serde(default)]
+    pub mark_source: SourceMark,
     pub comment: String,
 }
 
@@ -35,6 +38,7 @@ impl Provider {
             verification: VerificationLevel::AlwaysVerifiable,
             shared_address_space: false,
             hosts_users: false,
+            mark_source: SourceMark::default(),
             comment: String::new(),
         }
     }
@@ -91,6 +95,48 @@ impl VerificationLevel {
 }
 
 impl fmt::Display for VerificationLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Whether what our users send is marked as verified (`ms-asserted-verification-level`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceMark {
+    /// What is said more generally: by the provider, then by the configuration.
+    #[default]
+    ByDefault,
+    Always,
+    Never,
+}
+
+impl SourceMark {
+    pub const ALL: [SourceMark; 3] = [SourceMark::ByDefault, SourceMark::Always, SourceMark::Never];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SourceMark::ByDefault => "by-default",
+            SourceMark::Always => "always",
+            SourceMark::Never => "never",
+        }
+    }
+
+    pub fn named(text: &str) -> Option<SourceMark> {
+        SourceMark::ALL.into_iter().find(|mark| mark.as_str() == text)
+    }
+
+    /// `None`: nothing is said here.
+    pub const fn said(self) -> Option<bool> {
+        match self {
+            SourceMark::ByDefault => None,
+            SourceMark::Always => Some(true),
+            SourceMark::Never => Some(false),
+        }
+    }
+}
+
+impl fmt::Display for SourceMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

@@ -193,8 +193,12 @@ impl Partners {
         self.diagnostics_to_partners
     }
 
-    pub fn marks_source(&self) -> bool {
-        self.mark_source_verifiable
+    /// Whether a domain is told that we vouch for our users: by its entry, by the provider whose names its server's certificate
+    /// has, or as it is for all.
+    pub fn marks_source(&self, domain: &str, names: Option<&Names>) -> bool {
+        let by_entry = self.standing(domain).entry().and_then(|entry| entry.mark_source.said());
+        let provider = || self.provider_behind(domain, Rung::EdgeFqdn, names?)?.mark_source.said();
+        by_entry.or_else(provider).unwrap_or(self.mark_source_verifiable)
     }
 
     pub fn access(&self) -> &ExternalAccess {

@@ -108,6 +108,7 @@ pub(super) async fn edit(
     new.monitored = edit.monitored.unwrap_or(new.monitored);
     new.verification = edit.verification.unwrap_or(new.verification);
     new.modalities = edit.modalities.unwrap_or(new.modalities);
+    new.mark_source = edit.mark_source.unwrap_or(new.mark_source);
     keep(&control, partner(domain, &new)?).await
 }
 
@@ -120,6 +121,7 @@ pub(super) fn partner(domain: String, new: &NewPartner) -> Result<Partner, Contr
         monitored: new.monitored,
         verification: new.verification,
         modalities: new.modalities,
+        mark_source: new.mark_source,
         ..Partner::allowed(domain)
     })
 }

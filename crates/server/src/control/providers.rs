@@ -40,14 +40,14 @@ pub(super) async fn put(
 pub(super) fn provider(name: &str, new: NewProvider) -> Result<Provider, ControlError> {
     let name = plain_name(name)?;
     check_comment(&new.comment)?;
-    let NewProvider { edge, enabled, verification, shared_address_space, hosts_users, comment } = new;
+    let NewProvider { edge, enabled, verification, shared_address_space, hosts_users, mark_source, comment } = new;
     let edge = domain::parse_edge(&edge)
         .map_err(|error| ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))?;
     if hosts_users && !shared_address_space {
         let hint = "share the address space too, or let it host its own domains alone";
         return Err(ControlError::unprocessable("a provider hosts users of ours only in a shared address space", hint));
     }
-    Ok(Provider { name, edge, enabled, verification, shared_address_space, hosts_users, comment })
+    Ok(Provider { name, edge, enabled, verification, shared_address_space, hosts_users, mark_source, comment })
 }
 
 pub(super) async fn remove(

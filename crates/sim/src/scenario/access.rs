@@ -2,7 +2,7 @@
 
 use federation::external_access::{PartnerScope, Policy};
 use federation::modality::Modalities;
-use federation::partner::{Partner, Provider, VerificationLevel};
+use federation::partner::{Partner, Provider, SourceMark, VerificationLevel};
 use sip::Aor;
 
 use super::form::{Form, Words};
@@ -25,6 +25,7 @@ pub static FORMS: &[Form] = &[
         pattern: "DOMAIN allows DOMAIN by what it says of senders",
         act: |run, words| level(run, words, VerificationLevel::UseSourceVerification),
     },
+    Form { pattern: "DOMAIN allows DOMAIN but does not tell it that its users are verified", act: unmarked },
     Form { pattern: "USER lets USER in", act: lets_in },
     Form { pattern: "USER may TEXT with all partners", act: may },
     Form { pattern: "USER may TEXT with DOMAIN alone", act: may_alone },
@@ -56,10 +57,19 @@ fn provider(run: &mut Run, words: &Words, shares: bool) -> Result<(), String> {
 }
 
 fn level(run: &mut Run, words: &Words, verification: VerificationLevel) -> Result<(), String> {
+    enter(run, words, Partner { verification, ..allowed(words.text(1)) })
+}
+
+fn unmarked(run: &mut Run, words: &Words) -> Result<(), String> {
+    enter(run, words, Partner { mark_source: SourceMark::Never, ..allowed(words.text(1)) })
+}
+
+/// In the place of the entry that there may be.
+fn enter(run: &mut Run, words: &Words, entry: Partner) -> Result<(), String> {
     let site = run.site(words.text(0))?;
     let mut partners = run.world.partners(site).to_vec();
-    partners.retain(|other| other.domain != words.text(1));
-    partners.push(Partner { verification, ..allowed(words.text(1)) });
+    partners.retain(|other| other.domain != entry.domain);
+    partners.push(entry);
     run.world.replace_partners(site, partners);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A database of every earlier version, with rows in every table as that version wrote them, read by this one.
 
 use federation::external_access::Scope;
-use federation::partner::{Partner, PartnerKind, VerificationLevel};
+use federation::partner::{Partner, PartnerKind, SourceMark, VerificationLevel};
 use messaging::MessageId;
 
 use super::*;
@@ -55,6 +55,7 @@ const ROWS: &[&str] = &[
     r#"INSERT INTO told VALUES (1, '00112233445566778899aabbccddeeff', 41, 'home.corp.example', 9,
         '{"federation":true,"discovery":false,"mark_source_verifiable":true,"discovered":{"rate":20,"suspect_rate":1,
           "users_max":1000,"hide_users":true,"look_alikes":"refuse-homographs"}}', zeroblob(32));"#,
+    "UPDATE partners SET mark_source = 'never' WHERE domain = 'fabrikam.example';",
 ];
 
 /// As the server of that version left it.
@@ -167,6 +168,12 @@ fn check_told(store: &Store) {
     assert_eq!((told.rules.discovered.users_max, told.pool_secret), (1000, crate::PoolSecret([0; 32])));
 }
 
+fn check_mark_source(store: &Store) {
+    let marks = ["fabrikam.example", "adatum.example"]
+        .map(|domain| store.partner(domain).unwrap().unwrap().partner.mark_source);
+    assert_eq!(marks, [SourceMark::Never, SourceMark::ByDefault]);
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] = &[
     check_users_partners_refusals,
@@ -178,6 +185,7 @@ const CHECKS: &[fn(&Store)] = &[
     check_terms_and_providers,
     check_access,
     check_told,
+    check_mark_source,
 ];
 
 #[test]

@@ -31,9 +31,11 @@ async fn of_server(client: &mut Client) -> Result<Import, Failure> {
             verification,
             shared_address_space,
             hosts_users,
+            mark_source,
             comment,
         } = provider;
-        let entry = NewProvider { edge, enabled, verification, shared_address_space, hosts_users, comment };
+        let entry =
+            NewProvider { edge, enabled, verification, shared_address_space, hosts_users, mark_source, comment };
         Entered { name, entry }
     };
     let policy = |PolicyAnswer { policy, .. }| {

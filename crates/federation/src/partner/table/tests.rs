@@ -4,6 +4,7 @@ use sip::HeaderName;
 
 use super::*;
 use crate::discovery::{SrvAnswer, SrvTarget};
+use crate::partner::SourceMark;
 
 fn standing(partners: &Partners, domain: &str) -> String {
     match partners.standing(domain) {
@@ -110,4 +111,32 @@ fn an_edge_that_was_told_nothing_asks_everybody_to_come_again() {
     let refusal = partners.standing("a.example").check("a.example").expect_err("nobody passes");
     assert_eq!((refusal.status, refusal.word.as_str()), (503, "edge-not-ready"));
     assert!(refusal.headers.contains(&(HeaderName::RetryAfter, "30".to_owned())));
+}
+
+#[test]
+fn who_is_told_that_we_vouch_for_our_users_its_entry_says_then_its_provider_then_what_holds_for_all() {
+    let entry = |domain: &str, mark_source| Partner { mark_source, ..Partner::allowed(domain) };
+    let list = vec![
+        entry("always.example", SourceMark::Always),
+        entry("*.never.example", SourceMark::Never),
+        entry("a.example", SourceMark::ByDefault),
+        Partner::at("b.example", "edge.b.example"),
+    ];
+    let silent = Provider { mark_source: SourceMark::Never, ..Provider::new("cloud", "edge.cloud.example") };
+    let partners = Partners::new(list, true, true).with_providers(vec![silent], &[]);
+    let cloud = Names { dns: vec!["edge.cloud.example".to_owned()], sip_uris: Vec::new() };
+    for (domain, names, is_marked) in [
+        ("always.example", None, true),
+        ("always.example", Some(&cloud), true),
+        ("x.never.example", None, false),
+        ("a.example", None, true),
+        ("a.example", Some(&cloud), false),
+        ("stranger.example", Some(&cloud), false),
+        ("b.example", Some(&cloud), true),
+    ] {
+        assert_eq!(partners.marks_source(domain, names), is_marked, "{domain}");
+    }
+    let off = partners.with_source_marked(false);
+    let told = ["always.example", "a.example", "b.example"].map(|domain| off.marks_source(domain, None));
+    assert_eq!(told, [true, false, false]);
 }

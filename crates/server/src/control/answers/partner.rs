@@ -2,7 +2,7 @@
 
 use federation::external_access::{PartnerScope, Policy};
 use federation::modality::Modalities;
-use federation::partner::{Partner, PartnerKind, Provider, VerificationLevel};
+use federation::partner::{Partner, PartnerKind, Provider, SourceMark, VerificationLevel};
 use serde::{Deserialize, Serialize};
 use signaling::Forgotten;
 use store::{StoredPartner, StoredProvider};
@@ -24,6 +24,9 @@ pub struct PartnerAnswer {
     pub verification: VerificationLevel,
     /// What may pass, in either direction.
     pub modalities: Modalities,
+    /// Whether it is told that we vouch for our users.
+    #[serde(default)]
+    pub mark_source: SourceMark,
 }
 
 /// `PUT /api/partners/{domain}`
@@ -40,6 +43,8 @@ pub struct NewPartner {
     pub verification: VerificationLevel,
     #[serde(default = "all")]
     pub modalities: Modalities,
+    #[serde(default)]
+    pub mark_source: SourceMark,
 }
 
 impl NewPartner {
@@ -52,6 +57,7 @@ impl NewPartner {
             monitored: false,
             verification: VerificationLevel::default(),
             modalities: Modalities::ALL,
+            mark_source: SourceMark::default(),
         }
     }
 }
@@ -70,6 +76,8 @@ pub struct PartnerEdit {
     pub verification: Option<VerificationLevel>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modalities: Option<Modalities>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark_source: Option<SourceMark>,
 }
 
 fn all() -> Modalities {
@@ -157,20 +165,20 @@ impl PartnerWord {
 
 impl From<StoredPartner> for PartnerAnswer {
     fn from(StoredPartner { partner, added_unix }: StoredPartner) -> PartnerAnswer {
-        let Partner { domain, kind, comment, monitored, verification, modalities } = partner;
+        let Partner { domain, kind, comment, monitored, verification, modalities, mark_source } = partner;
         let (kind, edge) = match kind {
             PartnerKind::AllowedServer { edge } => (PartnerWord::AllowedServer, Some(edge)),
             PartnerKind::AllowedDomain => (PartnerWord::AllowedDomain, None),
             PartnerKind::Blocked => (PartnerWord::Blocked, None),
         };
-        PartnerAnswer { domain, kind, edge, comment, added_unix, monitored, verification, modalities }
+        PartnerAnswer { domain, kind, edge, comment, added_unix, monitored, verification, modalities, mark_source }
     }
 }
 
 impl From<PartnerAnswer> for NewPartner {
     fn from(entry: PartnerAnswer) -> NewPartner {
-        let PartnerAnswer { kind, edge, comment, monitored, verification, modalities, .. } = entry;
-        NewPartner { kind, edge, comment, monitored, verification, modalities }
+        let PartnerAnswer { kind, edge, comment, monitored, verification, modalities, mark_source, .. } = entry;
+        NewPartner { kind, edge, comment, monitored, verification, modalities, mark_source }
     }
 }
 
@@ -200,6 +208,8 @@ pub struct NewProvider {
     pub shared_address_space: bool,
     #[serde(default)]
     pub hosts_users: bool,
+    #[serde(default)]
+    pub mark_source: SourceMark,
     #[serde(default)]
     pub comment: String,
 }

@@ -4,7 +4,7 @@ mod read;
 
 use federation::external_access::PartnerScope;
 use federation::modality::Modalities;
-use federation::partner::VerificationLevel;
+use federation::partner::{SourceMark, VerificationLevel};
 use server::control::answers::{Entered, EnteredPartner, Import, NewPartner, NewPolicy, NewProvider, PartnerWord};
 use server::domain;
 
@@ -85,6 +85,7 @@ impl Mapped {
             verification: self.level(&name, record, VerificationLevel::AlwaysVerifiable),
             shared_address_space,
             hosts_users: hosts && shared_address_space,
+            mark_source: SourceMark::default(),
             comment: comment(record),
         };
         self.transfer.provider.push(Entered { name: name.clone(), entry: provider });
