@@ -1,6 +1,7 @@
 //! `cargo run --release -p bench`: load for a server of this machine, and what it costs the server; ours and others in turn.
 //! The load stays on loopback and stops by itself.
 
+mod alone;
 mod answering;
 mod certificate;
 mod compare;
@@ -46,6 +47,8 @@ enum Command {
     },
     /// The same work through ours and a peer, in turn
     Compare(CompareArguments),
+    /// One measure of one server
+    Alone(alone::AloneArguments),
 }
 
 #[derive(Args)]
@@ -125,6 +128,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Compare(arguments) => compare(&arguments),
+        Command::Alone(arguments) => alone::run(&arguments),
     }
 }
 

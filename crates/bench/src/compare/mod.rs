@@ -34,7 +34,32 @@ pub struct Amount {
     pub series: bool,
 }
 
-type Start = fn(&Scene, &str) -> anyhow::Result<Running>;
+/// Who is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Contender {
+    Comity,
+    Kamailio,
+}
+
+impl Contender {
+    /// Starts it on the cores given.
+    ///
+    /// # Errors
+    /// When it is not there, or does not start.
+    pub fn start(self, scene: &Scene, cores: &str) -> anyhow::Result<Running> {
+        match self {
+            Contender::Comity => ours::start(scene, cores),
+            Contender::Kamailio => kamailio::start(scene, cores),
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Contender::Comity => "comity",
+            Contender::Kamailio => "kamailio",
+        }
+    }
+}
 
 /// The figures of one turn, by what was measured.
 pub type Turn = BTreeMap<String, Figures>;
@@ -42,39 +67,39 @@ pub type Turn = BTreeMap<String, Figures>;
 /// # Errors
 /// When a server does not start, or a measurement cannot be made.
 pub fn run(peer: Peer, amount: Amount) -> anyhow::Result<Report> {
-    allow_files(FILES)?;
-    stay_on_core(GENERATOR)?;
+    make_room()?;
     let inside = Answering::begin(0)?;
     let Peer::Kamailio = peer;
-    let mut contenders = [("kamailio", kamailio::start as Start, Vec::new()), ("comity", ours::start, Vec::new())];
+    let mut contenders = [(Contender::Kamailio, Vec::new()), (Contender::Comity, Vec::new())];
     let mut rate = None;
     for number in 0..amount.pairs {
-        for (name, start, turns) in &mut contenders {
+        for (contender, turns) in &mut contenders {
+            let (contender, name) = (*contender, contender.as_str());
             let is_first = number == 0;
             eprintln!("turn {} of {}: {name}", number + 1, amount.pairs);
             let mut turn = Turn::new();
-            let whole = edge(*start, inside.address, amount.times, &mut rate, &mut turn).and_then(|()| {
-                registrar(*start, inside.address, amount.times, &mut turn)?;
-                if amount.series && is_first { series(*start, inside.address, amount.times, &mut turn) } else { Ok(()) }
+            let whole = edge(contender, inside.address, amount.times, &mut rate, &mut turn).and_then(|()| {
+                registrar(contender, inside.address, amount.times, &mut turn)?;
+                if amount.series && is_first { series(contender, inside.address, amount.times, &mut turn) } else { Ok(()) }
             });
             whole.with_context(|| format!("{name}, turn {}", number + 1))?;
             turns.push(turn);
         }
     }
-    let [(_, _, theirs), (_, _, ours)] = contenders;
+    let [(_, theirs), (_, ours)] = contenders;
     Ok(Report::new("kamailio", amount, (&ours, &theirs)))
 }
 
 /// An edge on one core with ten thousand partners. `rate`: half of what the peer took at most, once that is known.
 fn edge(
-    start: Start,
+    contender: Contender,
     inside: std::net::SocketAddr,
     times: Times,
     rate: &mut Option<f64>,
     turn: &mut Turn,
 ) -> anyhow::Result<()> {
     let scene = Scene { job: Job::Edge, partners: PARTNERS, workers: 1, inside };
-    let server = start(&scene, SERVER)?;
+    let server = contender.start(&scene, SERVER)?;
     note(turn, "at-rest", measure::at_rest(&server)?);
     let most = Pace::Outstanding(OUTSTANDING);
     let message = measure::federated(&server, Work::Message, most, times)?;
@@ -88,7 +113,7 @@ fn edge(
     drop(server);
     for count in [1_000, 10_000] {
         // Each with a new server: memory that was once used is not seen to be used again.
-        let server = start(&scene, SERVER)?;
+        let server = contender.start(&scene, SERVER)?;
         match measure::idle_connections(&server, count) {
             Ok(figures) => note(turn, &format!("idle-{count}"), figures),
             Err(error) => eprintln!("  {count} idle connections: {error:#}"),
@@ -97,21 +122,21 @@ fn edge(
     Ok(())
 }
 
-fn registrar(start: Start, inside: std::net::SocketAddr, times: Times, turn: &mut Turn) -> anyhow::Result<()> {
+fn registrar(contender: Contender, inside: std::net::SocketAddr, times: Times, turn: &mut Turn) -> anyhow::Result<()> {
     let scene = Scene { job: Job::Registrar { users: USERS }, partners: 1, workers: 1, inside };
-    let server = start(&scene, SERVER)?;
+    let server = contender.start(&scene, SERVER)?;
     note(turn, "register", measure::registrations(&server, USERS, times)?);
     Ok(())
 }
 
 /// The same messages with other lists of partners, and on two cores.
-fn series(start: Start, inside: std::net::SocketAddr, times: Times, turn: &mut Turn) -> anyhow::Result<()> {
+fn series(contender: Contender, inside: std::net::SocketAddr, times: Times, turn: &mut Turn) -> anyhow::Result<()> {
     let most = Pace::Outstanding(OUTSTANDING);
     for partners in [10, 1_000, 100_000] {
-        let server = start(&Scene { job: Job::Edge, partners, workers: 1, inside }, SERVER)?;
+        let server = contender.start(&Scene { job: Job::Edge, partners, workers: 1, inside }, SERVER)?;
         note(turn, &format!("message-{partners}-partners"), measure::federated(&server, Work::Message, most, times)?);
     }
-    let server = start(&Scene { job: Job::Edge, partners: PARTNERS, workers: 2, inside }, BOTH)?;
+    let server = contender.start(&Scene { job: Job::Edge, partners: PARTNERS, workers: 2, inside }, BOTH)?;
     note(turn, "message-2-workers", measure::federated(&server, Work::Message, most, times)?);
     Ok(())
 }
@@ -122,7 +147,20 @@ fn note(turn: &mut Turn, name: &str, figures: Figures) {
     turn.insert(name.to_owned(), figures);
 }
 
-/// The generator and the answering peer; the server has the other core.
+/// For the many connections of one process, and a core for its two sides: the generator and the answering peer.
+///
+/// # Errors
+/// On a machine of one core, or where so many files are not allowed.
+pub fn make_room() -> anyhow::Result<()> {
+    allow_files(FILES)?;
+    stay_on_core(GENERATOR)
+}
+
+/// Those of a server.
+pub const fn cores(workers: usize) -> &'static str {
+    if workers > 1 { BOTH } else { SERVER }
+}
+
 fn stay_on_core(core: usize) -> anyhow::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core)?;
@@ -130,7 +168,7 @@ fn stay_on_core(core: usize) -> anyhow::Result<()> {
 }
 
 const PARTNERS: usize = 10_000;
-const USERS: usize = 128;
+pub const USERS: usize = 128;
 const SERVER: &str = "0";
 const GENERATOR: usize = 1;
 const BOTH: &str = "0,1";
