@@ -85,7 +85,21 @@ fn record(file: &std::path::Path, pid: u32, secs: u64) -> anyhow::Result<Child> 
     let (delay, lasts) = ((secs * 1_000 / 3).to_string(), (secs * 4 / 3).to_string());
     let pid = pid.to_string();
     Command::new("perf")
-        .args(["record", "--quiet", "-e", "cpu-clock", "-F", "499", "--call-graph", "dwarf,8192", "--delay", &delay, "-p", &pid, "-o"])
+        .args([
+            "record",
+            "--quiet",
+            "-e",
+            "cpu-clock",
+            "-F",
+            "499",
+            "--call-graph",
+            "dwarf,8192",
+            "--delay",
+            &delay,
+            "-p",
+            &pid,
+            "-o",
+        ])
         .arg(file)
         .args(["--", "sleep", &lasts])
         .spawn()

@@ -12,6 +12,11 @@ mod table;
 
 use std::process::ExitCode;
 
+/// A call makes and frees many small things; that of the C library gives memory back to the kernel and takes it again
+/// meanwhile.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     end_quietly_when_nobody_reads();
     match command::run(command::typed()) {

@@ -221,21 +221,35 @@ impl LocationService {
     }
 
     fn update(&mut self, aor: &Aor, updates: Vec<(Binding, u32)>) -> Result<(), Refusal> {
-        let mut bindings = self.bindings_by_aor.get(aor).cloned().unwrap_or_default();
+        self.check_updates(aor, &updates)?;
+        let mut bindings = self.bindings_by_aor.get_mut(aor).map(std::mem::take).unwrap_or_default();
         for (update, expires_secs) in updates {
-            if let Some(old) = bindings.iter().find(|old| old.is_same_device(&update)) {
-                check_order(old, &update.call_id, update.cseq)?;
+            while let Some(index) = bindings.iter().position(|old| old.is_same_device(&update)) {
+                let old = bindings.remove(index);
+                self.unlink(aor, &old, &bindings);
             }
-            bindings.retain(|old| !old.is_same_device(&update));
             if expires_secs > 0 {
+                self.link(aor, &update);
                 bindings.push(update);
             }
         }
-        if bindings.len() > self.limits.bindings_per_aor_max {
-            return Err(self.too_many());
-        }
-        self.replace(aor, bindings);
+        self.keep(aor, bindings);
         Ok(())
+    }
+
+    /// Whether all of them can be done.
+    fn check_updates(&self, aor: &Aor, updates: &[(Binding, u32)]) -> Result<(), Refusal> {
+        let mut after: Vec<&Binding> = self.bindings_by_aor.get(aor).into_iter().flatten().collect();
+        for (update, expires_secs) in updates {
+            if let Some(old) = after.iter().find(|old| old.is_same_device(update)) {
+                check_order(old, &update.call_id, update.cseq)?;
+            }
+            after.retain(|old| !old.is_same_device(update));
+            if *expires_secs > 0 {
+                after.push(update);
+            }
+        }
+        if after.len() > self.limits.bindings_per_aor_max { Err(self.too_many()) } else { Ok(()) }
     }
 
     fn remove_all(&mut self, aor: &Aor, request: &Message) -> Result<(), Refusal> {
@@ -249,25 +263,15 @@ impl LocationService {
     }
 
     fn retain(&mut self, aor: &Aor, keep: impl Fn(&Binding) -> bool) {
-        let mut bindings = self.bindings_by_aor.get(aor).cloned().unwrap_or_default();
-        bindings.retain(keep);
-        self.replace(aor, bindings);
+        let Some(bindings) = self.bindings_by_aor.get_mut(aor).map(std::mem::take) else { return };
+        let (kept, gone): (Vec<_>, Vec<_>) = bindings.into_iter().partition(keep);
+        for old in &gone {
+            self.unlink(aor, old, &kept);
+        }
+        self.keep(aor, kept);
     }
 
-    fn replace(&mut self, aor: &Aor, bindings: Vec<Binding>) {
-        for old in self.bindings_by_aor.get(aor).into_iter().flatten() {
-            self.endings.remove(&(old.expires_at, aor.clone()));
-            if let Some(aors) = self.aors_by_flow.get_mut(&old.flow.id) {
-                aors.remove(aor);
-                if aors.is_empty() {
-                    self.aors_by_flow.remove(&old.flow.id);
-                }
-            }
-        }
-        for binding in &bindings {
-            self.aors_by_flow.entry(binding.flow.id).or_default().insert(aor.clone());
-            self.endings.insert((binding.expires_at, aor.clone()));
-        }
+    fn keep(&mut self, aor: &Aor, bindings: Vec<Binding>) {
         let is_there = !bindings.is_empty();
         let was_there = match is_there {
             false => self.bindings_by_aor.remove(aor).is_some(),
@@ -275,6 +279,26 @@ impl LocationService {
         };
         if is_there != was_there {
             self.changes.push_back((aor.clone(), is_there));
+        }
+    }
+
+    fn link(&mut self, aor: &Aor, binding: &Binding) {
+        self.aors_by_flow.entry(binding.flow.id).or_default().insert(aor.clone());
+        self.endings.insert((binding.expires_at, aor.clone()));
+    }
+
+    /// `others`: those of the user that stay. Some of them may end at the same time, or come over the same flow.
+    fn unlink(&mut self, aor: &Aor, old: &Binding, others: &[Binding]) {
+        if others.iter().all(|other| other.expires_at != old.expires_at) {
+            self.endings.remove(&(old.expires_at, aor.clone()));
+        }
+        if others.iter().all(|other| other.flow.id != old.flow.id)
+            && let Some(aors) = self.aors_by_flow.get_mut(&old.flow.id)
+        {
+            aors.remove(aor);
+            if aors.is_empty() {
+                self.aors_by_flow.remove(&old.flow.id);
+            }
         }
     }
 

@@ -34,7 +34,7 @@ impl Accounts for StoreAccounts {
     fn credentials(&self, aor: Aor, reply: Reply<Result<Option<Ha1>, String>>) {
         let counts = self.counts.clone();
         let told = move |found| reply(told(&counts, found, "credentials cannot be read"));
-        self.store.read_then(move |store| store.ha1(&aor), told);
+        self.store.ha1_then(aor, told);
     }
 
     fn exists(&self, aor: Aor, reply: Reply<Result<bool, String>>) {

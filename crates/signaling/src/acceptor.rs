@@ -414,11 +414,10 @@ impl Core {
     fn concealed_response(&self, to: Requester, response: Bytes) -> Bytes {
         let Requester::Outside(transaction) = to else { return response };
         let flow = self.transactions.server_flow(transaction).filter(|_| self.hides_topology());
-        let is_partner = |flow| self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Partner);
+        let Some(flow) = flow else { return response };
+        let is_partner = self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Partner);
         match Message::parse(response.clone()) {
-            Ok(message) if flow.is_some_and(|flow| is_partner(flow) || self.is_of_partner(flow, &message)) => {
-                self.conceal(&message)
-            }
+            Ok(message) if is_partner || self.is_of_partner(flow, &message) => self.conceal(&message),
             _ => response,
         }
     }

@@ -156,6 +156,7 @@ impl Core {
         let transaction_limits = TransactionLimits {
             server_max: limits.server_transactions_max,
             client_max: limits.client_transactions_max,
+            lingering_max: limits.lingering_transactions_max,
         };
         let mut mint = Mint::new(&config.secret, config.worker, config.incarnation);
         config.pool_secret.iter().for_each(|secret| mint.use_pool_secret(secret));
@@ -434,7 +435,7 @@ impl Core {
                     self.orphans.forget(id);
                     self.draft_abandoned(now, Requester::Outside(id));
                 }
-                TransactionOutput::ClientEnded { id } => self.owner.forget_branch(id),
+                TransactionOutput::ClientEnded { id } => self.branch_over(now, id),
             }
         }
     }

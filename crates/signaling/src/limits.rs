@@ -28,6 +28,8 @@ pub struct Limits {
     pub requests_per_partner_max: usize,
     /// Client transactions; beyond it 503.
     pub client_transactions_max: usize,
+    /// Of each side, beyond those, what went well and is there only for retransmissions: with more, the oldest ends early.
+    pub lingering_transactions_max: usize,
     /// Requests that wait for an answer; beyond it 503.
     pub waiting_max: usize,
     /// Of them, requests of one flow that wait for what their admission needs; beyond it 503 with Retry-After.
@@ -115,6 +117,7 @@ impl Default for Limits {
             requests_per_user_max: 2_000,
             requests_per_partner_max: 25_000,
             client_transactions_max: 100_000,
+            lingering_transactions_max: 100_000,
             waiting_max: 20_000,
             waiting_per_flow_max: 256,
             answer_secs_max: 20,

@@ -59,6 +59,28 @@ fn the_last_transactions_are_for_calls_under_way() {
 }
 
 #[test]
+fn what_went_well_takes_no_room_of_what_is_under_way() {
+    for (lingering_max, passes) in [(10, true), (1, false)] {
+        let mut stage = stage(|limits| {
+            limits.server_transactions_max = 2;
+            limits.client_transactions_max = 1;
+            limits.lingering_transactions_max = lingering_max;
+        });
+        let mut answers = Vec::new();
+        for number in 0..3 {
+            stage.world.send(stage.alice, &phone::request("INVITE", ALICE, DAVE, &format!("call{number}")));
+            let invite = stage.world.only(stage.dave);
+            answers.push(phone::answer(&invite, "200 OK", "dave"));
+            stage.world.send(stage.dave, answers.last().unwrap());
+            assert_eq!(stage.world.only(stage.alice).status(), Some(200));
+        }
+        // Dave has no ACK, and says it again.
+        stage.world.send(stage.dave, &answers[0]);
+        assert_eq!(stage.world.take(stage.alice).len(), usize::from(passes), "{lingering_max}");
+    }
+}
+
+#[test]
 fn who_has_proven_nothing_cannot_take_them_all() {
     let mut stage = stage(|limits| limits.server_transactions_unproven_max = 2);
     for number in 0..2 {

@@ -1,6 +1,6 @@
 //! Address of record: whom a user or a domain means, in the one form that is compared and stored.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +11,17 @@ use crate::{
 
 /// Domain in lower case without a trailing dot; user with escapes decoded, then in lower case, for accounts
 /// are case-insensitive here (RFC 3261 would tell them apart). Port, password and parameters are no part of it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Parts", into = "Parts")]
 pub struct Aor {
+    /// The user, `@`, the domain: shared, for an address goes along with all that is about its user.
+    text: Arc<str>,
+    user_len: usize,
+}
+
+/// As it is serialised.
+#[derive(Serialize, Deserialize)]
+struct Parts {
     user: String,
     domain: String,
 }
@@ -25,7 +34,11 @@ impl Aor {
             return Err(INVALID);
         }
         let domain = domain.strip_suffix('.').unwrap_or(domain).to_ascii_lowercase();
-        Ok(Aor { user: user.to_ascii_lowercase(), domain })
+        Ok(Aor::of_parts(&user.to_ascii_lowercase(), &domain))
+    }
+
+    fn of_parts(user: &str, domain: &str) -> Aor {
+        Aor { text: format!("{user}@{domain}").into(), user_len: user.len() }
     }
 
     /// Of a `sip:` or `sips:` URI with a user part.
@@ -36,11 +49,11 @@ impl Aor {
     }
 
     pub fn user(&self) -> &str {
-        &self.user
+        &self.text[..self.user_len]
     }
 
     pub fn domain(&self) -> &str {
-        &self.domain
+        &self.text[self.user_len + 1..]
     }
 
     /// `sip:user@domain`, escaped as needed.
@@ -49,16 +62,34 @@ impl Aor {
     }
 }
 
+impl From<Parts> for Aor {
+    fn from(Parts { user, domain }: Parts) -> Aor {
+        Aor::of_parts(&user, &domain)
+    }
+}
+
+impl From<Aor> for Parts {
+    fn from(aor: Aor) -> Parts {
+        Parts { user: aor.user().to_owned(), domain: aor.domain().to_owned() }
+    }
+}
+
+impl fmt::Debug for Aor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Aor({self})")
+    }
+}
+
 /// `user@domain`, escaped as in a URI, so that reading it back gives the same.
 impl fmt::Display for Aor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.user.bytes() {
+        for byte in self.user().bytes() {
             match is_user_byte(byte) {
                 true => write!(f, "{}", byte as char)?,
                 false => write!(f, "%{byte:02X}")?,
             }
         }
-        write!(f, "@{}", self.domain)
+        write!(f, "@{}", self.domain())
     }
 }
 

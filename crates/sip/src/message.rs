@@ -41,6 +41,12 @@ impl Message {
         Ok(Message { bytes, index })
     }
 
+    /// The same in bytes of its own: what was cut from a buffer keeps the whole of it.
+    #[must_use]
+    pub fn detached(&self) -> Message {
+        Message { bytes: Bytes::copy_from_slice(&self.bytes), index: self.index.clone() }
+    }
+
     pub fn as_bytes(&self) -> &Bytes {
         &self.bytes
     }

@@ -1,5 +1,6 @@
 //! The database copied while others write to it, and a copy put in its place.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -120,7 +121,7 @@ fn inspect(path: &Path) -> Result<Contents, StoreError> {
     if found != "ok" {
         return Err(damaged(found));
     }
-    Store { connection }.contents()
+    Store { connection, users_changed: Cell::default() }.contents()
 }
 
 impl Store {

@@ -11,6 +11,7 @@ mod call_records;
 mod domain_trust;
 mod error;
 mod health;
+mod known_credentials;
 mod meetings;
 mod messages;
 mod partners;
@@ -25,6 +26,7 @@ mod suspects;
 mod thread;
 mod users;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -52,6 +54,8 @@ pub use users::StoredUser;
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
+    /// Since it was last asked.
+    users_changed: Cell<bool>,
 }
 
 impl Store {
@@ -67,11 +71,20 @@ impl Store {
         connection.execute_batch(PRAGMAS).map_err(unopened)?;
         schema::migrate(&mut connection, path)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Store { connection })
+        Ok(Store { connection, users_changed: Cell::new(false) })
     }
 
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn users_change(&self) {
+        self.users_changed.set(true);
+    }
+
+    /// Whether a change of users was begun since this was last asked.
+    fn take_users_changed(&self) -> bool {
+        self.users_changed.take()
     }
 }
 

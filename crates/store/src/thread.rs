@@ -7,10 +7,14 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
+use sip::Aor;
+use sip::auth::Ha1;
 use tokio::sync::oneshot;
 
 use crate::health::{Health, PROBE_PAUSE};
+use crate::known_credentials::KnownCredentials;
 use crate::{Store, StoreError, Unwritable};
 
 /// The two threads of an open store.
@@ -31,11 +35,13 @@ impl StoreThread {
         let (reads, reads_inbox) = sync_channel(QUEUE_MAX);
         let health = Health::default();
         let noted = health.clone();
+        let credentials = KnownCredentials::default();
+        let told = credentials.clone();
         let threads = vec![
-            spawn(path, "store-write", move || write_jobs(&writing, &writes_inbox, &noted))?,
+            spawn(path, "store-write", move || write_jobs(&writing, &writes_inbox, (&noted, &told)))?,
             spawn(path, "store-read", move || read_jobs(&reading, &reads_inbox))?,
         ];
-        Ok(StoreThread { handle: StoreHandle { writes, reads, health }, threads })
+        Ok(StoreThread { handle: StoreHandle { writes, reads, health, credentials }, threads })
     }
 
     pub fn handle(&self) -> StoreHandle {
@@ -61,6 +67,7 @@ pub struct StoreHandle {
     writes: SyncSender<Message>,
     reads: SyncSender<Message>,
     health: Health,
+    credentials: KnownCredentials,
 }
 
 impl StoreHandle {
@@ -85,6 +92,28 @@ impl StoreHandle {
         R: FnOnce(Result<T, StoreError>) + Send + 'static,
     {
         submit(&self.reads, question, reply);
+    }
+
+    /// What digest authentication of this user compares with: at once where that was read lately, else as
+    /// [`StoreHandle::read_then`]. `None`: there is no such user.
+    pub fn ha1_then<R>(&self, aor: Aor, reply: R)
+    where
+        R: FnOnce(Result<Option<Ha1>, StoreError>) + Send + 'static,
+    {
+        let now = Instant::now();
+        if let Some(ha1) = self.credentials.get(&aor, now) {
+            return reply(Ok(Some(ha1)));
+        }
+        let credentials = self.credentials.clone();
+        let question = move |store: &Store| {
+            let revision = credentials.revision();
+            let found = store.ha1(&aor)?;
+            if let Some(ha1) = &found {
+                credentials.keep(aor, ha1.clone(), revision, now);
+            }
+            Ok(found)
+        };
+        self.read_then(question, reply);
     }
 
     /// Why the database cannot be written to; `None` while it can, as far as was tried.
@@ -183,7 +212,7 @@ where
     }
 }
 
-fn write_jobs(store: &Store, inbox: &Receiver<Message>, health: &Health) {
+fn write_jobs(store: &Store, inbox: &Receiver<Message>, (health, credentials): (&Health, &KnownCredentials)) {
     while let Ok(Message::Job(first)) = next_job(store, inbox, health) {
         let mut batch = vec![first];
         let mut stop = false;
@@ -194,7 +223,7 @@ fn write_jobs(store: &Store, inbox: &Receiver<Message>, health: &Health) {
                 Err(_) => break,
             }
         }
-        write_batch(store, batch, health);
+        write_batch(store, batch, (health, credentials));
         if stop {
             return;
         }
@@ -212,9 +241,12 @@ fn next_job(store: &Store, inbox: &Receiver<Message>, health: &Health) -> Result
     inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
 }
 
-fn write_batch(store: &Store, mut batch: Vec<Box<dyn Job>>, health: &Health) {
+fn write_batch(store: &Store, mut batch: Vec<Box<dyn Job>>, (health, credentials): (&Health, &KnownCredentials)) {
     let outcome = commit(store, &mut batch);
     health.note(&outcome);
+    if store.take_users_changed() {
+        credentials.users_changed();
+    }
     if let Err(error) = &outcome {
         tracing::error!(%error, changes = batch.len(), "the store could not commit");
         let _ = store.connection().execute_batch("ROLLBACK");

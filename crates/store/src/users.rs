@@ -19,6 +19,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::UserExists`], which changes nothing.
     pub fn add_user(&self, aor: &Aor, credentials: &Credentials, now_unix: i64) -> Result<(), StoreError> {
+        self.users_change();
         let added = self
             .connection()
             .prepare_cached(
@@ -40,6 +41,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::UserUnknown`].
     pub fn set_password(&self, aor: &Aor, credentials: &Credentials) -> Result<(), StoreError> {
+        self.users_change();
         let changed = self
             .connection()
             .prepare_cached("UPDATE users SET password = ?2, ha1_sha256 = ?3, ha1_md5 = ?4 WHERE aor = ?1")?
@@ -52,6 +54,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::UserUnknown`].
     pub fn remove_user(&self, aor: &Aor) -> Result<(), StoreError> {
+        self.users_change();
         let removed =
             self.connection().prepare_cached("DELETE FROM users WHERE aor = ?1")?.execute([aor.to_string()])?;
         if removed == 0 { Err(StoreError::UserUnknown(aor.clone())) } else { Ok(()) }

@@ -80,7 +80,11 @@ pub fn run(peer: Peer, amount: Amount) -> anyhow::Result<Report> {
             let mut turn = Turn::new();
             let whole = edge(contender, inside.address, amount.times, &mut rate, &mut turn).and_then(|()| {
                 registrar(contender, inside.address, amount.times, &mut turn)?;
-                if amount.series && is_first { series(contender, inside.address, amount.times, &mut turn) } else { Ok(()) }
+                if amount.series && is_first {
+                    series(contender, inside.address, amount.times, &mut turn)
+                } else {
+                    Ok(())
+                }
             });
             whole.with_context(|| format!("{name}, turn {}", number + 1))?;
             turns.push(turn);

@@ -107,6 +107,18 @@ impl Core {
         self.drain_context(now, context);
     }
 
+    /// Its client transaction has ended, however.
+    pub(crate) fn branch_over(&mut self, now: Instant, id: ClientTransactionId) {
+        let context = self.owner.context_of(id);
+        self.owner.forget_branch(id);
+        if let Some(context) = context
+            && let Some(found) = self.owner.contexts.get_mut(&context)
+        {
+            found.machine.handle_end(id);
+            self.drain_context(now, context);
+        }
+    }
+
     /// Does what the response context wants done.
     pub(crate) fn drain_context(&mut self, now: Instant, id: ContextId) {
         while let Some(context) = self.owner.contexts.get_mut(&id) {
@@ -171,18 +183,23 @@ impl Core {
         let (upstream, crossing) = (context.upstream, crossing_back(&context.request, &self.organisation));
         let missing = self.missing_inside(&context.request, message);
         let in_call = calls::parties(&context.request, message);
+        let is_accepted = message.status().is_some_and(|status| status / 100 == 2);
         let answered = replacing::answered(&context.request, message);
         let mut bytes = forward::response(message, crossing);
         if matches!(context.request.destination, Destination::Partner { .. }) && self.hides_topology() {
             bytes = topology::with_vias_of(&context.request.message, bytes);
         }
-        if crossing.is_border() && Message::parse(bytes.clone()).is_err() {
+        let has_grown = bytes.len() > message.as_bytes().len();
+        if crossing.is_border() && has_grown && Message::parse(bytes.clone()).is_err() {
             // In our own framing it is larger than a message may be.
             let request = context.request.message.clone();
             self.respond_generated(now, upstream, &request, 502);
         } else {
             let source = self.agent_asked(upstream).then(|| self.source_of(message)).flatten();
             self.respond_from(now, upstream, message.status().unwrap_or(500), bytes, source);
+        }
+        if is_accepted {
+            self.owner.linger(id);
         }
         if let Some(request) = missing {
             self.missed(now, &request);

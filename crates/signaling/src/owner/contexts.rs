@@ -22,7 +22,7 @@ pub(crate) struct ContextId(u64);
 /// The requests that this worker carries for the targets it owns.
 #[derive(Default)]
 pub(crate) struct Owner {
-    pub(super) contexts: BTreeMap<ContextId, Context>,
+    pub(super) contexts: BTreeMap<ContextId, Box<Context>>,
     pub(super) contexts_by_upstream: BTreeMap<Upstream, ContextId>,
     pub(super) contexts_by_branch: BTreeMap<ClientTransactionId, ContextId>,
     /// Branches that were given up, and the message that was kept since nobody answered; while their transactions last.
@@ -82,6 +82,20 @@ impl Owner {
         self.kept_by_branch.extend(live.map(|branch| (*branch, kept)));
     }
 
+    /// The context of a branch.
+    pub(super) fn context_of(&self, id: ClientTransactionId) -> Option<ContextId> {
+        self.contexts_by_branch.get(&id).copied()
+    }
+
+    /// It stays only for what is retransmitted: its request keeps no buffer alive.
+    pub(super) fn linger(&mut self, id: ContextId) {
+        if let Some(context) = self.contexts.get_mut(&id)
+            && context.request.message.method() == Some(Method::Invite)
+        {
+            context.request.message = context.request.message.detached();
+        }
+    }
+
     /// The request of a context, while it has one.
     pub(crate) fn request(&self, id: ContextId) -> Option<&AdmittedRequest> {
         self.contexts.get(&id).map(|context| &context.request)
@@ -137,7 +151,7 @@ impl Owner {
         }
     }
 
-    pub(super) fn remove(&mut self, id: ContextId) -> Option<Context> {
+    pub(super) fn remove(&mut self, id: ContextId) -> Option<Box<Context>> {
         let context = self.contexts.remove(&id)?;
         // What was sent elsewhere has another by now.
         if self.contexts_by_upstream.get(&context.upstream) == Some(&id) {
@@ -156,9 +170,8 @@ impl Core {
             machine = machine.giving_up_at(now + self.limits.message_answer_time());
         }
         self.owner.contexts_by_upstream.insert(upstream, id);
-        self.owner
-            .contexts
-            .insert(id, Context { request, upstream, machine, trial, later: Later::default(), wakes_at: None });
+        let context = Context { request, upstream, machine, trial, later: Later::default(), wakes_at: None };
+        self.owner.contexts.insert(id, Box::new(context));
         id
     }
 
@@ -173,7 +186,7 @@ impl Core {
         };
         let bytes = sent.as_bytes().clone();
         if let Some(context) = self.owner.contexts.get_mut(&context) {
-            context.machine.add_branch(now, id, sent, target.flow);
+            context.machine.add_branch(now, id, bytes.clone(), target.flow);
             context.trial.sent_on = Some(target.flow);
         }
         self.owner.contexts_by_branch.insert(id, context);

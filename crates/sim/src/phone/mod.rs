@@ -112,7 +112,7 @@ impl Phone {
     /// Not connected, and not registered.
     pub fn new(name: &str, site: usize, is_datagram: bool, media_port: u16) -> Phone {
         let aor = name.split('/').next().unwrap_or(name);
-        let limits = TransactionLimits { server_max: 1000, client_max: 1000 };
+        let limits = TransactionLimits { server_max: 1000, client_max: 1000, lingering_max: 1000 };
         let call_id = format!("registration of {name}").replace(' ', "-");
         let registration = Registration {
             call_id,

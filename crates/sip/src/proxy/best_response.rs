@@ -40,9 +40,9 @@ pub(super) fn choose(endings: &[&Ending], is_invite: bool) -> Option<ContextOutp
         _ if best.status() == 503 => ContextOutput::Generate { status: 500 },
         Ending::Status(status) => ContextOutput::Generate { status: *status },
         Ending::Response(response) if is_challenge(response) => {
-            ContextOutput::Forward(with_challenges_of(response, endings))
+            ContextOutput::Forward(Box::new(with_challenges_of(response, endings)))
         }
-        Ending::Response(response) => ContextOutput::Forward(Message::clone(response)),
+        Ending::Response(response) => ContextOutput::Forward(response.clone()),
     })
 }
 

@@ -31,10 +31,9 @@ pub struct ResponseContext {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "most outputs forward a response, and none is kept for long")]
 pub enum ContextOutput {
     /// Send up this response from below; its top Via is still ours.
-    Forward(Message),
+    Forward(Box<Message>),
     /// Send up a response of our own: nothing usable came from below.
     Generate { status: u16 },
     /// Send this CANCEL as the client transaction `id`, whose `cancel` is true.
@@ -54,8 +53,8 @@ enum Progress {
 #[derive(Debug)]
 struct Branch {
     id: ClientTransactionId,
-    /// As it was sent.
-    request: Message,
+    /// An INVITE as it was sent, as long as it can be cancelled.
+    request: Option<Bytes>,
     flow: FlowId,
     state: BranchState,
 }
@@ -117,14 +116,14 @@ impl ResponseContext {
 
     /// A request was sent as client transaction `id`. To try another target for a branch that failed, add the new
     /// branch before reporting the failure.
-    pub fn add_branch(&mut self, now: Instant, id: ClientTransactionId, request: Message, flow: FlowId) {
+    pub fn add_branch(&mut self, now: Instant, id: ClientTransactionId, request: Bytes, flow: FlowId) {
         let cancel = match self.progress {
             _ if !self.is_invite => None,
             Progress::ExpectFinal => self.is_cancelled.then_some(CancelCause::Upstream),
             Progress::Answered | Progress::Ended => (!self.wait_for_all).then_some(CancelCause::Upstream),
         };
         let state = BranchState::Calling { timer_c: self.timer_c_from(now), cancel };
-        self.branches.push(Branch { id, request, flow, state });
+        self.branches.push(Branch { id, request: Some(request).filter(|_| self.is_invite), flow, state });
     }
 
     /// No more branches will be added. A 2xx or 6xx to INVITE, and a cancel, close it as well.
@@ -203,6 +202,16 @@ impl ResponseContext {
         self.settle();
     }
 
+    /// The client transaction ended: nothing more will come of this branch.
+    pub fn handle_end(&mut self, id: ClientTransactionId) {
+        let Some(index) = self.index_of(id) else { return };
+        let state = &mut self.branches[index].state;
+        if matches!(state, BranchState::Accepted { .. }) {
+            *state = BranchState::Ended;
+        }
+        self.settle();
+    }
+
     /// The caller sent a CANCEL, or is gone. The final response is what the branches answer. Other requests than
     /// INVITE cannot be cancelled.
     pub fn cancel(&mut self, _now: Instant) {
@@ -259,16 +268,17 @@ impl ResponseContext {
         }
         // RFC 4320 section 4.1: no provisional responses but 100 to other requests.
         if status > 100 && self.is_invite && self.progress == Progress::ExpectFinal {
-            self.outputs.push_back(ContextOutput::Forward(response));
+            self.outputs.push_back(ContextOutput::Forward(Box::new(response)));
         }
     }
 
     /// Every 2xx to INVITE goes up: each stands for a callee who waits for an ACK.
     fn handle_answer(&mut self, now: Instant, index: usize, status: u16, response: Message) {
-        self.outputs.push_back(ContextOutput::Forward(response));
-        let state = &mut self.branches[index].state;
-        if !matches!(state, BranchState::Accepted { .. }) {
-            *state = BranchState::Accepted { until: now + RETRANSMISSIONS_2XX };
+        self.outputs.push_back(ContextOutput::Forward(Box::new(response)));
+        let branch = &mut self.branches[index];
+        branch.request = None;
+        if !matches!(branch.state, BranchState::Accepted { .. }) {
+            branch.state = BranchState::Accepted { until: now + RETRANSMISSIONS_2XX };
         }
         if self.progress == Progress::ExpectFinal {
             self.progress = Progress::Answered;
@@ -292,7 +302,7 @@ impl ResponseContext {
 
     fn forward_first(&mut self, response: Message) {
         if self.progress == Progress::ExpectFinal {
-            self.outputs.push_back(ContextOutput::Forward(response));
+            self.outputs.push_back(ContextOutput::Forward(Box::new(response)));
             self.progress = Progress::Answered;
         }
     }
@@ -353,7 +363,8 @@ impl Branch {
         self.state = BranchState::Cancelled(cause);
         let id = ClientTransactionId { cancel: true, ..self.id };
         // It was sent, so its headers are there; and without a CANCEL it would still end by itself.
-        let cancel = build_cancel(&self.request, cause.reason().as_deref()).ok()?;
+        let request = Message::parse(self.request.take()?).ok()?;
+        let cancel = build_cancel(&request, cause.reason().as_deref()).ok()?;
         Some(ContextOutput::SendCancel { id, flow: self.flow, cancel })
     }
 }

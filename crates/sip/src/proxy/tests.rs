@@ -38,7 +38,7 @@ impl Fork {
     }
 
     fn add(&mut self, serial: u64) {
-        self.context.add_branch(self.now, id(serial), request(&self.method, serial), FLOW);
+        self.context.add_branch(self.now, id(serial), request(&self.method, serial).as_bytes().clone(), FLOW);
     }
 
     fn answer(&mut self, serial: u64, status: u16) {

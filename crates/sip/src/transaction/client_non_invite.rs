@@ -80,6 +80,10 @@ impl ClientNonInvite {
         matches!(self, ClientNonInvite::Trying(_) | ClientNonInvite::Proceeding(_))
     }
 
+    pub(super) fn lingers(&self) -> bool {
+        matches!(self, ClientNonInvite::Completed { .. })
+    }
+
     pub(super) fn is_terminated(&self) -> bool {
         matches!(self, ClientNonInvite::Terminated)
     }

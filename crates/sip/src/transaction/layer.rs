@@ -37,6 +37,9 @@ pub struct TransactionLayer {
     invites_by_flow: BTreeSet<(FlowId, ServerTransactionId)>,
     clients_by_id: BTreeMap<ClientTransactionId, Client>,
     clients_by_flow: BTreeSet<(FlowId, ClientTransactionId)>,
+    /// Those that went well, and are there only for retransmissions.
+    lingering_servers: BTreeSet<ServerTransactionId>,
+    lingering_clients: BTreeSet<ClientTransactionId>,
     outputs: VecDeque<TransactionOutput>,
 }
 
@@ -66,6 +69,8 @@ impl TransactionLayer {
             invites_by_flow: BTreeSet::new(),
             clients_by_id: BTreeMap::new(),
             clients_by_flow: BTreeSet::new(),
+            lingering_servers: BTreeSet::new(),
+            lingering_clients: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -131,12 +136,13 @@ impl TransactionLayer {
         method: &Method,
         request: Bytes,
     ) -> Result<(), Full> {
+        let is_full = self.counts().1 >= self.limits.client_max;
         let mut turn = Turn { now, timers: &self.timers, flow, outputs: &mut self.outputs };
         if *method == Method::Ack {
             turn.transmit(request);
             return Ok(());
         }
-        if self.clients_by_id.len() >= self.limits.client_max && !id.cancel {
+        if is_full && !id.cancel {
             return Err(Full);
         }
         debug_assert!(!self.clients_by_id.contains_key(&id), "the caller chooses a new id for each transaction");
@@ -232,9 +238,15 @@ impl TransactionLayer {
         self.outputs.pop_front()
     }
 
-    /// Server and client transactions under way.
+    /// Server and client transactions under way, less those that linger.
     pub fn counts(&self) -> (usize, usize) {
-        (self.servers_by_id.len(), self.clients_by_id.len())
+        let servers = self.servers_by_id.len() - self.lingering_servers.len();
+        (servers, self.clients_by_id.len() - self.lingering_clients.len())
+    }
+
+    /// Server and client transactions that went well, and are there only for retransmissions.
+    pub fn lingering(&self) -> (usize, usize) {
+        (self.lingering_servers.len(), self.lingering_clients.len())
     }
 
     /// The flows on which somebody waits for a final response, we or a peer.
@@ -358,17 +370,23 @@ impl TransactionLayer {
     ) -> Option<R> {
         let server = self.servers_by_id.get_mut(&id)?;
         let mut turn = Turn { now, timers: &self.timers, flow: server.flow, outputs: &mut self.outputs };
+        let lingered = server.machine.lingers();
         let result = act(&mut server.machine, &mut turn);
+        let begins_to_linger = !lingered && server.machine.lingers();
         if let Some(acked) = server.machine.ended() {
             self.remove_server(id, acked);
         } else if let Some(at) = newly_scheduled(&mut server.scheduled, server.machine.next_timeout()) {
             self.outputs.push_back(TransactionOutput::Schedule { at, key: TransactionKey::Server(id) });
+        }
+        if begins_to_linger && let Some(oldest) = begin(&mut self.lingering_servers, id, self.limits.lingering_max) {
+            self.remove_server(oldest, true);
         }
         Some(result)
     }
 
     fn remove_server(&mut self, id: ServerTransactionId, acked: bool) {
         let Some(server) = self.servers_by_id.remove(&id) else { return };
+        self.lingering_servers.remove(&id);
         self.server_ids_by_key.remove(&server.key);
         self.invites_by_flow.remove(&(server.flow, id));
         if !matches!(server.machine, ServerMachine::Cancel(_)) {
@@ -384,7 +402,7 @@ impl TransactionLayer {
     }
 
     fn is_full(&self) -> bool {
-        self.servers_by_id.len() >= self.limits.server_max
+        self.counts().0 >= self.limits.server_max
     }
 
     fn expects_final(&self, id: ServerTransactionId) -> bool {
@@ -407,11 +425,16 @@ impl TransactionLayer {
     ) -> Option<R> {
         let client = self.clients_by_id.get_mut(&id)?;
         let mut turn = Turn { now, timers: &self.timers, flow: client.flow, outputs: &mut self.outputs };
+        let lingered = client.machine.lingers();
         let result = act(&mut client.machine, &mut turn);
+        let begins_to_linger = !lingered && client.machine.lingers();
         if client.machine.is_terminated() {
             self.remove_client(id);
         } else if let Some(at) = newly_scheduled(&mut client.scheduled, client.machine.next_timeout()) {
             self.outputs.push_back(TransactionOutput::Schedule { at, key: TransactionKey::Client(id) });
+        }
+        if begins_to_linger && let Some(oldest) = begin(&mut self.lingering_clients, id, self.limits.lingering_max) {
+            self.remove_client(oldest);
         }
         Some(result)
     }
@@ -419,6 +442,7 @@ impl TransactionLayer {
     fn remove_client(&mut self, id: ClientTransactionId) {
         let Some(client) = self.clients_by_id.remove(&id) else { return };
         self.clients_by_flow.remove(&(client.flow, id));
+        self.lingering_clients.remove(&id);
         self.outputs.push_back(TransactionOutput::ClientEnded { id });
     }
 
@@ -439,6 +463,12 @@ fn newly_scheduled(scheduled: &mut Option<Instant>, next: Option<Instant>) -> Op
     let at = next.filter(|next| scheduled.is_none_or(|scheduled| *next < scheduled))?;
     *scheduled = Some(at);
     Some(at)
+}
+
+/// The one that began first, where there are too many by now: what is under way matters more.
+fn begin<Id: Copy + Ord>(lingering: &mut BTreeSet<Id>, id: Id, max: usize) -> Option<Id> {
+    lingering.insert(id);
+    lingering.first().copied().filter(|_| lingering.len() > max)
 }
 
 fn on_flow<Id: Copy + Ord>(index: &BTreeSet<(FlowId, Id)>, flow: FlowId, ids: RangeInclusive<Id>) -> Vec<Id> {

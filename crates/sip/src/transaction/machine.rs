@@ -38,6 +38,14 @@ impl ServerMachine {
         }
     }
 
+    /// Whether it went well and has nothing to do any more but to let retransmissions pass, or to absorb them.
+    pub(super) fn lingers(&self) -> bool {
+        match self {
+            ServerMachine::Invite(invite) => matches!(invite, ServerInvite::Accepted { .. }),
+            ServerMachine::NonInvite(other) | ServerMachine::Cancel(other) => other.lingers(),
+        }
+    }
+
     pub(super) fn handle_ack(&mut self, turn: &Turn<'_>) -> AckOutcome {
         match self {
             ServerMachine::Invite(invite) => invite.handle_ack(turn),
@@ -118,6 +126,14 @@ impl ClientMachine {
         match self {
             ClientMachine::Invite(invite) => invite.expects_final(),
             ClientMachine::NonInvite(other) => other.expects_final(),
+        }
+    }
+
+    /// As on the other side.
+    pub(super) fn lingers(&self) -> bool {
+        match self {
+            ClientMachine::Invite(invite) => matches!(invite, ClientInvite::Accepted { .. }),
+            ClientMachine::NonInvite(other) => other.lingers(),
         }
     }
 

@@ -50,6 +50,9 @@ pub enum TransactionKey {
 pub struct TransactionLimits {
     pub server_max: usize,
     pub client_max: usize,
+    /// Of each side, beyond those: what was answered with a 2xx, until timers J and K, or L and M. With more, the first to
+    /// begin ends early, and a retransmission of its request or of its 2xx is not known any more.
+    pub lingering_max: usize,
 }
 
 /// What a received request is.

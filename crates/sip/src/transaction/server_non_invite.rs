@@ -23,6 +23,7 @@ pub(super) enum ServerNonInvite {
     Completed {
         response: Bytes,
         until: Instant,
+        is_success: bool,
     },
     Terminated {
         answered: bool,
@@ -62,7 +63,7 @@ impl ServerNonInvite {
             ..=199 => {}
             // RFC 4320 section 4.2: when it is time for a 408, the client has given up as well.
             408 => *self = ServerNonInvite::Terminated { answered: false },
-            _ => self.complete(response, turn),
+            _ => self.complete(status, response, turn),
         }
     }
 
@@ -97,6 +98,11 @@ impl ServerNonInvite {
         matches!(self, ServerNonInvite::Trying { .. } | ServerNonInvite::Proceeding { .. })
     }
 
+    /// It went well, and is there only for retransmissions of the request.
+    pub(super) fn lingers(&self) -> bool {
+        matches!(self, ServerNonInvite::Completed { is_success: true, .. })
+    }
+
     /// Once it is over: whether a final response was sent.
     pub(super) fn ended(&self) -> Option<bool> {
         if let ServerNonInvite::Terminated { answered } = self { Some(*answered) } else { None }
@@ -107,12 +113,12 @@ impl ServerNonInvite {
         *self = ServerNonInvite::Proceeding { response, give_up };
     }
 
-    fn complete(&mut self, response: Bytes, turn: &mut Turn<'_>) {
+    fn complete(&mut self, status: u16, response: Bytes, turn: &mut Turn<'_>) {
         turn.transmit(response.clone());
         *self = if turn.flow.is_reliable() {
             ServerNonInvite::Terminated { answered: true }
         } else {
-            ServerNonInvite::Completed { response, until: turn.give_up_at() }
+            ServerNonInvite::Completed { response, until: turn.give_up_at(), is_success: status < 300 }
         };
     }
 }

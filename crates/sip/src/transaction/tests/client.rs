@@ -63,7 +63,10 @@ fn refused_invite_over_a_stream_ends_at_once() {
 
 #[test]
 fn a_refusal_whose_to_is_none_is_not_acknowledged_with_it() {
-    let mut layer = TransactionLayer::new(Timers::default(), TransactionLimits { server_max: 1, client_max: 1 });
+    let mut layer = TransactionLayer::new(
+        Timers::default(),
+        TransactionLimits { server_max: 1, client_max: 1, lingering_max: 1000 },
+    );
     let (now, invite) = (some_instant(), request(Method::Invite, "z9hG4bKa"));
     layer.send_request(now, client(1), tls(), &Method::Invite, invite.as_bytes().clone()).expect("there is room");
     let busy = String::from_utf8(build::response(&invite, 486, None, Some("x")).build().to_vec()).expect("is text");
@@ -78,7 +81,10 @@ fn a_refusal_whose_to_is_none_is_not_acknowledged_with_it() {
 
 #[test]
 fn ack_has_the_headers_of_rfc_3261_17_1_1_3() {
-    let mut layer = TransactionLayer::new(Timers::default(), TransactionLimits { server_max: 1, client_max: 1 });
+    let mut layer = TransactionLayer::new(
+        Timers::default(),
+        TransactionLimits { server_max: 1, client_max: 1, lingering_max: 1000 },
+    );
     let now = some_instant();
     let invite = parse(
         "INVITE sip:bob@192.0.2.4 SIP/2.0\r\nVia: SIP/2.0/TLS edge.contoso.com:5061;branch=z9hG4bKa;rport\r\n\
@@ -117,6 +123,23 @@ fn ack_has_the_headers_of_rfc_3261_17_1_1_3() {
             "Content-Length: 0",
         ]
     );
+}
+
+#[test]
+fn what_was_answered_takes_no_room_of_others_and_the_oldest_ends_first() {
+    let mut talk = Conversation::with_limits(TransactionLimits { server_max: 0, client_max: 1, lingering_max: 1 });
+    let invite = request(Method::Invite, "z9hG4bKa");
+    assert_eq!(talk.send(client(1), udp(), &invite), Ok(()));
+    assert_eq!(talk.answer(client(1), &invite, 200), ResponseOutcome::Deliver);
+    assert_eq!((talk.layer.counts(), talk.layer.lingering()), ((0, 0), (0, 1)));
+    let message = request(Method::Message, "z9hG4bKb");
+    assert_eq!(talk.send(client(2), udp(), &message), Ok(()));
+    assert_eq!(talk.answer(client(2), &message, 200), ResponseOutcome::Deliver);
+    talk.expect(&["0 udp INVITE", "0 udp MESSAGE", "0 client 1 ended"]);
+    assert_eq!(talk.answer(client(1), &invite, 200), ResponseOutcome::Stray);
+    talk.run_until(5_000);
+    talk.expect(&["5000 client 2 ended"]);
+    talk.end();
 }
 
 /// RFC 6026: each 2xx goes up, also those that other branches downstream send late.
@@ -243,7 +266,7 @@ fn a_closed_flow_fails_its_own_transactions() {
 
 #[test]
 fn a_limit_bounds_them_but_not_ack_and_cancel() {
-    let mut talk = Conversation::with_limits(TransactionLimits { server_max: 0, client_max: 1 });
+    let mut talk = Conversation::with_limits(TransactionLimits { server_max: 0, client_max: 1, lingering_max: 1000 });
     assert_eq!(talk.send(client(1), tls(), &request(Method::Invite, "z9hG4bKa")), Ok(()));
     assert_eq!(talk.send(client(2), tls(), &request(Method::Invite, "z9hG4bKb")), Err(Full));
     assert_eq!(talk.send(cancel(1), tls(), &request(Method::Cancel, "z9hG4bKa")), Ok(()));

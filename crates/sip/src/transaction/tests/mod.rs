@@ -22,7 +22,7 @@ struct Conversation {
 
 impl Conversation {
     fn new() -> Conversation {
-        Conversation::with_limits(TransactionLimits { server_max: 100, client_max: 100 })
+        Conversation::with_limits(TransactionLimits { server_max: 100, client_max: 100, lingering_max: 1000 })
     }
 
     fn with_limits(limits: TransactionLimits) -> Conversation {

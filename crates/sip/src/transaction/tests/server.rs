@@ -271,7 +271,7 @@ fn malformed_requests_make_no_transaction() {
 
 #[test]
 fn a_limit_bounds_them_but_cancel_is_answered() {
-    let mut talk = Conversation::with_limits(TransactionLimits { server_max: 1, client_max: 0 });
+    let mut talk = Conversation::with_limits(TransactionLimits { server_max: 1, client_max: 0, lingering_max: 1000 });
     let id = talk.receive_new(udp(), &request(Method::Invite, "z9hG4bKa"));
     assert_eq!(talk.receive(udp(), &request(Method::Invite, "z9hG4bKb")), RequestOutcome::Full);
     let cancelled = RequestOutcome::Cancel { cancelled: Some(id) };
@@ -279,6 +279,30 @@ fn a_limit_bounds_them_but_cancel_is_answered() {
     assert_eq!(talk.receive(udp(), &request(Method::Cancel, "z9hG4bKa")), cancelled);
     talk.expect(&["0 udp 200 CANCEL", "0 udp 200 CANCEL"]);
     assert_eq!(talk.layer.counts(), (1, 0));
+}
+
+#[test]
+fn what_went_well_takes_no_room_of_others_and_the_oldest_ends_first() {
+    let mut talk = Conversation::with_limits(TransactionLimits { server_max: 1, client_max: 0, lingering_max: 2 });
+    let first = request(Method::Invite, "z9hG4bKa");
+    for (request, status) in [(&first, 200), (&request(Method::Message, "z9hG4bKb"), 202)] {
+        let id = talk.receive_new(udp(), request);
+        assert_eq!(talk.respond(id, request, status), Ok(()));
+    }
+    assert_eq!((talk.layer.counts(), talk.layer.lingering()), ((0, 0), (2, 0)));
+    talk.expect(&["0 udp 200 INVITE", "0 udp 202 MESSAGE"]);
+    let third = request(Method::Message, "z9hG4bKc");
+    let id = talk.receive_new(udp(), &third);
+    assert_eq!(talk.respond(id, &third, 200), Ok(()));
+    talk.expect(&["0 udp 200 MESSAGE", "0 server 0 ended, acked true"]);
+    assert_eq!((talk.layer.counts(), talk.layer.lingering()), ((0, 0), (2, 0)));
+    // A refusal is no success: whoever has proven nothing takes no room but that of what is under way.
+    let fourth = request(Method::Message, "z9hG4bKd");
+    let id = talk.receive_new(udp(), &fourth);
+    assert_eq!(talk.respond(id, &fourth, 403), Ok(()));
+    assert_eq!(talk.receive(udp(), &request(Method::Message, "z9hG4bKe")), RequestOutcome::Full);
+    talk.run_until(32_000);
+    assert_eq!((talk.layer.counts(), talk.layer.lingering()), ((0, 0), (0, 0)));
 }
 
 #[test]

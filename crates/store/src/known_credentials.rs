@@ -1,0 +1,90 @@
+//! The credentials that were asked for lately: a phone signs in every few minutes, and each time with the same ones.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sip::Aor;
+use sip::auth::Ha1;
+
+/// What was read of users. Nothing of it outlives a change of any user that is committed here; one that another program
+/// makes to the database is seen a minute later at the latest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KnownCredentials(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Counts the commits that changed users.
+    revision: AtomicU64,
+    known_by_aor: Mutex<BTreeMap<Aor, Known>>,
+}
+
+struct Known {
+    ha1: Ha1,
+    /// As it was before the database was read.
+    revision: u64,
+    read_at: Instant,
+}
+
+impl KnownCredentials {
+    pub(crate) fn get(&self, aor: &Aor, now: Instant) -> Option<Ha1> {
+        let revision = self.revision();
+        let known_by_aor = self.0.known_by_aor.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known_by_aor.get(aor)?;
+        let holds = known.revision == revision && now.saturating_duration_since(known.read_at) < KEPT_FOR;
+        holds.then(|| known.ha1.clone())
+    }
+
+    /// To be asked before the database is read for [`KnownCredentials::keep`].
+    pub(crate) fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn keep(&self, aor: Aor, ha1: Ha1, revision: u64, read_at: Instant) {
+        let mut known_by_aor = self.0.known_by_aor.lock().unwrap_or_else(PoisonError::into_inner);
+        if known_by_aor.len() >= KNOWN_MAX {
+            known_by_aor.clear();
+        }
+        known_by_aor.insert(aor, Known { ha1, revision, read_at });
+    }
+
+    /// A change of users is committed: what was read before it holds no more.
+    pub(crate) fn users_changed(&self) {
+        self.0.revision.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Nothing of what is known is shown.
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// Some ten megabytes.
+const KNOWN_MAX: usize = 50_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_a_change_holds_no_more() {
+        let (known, now) = (KnownCredentials::default(), Instant::now());
+        let alice: Aor = "alice@contoso.example".parse().unwrap();
+        let ha1 = Ha1::new("alice", "contoso.example", "one");
+        let revision = known.revision();
+        assert!(known.get(&alice, now).is_none());
+        known.keep(alice.clone(), ha1.clone(), revision, now);
+        assert!(known.get(&alice, now) == Some(ha1.clone()));
+        assert!(known.get(&alice, now + KEPT_FOR).is_none(), "another program may have changed it");
+        known.users_changed();
+        assert!(known.get(&alice, now).is_none());
+        // Read before the change, and kept only after it.
+        known.keep(alice.clone(), ha1, revision, now);
+        assert!(known.get(&alice, now).is_none());
+    }
+}
