@@ -33,6 +33,8 @@ pub fn server_config(
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(served.clone());
     config.session_storage = Sessions::new(served.clone());
+    // Each would be kept here, and a client uses one; with the resumed session it gets the next.
+    config.send_tls13_tickets = 1;
     Ok(config)
 }
 

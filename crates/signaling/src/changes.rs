@@ -12,6 +12,7 @@ use sip::refusal::Word;
 use sip::{Aor, FlowId, Refusal};
 
 use crate::core::Core;
+use crate::flow_table::FlowState;
 use crate::schedule::Machine;
 use crate::{Handoff, Output, Reach};
 
@@ -57,8 +58,13 @@ impl Core {
         self.await_other_connection(now, waiting);
     }
 
+    /// Whoever shows a certificate that is vouched for may hold a connection ready, for as long as any that is idle.
     pub(crate) fn close_undecided(&mut self, flow: FlowId) {
-        if self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Undecided) {
+        let is_vouched_for = |facts: &FlowFacts| {
+            facts.secure_certificate().is_some_and(|shown| shown.chain.is_ok() && shown.validity.is_ok())
+        };
+        let shows_nothing = |state: &FlowState| state.kind == FlowKind::Undecided && !is_vouched_for(&state.facts);
+        if self.flows.get(flow).is_some_and(shows_nothing) {
             self.counts.hit("undecided_secs_max");
             self.put(Output::CloseFlow { flow });
         }

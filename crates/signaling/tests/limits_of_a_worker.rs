@@ -8,9 +8,10 @@ mod phone;
 
 use std::time::Duration;
 
+use federation::trust::{PeerCertificate, Why};
 use narrow::{ALICE, DAVE, Stage};
 use signaling::Limits;
-use sim::{Place, World};
+use sim::{Place, World, certificate};
 use sip::{HeaderName, Message};
 
 fn stage(narrow: impl Fn(&mut Limits)) -> Stage {
@@ -137,6 +138,17 @@ fn who_shows_nothing_is_let_go() {
     stage.world.pass(Duration::from_secs(2));
     assert!(!stage.world.is_line_open(silent) && stage.world.is_line_open(stage.alice));
     assert_eq!(stage.world.core(stage.site, 0).counts().limits_hit["undecided_secs_max"], 1);
+}
+
+#[test]
+fn who_shows_a_certificate_that_is_vouched_for_may_be_silent() {
+    let mut stage = stage(|limits| limits.undecided_secs_max = 3);
+    let shown = certificate(&["sip.fabrikam.example"]);
+    let ready = stage.world.connect(stage.site, 0, Some(shown.clone()));
+    let unknown = PeerCertificate { chain: Err(Why::UnknownIssuer), ..shown };
+    let unknown = stage.world.connect(stage.site, 0, Some(unknown));
+    stage.world.pass(Duration::from_secs(60));
+    assert!(stage.world.is_line_open(ready) && !stage.world.is_line_open(unknown));
 }
 
 #[test]
