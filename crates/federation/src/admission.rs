@@ -6,6 +6,7 @@
 
 mod domain_proof;
 mod inside_proof;
+mod remote_proof;
 mod user_proof;
 
 pub use domain_proof::{SOURCE_HEADER, source_value};
@@ -24,7 +25,7 @@ use sip::uri::Uri;
 use crate::discovery::SrvResult;
 use crate::domain_name;
 use crate::flow::{FlowFacts, FlowKind};
-use crate::inside::{Inside, Split};
+use crate::inside::{Inside, RemoteFlow, Split};
 use crate::partner::{Partners, Provider};
 use crate::refusal;
 use crate::screen::screen;
@@ -121,6 +122,9 @@ pub struct Evidence {
     pub route_names_flow: bool,
     /// The topmost Route is our own and signed.
     pub in_dialog: bool,
+    /// Our own signed Route leads to a phone outside.
+    #[serde(default)]
+    pub to_outside: bool,
 }
 
 /// What the list must know before it can decide.
@@ -147,6 +151,9 @@ pub struct Admitted {
     /// It came over a flow of the inner side.
     #[serde(default)]
     from_inside: bool,
+    /// At home: the user is outside, and this is his connection to an edge.
+    #[serde(default)]
+    remote: Option<Box<RemoteFlow>>,
 }
 
 /// Who sent a request, as proven.
@@ -159,6 +166,10 @@ pub enum Origin {
         source: Source,
     },
     User {
+        aor: Aor,
+    },
+    /// At an edge: somebody outside who says that he is this user of ours. Only his home can tell.
+    Remote {
         aor: Aor,
     },
     /// What is behind this edge, in the name of this domain of ours.
@@ -200,6 +211,8 @@ impl Admitted {
             _ if self.from_inside => FlowKind::Inside,
             Origin::Partner { .. } => FlowKind::Partner,
             Origin::User { .. } => FlowKind::Client,
+            // Until his home has let him in.
+            Origin::Remote { .. } => FlowKind::Undecided,
             Origin::Inside { .. } => FlowKind::Inside,
         }
     }
@@ -207,26 +220,31 @@ impl Admitted {
     /// The sender, if it is a user of ours.
     pub fn aor(&self) -> Option<&Aor> {
         match &self.origin {
-            Origin::Partner { .. } | Origin::Inside { .. } => None,
+            Origin::Partner { .. } | Origin::Remote { .. } | Origin::Inside { .. } => None,
             Origin::User { aor } => Some(aor),
         }
     }
 
     /// The user who has just shown the password: only he is remembered on the flow. What a signed Route proves ends
-    /// with its dialog.
+    /// with its dialog, and an edge's connection is everybody's.
     pub fn signs_in(&self) -> Option<&Aor> {
-        self.aor().filter(|_| self.by_digest)
+        self.aor().filter(|_| self.by_digest && !self.from_inside)
+    }
+
+    /// Of a user who is outside, his connection to an edge.
+    pub fn remote(&self) -> Option<&RemoteFlow> {
+        self.remote.as_deref()
     }
 
     fn new(origin: Origin) -> Admitted {
-        Admitted { origin, by_digest: false, from_inside: false }
+        Admitted { origin, by_digest: false, from_inside: false, remote: None }
     }
 
     /// The domain the sender has proven to speak for.
     pub fn domain(&self) -> &str {
         match &self.origin {
             Origin::Partner { domain, .. } | Origin::Inside { domain } => domain,
-            Origin::User { aor } => aor.domain(),
+            Origin::User { aor } | Origin::Remote { aor } => aor.domain(),
         }
     }
 }
@@ -267,7 +285,9 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
             check_relay(&claim, rules.organisation)?;
             Ok(Admitted::new(origin))
         }
-        Sender::Local { aor } if rules.organisation.is_edge_only() => Err(refusal::no_users_here(aor.domain()).into()),
+        Sender::Local { aor } if rules.organisation.is_edge_only() => {
+            Ok(remote_proof::check_at_edge(&claim, aor, rules.organisation)?)
+        }
         Sender::Local { aor } => {
             check_registration(&claim, aor, rules.organisation)?;
             let by_digest = !user_proof::is_proven_by_flow(&claim, aor, flow, evidence);

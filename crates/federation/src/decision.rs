@@ -105,7 +105,7 @@ impl From<&Admitted> for Outcome {
     fn from(admitted: &Admitted) -> Outcome {
         let rung = match admitted.origin() {
             Origin::Partner { rung, .. } => Some(*rung),
-            Origin::User { .. } | Origin::Inside { .. } => None,
+            Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. } => None,
         };
         Outcome::Admitted { origin: admitted.origin().clone(), rung }
     }

@@ -26,6 +26,14 @@ pub struct Policy {
     pub federation: bool,
     pub partners: PartnerScope,
     pub modalities: Modalities,
+    /// Whether they may sign in from outside, by an edge that lets users in.
+    #[serde(default = "yes")]
+    pub outside: bool,
+}
+
+/// What was kept before there was such a thing.
+fn yes() -> bool {
+    true
 }
 
 /// With which partners.
@@ -58,7 +66,8 @@ fn matches(entry: &str, domain: &str) -> bool {
 impl Policy {
     /// A policy that allows everything.
     pub fn new(name: impl Into<String>) -> Policy {
-        Policy { name: name.into(), federation: true, partners: PartnerScope::All, modalities: Modalities::ALL }
+        let (partners, modalities) = (PartnerScope::All, Modalities::ALL);
+        Policy { name: name.into(), federation: true, partners, modalities, outside: true }
     }
 }
 
@@ -180,6 +189,20 @@ pub fn decide(partners: &Partners, crossing: &Crossing<'_>) -> Result<(), Refusa
         check_modalities(entry.modalities, crossing, || entry_named(entry))?;
     }
     check_sender(partners.access(), crossing)
+}
+
+/// Whether a user may sign in, and speak, from outside.
+///
+/// # Errors
+/// 403 `outside-not-for-user`.
+pub fn check_outside(access: &ExternalAccess, user: &Aor) -> Result<(), Refusal> {
+    match access.policy_of(Some(user)) {
+        (Some(policy), scope) if !policy.outside => {
+            let reason = format!("the policy {} ({scope}) does not let {user} in from outside", policy.name);
+            Err(Refusal::new(403, Word::OutsideNotForUser, reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn entry_named(entry: &Partner) -> String {

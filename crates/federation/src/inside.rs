@@ -15,6 +15,10 @@ use crate::refusal;
 use crate::trust::DomainTrust;
 use crate::verification::{Rung, check_chain, check_purposes};
 
+mod remote;
+
+pub use remote::{RemoteFlow, read_remote, remote_value};
+
 /// Whether edge and home are one, or which of the two this is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Split {
@@ -51,6 +55,9 @@ pub struct Inside {
     pub peer_addresses: Vec<IpAddr>,
     /// Partners' requests go on with P-Asserted-Identity (RFC 3325).
     pub assert: bool,
+    /// Of an edge: users of ours may sign in through it from outside.
+    #[serde(default)]
+    pub takes_remote_users: bool,
 }
 
 /// A server of the other side.
@@ -65,6 +72,11 @@ pub struct Hop {
 impl Inside {
     pub fn is_named(&self, host: &str) -> bool {
         domain_name::same(&self.name, host)
+    }
+
+    /// Whether a server of the other side has this name, by which it can be reached.
+    pub fn has_hop(&self, host: &str) -> bool {
+        self.hops.iter().any(|hop| domain_name::same(&hop.host, host))
     }
 
     /// Whether whoever is at the other end of an inner flow is one of those who may be there.
@@ -121,7 +133,7 @@ pub fn admitted_value(origin: &Origin) -> Option<String> {
             let verified = source.is_verified;
             Some(format!("1;partner={domain};rung={rung:?};tier={standing:?};verified={verified}{provider}"))
         }
-        Origin::User { .. } | Origin::Inside { .. } => None,
+        Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. } => None,
     }
 }
 

@@ -12,6 +12,36 @@ pub struct ClientFlow {
     pub transport: Transport,
     /// The port of ours that the client speaks to.
     pub local_port: u16,
+    /// The client is outside: it speaks to this edge of ours, and `id` is the edge's connection to us.
+    pub edge: Option<EdgeFlow>,
+}
+
+/// A phone's connection to an edge before this home: what we know it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EdgeFlow {
+    /// Which of our edges, by its place in the configuration.
+    pub edge: u16,
+    /// Of the name that the edge gives to the connection and its user.
+    pub number: u64,
+}
+
+/// What a binding lives by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Way {
+    Own(FlowId),
+    Edge(EdgeFlow),
+}
+
+impl ClientFlow {
+    /// Over a connection of an edge's many phones are reached.
+    pub(crate) fn way(&self) -> Way {
+        self.edge.map_or(Way::Own(self.id), Way::Edge)
+    }
+
+    /// Whether both lead to the same client.
+    pub fn is_same(&self, other: &ClientFlow) -> bool {
+        self.way() == other.way()
+    }
 }
 
 /// A contact of an address-of-record, with the flow over which it is reached.

@@ -7,5 +7,5 @@ mod binding;
 mod location_service;
 mod outbound;
 
-pub use binding::{Binding, BindingSummary, ClientFlow};
+pub use binding::{Binding, BindingSummary, ClientFlow, EdgeFlow};
 pub use location_service::{LocationService, Registered, RegistrarLimits};

@@ -7,6 +7,7 @@ use federation::Admitted;
 use sip::refusal::Word;
 use sip::{Aor, ContactValue, FlowId, HeaderName, Message, Method, NameAddr, ParseError, Refusal, TransferSupport};
 
+use crate::binding::{EdgeFlow, Way};
 use crate::outbound;
 use crate::{Binding, BindingSummary, ClientFlow};
 
@@ -14,7 +15,7 @@ use crate::{Binding, BindingSummary, ClientFlow};
 #[derive(Debug, Default)]
 pub struct LocationService {
     bindings_by_aor: BTreeMap<Aor, Vec<Binding>>,
-    aors_by_flow: BTreeMap<FlowId, BTreeSet<Aor>>,
+    aors_by_way: BTreeMap<Way, BTreeSet<Aor>>,
     /// Each binding once, soonest to end first.
     endings: BTreeSet<(Instant, Aor)>,
     /// Users who have become reachable or unreachable, in order; to be polled after every input.
@@ -89,7 +90,7 @@ impl LocationService {
         Ok(Registered {
             contacts: bindings.iter().map(|binding| contact_value(binding, now)).collect(),
             path,
-            bound: bindings.iter().any(|binding| binding.flow == flow),
+            bound: bindings.iter().any(|binding| binding.flow.is_same(&flow)),
             outbound,
         })
     }
@@ -121,20 +122,31 @@ impl LocationService {
 
     /// Whether a binding is reached over this flow.
     pub fn carries(&self, flow: FlowId) -> bool {
-        self.aors_by_flow.contains_key(&flow)
+        self.aors_by_way.contains_key(&Way::Own(flow))
     }
 
     /// Removes the bindings that were reached over this flow: nothing else leads to them.
     pub fn flow_closed(&mut self, flow: FlowId) {
-        for aor in self.aors_by_flow.remove(&flow).unwrap_or_default() {
-            self.retain(&aor, |binding| binding.flow.id != flow);
+        self.way_ended(Way::Own(flow));
+    }
+
+    /// The edge says that the phone's connection is gone (RFC 5626 section 5.3.1), or is gone itself.
+    pub fn edge_flow_failed(&mut self, flow: EdgeFlow) {
+        self.way_ended(Way::Edge(flow));
+    }
+
+    fn way_ended(&mut self, way: Way) {
+        for aor in self.aors_by_way.remove(&way).unwrap_or_default() {
+            self.retain(&aor, |binding| binding.flow.way() != way);
         }
     }
 
     /// Removes a user altogether and names the flows that carried him.
     pub fn remove_user(&mut self, aor: &Aor) -> Vec<FlowId> {
-        let flows: Vec<_> =
-            self.bindings_by_aor.get(aor).into_iter().flatten().map(|binding| binding.flow.id).collect();
+        let bindings = self.bindings_by_aor.get(aor).into_iter().flatten();
+        // Over an edge's many are reached.
+        let own = bindings.filter(|binding| binding.flow.edge.is_none());
+        let flows: Vec<_> = own.map(|binding| binding.flow.id).collect();
         self.retain(aor, |_| false);
         flows
     }
@@ -283,7 +295,7 @@ impl LocationService {
     }
 
     fn link(&mut self, aor: &Aor, binding: &Binding) {
-        self.aors_by_flow.entry(binding.flow.id).or_default().insert(aor.clone());
+        self.aors_by_way.entry(binding.flow.way()).or_default().insert(aor.clone());
         self.endings.insert((binding.expires_at, aor.clone()));
     }
 
@@ -292,12 +304,12 @@ impl LocationService {
         if others.iter().all(|other| other.expires_at != old.expires_at) {
             self.endings.remove(&(old.expires_at, aor.clone()));
         }
-        if others.iter().all(|other| other.flow.id != old.flow.id)
-            && let Some(aors) = self.aors_by_flow.get_mut(&old.flow.id)
+        if others.iter().all(|other| other.flow.way() != old.flow.way())
+            && let Some(aors) = self.aors_by_way.get_mut(&old.flow.way())
         {
             aors.remove(aor);
             if aors.is_empty() {
-                self.aors_by_flow.remove(&old.flow.id);
+                self.aors_by_way.remove(&old.flow.way());
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use federation::Admitted;
-use registrar::{ClientFlow, LocationService, Registered, RegistrarLimits};
+use registrar::{ClientFlow, EdgeFlow, LocationService, Registered, RegistrarLimits};
 use sip::{Aor, FlowId, HeaderName, Message, Refusal, Transport};
 
 struct Registry {
@@ -28,13 +28,16 @@ impl Registry {
     }
 
     fn register_as(&mut self, call_id: &str, cseq: u32, flow: u64, lines: &str) -> Result<Registered, Refusal> {
-        let text = format!(
-            "REGISTER sip:contoso.example SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\n\
-             From: <sip:alice@contoso.example>;tag=1\r\nTo: <sip:alice@contoso.example>\r\nCall-ID: {call_id}\r\n\
-             CSeq: {cseq} REGISTER\r\n{lines}Content-Length: 0\r\n\r\n"
-        );
-        let request = Message::parse(text.into_bytes().into()).unwrap();
+        let request = request(call_id, cseq, lines);
         self.location.handle_register(self.now, &request, &alice(), over(flow))
+    }
+
+    /// The same over this connection of a phone's to the first edge, whose own connection to us has the number 7.
+    fn register_outside(&mut self, number: u64, lines: &str) -> Result<Registered, Refusal> {
+        let flow = ClientFlow { edge: Some(EdgeFlow { edge: 0, number }), ..over(7) };
+        self.cseq += 1;
+        let request = request("c1", self.cseq, lines);
+        self.location.handle_register(self.now, &request, &alice(), flow)
     }
 
     fn contacts(&self) -> Vec<String> {
@@ -47,12 +50,22 @@ fn aor() -> Aor {
 }
 
 /// Only admission makes the proof; here it comes as it does between workers, in serialised form.
+fn request(call_id: &str, cseq: u32, lines: &str) -> Message {
+    let text = format!(
+        "REGISTER sip:contoso.example SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\n\
+         From: <sip:alice@contoso.example>;tag=1\r\nTo: <sip:alice@contoso.example>\r\nCall-ID: {call_id}\r\n\
+         CSeq: {cseq} REGISTER\r\n{lines}Content-Length: 0\r\n\r\n"
+    );
+    Message::parse(text.into_bytes().into()).unwrap()
+}
+
 fn alice() -> Admitted {
     serde_json::from_value(serde_json::json!({ "origin": { "User": { "aor": aor() } } })).unwrap()
 }
 
 fn over(flow: u64) -> ClientFlow {
-    ClientFlow { id: FlowId::Stream { worker: 0, serial: flow }, transport: Transport::Tls, local_port: 5061 }
+    let id = FlowId::Stream { worker: 0, serial: flow };
+    ClientFlow { id, transport: Transport::Tls, local_port: 5061, edge: None }
 }
 
 #[test]
@@ -216,4 +229,21 @@ fn a_first_hop_that_cannot_keep_the_flow_is_told_to_the_client() {
     assert_eq!(registered.path.len(), 2);
     let plain = registry.register(1, &(through.to_owned() + &flow_contact(1))).unwrap();
     assert!(!plain.outbound, "who does not ask for it is bound as ever");
+}
+
+#[test]
+fn of_phones_by_one_edge_each_lives_by_its_own_connection() {
+    let mut registry = Registry::new();
+    let bound = |registered: Result<Registered, Refusal>| registered.unwrap().bound;
+    assert!(bound(registry.register_outside(1, "Contact: <sip:a@one.invalid>\r\n")));
+    assert!(bound(registry.register_outside(2, "Contact: <sip:a@two.invalid>\r\n")));
+    assert!(!bound(registry.register_outside(3, "")), "who asks is not bound by another's");
+    let edge_s_own = FlowId::Stream { worker: 0, serial: 7 };
+    assert!(!registry.location.carries(edge_s_own));
+    registry.location.flow_closed(edge_s_own);
+    assert_eq!(registry.contacts().len(), 2, "the edge may have other connections to us");
+    registry.location.edge_flow_failed(EdgeFlow { edge: 1, number: 1 });
+    registry.location.edge_flow_failed(EdgeFlow { edge: 0, number: 1 });
+    assert_eq!(registry.contacts(), ["sip:a@two.invalid"]);
+    assert_eq!(registry.location.remove_user(&"alice@contoso.example".parse().unwrap()), []);
 }

@@ -113,9 +113,14 @@ impl Core {
     fn arrival(&self, facts: &FlowFacts, message: Message) -> Arrival {
         let own_routes = OwnRoutes::of(&message, &self.organisation, facts.local.ip(), &self.mint);
         let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+        let is_proven = |aor| match facts.is_inner {
+            true => self.proves_remote(&aor, &own_routes, &message),
+            false => own_routes.proves(&aor, facts.id, &self.mint),
+        };
         let evidence = Evidence {
-            in_dialog: own_routes.exit().is_some(),
-            route_names_flow: sender.is_some_and(|aor| own_routes.proves(&aor, facts.id, &self.mint)),
+            in_dialog: own_routes.exit().is_some() && !own_routes.by_path,
+            route_names_flow: sender.is_some_and(is_proven),
+            to_outside: own_routes.leads_to_phone(),
             ..Evidence::default()
         };
         Arrival { upstream: None, facts: facts.clone(), message, own_routes, evidence }
@@ -134,6 +139,10 @@ impl Core {
         if kind == FlowKind::Undecided && self.transactions.counts().0 >= self.limits.server_transactions_unproven_max {
             self.counts.hit("server_transactions_unproven_max");
             let refusal = overloaded("too many server transactions");
+            self.count_refused(&arrival.message, &refusal);
+            return Some(refusal);
+        }
+        if let Some(refusal) = self.refused_outside(now, arrival, kind) {
             self.count_refused(&arrival.message, &refusal);
             return Some(refusal);
         }
@@ -238,6 +247,7 @@ impl Core {
             self.proven_on(&arrival.facts, domain, &arrival.message);
             self.partner_heard(domain);
         }
+        self.remote_came(&arrival, &admitted);
         if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = arrival.upstream {
             self.invited(now, &arrival.message, &admitted, transaction);
         }
@@ -272,7 +282,9 @@ impl Core {
             user_max: self.limits.requests_per_user_max,
             partner_max: self.limits.requests_per_partner_max,
         };
-        let taken = self.acceptor.shares.take(transaction, admitted.origin(), arrival.evidence.in_dialog, limits);
+        let outside = self.share_outside(arrival, admitted);
+        let origin = outside.as_ref().unwrap_or(admitted.origin());
+        let taken = self.acceptor.shares.take(transaction, origin, arrival.evidence.in_dialog, limits);
         taken.map_err(|limit| {
             self.counts.hit(limit);
             overloaded("too much of the same sender is under way")
@@ -285,7 +297,9 @@ impl Core {
         if self.ownership.is_ours(owner) {
             return self.own(now, request);
         }
-        if let (Destination::Registrar(_), Some(flow)) = (&request.destination, request.ingress.flow()) {
+        if let (Destination::Registrar(_), Some(flow)) = (&request.destination, request.ingress.flow())
+            && !flow.is_inner
+        {
             self.move_flow(flow.id, owner);
         }
         if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = request.upstream {
@@ -396,6 +410,7 @@ impl Core {
         source: Option<IpAddr>,
     ) {
         self.draft_answered(now, to, status, &response);
+        let Some(response) = self.remote_answered(now, to, status, response) else { return };
         let response = self.concealed_response(to, response);
         match to {
             Requester::Agent(serial) => self.asked.responded(serial, response, source),

@@ -141,7 +141,7 @@ impl Core {
         let (conduct, domain) = match request_user(&request.message) {
             Some((MeetingAddress::Factory, domain)) => match request.admitted.origin() {
                 Origin::User { aor } => (Conduct::ad_hoc(aor.clone(), own_domains), domain),
-                Origin::Partner { .. } | Origin::Inside { .. } => {
+                Origin::Partner { .. } | Origin::Remote { .. } | Origin::Inside { .. } => {
                     return Err(unknown("only our own users begin meetings here"));
                 }
             },

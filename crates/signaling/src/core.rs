@@ -43,9 +43,11 @@ use crate::partner_status::PartnerCounts;
 use crate::presence::Watcher;
 use crate::reach::Reaches;
 use crate::records::Records;
+use crate::remote::Remotes;
 use crate::replacing::Proxied;
 use crate::schedule::{Machine, Schedule};
 use crate::stateless::{ProvenAddresses, Surplus};
+use crate::strangers::Strangers;
 use crate::token::Mint;
 use crate::waiting::Waiters;
 use crate::{CallSettings, CoreStatus, Handoff, Input, Limits, Output, Ownership, Requester, WorkerId};
@@ -102,6 +104,8 @@ pub struct Core {
     pub(crate) acceptor: Acceptor,
     pub(crate) surplus: Surplus,
     pub(crate) proven_addresses: ProvenAddresses,
+    pub(crate) strangers: Strangers,
+    pub(crate) remotes: Remotes,
     pub(crate) owner: Owner,
     pub(crate) links: Links,
     pub(crate) aliases: Aliases,
@@ -177,6 +181,8 @@ impl Core {
             acceptor: Acceptor::default(),
             surplus: Surplus::default(),
             proven_addresses: ProvenAddresses::default(),
+            strangers: Strangers::default(),
+            remotes: Remotes::default(),
             owner: Owner::new(config.incarnation),
             links: Links::default(),
             aliases: Aliases::default(),
@@ -432,6 +438,7 @@ impl Core {
                 TransactionOutput::ClientFailed { id, failure } => self.branch_failed(now, id, failure),
                 TransactionOutput::ServerEnded { id, .. } => {
                     self.acceptor.forget(id);
+                    self.remotes.forget(id);
                     self.orphans.forget(id);
                     self.draft_abandoned(now, Requester::Outside(id));
                 }

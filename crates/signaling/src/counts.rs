@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 23] = [
+pub const COUNTED_LIMITS: [&str; 24] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -34,6 +34,7 @@ pub const COUNTED_LIMITS: [&str; 23] = [
     "subscriptions_per_partner_max",
     "subscriptions_per_user_max",
     "undecided_secs_max",
+    "unproven_per_address_max",
     "waiting_max",
     "waiting_per_flow_max",
     "waiting_per_link_max",
@@ -78,9 +79,9 @@ impl CoreCounts {
     /// Counts a decision that is kept.
     pub(crate) fn decided(&mut self, record: &DecisionRecord) {
         match &record.outcome {
-            Outcome::Admitted { origin: Origin::User { .. } | Origin::Inside { .. }, .. } => {
-                self.admitted_of_users += 1
-            }
+            Outcome::Admitted {
+                origin: Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. }, ..
+            } => self.admitted_of_users += 1,
             Outcome::Admitted { origin: Origin::Partner { standing, .. }, .. } => match standing {
                 Tier::Allowed => self.admitted_of_allowed_partners += 1,
                 Tier::Discovered => self.admitted_of_discovered_partners += 1,

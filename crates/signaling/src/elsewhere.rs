@@ -231,7 +231,7 @@ impl Core {
         }
     }
 
-    fn proves_inside(&self, facts: &FlowFacts) -> Verdict {
+    pub(crate) fn proves_inside(&self, facts: &FlowFacts) -> Verdict {
         let kind = self.flows.get(facts.id).map_or(&FlowKind::Undecided, |state| &state.kind);
         let checked = self.organisation.inside().map(|inside| inside.check_peer(&Flow { facts, kind, users: &[] }));
         match checked {
@@ -292,7 +292,10 @@ impl Core {
         for id in self.transactions.clients_on(flow) {
             let Some((_, request, trial)) = self.owner.tried(id) else { continue };
             let destination = request.destination.clone();
-            if !matches!(destination, Destination::Partner { .. } | Destination::Inside { .. }) {
+            if !matches!(
+                destination,
+                Destination::Partner { .. } | Destination::Inside { .. } | Destination::Edge { .. }
+            ) {
                 continue;
             }
             if !trial.may_be_sent_again(now, request.message.method() == Some(Method::Invite)) {

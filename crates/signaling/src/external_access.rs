@@ -3,7 +3,7 @@
 
 use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Origin, Tier};
-use federation::external_access::{Crossing, decide};
+use federation::external_access::{Crossing, check_outside, decide};
 use federation::flow::Direction;
 use federation::modality::{Modalities, Modality, asked_for};
 use sip::refusal::Word;
@@ -26,7 +26,13 @@ impl Core {
     ) -> Result<(), Refusal> {
         match admitted.origin() {
             Origin::Partner { .. } => self.check_inbound(message, admitted, destination),
-            Origin::User { aor } => self.check_outbound(message, aor, destination),
+            Origin::User { aor } => {
+                if admitted.remote().is_some() {
+                    check_outside(self.partners.access(), aor)?;
+                }
+                self.check_outbound(message, aor, destination)
+            }
+            Origin::Remote { .. } => Ok(()),
             // Who of those behind us it is, what is there has seen to.
             Origin::Inside { .. } => match message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok()) {
                 Some(aor) => self.check_outbound(message, &aor, destination),

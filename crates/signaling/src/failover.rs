@@ -185,7 +185,9 @@ impl Core {
         // Of several by one name the others need no rest: this one is tried last, as one that failed. So is an edge of ours, which
         // may have heard from its home a moment later all that it was waiting for.
         let place = flow.filter(|flow| !self.links.shares_name(*flow)).and_then(|flow| self.links.place_of(flow));
-        if let (Some(time), Some((domain, target, _))) = (wanted, place.filter(|(domain, ..)| *domain != INSIDE)) {
+        if let (Some(time), Some((domain, target, _))) =
+            (wanted, place.filter(|(domain, ..)| !domain.starts_with(INSIDE)))
+        {
             self.failover.rests.begin(now, domain, target, time);
         }
     }

@@ -26,6 +26,10 @@ pub(crate) struct Hop<'a> {
     pub admitted: Option<String>,
     /// Whom Lync's inside may take it to be from, in Lync's words.
     pub trust: Option<String>,
+    /// Of a REGISTER of a user outside: how its phone is reached (RFC 3327).
+    pub path_to_phone: Option<String>,
+    /// It comes from outside, from nobody who has proven anything.
+    pub is_unproven: bool,
     /// Who a partner's request is from, for a next hop that reads it (RFC 3325).
     pub asserted: Option<String>,
 }
@@ -48,7 +52,14 @@ pub(crate) fn request(message: &Message, routes_taken: usize, realms: &[String],
     edits.prepend(HeaderName::Via, &hop.via);
     let hops = next_max_forwards(message).ok().flatten().unwrap_or_default();
     edits.set(HeaderName::MaxForwards, hops.to_string());
-    withhold_credentials(message, realms, &mut edits);
+    match hop.is_unproven {
+        // His home reads the credentials.
+        true => edits.remove_raw(TRUST_HEADER),
+        false => withhold_credentials(message, realms, &mut edits),
+    }
+    if let Some(path) = &hop.path_to_phone {
+        edits.prepend(HeaderName::Path, path);
+    }
     withhold_claims(message, hop.crossing, &mut edits);
     mark_source(hop.crossing, hop.source, &mut edits);
     if let Some(value) = &hop.admitted {

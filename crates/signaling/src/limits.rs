@@ -22,6 +22,9 @@ pub struct Limits {
     pub datagram_surplus_proven_bytes_per_sec_max: usize,
     /// How many such addresses are remembered; beyond it others are as those who have proven nothing.
     pub proven_addresses_max: usize,
+    /// At an edge that lets users in from outside, requests from one address (IPv6: one network of 64 bits) in ten seconds
+    /// that prove nobody; beyond it 503 with Retry-After, and their home is not asked.
+    pub unproven_per_address_max: u32,
     /// Requests of one user of ours, and of one partner, that wait for their final answer; beyond it 503 with Retry-After. What
     /// belongs to a dialog may be as many again.
     pub requests_per_user_max: usize,
@@ -114,6 +117,7 @@ impl Default for Limits {
             datagram_surplus_bytes_per_sec_max: 32 << 10,
             datagram_surplus_proven_bytes_per_sec_max: 4 << 20,
             proven_addresses_max: 65_536,
+            unproven_per_address_max: 500,
             requests_per_user_max: 2_000,
             requests_per_partner_max: 25_000,
             client_transactions_max: 100_000,

@@ -4,7 +4,10 @@
 //! A partner has a fixed number of them over all workers; a Call-ID always takes the same one (`ownership`).
 
 mod attempt;
+mod edge;
 mod inside;
+
+pub(crate) use edge::edge_domain;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -19,7 +22,7 @@ use federation::refusal;
 use federation::route::NextHopTarget;
 use sip::refusal::TLS_FAILED;
 use sip::transaction::ClientTransactionId;
-use sip::{FlowId, Refusal};
+use sip::{FlowId, Method, Refusal};
 
 use crate::acceptor::overloaded;
 use crate::core::Core;
@@ -109,6 +112,12 @@ enum Waiter {
     Response(Bytes),
     /// A request that was sent over a connection which has ended: what answers it may come over this one.
     Sent(ClientTransactionId),
+    /// A branch to a phone outside, whose transaction has not begun.
+    Branch {
+        id: ClientTransactionId,
+        method: Method,
+        bytes: Bytes,
+    },
 }
 
 impl Links {
@@ -390,6 +399,7 @@ impl Core {
         match destination {
             Destination::Partner { domain, connection } => Some(self.partner_link(domain, *connection)),
             Destination::Inside { connection } => Some(LinkKey::inside(*connection)),
+            Destination::Edge { edge } => Some(LinkKey::edge(edge, self.ownership.worker)),
             _ => None,
         }
     }
@@ -494,7 +504,17 @@ impl Core {
             Destination::Inside { .. } => Some(Leg::Inside),
             _ => None,
         };
-        Target { flow, transport, local_port, request_uri: None, path: Vec::new(), leg, q: 1000, others: Vec::new() }
+        Target {
+            flow,
+            transport,
+            local_port,
+            request_uri: None,
+            path: Vec::new(),
+            leg,
+            q: 1000,
+            others: Vec::new(),
+            edge: None,
+        }
     }
 }
 

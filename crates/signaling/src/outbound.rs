@@ -5,7 +5,7 @@ use std::time::Instant;
 use registrar::Binding;
 use sip::refusal::Word;
 use sip::transaction::ClientTransactionId;
-use sip::{Aor, Message, Refusal, Uri};
+use sip::{Aor, Message, Refusal, Transport, Uri};
 
 use crate::AdmittedRequest;
 use crate::core::Core;
@@ -47,20 +47,29 @@ impl Core {
     /// `None`: none of its flows is there any more.
     fn device(&self, aor: &Aor, flows: &[&Binding], is_sips: bool) -> Option<Target> {
         let us = self.ownership.worker;
-        let is_there = |flow: &&&Binding| self.flows.whereabouts(flow.flow.id, us) != Whereabouts::Gone;
+        let is_there = |flow: &&&Binding| {
+            flow.flow.edge.is_some() || self.flows.whereabouts(flow.flow.id, us) != Whereabouts::Gone
+        };
         let is_safe = |flow: &&&Binding| !is_sips || (flow.flow.transport.is_secure() && scheme_rest(flow).is_some());
         let mut targets = flows.iter().filter(is_there).filter(is_safe).map(|binding| Target {
             flow: binding.flow.id,
-            transport: binding.flow.transport,
-            local_port: binding.flow.local_port,
+            transport: if binding.flow.edge.is_some() { Transport::Tls } else { binding.flow.transport },
+            local_port: match binding.flow.edge {
+                Some(_) => self.inner_port(Transport::Tls),
+                None => binding.flow.local_port,
+            },
             request_uri: Some(match scheme_rest(binding) {
                 Some(rest) if !is_sips => format!("sip:{rest}"),
                 _ => binding.request_uri().to_owned(),
             }),
             path: binding.path.clone(),
-            leg: Some(self.mint.flow_leg(us, binding.flow.id, aor)),
+            leg: Some(match binding.flow.edge {
+                Some(edge) => self.edge_leg(edge, aor),
+                None => self.mint.flow_leg(us, binding.flow.id, aor),
+            }),
             q: binding.q,
             others: Vec::new(),
+            edge: binding.flow.edge,
         });
         let first = targets.next()?;
         Some(Target { others: targets.collect(), ..first })
@@ -93,8 +102,9 @@ impl Core {
     pub(crate) fn try_other_flow(&mut self, now: Instant, id: ClientTransactionId) {
         let Some((context, others)) = self.owner.take_others(id) else { return };
         let us = self.ownership.worker;
-        let mut others =
-            others.into_iter().filter(|target| self.flows.whereabouts(target.flow, us) != Whereabouts::Gone);
+        let is_there =
+            |target: &Target| target.edge.is_some() || self.flows.whereabouts(target.flow, us) != Whereabouts::Gone;
+        let mut others = others.into_iter().filter(is_there);
         if let Some(next) = others.next() {
             let next = Target { others: others.collect(), ..next };
             self.send_branch(now, context, next);

@@ -26,7 +26,11 @@ impl Core {
         target: &Target,
         id: ClientTransactionId,
     ) -> Result<Message, Refusal> {
-        let name = if self.is_inner(target.flow) { self.inner_name() } else { &self.organisation.edge };
+        let name = if target.edge.is_some() || self.is_inner(target.flow) {
+            self.inner_name()
+        } else {
+            &self.organisation.edge
+        };
         let mut via = via_value(target.transport, name, target.local_port, &self.mint.branch(id.serial));
         if matches!(target.leg, Some(Leg::Partner { .. })) && !self.is_home_only() {
             // RFC 5923: what is for us may come back on the same connection.
@@ -37,7 +41,7 @@ impl Core {
         }
         let hop = Hop {
             via,
-            request_uri: target.request_uri.clone(),
+            request_uri: target.request_uri.clone().or_else(|| self.registrar_uri(request)),
             path: target.path.clone(),
             record_routes: self.record_routes(request, target),
             crossing: crossing(request, &self.organisation),
@@ -45,6 +49,8 @@ impl Core {
             admitted: self.told_inside(request),
             trust: self.trust_inside(request),
             asserted: self.asserted_inside(request),
+            path_to_phone: self.path_to_phone(request),
+            is_unproven: matches!(request.admitted.origin(), Origin::Remote { .. }),
         };
         let bytes = forward::request(&request.message, request.routes_taken, &self.organisation.domains, &hop);
         let message = Message::parse(bytes).map_err(|error| too_large(&error))?;
@@ -65,7 +71,7 @@ impl Core {
         }
         match request.admitted.origin() {
             Origin::Partner { source, .. } => Some(source.is_verified),
-            Origin::User { .. } | Origin::Inside { .. } => {
+            Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. } => {
                 let Destination::Partner { domain, .. } = &request.destination else { return None };
                 // On the inner side it is an edge that has a certificate.
                 let facts = to.and_then(|flow| self.flows.get(flow)).map(|state| &state.facts);
@@ -103,7 +109,11 @@ impl Core {
                 let leg = Leg::Partner { domain: domain.clone() };
                 self.route_value(request, &leg, flow.transport, self.our_port(flow))
             }
-            (Ingress::Flow(flow), Origin::User { aor }) => {
+            (Ingress::Flow(flow), Origin::User { aor }) if flow.is_inner => {
+                let leg = self.remote_leg(request, aor);
+                self.route_value(request, &leg, flow.transport, self.our_port(flow))
+            }
+            (Ingress::Flow(flow), Origin::User { aor } | Origin::Remote { aor }) => {
                 let worker = request.upstream.map_or(self.ownership.worker, |upstream| upstream.worker);
                 let leg = self.mint.flow_leg(worker, flow.id, aor);
                 self.route_value(request, &leg, flow.transport, flow.local.port())
@@ -111,7 +121,7 @@ impl Core {
             (_, origin) => {
                 let domain = match origin {
                     Origin::Partner { domain, .. } | Origin::Inside { domain } => domain.clone(),
-                    Origin::User { aor } => aor.domain().to_owned(),
+                    Origin::User { aor } | Origin::Remote { aor } => aor.domain().to_owned(),
                 };
                 let port = self.listening_port(Transport::Tls);
                 self.route_value(request, &Leg::Partner { domain }, Transport::Tls, port)

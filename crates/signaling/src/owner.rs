@@ -16,7 +16,7 @@ use crate::acceptor::{no_answer, overloaded, store_failed};
 use crate::core::Core;
 use crate::flow_table::Whereabouts;
 use crate::outbound::is_sips;
-use crate::route::{Destination, flow_failed};
+use crate::route::{Destination, PathUser, flow_failed};
 use crate::store_and_forward::Keeping;
 use crate::waiting::Asker;
 use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
@@ -33,7 +33,8 @@ impl Core {
             Destination::Agent(agent) => self.serve_agent(now, &agent, request),
             Destination::Registrar(_) => self.register(now, &request),
             Destination::User(aor) => self.deliver(now, &aor, request),
-            Destination::Flow { flow, .. } => self.relay(now, flow, request),
+            Destination::Flow { flow, by_path, .. } => self.relay(now, flow, by_path, request),
+            Destination::Edge { .. } => self.send_to_edge(now, request),
             Destination::Partner { domain, .. } => self.send_to_partner(now, &domain, request),
             Destination::Inside { .. } => self.send_inside(now, request),
         }
@@ -105,8 +106,8 @@ impl Core {
         self.refuse_owned(now, upstream, &request.message, &refusal);
     }
 
-    /// Within a dialog, over the flow that our own token names.
-    fn relay(&mut self, now: Instant, flow: FlowId, request: AdmittedRequest) {
+    /// Within a dialog, or by our Path, over the flow that our own token names.
+    fn relay(&mut self, now: Instant, flow: FlowId, by_path: Option<PathUser>, request: AdmittedRequest) {
         match self.flows.whereabouts_handed(flow) {
             Whereabouts::Here => {}
             Whereabouts::At(owner) => return self.hand(owner, Handoff::Request(Box::new(request))),
@@ -131,9 +132,10 @@ impl Core {
             local_port,
             request_uri: None,
             path: Vec::new(),
-            leg: None,
+            leg: by_path.map(|user| self.mint.leg_of(self.ownership.worker, flow, user)),
             q: 1000,
             others: Vec::new(),
+            edge: None,
         };
         self.send_single(now, request, target);
     }

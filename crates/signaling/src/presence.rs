@@ -26,6 +26,8 @@ pub(crate) struct Watcher {
     flow: FlowFacts,
     /// The partner whose user he is; `None`: he is ours.
     domain: Option<String>,
+    /// He is outside, connected to this edge of ours.
+    edge: Option<String>,
 }
 
 impl Core {
@@ -88,7 +90,7 @@ impl Core {
         let tag = self.mint.tag(upstream.requester.serial());
         let domain = match request.admitted.origin() {
             Origin::Partner { domain, .. } => Some(domain.clone()),
-            Origin::User { .. } | Origin::Inside { .. } => None,
+            Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. } => None,
         };
         let message = &request.message;
         // Agents of ours subscribe to nobody.
@@ -99,7 +101,7 @@ impl Core {
             admitted: &request.admitted,
             is_allowed: may_watch(&request.admitted),
             local_tag: &tag,
-            way: Watcher { presentity: aor.clone(), flow: flow.clone(), domain },
+            way: Watcher { presentity: aor.clone(), flow: flow.clone(), domain, edge: self.edge_asked_by(request) },
         };
         let counts = &mut self.counts;
         let subscribed = self.presence.handle_subscribe(now, subscribe).inspect_err(|refusal| {
@@ -133,7 +135,10 @@ impl Core {
                 let connection = partner_connection_of(&message, &self.organisation, self.limits.partner_connections);
                 Destination::Partner { domain, connection }
             }
-            None => Destination::Flow { worker: self.worker_of(way.flow.id), flow: way.flow.id },
+            None => match way.edge {
+                Some(edge) => Destination::Edge { edge },
+                None => Destination::Flow { worker: self.worker_of(way.flow.id), flow: way.flow.id, by_path: None },
+            },
         };
         let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Notifier(id.0) };
         let admitted = vouch(&way.presentity);
@@ -186,7 +191,7 @@ fn may_watch(admitted: &Admitted) -> bool {
 
 fn subscriptions_limit(admitted: &Admitted) -> &'static str {
     match admitted.origin() {
-        Origin::User { .. } => "subscriptions_per_user_max",
+        Origin::User { .. } | Origin::Remote { .. } => "subscriptions_per_user_max",
         Origin::Partner { .. } | Origin::Inside { .. } => "subscriptions_per_partner_max",
     }
 }

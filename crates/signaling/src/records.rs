@@ -198,7 +198,7 @@ impl Core {
         let by = match request.admitted.origin() {
             Origin::User { aor } => HungUp::User(aor.clone()),
             Origin::Partner { domain, .. } => HungUp::Partner(domain.clone()),
-            Origin::Inside { .. } => return,
+            Origin::Inside { .. } | Origin::Remote { .. } => return,
         };
         self.record_end(now, bye.call_id().unwrap_or_default(), by);
     }

@@ -13,7 +13,10 @@ impl Core {
     /// Binds the devices that the request names to the flow it came in on, and answers.
     pub(crate) fn register(&mut self, now: Instant, request: &AdmittedRequest) {
         let (Some(upstream), Some(facts)) = (request.upstream, request.ingress.flow()) else { return };
-        let flow = ClientFlow { id: facts.id, transport: facts.transport, local_port: facts.local.port() };
+        let flow = match self.client_flow(request, facts) {
+            Ok(flow) => flow,
+            Err(refusal) => return self.refuse_owned(now, upstream, &request.message, &refusal),
+        };
         let was_bound = self.is_bound(now, request.admitted.aor(), flow);
         let checked = check_require(&request.message, REGISTRAR_KNOWS);
         let registered =
@@ -30,7 +33,7 @@ impl Core {
                     response = response.header(HeaderName::Path, path);
                 }
                 if registered.bound {
-                    response = response.header(HeaderName::ServiceRoute, self.service_route(flow));
+                    response = response.header(HeaderName::ServiceRoute, self.service_route(request, flow));
                 }
                 response = response.header(HeaderName::Supported, REGISTRAR_KNOWS.join(", "));
                 if registered.outbound {
@@ -68,13 +71,14 @@ impl Core {
     }
 
     /// The way that a phone without an outbound proxy takes to others (RFC 3608): through us, not to their domains.
-    fn service_route(&self, flow: ClientFlow) -> String {
+    fn service_route(&self, request: &AdmittedRequest, flow: ClientFlow) -> String {
         let transport = flow.transport.param();
-        format!("<sip:{}:{};transport={transport};lr>", self.organisation.edge, flow.local_port)
+        let name = request.admitted.remote().map_or(&self.organisation.edge, |remote| &remote.edge);
+        format!("<sip:{name}:{};transport={transport};lr>", flow.local_port)
     }
 
     fn is_bound(&self, now: Instant, aor: Option<&Aor>, flow: ClientFlow) -> bool {
-        aor.is_some_and(|aor| self.location.lookup(now, aor).iter().any(|binding| binding.flow == flow))
+        aor.is_some_and(|aor| self.location.lookup(now, aor).iter().any(|binding| binding.flow.is_same(&flow)))
     }
 }
 

@@ -26,7 +26,9 @@ pub enum Destination {
     /// A user at home: all bindings of this address.
     User(Aor),
     /// The client flow of a running dialog.
-    Flow { worker: WorkerId, flow: FlowId },
+    Flow { worker: WorkerId, flow: FlowId, by_path: Option<PathUser> },
+    /// A phone outside, by way of this edge of ours.
+    Edge { edge: String },
     /// Another domain, by connection number `connection` to it.
     Partner { domain: String, connection: u16 },
     /// What is behind this edge, by connection number `connection` to it.
@@ -39,6 +41,9 @@ pub enum Destination {
     Ourselves,
 }
 
+/// Of whom the connection is that a Path of ours names, as a token names him: the request is not of a dialog, and may begin one.
+pub type PathUser = u64;
+
 impl Destination {
     /// The worker that owns what the request is for; `None` where any worker may answer.
     pub fn owner(&self, ownership: &Ownership) -> Option<WorkerId> {
@@ -48,7 +53,7 @@ impl Destination {
             Destination::Partner { domain, connection } => Some(ownership.of_partner(domain, *connection)),
             Destination::Inside { connection } => Some(ownership.of_partner(INSIDE, *connection)),
             Destination::Agent(agent) => Some(agent.owner(ownership)),
-            Destination::Ourselves | Destination::Factory => None,
+            Destination::Edge { .. } | Destination::Ourselves | Destination::Factory => None,
         }
     }
 
@@ -70,6 +75,8 @@ pub struct OwnRoutes {
     pub legs: Vec<Leg>,
     /// The way out is a connection of an earlier life of this server.
     pub stale: bool,
+    /// The one Route is our Path (RFC 3327).
+    pub by_path: bool,
 }
 
 impl OwnRoutes {
@@ -87,6 +94,11 @@ impl OwnRoutes {
             }
             own.count += 1;
             own.legs.extend(leg);
+            if let Some(leg) = uri.user().filter(|_| own.legs.is_empty()).and_then(|user| mint.read_path(user)) {
+                own.legs.push(leg);
+                own.by_path = true;
+                break;
+            }
         }
         own.stale = own.exit().is_some_and(|leg| !mint.is_of_this_life(leg));
         own
@@ -105,13 +117,24 @@ impl OwnRoutes {
             && self.entry().filter(is_this_flow).is_some_and(|leg| mint.is_of_this_life(leg))
     }
 
+    /// The same of a user outside, who came by this connection of an edge.
+    pub fn proves_remote(&self, aor: &Aor, edge: &str, remote: u64, mint: &Mint) -> bool {
+        self.entered_by_user(mint.user(aor))
+            && matches!(self.entry(), Some(Leg::Remote { edge: named, flow, .. }) if named == edge && *flow == remote)
+    }
+
+    /// Whether it goes out to a phone's connection.
+    pub fn leads_to_phone(&self) -> bool {
+        matches!(self.exit(), Some(Leg::Flow { .. }))
+    }
+
     /// The leg on the side that the request comes from.
     fn entry(&self) -> Option<&Leg> {
         self.legs.first().filter(|_| self.legs.len() > 1)
     }
 
     fn entered_by_user(&self, user: u64) -> bool {
-        matches!(self.entry(), Some(Leg::Flow { user: named, .. }) if *named == user)
+        matches!(self.entry(), Some(Leg::Flow { user: named, .. } | Leg::Remote { user: named, .. }) if *named == user)
     }
 
     fn entered_from_inside(&self) -> bool {
@@ -137,7 +160,10 @@ pub fn route(
         return Ok(Destination::Ourselves);
     }
     if own.stale {
-        return Err(flow_failed(request, "the dialog's connection ended when this server restarted"));
+        return Err(flow_failed(request, "the connection ended when this server restarted"));
+    }
+    if let (Origin::Inside { .. }, true, Some(leg)) = (admitted.origin(), own.by_path, own.exit()) {
+        return by_path(leg);
     }
     if let Some(leg) = own.exit() {
         check_side(own, admitted, mint)?;
@@ -169,10 +195,14 @@ fn by_uri(
 ) -> Result<Destination, Refusal> {
     let uri = request_uri(request)?;
     let domain = uri.host_lowercase();
+    // Who he is the home finds out, and where it goes then.
+    if let Origin::Remote { .. } = admitted.origin() {
+        return to_inside(admitted, request, connections);
+    }
     if request.method() == Some(Method::Register) {
         return match admitted.origin() {
             Origin::User { aor } => Ok(Destination::Registrar(aor.clone())),
-            Origin::Partner { .. } | Origin::Inside { .. } => Err(relay_denied("a partner cannot register with us")),
+            _ => Err(relay_denied("a partner cannot register with us")),
         };
     }
     if organisation.domains.iter().any(|ours| *ours == domain) {
@@ -198,7 +228,19 @@ fn by_uri(
     }
     match admitted.origin() {
         Origin::User { .. } | Origin::Inside { .. } => Ok(partner(&domain, request, organisation, connections)),
-        Origin::Partner { .. } => Err(relay_denied("a partner's request for a domain that is not ours")),
+        Origin::Partner { .. } | Origin::Remote { .. } => {
+            Err(relay_denied("a partner's request for a domain that is not ours"))
+        }
+    }
+}
+
+/// To the phone that our Path names: only its home sends there.
+fn by_path(leg: &Leg) -> Result<Destination, Refusal> {
+    match leg {
+        Leg::Flow { worker, flow, user, .. } => {
+            Ok(Destination::Flow { worker: *worker, flow: *flow, by_path: Some(*user) })
+        }
+        _ => Err(relay_denied("a Path of ours names a phone's connection")),
     }
 }
 
@@ -208,6 +250,8 @@ fn check_side(own: &OwnRoutes, admitted: &Admitted, mint: &Mint) -> Result<(), R
         Origin::User { aor } => own.entered_by_user(mint.user(aor)),
         Origin::Partner { domain, .. } => own.entered_by_partner(domain),
         Origin::Inside { .. } => own.entered_from_inside(),
+        // Whose dialog it is his home finds out.
+        Origin::Remote { .. } => matches!(own.exit(), Some(Leg::Inside)),
     };
     if is_theirs { Ok(()) } else { Err(relay_denied("the Route belongs to a dialog of somebody else")) }
 }
@@ -219,7 +263,8 @@ fn in_dialog(
     (organisation, connections): (&Organisation, u16),
 ) -> Result<Destination, Refusal> {
     match (leg, admitted.origin()) {
-        (Leg::Flow { worker, flow, .. }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow }),
+        (Leg::Flow { worker, flow, .. }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow, by_path: None }),
+        (Leg::Remote { edge, .. }, _) => Ok(Destination::Edge { edge: edge.clone() }),
         (Leg::Agent(agent), _) => Ok(Destination::Agent(agent.clone())),
         (Leg::Partner { domain }, Origin::User { .. } | Origin::Inside { .. }) => {
             Ok(partner(domain, request, organisation, connections))
@@ -231,7 +276,7 @@ fn in_dialog(
         {
             Ok(partner(domain, request, organisation, connections))
         }
-        (Leg::Partner { .. }, Origin::Partner { .. }) => {
+        (Leg::Partner { .. }, Origin::Partner { .. } | Origin::Remote { .. }) => {
             Err(relay_denied("a partner's dialog does not lead to another"))
         }
     }

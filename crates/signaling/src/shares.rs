@@ -50,7 +50,9 @@ impl Shares {
         limits: ShareLimits,
     ) -> Result<(), &'static str> {
         let (found, max, name) = match origin {
-            Origin::User { aor } => (self.places_by_user.get(aor), limits.user_max, "requests_per_user_max"),
+            Origin::User { aor } | Origin::Remote { aor } => {
+                (self.places_by_user.get(aor), limits.user_max, "requests_per_user_max")
+            }
             Origin::Partner { domain, .. } | Origin::Inside { domain } => {
                 (self.places_by_domain.get(domain), limits.partner_max, "requests_per_partner_max")
             }
@@ -85,7 +87,7 @@ impl Shares {
 
     fn begin(&mut self, origin: &Origin) -> Place {
         let peer = match origin {
-            Origin::User { aor } => Peer::User(aor.clone()),
+            Origin::User { aor } | Origin::Remote { aor } => Peer::User(aor.clone()),
             Origin::Partner { domain, .. } | Origin::Inside { domain } => Peer::Domain(domain.clone()),
         };
         let share = Share { peer: peer.clone(), count: 0 };

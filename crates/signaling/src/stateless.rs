@@ -34,7 +34,7 @@ impl ProvenAddresses {
         self.proven_at.insert(address, now);
     }
 
-    fn has(&self, now: Instant, address: IpAddr) -> bool {
+    pub(crate) fn has(&self, now: Instant, address: IpAddr) -> bool {
         self.proven_at.get(&address).is_some_and(|at| now.saturating_duration_since(*at) < PROVEN_TIME)
     }
 }

@@ -220,10 +220,17 @@ impl Core {
         target: Target,
     ) -> Result<ClientTransactionId, Outcome> {
         let target = target.for_size(message.as_bytes().len());
+        let (flow, name) = match target.edge {
+            // It will be there when the phone registers next.
+            Some(edge) => (self.flow_to_edge(now, edge).ok_or(Outcome::NotNow)?, self.inner_name()),
+            None => (target.flow, &*self.organisation.edge),
+        };
+        let name = name.to_owned();
         let id = self.owner.next_branch();
         let branch = self.mint.branch(id.serial);
+        self.owner.remember_edge(id, target.edge);
         let hop = Hop {
-            via: via_value(target.transport, &self.organisation.edge, target.local_port, &branch),
+            via: via_value(target.transport, &name, target.local_port, &branch),
             request_uri: target.request_uri,
             path: target.path,
             record_routes: Vec::new(),
@@ -232,11 +239,13 @@ impl Core {
             admitted: None,
             trust: None,
             asserted: None,
+            path_to_phone: None,
+            is_unproven: false,
         };
         // It may have become larger than a message may be.
         let sent = Message::parse(forward::from_the_store(message, &hop)).map_err(|_| Outcome::Refused)?;
         let bytes = sent.as_bytes().clone();
-        match self.transactions.send_request(now, id, target.flow, &Method::Message, bytes) {
+        match self.transactions.send_request(now, id, flow, &Method::Message, bytes) {
             Ok(()) => Ok(id),
             Err(_) => {
                 self.counts.hit("client_transactions_max");

@@ -46,6 +46,8 @@ pub enum Leg {
     Inside,
     /// An agent of ours.
     Agent(AgentKey),
+    /// Of a home: a user outside, whom this edge reaches over a connection that it calls by a name which we keep as a number.
+    Remote { edge: String, flow: u64, user: u64 },
 }
 
 impl Mint {
@@ -104,11 +106,10 @@ impl Mint {
     /// The user part of our Record-Route for this leg of the dialog.
     pub fn route(&self, leg: &Leg, call_id: &str) -> String {
         let text = match leg {
-            Leg::Flow { worker, flow, user, incarnation } => {
-                format!("f.{NODE:x}.{worker:x}.{incarnation:x}.{user:x}.{}", flow_text(*flow))
-            }
+            Leg::Flow { .. } => flow_leg_text(leg).unwrap_or_default(),
             Leg::Partner { domain } => format!("p.{NODE:x}.{domain}"),
             Leg::Inside => format!("i.{NODE:x}.0"),
+            Leg::Remote { edge, flow, user } => format!("r.{NODE:x}.{flow:x}.{user:x}.{edge}"),
             Leg::Agent(AgentKey::Conference(id)) => format!("a.{NODE:x}.c.{id}"),
             Leg::Agent(AgentKey::Call { worker, serial }) => format!("a.{NODE:x}.k.{worker:x}.{serial:x}"),
             Leg::Agent(AgentKey::Gateway { worker, serial }) => format!("a.{NODE:x}.g.{worker:x}.{serial:x}"),
@@ -119,7 +120,12 @@ impl Mint {
 
     /// The leg of a client's flow, in this life of the server.
     pub fn flow_leg(&self, worker: WorkerId, flow: FlowId, aor: &Aor) -> Leg {
-        Leg::Flow { worker, flow, user: self.user(aor), incarnation: self.incarnation }
+        self.leg_of(worker, flow, self.user(aor))
+    }
+
+    /// The same of a user whose name another token has.
+    pub fn leg_of(&self, worker: WorkerId, flow: FlowId, user: u64) -> Leg {
+        Leg::Flow { worker, flow, user, incarnation: self.incarnation }
     }
 
     /// Whether the leg's connection can still be there.
@@ -130,7 +136,7 @@ impl Mint {
                 serial >> 32 == u64::from(self.incarnation)
             }
             // Of a conference that is known no more its focus says so.
-            Leg::Partner { .. } | Leg::Inside | Leg::Agent(AgentKey::Conference(_)) => true,
+            Leg::Partner { .. } | Leg::Inside | Leg::Remote { .. } | Leg::Agent(AgentKey::Conference(_)) => true,
         }
     }
 
@@ -146,6 +152,24 @@ impl Mint {
         let shared = self.pool.iter().filter(|_| names_side(text));
         let is_ours = shared.chain([&self.keyed]).any(|keyed| mac == route_mac(keyed, text, call_id));
         if is_ours { read_leg(text) } else { None }
+    }
+
+    /// The user part of our Path (RFC 3327), and the name of a phone's connection to its home: it is good in every dialog.
+    pub fn path(&self, leg: &Leg) -> Option<String> {
+        let text = flow_leg_text(leg)?;
+        Some(format!("{text}.{:016x}", path_mac(&self.keyed, &text)))
+    }
+
+    /// Reads [`Mint::path`].
+    pub fn read_path(&self, user: &str) -> Option<Leg> {
+        let (text, mac) = user.rsplit_once('.')?;
+        let mac = u64::from_str_radix(mac, 16).ok()?;
+        if mac == path_mac(&self.keyed, text) { read_leg(text) } else { None }
+    }
+
+    /// What we keep of the name that an edge gives a phone's connection.
+    pub fn remote_flow(&self, edge: &str, token: &str) -> u64 {
+        self.mac(&[b"remote flow", edge.as_bytes(), b"\0", token.as_bytes()])
     }
 
     /// What this worker signs nonces with: its own in each life, since it alone keeps their counts, and only in memory.
@@ -168,6 +192,10 @@ fn keyed_by(secret: &[u8; 32]) -> Hmac<Sha256> {
 
 fn route_mac(keyed: &Hmac<Sha256>, text: &str, call_id: &str) -> u64 {
     mac(keyed, &[b"route", call_id.as_bytes(), b"\0", text.as_bytes()])
+}
+
+fn path_mac(keyed: &Hmac<Sha256>, text: &str) -> u64 {
+    mac(keyed, &[b"path", text.as_bytes()])
 }
 
 fn mac(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> u64 {
@@ -194,6 +222,7 @@ fn read_leg(text: &str) -> Option<Leg> {
     match kind {
         "p" => return Some(Leg::Partner { domain: rest.to_owned() }),
         "i" => return Some(Leg::Inside),
+        "r" => return read_remote(rest),
         "a" => return read_agent(rest).map(Leg::Agent),
         _ => {}
     }
@@ -202,6 +231,18 @@ fn read_leg(text: &str) -> Option<Leg> {
     let incarnation = u32::from_str_radix(parts.next()?, 16).ok()?;
     let user = u64::from_str_radix(parts.next()?, 16).ok()?;
     Some(Leg::Flow { worker, flow: read_flow(parts.next()?)?, user, incarnation })
+}
+
+fn flow_leg_text(leg: &Leg) -> Option<String> {
+    let Leg::Flow { worker, flow, user, incarnation } = leg else { return None };
+    Some(format!("f.{NODE:x}.{worker:x}.{incarnation:x}.{user:x}.{}", flow_text(*flow)))
+}
+
+fn read_remote(text: &str) -> Option<Leg> {
+    let mut parts = text.splitn(3, '.');
+    let flow = u64::from_str_radix(parts.next()?, 16).ok()?;
+    let user = u64::from_str_radix(parts.next()?, 16).ok()?;
+    Some(Leg::Remote { edge: parts.next()?.to_owned(), flow, user })
 }
 
 fn read_agent(text: &str) -> Option<AgentKey> {

@@ -30,6 +30,9 @@ struct Arguments {
     /// Edges before each organisation, whose home is apart from them; 0: edge and home are one server
     #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=4))]
     edges: u8,
+    /// Phones are outside, and sign in by the edges
+    #[arg(long, requires = "edges")]
+    outside: bool,
     /// Let one output fail, such as fails:17, silent:17 or crash:17
     #[arg(long, value_name = "KIND:OUTPUT")]
     fault: Option<Fault>,
@@ -105,7 +108,8 @@ impl Arguments {
             fault if fault.is_some() || self.trace => self.perform_aloud(file, play, &workers, tally),
             _ => {
                 let seeds = self.seed.map_or(1..self.seeds + 1, |seed| seed..seed + 1);
-                Programme { seeds, workers, edges: self.edges.into(), fault_step: self.faults.unwrap_or(0) }
+                let (edges, outside) = (self.edges.into(), self.outside);
+                Programme { seeds, workers, edges, outside, fault_step: self.faults.unwrap_or(0) }
                     .give(file, play, tally);
             }
         }
@@ -122,7 +126,8 @@ impl Arguments {
     fn perform_aloud(&self, file: &ScenarioFile, play: &Play, workers: &[u16], tally: &mut Tally) {
         for workers in workers.iter().copied() {
             let (seed, fault) = (self.seed.unwrap_or(1), self.fault);
-            let setting = Setting { seed, workers, edges: self.edges.into(), fault, keeps_trace: self.trace };
+            let (edges, outside, keeps_trace) = (self.edges.into(), self.outside, self.trace);
+            let setting = Setting { seed, workers, edges, outside, fault, keeps_trace };
             tally.performances += 1;
             match scenario::run(file, play, setting) {
                 Ok(run) if self.trace => {

@@ -9,6 +9,7 @@ pub struct Programme {
     pub seeds: std::ops::Range<u64>,
     pub workers: Vec<u16>,
     pub edges: usize,
+    pub outside: bool,
     /// Every so many outputs one fails, in a performance of its own; 0: none does.
     pub fault_step: u64,
 }
@@ -26,7 +27,8 @@ impl Programme {
     pub fn give(&self, file: &ScenarioFile, play: &Play, tally: &mut Tally) {
         for workers in &self.workers {
             for seed in self.seeds.clone() {
-                let setting = Setting { seed, workers: *workers, edges: self.edges, fault: None, keeps_trace: false };
+                let (edges, outside) = (self.edges, self.outside);
+                let setting = Setting { seed, workers: *workers, edges, outside, fault: None, keeps_trace: false };
                 tally.performances += 1;
                 match run(file, play, setting) {
                     Ok(run) => self.fail_each(file, play, setting, &run, tally),

@@ -90,7 +90,7 @@ impl World {
     }
 
     /// Those that partners see.
-    pub(crate) fn fronts(&self, site: usize) -> Vec<usize> {
+    pub fn fronts(&self, site: usize) -> Vec<usize> {
         let edges = &self.sites[site].edges;
         if edges.is_empty() { vec![site] } else { edges.clone() }
     }
@@ -175,6 +175,7 @@ fn inside(name: String, hops: Vec<Hop>) -> Inside {
         is_comity: true,
         peer_addresses: Vec::new(),
         assert: false,
+        takes_remote_users: true,
     }
 }
 

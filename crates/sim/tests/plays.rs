@@ -18,7 +18,7 @@ alice@contoso.example signs in
 
 fn perform(play: &str, seed: u64, fault: Option<Fault>) -> Result<Run, Box<Failure>> {
     let file = ScenarioFile::parse("test.play", &format!("{STAGE}== test\n{play}")).unwrap();
-    run(&file, &file.plays[0], Setting { seed, workers: 3, edges: 0, fault, keeps_trace: false })
+    run(&file, &file.plays[0], Setting { seed, workers: 3, edges: 0, outside: false, fault, keeps_trace: false })
 }
 
 /// Why a performance fails.

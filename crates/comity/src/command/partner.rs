@@ -430,6 +430,9 @@ fn outcome_text(outcome: &Outcome) -> String {
             format!("admitted, proven by {}", rung.as_str())
         }
         Outcome::Admitted { origin: Origin::User { .. }, .. } => "admitted, one of our users".to_owned(),
+        Outcome::Admitted { origin: Origin::Remote { .. }, .. } => {
+            "passed on, from outside in a user's name".to_owned()
+        }
         Outcome::Admitted { origin: Origin::Inside { .. }, .. } => "admitted, from behind this edge".to_owned(),
         Outcome::Refused { status, word, reason } => format!("refused {status} {word}: {reason}"),
         Outcome::Routed { next_hop, .. } => format!("sent to {next_hop}"),

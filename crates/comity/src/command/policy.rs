@@ -86,6 +86,9 @@ pub struct Rules {
     /// How: messages, presence, audio, video, sharing, files, meetings; all; none
     #[arg(long, value_name = "LIST", value_parser = parse_modalities)]
     modalities: Option<Modalities>,
+    /// Whether the users may sign in from outside, by an edge that lets users in
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    outside: Option<bool>,
 }
 
 impl Rules {
@@ -94,6 +97,7 @@ impl Rules {
             federation: self.federation.unwrap_or(policy.federation),
             partners: self.partners.unwrap_or(policy.partners),
             modalities: self.modalities.unwrap_or(policy.modalities),
+            outside: self.outside.unwrap_or(policy.outside),
         }
     }
 }
@@ -162,6 +166,7 @@ fn print_policy(PolicyAnswer { policy, given_to }: &PolicyAnswer) {
     println!("{}\n  federation: {}", policy.name, yes_or_no(policy.federation));
     println!("  partners: {}", scope(&policy.partners));
     println!("  modalities: {}", policy.modalities);
+    println!("  from outside: {}", yes_or_no(policy.outside));
     let holders = if given_to.is_empty() { "nobody".to_owned() } else { given_to.join(", ") };
     println!("  given to: {holders}");
 }
@@ -176,13 +181,14 @@ fn scope(partners: &PartnerScope) -> String {
 async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure> {
     let policies: Vec<PolicyAnswer> = client.get("/api/policies").await?;
     global.print(&policies, || {
-        let mut table = Columns::new(&["NAME", "FEDERATION", "PARTNERS", "MODALITIES", "GIVEN TO"]);
+        let mut table = Columns::new(&["NAME", "FEDERATION", "PARTNERS", "MODALITIES", "OUTSIDE", "GIVEN TO"]);
         for PolicyAnswer { policy, given_to } in &policies {
             table.row([
                 policy.name.clone(),
                 yes_or_no(policy.federation).to_owned(),
                 scope(&policy.partners),
                 policy.modalities.to_string(),
+                yes_or_no(policy.outside).to_owned(),
                 given_to.len().to_string(),
             ]);
         }

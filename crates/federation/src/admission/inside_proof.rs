@@ -6,7 +6,7 @@ use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::Refusal;
 
-use super::{Admitted, Claim, Evidence, Flow, Origin, Question, Rules, Sender, Source, Stop};
+use super::{Admitted, Claim, Evidence, Flow, Origin, Question, Rules, Sender, Source, Stop, remote_proof};
 use crate::inside::{ADMITTED_HEADER, Split, read_admitted};
 use crate::refusal;
 
@@ -14,11 +14,16 @@ pub(super) fn check_inside(
     request: &Message,
     flow: &Flow<'_>,
     (claim, evidence): (&Claim<'_>, &Evidence),
-    rules: &Rules<'_>,
+    rules: &mut Rules<'_>,
 ) -> Result<Admitted, Stop> {
     let organisation = rules.organisation;
     let Some(inside) = organisation.inside() else { return Err(refusal::not_inside("there is no inner side").into()) };
     inside.check_peer(flow)?;
+    if let (Split::Home(_), Sender::Local { aor }, Some(remote)) =
+        (&organisation.split, &claim.sender, remote_proof::remote_flow(request))
+    {
+        return remote_proof::check_at_home(request, flow, (claim, evidence), (aor, remote), rules);
+    }
     if claim.method == Method::Register {
         return Err(refusal::relay_denied("a registration on the inner side").into());
     }
@@ -26,6 +31,10 @@ pub(super) fn check_inside(
         // Whether we are there is asked in any name.
         _ if asks_for_us(claim, rules) => Origin::Inside { domain: inside.name.clone() },
         (Split::Edge(_), Sender::Local { aor }) => Origin::Inside { domain: aor.domain().to_owned() },
+        // On its way to a phone of ours, from whomever the home lets reach it.
+        (Split::Edge(_), Sender::Foreign { domain }) if evidence.to_outside => {
+            Origin::Inside { domain: domain.clone() }
+        }
         (Split::Edge(inside), Sender::Foreign { domain }) if inside.is_comity && is_for_sharer(claim, rules) => {
             Origin::Inside { domain: domain.clone() }
         }

@@ -16,6 +16,7 @@ use crate::trust::{Anchor, Names, PeerCertificate, Purposes, Why};
 
 mod conversations;
 mod inside;
+mod outside;
 mod partners;
 mod providers;
 mod users;

@@ -91,7 +91,8 @@ impl Builder<'_> {
             self.forbid_inside();
             return None;
         }
-        self.check_outer(roles, outer);
+        let takes_remote_users = self.raw.switch(&key::INSIDE_REMOTE_USERS).unwrap_or(false);
+        self.check_outer(roles, outer, takes_remote_users);
         let hops = if roles == Roles::Edge { self.next_hop() } else { self.edges() };
         let (transport, is_comity) =
             hops.as_ref().map_or((Transport::Tls, true), |hops| (hops.transport, hops.is_comity));
@@ -102,7 +103,16 @@ impl Builder<'_> {
         let name = self.name(&key::INSIDE_NAME).unwrap_or_else(|| edge.to_owned());
         let assert = self.raw.switch(&key::INSIDE_ASSERT).unwrap_or(false);
         Some(Inside {
-            rules: InsideRules { name, hops, transport, is_comity, peer_names, peer_addresses, assert },
+            rules: InsideRules {
+                name,
+                hops,
+                transport,
+                is_comity,
+                peer_names,
+                peer_addresses,
+                assert,
+                takes_remote_users,
+            },
             proxy_from: self.inner_balancers(&listen),
             listen,
             control,
@@ -125,7 +135,7 @@ impl Builder<'_> {
         }
     }
 
-    fn check_outer(&mut self, roles: Roles, outer: &Listen) {
+    fn check_outer(&mut self, roles: Roles, outer: &Listen, takes_remote_users: bool) {
         let for_phones = [
             (&key::LISTEN_TCP, &outer.tcp),
             (&key::LISTEN_UDP, &outer.udp),
@@ -133,15 +143,18 @@ impl Builder<'_> {
             (&key::LISTEN_WS, &outer.ws),
         ];
         let used = for_phones.into_iter().filter(|(_, addresses)| !addresses.is_empty());
-        for (key, _) in used.filter(|_| roles == Roles::Edge) {
+        for (key, _) in used.filter(|_| roles == Roles::Edge && !takes_remote_users) {
             if let Some(line) = self.raw.line(key) {
-                let text = format!("{}: is for phones, and an edge alone signs nobody in; leave it out", key.place());
+                let text = format!(
+                    "{}: is for phones, and this edge lets none in; leave it out, or say remote_users = true under [inside]",
+                    key.place()
+                );
                 self.problems.at(line, text);
             }
         }
         let others = match roles {
             Roles::Edge => &[&key::INSIDE_EDGES, &key::INSIDE_CONTROL_PORT][..],
-            _ => &[&key::INSIDE_NEXT_HOP, &key::INSIDE_ASSERT, &key::INSIDE_CONTROL],
+            _ => &[&key::INSIDE_NEXT_HOP, &key::INSIDE_ASSERT, &key::INSIDE_CONTROL, &key::INSIDE_REMOTE_USERS],
         };
         for key in others {
             if let Some(line) = self.raw.line(key) {
@@ -313,9 +326,11 @@ impl Inside {
 /// The part of the effective configuration.
 impl fmt::Display for Inside {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let InsideRules { name, hops, transport, is_comity, peer_names, peer_addresses, assert } = &self.rules;
+        let InsideRules { name, hops, transport, is_comity, peer_names, peer_addresses, assert, takes_remote_users } =
+            &self.rules;
         let written: Vec<String> = hops.iter().map(|hop| written(hop, *transport, *is_comity)).collect();
         writeln!(formatter, "[inside]\nname = {name:?}\n# the other side: {written:?}\nassert = {assert}")?;
+        writeln!(formatter, "remote_users = {takes_remote_users}")?;
         let listen: Vec<String> = self
             .listen
             .iter()

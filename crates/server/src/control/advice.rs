@@ -147,6 +147,11 @@ fn about_policy(word: Word, partner: &str) -> Option<Words> {
             "the external access policy of our user allows no federation",
             "see which policy that is: comity user access NAME@DOMAIN; give another: comity user policy NAME@DOMAIN POLICY",
         ),
+        Word::OutsideNotForUser => words(
+            Side::Ours,
+            "the external access policy of our user does not let him in from outside",
+            "see which policy that is: comity user access NAME@DOMAIN; change it: comity policy set POLICY --outside yes",
+        ),
         Word::PartnerNotForUser => words(
             Side::Ours,
             format!("the external access policy of our user does not name {partner}"),

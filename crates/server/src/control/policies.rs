@@ -39,8 +39,8 @@ pub(super) async fn put(
 
 /// A policy as it was sent, checked.
 pub(super) fn policy(name: &str, new: NewPolicy) -> Result<Policy, ControlError> {
-    let NewPolicy { federation, partners, modalities } = new;
-    Ok(Policy { name: plain_name(name)?, federation, partners: checked(partners)?, modalities })
+    let NewPolicy { federation, partners, modalities, outside } = new;
+    Ok(Policy { name: plain_name(name)?, federation, partners: checked(partners)?, modalities, outside })
 }
 
 fn checked(partners: PartnerScope) -> Result<PartnerScope, ControlError> {

@@ -34,7 +34,7 @@ impl Core {
         }
         let offer = Offer::parse(request.message.body()).ok();
         let partner_source = match request.admitted.origin() {
-            Origin::User { .. } | Origin::Inside { .. } => None,
+            Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. } => None,
             Origin::Partner { .. } => request.ingress.flow().map(|facts| facts.remote.ip()),
         };
         let callee_is_ours = matches!(request.destination, Destination::User(_));

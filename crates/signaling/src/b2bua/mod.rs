@@ -84,7 +84,7 @@ impl Core {
         };
         let caller = match request.admitted.origin() {
             Origin::User { .. } => Some(TransferSupport::shown_in(&request.message)),
-            Origin::Partner { .. } | Origin::Inside { .. } => None,
+            Origin::Partner { .. } | Origin::Remote { .. } | Origin::Inside { .. } => None,
         };
         if callees.as_ref().is_some_and(Vec::is_empty) {
             return Some(request);

@@ -247,6 +247,7 @@ impl Core {
                 Waiter::Context(context) => self.send_waiting(now, flow, connection, context),
                 Waiter::Response(bytes) => self.transmit(now, flow, bytes),
                 Waiter::Sent(_) => {}
+                Waiter::Branch { id, method, bytes } => self.send_awaited(now, flow, (id, method, bytes)),
             }
         }
     }
@@ -264,6 +265,7 @@ impl Core {
                 Waiter::Context(context) => self.abandon_context(now, context, &refusal),
                 Waiter::Response(_) => self.undeliverable += 1,
                 Waiter::Sent(request) => self.transactions.fail(request),
+                Waiter::Branch { id, .. } => self.edge_unreachable(now, id),
                 Waiter::Ack(_) => {}
             }
         }
@@ -273,7 +275,7 @@ impl Core {
     /// certificate proves the domain as a server's has to.
     pub(super) fn take_alias(&mut self, now: Instant, key: &LinkKey) -> bool {
         // There it is not this very certificate of ours that was shown.
-        if !self.organisation.has_one_certificate() {
+        if !self.organisation.has_one_certificate() && !key.is_inside() {
             return false;
         }
         let is_idle = |link: &Link| matches!(link.stage, Stage::Idle);
@@ -281,7 +283,11 @@ impl Core {
             return false;
         }
         let Some(facts) = self.aliases.for_requests(&key.domain, key.connection).cloned() else { return false };
-        let Verdict::Proven(rung) = self.judged(now, &facts, Role::Server, &key.domain) else { return false };
+        let verdict = match key.is_inside() {
+            true => self.proves_inside(&facts),
+            false => self.judged(now, &facts, Role::Server, &key.domain),
+        };
+        let Verdict::Proven(rung) = verdict else { return false };
         let connection = Arc::new(Connection {
             host: facts.remote.to_string(),
             address: facts.remote.ip(),

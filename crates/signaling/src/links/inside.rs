@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use federation::admission::{Flow, Origin};
 use federation::flow::{Direction, FlowFacts, FlowKind};
-use federation::inside::{Inside, TRUST_HEADER, admitted_value, trust_value};
+use federation::inside::{Inside, TRUST_HEADER, admitted_value, remote_value, trust_value};
 use federation::refusal;
 use federation::route::NextHopTarget;
 use federation::verification::Rung;
@@ -24,7 +24,7 @@ impl LinkKey {
     }
 
     pub(crate) fn is_inside(&self) -> bool {
-        self.domain == INSIDE
+        self.domain.starts_with(INSIDE)
     }
 }
 
@@ -41,7 +41,9 @@ impl Core {
         let Some(inside) = self.organisation.inside() else {
             return self.fail_link(now, key, refusal::inside_unreachable("there is no inner side"));
         };
-        let mut targets: Vec<NextHopTarget> = inside.hops.iter().map(|hop| target(inside, hop)).collect();
+        let is_meant = |hop: &&federation::inside::Hop| key.edge_named().is_none_or(|edge| edge == hop.host);
+        let mut targets: Vec<NextHopTarget> =
+            inside.hops.iter().filter(is_meant).map(|hop| target(inside, hop)).collect();
         let first = usize::from(key.connection) % targets.len().max(1);
         targets.rotate_left(first);
         let is_only = targets.len() == 1;
@@ -113,7 +115,7 @@ impl Core {
     /// Whether the leg is on the inner side: of an edge what is behind it, of a home the partners beyond its edges.
     pub(crate) fn is_inner_leg(&self, leg: &Leg) -> bool {
         match leg {
-            Leg::Inside => true,
+            Leg::Inside | Leg::Remote { .. } => true,
             Leg::Partner { .. } => self.is_home_only(),
             Leg::Flow { .. } | Leg::Agent(_) => false,
         }
@@ -126,6 +128,9 @@ impl Core {
     /// What our home is told of a partner's request.
     pub(crate) fn told_inside(&self, request: &AdmittedRequest) -> Option<String> {
         self.behind(request).filter(|inside| inside.is_comity)?;
+        if let Some(remote) = self.phone_outside(request) {
+            return Some(remote_value(&remote));
+        }
         admitted_value(request.admitted.origin())
     }
 
@@ -135,7 +140,7 @@ impl Core {
             return trust_value(request.admitted.origin(), self.inner_name());
         }
         let Ingress::Flow(flow) = &request.ingress else { return None };
-        let is_from_edge = self.is_home_only() && flow.is_inner;
+        let is_from_edge = self.is_home_only() && flow.is_inner && request.admitted.remote().is_none();
         let value = request.message.header_by_name(TRUST_HEADER).filter(|_| is_from_edge)?;
         String::from_utf8(value.to_vec()).ok()
     }

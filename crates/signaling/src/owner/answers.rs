@@ -41,6 +41,7 @@ impl Core {
         if self.transactions.handle_response_on(now, id, from.flow, &message) != ResponseOutcome::Deliver {
             return;
         }
+        let is_flow_gone = message.status() == Some(FLOW_FAILED) && self.edge_flow_failed(id);
         let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
             return self.stored_answered(now, id, &message);
         };
@@ -48,6 +49,9 @@ impl Core {
             && let Some(kept) = self.owner.kept_by_branch.remove(&id)
         {
             return self.answered_late(now, kept, &message);
+        }
+        if is_flow_gone {
+            return self.branch_failed(now, id, Failure::TransportFailed);
         }
         if self.responded(now, id, &message) {
             return;
@@ -72,7 +76,8 @@ impl Core {
         let tried = self.owner.tried(ClientTransactionId { cancel: false, ..id });
         let destination = tried.map(|(_, request, _)| request.destination.clone());
         let to_partner = kind == Some(FlowKind::Partner) || matches!(destination, Some(Destination::Partner { .. }));
-        let to_inside = kind == Some(FlowKind::Inside) || matches!(destination, Some(Destination::Inside { .. }));
+        let to_inside = kind == Some(FlowKind::Inside)
+            || matches!(destination, Some(Destination::Inside { .. } | Destination::Edge { .. }));
         match self.is_home_only() {
             true => from.is_inner && (to_inside || to_partner),
             false => (from.is_inner && to_inside) || (!from.is_inner && to_partner && from.is_certified),
@@ -97,7 +102,7 @@ impl Core {
         self.branch_ended(now, id, failure);
     }
 
-    pub(super) fn branch_ended(&mut self, now: Instant, id: ClientTransactionId, failure: Failure) {
+    pub(crate) fn branch_ended(&mut self, now: Instant, id: ClientTransactionId, failure: Failure) {
         let Some(context) = self.owner.contexts_by_branch.get(&id).copied() else {
             return self.stored_unanswered(now, id);
         };
@@ -145,7 +150,8 @@ impl Core {
                 }
                 Some(ContextOutput::SendCancel { id, flow, cancel }) => {
                     let destination = context.request.destination.clone();
-                    let flow = self.flow_after(id, flow, &destination);
+                    let sent_on = self.transactions.client_flow(ClientTransactionId { cancel: false, ..id });
+                    let flow = self.flow_after(id, sent_on.unwrap_or(flow), &destination);
                     // Beyond the limit the branch rings until timer C: nothing better can be done.
                     if self.transactions.send_request(now, id, flow, &Method::Cancel, cancel).is_err() {
                         self.counts.hit("client_transactions_max");

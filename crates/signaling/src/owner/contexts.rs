@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use messaging::MessageId;
+use registrar::EdgeFlow;
 use sip::proxy::response_context::ResponseContext;
 use sip::transaction::{ClientTransactionId, Failure};
 use sip::{FlowId, Message, Method, Refusal, Transport};
@@ -29,6 +30,8 @@ pub(crate) struct Owner {
     pub(super) kept_by_branch: BTreeMap<ClientTransactionId, MessageId>,
     /// Where else the device of a branch is reached, if it is; the next one first.
     others_by_branch: BTreeMap<ClientTransactionId, Vec<Target>>,
+    /// Of branches to phones outside.
+    edges_by_branch: BTreeMap<ClientTransactionId, EdgeFlow>,
     context_serial: u64,
     branch_serial: u64,
 }
@@ -57,6 +60,8 @@ pub(crate) struct Target {
     pub q: u16,
     /// Of a device with several flows: the others, to be tried if this one fails.
     pub others: Vec<Target>,
+    /// It is outside: the edge by whose connections it is reached, with the name of its own there.
+    pub edge: Option<EdgeFlow>,
 }
 
 impl Owner {
@@ -74,6 +79,16 @@ impl Owner {
         self.contexts_by_branch.remove(&id);
         self.kept_by_branch.remove(&id);
         self.others_by_branch.remove(&id);
+        self.edges_by_branch.remove(&id);
+    }
+
+    pub(crate) fn remember_edge(&mut self, id: ClientTransactionId, edge: Option<EdgeFlow>) {
+        self.edges_by_branch.extend(edge.map(|edge| (id, edge)));
+    }
+
+    /// The phone's connection by which a branch goes, if it is outside.
+    pub(crate) fn edge_of(&self, id: ClientTransactionId) -> Option<EdgeFlow> {
+        self.edges_by_branch.get(&id).copied()
     }
 
     /// An answer may come yet over those of these branches that have not ended.
@@ -180,6 +195,11 @@ impl Core {
         let id = self.owner.next_branch();
         let Some(request) = self.owner.request(context) else { return };
         let method = request.message.method().unwrap_or(Method::Options);
+        let mut target = target;
+        if let Some(flow) = target.edge.and_then(|edge| self.flow_to_edge(now, edge)) {
+            target.flow = flow;
+        }
+        let Some(request) = self.owner.request(context) else { return };
         let (target, sent) = match self.outgoing_by_size(request, target, id) {
             Ok(sent) => sent,
             Err(refusal) => return self.abandon_context(now, context, &refusal),
@@ -192,6 +212,12 @@ impl Core {
         self.owner.contexts_by_branch.insert(id, context);
         if !target.others.is_empty() {
             self.owner.others_by_branch.insert(id, target.others);
+        }
+        self.owner.remember_edge(id, target.edge);
+        if let Some(edge) = target.edge
+            && self.links.flow_of(&self.edge_link(edge)).is_none()
+        {
+            return self.await_edge(now, edge, (id, method, bytes));
         }
         if self.transactions.send_request(now, id, target.flow, &method, bytes).is_err() {
             // Our own limit: another target would not help.

@@ -62,7 +62,7 @@ pub(super) fn caller(request: &AdmittedRequest) -> Option<Party> {
             Party::Partner { address, domain: domain.clone() }
         }
         // Those behind an edge keep their own records.
-        (Ingress::Flow(_), Origin::Inside { .. }) => return None,
+        (Ingress::Flow(_), Origin::Inside { .. } | Origin::Remote { .. }) => return None,
         // The second dialog of a call is known by its first.
         _ => return None,
     })

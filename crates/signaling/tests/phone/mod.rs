@@ -136,6 +136,18 @@ pub fn request(method: &str, from: &str, to: &str, call_id: &str) -> String {
     )
 }
 
+/// The same once more, with the password that was asked for.
+pub fn answered(request: &str, challenge: &Message, aor: &str) -> String {
+    let values: Vec<&str> =
+        challenge.header_all(HeaderName::ProxyAuthenticate).map(|value| std::str::from_utf8(value).unwrap()).collect();
+    let mut words = request.split(' ');
+    let (method, uri) = (Method::parse(words.next().unwrap().as_bytes()).unwrap(), words.next().unwrap());
+    let user = aor.parse::<Aor>().unwrap();
+    let value = auth::answer(&values, user.user(), PASSWORD, &method, uri, b"", "cnonce", 1).unwrap();
+    let again = request.replacen("Max-Forwards", &format!("Proxy-Authorization: {value}\nMax-Forwards"), 1);
+    again.replacen("CSeq: 1", "CSeq: 2", 1).replacen("branch=z9hG4bK", "branch=z9hG4bKagain", 1)
+}
+
 /// The same with this body, and further headers.
 pub fn with_body(request: &str, headers: &str, content_type: &str, body: &str) -> String {
     let length =

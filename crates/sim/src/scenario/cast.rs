@@ -20,6 +20,12 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "USER is a user", act: user },
     Form { pattern: "PHONE has a phone", act: |run, words| phone(run, words, false) },
     Form { pattern: "PHONE has a phone by UDP", act: |run, words| phone(run, words, true) },
+    Form { pattern: "PHONE has a phone outside", act: |run, words| phone_outside(run, words, 1, false) },
+    Form { pattern: "PHONE has a phone outside by UDP", act: |run, words| phone_outside(run, words, 1, true) },
+    Form {
+        pattern: "PHONE has a phone outside at edge COUNT",
+        act: |run, words| phone_outside(run, words, words.number(1), false),
+    },
     Form { pattern: "PHONE is a stranger at DOMAIN", act: stranger },
     Form { pattern: "PHONE is a stranger at DOMAIN with the certificate of HOST", act: certified_stranger },
     Form { pattern: "PHONE is a stranger at DOMAIN with a forged certificate of HOST", act: forger },
@@ -75,9 +81,24 @@ fn user(run: &mut Run, words: &Words) -> Result<(), String> {
 }
 
 fn phone(run: &mut Run, words: &Words, is_datagram: bool) -> Result<(), String> {
+    if run.setting.outside {
+        return phone_outside(run, words, 1, is_datagram);
+    }
+    let site = run.site(words.text(0))?;
+    phone_at(run, words, site, is_datagram)
+}
+
+/// It comes where partners do, to one of the edges.
+fn phone_outside(run: &mut Run, words: &Words, edge: usize, is_datagram: bool) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    let front = *run.world.fronts(site).get(edge.wrapping_sub(1)).ok_or("it has not so many edges")?;
+    phone_at(run, words, front, is_datagram)
+}
+
+fn phone_at(run: &mut Run, words: &Words, site: usize, is_datagram: bool) -> Result<(), String> {
     let name = words.text(0);
-    let site = run.site(name)?;
-    run.world.user(site, name.split('/').next().unwrap_or(name));
+    let home = run.site(name)?;
+    run.world.user(home, name.split('/').next().unwrap_or(name));
     let phone = run.world.phone(site, name, is_datagram);
     run.add_phone(name, phone);
     Ok(())

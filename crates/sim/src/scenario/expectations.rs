@@ -10,7 +10,6 @@ use crate::phone::{Event, Outcome};
 pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE receives TEXT from USER", act: receives },
     Form { pattern: "PHONE is told STATUS", act: |run, words| told(run, words, None) },
-    Form { pattern: "PHONE is told STATUS WORD or by an edge WORD", act: is_told_by_edge },
     Form { pattern: "PHONE is told STATUS WORD", act: |run, words| told(run, words, Some(words.text(2))) },
     Form { pattern: "PHONE is told of success", act: is_told_of_success },
     Form { pattern: "PHONE gets no answer", act: gets_no_answer },
@@ -50,11 +49,6 @@ fn told(run: &mut Run, words: &Words, word: Option<&str>) -> Result<(), String> 
 }
 
 /// An edge apart may not know what an edge and home in one does.
-fn is_told_by_edge(run: &mut Run, words: &Words) -> Result<(), String> {
-    let place = if run.setting.edges > 0 { 3 } else { 2 };
-    told(run, words, Some(words.text(place)))
-}
-
 fn is_told_of_success(run: &mut Run, words: &Words) -> Result<(), String> {
     event(run, words, |event| matches!(event, Event::Told { outcome, .. } if outcome.is_success()))
 }

@@ -20,6 +20,8 @@ pub struct Setting {
     pub workers: u16,
     /// Before each organisation; with none it is one server.
     pub edges: usize,
+    /// Phones sign in from outside, by the edges.
+    pub outside: bool,
     /// With one, what the play expects need not come to be so: only what must always hold does.
     pub fault: Option<Fault>,
     pub keeps_trace: bool,

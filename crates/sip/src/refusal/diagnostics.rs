@@ -32,6 +32,7 @@ impl Word {
             MalformedRequest => 1018,
             FederationOff | ModalityNotAllowed | MixedTraffic => 1027,
             InsideUnreachable => 1038,
+            OutsideNotForUser => 4003,
             PartnerUnreachable => 1046,
             MessageTooLarge
             | TooManyHops

@@ -75,6 +75,7 @@ words! {
     SourceUnverified       "source-unverified"       [403],           Partners, "admission and the external access policies";
     FederationNotForUser   "federation-not-for-user" [403],           Users,    "the external access policies";
     PartnerNotForUser      "partner-not-for-user"    [403],           Users,    "the external access policies";
+    OutsideNotForUser      "outside-not-for-user"    [403],           Users,    "the external access policies";
     ModalityNotAllowed     "modality-not-allowed"    [403],           Both,     "the external access policies";
     AuthenticationRequired "authentication-required" [401, 403, 407], Users,    "admission";
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";

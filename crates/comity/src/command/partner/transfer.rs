@@ -39,8 +39,8 @@ async fn of_server(client: &mut Client) -> Result<Import, Failure> {
         Entered { name, entry }
     };
     let policy = |PolicyAnswer { policy, .. }| {
-        let federation::external_access::Policy { name, federation, partners, modalities } = policy;
-        Entered { name, entry: NewPolicy { federation, partners, modalities } }
+        let federation::external_access::Policy { name, federation, partners, modalities, outside } = policy;
+        Entered { name, entry: NewPolicy { federation, partners, modalities, outside } }
     };
     Ok(Import {
         partner: partners.into_iter().map(partner).collect(),

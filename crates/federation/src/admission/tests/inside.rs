@@ -3,7 +3,7 @@
 use super::*;
 use crate::inside::{ADMITTED_HEADER, Inside, Split};
 
-const HOP: &str = "pbx.corp.contoso.com";
+pub(super) const HOP: &str = "pbx.corp.contoso.com";
 
 fn inside(is_comity: bool) -> Inside {
     Inside {
@@ -14,23 +14,24 @@ fn inside(is_comity: bool) -> Inside {
         peer_names: vec![HOP.into()],
         peer_addresses: vec!["10.0.0.5".parse().expect("an address")],
         assert: false,
+        takes_remote_users: false,
     }
 }
 
-fn edge_only() -> Edge {
+pub(super) fn edge_only() -> Edge {
     let mut edge = Edge::new();
     edge.organisation.split = Split::Edge(inside(false));
     edge
 }
 
-fn home_only() -> Edge {
+pub(super) fn home_only() -> Edge {
     let mut home = Edge::new();
     home.organisation.split = Split::Home(inside(true));
     home
 }
 
 impl Edge {
-    fn on_the_inner_side(mut self) -> Edge {
+    pub(super) fn on_the_inner_side(mut self) -> Edge {
         self.facts.is_inner = true;
         self
     }

@@ -106,7 +106,7 @@ fn the_level_says_whether_the_sender_is_vouched_for() {
     let judged = |level, request: &str| match edge_of_cloud(false, level).admit(request) {
         Decision::Admitted(admitted) => match admitted.origin() {
             Origin::Partner { source, .. } => source.is_verified.to_string(),
-            Origin::Inside { .. } => panic!("nothing is behind it"),
+            Origin::Inside { .. } | Origin::Remote { .. } => panic!("nothing is behind it"),
             Origin::User { .. } => "a user".to_owned(),
         },
         Decision::Refused(refusal) => refusal.word.to_string(),

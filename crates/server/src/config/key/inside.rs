@@ -98,5 +98,13 @@ pub static INSIDE_ASSERT: Key = Key {
     example: "true",
     doc: "whether a partner's request goes to the next hop with P-Asserted-Identity (RFC 3325)",
 };
+pub static INSIDE_REMOTE_USERS: Key = Key {
+    section: SECTION,
+    name: "remote_users",
+    kind: Kind::Switch,
+    need: Need::Default("false"),
+    example: "true",
+    doc: "whether users sign in through this edge from outside; what is behind it asks them for their passwords",
+};
 
 const SECTION: &str = "inside";

@@ -9,8 +9,9 @@ pub(super) fn about_inside(word: Word) -> Option<Words> {
     Some(match word {
         Word::NoUsersHere => words(
             Side::Sender,
-            "a phone, or somebody else in our domain's name, came to an edge, which signs nobody in",
-            "give the phone the address of the home, or of the server behind the edge",
+            "a phone, or somebody else in our domain's name, came to an edge that lets no users in",
+            "give the phone the address of the home, or of the server behind the edge; or let users in from outside: \
+             remote_users = true under [inside] of the edge",
         ),
         Word::NotTheEdge => words(
             Side::Sender,

@@ -243,6 +243,8 @@ pub struct NewPolicy {
     pub partners: PartnerScope,
     #[serde(default = "all")]
     pub modalities: Modalities,
+    #[serde(default = "yes")]
+    pub outside: bool,
 }
 
 /// `PUT /api/groups/{name}` and an element of `GET /api/groups`

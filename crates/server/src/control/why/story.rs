@@ -55,6 +55,10 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
         Outcome::Admitted { origin: Origin::User { aor }, .. } => {
             format!("{method} of our user {aor} for {to_domain} admitted")
         }
+        Outcome::Admitted { origin: Origin::Remote { aor }, .. } => {
+            details.push("whether he is, what is behind this edge finds out: it asks for the password".to_owned());
+            format!("{method} of somebody outside who says that he is {aor}, for {to_domain}, passed on")
+        }
         Outcome::Admitted { origin: Origin::Inside { domain }, .. } => {
             format!("{method} of {domain}, which is behind this edge, for {to_domain} admitted")
         }

@@ -211,7 +211,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 32] = [
+const LIMITS: [&str; 33] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -240,6 +240,7 @@ const LIMITS: [&str; 32] = [
     "subscriptions_per_user_max",
     "undecided_secs_max",
     "unfinished_max",
+    "unproven_per_address_max",
     "waiting_max",
     "waiting_per_flow_max",
     "waiting_per_link_max",

@@ -105,9 +105,10 @@ impl Mapped {
                 .push(format!("{name}: it was given to a site; give it to a group: comity policy group GROUP {name}"));
         }
         let federation = is_true(record.get("EnableFederationAccess"));
-        let policy = NewPolicy { federation, partners: PartnerScope::All, modalities: Modalities::ALL };
+        let outside = record.get("EnableOutsideAccess").is_none_or(|value| is_true(Some(value)));
+        let policy = NewPolicy { federation, partners: PartnerScope::All, modalities: Modalities::ALL, outside };
         self.transfer.policy.push(Entered { name: name.clone(), entry: policy });
-        self.others(record, &name, &["EnableFederationAccess"]);
+        self.others(record, &name, &["EnableFederationAccess", "EnableOutsideAccess"]);
     }
 
     /// One object for the whole organisation; its place here is comity.toml.
@@ -210,7 +211,7 @@ const BOOKKEEPING: &[&str] = &[
 /// Why a property has no place here.
 const REASONS: &[(&str, &str)] = &[
     ("AllowAnonymousUsers", "each meeting says whether guests come in: comity meeting create --help"),
-    ("AllowOutsideUsers", "a user signs in from anywhere with the password"),
+    ("AllowOutsideUsers", "an edge says it for itself: [inside] remote_users = true in its comity.toml"),
     ("AutodiscoverUrl", "phones are not told where else to sign in"),
     ("BeClearingHouse", "partners are not carried on to each other"),
     ("CertificatesDeletedPercentage", "certificates are kept with their connections"),
@@ -219,7 +220,6 @@ const REASONS: &[(&str, &str)] = &[
     ("DiscoveredPartnerVerificationLevel", "a discovered partner's domain is proven by its certificate"),
     ("EnableArchivingDisclaimer", "nothing is added to messages"),
     ("EnableDiscoveredPartnerContactsLimit", "the limit is always on: [federation.discovered] users_max says where"),
-    ("EnableOutsideAccess", "a user signs in from anywhere with the password"),
     ("EnablePublicCloudAccess", "there are no public providers; enter one as a hosting provider"),
     ("EnablePublicCloudAudioVideoAccess", "name the modalities: comity policy set NAME --modalities"),
     ("EnableUserReplicator", "users are kept in one place"),

@@ -1,0 +1,78 @@
+//! What an edge tells its home of a request that somebody outside sent in the name of a user of ours: by which connection it
+//! came, and nothing about who that is. The home asks him itself.
+
+use serde::{Deserialize, Serialize};
+use sip::Transport;
+
+use super::VERSION;
+
+/// A connection between an edge and a phone outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteFlow {
+    /// What the edge calls the connection, the same in Path and for each request that comes over it.
+    pub token: String,
+    /// The edge's name and port, as the phone reaches it.
+    pub edge: String,
+    pub port: u16,
+    pub transport: Transport,
+}
+
+/// As the value of [`ADMITTED_HEADER`](super::ADMITTED_HEADER).
+pub fn remote_value(remote: &RemoteFlow) -> String {
+    let RemoteFlow { token, edge, port, transport } = remote;
+    format!("{VERSION};remote={token};edge={edge};port={port};transport={}", transport.as_str())
+}
+
+/// Reads [`remote_value`]; `None` where it says nothing that this version knows. What follows is for later versions.
+pub fn read_remote(value: &str) -> Option<RemoteFlow> {
+    let mut parts = value.split(';').map(str::trim);
+    let (mut token, mut edge, mut port, mut transport) = (None, None, None, None);
+    if parts.next()? != VERSION {
+        return None;
+    }
+    for part in parts {
+        match part.split_once('=')? {
+            // Nobody is both.
+            ("partner", _) => return None,
+            ("remote", text) => token = Some(text.to_owned()).filter(|text| !text.is_empty()),
+            ("edge", text) => edge = Some(text.to_owned()),
+            ("port", text) => port = Some(text.parse().ok()?),
+            ("transport", text) => transport = Some(Transport::parse(text)?),
+            _ => {}
+        }
+    }
+    Some(RemoteFlow { token: token?, edge: edge?, port: port?, transport: transport? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inside::read_admitted;
+
+    #[test]
+    fn a_connection_is_told_and_is_no_partner() {
+        for transport in Transport::ALL {
+            let (token, edge) = ("f.0.1.2.3.s.0.7.00ff".to_owned(), "sip.contoso.example".to_owned());
+            let value = remote_value(&RemoteFlow { token, edge, port: 443, transport });
+            assert_eq!(read_remote(&value).map(|remote| remote_value(&remote)), Some(value.clone()));
+            assert_eq!(read_admitted(&value), None);
+        }
+    }
+
+    #[test]
+    fn nothing_is_made_of_what_is_not_whole() {
+        let whole = "1;remote=f.1;edge=sip.contoso.example;port=443;transport=TLS";
+        assert!(read_remote(whole).is_some());
+        assert!(read_remote(&format!("{whole};more=less")).is_some(), "a later version says more");
+        for bad in [
+            "2;remote=f.1;edge=sip.contoso.example;port=443;transport=TLS",
+            "1;remote=;edge=sip.contoso.example;port=443;transport=TLS",
+            "1;edge=sip.contoso.example;port=443;transport=TLS",
+            "1;remote=f.1;edge=sip.contoso.example;port=443;transport=X25",
+            "1;remote=f.1;edge=sip.contoso.example;port=443;transport=TLS;partner=contoso.example",
+            "1;partner=fabrikam.example;rung=Domain;tier=Allowed",
+        ] {
+            assert_eq!(read_remote(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Users outside, who sign in by an edge: what each of the two servers adds, believes and takes off.
+
+// A test may unwrap.
+#![allow(clippy::unwrap_used)]
+
+mod phone;
+
+use sim::{Line, World, allowed, certificate, first_line};
+use sip::{HeaderName, Message};
+
+const ALICE: &str = "alice@contoso.example";
+const DAVE: &str = "dave@contoso.example";
+const BOB: &str = "bob@fabrikam.example";
+
+/// Contoso has one edge before its home; Dave is inside and has signed in.
+struct Stage {
+    world: World,
+    home: usize,
+    edge: usize,
+    dave: Line,
+}
+
+impl Stage {
+    fn new(workers: u16) -> Stage {
+        let mut world = World::new(u64::from(workers));
+        let home = world.organisation("contoso.example", workers, &[allowed("fabrikam.example")], false);
+        world.put_edges_before(home, 1);
+        let edge = world.fronts(home)[0];
+        world.user(home, ALICE);
+        world.user(home, DAVE);
+        let dave = phone::register(&mut world, home, 0, DAVE);
+        Stage { world, home, edge, dave }
+    }
+
+    /// What Dave's phone gets of a MESSAGE with these header lines, once the challenge is answered.
+    fn write(&mut self, line: Line, headers: &str) -> Message {
+        let request =
+            phone::request("MESSAGE", ALICE, DAVE, "m1").replace("Max-Forwards", &format!("{headers}Max-Forwards"));
+        self.world.send(line, &request);
+        let challenge = self.world.only(line);
+        assert_eq!(challenge.status(), Some(407), "an edge's connection proves nobody");
+        self.world.send(line, &phone::answered(&request, &challenge, ALICE));
+        self.world.only(self.dave)
+    }
+}
+
+fn at_each_size(play: impl Fn(Stage)) {
+    [1, 3].into_iter().for_each(|workers| play(Stage::new(workers)));
+}
+
+#[test]
+fn a_registration_names_the_edge_on_either_side() {
+    at_each_size(|mut stage| {
+        let line = stage.world.connect(stage.edge, 0, None);
+        let registered = phone::register_flow(&mut stage.world, line, ALICE, 1);
+        let path = registered.header_text(HeaderName::Path).unwrap();
+        assert!(
+            path.starts_with("<sip:f.") && path.ends_with("@edge1.contoso.example.inside:5071;transport=tls;lr;ob>"),
+            "{path}"
+        );
+        let route = registered.header_text(HeaderName::ServiceRoute).unwrap();
+        assert_eq!(route, "<sip:sip.contoso.example:5061;transport=tls;lr>", "as it is known outside");
+        assert_eq!(registered.header_text(HeaderName::Require), Some("outbound"));
+        assert!(registered.header(HeaderName::FlowTimer).is_some());
+        assert!(registered.header_by_name("Comity-Admitted").is_none());
+    });
+}
+
+#[test]
+fn what_a_phone_says_of_itself_goes_no_further() {
+    at_each_size(|mut stage| {
+        let line = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+        let claims = "Comity-Admitted: 1;partner=fabrikam.example;rung=Domain;tier=Allowed;verified=true\n\
+                      ms-edge-proxy-message-trust: ms-source-type=DirectPartner\nP-Asserted-Identity: <sip:dave@contoso.example>\n";
+        let received = stage.write(line, claims);
+        for name in ["Comity-Admitted", "ms-edge-proxy-message-trust", "P-Asserted-Identity", "Proxy-Authorization"] {
+            assert!(received.header_by_name(name).is_none(), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_home_is_told_nothing_that_its_own_phones_could_say() {
+    at_each_size(|mut stage| {
+        // Inside, where no edge speaks, the header is a phone's word.
+        let claim = "Comity-Admitted: 1;remote=f.1;edge=sip.contoso.example;port=5061;transport=TLS\n";
+        let request =
+            phone::request("MESSAGE", ALICE, DAVE, "m1").replace("Max-Forwards", &format!("{claim}Max-Forwards"));
+        let line = stage.world.connect(stage.home, 0, None);
+        stage.world.send(line, &request);
+        assert_eq!(stage.world.only(line).status(), Some(407));
+        stage.world.assert_quiet();
+    });
+}
+
+#[test]
+fn nobody_outside_speaks_as_a_partner_nor_a_partner_as_one_of_us() {
+    at_each_size(|mut stage| {
+        let line = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+        stage.world.send(line, &phone::request("MESSAGE", BOB, DAVE, "m1"));
+        let refused = stage.world.only(line);
+        assert!(
+            refused.header_text(HeaderName::Warning).unwrap().contains("mixed-traffic"),
+            "{}",
+            first_line(&refused)
+        );
+        // The partner that the edge has proven speaks as Alice on the same connection.
+        let partner = stage.world.connect(stage.edge, 0, Some(certificate(&["fabrikam.example"])));
+        stage.world.send(partner, &phone::request("MESSAGE", BOB, DAVE, "m2"));
+        assert_eq!(first_line(&stage.world.only(stage.dave)), "MESSAGE sip:dave@phone0.invalid;transport=tls SIP/2.0");
+        stage.world.send(partner, &phone::request("MESSAGE", ALICE, DAVE, "m3"));
+        let refused = stage.world.only(partner);
+        assert!(
+            refused.header_text(HeaderName::Warning).unwrap().contains("mixed-traffic"),
+            "{}",
+            first_line(&refused)
+        );
+    });
+}
+
+#[test]
+fn an_address_that_proves_nobody_does_not_make_its_home_work_without_end() {
+    let mut stage = Stage::new(1);
+    stage.world.configure(stage.edge, |config| config.limits.unproven_per_address_max = 3);
+    let signed_in = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+    let line = stage.world.connect(stage.edge, 0, None);
+    let mut status_of = |call_id: &str| {
+        stage.world.send(line, &phone::request("REGISTER", DAVE, DAVE, call_id));
+        stage.world.only(line).status()
+    };
+    assert_eq!(
+        ["r1", "r2"].map(&mut status_of),
+        [Some(401), Some(503)],
+        "Alice's phone has come twice, from there too"
+    );
+    let counts = stage.world.core(stage.edge, 0).counts();
+    assert_eq!(counts.limits_hit["unproven_per_address_max"], 1);
+    stage.write(signed_in, "");
+}
