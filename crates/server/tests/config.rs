@@ -443,7 +443,9 @@ fn what_an_edge_or_a_home_cannot_have_is_told_with_what_to_do() {
     );
     assert_eq!(
         with("[inside]\n", "tcp = [\"192.0.2.1:5060\"]\n[inside]\n"),
-        [":9: [listen] tcp: is for phones, and this edge lets none in; leave it out, or say remote_users = true under [inside]"]
+        [
+            ":9: [listen] tcp: is for phones, and this edge lets none in; leave it out, or say remote_users = true under [inside]"
+        ]
     );
     assert_eq!(
         with("10.0.0.1:5060\",", "192.0.2.1:5061\","),
