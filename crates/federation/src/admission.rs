@@ -125,6 +125,9 @@ pub struct Evidence {
     /// Our own signed Route leads to a phone outside.
     #[serde(default)]
     pub to_outside: bool,
+    /// The request has passed [`screen`] as it is: the list need not begin with it again.
+    #[serde(default)]
+    pub is_screened: bool,
 }
 
 /// What the list must know before it can decide.
@@ -265,7 +268,9 @@ pub fn admit(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mu
 }
 
 fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Rules<'_>) -> Result<Admitted, Stop> {
-    screen(request)?;
+    if !evidence.is_screened {
+        screen(request)?;
+    }
     let claim = Claim::read(request, evidence, rules.organisation)?;
     if flow.facts.is_inner {
         return inside_proof::check_inside(request, flow, (&claim, evidence), rules);

@@ -78,16 +78,17 @@ impl Core {
         }
         let message = if facts.is_inner { message } else { self.reveal_request(message) };
         let arrival = self.arrival(facts, stamp_received(message, facts.remote));
-        if let Some(refusal) = self.refused_at_once(now, &arrival) {
-            return self.refuse_stateless(now, facts, &arrival.message, &refusal);
-        }
+        let judged = match self.judge_at_once(now, &arrival) {
+            Ok(judged) => judged,
+            Err(refusal) => return self.refuse_stateless(now, facts, &arrival.message, &refusal),
+        };
         let message = &arrival.message;
         match self.transactions.handle_request(now, facts.id, message) {
             RequestOutcome::New(transaction) => {
                 let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Outside(transaction) };
-                self.begin(now, Arrival { upstream: Some(upstream), ..arrival });
+                self.begin(now, Arrival { upstream: Some(upstream), ..arrival }, judged);
             }
-            RequestOutcome::AckFor2xx => self.decide(now, arrival),
+            RequestOutcome::AckFor2xx => self.decide(now, arrival, None),
             RequestOutcome::Cancel { cancelled } => {
                 if let Some(transaction) = cancelled {
                     self.draft_cancelled(Requester::Outside(transaction));
@@ -121,6 +122,8 @@ impl Core {
             in_dialog: own_routes.exit().is_some() && !own_routes.by_path,
             route_names_flow: sender.is_some_and(is_proven),
             to_outside: own_routes.leads_to_phone(),
+            // What was concealed comes to light only after it was screened.
+            is_screened: facts.is_inner || !self.hides_topology(),
             ..Evidence::default()
         };
         Arrival { upstream: None, facts: facts.clone(), message, own_routes, evidence }
@@ -128,39 +131,40 @@ impl Core {
 
     /// What costs a stranger nothing must cost us nothing either. The sender of a datagram is only a claim until it
     /// has answered a challenge: before that no transaction is kept for it, and each packet gets one packet back. And
-    /// those who have proven nothing cannot take all transactions from those who have.
-    fn refused_at_once(&mut self, now: Instant, arrival: &Arrival) -> Option<Refusal> {
+    /// those who have proven nothing cannot take all transactions from those who have. Of a datagram the first run of the
+    /// list is done then.
+    fn judge_at_once(&mut self, now: Instant, arrival: &Arrival) -> Result<Option<Decision>, Refusal> {
         let is_stream = arrival.facts.id.is_reliable();
         let method = arrival.message.method();
         if matches!(method, Some(Method::Ack | Method::Cancel)) || self.transactions.is_known(&arrival.message) {
-            return None;
+            return Ok(None);
         }
         let kind = self.flows.get(arrival.facts.id).map_or(FlowKind::Undecided, |state| state.kind);
         if kind == FlowKind::Undecided && self.transactions.counts().0 >= self.limits.server_transactions_unproven_max {
             self.counts.hit("server_transactions_unproven_max");
             let refusal = overloaded("too many server transactions");
             self.count_refused(&arrival.message, &refusal);
-            return Some(refusal);
+            return Err(refusal);
         }
         if let Some(refusal) = self.refused_outside(now, arrival, kind) {
             self.count_refused(&arrival.message, &refusal);
-            return Some(refusal);
+            return Err(refusal);
         }
         if self.is_only_for_dialogs() && !arrival.evidence.in_dialog {
             self.counts.hit("server_transactions_max");
             let refusal = overloaded("too many server transactions");
             self.count_refused(&arrival.message, &refusal);
-            return Some(refusal);
+            return Err(refusal);
         }
         if is_stream {
-            return None;
+            return Ok(None);
         }
         match self.judge_arrival(now, arrival) {
             Decision::Refused(refusal) => {
                 self.record_refused(now, &arrival.message, &refusal);
-                Some(refusal)
+                Err(refusal)
             }
-            Decision::Admitted(_) | Decision::Needs(_) => None,
+            judged @ (Decision::Admitted(_) | Decision::Needs(_)) => Ok(Some(judged)),
         }
     }
 
@@ -170,17 +174,18 @@ impl Core {
         self.transactions.counts().0 >= max - max / 10
     }
 
-    fn begin(&mut self, now: Instant, arrival: Arrival) {
+    fn begin(&mut self, now: Instant, arrival: Arrival, judged: Option<Decision>) {
         if self.is_draining && !arrival.evidence.in_dialog {
             return self.refuse_unproven(now, arrival, &draining());
         }
-        self.decide(now, arrival);
+        self.decide(now, arrival, judged);
     }
 
-    /// Runs the list of checks from the top with the evidence there is; asks for more, refuses, or lets it through.
-    fn decide(&mut self, now: Instant, mut arrival: Arrival) {
+    /// Runs the list of checks from the top with the evidence there is, unless that is done already; asks for more, refuses,
+    /// or lets it through.
+    fn decide(&mut self, now: Instant, mut arrival: Arrival, mut judged: Option<Decision>) {
         loop {
-            match self.judge_arrival(now, &arrival) {
+            match judged.take().unwrap_or_else(|| self.judge_arrival(now, &arrival)) {
                 Decision::Needs(admission::Question::Srv { domain }) => match self.discovery.lookup(now, &domain) {
                     Some(known) => arrival.evidence.srv = Some(known.clone()),
                     None => return self.await_evidence(now, arrival, Question::Srv { domain }),
@@ -225,7 +230,7 @@ impl Core {
             }
             _ => return self.refuse_unproven(now, arrival, &no_answer()),
         }
-        self.decide(now, arrival);
+        self.decide(now, arrival, None);
     }
 
     /// Admitted: fixes what the flow is, decides where the request goes, and gives it to the owner of that.

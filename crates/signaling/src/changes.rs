@@ -12,7 +12,6 @@ use sip::refusal::Word;
 use sip::{Aor, FlowId, Refusal};
 
 use crate::core::Core;
-use crate::flow_table::FlowState;
 use crate::schedule::Machine;
 use crate::{Handoff, Output, Reach};
 
@@ -58,16 +57,16 @@ impl Core {
         self.await_other_connection(now, waiting);
     }
 
-    /// Whoever shows a certificate that is vouched for may hold a connection ready, for as long as any that is idle.
-    pub(crate) fn close_undecided(&mut self, flow: FlowId) {
-        let is_vouched_for = |facts: &FlowFacts| {
-            facts.secure_certificate().is_some_and(|shown| shown.chain.is_ok() && shown.validity.is_ok())
-        };
-        let shows_nothing = |state: &FlowState| state.kind == FlowKind::Undecided && !is_vouched_for(&state.facts);
-        if self.flows.get(flow).is_some_and(shows_nothing) {
-            self.counts.hit("undecided_secs_max");
-            self.put(Output::CloseFlow { flow });
+    /// Whoever shows a certificate that is vouched for may hold a connection ready, for as long as any that is idle; not one
+    /// to a server that is about to end.
+    pub(crate) fn close_undecided(&mut self, now: Instant, flow: FlowId) {
+        let Some(state) = self.flows.get(flow).filter(|state| state.kind == FlowKind::Undecided) else { return };
+        let shown = state.facts.secure_certificate();
+        if !self.is_draining && shown.is_some_and(|shown| shown.chain.is_ok() && shown.validity.is_ok()) {
+            return self.schedule.push(now + self.limits.undecided_time(), Machine::Undecided(flow));
         }
+        self.counts.hit("undecided_secs_max");
+        self.put(Output::CloseFlow { flow });
     }
 
     /// The scheduled meetings as this worker knows them.

@@ -262,7 +262,7 @@ impl Core {
                 Machine::Conference(serial) => self.wake_conference(now, serial),
                 Machine::Call(serial) => self.wake_call(now, serial),
                 Machine::Gateway(serial) => self.wake_gateway(now, serial),
-                Machine::Undecided(flow) => self.close_undecided(flow),
+                Machine::Undecided(flow) => self.close_undecided(now, flow),
                 Machine::Registrar => self.location.expire(now),
                 Machine::Presence => self.presence.handle_timeout(now),
                 Machine::Settlement(settlement) => self.record_settled(now, settlement),
