@@ -124,7 +124,7 @@ pub struct Recorded {
     pub serial: u64,
     /// Milliseconds since the Unix epoch.
     pub at_unix_ms: u64,
-    pub record: DecisionRecord,
+    pub record: Arc<DecisionRecord>,
 }
 
 /// The last decisions. Queries answer oldest first.
@@ -141,12 +141,12 @@ impl Decisions {
     }
 
     /// Adds a record, dropping the oldest when full, and returns its serial.
-    pub fn record(&mut self, at_unix_ms: u64, record: DecisionRecord) -> u64 {
+    pub fn record(&mut self, at_unix_ms: u64, record: impl Into<Arc<DecisionRecord>>) -> u64 {
         if self.ring.len() >= self.len_max {
             self.ring.pop_front();
         }
         self.serial_last += 1;
-        self.ring.push_back(Recorded { serial: self.serial_last, at_unix_ms, record });
+        self.ring.push_back(Recorded { serial: self.serial_last, at_unix_ms, record: record.into() });
         self.serial_last
     }
 

@@ -1,6 +1,7 @@
 //! Copies refusals from the workers' memory to the store, so that "why" outlives a restart.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use federation::decision::Outcome;
@@ -56,7 +57,7 @@ impl RefusalLog {
             self.serials_by_worker.insert(worker, serial);
             refusals.extend(refused.into_iter().map(|recorded| StoredRefusal {
                 at_unix_ms: i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX),
-                record: recorded.record,
+                record: Arc::unwrap_or_clone(recorded.record),
             }));
         }
         for refusal in &refusals {

@@ -1,5 +1,7 @@
 //! What a [`Core`](crate::Core) asks of its shell.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use conference::schedule::Meeting;
 use federation::decision::DecisionRecord;
@@ -29,7 +31,7 @@ pub enum Output {
     /// Keep this meeting, in place of what was kept of it before: it began without having been scheduled.
     KeepMeeting(Box<Meeting>),
     /// Keep this decision for the operator.
-    Decided(DecisionRecord),
+    Decided(Arc<DecisionRecord>),
     /// A discovered partner is suspect from now on, or goes on being so: keep that over restarts. Nothing waits for it.
     KeepSuspect(Box<KeptSuspect>),
     /// A domain that looks like one that is trusted here was heard from for the first time.

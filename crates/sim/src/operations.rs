@@ -295,7 +295,7 @@ impl World {
     /// What an organisation's workers have on record.
     pub fn decisions(&self, site: usize) -> impl Iterator<Item = &DecisionRecord> {
         let cores = self.nodes(site).into_iter().flat_map(|node| &self.sites[node].cores);
-        cores.flat_map(|core| core.decisions().iter()).map(|recorded| &recorded.record)
+        cores.flat_map(|core| core.decisions().iter()).map(|recorded| &*recorded.record)
     }
 
     /// Everything that was wrong with the world is well again, but for servers and identities.

@@ -69,7 +69,7 @@ fn newest<'a>(
     };
     let answer = |recorded: &Recorded| DecisionAnswer {
         at_unix_ms: i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX),
-        record: recorded.record.clone(),
+        record: (*recorded.record).clone(),
     };
     let mut found: Vec<_> = recorded.filter(matches).map(answer).collect();
     // Of one millisecond, what was decided last comes first.

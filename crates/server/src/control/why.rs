@@ -145,7 +145,7 @@ async fn gather(
 
 fn answer(recorded: &Recorded) -> DecisionAnswer {
     let at_unix_ms = i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX);
-    DecisionAnswer { at_unix_ms, record: recorded.record.clone() }
+    DecisionAnswer { at_unix_ms, record: (*recorded.record).clone() }
 }
 
 fn is_same(one: &DecisionAnswer, other: &DecisionAnswer) -> bool {
