@@ -223,3 +223,40 @@ fn what_lync_prints_is_planned_then_done_and_the_rest_is_told() {
     assert!(place.run(&arguments).ok().stdout.contains("nothing is to be changed"));
     told(&place.run(&["partner", "import", "--lync", "nothing.txt"]), "error: nothing.txt:");
 }
+
+#[test]
+fn who_has_no_entry_goes_through_the_clearing_house_and_who_has_a_route_by_it() {
+    let place = with_alice();
+    place.run(&["partner", "add", "fabrikam.example"]).ok();
+    place.run(&["provider", "add", "hub", "--edge", "edge.hub.example", "--clearing-house", "yes"]).ok();
+    let shown = place.run(&["partner", "show", "litware.example"]).ok().stdout;
+    assert!(shown.contains("no entry: it is reached through edge.hub.example, the clearing house hub"), "{shown}");
+    let wrong = place.run(&["policy", "add", "berlin", "--route", "sip:alice@edge.berlin.example"]);
+    told(&wrong, "error: \"sip:alice@edge.berlin.example\" is no next hop: write it as sip:HOST:PORT;transport=tls");
+    let route = ["--route", "sip:edge.berlin.example:5071;transport=tls"];
+    let set = place.run(&[&["policy", "add", "berlin"][..], &route].concat()).ok().stdout;
+    assert!(set.contains("  route: edge.berlin.example:5071\n"), "{set}");
+    place.run(&["user", "policy", "alice@contoso.example", "berlin"]).ok();
+    let dry = |to: &str| {
+        let why = ["why", "--from", "alice@contoso.example", "--to", to, "--dry-run"];
+        place.run(&why).stdout
+    };
+    for to in ["bob@fabrikam.example", "lena@litware.example"] {
+        let told = dry(to);
+        assert!(
+            told.contains("edge.berlin.example:5071\n") && told.contains("the route of the policy berlin"),
+            "{told}"
+        );
+    }
+    let shown = place.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    let by_policy = "users with the policy berlin reach it through edge.berlin.example:5071";
+    assert!(shown.contains(by_policy), "{shown}");
+    // What does not name the route leaves it; "none" takes it away, and an export keeps it.
+    place.run(&["policy", "set", "berlin", "--modalities", "messages"]).ok();
+    let exported = place.run(&["partner", "export"]).ok().stdout;
+    assert!(exported.contains("route = \"edge.berlin.example:5071\""), "{exported}");
+    assert!(exported.contains("clearing_house = true"), "{exported}");
+    place.run(&["policy", "set", "berlin", "--route", "none"]).ok();
+    let told = dry("lena@litware.example");
+    assert!(told.contains("edge.hub.example:5061") && told.contains("which is the clearing house hub"), "{told}");
+}

@@ -285,7 +285,7 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
     match &claim.sender {
         Sender::Foreign { domain } if rules.organisation.is_home_only() => Err(refusal::not_the_edge(domain).into()),
         Sender::Foreign { domain } => {
-            let origin = domain_proof::prove(request, &claim, domain, flow, (evidence.srv.as_ref(), rules))?;
+            let origin = domain_proof::prove_or_carried(request, &claim, domain, flow, (evidence.srv.as_ref(), rules))?;
             check_partner_method(&claim)?;
             check_relay(&claim, rules.organisation)?;
             Ok(Admitted::new(origin))
@@ -317,7 +317,10 @@ fn check_shared(
     }
     let origin = domain_proof::prove(request, claim, aor.domain(), flow, (evidence.srv.as_ref(), rules))?;
     check_partner_method(claim)?;
-    check_relay(claim, rules.organisation)?;
+    // Who is at home there reaches partners through us: it is our certificate that proves the domain to them.
+    if !provider.takes_missing_users() || !claim.request_uri.is_sip() {
+        check_relay(claim, rules.organisation)?;
+    }
     match &evidence.credentials {
         None => Err(Stop::Needs(Question::Credentials(aor.clone()))),
         Some(Some(_)) => Err(domain_proof::user_at_home(&provider.name, aor).into()),

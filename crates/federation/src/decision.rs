@@ -79,8 +79,11 @@ pub struct Connection {
     pub host: String,
     pub address: IpAddr,
     pub rung: Rung,
-    /// The SRV name that led there; `None` where the partner entry did.
+    /// The SRV name that led there; `None` where what we decided did.
     pub srv: Option<String>,
+    /// In words, which of the things that were decided; empty where a record led there.
+    #[serde(default)]
+    pub by: String,
     pub certificate: Option<CertificateName>,
     /// The partner has opened it (RFC 5923).
     #[serde(default)]

@@ -29,6 +29,9 @@ pub struct Policy {
     /// Whether they may sign in from outside, by an edge that lets users in.
     #[serde(default = "yes")]
     pub outside: bool,
+    /// "host:port" of the edge through which their requests to other organisations go, such as that of their site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
 }
 
 /// What was kept before there was such a thing.
@@ -67,7 +70,7 @@ impl Policy {
     /// A policy that allows everything.
     pub fn new(name: impl Into<String>) -> Policy {
         let (partners, modalities) = (PartnerScope::All, Modalities::ALL);
-        Policy { name: name.into(), federation: true, partners, modalities, outside: true }
+        Policy { name: name.into(), federation: true, partners, modalities, outside: true, route: None }
     }
 }
 
@@ -79,14 +82,17 @@ pub struct ExternalAccess {
     policy_names_by_group: BTreeMap<String, String>,
     groups_by_user: BTreeMap<Aor, String>,
     allowed_by_user: BTreeMap<Aor, BTreeSet<String>>,
+    /// Of all policies.
+    routes: Vec<String>,
     /// What concerns users is for the home to say: an edge knows none.
     is_for_home: bool,
 }
 
 impl ExternalAccess {
     pub fn new(policies: impl IntoIterator<Item = Policy>) -> ExternalAccess {
-        let named = |policy: Policy| (policy.name.clone(), policy);
-        ExternalAccess { policies_by_name: policies.into_iter().map(named).collect(), ..ExternalAccess::default() }
+        let mut access = ExternalAccess::default();
+        policies.into_iter().for_each(|policy| access.put_policy(policy));
+        access
     }
 
     /// Of an edge whose home decides about its users.
@@ -97,6 +103,23 @@ impl ExternalAccess {
     /// In place of the one of its name.
     pub fn put_policy(&mut self, policy: Policy) {
         self.policies_by_name.insert(policy.name.clone(), policy);
+        self.routes = self.policies_by_name.values().filter_map(|policy| policy.route.clone()).collect();
+    }
+
+    /// Through which edges policies send requests to other organisations.
+    pub(crate) fn routes(&self) -> &[String] {
+        &self.routes
+    }
+
+    /// Every policy that has a route, with it.
+    pub fn routes_by_policy(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.policies_by_name.values().filter_map(|policy| Some((policy.name.as_str(), policy.route.as_deref()?)))
+    }
+
+    /// The route of the policy that holds for a user, with the policy's name.
+    pub(crate) fn route_of(&self, user: Option<&Aor>) -> Option<(&str, &str)> {
+        let (policy, _) = self.policy_of(user);
+        policy.and_then(|policy| Some((policy.name.as_str(), policy.route.as_deref()?)))
     }
 
     pub fn give_to_user(&mut self, user: Aor, policy: impl Into<String>) {

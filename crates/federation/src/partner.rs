@@ -1,13 +1,17 @@
 //! The partner list: whom we federate with, and on what terms (allowed partner server, allowed partner domain, blocked
 //! domain, hosting provider). What an entry means for a domain is said by the [`table`](Partners).
 
+mod next_hop;
 mod provider;
 mod table;
+mod way;
 
 use serde::{Deserialize, Serialize};
 
+pub use next_hop::{NextHopError, parse_next_hop};
 pub use provider::{Provider, SourceMark, VerificationLevel};
-pub use table::{Partners, Standing};
+pub use table::{Clearing, Partners, Standing};
+pub use way::{By, Way};
 
 use crate::domain_name;
 use crate::modality::Modalities;
@@ -88,6 +92,12 @@ impl Partner {
 pub struct Edge {
     pub host: String,
     pub port: u16,
+}
+
+impl std::fmt::Display for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

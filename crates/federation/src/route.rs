@@ -1,12 +1,12 @@
-//! The outbound plan: where a foreign domain is reached, by the one discovery rule. The partner entry's
-//! edge if it names one, else the SRV targets, else there is no route.
+//! The outbound plan: the servers by which a foreign domain is reached, in order. Which way that is has been decided
+//! ([`Way`]); what the DNS says is read here.
 
 use serde::{Deserialize, Serialize};
 use sip::refusal::Refusal;
 
-use crate::discovery::{self, SrvAnswer, SrvResult};
+use crate::discovery::{self, SrvAnswer, SrvFailure, SrvResult};
 use crate::domain_name;
-use crate::partner::{Edge, Standing};
+use crate::partner::{By, Edge, Way};
 use crate::refusal;
 
 /// One place to connect to, always by TLS.
@@ -14,6 +14,13 @@ use crate::refusal;
 pub struct NextHopTarget {
     pub host: String,
     pub port: u16,
+}
+
+impl NextHopTarget {
+    /// Whether this is the host of an edge, "host" or "host:port".
+    pub fn is_at(&self, edge: &str) -> bool {
+        edge.parse::<Edge>().is_ok_and(|edge| domain_name::same(&edge.host, &self.host))
+    }
 }
 
 impl std::fmt::Display for NextHopTarget {
@@ -32,21 +39,24 @@ pub enum RoutePlan {
 }
 
 /// Plans the way to a foreign domain. `random(bound)` gives a number below `bound`.
-pub fn plan(
-    domain: &str,
-    standing: Standing<'_>,
-    srv: Option<&SrvResult>,
-    random: &mut impl FnMut(u32) -> u32,
-) -> RoutePlan {
-    if let Err(refusal) = standing.check(domain) {
+pub fn plan(domain: &str, way: Way<'_>, srv: Option<&SrvResult>, random: &mut impl FnMut(u32) -> u32) -> RoutePlan {
+    if let Err(refusal) = way.standing.check(domain) {
         return RoutePlan::Refused(refusal);
     }
-    match standing.edge().map(str::parse::<Edge>) {
-        Some(Ok(Edge { host, port })) => RoutePlan::Targets(vec![NextHopTarget { host, port }]),
-        Some(Err(error)) => {
-            RoutePlan::Refused(refusal::no_route(format!("the partner entry of {domain} cannot be used: {error}")))
-        }
-        None => plan_by_srv(domain, srv, random),
+    match (way.edge, way.last_resort, srv) {
+        (Some(edge), ..) => plan_to_edge(domain, edge, way.by),
+        (None, Some(last), Some(Err(SrvFailure::NoRecord))) => plan_to_edge(domain, last, way.by),
+        (None, ..) => plan_by_srv(domain, srv, random),
+    }
+}
+
+fn plan_to_edge(domain: &str, edge: &str, by: By<'_>) -> RoutePlan {
+    match edge.parse::<Edge>() {
+        Ok(Edge { host, port }) => RoutePlan::Targets(vec![NextHopTarget { host, port }]),
+        Err(error) => RoutePlan::Refused(refusal::no_route(match by {
+            By::Entry => format!("the partner entry of {domain} cannot be used: {error}"),
+            other => format!("{domain} cannot be reached by {other}: {error}"),
+        })),
     }
 }
 
@@ -84,8 +94,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::discovery::{SrvFailure, SrvTarget};
-    use crate::partner::Partner;
+    use crate::discovery::SrvTarget;
+    use crate::partner::{Partner, Standing};
 
     fn answer(targets: &[(u16, &str, u16)]) -> SrvResult {
         let target =
@@ -100,7 +110,11 @@ mod tests {
     }
 
     fn plan_zero(standing: Standing<'_>, srv: Option<&SrvResult>) -> RoutePlan {
-        plan("fabrikam.com", standing, srv, &mut |_| 0)
+        let way = match standing.edge() {
+            Some(edge) => Way { edge: Some(edge), by: By::Entry, ..Way::by_dns(standing) },
+            None => Way::by_dns(standing),
+        };
+        plan("fabrikam.com", way, srv, &mut |_| 0)
     }
 
     fn targets(plan: RoutePlan) -> Vec<String> {
@@ -156,8 +170,20 @@ mod tests {
 
     #[test]
     fn an_address_is_never_looked_up_as_a_domain() {
-        let plan = plan("192.0.2.1", Standing::Discovered, None, &mut |_| 0);
+        let plan = plan("192.0.2.1", Way::by_dns(Standing::Discovered), None, &mut |_| 0);
         assert_eq!(refused(plan), (404, "no-route".into()));
+    }
+
+    #[test]
+    fn a_last_resort_is_for_domains_of_which_the_dns_knows_no_server() {
+        let way = Way { last_resort: Some("hub.example:5071"), ..Way::by_dns(Standing::Discovered) };
+        let planned = |srv: Option<SrvResult>| plan("fabrikam.com", way, srv.as_ref(), &mut |_| 0);
+        assert!(matches!(planned(None), RoutePlan::Needs));
+        assert_eq!(targets(planned(Some(answer(&[(0, "a.example", 5061)])))), ["a.example:5061"]);
+        assert_eq!(targets(planned(Some(Err(SrvFailure::NoRecord)))), ["hub.example:5071"]);
+        for decided in [SrvFailure::Refused, SrvFailure::Timeout] {
+            assert_eq!(refused(planned(Some(Err(decided)))).1, "no-route");
+        }
     }
 
     #[test]

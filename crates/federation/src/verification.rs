@@ -69,8 +69,10 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     pub domain: &'a str,
-    /// The edge of the partner entry: "host" or "host:port".
+    /// The edge of the partner entry, or whoever speaks for the domain in its place: "host" or "host:port".
     pub edge: Option<&'a str>,
+    /// Edges through which policies send some of our users' requests to any partner: "host:port".
+    pub relays: &'a [String],
     pub trust: &'a DomainTrust,
     /// The providers that may answer for the domain; none where its entry names an edge.
     pub providers: &'a [Provider],
@@ -81,13 +83,13 @@ pub struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Of a domain about which nothing was configured.
     pub fn of(domain: &'a str) -> Claim<'a> {
-        Claim { domain, edge: None, trust: &NOTHING_SAID, providers: &[], revoked: &NOTHING_REVOKED }
+        Claim { domain, edge: None, relays: &[], trust: &NOTHING_SAID, providers: &[], revoked: &NOTHING_REVOKED }
     }
 }
 
 /// Climbs the ladder. `srv` is the domain's answer if it is known already.
 pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: Option<&SrvResult>) -> Verdict {
-    let Claim { domain, edge, trust, providers, revoked } = *claim;
+    let Claim { domain, edge, relays, trust, providers, revoked } = *claim;
     let domain = domain_name::canonical(domain);
     // Before everything, a pin included: its owner or its authority says that somebody else may have the key.
     if certificate.chain == Err(Why::Revoked) || revoked.contains(&certificate.fingerprint) {
@@ -107,7 +109,7 @@ pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: 
         };
     }
     let names = &certificate.names;
-    if edge.is_some_and(|edge| names_edge(names, edge)) {
+    if edge.is_some_and(|edge| names_edge(names, edge)) || relays.iter().any(|relay| names_edge(names, relay)) {
         return Verdict::Proven(Rung::EdgeFqdn);
     }
     if let Some(provider) = provider_named(names, providers) {
@@ -185,7 +187,7 @@ pub(crate) fn check_purposes(purposes: Purposes, role: Role) -> Result<(), Refus
     }
 }
 
-fn names_edge(names: &Names, edge: &str) -> bool {
+pub(crate) fn names_edge(names: &Names, edge: &str) -> bool {
     edge.parse::<Edge>().is_ok_and(|edge| names.dns.contains(&edge.host))
 }
 

@@ -55,6 +55,7 @@ fn rules(config: &Config) -> Rules {
         discovery: config.federation.discovery,
         mark_source_verifiable: config.federation.mark_source_verifiable,
         diagnostics_to_partners: config.federation.diagnostics_to_partners,
+        default_route: config.default_route.clone(),
         discovered: config.discovered,
     }
 }

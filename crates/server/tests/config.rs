@@ -537,3 +537,19 @@ fn what_does_not_go_with_an_order_is_told() {
     let nobody = ORDERED.replace("directory = ", "contact = [\"mailto:a@b\"]\n#");
     assert_eq!(problems(&nobody).len(), 2, "no authority, and no mail address");
 }
+
+#[test]
+fn a_default_route_is_a_host_by_tls_and_takes_the_place_of_discovery() {
+    let route = |line: &str| format!("{GOOD}[federation]\n{line}\n");
+    let config = parse(&route("default_route = \"sip:Sbc.corp.example;transport=tls\"")).unwrap();
+    assert_eq!(config.default_route.as_deref(), Some("sbc.corp.example:5061"));
+    assert!(config.to_string().contains("default_route = \"sip:sbc.corp.example:5061;transport=tls\""));
+    for (line, problem) in [
+        ("default_route = \"sip:192.0.2.1\"", "its host has to be a DNS name"),
+        ("default_route = \"sip:sbc.corp.example;transport=udp\"", "by TLS alone"),
+        ("discovery = true\ndefault_route = \"sip:sbc.corp.example\"", "set discovery = false"),
+    ] {
+        let found = problems(&route(line));
+        assert!(found.len() == 1 && found[0].contains(problem), "{found:?}");
+    }
+}

@@ -11,7 +11,7 @@ use sip::{Aor, Message, Method, Refusal, Uri};
 
 use crate::agent::AgentKey;
 use crate::core::Core;
-use crate::route::Destination;
+use crate::route::{Destination, is_from_ours};
 
 impl Core {
     /// Whether a request that was admitted may go where it is to go.
@@ -25,6 +25,11 @@ impl Core {
         destination: &Destination,
     ) -> Result<(), Refusal> {
         match admitted.origin() {
+            // A user of ours at home at a provider, by the organisation's policy.
+            Origin::Partner { domain, .. } if self.organisation.is_local(domain) && self.is_ours(message) => {
+                let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+                sender.map_or(Ok(()), |aor| self.check_outbound(message, &aor, destination))
+            }
             Origin::Partner { .. } => self.check_inbound(message, admitted, destination),
             Origin::User { aor } => {
                 if admitted.remote().is_some() {
@@ -43,10 +48,13 @@ impl Core {
 
     fn check_inbound(&self, message: &Message, admitted: &Admitted, to: &Destination) -> Result<(), Refusal> {
         let Origin::Partner { domain, source, standing, .. } = admitted.origin() else { return Ok(()) };
-        // Users of ours at home elsewhere are inside.
-        if matches!(to, Destination::Ourselves | Destination::Registrar(_)) || self.organisation.is_local(domain) {
+        if matches!(to, Destination::Ourselves | Destination::Registrar(_)) {
             return Ok(());
         }
+        // Carried by the provider that shares our address space, in its name.
+        let carried = || message.from().ok().map(|from| from.uri().host_lowercase().to_string());
+        let carried = carried().filter(|_| self.organisation.is_local(domain));
+        let domain = carried.as_deref().unwrap_or(domain);
         let in_dialog = is_in_dialog(message);
         let named = message.to().ok().and_then(|to| self.own_user(&to.uri()));
         let user = match to {
@@ -55,7 +63,7 @@ impl Core {
             _ => named.as_ref(),
         };
         let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
-        let sender = sender.map_or_else(|| domain.clone(), |aor| aor.to_string());
+        let sender = sender.map_or_else(|| domain.to_owned(), |aor| aor.to_string());
         decide(
             &self.partners,
             &Crossing {
@@ -119,6 +127,10 @@ impl Core {
             }
             _ => Ok(()),
         }
+    }
+
+    fn is_ours(&self, message: &Message) -> bool {
+        is_from_ours(message, &self.organisation)
     }
 
     fn own_user(&self, uri: &Uri<'_>) -> Option<Aor> {

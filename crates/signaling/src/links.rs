@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use federation::decision::Connection;
 use federation::flow::FlowFacts;
-use federation::partner::Partners;
+use federation::partner::{By, Partners};
 use federation::refusal;
 use federation::route::NextHopTarget;
 use sip::refusal::TLS_FAILED;
 use sip::transaction::ClientTransactionId;
-use sip::{FlowId, Method, Refusal};
+use sip::{Aor, FlowId, Method, Refusal};
 
 use crate::acceptor::overloaded;
 use crate::core::Core;
@@ -32,11 +32,13 @@ use crate::token::Leg;
 use crate::{AdmittedRequest, Breakage, Forgotten, LinkCounts, LinkStatus};
 
 /// Names a connection to a partner: the domain, and its number among the domain's connections, of which there are so many with each
-/// certificate of ours.
+/// certificate of ours and through each edge to which policies lead.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LinkKey {
     pub domain: String,
     pub connection: u16,
+    /// "host:port" of that edge.
+    pub via: Option<String>,
 }
 
 /// The partner connections that this worker owns.
@@ -390,14 +392,29 @@ impl Core {
             }
             return;
         }
+        let request = self.by_route_of_sender(request);
         let Some(key) = self.link_key(&request.destination) else { return };
         self.send_over_link(now, key, request);
+    }
+
+    /// The request, with the way that the policy of its sender gives it; at an edge alone the home has seen to that.
+    fn by_route_of_sender(&self, mut request: AdmittedRequest) -> AdmittedRequest {
+        if self.organisation.is_edge_only() {
+            return request;
+        }
+        let Destination::Partner { domain, via, .. } = &mut request.destination else { return request };
+        let from = request.message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+        let way = self.partners.way(domain, from.as_ref());
+        *via = way.edge.filter(|_| matches!(way.by, By::Policy(_))).map(str::to_owned);
+        request
     }
 
     /// The connection that leads to this destination.
     pub(crate) fn link_key(&self, destination: &Destination) -> Option<LinkKey> {
         match destination {
-            Destination::Partner { domain, connection } => Some(self.partner_link(domain, *connection)),
+            Destination::Partner { domain, connection, via } => {
+                Some(LinkKey { via: via.clone(), ..self.partner_link(domain, *connection) })
+            }
             Destination::Inside { connection } => Some(LinkKey::inside(*connection)),
             Destination::Edge { edge } => Some(LinkKey::edge(edge, self.ownership.worker)),
             _ => None,
@@ -408,7 +425,7 @@ impl Core {
     pub(crate) fn partner_link(&self, domain: &str, connection: u16) -> LinkKey {
         match self.is_home_only() {
             true => LinkKey::inside(connection % self.limits.partner_connections.max(1)),
-            false => LinkKey { domain: domain.to_owned(), connection },
+            false => LinkKey { domain: domain.to_owned(), connection, via: None },
         }
     }
 
@@ -492,11 +509,6 @@ impl Core {
         self.close_target_set(now, context);
     }
 
-    /// Whether the partner entry names the domain's edge, so that no SRV record led there.
-    fn is_edge_named(&self, domain: &str) -> bool {
-        self.partners.standing(domain).edge().is_some()
-    }
-
     fn link_target(&self, flow: FlowId, destination: &Destination) -> Target {
         let (transport, local_port) = self.facts_of(flow);
         let leg = match destination {
@@ -547,7 +559,7 @@ mod tests {
 
     #[test]
     fn each_connection_has_a_failure_of_its_own() {
-        let key = |connection| LinkKey { domain: "fabrikam.example".to_owned(), connection };
+        let key = |connection| LinkKey { domain: "fabrikam.example".to_owned(), connection, via: None };
         let failed = |reason: &str| Link { last_failure: Some(refusal::partner_unreachable(reason)), ..Link::new() };
         let mut links = Links::default();
         links.links.insert(key(0), failed("it hung up"));
@@ -558,7 +570,7 @@ mod tests {
 
     #[test]
     fn at_the_limit_connections_that_are_down_are_forgotten() {
-        let key = |number| LinkKey { domain: format!("p{number}.example"), connection: 0 };
+        let key = |number| LinkKey { domain: format!("p{number}.example"), connection: 0, via: None };
         let mut links = Links::default();
         (0..LINKS_REMEMBERED_MAX - 1).for_each(|number| drop(links.links.insert(key(number), Link::new())));
         links.make_room();

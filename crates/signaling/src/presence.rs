@@ -133,7 +133,7 @@ impl Core {
         let destination = match way.domain {
             Some(domain) => {
                 let connection = partner_connection_of(&message, &self.organisation, self.limits.partner_connections);
-                Destination::Partner { domain, connection }
+                Destination::to_partner(&domain, connection)
             }
             None => match way.edge {
                 Some(edge) => Destination::Edge { edge },

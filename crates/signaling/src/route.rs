@@ -29,8 +29,9 @@ pub enum Destination {
     Flow { worker: WorkerId, flow: FlowId, by_path: Option<PathUser> },
     /// A phone outside, by way of this edge of ours.
     Edge { edge: String },
-    /// Another domain, by connection number `connection` to it.
-    Partner { domain: String, connection: u16 },
+    /// Another domain, by connection number `connection` to it, or through the edge `via` ("host:port") to which the
+    /// sender's policy leads.
+    Partner { domain: String, connection: u16, via: Option<String> },
     /// What is behind this edge, by connection number `connection` to it.
     Inside { connection: u16 },
     /// An agent of ours: a conference, or the one between two dialogs.
@@ -50,11 +51,16 @@ impl Destination {
         match self {
             Destination::Registrar(aor) | Destination::User(aor) => Some(ownership.of_aor(aor)),
             Destination::Flow { worker, .. } => Some(*worker),
-            Destination::Partner { domain, connection } => Some(ownership.of_partner(domain, *connection)),
+            Destination::Partner { domain, connection, .. } => Some(ownership.of_partner(domain, *connection)),
             Destination::Inside { connection } => Some(ownership.of_partner(INSIDE, *connection)),
             Destination::Agent(agent) => Some(agent.owner(ownership)),
             Destination::Edge { .. } | Destination::Ourselves | Destination::Factory => None,
         }
+    }
+
+    /// A partner, by whichever way it is reached.
+    pub(crate) fn to_partner(domain: &str, connection: u16) -> Destination {
+        Destination::Partner { domain: domain.to_owned(), connection, via: None }
     }
 
     /// A new conference by this name, where one is wanted.
@@ -228,6 +234,10 @@ fn by_uri(
     }
     match admitted.origin() {
         Origin::User { .. } | Origin::Inside { .. } => Ok(partner(&domain, request, organisation, connections)),
+        // A user of ours who is at home at a provider.
+        Origin::Partner { domain: from, .. } if organisation.is_local(from) && is_from_ours(request, organisation) => {
+            Ok(partner(&domain, request, organisation, connections))
+        }
         Origin::Partner { .. } | Origin::Remote { .. } => {
             Err(relay_denied("a partner's request for a domain that is not ours"))
         }
@@ -242,6 +252,10 @@ fn by_path(leg: &Leg) -> Result<Destination, Refusal> {
         }
         _ => Err(relay_denied("a Path of ours names a phone's connection")),
     }
+}
+
+pub(crate) fn is_from_ours(request: &Message, organisation: &Organisation) -> bool {
+    request.from().is_ok_and(|from| organisation.is_local(&from.uri().host_lowercase()))
 }
 
 /// A dialog is continued by the two who are in it, each from his side.
@@ -290,7 +304,7 @@ pub(crate) fn flow_failed(request: &Message, reason: &str) -> Refusal {
 
 fn partner(domain: &str, request: &Message, organisation: &Organisation, connections: u16) -> Destination {
     let connection = partner_connection_of(request, organisation, connections);
-    Destination::Partner { domain: domain.to_owned(), connection }
+    Destination::to_partner(domain, connection)
 }
 
 /// An edge's own domains are behind it; what came from there does not go back.

@@ -30,7 +30,7 @@ impl Core {
         };
         self.record_routed(now, message, &format!("{provider}, who hosts users of {}", aor.domain()));
         let connection = partner_connection_of(message, &self.organisation, self.limits.partner_connections);
-        let destination = Destination::Partner { domain: aor.domain().to_owned(), connection };
+        let destination = Destination::to_partner(aor.domain(), connection);
         let next = AdmittedRequest { destination, ..request };
         if self.ownership.is_ours(upstream.worker) {
             self.redirected(now, next);
@@ -67,7 +67,7 @@ impl Core {
         let uri = message.request_uri().and_then(|uri| sip::Uri::parse(uri).ok())?;
         let aor = Aor::from_uri(&uri).ok().filter(|aor| self.organisation.is_local(aor.domain()))?;
         let connection = partner_connection_of(message, &self.organisation, self.limits.partner_connections);
-        Some(Destination::Partner { domain: aor.domain().to_owned(), connection })
+        Some(Destination::to_partner(aor.domain(), connection))
     }
 
     /// What our Via says of a request that leaves for a user who is not here.

@@ -79,6 +79,12 @@ impl World {
         self.publish(site);
     }
 
+    /// The administrator sends everything that has no edge of its own to one next hop.
+    pub fn set_default_route(&mut self, site: usize, edge: &str) {
+        self.on_nodes(site, |node| node.default_route = Some(edge.to_owned()));
+        self.publish(site);
+    }
+
     /// The administrator enters a hosting provider.
     pub fn add_provider(&mut self, site: usize, provider: Provider) {
         self.on_nodes(site, |node| node.providers.push(provider.clone()));

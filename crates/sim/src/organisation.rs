@@ -44,6 +44,8 @@ pub(crate) struct Site {
     pub suspects: Vec<KeptSuspect>,
     pub partners: Vec<Partner>,
     pub providers: Vec<Provider>,
+    /// The one next hop for whoever's entry names no edge.
+    pub default_route: Option<String>,
     /// The policies about its users.
     pub access: ExternalAccess,
     pub discovery: bool,
@@ -149,6 +151,7 @@ impl Site {
             suspects: Vec::new(),
             partners,
             providers: Vec::new(),
+            default_route: None,
             access: ExternalAccess::default(),
             discovery,
             hides_topology: false,
@@ -175,6 +178,7 @@ impl Site {
     pub fn table(&self) -> Arc<Partners> {
         let partners = Partners::new(self.partners.clone(), true, self.discovery);
         let partners = partners.with_providers(self.providers.clone(), &self.organisation.domains);
+        let partners = partners.with_default_route(self.default_route.clone());
         Arc::new(partners.with_access(self.access.clone()).with_topology_hidden(self.hides_topology))
     }
 

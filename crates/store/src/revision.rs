@@ -27,13 +27,16 @@ impl fmt::Display for Revision {
 }
 
 /// What a home's configuration says of federation, as far as its edges go by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     pub federation: bool,
     pub discovery: bool,
     pub mark_source_verifiable: bool,
     #[serde(default)]
     pub diagnostics_to_partners: bool,
+    /// "host:port" of the one next hop.
+    #[serde(default)]
+    pub default_route: Option<String>,
     pub discovered: DiscoveredTerms,
 }
 
@@ -89,6 +92,7 @@ mod tests {
             discovery: false,
             mark_source_verifiable: true,
             diagnostics_to_partners: false,
+            default_route: None,
             discovered: DiscoveredTerms::default(),
         }
     }

@@ -23,6 +23,7 @@ Examples:
   comity policy add sales --partners fabrikam.example,litware.example
   comity user policy alice@contoso.example sales
   comity policy group workers sales                                  for all users of a group
+  comity policy set berlin --route 'sip:edge.berlin.contoso.example;transport=tls'
   comity policy show sales";
 
 #[derive(Debug, Subcommand)]
@@ -89,6 +90,9 @@ pub struct Rules {
     /// Whether the users may sign in from outside, by an edge that lets users in
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     outside: Option<bool>,
+    /// Through which edge their requests to other organisations go, such as that of their site; none: the usual way
+    #[arg(long, value_name = "SIP-URI|none")]
+    route: Option<String>,
 }
 
 impl Rules {
@@ -98,6 +102,7 @@ impl Rules {
             partners: self.partners.unwrap_or(policy.partners),
             modalities: self.modalities.unwrap_or(policy.modalities),
             outside: self.outside.unwrap_or(policy.outside),
+            route: self.route.or(policy.route).filter(|route| route != "none"),
         }
     }
 }
@@ -167,6 +172,9 @@ fn print_policy(PolicyAnswer { policy, given_to }: &PolicyAnswer) {
     println!("  partners: {}", scope(&policy.partners));
     println!("  modalities: {}", policy.modalities);
     println!("  from outside: {}", yes_or_no(policy.outside));
+    if let Some(route) = &policy.route {
+        println!("  route: {route}");
+    }
     let holders = if given_to.is_empty() { "nobody".to_owned() } else { given_to.join(", ") };
     println!("  given to: {holders}");
 }

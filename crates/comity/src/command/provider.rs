@@ -21,6 +21,7 @@ Examples:
   comity provider add cloud --edge edge.cloud.example
   comity provider set cloud --verification always-unverifiable
   comity provider set cloud --shared-address-space yes --hosts-users yes
+  comity provider set hub --clearing-house yes                       for whoever has no other way
   comity provider list
   comity provider remove cloud";
 
@@ -77,6 +78,9 @@ pub struct ProviderTerms {
     /// Whether it is told that we vouch for our users; by-default: as comity.toml says
     #[arg(long, value_name = "WHEN", value_parser = source_mark())]
     mark_source: Option<SourceMark>,
+    /// Whether whoever has no entry, nor an SRV record with discovery on, is reached through it
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    clearing_house: Option<bool>,
     /// A note for whoever reads the list
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -91,6 +95,7 @@ impl ProviderTerms {
             shared_address_space: self.shared_address_space.unwrap_or(provider.shared_address_space),
             hosts_users: self.hosts_users.unwrap_or(provider.hosts_users),
             mark_source: self.mark_source.unwrap_or(provider.mark_source),
+            clearing_house: self.clearing_house.unwrap_or(provider.clearing_house),
             comment: self.comment.unwrap_or(provider.comment),
         }
     }
@@ -129,6 +134,9 @@ async fn put(global: &Global, client: &mut Client, name: &str, new: &NewProvider
         if new.enabled && new.shared_address_space && new.hosts_users {
             println!("users of our domains who are not here are looked for there");
         }
+        if new.enabled && new.clearing_house {
+            println!("domains that have no other way go through it");
+        }
     })
 }
 
@@ -138,8 +146,17 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
         if providers.is_empty() {
             return println!("no hosting providers; to enter one: comity provider add NAME --edge HOST");
         }
-        let mut table =
-            Columns::new(&["NAME", "EDGE", "ENABLED", "VERIFICATION", "MARK SOURCE", "OUR USERS", "SINCE", "COMMENT"]);
+        let mut table = Columns::new(&[
+            "NAME",
+            "EDGE",
+            "ENABLED",
+            "VERIFICATION",
+            "MARK SOURCE",
+            "OUR USERS",
+            "ALL OTHERS",
+            "SINCE",
+            "COMMENT",
+        ]);
         for ProviderAnswer { provider, added_unix } in &providers {
             let ours = match (provider.shared_address_space, provider.hosts_users) {
                 (true, true) => "at home there",
@@ -153,6 +170,7 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
                 provider.verification.to_string(),
                 provider.mark_source.to_string(),
                 ours.to_owned(),
+                yes_or_no(provider.clearing_house).to_owned(),
                 moment::date(*added_unix),
                 provider.comment.clone(),
             ]);

@@ -17,6 +17,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   comity route fabrikam.example            each step of the way there, done now
   comity route fabrikam.example --json | jq .advice
+  comity route fabrikam.example --user alice@contoso.example
   comity route contoso.example             our own domain: the way on which partners find us
 
 Succeeds if a way holds. Nothing is sent to the partner but the greeting of TLS.";
@@ -26,13 +27,17 @@ pub struct RouteArguments {
     /// The partner's SIP domain, or one of our own: the part after the @
     #[arg(value_parser = domain::parse)]
     domain: String,
+    /// As this user of ours sends, whose policy may have a route
+    #[arg(long, value_name = "USER@DOMAIN")]
+    user: Option<String>,
 }
 
 /// Walks the way to a domain and prints each step.
 pub async fn run(global: &Global, arguments: &RouteArguments) -> Result<ExitCode, Failure> {
     let config = configuration::load_settings(global.config_file())?;
     let mut client = Client::to_server_or_store(config).await?;
-    let answer: RouteAnswer = client.get(&format!("/api/route/{}", segment(&arguments.domain))).await?;
+    let user = arguments.user.as_ref().map(|user| format!("?user={}", segment(user))).unwrap_or_default();
+    let answer: RouteAnswer = client.get(&format!("/api/route/{}{user}", segment(&arguments.domain))).await?;
     global.print(&answer, || print(&answer))?;
     Ok(if answer.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -46,10 +51,12 @@ fn print(answer: &RouteAnswer) {
         println!("  warning: {warning}");
     }
     println!("\n2. the DNS");
-    match (answer.queries.is_empty(), &answer.entry) {
-        (false, _) => answer.queries.iter().for_each(print_query),
-        (true, Some(entry)) if entry.edge.is_some() => println!("  not asked: the partner entry names the edge"),
-        (true, _) => println!("  not asked"),
+    answer.queries.iter().for_each(print_query);
+    match (answer.queries.is_empty(), &answer.led_by) {
+        (true, Some(by)) => println!("  not asked: requests go to {by}"),
+        (true, None) => println!("  not asked"),
+        (false, Some(by)) => println!("  requests go to {by}"),
+        (false, None) => {}
     }
     if answer.domain_exists == Some(false) {
         println!("  {}: there is no such domain", answer.domain);

@@ -6,6 +6,7 @@ use sip::refusal::{Refusal, Word};
 
 use super::{Claim, Flow, Organisation, Origin, Question, Rules, Source, Stop};
 use crate::discovery::SrvResult;
+use crate::domain_name;
 use crate::partner::{Partners, Provider, Standing, VerificationLevel};
 use crate::refusal;
 use crate::trust::PeerCertificate;
@@ -30,12 +31,35 @@ pub(super) fn prove(
     let standing = rules.partners.standing(domain);
     let tier = standing.check(domain)?;
     let rung = check_domain(&Peer { certificate, role: flow.facts.peer_role() }, domain, srv, rules.partners)?;
+    rules.partners.check_cleared(domain, &certificate.names)?;
     let provider = rules.partners.provider_behind(domain, rung, &certificate.names);
     let source = check_source(request, claim, level(standing, provider))?;
     // Whoever is behind a provider that the administrator chose is as welcome as one that he entered himself.
     let standing = if provider.is_some() { super::Tier::Allowed } else { tier };
     let source = Source { provider: provider.map(|provider| provider.name.clone()), ..source };
     Ok(Origin::Partner { domain: domain.to_owned(), rung, standing, source })
+}
+
+/// A foreign domain, proven by itself; or else the word of the provider that shares our address space, at whose edge its
+/// users look for those of ours who are at home here. Such a request is the provider's, in the name of our domain: what
+/// belongs to it goes back there.
+pub(super) fn prove_or_carried(
+    request: &Message,
+    claim: &Claim<'_>,
+    domain: &str,
+    flow: &Flow<'_>,
+    evidence: (Option<&SrvResult>, &Rules<'_>),
+) -> Result<Origin, Stop> {
+    let proven = prove(request, claim, domain, flow, evidence);
+    let Err(Stop::Refused(refusal)) = &proven else { return proven };
+    let organisation = evidence.1.organisation;
+    let hosts = [claim.request_uri.host(), claim.to.host()];
+    let ours = hosts.into_iter().find(|host| organisation.is_local(host)).map(domain_name::canonical);
+    let Some(ours) = ours.filter(|_| refusal.word == Word::CertificateName) else { return proven };
+    match sharer(flow, &ours, evidence.1.partners, organisation) {
+        Some(provider) if provider.takes_missing_users() => prove(request, claim, &ours, flow, evidence),
+        _ => proven,
+    }
 }
 
 /// The provider that shares our address space, if this is its connection: in a domain of ours it speaks for those who

@@ -25,6 +25,9 @@ pub struct Provider {
     /// Whether it is told that we vouch for our users, where a domain's own entry says nothing.
     #[serde(default)]
     pub mark_source: SourceMark,
+    /// Whoever has no entry, and no SRV record where discovery is on, is reached through it.
+    #[serde(default)]
+    pub clearing_house: bool,
     pub comment: String,
 }
 
@@ -39,6 +42,7 @@ impl Provider {
             shared_address_space: false,
             hosts_users: false,
             mark_source: SourceMark::default(),
+            clearing_house: false,
             comment: String::new(),
         }
     }

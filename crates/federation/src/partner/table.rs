@@ -12,7 +12,7 @@ use crate::domain_name;
 use crate::external_access::ExternalAccess;
 use crate::refusal;
 use crate::trust::{DomainTrust, Fingerprint, Names};
-use crate::verification::{Claim, Rung, provider_named};
+use crate::verification::{Claim, Rung, names_edge, provider_named};
 
 /// All that an administrator decided about other organisations, as every worker has it.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Partners {
     providers: Vec<Provider>,
     own_domains: Vec<String>,
     access: ExternalAccess,
+    /// "host:port" of the one next hop for whoever's entry names no edge.
+    default_route: Option<String>,
     federation: bool,
     discovery: bool,
     mark_source_verifiable: bool,
@@ -44,12 +46,30 @@ pub enum Standing<'a> {
     Discovered,
     /// A domain of our own, some of whose users are at home at this provider.
     Shared(&'a Provider),
-    /// Not listed, and partner discovery is off.
+    /// Not listed, and partner discovery is off: reached through the default route or a clearing house.
+    Cleared(Clearing<'a>),
+    /// Not listed, and nobody takes what is not.
     Unknown,
     /// The master switch is off: every foreign domain stands like this.
     FederationOff,
     /// Nobody has told this edge yet: so does every foreign domain.
     Awaited,
+}
+
+/// Who takes what has no other way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clearing<'a> {
+    DefaultRoute(&'a str),
+    Provider(&'a Provider),
+}
+
+impl<'a> Clearing<'a> {
+    pub fn edge(self) -> &'a str {
+        match self {
+            Clearing::DefaultRoute(edge) => edge,
+            Clearing::Provider(provider) => &provider.edge,
+        }
+    }
 }
 
 impl<'a> Standing<'a> {
@@ -59,7 +79,7 @@ impl<'a> Standing<'a> {
     /// The refusal of one that may not.
     pub fn check(self, domain: &str) -> Result<Tier, Refusal> {
         match self {
-            Standing::Allowed(_) | Standing::Shared(_) => Ok(Tier::Allowed),
+            Standing::Allowed(_) | Standing::Shared(_) | Standing::Cleared(_) => Ok(Tier::Allowed),
             Standing::Discovered => Ok(Tier::Discovered),
             Standing::Blocked(_) => Err(refusal::domain_blocked(domain)),
             Standing::Unknown => Err(refusal::domain_not_allowed(domain)),
@@ -90,6 +110,7 @@ impl<'a> Standing<'a> {
         match (self, other) {
             (Standing::Allowed(one), Standing::Allowed(other)) => one.kind == other.kind,
             (Standing::Shared(one), Standing::Shared(other)) => one.edge == other.edge,
+            (Standing::Cleared(one), Standing::Cleared(other)) => one.edge() == other.edge(),
             (Standing::Discovered, Standing::Discovered) => true,
             _ => false,
         }
@@ -118,6 +139,7 @@ impl Partners {
             providers: Vec::new(),
             own_domains: Vec::new(),
             access: ExternalAccess::default(),
+            default_route: None,
             federation,
             discovery,
             mark_source_verifiable: true,
@@ -165,6 +187,21 @@ impl Partners {
     pub fn with_access(mut self, access: ExternalAccess) -> Partners {
         self.access = access;
         self
+    }
+
+    /// With one next hop ("host:port") for whoever's entry names no edge.
+    pub fn with_default_route(mut self, route: Option<String>) -> Partners {
+        self.default_route = route;
+        self
+    }
+
+    pub fn default_route(&self) -> Option<&str> {
+        self.default_route.as_deref()
+    }
+
+    /// The provider that takes whoever has no other way.
+    pub fn clearing_house(&self) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.clearing_house)
     }
 
     /// Whether what our users send is marked as verified.
@@ -228,6 +265,14 @@ impl Partners {
         }
         match allowed {
             Some(partner) => Standing::Allowed(partner),
+            None => self.unlisted(),
+        }
+    }
+
+    fn unlisted(&self) -> Standing<'_> {
+        let clearing = self.clearing_house().map(Clearing::Provider).filter(|_| !self.discovery);
+        match self.default_route().map(Clearing::DefaultRoute).or(clearing) {
+            Some(clearing) => Standing::Cleared(clearing),
             None if self.discovery => Standing::Discovered,
             None => Standing::Unknown,
         }
@@ -249,9 +294,24 @@ impl Partners {
 
     /// What a certificate is judged by that is to prove the domain.
     pub fn claim<'a>(&'a self, domain: &'a str) -> Claim<'a> {
-        let edge = self.standing(domain).edge();
-        let providers = if edge.is_some() { &[] } else { self.providers.as_slice() };
-        Claim { domain, edge, trust: self.trust(domain), providers, revoked: &self.revoked }
+        let way = self.usual_way(domain);
+        let providers = if way.standing.edge().is_some() { &[] } else { self.providers.as_slice() };
+        let edge = way.edge.or(way.last_resort);
+        let relays = self.access.routes();
+        Claim { domain, edge, relays, trust: self.trust(domain), providers, revoked: &self.revoked }
+    }
+
+    /// Whoever is on no list comes through the one that takes such, or not at all.
+    ///
+    /// # Errors
+    /// `domain-not-allowed` where the certificate with these names is another's.
+    pub(crate) fn check_cleared(&self, domain: &str, names: &Names) -> Result<(), Refusal> {
+        let Standing::Cleared(clearing) = self.standing(domain) else { return Ok(()) };
+        let through = [clearing.edge()].into_iter().chain(self.access.routes().iter().map(String::as_str));
+        match through.into_iter().any(|edge| names_edge(names, edge)) {
+            true => Ok(()),
+            false => Err(refusal::domain_not_allowed(domain)),
+        }
     }
 
     /// The provider by whose edge a domain was proven, if it was.

@@ -66,6 +66,8 @@ pub struct Config {
     pub origins: Origins,
     pub media: Media,
     pub federation: FederationSwitches,
+    /// "host:port" of the one next hop for whoever's entry names no edge.
+    pub default_route: Option<String>,
     /// What partners without an entry may do, where discovery is on.
     pub discovered: DiscoveredTerms,
     pub calls: CallSettings,
@@ -185,6 +187,7 @@ impl Config {
             domains,
             edge,
             roles,
+            default_route: builder.default_route(is_told(roles, inside.as_ref())),
             inside,
             workers: builder.workers(),
             drain_secs_max: builder.up_to(&key::DRAIN_SECS_MAX, DRAIN_SECS_LIMIT).unwrap_or(DRAIN_SECS_DEFAULT),
@@ -231,7 +234,7 @@ impl Config {
 
     /// Whether this is an edge whose home decides about partners.
     pub fn is_told(&self) -> bool {
-        self.roles == Roles::Edge && self.inside.as_ref().is_some_and(|inside| !inside.control.is_empty())
+        is_told(self.roles, self.inside.as_ref())
     }
 
     /// What the workers need to know of us.
@@ -255,6 +258,10 @@ impl Config {
     pub fn lock_path(&self) -> PathBuf {
         self.data.join("comity.lock")
     }
+}
+
+fn is_told(roles: Roles, inside: Option<&Inside>) -> bool {
+    roles == Roles::Edge && inside.is_some_and(|inside| !inside.control.is_empty())
 }
 
 /// The effective configuration, in the form of a file.
@@ -301,6 +308,10 @@ impl fmt::Display for Config {
         let FederationSwitches { diagnostics_to_partners, hide_topology, crl, .. } = self.federation;
         let connections_per_partner = self.federation.connections_per_partner;
         writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}")?;
+        match &self.default_route {
+            Some(edge) => writeln!(formatter, "default_route = \"sip:{edge};transport=tls\"")?,
+            None => writeln!(formatter, "# default_route: every domain is reached by its entry or the DNS")?,
+        }
         writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}")?;
         writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\nhide_topology = {hide_topology}")?;
         writeln!(formatter, "crl = {:?}", crl.as_str())?;

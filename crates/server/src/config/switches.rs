@@ -1,6 +1,7 @@
 //! `[federation]`: whether, and how, other domains are spoken with.
 
 use certificates::RevocationPolicy;
+use federation::partner::parse_next_hop;
 use serde::Serialize;
 
 use super::raw::Located;
@@ -29,6 +30,28 @@ impl Builder<'_> {
             hide_topology: self.raw.switch(&key::FEDERATION_HIDE_TOPOLOGY).unwrap_or(false),
             crl: self.crl(),
             connections_per_partner: self.connections_per_partner(),
+        }
+    }
+
+    /// "host:port" of the one next hop.
+    pub(super) fn default_route(&mut self, is_told: bool) -> Option<String> {
+        let key = &key::FEDERATION_DEFAULT_ROUTE;
+        let Located { value, line } = self.raw.text(key)?;
+        let place = key.place();
+        let conflict = match is_told {
+            true => Some("the home says where its edges send: write it in the home's comity.toml"),
+            _ if self.raw.switch(&key::FEDERATION_DISCOVERY) == Some(true) => {
+                Some("with a default route nothing is found by DNS: set discovery = false, or leave this out")
+            }
+            _ => None,
+        };
+        let read = parse_next_hop(&value).map_err(|error| error.to_string());
+        match conflict.map_or(read, |conflict| Err(conflict.to_owned())) {
+            Ok(edge) => Some(edge),
+            Err(error) => {
+                self.problems.at(line, format!("{place}: {error}"));
+                None
+            }
         }
     }
 

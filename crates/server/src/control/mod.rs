@@ -211,6 +211,7 @@ impl Control {
 pub(crate) struct FederationTerms {
     switches: FederationSwitches,
     domains: Vec<String>,
+    default_route: Option<String>,
     /// The home says it.
     is_told: bool,
 }
@@ -218,7 +219,8 @@ pub(crate) struct FederationTerms {
 impl FederationTerms {
     pub(crate) fn of(config: &Config) -> FederationTerms {
         let is_told = config.is_told();
-        FederationTerms { switches: config.federation, domains: config.domains.clone(), is_told }
+        let (domains, default_route) = (config.domains.clone(), config.default_route.clone());
+        FederationTerms { switches: config.federation, domains, default_route, is_told }
     }
 
     /// `None`: it is for the home to say, which has said nothing yet.
@@ -237,6 +239,13 @@ impl FederationTerms {
         Ok(store.told()?.map(|told| of(told.rules)))
     }
 
+    fn default_route(&self, store: &Store) -> Result<Option<String>, StoreError> {
+        match self.is_told {
+            true => Ok(store.told()?.and_then(|told| told.rules.default_route)),
+            false => Ok(self.default_route.clone()),
+        }
+    }
+
     /// About users, an edge leaves all to its home.
     fn access(&self, store: &Store) -> Result<ExternalAccess, StoreError> {
         if self.is_told { Ok(ExternalAccess::for_home()) } else { store.external_access() }
@@ -253,6 +262,7 @@ pub(crate) fn partners_of(store: &Store, terms: &FederationTerms) -> Result<Part
         .with_trust(domain_trust::read(store)?)
         .with_providers(providers, &terms.domains)
         .with_access(terms.access(store)?)
+        .with_default_route(terms.default_route(store)?)
         .with_source_marked(mark_source_verifiable)
         .with_diagnostics(diagnostics_to_partners)
         .with_topology_hidden(switches.hide_topology))

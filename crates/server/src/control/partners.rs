@@ -6,7 +6,7 @@ pub(super) mod trust;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use federation::partner::{Partner, PartnerKind, Standing};
+use federation::partner::{Partner, PartnerKind, Partners, Standing, Way};
 use serde::Deserialize;
 use signaling::Forgotten;
 use store::{PartnerRemoval, now_unix};
@@ -65,7 +65,7 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
     let deciding = decided_by.as_ref().or(gathered.0.entry.as_ref());
     let detail = PartnerDetail {
         trust,
-        meaning: meaning(deciding, switches),
+        meaning: meaning(deciding, switches, &table.usual_way(&domain)) + &by_policies(&table),
         tier: tier(standing).map(str::to_owned),
         provider: gathered.1.and_then(|srv| Some(table.provider_of(&domain, &srv)?.name.clone())),
         links: links(control, &domain).await,
@@ -215,7 +215,7 @@ async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {
 }
 
 /// What an entry, or its absence, means for a domain.
-pub(super) fn meaning(entry: Option<&PartnerAnswer>, switches: Option<FederationSwitches>) -> String {
+pub(super) fn meaning(entry: Option<&PartnerAnswer>, switches: Option<FederationSwitches>, way: &Way<'_>) -> String {
     let Some(switches) = switches else {
         return "unknown: the home has told this edge nothing yet, and nothing passes".to_owned();
     };
@@ -226,14 +226,26 @@ pub(super) fn meaning(entry: Option<&PartnerAnswer>, switches: Option<Federation
             let edge = edge.as_deref().unwrap_or_default();
             format!("allowed: its edge is {edge}, and its certificate has to name that host or the domain")
         }
-        Some(PartnerAnswer { kind: PartnerWord::AllowedDomain, .. }) => format!("allowed: {FOUND_BY_DNS}"),
+        Some(PartnerAnswer { kind: PartnerWord::AllowedDomain, .. }) => match way.edge {
+            Some(edge) => format!("allowed: it is reached through {edge}, {}", way.by),
+            None => format!("allowed: {FOUND_BY_DNS}"),
+        },
         Some(PartnerAnswer { kind: PartnerWord::Blocked, .. }) => {
             "blocked: nothing from it or to it passes, whatever else is set".to_owned()
+        }
+        None if matches!(way.standing, Standing::Cleared(_)) => {
+            format!("no entry: it is reached through {}, {}", way.edge.unwrap_or_default(), way.by)
         }
         None if switches.discovery => format!("no entry, allowed since discovery is on: {FOUND_BY_DNS}"),
         None => "no entry, and discovery is off: nothing from it or to it passes".to_owned(),
     };
     if switches.enabled { meaning } else { format!("federation is off, nothing passes; otherwise {meaning}") }
+}
+
+/// Who reaches it otherwise.
+fn by_policies(table: &Partners) -> String {
+    let route = |(policy, route): (&str, &str)| format!("; users with the policy {policy} reach it through {route}");
+    table.access().routes_by_policy().take(ROUTES_SHOWN).map(route).collect()
 }
 
 fn kind(new: &NewPartner) -> Result<PartnerKind, ControlError> {
@@ -275,12 +287,14 @@ pub(super) fn foreign_entry(control: &Control, text: &str) -> Result<String, Con
 
 fn tier(standing: Standing<'_>) -> Option<&'static str> {
     match standing {
-        Standing::Allowed(_) | Standing::Shared(_) => Some("allowed"),
+        Standing::Allowed(_) | Standing::Shared(_) | Standing::Cleared(_) => Some("allowed"),
         Standing::Discovered => Some("discovered"),
         Standing::Blocked(_) => Some("blocked"),
         Standing::Unknown | Standing::FederationOff | Standing::Awaited => None,
     }
 }
 
+/// More routes than this are in `policy list`.
+const ROUTES_SHOWN: usize = 8;
 const DECISIONS_SHOWN: usize = 20;
 const COMMENT_CHARS_MAX: usize = 500;

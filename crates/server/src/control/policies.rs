@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use federation::external_access::{PartnerScope, Policy};
+use federation::partner::{Edge, parse_next_hop};
 use sip::Aor;
 
 use super::answers::{AccessAnswer, AllowChange, GroupPolicy, NewPolicy, PolicyAnswer};
@@ -39,8 +40,19 @@ pub(super) async fn put(
 
 /// A policy as it was sent, checked.
 pub(super) fn policy(name: &str, new: NewPolicy) -> Result<Policy, ControlError> {
-    let NewPolicy { federation, partners, modalities, outside } = new;
-    Ok(Policy { name: plain_name(name)?, federation, partners: checked(partners)?, modalities, outside })
+    let NewPolicy { federation, partners, modalities, outside, route } = new;
+    let (name, partners, route) = (plain_name(name)?, checked(partners)?, checked_route(route)?);
+    Ok(Policy { name, federation, partners, modalities, outside, route })
+}
+
+/// An empty one is none.
+fn checked_route(route: Option<String>) -> Result<Option<String>, ControlError> {
+    let Some(text) = route.filter(|text| !text.is_empty()) else { return Ok(None) };
+    // As it is shown, such as in an export.
+    let uri = if text.parse::<Edge>().is_ok() { format!("sip:{text}") } else { text };
+    parse_next_hop(&uri)
+        .map(Some)
+        .map_err(|error| ControlError::unprocessable(error.to_string(), "write it as sip:HOST:PORT;transport=tls"))
 }
 
 fn checked(partners: PartnerScope) -> Result<PartnerScope, ControlError> {
@@ -143,7 +155,7 @@ pub(super) async fn unallow(
     Ok(Json(AllowChange { aor, who, is_changed }))
 }
 
-fn own_user(text: &str) -> Result<Aor, ControlError> {
+pub(super) fn own_user(text: &str) -> Result<Aor, ControlError> {
     text.parse().map_err(|_| {
         let error = format!("{text:?} is no user's address");
         ControlError::unprocessable(error, "write it as NAME@DOMAIN, such as alice@contoso.example")

@@ -40,14 +40,23 @@ pub(super) async fn put(
 pub(super) fn provider(name: &str, new: NewProvider) -> Result<Provider, ControlError> {
     let name = plain_name(name)?;
     check_comment(&new.comment)?;
-    let NewProvider { edge, enabled, verification, shared_address_space, hosts_users, mark_source, comment } = new;
-    let edge = domain::parse_edge(&edge)
+    let edge = domain::parse_edge(&new.edge)
         .map_err(|error| ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))?;
-    if hosts_users && !shared_address_space {
+    if new.hosts_users && !new.shared_address_space {
         let hint = "share the address space too, or let it host its own domains alone";
         return Err(ControlError::unprocessable("a provider hosts users of ours only in a shared address space", hint));
     }
-    Ok(Provider { name, edge, enabled, verification, shared_address_space, hosts_users, mark_source, comment })
+    Ok(Provider {
+        name,
+        edge,
+        enabled: new.enabled,
+        verification: new.verification,
+        shared_address_space: new.shared_address_space,
+        hosts_users: new.hosts_users,
+        mark_source: new.mark_source,
+        clearing_house: new.clearing_house,
+        comment: new.comment,
+    })
 }
 
 pub(super) async fn remove(

@@ -16,18 +16,19 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use certificates::{Roots, ServedIdentity};
 use federation::discovery::{SrvFailure, SrvResult, srv_names};
-use federation::partner::Standing;
+use federation::partner::{Standing, Way};
 use federation::route::{NextHopTarget, RoutePlan, plan};
 use federation::trust::PeerCertificate;
 use federation::verification::{Claim, Role, Verdict, judge};
 use net::{Probe, Resolver, probe};
+use sip::Aor;
 
 use super::answers::{
     AddressStep, CertificateAnswer, PartnerAnswer, QueryStep, RefusalAnswer, RouteAnswer, TargetStep,
 };
 use super::error::ControlError;
 use super::partners::{meaning, sip_domain};
-use super::{Control, FederationTerms, partners_of};
+use super::{Control, FederationTerms, Parameters, partners_of};
 use crate::certificate;
 use crate::config::Config;
 use crate::domain_trust;
@@ -35,14 +36,34 @@ use crate::domain_trust;
 pub(super) async fn show(
     State(control): State<Control>,
     Path(domain): Path<String>,
+    Parameters(sender): Parameters<Sender>,
 ) -> Result<Json<RouteAnswer>, ControlError> {
     let domain = sip_domain(&domain)?;
     let tools = Tools::of(&control).await?;
-    Ok(Json(walk_to(&control, &tools, domain).await?))
+    Ok(Json(walk_to(&control, &tools, domain, sender.user()?).await?))
+}
+
+/// Whose requests are to go there; of nobody in particular if absent.
+#[derive(serde::Deserialize)]
+pub(super) struct Sender {
+    #[serde(default)]
+    user: Option<String>,
+}
+
+impl Sender {
+    fn user(self) -> Result<Option<Aor>, ControlError> {
+        let read = |text: String| super::policies::own_user(&text);
+        self.user.map(read).transpose()
+    }
 }
 
 /// A partner's domain, or one of ours as partners walk it.
-pub(super) async fn walk_to(control: &Control, tools: &Tools, domain: String) -> Result<RouteAnswer, ControlError> {
+pub(super) async fn walk_to(
+    control: &Control,
+    tools: &Tools,
+    domain: String,
+    user: Option<Aor>,
+) -> Result<RouteAnswer, ControlError> {
     let is_ours = control.0.config.domains.contains(&domain);
     let switches = control.switches().await?;
     let terms = FederationTerms::of(&control.0.config);
@@ -54,18 +75,19 @@ pub(super) async fn walk_to(control: &Control, tools: &Tools, domain: String) ->
     let (entry, partners) = control.0.store.read(read).await?;
     if is_ours {
         let meaning = own::meaning(&domain);
-        let claim = Claim { edge: None, providers: &[], ..partners.claim(&domain) };
+        let claim = Claim { edge: None, relays: &[], providers: &[], ..partners.claim(&domain) };
         let answer = RouteAnswer::begin(domain.clone(), entry, meaning);
-        return Ok(own::conclude(walk(tools, (Standing::Discovered, claim), answer).await));
+        return Ok(own::conclude(walk(tools, (Way::by_dns(Standing::Discovered), claim), answer).await));
     }
-    let meaning = meaning(entry.as_ref(), switches);
+    let meaning = meaning(entry.as_ref(), switches, &partners.usual_way(&domain));
+    let way = partners.way(&domain, user.as_ref());
     // A domain that is not in the list is looked at all the same: so an administrator sees before adding it.
-    let standing = match partners.standing(&domain) {
-        Standing::Unknown => Standing::Discovered,
-        standing => standing,
+    let way = match way.standing {
+        Standing::Unknown => Way { standing: Standing::Discovered, ..way },
+        _ => way,
     };
     let answer = RouteAnswer::begin(domain.clone(), entry, meaning);
-    let walked = walk(tools, (standing, partners.claim(&domain)), answer).await;
+    let walked = walk(tools, (way, partners.claim(&domain)), answer).await;
     Ok(conclusion::conclude(walked, partners.standing(&domain)))
 }
 
@@ -135,14 +157,14 @@ fn roots_alone(config: &Config) -> Roots {
     certificate::roots(config).unwrap_or_default()
 }
 
-async fn walk(tools: &Tools, (standing, claim): (Standing<'_>, Claim<'_>), mut answer: RouteAnswer) -> RouteAnswer {
+async fn walk(tools: &Tools, (way, claim): (Way<'_>, Claim<'_>), mut answer: RouteAnswer) -> RouteAnswer {
     let domain = answer.domain.clone();
     answer.own_certificate_problem.clone_from(&tools.own_certificate.problem);
     answer.own_certificate_warnings.clone_from(&tools.own_certificate.warnings);
     let mut srv = None;
     let mut random = |bound: u32| rand::random::<u32>() % bound.max(1);
     let targets = loop {
-        match plan(&domain, standing, srv.as_ref(), &mut random) {
+        match plan(&domain, way, srv.as_ref(), &mut random) {
             RoutePlan::Targets(targets) => break targets,
             RoutePlan::Needs => srv = Some(look_up(tools, &domain, &mut answer.queries).await),
             RoutePlan::Refused(refusal) => {
@@ -154,6 +176,11 @@ async fn walk(tools: &Tools, (standing, claim): (Standing<'_>, Claim<'_>), mut a
                 break Vec::new();
             }
         }
+    };
+    answer.led_by = match (way.edge, way.last_resort, &srv) {
+        (Some(_), ..) => Some(way.by.to_string()),
+        (None, Some(edge), Some(Err(SrvFailure::NoRecord))) => Some(format!("the clearing house, {edge}")),
+        _ => None,
     };
     let mut seen = look_at(tools, targets).await;
     if srv.is_none() && (Judgement { claim, srv: None }).needs_srv(&seen) {

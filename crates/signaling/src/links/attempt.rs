@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use federation::decision::Connection;
 use federation::flow::{FlowFacts, FlowKind};
+use federation::partner::{By, Way};
 use federation::refusal;
 use federation::route::{RoutePlan, plan};
 use federation::verification::{Role, Rung, Verdict, judge};
@@ -29,7 +30,7 @@ impl Core {
         }
         let srv = self.discovery.lookup(now, &key.domain).cloned();
         let mut draw = self.draw();
-        match plan(&key.domain, self.partners.standing(&key.domain), srv.as_ref(), &mut draw) {
+        match plan(&key.domain, self.way_of(&key), srv.as_ref(), &mut draw) {
             RoutePlan::Refused(refusal) => self.fail_link(now, key, refusal),
             // With its SRV records a connection of the partner's may prove the domain.
             RoutePlan::Targets(_) if self.take_alias(now, &key) => {
@@ -55,6 +56,29 @@ impl Core {
                 let domain = key.domain.clone();
                 self.ask_for_link(now, key, Question::Srv { domain }, Stage::ExpectSrv);
             }
+        }
+    }
+
+    /// As it was decided for whoever sends by this connection.
+    fn way_of<'a>(&'a self, key: &'a LinkKey) -> Way<'a> {
+        let way = self.partners.way(&key.domain, None);
+        match &key.via {
+            // Whose policy it is was asked when the request was sent.
+            Some(via) => Way { edge: Some(via), by: By::Policy(""), ..way },
+            None if matches!(way.by, By::Policy(_)) => self.partners.usual_way(&key.domain),
+            None => way,
+        }
+    }
+
+    /// In words for `why`: what led to this server.
+    fn led_by(&self, now: Instant, key: &LinkKey) -> (Option<String>, String) {
+        let way = self.way_of(key);
+        let srv = self.discovery.lookup(now, &key.domain).and_then(|srv| srv.as_ref().ok());
+        match (way.by, srv) {
+            (By::Policy(_), _) => (None, "the route of the sender's policy".to_owned()),
+            (By::Dns, Some(answer)) => (Some(answer.name.clone()), String::new()),
+            (By::Dns, None) if way.last_resort.is_some() => (None, "the clearing house".to_owned()),
+            (by, _) => (None, by.to_string()),
         }
     }
 
@@ -202,12 +226,13 @@ impl Core {
     pub(super) fn link_up(&mut self, now: Instant, key: LinkKey, facts: FlowFacts, attempt: Attempt, rung: Rung) {
         let flow = facts.id;
         let address = facts.remote.ip();
-        let srv = self.discovery.lookup(now, &key.domain).and_then(|srv| srv.as_ref().ok());
+        let (srv, by) = if key.is_inside() { (None, String::new()) } else { self.led_by(now, &key) };
         let connection = Arc::new(Connection {
             host: attempt.target.to_string(),
             address,
             rung,
-            srv: srv.filter(|_| !self.is_edge_named(&key.domain)).map(|answer| answer.name.clone()),
+            srv,
+            by,
             certificate: facts.secure_certificate().map(Into::into),
             is_reused: false,
         });
@@ -274,8 +299,8 @@ impl Core {
     /// Where no connection of ours is up or coming up, one that the partner has opened takes its place (RFC 5923), if its
     /// certificate proves the domain as a server's has to.
     pub(super) fn take_alias(&mut self, now: Instant, key: &LinkKey) -> bool {
-        // There it is not this very certificate of ours that was shown.
-        if !self.organisation.has_one_certificate() && !key.is_inside() {
+        // There it is not this very certificate of ours that was shown, or the partner and not the edge in between.
+        if (!self.organisation.has_one_certificate() && !key.is_inside()) || key.via.is_some() {
             return false;
         }
         let is_idle = |link: &Link| matches!(link.stage, Stage::Idle);
@@ -293,6 +318,7 @@ impl Core {
             address: facts.remote.ip(),
             rung,
             srv: None,
+            by: String::new(),
             certificate: facts.secure_certificate().map(Into::into),
             is_reused: true,
         });

@@ -16,7 +16,7 @@ use crate::{AdmittedRequest, WorkerId};
 impl LinkKey {
     /// Each worker has its own to every edge: its users are its own, too.
     pub(crate) fn edge(edge: &str, worker: WorkerId) -> LinkKey {
-        LinkKey { domain: edge_domain(edge), connection: worker }
+        LinkKey { domain: edge_domain(edge), connection: worker, via: None }
     }
 
     /// The edge that this connection leads to; `None`: any.

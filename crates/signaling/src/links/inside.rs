@@ -20,7 +20,7 @@ use crate::{AdmittedRequest, Ingress, Question};
 
 impl LinkKey {
     pub(crate) fn inside(connection: u16) -> LinkKey {
-        LinkKey { domain: INSIDE.to_owned(), connection }
+        LinkKey { domain: INSIDE.to_owned(), connection, via: None }
     }
 
     pub(crate) fn is_inside(&self) -> bool {
@@ -44,6 +44,13 @@ impl Core {
         let is_meant = |hop: &&federation::inside::Hop| key.edge_named().is_none_or(|edge| edge == hop.host);
         let mut targets: Vec<NextHopTarget> =
             inside.hops.iter().filter(is_meant).map(|hop| target(inside, hop)).collect();
+        if let Some(via) = &key.via {
+            targets.retain(|target| target.is_at(via));
+            if targets.is_empty() {
+                let why = format!("a policy has the route {via}, which is none of [inside] edges");
+                return self.fail_link(now, key, refusal::inside_unreachable(why));
+            }
+        }
         let first = usize::from(key.connection) % targets.len().max(1);
         targets.rotate_left(first);
         let is_only = targets.len() == 1;

@@ -13,6 +13,9 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "DOMAIN also serves DOMAIN", act: also_serves },
     Form { pattern: "PHONE has a phone at DOMAIN", act: phone_at },
     Form { pattern: "DOMAIN has the provider WORD at HOST", act: |run, words| provider(run, words, false) },
+    Form { pattern: "DOMAIN has the clearing house WORD at HOST", act: clearing_house },
+    Form { pattern: "DOMAIN has the default route HOST", act: default_route },
+    Form { pattern: "DOMAIN sends USER by way of HOST", act: sends_by_way },
     Form {
         pattern: "DOMAIN shares its users with the provider WORD at HOST",
         act: |run, words| provider(run, words, true),
@@ -53,6 +56,30 @@ fn provider(run: &mut Run, words: &Words, shares: bool) -> Result<(), String> {
     let provider =
         Provider { shared_address_space: shares, hosts_users: shares, ..Provider::new(words.text(1), words.text(2)) };
     run.world.add_provider(site, provider);
+    Ok(())
+}
+
+fn clearing_house(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    let provider = Provider { clearing_house: true, ..Provider::new(words.text(1), words.text(2)) };
+    run.world.add_provider(site, provider);
+    Ok(())
+}
+
+fn default_route(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.set_default_route(site, words.text(1));
+    Ok(())
+}
+
+/// A policy of the user's own, at whichever of several organisations he is at home.
+fn sends_by_way(run: &mut Run, words: &Words) -> Result<(), String> {
+    let (site, user) = (run.site(words.text(0))?, aor(words.text(1))?);
+    let policy = Policy { route: Some(words.text(2).to_owned()), ..Policy::new(words.text(1)) };
+    run.world.change_access(site, |access| {
+        access.give_to_user(user, policy.name.clone());
+        access.put_policy(policy);
+    });
     Ok(())
 }
 

@@ -15,7 +15,9 @@ fn home() -> (tempfile::TempDir, Store) {
     let (folder, store) = store();
     let discovered = DiscoveredTerms { rate: 7, ..DiscoveredTerms::default() };
     let (federation, discovery, mark_source_verifiable, diagnostics_to_partners) = (true, true, false, true);
-    let rules = Rules { federation, discovery, mark_source_verifiable, diagnostics_to_partners, discovered };
+    let default_route = Some("sbc.corp.example:5061".to_owned());
+    let rules =
+        Rules { federation, discovery, mark_source_verifiable, diagnostics_to_partners, default_route, discovered };
     store.note_rules(&rules).unwrap();
     store.pool_secret([9; 32]).unwrap();
     let bank = Partner {

@@ -32,15 +32,24 @@ async fn of_server(client: &mut Client) -> Result<Import, Failure> {
             shared_address_space,
             hosts_users,
             mark_source,
+            clearing_house,
             comment,
         } = provider;
-        let entry =
-            NewProvider { edge, enabled, verification, shared_address_space, hosts_users, mark_source, comment };
+        let entry = NewProvider {
+            edge,
+            enabled,
+            verification,
+            shared_address_space,
+            hosts_users,
+            mark_source,
+            clearing_house,
+            comment,
+        };
         Entered { name, entry }
     };
     let policy = |PolicyAnswer { policy, .. }| {
-        let federation::external_access::Policy { name, federation, partners, modalities, outside } = policy;
-        Entered { name, entry: NewPolicy { federation, partners, modalities, outside } }
+        let federation::external_access::Policy { name, federation, partners, modalities, outside, route } = policy;
+        Entered { name, entry: NewPolicy { federation, partners, modalities, outside, route } }
     };
     Ok(Import {
         partner: partners.into_iter().map(partner).collect(),

@@ -65,12 +65,12 @@ fn who_is_not_here_may_come_from_the_sharing_provider_and_only_from_there() {
     // Of somebody who is at home here.
     edge.evidence.credentials = Some(Some(sip::auth::Ha1::new("dora", "contoso.com", "secret")));
     assert_eq!(edge.refused(&hosted), (403, "mixed-traffic".into()));
-    // Nobody registers from there, and nothing is relayed elsewhere.
+    // Nobody registers from there; who is at home there reaches partners through us.
     edge.evidence.credentials = Some(None);
     let register = initial("REGISTER", "sip:dora@contoso.com", "sip:contoso.com");
     assert_eq!(edge.refused(&register), (403, "relay-denied".into()));
     let elsewhere = initial("INVITE", "sip:dora@contoso.com", "sip:bob@fabrikam.com");
-    assert_eq!(edge.refused(&elsewhere), (403, "relay-denied".into()));
+    assert_eq!(edge.admitted(&elsewhere).origin(), &origin);
     // Another partner's connection.
     let mut other = verifiable(false).with_certificate(&[], &["fabrikam.com"]).with_kind(FlowKind::Partner);
     other.evidence.credentials = Some(None);
@@ -82,6 +82,28 @@ fn who_is_not_here_may_come_from_the_sharing_provider_and_only_from_there() {
     forged.facts.certificate = Some(Arc::new(bad));
     forged.evidence.credentials = Some(None);
     assert_eq!(forged.refused(&hosted), (403, "certificate-untrusted".into()));
+}
+
+#[test]
+fn the_sharing_provider_carries_partners_to_who_is_at_home_here_and_nobody_elsewhere() {
+    let carried = || {
+        let mut edge = verifiable(false);
+        edge.evidence.srv = Some(srv(&["edge.fabrikam.com"]));
+        edge
+    };
+    let admitted = carried().admitted(&invite_from_fabrikam());
+    let Origin::Partner { domain, source: found, .. } = admitted.origin() else { panic!("{admitted:?}") };
+    assert_eq!((domain.as_str(), found), ("contoso.com", &source(true)));
+    // The list is ours all the same.
+    let unlisted = initial("INVITE", "sip:x@tailspin.com", "sip:alice@contoso.com");
+    assert_eq!(carried().refused(&unlisted), (403, "domain-not-allowed".into()));
+    let elsewhere = initial("INVITE", "sip:bob@fabrikam.com", "sip:x@litware.com");
+    assert_eq!(carried().refused(&elsewhere), (403, "certificate-name".into()));
+    // One that shares nothing carries nobody.
+    let mut alone = carried();
+    alone.partners = partners(true, false, [("fabrikam.com", PartnerKind::AllowedDomain)])
+        .with_providers(vec![Provider::new("cloud", "edge.cloud.example")], &alone.organisation.domains);
+    assert_eq!(alone.refused(&invite_from_fabrikam()), (403, "certificate-name".into()));
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn standing(partners: &Partners, domain: &str) -> String {
         Standing::Allowed(entry) => format!("allowed by {}", entry.domain),
         Standing::Blocked(entry) => format!("blocked by {}", entry.domain),
         Standing::Shared(provider) => format!("shared with {}", provider.name),
+        Standing::Cleared(clearing) => format!("cleared by {}", clearing.edge()),
         Standing::Discovered => "discovered".to_owned(),
         Standing::Unknown => "unknown".to_owned(),
         Standing::FederationOff => "off".to_owned(),

@@ -18,6 +18,15 @@ pub static FEDERATION_DISCOVERY: Key = Key {
     example: "false",
     doc: "whether domains without a partner entry are found by DNS and allowed",
 };
+pub static FEDERATION_DEFAULT_ROUTE: Key = Key {
+    section: "federation",
+    name: "default_route",
+    kind: Kind::Text,
+    need: Need::Default("none"),
+    example: "\"sip:sbc.corp.example:5061;transport=tls\"",
+    doc: "the one next hop for every domain that is not ours, unless its entry blocks it or names an edge; its certificate has to name \
+        the host. Discovery has to be off: an unlisted domain is spoken with through this alone",
+};
 pub static DISCOVERED_RATE: Key = Key {
     section: "federation.discovered",
     name: "rate",

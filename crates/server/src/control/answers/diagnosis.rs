@@ -15,6 +15,9 @@ pub struct RouteAnswer {
     pub entry: Option<PartnerAnswer>,
     /// What follows from the entry, or from its absence.
     pub meaning: String,
+    /// What leads there, where it is not the DNS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led_by: Option<String>,
     /// Asked only where it has no SRV record; `None` where that was not asked, or not answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain_exists: Option<bool>,

@@ -211,6 +211,8 @@ pub struct NewProvider {
     #[serde(default)]
     pub mark_source: SourceMark,
     #[serde(default)]
+    pub clearing_house: bool,
+    #[serde(default)]
     pub comment: String,
 }
 
@@ -245,6 +247,9 @@ pub struct NewPolicy {
     pub modalities: Modalities,
     #[serde(default = "yes")]
     pub outside: bool,
+    /// "host:port", or a SIP URI of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
 }
 
 /// `PUT /api/groups/{name}` and an element of `GET /api/groups`

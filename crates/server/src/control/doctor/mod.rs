@@ -30,7 +30,7 @@ pub(super) async fn of_server(State(control): State<Control>) -> Result<Json<Doc
     let mut walked = Vec::new();
     for domain in &config.domains {
         let tools = Tools::of(&control).await?;
-        walked.push(walk_to(&control, &tools, domain.clone()).await?);
+        walked.push(walk_to(&control, &tools, domain.clone(), None).await?);
     }
     let evidence = OwnEvidence {
         workers: control.workers().ask(|core, _| core.status().worker).await.len(),
@@ -52,7 +52,7 @@ pub(super) async fn of_partner(
 ) -> Result<Json<DoctorAnswer>, ControlError> {
     let domain = foreign_domain(&control, &domain)?;
     let tools = Tools::of(&control).await?;
-    let walked = walk_to(&control, &tools, domain.clone()).await?;
+    let walked = walk_to(&control, &tools, domain.clone(), None).await?;
     let greeted = greet(&control, &tools, &walked).await;
     let findings = partner::judge(&walked, greeted.as_ref());
     Ok(Json(DoctorAnswer { domain: Some(domain), findings }))

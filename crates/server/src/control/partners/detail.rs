@@ -149,7 +149,10 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: Option<FederationSwi
         _ if switches.is_none() => Some(Word::EdgeNotReady),
         _ if !switches.is_some_and(|switches| switches.enabled) => Some(Word::FederationOff),
         Some(PartnerAnswer { kind: PartnerWord::Blocked, .. }) => Some(Word::DomainBlocked),
-        None if !switches.is_some_and(|switches| switches.discovery) => Some(Word::DomainNotAllowed),
+        // A clearing house or a default route may take it.
+        None if detail.tier.is_none() && !switches.is_some_and(|switches| switches.discovery) => {
+            Some(Word::DomainNotAllowed)
+        }
         _ => None,
     };
     detail.advice = match (word, told(&detail.decisions, domain)) {

@@ -19,6 +19,7 @@ impl RouteAnswer {
             domain,
             entry,
             meaning,
+            led_by: None,
             domain_exists: None,
             own_certificate_problem: None,
             own_certificate_warnings: Vec::new(),

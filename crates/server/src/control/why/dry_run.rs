@@ -72,15 +72,17 @@ impl DryRun<'_> {
             return Ok(advice);
         }
         let mut srv = None;
+        let way = partners.way(domain, Some(from));
         loop {
-            match plan(domain, partners.standing(domain), srv.as_ref(), &mut |_| 0) {
+            match plan(domain, way, srv.as_ref(), &mut |_| 0) {
                 RoutePlan::Needs => srv = Some(self.look_up(domain).await?),
                 RoutePlan::Refused(refusal) => {
                     self.say(format!("refused by us: {} {}", refusal.status, refusal.word), vec![refusal.reason]);
                     return Ok(advice::for_refusal(refusal.word.as_str(), refusal.status, Refuser::UsToUser, domain));
                 }
                 RoutePlan::Targets(targets) => {
-                    let details = targets.iter().map(ToString::to_string).collect();
+                    let mut details: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                    details.extend(way.edge.map(|_| format!("which is {}", way.by)));
                     self.say(format!("it would go to {domain}, to the first of these that works"), details);
                     return Ok(Advice {
                         verdict: format!("our side lets it out; {domain} decides about the rest"),
@@ -103,8 +105,9 @@ impl DryRun<'_> {
         if let Some(advice) = self.policy(&partners, to, domain, Direction::Inbound) {
             return Ok(advice);
         }
-        let edge = partners.standing(domain).edge().and_then(|edge| edge.parse().ok());
-        self.proofs(domain, edge).await?;
+        let way = partners.usual_way(domain);
+        let edge = way.edge.or(way.last_resort).and_then(|edge| edge.parse::<Edge>().ok());
+        self.proofs(domain, edge.map(|edge| format!("{} ({})", edge.host, way.by))).await?;
         self.recipient(to, Refuser::UsToPartner).await
     }
 
@@ -138,9 +141,8 @@ impl DryRun<'_> {
     }
 
     /// What a server that speaks for the domain would have to show.
-    async fn proofs(&mut self, domain: &str, edge: Option<Edge>) -> Result<(), ControlError> {
-        let mut proofs: Vec<String> =
-            edge.iter().map(|edge| format!("{} (the partner entry's edge)", edge.host)).collect();
+    async fn proofs(&mut self, domain: &str, edge: Option<String>) -> Result<(), ControlError> {
+        let mut proofs: Vec<String> = edge.into_iter().collect();
         proofs.push(format!("{domain} itself, as a sip: URI or a DNS name"));
         match self.look_up(domain).await? {
             Ok(answer) => {

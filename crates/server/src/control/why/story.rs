@@ -102,7 +102,9 @@ fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
         _ if connection.rung == Rung::Configured => "the server is one of [inside]".to_owned(),
         _ if connection.is_reused => "over a connection that the partner has opened to us (RFC 5923)".to_owned(),
         Some(name) => format!("the server is named by {name} (SRV)"),
-        None => "the server is named by the partner entry".to_owned(),
+        // Kept by an earlier version.
+        None if connection.by.is_empty() => "the server is named by the partner entry".to_owned(),
+        None => format!("the server is {}", connection.by),
     }];
     details.push(rung_sentence(connection.rung.as_str()));
     if let Some(shown) = &connection.certificate {
@@ -220,6 +222,7 @@ mod tests {
             address: [192, 0, 2, 1].into(),
             rung: Rung::Domain,
             srv: Some("_sipfederationtls._tcp.fabrikam.example".into()),
+            by: String::new(),
             certificate: Some(certificate),
             is_reused: false,
         };

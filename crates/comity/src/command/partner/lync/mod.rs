@@ -86,6 +86,7 @@ impl Mapped {
             shared_address_space,
             hosts_users: hosts && shared_address_space,
             mark_source: SourceMark::default(),
+            clearing_house: false,
             comment: comment(record),
         };
         self.transfer.provider.push(Entered { name: name.clone(), entry: provider });
@@ -106,7 +107,8 @@ impl Mapped {
         }
         let federation = is_true(record.get("EnableFederationAccess"));
         let outside = record.get("EnableOutsideAccess").is_none_or(|value| is_true(Some(value)));
-        let policy = NewPolicy { federation, partners: PartnerScope::All, modalities: Modalities::ALL, outside };
+        let (partners, modalities) = (PartnerScope::All, Modalities::ALL);
+        let policy = NewPolicy { federation, partners, modalities, outside, route: None };
         self.transfer.policy.push(Entered { name: name.clone(), entry: policy });
         self.others(record, &name, &["EnableFederationAccess", "EnableOutsideAccess"]);
     }
@@ -213,9 +215,12 @@ const REASONS: &[(&str, &str)] = &[
     ("AllowAnonymousUsers", "each meeting says whether guests come in: comity meeting create --help"),
     ("AllowOutsideUsers", "an edge says it for itself: [inside] remote_users = true in its comity.toml"),
     ("AutodiscoverUrl", "phones are not told where else to sign in"),
-    ("BeClearingHouse", "partners are not carried on to each other"),
+    (
+        "BeClearingHouse",
+        "partners are not carried on to each other; to use one: comity provider set NAME --clearing-house yes",
+    ),
     ("CertificatesDeletedPercentage", "certificates are kept with their connections"),
-    ("DefaultRouteFqdn", "every domain is reached by its own records or its entry"),
+    ("DefaultRouteFqdn", "write it as a SIP URI: [federation] default_route"),
     ("DiscoveredPartnerReportPeriodMinutes", "the report in the log comes every hour: comity partner report"),
     ("DiscoveredPartnerVerificationLevel", "a discovered partner's domain is proven by its certificate"),
     ("EnableArchivingDisclaimer", "nothing is added to messages"),
@@ -230,7 +235,7 @@ const REASONS: &[(&str, &str)] = &[
     ("MaxAcceptedCertificatesStored", "certificates are kept with their connections"),
     ("MaxRejectedCertificatesStored", "certificates are kept with their connections"),
     ("OutgoingTlsCountForFederatedPartners", "each partner gets up to four connections"),
-    ("RoutingMethod", "every domain is reached by its own records or its entry"),
+    ("RoutingMethod", "UseDefaultRouting is [federation] default_route; without one the DNS is asked"),
     ("SipClientPort", "it is for clients of the provider"),
 ];
 
