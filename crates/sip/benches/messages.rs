@@ -1,0 +1,41 @@
+//! What a message costs on its way: `cargo bench -p sip --bench messages`.
+
+mod work;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+
+use work::Exchange;
+
+fn parsing(criterion: &mut Criterion) {
+    let (invite, message) = (work::invite_bytes(), work::message_bytes());
+    criterion.bench_function("parse an INVITE", |bencher| bencher.iter(|| work::parse(black_box(invite.clone()))));
+    criterion.bench_function("parse a MESSAGE", |bencher| bencher.iter(|| work::parse(black_box(message.clone()))));
+}
+
+fn headers(criterion: &mut Criterion) {
+    let invite = work::invite();
+    let mut of = |name: &str, read: fn(&sip::Message) -> usize| {
+        criterion.bench_function(name, |bencher| bencher.iter(|| read(black_box(&invite))));
+    };
+    of("From", work::from);
+    of("To", work::to);
+    of("top Via", work::top_via);
+    of("Contact", work::contact);
+    of("Route", work::route);
+    of("these five headers", work::typed_headers);
+}
+
+fn edits(criterion: &mut Criterion) {
+    let invite = work::invite();
+    criterion.bench_function("forward an INVITE", |bencher| bencher.iter(|| work::forward(black_box(&invite))));
+}
+
+fn transactions(criterion: &mut Criterion) {
+    let mut exchange = Exchange::new();
+    criterion.bench_function("both transactions of a MESSAGE", |bencher| bencher.iter(|| exchange.run()));
+}
+
+criterion_group!(benches, parsing, headers, edits, transactions);
+criterion_main!(benches);
