@@ -1,15 +1,19 @@
 //! URIs (RFC 3261 19.1, 25.1), kept as received: escapes are compared, never decoded or written again.
 
+mod marks;
+
 use std::{
     borrow::Cow,
-    fmt,
+    fmt, iter,
     net::{Ipv4Addr, Ipv6Addr},
 };
 
 use crate::{
     ParseError,
-    header::grammar::{parse_digits, trim},
+    header::grammar::{parse_digits, split_once, split_run, trim},
 };
+
+use marks::Marks;
 
 /// `sip:` and `sips:` in their parts; of any other scheme only the scheme is known.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -28,7 +32,24 @@ pub struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// The whole text is one URI, no white space around it.
     pub fn parse(text: &'a str) -> Result<Uri<'a>, ParseError> {
-        parse_uri(text).ok_or(ParseError::Invalid("URI"))
+        let (uri, rest) = Uri::read(text).ok_or(ParseError::Invalid("URI"))?;
+        rest.is_empty().then_some(uri).ok_or(ParseError::Invalid("URI"))
+    }
+
+    /// The URI at the start, and what is left from the first byte on that no URI has.
+    pub(crate) fn read(text: &'a str) -> Option<(Uri<'a>, &'a str)> {
+        let marks = Marks::find(text.as_bytes())?;
+        let (text, rest) = text.split_at(marks.end);
+        let uri = Uri { scheme: &text[..marks.scheme_end], ..Uri::bare(text) };
+        let uri = match uri.is_sip() {
+            true => parse_sip(uri, &marks)?,
+            false => uri,
+        };
+        Some((uri, rest))
+    }
+
+    fn bare(text: &'a str) -> Uri<'a> {
+        Uri { text, scheme: "", user: None, password: None, host: "", port: None, params: "", headers: None }
     }
 
     /// As received, without the colon.
@@ -82,7 +103,12 @@ impl<'a> Uri<'a> {
     }
 
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        self.params.split(';').skip(1).map(split_value)
+        let mut rest = self.params;
+        iter::from_fn(move || {
+            let (param, behind) = split_run(rest.strip_prefix(';')?, |byte| byte != b';');
+            rest = behind;
+            Some(split_value(param))
+        })
     }
 
     /// The `transport` parameter, raw: `tcp`, `TLS` ...
@@ -151,11 +177,10 @@ impl fmt::Display for Uri<'_> {
 
 /// `host`, `host:port`, `[v6]:port`; white space around the colon as Via allows it. Checks the host's letters.
 pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let host_end = match text.starts_with('[') {
-        true => text.find(']')? + 1,
-        false => text.find(':').unwrap_or(text.len()),
+    let (host, rest) = match text.starts_with('[') {
+        true => text.split_at(text.find(']')? + 1),
+        false => split_run(text, |byte| byte != b':'),
     };
-    let (host, rest) = text.split_at(host_end);
     let (host, rest) = (trim(host), trim(rest));
     if !is_host(host) {
         return None;
@@ -166,46 +191,26 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-fn parse_uri(text: &str) -> Option<Uri<'_>> {
-    if !text.bytes().all(is_uri_byte) || !escapes_are_whole(text.as_bytes()) {
+/// Nothing behind the user part may hold `@`: others would take what is before the last for the user. A bracket begins an
+/// address for some readers, wherever it stands before the port.
+fn parse_sip<'a>(bare: Uri<'a>, marks: &Marks) -> Option<Uri<'a>> {
+    let text = bare.text;
+    let start = marks.scheme_end + 1;
+    let is_in_user = |mark: Option<usize>| mark.filter(|mark| marks.at.is_some_and(|at| *mark < at));
+    if marks.has_two_ats || is_in_user(marks.bracket).is_some() {
         return None;
     }
-    let (scheme, rest) = text.split_once(':')?;
-    if !is_scheme(scheme) || rest.is_empty() {
-        return None;
-    }
-    let bare = Uri { text, scheme, user: None, password: None, host: "", port: None, params: "", headers: None };
-    match bare.is_sip() {
-        true => parse_sip(bare, rest),
-        false => Some(bare),
-    }
-}
-
-/// The user part may hold `;` and `?`, nothing after it may hold `@`: so it is looked for first, and two are refused.
-fn parse_sip<'a>(bare: Uri<'a>, rest: &'a str) -> Option<Uri<'a>> {
-    let (user_info, rest) = match rest.split_once('@') {
-        Some((user_info, rest)) => (Some(user_info), rest),
-        None => (None, rest),
+    let (user, password) = match (marks.at, is_in_user(marks.colon)) {
+        (None, _) => (None, None),
+        (Some(at), None) => (Some(&text[start..at]), None),
+        (Some(at), Some(colon)) => (Some(&text[start..colon]), Some(&text[colon + 1..at])),
     };
-    let (rest, headers) = match rest.split_once('?') {
-        Some((rest, headers)) => (rest, Some(headers)),
-        None => (rest, None),
-    };
-    let (host_port, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
-    let (host, port) = split_host_port(host_port)?;
-    let (user, password) = match user_info.map(|info| info.split_once(':').ok_or(info)) {
-        None => (None, None),
-        Some(Ok((user, password))) => (Some(user), Some(password)),
-        Some(Err(user)) => (Some(user), None),
-    };
-    let uri = Uri { user, password, host, port, params, headers, ..bare };
-    // A bracket begins an address for some readers, wherever it stands before the port.
-    let well_formed = user != Some("")
-        && !user_info.is_some_and(|info| info.contains(['[', ']']))
-        && !rest.contains('@')
-        && !headers.is_some_and(|headers| headers.contains('@'))
-        && params_are_sound(&uri);
-    well_formed.then_some(uri)
+    let params_end = marks.question.unwrap_or(text.len());
+    let host_end = marks.semicolon.unwrap_or(params_end);
+    let (host, port) = split_host_port(&text[marks.at.map_or(start, |at| at + 1)..host_end])?;
+    let headers = marks.question.map(|question| &text[question + 1..]);
+    let uri = Uri { user, password, host, port, params: &text[host_end..params_end], headers, ..bare };
+    (user != Some("") && params_are_sound(&uri)).then_some(uri)
 }
 
 /// Named, each at most once (RFC 3261 19.1.1): two `transport` are two ways for one request. Few enough to be
@@ -215,12 +220,11 @@ fn params_are_sound(uri: &Uri<'_>) -> bool {
         return true;
     }
     let headers = uri.headers.map_or(0, |headers| headers.split('&').count());
-    if uri.params().count() > PARTS_MAX || headers > PARTS_MAX {
-        return false;
-    }
-    uri.params().enumerate().all(|(index, (name, _))| {
-        !name.is_empty() && !uri.params().take(index).any(|(earlier, _)| eq_escaped(earlier, name, true))
-    })
+    headers <= PARTS_MAX
+        && uri.params().enumerate().all(|(index, (name, _))| {
+            let is_said = uri.params().take(index).any(|(earlier, _)| eq_escaped(earlier, name, true));
+            index < PARTS_MAX && !name.is_empty() && !is_said
+        })
 }
 
 /// A name, an IPv4 address or an IPv6 reference. An underscore is no host letter, but it is found in the wild.
@@ -229,7 +233,7 @@ fn is_host(host: &str) -> bool {
         return address.strip_suffix(']').is_some_and(is_ipv6);
     }
     let name = host.strip_suffix('.').unwrap_or(host);
-    name.len() <= HOST_LEN_MAX && name.as_bytes().split(|byte| *byte == b'.').all(is_label)
+    name.len() <= HOST_LEN_MAX && are_labels(name.as_bytes())
 }
 
 /// The grammar of RFC 3261 has three colons before an IPv4 address by mistake; RFC 5118 4.10 has both read.
@@ -241,9 +245,22 @@ fn is_ipv6(address: &str) -> bool {
     }
 }
 
-fn is_label(label: &[u8]) -> bool {
-    (1..=LABEL_LEN_MAX).contains(&label.len())
-        && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+/// Separated by dots, none of them empty.
+fn are_labels(name: &[u8]) -> bool {
+    let mut label_len = 0;
+    for byte in name {
+        match byte {
+            b'.' if label_len == 0 => return false,
+            b'.' => label_len = 0,
+            _ if label_len == LABEL_LEN_MAX || !is_label_byte(*byte) => return false,
+            _ => label_len += 1,
+        }
+    }
+    label_len != 0
+}
+
+fn is_label_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 fn parse_port(text: &str) -> Option<u16> {
@@ -251,23 +268,8 @@ fn parse_port(text: &str) -> Option<u16> {
     (port != 0 && text.len() <= 5).then_some(port)
 }
 
-fn is_scheme(scheme: &str) -> bool {
-    scheme.starts_with(|char: char| char.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-}
-
-/// More than RFC 3261 allows (phones send a raw `#`), nothing that could end a URI for somebody else.
-fn is_uri_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"' | b'\\')
-}
-
-fn escapes_are_whole(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'%', bytes)
-        .all(|at| bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
-}
-
 fn split_value(text: &str) -> (&str, Option<&str>) {
-    match text.split_once('=') {
+    match split_once(text, b'=') {
         Some((name, value)) => (name, Some(value)),
         None => (text, None),
     }
@@ -283,6 +285,10 @@ fn eq_optional(left: Option<&str>, right: Option<&str>, ignore_case: bool) -> bo
 
 /// `%61` is `a`; `%40` is not `@`: an escaped reserved character stays another one (RFC 3261 19.1.4).
 fn eq_escaped(left: &str, right: &str, ignore_case: bool) -> bool {
+    let is_escaped = |text: &str| text.bytes().any(|byte| byte == b'%');
+    if !is_escaped(left) && !is_escaped(right) {
+        return if ignore_case { left.eq_ignore_ascii_case(right) } else { left == right };
+    }
     let fold = |(byte, escaped): (u8, bool)| match ignore_case {
         true => (byte.to_ascii_lowercase(), escaped),
         false => (byte, escaped),

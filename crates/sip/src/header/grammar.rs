@@ -136,10 +136,9 @@ impl<'a> Iterator for Params<'a> {
     type Item = Param<'a>;
 
     fn next(&mut self) -> Option<Param<'a>> {
-        let text = trim(self.rest).strip_prefix(';')?;
-        let end = find_outside(text.as_bytes(), b';').unwrap_or(text.len());
-        let param = parse_param(&text[..end])?;
-        self.rest = &text[end..];
+        let text = skip_space(self.rest).strip_prefix(';')?;
+        let (param, rest) = read_param(skip_space(text))?;
+        self.rest = rest;
         Some(param)
     }
 }
@@ -175,32 +174,60 @@ pub fn unquote(text: &str) -> &str {
 
 /// Where a quoted string at the start ends, its closing mark included; `None`: it does not end.
 pub(crate) fn quoted_end(bytes: &[u8]) -> Option<usize> {
-    let mut from = 1;
+    let mut at = 1;
     loop {
-        let found = from + memchr::memchr2(b'"', b'\\', bytes.get(from..)?)?;
-        from = match bytes[found] {
-            b'"' => return Some(found + 1),
-            _ => found + 2,
-        };
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
     }
 }
 
-fn parse_param(text: &str) -> Option<Param<'_>> {
-    let (name, value) = match text.split_once('=') {
-        None => (trim(text), None),
-        Some((name, value)) => (trim(name), Some(trim(value))),
+/// One parameter at the start, and what is left: nothing, or the next semicolon.
+fn read_param(text: &str) -> Option<(Param<'_>, &str)> {
+    let (name, rest) = split_run(text, is_token_byte);
+    if name.is_empty() {
+        return None;
+    }
+    let rest = skip_space(rest);
+    let (value, rest) = match rest.strip_prefix('=') {
+        None => (None, rest),
+        Some(rest) => {
+            let (value, rest) = read_param_value(skip_space(rest))?;
+            (Some(value), skip_space(rest))
+        }
     };
-    let well_formed = is_token(name.as_bytes()) && value.is_none_or(is_param_value);
-    well_formed.then_some(Param { name, value })
+    let is_whole = rest.is_empty() || rest.starts_with(';');
+    is_whole.then_some((Param { name, value }, rest))
 }
 
 /// `gen-value`, and what phones send beside it: anything but white space, control characters, quotes and brackets inside.
-fn is_param_value(value: &str) -> bool {
-    if value.starts_with('"') {
-        return quoted_end(value.as_bytes()) == Some(value.len());
+fn read_param_value(text: &str) -> Option<(&str, &str)> {
+    match text.starts_with('"') {
+        true => Some(text.split_at(quoted_end(text.as_bytes())?)),
+        false => Some(split_run(text, |byte| PARAM_VALUE[byte as usize])),
     }
-    let is_blank = |byte: u8| byte == b' ' || byte.is_ascii_control();
-    !value.bytes().any(|byte| is_blank(byte) || matches!(byte, b'"' | b'<' | b'>' | b',' | b'\\'))
+}
+
+/// The longest start of which every byte is `within`, and the rest. What ends a run has to be ASCII.
+#[inline(always)]
+pub(crate) fn split_run(text: &str, within: impl Fn(u8) -> bool) -> (&str, &str) {
+    text.split_at(text.bytes().position(|byte| !within(byte)).unwrap_or(text.len()))
+}
+
+/// What is before the first `mark`, which is ASCII, and what is behind it.
+///
+/// A plain loop: most of what is read here is shorter than what a search by words takes to begin.
+#[inline(always)]
+pub(crate) fn split_once(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == mark)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+#[inline(always)]
+fn skip_space(text: &str) -> &str {
+    split_run(text, is_space).1
 }
 
 static TOKEN: [bool; 256] = {
@@ -209,6 +236,18 @@ static TOKEN: [bool; 256] = {
     while byte < 256 {
         table[byte] = (byte as u8).is_ascii_alphanumeric()
             || matches!(byte as u8, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        byte += 1;
+    }
+    table
+};
+
+/// What an unquoted value is made of; letters beyond ASCII, too.
+static PARAM_VALUE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let is_blank = byte as u8 == b' ' || (byte as u8).is_ascii_control();
+        table[byte] = !is_blank && !matches!(byte as u8, b';' | b'"' | b'<' | b'>' | b',' | b'\\');
         byte += 1;
     }
     table

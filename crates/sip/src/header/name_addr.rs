@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::grammar::{Params, check_params, find_outside, is_space, params, quoted_end, trim, unquote};
+use super::grammar::{Params, check_params, find_outside, is_space, params, quoted_end, split_once, trim, unquote};
 use crate::{HeaderName, ParseError, Uri};
 
 /// `"Display" <uri>;params`, or `uri;params`: without brackets the parameters are the header's.
@@ -97,15 +97,15 @@ fn parse_parts(text: &str) -> Option<NameAddr<'_>> {
         let (display, rest) = text.split_at(quoted_end(text.as_bytes())?);
         return parse_bracketed(text, display, trim(rest).strip_prefix('<')?);
     }
-    match text.split_once('<') {
+    match split_once(text, b'<') {
         Some((display, rest)) if is_unquoted_display(display) => parse_bracketed(text, trim(display), rest),
         _ => parse_bare(text),
     }
 }
 
 fn parse_bracketed<'a>(text: &'a str, display: &'a str, rest: &'a str) -> Option<NameAddr<'a>> {
-    let (uri, params) = rest.split_once('>')?;
-    let uri = Uri::parse(uri).ok()?;
+    let (uri, rest) = Uri::read(rest)?;
+    let params = rest.strip_prefix('>')?;
     check_params(params, ONCE).then_some(NameAddr { text, display, uri, params })
 }
 

@@ -1,6 +1,8 @@
 //! Via (RFC 3261 20.42, RFC 3581 rport).
 
-use super::grammar::{Params, check_params, is_space, is_token, params, parse_digits, trim};
+use super::grammar::{
+    Params, check_params, is_space, is_token_byte, params, parse_digits, split_once, split_run, trim,
+};
 use crate::{HeaderName, ParseError, uri::split_host_port};
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -55,17 +57,22 @@ impl<'a> Via<'a> {
 }
 
 fn parse_parts(text: &str) -> Option<Via<'_>> {
-    let (name, rest) = text.split_once('/')?;
-    let (version, rest) = rest.split_once('/')?;
-    if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
-        return None;
-    }
-    let rest = trim(rest);
-    let (transport, rest) = rest.split_at(rest.bytes().position(is_space)?);
-    let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    let rest = match text.strip_prefix("SIP/2.0/") {
+        Some(rest) => rest,
+        None => parse_spaced_protocol(text)?,
+    };
+    let (transport, rest) = split_run(trim(rest), is_token_byte);
+    let (sent_by, params) = split_run(rest, |byte| byte != b';');
     let (host, port) = split_host_port(trim(sent_by))?;
-    let well_formed = is_token(transport.as_bytes()) && check_params(params, ONCE);
+    let well_formed = !transport.is_empty() && rest.bytes().next().is_some_and(is_space) && check_params(params, ONCE);
     well_formed.then_some(Via { transport, host, port, text, params })
+}
+
+/// What follows the name and the version, as seldom as anybody writes them with white space or in small letters.
+fn parse_spaced_protocol(text: &str) -> Option<&str> {
+    let (name, rest) = split_once(text, b'/')?;
+    let (version, rest) = split_once(rest, b'/')?;
+    (trim(name).eq_ignore_ascii_case("SIP") && trim(version) == "2.0").then_some(rest)
 }
 
 /// What a response is sent by and matched with.
