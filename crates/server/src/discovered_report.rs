@@ -52,6 +52,7 @@ fn report(partner: &DiscoveredAnswer, volume: &Volume) {
         passed = volume.passed,
         too_fast = volume.too_fast,
         users_refused = volume.users_refused,
+        unanswered = volume.unanswered,
         users = volume.users,
         users_missing = volume.missed,
         verdict = partner.verdict,

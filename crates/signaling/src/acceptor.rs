@@ -267,6 +267,7 @@ impl Core {
         if let Err(refusal) = self.check_external_access(&arrival.message, &admitted, &destination) {
             return self.refuse_arrival(now, arrival, &refusal);
         }
+        self.note_sent(&arrival.message, &admitted, &destination);
         let destination = match destination {
             Destination::Agent(_) => destination,
             other => self.in_open_session(&arrival.message, &admitted, other),

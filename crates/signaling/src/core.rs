@@ -385,6 +385,7 @@ impl Core {
             Handoff::Redirected(request) => self.redirected(now, *request),
             Handoff::Metered { request, in_dialog } => self.meter_handed(now, *request, in_dialog),
             Handoff::Missed { certificate, user } => self.count_missed(now, &certificate, user),
+            Handoff::TurnedTo { user, domain } => drop(self.ledgers.turned_to(user, &domain)),
             // On the way that its request took.
             Handoff::Cancel { owner, .. } if !self.ownership.is_ours(owner) => self.hand(owner, handoff),
             Handoff::Cancel { upstream, .. } => self.cancel_owned(now, upstream),
@@ -543,7 +544,7 @@ impl Core {
 
 /// The ledgers of suspects that this worker owns.
 fn restored(ownership: &Ownership, terms: DiscoveredTerms, limits: &LedgerLimits, suspects: &[KeptSuspect]) -> Ledgers {
-    let mut ledgers = Ledgers::new(terms, limits.clone());
+    let mut ledgers = Ledgers::new(terms, limits.clone(), ownership.workers);
     let ours = suspects.iter().filter(|suspect| ownership.is_ours(ownership.of_ledger(&suspect.certificate)));
     ours.for_each(|suspect| ledgers.restore(suspect.clone()));
     ledgers

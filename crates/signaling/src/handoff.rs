@@ -31,6 +31,8 @@ pub enum Handoff {
     Metered { request: Box<AdmittedRequest>, in_dialog: bool },
     /// A discovered partner named a user who does not exist, for the worker that owns its ledger.
     Missed { certificate: CertificateId, user: u64 },
+    /// A user of ours, by number, has turned to a partner without an entry: he may be written to and called from there.
+    TurnedTo { user: u64, domain: String },
     /// The caller gave up: cancel what the request of this server transaction started, on the worker that owns its target. It
     /// goes the way of its request.
     Cancel { upstream: Upstream, owner: WorkerId },

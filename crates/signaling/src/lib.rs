@@ -4,6 +4,7 @@
 //! [`Core::poll_timeout`]. It is the only crate that knows all machines; they do not know each other.
 
 mod acceptor;
+mod acquaintance;
 mod agent;
 mod aliases;
 mod anchoring;

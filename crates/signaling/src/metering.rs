@@ -50,8 +50,12 @@ impl Core {
         let user = self.named_user(&request, in_dialog);
         let domain = request.admitted.domain();
         let look_alike = self.look_alike(&certificate, domain);
+        let is_mimicry = look_alike.as_ref().is_some_and(|found| self.discovered.look_alikes.refuses(found.likeness));
+        // What will be refused reaches nobody, and must not take the place of what would.
+        let reaches = self.reached_user(&request, in_dialog).filter(|_| !is_mimicry);
         let is_first = self.ledgers.seen(&certificate, domain).is_none();
-        let entry = Entry { certificate: &certificate, domain, look_alike: look_alike.as_ref(), user, in_dialog };
+        let entry =
+            Entry { certificate: &certificate, domain, look_alike: look_alike.as_ref(), user, in_dialog, reaches };
         let now_unix_ms = self.unix_ms(now);
         let (forgotten, taken) = (self.ledgers.forgotten(), self.ledgers.take(now_unix_ms, &entry));
         if self.ledgers.forgotten() > forgotten {
@@ -66,7 +70,7 @@ impl Core {
         }
         let refusal = match taken {
             Err(over) => self.over_limit(over, domain),
-            Ok(()) => match look_alike.filter(|found| self.discovered.look_alikes.refuses(found.likeness)) {
+            Ok(()) => match look_alike.filter(|_| is_mimicry) {
                 Some(found) => Refusal::new(403, Word::LookAlike, found.to_string()),
                 None => return Some(request),
             },
@@ -113,6 +117,22 @@ impl Core {
                     .with_header(HeaderName::RetryAfter, retry_after_secs.to_string())
             }
             OverLimit::Users { max } => self.nobody(format!("{domain} is discovered, and has addressed {max} users")),
+            OverLimit::UnansweredByUser { max } => {
+                let reason =
+                    format!("{domain} is discovered, and the user has not answered {max} messages and calls of it");
+                Refusal::new(403, Word::Unanswered, reason)
+            }
+            OverLimit::UnansweredByUsers { max } => Refusal::new(
+                403,
+                Word::Unanswered,
+                format!("{domain} is discovered, and {max} users have not answered it"),
+            ),
+            OverLimit::UnansweredInHour { max } => {
+                let reason = format!(
+                    "{domain} is discovered, and nobody gets more than {max} messages and calls an hour of strangers"
+                );
+                Refusal::new(403, Word::Unanswered, reason)
+            }
             OverLimit::Suspect => self.nobody(format!("{domain} is suspect, and addresses somebody new")),
         }
     }
@@ -186,5 +206,6 @@ fn certificate_of_discovered(request: &AdmittedRequest) -> Option<CertificateId>
 
 /// Whether a call came to nobody's knowledge: it leaves no record.
 pub(crate) fn is_unrecorded(status: u16, word: Option<&str>) -> bool {
-    status == 503 && word == Some(Word::RateLimited.as_str())
+    let of_ledger = [(503, Word::RateLimited), (403, Word::Unanswered)];
+    of_ledger.iter().any(|(of, name)| *of == status && word == Some(name.as_str()))
 }

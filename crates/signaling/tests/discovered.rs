@@ -61,6 +61,13 @@ impl Stage {
         told_all
     }
 
+    /// Alice writes to Eve, wherever that leads.
+    fn turn_to_eve(&mut self) {
+        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, EVE, "turned"));
+        self.world.take(self.alice);
+        self.world.take(self.adatum);
+    }
+
     fn questions(&self, kind: &'static str) -> u64 {
         self.world.asked.get(&(self.contoso, kind)).copied().unwrap_or(0)
     }
@@ -97,6 +104,7 @@ fn without_names(answer: &Message) -> Vec<String> {
 #[test]
 fn one_count_over_all_connections_and_workers_and_others_are_untouched() {
     everywhere(|mut stage| {
+        stage.turn_to_eve();
         let workers = stage.world.workers(stage.contoso);
         let lines: Vec<Line> =
             (0..workers).map(|worker| stage.world.connect(stage.contoso, worker, Some(shown("0a")))).collect();

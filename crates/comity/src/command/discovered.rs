@@ -61,9 +61,9 @@ pub fn print_ledgers(ledgers: &[DiscoveredAnswer]) {
         println!("  {}: {verdict}", one.tier.as_str());
         println!("  heard from first {}, last {}", at(one.first_unix_ms), at(one.last_unix_ms));
         println!(
-            "  {} requests let through, {} too fast, {} for users who were too many; {users} users addressed in seven \
-             days, {} times one who does not exist",
-            total.passed, total.too_fast, total.users_refused, total.missed
+            "  {} requests let through, {} too fast, {} for users who were too many, {} to people who had not answered; \
+             {users} users addressed in seven days, {} times one who does not exist",
+            total.passed, total.too_fast, total.users_refused, total.unanswered, total.missed
         );
     }
 }

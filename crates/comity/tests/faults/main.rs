@@ -259,7 +259,7 @@ fn user_may_not_speak_with_partners() {
 
 #[test]
 fn discovered_partner_over_its_rate() {
-    let lines = "workers = 1\nfederation = { discovery = true, discovered = { rate = 1, hide_users = false } }";
+    let lines = "workers = 1\nfederation = { discovery = true, discovered = { rate = 1, hide_users = false, unanswered_per_user = 6 } }";
     let mut scene = Scene::with(Zone::new(), lines);
     let identity = scene.certificate(&NAMES);
     scene.edge(&identity, WELL);

@@ -1,13 +1,15 @@
 //! What discovered partners do here, counted by certificate: how fast they ask, how many users of ours they address, and how
 //! many of those do not exist. Whoever tries names rather than writes to people becomes suspect, and is kept to those whom he
-//! has addressed already.
+//! has addressed already. And whoever nobody answers is kept to a few messages and calls.
 //!
 //! Allowed partners have no ledger, blocked ones never come this far. Pure: moments are milliseconds since 1970, users are
 //! numbers that only this server can compute.
 
 mod bucket;
+mod judged;
 mod names;
 mod summary;
+mod unanswered;
 
 use std::collections::BTreeMap;
 
@@ -16,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::look_alike::{LookAlike, LookAlikePolicy};
 use crate::trust::PeerCertificate;
 use bucket::Bucket;
-use names::{Names, New};
+use judged::Judged;
+use names::Names;
 pub use summary::{LedgerSummary, Volume};
+use unanswered::{Acquaintances, Recipients};
 
 /// Whose ledger it is. A partner that gets a new certificate begins a new one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +39,7 @@ impl From<&PeerCertificate> for CertificateId {
 
 /// What a discovered partner may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DiscoveredTerms {
     /// Requests a second.
     pub rate: u32,
@@ -42,6 +47,12 @@ pub struct DiscoveredTerms {
     pub suspect_rate: u32,
     /// Users of ours, there or not, that it may address in [`NAME_LIFE_MS`].
     pub users_max: u32,
+    /// Messages and calls to one user who has not answered it, in [`KNOCKS_MS`].
+    pub unanswered_per_user: u32,
+    /// Users who have not answered it; each who has makes room for as many again.
+    pub unanswered_users: u32,
+    /// What reaches one user in an hour of all such partners that he has not answered.
+    pub unanswered_per_hour: u32,
     /// It cannot tell a user who is not there for it from one who does not exist.
     pub hide_users: bool,
     /// What is done about domains that look like one that is trusted here.
@@ -54,6 +65,9 @@ impl Default for DiscoveredTerms {
             rate: 20,
             suspect_rate: 1,
             users_max: 1_000,
+            unanswered_per_user: 3,
+            unanswered_users: 30,
+            unanswered_per_hour: 10,
             hide_users: true,
             look_alikes: LookAlikePolicy::default(),
         }
@@ -69,11 +83,21 @@ pub struct LedgerLimits {
     pub ledger_names_max: usize,
     /// Domains that one ledger names; others are counted, and not named.
     pub ledger_domains_max: usize,
+    /// Users and domains whom they have turned to; beyond it those are forgotten who were not needed for longest.
+    pub acquaintances_max: usize,
+    /// Users of whom it is counted what strangers bring them; beyond it no further user is brought anything by a stranger.
+    pub recipients_max: usize,
 }
 
 impl Default for LedgerLimits {
     fn default() -> LedgerLimits {
-        LedgerLimits { ledgers_max: 4_096, ledger_names_max: 1_000_000, ledger_domains_max: 32 }
+        LedgerLimits {
+            ledgers_max: 4_096,
+            ledger_names_max: 1_000_000,
+            ledger_domains_max: 32,
+            acquaintances_max: 100_000,
+            recipients_max: 100_000,
+        }
     }
 }
 
@@ -87,6 +111,8 @@ pub struct Entry<'a> {
     /// The user of ours whom it names, as a number; `None` within a dialog, and where it names nobody.
     pub user: Option<u64>,
     pub in_dialog: bool,
+    /// The user of ours to whom it brings something that he would notice: a message, or a call.
+    pub reaches: Option<u64>,
 }
 
 /// Why a request does not pass.
@@ -98,6 +124,12 @@ pub enum OverLimit {
     Users { max: u32 },
     /// A suspect addresses somebody new.
     Suspect,
+    /// The user has had so many messages and calls of this partner, and has not answered.
+    UnansweredByUser { max: u32 },
+    /// So many users have not answered this partner.
+    UnansweredByUsers { max: usize },
+    /// The user has had as much of strangers as one may get in an hour.
+    UnansweredInHour { max: u32 },
 }
 
 /// What a suspect is remembered by over restarts.
@@ -116,6 +148,10 @@ pub struct KeptSuspect {
 pub struct Ledgers {
     terms: DiscoveredTerms,
     limits: LedgerLimits,
+    /// Among how many workers ledgers are divided, and with them what a user may get.
+    workers: u32,
+    acquaintances: Acquaintances,
+    recipients: Recipients,
     ledgers_by_certificate: BTreeMap<CertificateId, Ledger>,
     /// Users in all of them.
     names: usize,
@@ -159,8 +195,9 @@ struct Suspicion {
 }
 
 impl Ledgers {
-    pub fn new(terms: DiscoveredTerms, limits: LedgerLimits) -> Ledgers {
-        Ledgers { terms, limits, ..Ledgers::default() }
+    /// Of one of so many workers.
+    pub fn new(terms: DiscoveredTerms, limits: LedgerLimits, workers: u16) -> Ledgers {
+        Ledgers { terms, limits, workers: workers.into(), ..Ledgers::default() }
     }
 
     /// What holds from now on; what was counted stays.
@@ -207,7 +244,18 @@ impl Ledgers {
         let Some(ledger) = self.ledgers_by_certificate.get_mut(entry.certificate) else { return Ok(()) };
         ledger.heard(now_unix_ms, entry, self.limits.ledger_domains_max);
         let before = ledger.names.len();
-        let taken = ledger.take(now_unix_ms, entry, &self.terms);
+        let max = self.limits.acquaintances_max;
+        let stranger_to = entry.reaches.filter(|user| !self.acquaintances.knows(*user, entry.domain, max));
+        let per_hour = self.terms.unanswered_per_hour.div_ceil(self.workers.max(1));
+        let mut judged = Judged {
+            entry,
+            terms: &self.terms,
+            stranger_to,
+            per_hour,
+            recipients_max: self.limits.recipients_max,
+            recipients: &mut self.recipients,
+        };
+        let taken = ledger.take(now_unix_ms, &mut judged);
         self.names = (self.names + ledger.names.len()).saturating_sub(before);
         while self.names > self.limits.ledger_names_max && self.forget_oldest(Some(entry.certificate)) {}
         taken
@@ -231,6 +279,18 @@ impl Ledgers {
         ledger.window.volume.missed += 1;
         ledger.total.missed += 1;
         self.judge(now_unix_ms, certificate)
+    }
+
+    /// A user of ours wrote to this domain, called it or took its call: it may write to him. Says whether that was news.
+    pub fn turned_to(&mut self, user: u64, domain: &str) -> bool {
+        let is_news = self.acquaintances.insert(user, domain, self.limits.acquaintances_max);
+        if is_news {
+            let of_domain =
+                self.ledgers_by_certificate.values_mut().filter(|ledger| ledger.domains.contains_key(domain));
+            let knocks: u32 = of_domain.map(|ledger| ledger.names.answered(user)).sum();
+            self.recipients.give_back(user, knocks);
+        }
+        is_news
     }
 
     /// The verdict may have become worse by a request that was just taken or refused.
@@ -301,47 +361,6 @@ impl Ledger {
         }
     }
 
-    fn take(&mut self, now_unix_ms: u64, entry: &Entry<'_>, terms: &DiscoveredTerms) -> Result<(), OverLimit> {
-        let taken = self.check(now_unix_ms, entry, terms);
-        for volume in [&mut self.window.volume, &mut self.total] {
-            match taken {
-                Ok(is_new) => {
-                    volume.passed += 1;
-                    volume.users += u64::from(is_new);
-                }
-                Err(OverLimit::Rate { .. }) => volume.too_fast += 1,
-                Err(OverLimit::Users { .. } | OverLimit::Suspect) => volume.users_refused += 1,
-            }
-        }
-        taken.map(|_| ())
-    }
-
-    /// Says whether the request is the first of this hour for its user.
-    fn check(&mut self, now_unix_ms: u64, entry: &Entry<'_>, terms: &DiscoveredTerms) -> Result<bool, OverLimit> {
-        let is_suspect = self.suspicion.is_some();
-        let per_sec = if is_suspect { terms.suspect_rate } else { terms.rate };
-        // What belongs to a conversation that both sides have begun comes first, and is not without a bound either.
-        let (bucket, per_sec) = match entry.in_dialog {
-            true => (&mut self.within_dialogs, per_sec.saturating_mul(DIALOG_SHARE)),
-            false => (&mut self.requests, per_sec),
-        };
-        if !bucket.take(now_unix_ms, per_sec) {
-            let retry_after_secs = bucket::retry_after_secs(per_sec);
-            return Err(OverLimit::Rate { per_sec, retry_after_secs });
-        }
-        let Some(user) = entry.user else { return Ok(false) };
-        match self.names.touch(now_unix_ms, self.window.began_unix_ms, user) {
-            New::No => Ok(false),
-            New::InWindow => Ok(true),
-            New::Ever if is_suspect => Err(OverLimit::Suspect),
-            New::Ever if self.names.has_room(now_unix_ms, terms.users_max as usize) => {
-                self.names.insert(now_unix_ms, user);
-                Ok(true)
-            }
-            New::Ever => Err(OverLimit::Users { max: terms.users_max }),
-        }
-    }
-
     /// Begins a new hour where it is time.
     fn roll(&mut self, now_unix_ms: u64) {
         let age = now_unix_ms.abs_diff(self.window.began_unix_ms);
@@ -398,6 +417,8 @@ pub const MISSED_MIN: u64 = 20;
 pub const PARDON_MS: u64 = 24 * 3_600_000;
 /// How long a user counts as addressed.
 pub const NAME_LIFE_MS: u64 = 7 * 24 * 3_600_000;
+/// How long what one user did not answer counts.
+pub const KNOCKS_MS: u64 = 24 * 3_600_000;
 /// How many times as many requests may come within dialogs.
 const DIALOG_SHARE: u32 = 10;
 

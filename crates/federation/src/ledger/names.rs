@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::NAME_LIFE_MS;
+use super::{KNOCKS_MS, NAME_LIFE_MS};
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -14,14 +14,25 @@ struct Name {
     last_unix_ms: u64,
     /// There is no such user.
     is_missing: bool,
+    has_answered: bool,
+    /// What was brought to him since then without an answer.
+    knocks: u32,
+    knocks_since_unix_ms: u64,
 }
 
 /// Whether a user was addressed before.
+#[derive(Clone, Copy)]
 pub(super) enum New {
     No,
     /// Before, and not since the window began.
     InWindow,
     Ever,
+}
+
+impl Name {
+    fn is_knocked(&self, now_unix_ms: u64) -> bool {
+        self.knocks > 0 && now_unix_ms.abs_diff(self.knocks_since_unix_ms) < KNOCKS_MS
+    }
 }
 
 impl Names {
@@ -40,12 +51,45 @@ impl Names {
         New::InWindow
     }
 
-    pub(super) fn insert(&mut self, now_unix_ms: u64, user: u64) {
-        self.names_by_user.insert(user, Name { last_unix_ms: now_unix_ms, is_missing: false });
+    /// He is addressed; `is_knock`: by something that he has not asked for.
+    pub(super) fn address(&mut self, now_unix_ms: u64, user: u64, is_knock: bool) {
+        let name = self.names_by_user.entry(user).or_insert(Name {
+            last_unix_ms: now_unix_ms,
+            is_missing: false,
+            has_answered: false,
+            knocks: 0,
+            knocks_since_unix_ms: now_unix_ms,
+        });
+        if !name.is_knocked(now_unix_ms) {
+            (name.knocks, name.knocks_since_unix_ms) = (0, now_unix_ms);
+        }
+        name.knocks += u32::from(is_knock);
     }
 
     pub(super) fn restore(&mut self, user: u64, last_unix_ms: u64) {
-        self.insert(last_unix_ms, user);
+        self.address(last_unix_ms, user, false);
+    }
+
+    /// What was brought to the user without an answer.
+    pub(super) fn knocks(&self, now_unix_ms: u64, user: u64) -> u32 {
+        let name = self.names_by_user.get(&user).filter(|name| name.is_knocked(now_unix_ms));
+        name.map_or(0, |name| name.knocks)
+    }
+
+    /// He has answered; says what had been brought to him before.
+    pub(super) fn answered(&mut self, user: u64) -> u32 {
+        let Some(name) = self.names_by_user.get_mut(&user) else { return 0 };
+        name.has_answered = true;
+        std::mem::take(&mut name.knocks)
+    }
+
+    /// How many have answered, and how many have not.
+    pub(super) fn by_answer(&self, now_unix_ms: u64) -> (usize, usize) {
+        let names = self.names_by_user.values();
+        names.fold((0, 0), |(answered, unanswered), name| match name.has_answered {
+            true => (answered + 1, unanswered),
+            false => (answered, unanswered + usize::from(name.is_knocked(now_unix_ms))),
+        })
     }
 
     /// Whether this is the first that is known of it since he was counted.

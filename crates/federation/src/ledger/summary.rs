@@ -14,6 +14,9 @@ pub struct Volume {
     pub too_fast: u64,
     /// Requests for users who were too many, or new to a suspect.
     pub users_refused: u64,
+    /// Messages and calls to who has not answered.
+    #[serde(default)]
+    pub unanswered: u64,
     /// Users addressed, each once an hour.
     pub users: u64,
     /// Of them, those who do not exist.
@@ -23,8 +26,10 @@ pub struct Volume {
 impl Volume {
     /// What came since it was as much as this; all of it where counting began anew.
     pub fn since(self, before: Volume) -> Volume {
-        let numbers =
-            |volume: Volume| [volume.passed, volume.too_fast, volume.users_refused, volume.users, volume.missed];
+        let numbers = |volume: Volume| {
+            let Volume { passed, too_fast, users_refused, unanswered, users, missed } = volume;
+            [passed, too_fast, users_refused, unanswered, users, missed]
+        };
         if numbers(self).into_iter().zip(numbers(before)).any(|(now, then)| now < then) {
             return self;
         }
@@ -32,6 +37,7 @@ impl Volume {
             passed: self.passed - before.passed,
             too_fast: self.too_fast - before.too_fast,
             users_refused: self.users_refused - before.users_refused,
+            unanswered: self.unanswered - before.unanswered,
             users: self.users - before.users,
             missed: self.missed - before.missed,
         }

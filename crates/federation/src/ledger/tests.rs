@@ -23,11 +23,21 @@ impl Partner {
     }
 
     fn enter(&mut self, user: Option<u64>, in_dialog: bool) -> Result<(), OverLimit> {
+        self.reach(user, in_dialog, None)
+    }
+
+    fn reach(&mut self, user: Option<u64>, in_dialog: bool, reaches: Option<u64>) -> Result<(), OverLimit> {
         let certificate = &self.certificate;
-        let taken =
-            self.ledgers.take(self.now, &Entry { certificate, domain: "f.example", look_alike: None, user, in_dialog });
+        let entry = Entry { certificate, domain: "f.example", look_alike: None, user, in_dialog, reaches };
+        let taken = self.ledgers.take(self.now, &entry);
         self.ledgers.judge(self.now, certificate);
         taken
+    }
+
+    /// Writes to somebody.
+    fn write(&mut self, user: u64) -> Result<(), OverLimit> {
+        self.pass(50);
+        self.reach(Some(user), false, Some(user))
     }
 
     /// Asks for somebody who does not exist.
@@ -185,8 +195,9 @@ fn a_suspect_is_one_after_a_restart_and_goes_on_with_whom_he_knew() {
 
 #[test]
 fn ledgers_are_bounded_and_suspects_are_forgotten_last() {
-    let limits = LedgerLimits { ledgers_max: 3, ledger_names_max: 10, ledger_domains_max: 2 };
-    let mut partner = Partner { ledgers: Ledgers::new(DiscoveredTerms::default(), limits), ..Partner::new() };
+    let limits =
+        LedgerLimits { ledgers_max: 3, ledger_names_max: 10, ledger_domains_max: 2, ..LedgerLimits::default() };
+    let mut partner = Partner { ledgers: Ledgers::new(DiscoveredTerms::default(), limits, 1), ..Partner::new() };
     partner.ledgers.limits.ledger_names_max = 100;
     partner.harvest();
     for serial in 2..50 {
@@ -199,8 +210,9 @@ fn ledgers_are_bounded_and_suspects_are_forgotten_last() {
 
 #[test]
 fn names_of_all_ledgers_together_are_bounded() {
-    let limits = LedgerLimits { ledgers_max: 100, ledger_names_max: 10, ledger_domains_max: 2 };
-    let mut partner = Partner { ledgers: Ledgers::new(DiscoveredTerms::default(), limits), ..Partner::new() };
+    let limits =
+        LedgerLimits { ledgers_max: 100, ledger_names_max: 10, ledger_domains_max: 2, ..LedgerLimits::default() };
+    let mut partner = Partner { ledgers: Ledgers::new(DiscoveredTerms::default(), limits, 1), ..Partner::new() };
     for serial in 0..20 {
         partner.pass(1);
         partner.certificate = certificate(&format!("{serial:02}"));
@@ -218,8 +230,14 @@ fn domains_of_a_ledger_are_bounded_and_its_requests_counted_all_the_same() {
     let certificate = certificate("01");
     for number in 0..100 {
         let domain = format!("d{number}.example");
-        let entry =
-            Entry { certificate: &certificate, domain: &domain, look_alike: None, user: None, in_dialog: false };
+        let entry = Entry {
+            certificate: &certificate,
+            domain: &domain,
+            look_alike: None,
+            user: None,
+            in_dialog: false,
+            reaches: None,
+        };
         ledgers.take(NOW, &entry).expect("within the burst");
     }
     let summary = &ledgers.summaries(NOW)[0];
@@ -235,8 +253,14 @@ fn a_domain_is_looked_at_once_and_again_after_a_restart() {
         LookAlike { domain: "f.example".into(), of: "e.example".into(), likeness: crate::look_alike::Likeness::Typo };
     let certificate = certificate("01");
     assert_eq!(partner.ledgers.seen(&certificate, "f.example"), None);
-    let entry =
-        Entry { certificate: &certificate, domain: "f.example", look_alike: Some(&like), user: None, in_dialog: false };
+    let entry = Entry {
+        certificate: &certificate,
+        domain: "f.example",
+        look_alike: Some(&like),
+        user: None,
+        in_dialog: false,
+        reaches: None,
+    };
     assert_eq!(partner.ledgers.take(NOW, &entry), Ok(()));
     assert_eq!(partner.ledgers.seen(&certificate, "f.example"), Some(Some(&like)));
     assert_eq!(partner.ledgers.summaries(NOW)[0].look_alikes, [like]);
@@ -245,4 +269,108 @@ fn a_domain_is_looked_at_once_and_again_after_a_restart() {
     let mut after = Ledgers::default();
     after.restore(kept);
     assert_eq!(after.seen(&certificate, "f.example"), None);
+}
+
+#[test]
+fn who_is_not_answered_may_write_three_times_a_day_and_who_is_as_often_as_he_likes() {
+    let mut partner = Partner::new();
+    let passed = (0..50).filter(|_| partner.write(1).is_ok()).count();
+    assert_eq!((passed, partner.write(1)), (3, Err(OverLimit::UnansweredByUser { max: 3 })));
+    assert_eq!(partner.write(2), Ok(()), "to others, too");
+    partner.pass(KNOCKS_MS);
+    assert_eq!((0..50).filter(|_| partner.write(1).is_ok()).count(), 3, "another day");
+    assert!(partner.ledgers.turned_to(1, "f.example"), "he answers");
+    assert!(!partner.ledgers.turned_to(1, "f.example"), "and that is known");
+    assert_eq!((0..50).filter(|_| partner.write(1).is_ok()).count(), 50);
+    assert_eq!(partner.write(2), Ok(()));
+    assert_eq!((0..50).filter(|_| partner.write(2).is_ok()).count(), 2, "one answers for himself");
+}
+
+#[test]
+fn what_is_said_in_a_session_that_a_program_took_counts_as_well() {
+    let mut partner = Partner::new();
+    let passed = (0..50).filter(|_| partner.reach(None, true, Some(1)).is_ok()).count();
+    assert_eq!((passed, partner.write(1)), (3, Err(OverLimit::UnansweredByUser { max: 3 })));
+    partner.ledgers.turned_to(1, "f.example");
+    assert_eq!((0..50).filter(|_| partner.reach(None, true, Some(1)).is_ok()).count(), 50);
+}
+
+#[test]
+fn thirty_users_may_leave_a_partner_unanswered_and_each_answer_makes_room() {
+    let mut partner = Partner::new();
+    let passed = (0..100).filter(|user| partner.write(*user).is_ok()).count();
+    assert_eq!((passed, partner.write(100)), (30, Err(OverLimit::UnansweredByUsers { max: 30 })));
+    assert_eq!(partner.write(7), Ok(()), "whom it has written to before");
+    partner.ledgers.turned_to(7, "f.example");
+    let passed = (100..200).filter(|user| partner.write(*user).is_ok()).count();
+    assert_eq!(passed, 31, "his own place, and thirty more");
+    partner.pass(KNOCKS_MS);
+    assert_eq!((200..300).filter(|user| partner.write(*user).is_ok()).count(), 60);
+}
+
+#[test]
+fn ten_an_hour_reach_a_user_however_many_strangers_there_are() {
+    let mut partner = Partner::new();
+    let by = |partner: &mut Partner, serial: u64| {
+        partner.certificate = certificate(&format!("{serial:x}"));
+        partner.write(1)
+    };
+    let passed = (0..100).filter(|serial| by(&mut partner, *serial).is_ok()).count();
+    assert_eq!((passed, by(&mut partner, 100)), (10, Err(OverLimit::UnansweredInHour { max: 10 })));
+    assert_eq!(partner.write(2), Ok(()), "others are not meant");
+    partner.pass(WINDOW_MS);
+    assert_eq!((0..100).filter(|serial| by(&mut partner, *serial).is_ok()).count(), 10, "another hour");
+    partner.ledgers.turned_to(1, "f.example");
+    assert_eq!((0..100).filter(|serial| by(&mut partner, *serial).is_ok()).count(), 100, "all of one domain here");
+}
+
+#[test]
+fn what_was_answered_leaves_room_for_other_strangers_in_the_hour() {
+    let mut partner = Partner::new();
+    (0..3).for_each(|_| partner.write(1).expect("three pass"));
+    partner.ledgers.turned_to(1, "f.example");
+    let mut passed = 0;
+    for serial in 0..100 {
+        partner.certificate = certificate(&format!("{serial:x}"));
+        partner.pass(50);
+        let entry = Entry {
+            certificate: &partner.certificate,
+            domain: "other.example",
+            look_alike: None,
+            user: Some(1),
+            in_dialog: false,
+            reaches: Some(1),
+        };
+        passed += u32::from(partner.ledgers.take(partner.now, &entry).is_ok());
+    }
+    assert_eq!(passed, 10);
+}
+
+#[test]
+fn workers_share_what_a_user_may_get() {
+    let mut partner =
+        Partner { ledgers: Ledgers::new(DiscoveredTerms::default(), LedgerLimits::default(), 4), ..Partner::new() };
+    let mut passed = 0;
+    for serial in 0..100 {
+        partner.certificate = certificate(&format!("{serial:x}"));
+        passed += u32::from(partner.write(1).is_ok());
+    }
+    assert_eq!(passed, 3, "of ten, to be sure that each gets one");
+}
+
+#[test]
+fn acquaintances_and_recipients_are_bounded() {
+    let limits = LedgerLimits { acquaintances_max: 10, recipients_max: 5, ..LedgerLimits::default() };
+    let mut partner = Partner { ledgers: Ledgers::new(DiscoveredTerms::default(), limits, 1), ..Partner::new() };
+    for user in 0..1_000 {
+        partner.ledgers.turned_to(user, "f.example");
+        partner.ledgers.turned_to(0, "f.example");
+        assert!(partner.ledgers.acquaintances.len() <= 11, "{user}");
+    }
+    assert!(!partner.ledgers.turned_to(0, "f.example"), "who is needed again and again is kept");
+    assert!(partner.ledgers.turned_to(1, "f.example"), "who is not is forgotten");
+    let passed = (5_000..5_020).filter(|user| partner.write(*user).is_ok()).count();
+    assert_eq!((passed, partner.ledgers.recipients.len()), (5, 5));
+    partner.pass(WINDOW_MS);
+    assert_eq!((6_000..6_020).filter(|user| partner.write(*user).is_ok()).count(), 5, "when their hours are over");
 }

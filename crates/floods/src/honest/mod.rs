@@ -59,6 +59,9 @@ impl Honest {
     fn answer(&mut self, name: &'static str, from: Ipv4Addr, doors: &Doors) -> io::Result<()> {
         let (doors, is_over) = (doors.clone(), self.is_over.clone());
         let mut caller = signed_in(name, from, &doors)?;
+        if name == WRITTEN_TO && doors.discovered.is_some() {
+            turn_to_the_discovered(&mut caller);
+        }
         self.threads.push(std::thread::spawn(move || {
             while caller.answer_all(|| is_over.load(Ordering::Relaxed)).is_err() && !is_over.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(50));
@@ -116,6 +119,11 @@ fn signed_in(name: &str, from: Ipv4Addr, doors: &Doors) -> io::Result<Caller> {
     Ok(caller)
 }
 
+/// Whoever has turned to a partner without an entry may be written to from there. Whether it arrives is not what counts.
+fn turn_to_the_discovered(caller: &mut Caller) {
+    let _ = caller.ask(&mut Request::new(Method::Message, &format!("pat@{DISCOVERED}"), TEXT, "Hello"));
+}
+
 fn write_to(caller: &mut Caller, to: &str) -> io::Result<()> {
     let mut request = Request::new(Method::Message, &format!("{to}@{DOMAIN}"), TEXT, "Hello");
     is_200(&caller.ask(&mut request)?)
@@ -140,13 +148,14 @@ fn is_200(response: &Message) -> io::Result<()> {
     }
 }
 
+const WRITTEN_TO: &str = "bob";
 const TEXT: &str = "Content-Type: text/plain\r\n";
 const OF_A_DISCOVERED_PARTNER: Habit = Habit {
     kind: "discovered partner's message",
     every: Duration::from_millis(200),
     from: Ipv4Addr::new(127, 0, 81, 15),
     begin: |from, doors| Caller::discovered(&format!("pat@{DISCOVERED}"), from, doors),
-    act: |caller, _, _| write_to(caller, "bob"),
+    act: |caller, _, _| write_to(caller, WRITTEN_TO),
 };
 const HABITS: [Habit; 4] = [
     Habit {

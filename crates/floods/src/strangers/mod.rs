@@ -28,7 +28,7 @@ pub struct Amount {
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     domains: usize,
     /// Messages that nobody asked for
-    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    #[arg(long, value_name = "COUNT", default_value_t = 50_000)]
     messages: usize,
     /// Names that are tried
     #[arg(long, value_name = "COUNT", default_value_t = 2_000)]

@@ -33,12 +33,12 @@ pub fn pour(field: &Field<'_>, messages: usize) -> anyhow::Result<Harm> {
         is_over.store(true, Ordering::Relaxed);
         answers
     });
-    let per_domain = BURST + u64::from(RATE) * begun.elapsed().as_secs();
+    let hours = begun.elapsed().as_secs() / 3600 + 1;
     Ok(Harm {
         kind: "delivered",
         done: delivered.load(Ordering::Relaxed),
         of: answers.sent,
-        done_max: per_domain * field.strangers.len() as u64,
+        done_max: PER_HOUR * hours * VICTIMS.len() as u64,
         answers,
         problems: Vec::new(),
     })
@@ -131,6 +131,5 @@ pub const VICTIMS: [&str; 4] =
 pub const TEXT: &str = "Content-Type: text/plain\r\n";
 const THREADS: usize = 8;
 const AT_ONCE: usize = 10;
-/// What one that is discovered may send by default.
-const RATE: u32 = 20;
-const BURST: u64 = 100;
+/// What reaches one user of all whom he has not answered, by default.
+const PER_HOUR: u64 = 10;

@@ -14,6 +14,9 @@ impl Builder<'_> {
             rate: self.at_least_one(&key::DISCOVERED_RATE, default.rate),
             suspect_rate: self.at_least_one(&key::DISCOVERED_SUSPECT_RATE, default.suspect_rate),
             users_max: self.at_least_one(&key::DISCOVERED_USERS_MAX, default.users_max),
+            unanswered_per_user: self.at_least_one(&key::DISCOVERED_UNANSWERED_PER_USER, default.unanswered_per_user),
+            unanswered_users: self.at_least_one(&key::DISCOVERED_UNANSWERED_USERS, default.unanswered_users),
+            unanswered_per_hour: self.at_least_one(&key::DISCOVERED_UNANSWERED_PER_HOUR, default.unanswered_per_hour),
             look_alikes: self.look_alikes(),
             hide_users: self.raw.switch(&key::DISCOVERED_HIDE_USERS).unwrap_or(default.hide_users),
         }

@@ -316,9 +316,11 @@ impl fmt::Display for Config {
         writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\nhide_topology = {hide_topology}")?;
         writeln!(formatter, "crl = {:?}", crl.as_str())?;
         writeln!(formatter, "connections_per_partner = {connections_per_partner}\n")?;
-        let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes } = self.discovered;
+        let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes, .. } = self.discovered;
+        let DiscoveredTerms { unanswered_per_user, unanswered_users, unanswered_per_hour, .. } = self.discovered;
         writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
-        writeln!(formatter, "users_max = {users_max}")?;
+        writeln!(formatter, "users_max = {users_max}\nunanswered_per_user = {unanswered_per_user}")?;
+        writeln!(formatter, "unanswered_users = {unanswered_users}\nunanswered_per_hour = {unanswered_per_hour}")?;
         writeln!(formatter, "look_alikes = {:?}\nhide_users = {hide_users}\n", look_alikes.as_str())?;
         let CallSettings { between, anchor, redirects } = self.calls;
         writeln!(formatter, "[calls]\nbetween = {:?}\nanchor = {:?}", between.as_str(), anchor.as_str())?;

@@ -62,7 +62,7 @@ fn order(one: &DiscoveredAnswer) -> (bool, std::cmp::Reverse<u64>) {
 
 /// Everything that came, whatever became of it.
 pub(crate) fn asked(volume: &Volume) -> u64 {
-    volume.passed + volume.too_fast + volume.users_refused
+    volume.passed + volume.too_fast + volume.users_refused + volume.unanswered
 }
 
 fn answer(ledger: LedgerSummary) -> DiscoveredAnswer {
@@ -90,7 +90,7 @@ fn answer(ledger: LedgerSummary) -> DiscoveredAnswer {
 
 /// In one sentence.
 fn verdict(ledger: &LedgerSummary) -> String {
-    let Volume { passed, too_fast, users_refused, .. } = ledger.total;
+    let Volume { passed, too_fast, users_refused, unanswered, .. } = ledger.total;
     match ledger.pardon_unix_ms {
         Some(pardon) => {
             let until = i64::try_from(pardon / 1000).unwrap_or(i64::MAX);
@@ -103,6 +103,7 @@ fn verdict(ledger: &LedgerSummary) -> String {
         }
         None if too_fast > passed => "it sends more than a discovered partner may".to_owned(),
         None if users_refused > 0 => "it addresses more users than a discovered partner may".to_owned(),
+        None if unanswered > passed => "people here do not answer it".to_owned(),
         None => "nothing speaks against it".to_owned(),
     }
 }
@@ -136,6 +137,9 @@ mod tests {
         assert_eq!(verdict(&ledger(volume(10, 3, 0))), "nothing speaks against it");
         assert!(verdict(&ledger(volume(10, 11, 1))).contains("sends more"));
         assert!(verdict(&ledger(volume(10, 0, 1))).contains("more users"));
+        let unanswered = |unanswered| verdict(&ledger(Volume { unanswered, ..volume(10, 0, 0) }));
+        assert_eq!(unanswered(10), "nothing speaks against it");
+        assert_eq!(unanswered(11), "people here do not answer it");
         let like =
             LookAlike { domain: "c0ntoso.example".into(), of: "contoso.example".into(), likeness: Likeness::Homograph };
         let like = LedgerSummary { look_alikes: vec![like], ..ledger(volume(10, 11, 1)) };

@@ -11,6 +11,7 @@ use sip::{FlowId, Message, Method};
 use super::contexts::ContextId;
 use super::crossing_back;
 use crate::acceptor::overloaded;
+use crate::acquaintance;
 use crate::calls;
 use crate::core::Core;
 use crate::forward;
@@ -191,6 +192,7 @@ impl Core {
         let in_call = calls::parties(&context.request, message);
         let is_accepted = message.status().is_some_and(|status| status / 100 == 2);
         let answered = replacing::answered(&context.request, message);
+        let taken = acquaintance::is_taken(&context.request, message).then(|| context.request.clone());
         let mut bytes = forward::response(message, crossing);
         if matches!(context.request.destination, Destination::Partner { .. }) && self.hides_topology() {
             bytes = topology::with_vias_of(&context.request.message, bytes);
@@ -212,6 +214,9 @@ impl Core {
         }
         if let Some((call_id, call)) = answered {
             self.record_proxied(now, call_id, call);
+        }
+        if let Some(request) = taken {
+            self.note_taken(&request);
         }
         for aor in in_call {
             self.call_changed(now, aor, message.call_id().unwrap_or_default(), true);

@@ -51,6 +51,30 @@ pub static DISCOVERED_USERS_MAX: Key = Key {
     example: "1000",
     doc: "how many of your users, there or not, one may address within seven days",
 };
+pub static DISCOVERED_UNANSWERED_PER_USER: Key = Key {
+    section: "federation.discovered",
+    name: "unanswered_per_user",
+    kind: Kind::Count,
+    need: Need::Default("3"),
+    example: "3",
+    doc: "how many messages and calls one may bring a user of yours within a day before he answers",
+};
+pub static DISCOVERED_UNANSWERED_USERS: Key = Key {
+    section: "federation.discovered",
+    name: "unanswered_users",
+    kind: Kind::Count,
+    need: Need::Default("30"),
+    example: "30",
+    doc: "how many users of yours who have not answered one may write to and call; each who has makes room for as many again",
+};
+pub static DISCOVERED_UNANSWERED_PER_HOUR: Key = Key {
+    section: "federation.discovered",
+    name: "unanswered_per_hour",
+    kind: Kind::Count,
+    need: Need::Default("10"),
+    example: "10",
+    doc: "how many messages and calls all of them together may bring a user who has not answered them, within an hour",
+};
 pub static DISCOVERED_LOOK_ALIKES: Key = Key {
     section: "federation.discovered",
     name: "look_alikes",

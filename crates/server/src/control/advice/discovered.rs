@@ -25,6 +25,14 @@ pub(super) fn about_discovered(word: Word, partner: &str) -> Option<Words> {
                  {partner}"
             ),
         ),
+        Word::Unanswered => words(
+            Side::Nobody,
+            format!("{partner} has no entry here, and may not write to and call who has not answered it so often"),
+            format!(
+                "nothing where the user wants it so; else he writes or calls himself, or you enter the partner: comity partner add \
+                 {partner}"
+            ),
+        ),
         Word::UserUnavailable => words(
             Side::Nobody,
             format!(

@@ -1,0 +1,88 @@
+//! Which users of ours have turned to partners without an entry: who was written to, called or taken a call from may write and
+//! call without asking again. All others are kept to a few tries; the ledgers count those.
+
+use conference::id::MeetingAddress;
+use federation::admission::{Admitted, Origin, Tier};
+use federation::partner::Standing;
+use sip::{Aor, HeaderName, Message, Method, Uri};
+
+use crate::core::Core;
+use crate::escalation::is_for_messages;
+use crate::route::Destination;
+use crate::{AdmittedRequest, Handoff};
+
+impl Core {
+    /// A request of a user of ours goes out.
+    pub(crate) fn note_sent(&mut self, message: &Message, admitted: &Admitted, to: &Destination) {
+        let is_by_person = match message.method() {
+            Some(Method::Invite | Method::Subscribe) => true,
+            Some(Method::Message) => !is_by_device(message),
+            _ => false,
+        };
+        if !is_by_person || !matches!(to, Destination::Partner { .. } | Destination::Agent(_)) {
+            return;
+        }
+        let user = match admitted.origin() {
+            Origin::User { aor } => Some(aor.clone()),
+            Origin::Inside { .. } => message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok()),
+            Origin::Partner { .. } | Origin::Remote { .. } => None,
+        };
+        let domain = message.to().ok().map(|to| to.uri().host_lowercase().to_string());
+        if let (Some(user), Some(domain)) = (user, domain) {
+            self.turned_to(&user, &domain);
+        }
+    }
+
+    /// A call that a partner began was taken.
+    pub(crate) fn note_taken(&mut self, call: &AdmittedRequest) {
+        let user = call.message.request_uri().and_then(|uri| self.person_of(uri));
+        if let Some(user) = user {
+            self.turned_to(&user, call.admitted.domain());
+        }
+    }
+
+    fn turned_to(&mut self, user: &Aor, domain: &str) {
+        if !matches!(self.partners.standing(domain), Standing::Discovered) {
+            return;
+        }
+        let user = self.mint.user(user);
+        if self.ledgers.turned_to(user, domain) {
+            for worker in self.ownership.others() {
+                self.hand(worker, Handoff::TurnedTo { user, domain: domain.to_owned() });
+            }
+        }
+    }
+
+    /// The user whom a request of a discovered partner would reach with something that he notices, as a number.
+    pub(crate) fn reached_user(&self, request: &AdmittedRequest, in_dialog: bool) -> Option<u64> {
+        let message = &request.message;
+        let person = match (message.method()?, in_dialog) {
+            (Method::Message, true) => self.person_of(message.to().ok()?.uri().as_str()),
+            (Method::Message | Method::Invite, false) => self.person_of(message.request_uri()?),
+            _ => None,
+        };
+        person.map(|aor| self.mint.user(&aor))
+    }
+
+    /// Nobody is disturbed in a meeting to which he went.
+    fn person_of(&self, uri: &str) -> Option<Aor> {
+        let aor = Aor::from_uri(&Uri::parse(uri).ok()?).ok()?;
+        (self.organisation.is_local(aor.domain()) && MeetingAddress::read(aor.user()).is_none()).then_some(aor)
+    }
+}
+
+/// Whether a person took a call of a partner without an entry. A session of messages alone may be taken by a program.
+pub(crate) fn is_taken(request: &AdmittedRequest, response: &Message) -> bool {
+    matches!(request.admitted.origin(), Origin::Partner { standing: Tier::Discovered, .. })
+        && request.message.method() == Some(Method::Invite)
+        && matches!(response.status(), Some(200..=299))
+        && !is_for_messages(&request.message)
+}
+
+/// That a message came, or was shown, a device says by itself (RFC 5438).
+fn is_by_device(message: &Message) -> bool {
+    let is_notification = |bytes: &[u8]| bytes.windows(IMDN.len()).any(|part| part.eq_ignore_ascii_case(IMDN));
+    message.header(HeaderName::ContentType).is_some_and(is_notification) || is_notification(message.body())
+}
+
+const IMDN: &[u8] = b"message/imdn+xml";
