@@ -199,7 +199,7 @@ fn what_is_written_to_one_who_does_not_answer_waits_within_a_limit() {
 }
 
 #[test]
-fn a_meeting_has_so_many_requests_under_way_and_drops_what_is_beyond() {
+fn a_meeting_has_so_many_requests_under_way_and_what_is_beyond_waits_for_an_answer() {
     let mut room = Room::within(1, 1, |limits| limits.conference.requests_max = 2);
     room.page(room.alice, ALICE, FACTORY, "hello");
     let address = sender(&room.hear(room.alice)[0]);
@@ -216,6 +216,7 @@ fn a_meeting_has_so_many_requests_under_way_and_drops_what_is_beyond() {
         room.world.send(line, &phone::answer(message, "200 OK", "listener"));
     }
     room.hear(room.carol);
+    assert_eq!(room.texts(room.alice), ["BOB: two"], "nobody has to write again for it");
     room.page(room.bob, BOB, &address, "three");
     assert_eq!(room.texts(room.alice), ["BOB: three"]);
 }

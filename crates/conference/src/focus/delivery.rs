@@ -125,9 +125,22 @@ impl<S: Copy + Ord> Focus<S> {
         let next = participant.pages.waiting.pop_front();
         participant.pages.is_under_way = next.is_some();
         let Some(Page { request, asked_by }) = next else { return };
+        let again = request.clone();
         let is_sent = self.ask(Asked::Page { who: who.clone(), asked_by }, request);
         if let (false, Some(participant)) = (is_sent, self.participants_by_aor.get_mut(who)) {
             participant.pages.is_under_way = false;
+            participant.pages.waiting.push_front(Page { request: again, asked_by });
+            self.stalled.insert(who.clone());
+        }
+    }
+
+    /// A request of ours has ended: what found no room goes out.
+    pub(super) fn send_stalled_pages(&mut self) {
+        while self.has_room_to_ask() {
+            let Some(who) = self.stalled.pop_first() else { return };
+            if self.participants_by_aor.get(&who).is_some_and(|participant| !participant.pages.is_under_way) {
+                self.send_next_page(&who);
+            }
         }
     }
 

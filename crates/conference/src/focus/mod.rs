@@ -23,7 +23,7 @@ mod watching;
 mod wish;
 mod writing;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use sdp::Capabilities;
@@ -81,6 +81,8 @@ pub struct Focus<S> {
     began_unix: Option<i64>,
     /// It is made of a call, and somebody has yet to come.
     gathering: Option<Gathering>,
+    /// For whom a message found no room among the requests under way.
+    stalled: BTreeSet<Aor>,
     /// Those whom it asked to call: two at most.
     references: Vec<Reference>,
     /// The last has left.
@@ -136,6 +138,7 @@ impl<S: Copy + Ord> Focus<S> {
             left: Vec::new(),
             began_unix: None,
             gathering: None,
+            stalled: BTreeSet::new(),
             references: Vec::new(),
             is_over: false,
             last_endpoint: 0,
@@ -214,6 +217,7 @@ impl<S: Copy + Ord> Focus<S> {
             Asked::Withdrawn(invite) if (200..300).contains(&status) => self.answered_too_late(turn, &invite, outcome),
             Asked::Withdrawn(_) | Asked::Farewell => {}
         }
+        self.send_stalled_pages();
     }
 
     fn answered_within(&mut self, turn: &mut Turn<'_>, id: EndpointId, outcome: &Outcome<'_>) {
@@ -227,6 +231,7 @@ impl<S: Copy + Ord> Focus<S> {
     /// No further response to that request of ours comes.
     pub fn forget_request(&mut self, number: u64) {
         self.asked_by_number.remove(&number);
+        self.send_stalled_pages();
     }
 
     pub fn next_timeout(&self) -> Option<Instant> {
@@ -338,7 +343,7 @@ impl<S: Copy + Ord> Focus<S> {
 
     /// Sends a request of ours; `false`: too many are under way.
     fn ask(&mut self, asked: Asked, request: RequestBuilder) -> bool {
-        if self.asked_by_number.len() >= self.limits.requests_max {
+        if !self.has_room_to_ask() {
             self.outputs.push_back(FocusOutput::LimitHit("requests_max"));
             return false;
         }
@@ -346,6 +351,10 @@ impl<S: Copy + Ord> Focus<S> {
         self.asked_by_number.insert(self.last_number, asked);
         self.outputs.push_back(FocusOutput::Request { number: self.last_number, request });
         true
+    }
+
+    fn has_room_to_ask(&self) -> bool {
+        self.asked_by_number.len() < self.limits.requests_max
     }
 
     fn sound(&mut self, command: SoundCommand) {
