@@ -1,7 +1,7 @@
 //! Whether the database can be written to. The writing thread says so after each commit, and tries by itself while it
 //! cannot: what failed once may be long over.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::params;
@@ -18,29 +18,59 @@ pub struct Unwritable {
 
 /// Shared by the writing thread, which changes it, and whoever wants to know.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Health(Arc<Mutex<Option<Unwritable>>>);
+pub(crate) struct Health(Arc<Mutex<Option<Trouble>>>);
+
+#[derive(Clone, Debug)]
+struct Trouble {
+    unwritable: Unwritable,
+    failures: u64,
+}
+
+/// What the log is told: that it begins and that it is over, however often a commit fails in between.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Began { why: String },
+    Over { failures: u64 },
+}
 
 impl Health {
     pub(crate) fn get(&self) -> Option<Unwritable> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.held().as_ref().map(|trouble| trouble.unwritable.clone())
     }
 
     pub(crate) fn is_well(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.held().is_none()
     }
 
     /// A commit failed, or did not.
     pub(crate) fn note(&self, outcome: &rusqlite::Result<()>) {
-        let mut trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match (outcome, &mut *trouble) {
-            (Ok(()), None) => {}
-            (Ok(()), Some(_)) => {
-                *trouble = None;
-                tracing::info!("the store can be written to again");
-            }
-            (Err(error), Some(known)) => known.why = error.to_string(),
-            (Err(error), None) => *trouble = Some(Unwritable { since_unix: now_unix(), why: error.to_string() }),
+        match self.change(outcome) {
+            Some(News::Began { why }) => tracing::error!(error = why, "the store cannot be written to"),
+            Some(News::Over { failures }) => tracing::info!(failures, "the store can be written to again"),
+            None => {}
         }
+    }
+
+    fn change(&self, outcome: &rusqlite::Result<()>) -> Option<News> {
+        let mut held = self.held();
+        match (outcome, held.as_mut()) {
+            (Ok(()), _) => held.take().map(|trouble| News::Over { failures: trouble.failures }),
+            (Err(error), Some(trouble)) => {
+                trouble.unwritable.why = error.to_string();
+                trouble.failures += 1;
+                None
+            }
+            (Err(error), None) => {
+                let why = error.to_string();
+                let unwritable = Unwritable { since_unix: now_unix(), why: why.clone() };
+                *held = Some(Trouble { unwritable, failures: 1 });
+                Some(News::Began { why })
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,3 +85,21 @@ impl Store {
 
 /// Between two tries to write to a database that could not be written to.
 pub(crate) const PROBE_PAUSE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_hears_of_a_full_disk_once_and_of_its_end_with_a_count() {
+        let health = Health::default();
+        let full = || Err(rusqlite::Error::InvalidQuery);
+        assert_eq!(health.change(&Ok(())), None);
+        assert!(matches!(health.change(&full()), Some(News::Began { .. })));
+        assert!((0..99).all(|_| health.change(&full()).is_none()));
+        assert!(!health.is_well() && health.get().is_some());
+        assert_eq!(health.change(&Ok(())), Some(News::Over { failures: 100 }));
+        assert_eq!((health.change(&Ok(())), health.get()), (None, None));
+        assert!(matches!(health.change(&full()), Some(News::Began { .. })), "and of the next");
+    }
+}

@@ -247,8 +247,7 @@ fn write_batch(store: &Store, mut batch: Vec<Box<dyn Job>>, (health, credentials
     if store.take_users_changed() {
         credentials.users_changed();
     }
-    if let Err(error) = &outcome {
-        tracing::error!(%error, changes = batch.len(), "the store could not commit");
+    if outcome.is_err() {
         let _ = store.connection().execute_batch("ROLLBACK");
     }
     for job in batch {
