@@ -118,6 +118,55 @@ fn a_call_is_set_up_held_and_ended_by_either_side() {
     });
 }
 
+/// An answer of the device that this tag names.
+fn answer_of(invite: &Message, status: &str, tag: &str) -> String {
+    phone::answer(invite, status, "bob").replace(";tag=callee", &format!(";tag={tag}"))
+}
+
+#[test]
+fn a_device_that_takes_a_call_which_sixteen_have_taken_is_let_go() {
+    everywhere(|mut pair| {
+        let invite = phone::simple(&phone::request("INVITE", ALICE, BOB, "many"));
+        pair.world.send(pair.alice, &sdp(&invite, OFFER));
+        let invite = pair.world.only(pair.bob);
+        for number in 0..16 {
+            pair.world.send(pair.bob, &sdp(&answer_of(&invite, "200 OK", &format!("t{number}")), ANSWER));
+            let ok = pair.world.only(pair.alice);
+            pair.world.send(pair.alice, &phone::by_caller("ACK", &ok, 1));
+            assert_eq!(method(&pair.world.only(pair.bob)), "ACK", "{number}");
+        }
+        pair.world.send(pair.bob, &sdp(&answer_of(&invite, "200 OK", "t16"), ANSWER));
+        assert!(pair.world.take(pair.alice).is_empty(), "nothing could be said in that dialog");
+        let [ack, bye] = pair.world.take(pair.bob).try_into().unwrap();
+        assert_eq!((method(&ack).as_str(), method(&bye).as_str()), ("ACK", "BYE"));
+        for request in [&ack, &bye] {
+            assert_eq!(request.to().unwrap().tag(), Some("t16"));
+        }
+        pair.world.send(pair.bob, &phone::answer(&bye, "200 OK", "bob"));
+        assert!(pair.world.take(pair.alice).is_empty());
+    });
+}
+
+#[test]
+fn a_device_that_answers_takes_the_place_of_one_that_only_rings() {
+    everywhere(|mut pair| {
+        let invite = phone::simple(&phone::request("INVITE", ALICE, BOB, "ringing"));
+        pair.world.send(pair.alice, &sdp(&invite, OFFER));
+        let invite = pair.world.only(pair.bob);
+        for number in 0..20 {
+            pair.world.send(pair.bob, &answer_of(&invite, "180 Ringing", &format!("t{number}")));
+            assert_eq!(pair.world.only(pair.alice).status(), Some(180));
+        }
+        pair.world.send(pair.bob, &sdp(&answer_of(&invite, "200 OK", "late"), ANSWER));
+        let ok = pair.world.only(pair.alice);
+        pair.world.send(pair.alice, &phone::by_caller("ACK", &ok, 1));
+        assert_eq!(method(&pair.world.only(pair.bob)), "ACK");
+        let (alice, bob) = (pair.alice, pair.bob);
+        pair.ask(alice, bob, &phone::by_caller("BYE", &ok, 2), "200 OK");
+        assert_eq!(pair.standing(), 0);
+    });
+}
+
 #[test]
 fn why_tells_which_calls_we_stand_between() {
     everywhere(|mut pair| {

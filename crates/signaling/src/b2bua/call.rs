@@ -4,6 +4,7 @@
 mod lending;
 mod reference;
 mod sound;
+mod surplus;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -275,6 +276,11 @@ impl Call {
             Err(passed) => passed,
         };
         let status = response.status().unwrap_or_default();
+        if self.is_surplus(&passed, response) {
+            self.let_go(response);
+            self.asked_by_number.insert(number, Asked::Passed(passed));
+            return None;
+        }
         let is_understood = self.learn(&passed, response, source).is_ok();
         passed.is_answered |= status >= 200;
         let answerer = passed.pair.as_ref().map_or(Side::Callee, |(_, side)| side.other());
@@ -327,7 +333,7 @@ impl Call {
     /// The pair that an answer to the INVITE is of; the first that is heard of it makes it.
     fn pair_of(&mut self, response: &Message) -> Result<Option<&mut Pair>, ParseError> {
         let tag = response.to()?.tag().unwrap_or_default().to_owned();
-        if self.pairs.len() < PAIRS_MAX && !self.pairs.iter().any(|pair| pair.tag() == tag) {
+        if !self.pairs.iter().any(|pair| pair.tag() == tag) && self.make_room_for(response) {
             match Pair::new(&self.received, &self.sent, response) {
                 Ok(mut pair) => {
                     pair.end_mut(Side::Caller).source = self.source;
