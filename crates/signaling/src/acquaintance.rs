@@ -4,7 +4,7 @@
 use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Origin, Tier};
 use federation::partner::Standing;
-use sip::{Aor, HeaderName, Message, Method, Uri};
+use sip::{Aor, HeaderName, Message, Method, Refusal, Uri};
 
 use crate::core::Core;
 use crate::escalation::is_for_messages;
@@ -51,6 +51,27 @@ impl Core {
                 self.hand(worker, Handoff::TurnedTo { user, domain: domain.to_owned() });
             }
         }
+    }
+
+    /// What a stranger is told in place of this final response, which no person gave, and which only a device of a user who is
+    /// there could give: nobody heard it ring.
+    pub(crate) fn told_instead(
+        &mut self,
+        request: &AdmittedRequest,
+        has_rung: bool,
+        response: &Message,
+    ) -> Option<Refusal> {
+        let status = response.status().filter(|status| *status >= 300 && !has_rung)?;
+        let is_new = request.message.to().is_ok_and(|to| to.tag().is_none());
+        (is_new && self.hides_from_stranger(request))
+            .then(|| self.nobody(format!("a device of the user answered {status}")))
+    }
+
+    /// Whether it is hidden from whoever sent this that the user whom it names is there.
+    pub(crate) fn hides_from_stranger(&mut self, request: &AdmittedRequest) -> bool {
+        let Destination::User(aor) = &request.destination else { return false };
+        let user = self.mint.user(aor);
+        self.hides_users_from(request) && !self.ledgers.has_turned_to(user, request.admitted.domain())
     }
 
     /// The user whom a request of a discovered partner would reach with something that he notices, as a number.

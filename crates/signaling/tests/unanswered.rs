@@ -125,7 +125,7 @@ fn three_calls_ring_and_one_that_is_taken_is_an_answer() {
             let invite = stage.world.only(stage.alice);
             stage.world.send(stage.alice, &phone::answer(&invite, "486 Busy Here", "alice"));
             stage.world.take(stage.alice);
-            assert_eq!(stage.world.only(stage.adatum).status(), Some(486));
+            assert_eq!(told(&stage.world.only(stage.adatum)), (480, "user-unavailable".into()));
         }
         stage.world.send(stage.adatum, &phone::request("INVITE", EVE, ALICE, "c3"));
         assert_eq!(told(&stage.world.only(stage.adatum)), (403, "unanswered".into()));
@@ -202,6 +202,56 @@ fn nothing_says_whether_who_does_not_answer_exists() {
             let expected = if number < 3 { (480, "user-unavailable".into()) } else { (403, "unanswered".into()) };
             assert_eq!(told(&away), expected, "{number}");
         }
+    });
+}
+
+#[test]
+fn what_a_device_refuses_by_itself_is_told_as_of_nobody() {
+    let offer = |media: &str| format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm={media}\n");
+    let strange = [
+        ("MESSAGE", String::new()),
+        ("INVITE", offer("video 4000 RTP/AVP 96")),
+        ("INVITE", offer("message 1 sip null")),
+    ];
+    for (method, body) in strange {
+        for status in
+            ["415 Unsupported Media Type", "488 Not Acceptable Here", "486 Busy Here", "603 Decline", "302 Moved"]
+        {
+            everywhere(|mut stage| {
+                let said = |to: &str| match body.as_str() {
+                    "" => phone::request(method, EVE, to, to),
+                    body => phone::with_body(&phone::request(method, EVE, to, to), "", "application/sdp", body),
+                };
+                let mut answers = Vec::new();
+                for to in [ALICE, NOBODY] {
+                    stage.world.send(stage.adatum, &said(to));
+                    for request in stage.world.take(stage.alice) {
+                        stage.world.send(stage.alice, &phone::answer(&request, status, "alice"));
+                    }
+                    answers.push(stage.world.only(stage.adatum));
+                }
+                assert_eq!(told(&answers[0]), (480, "user-unavailable".into()), "{method} {status}");
+                assert_eq!(without_names(&answers[0]), without_names(&answers[1]), "{method} {status}");
+            });
+        }
+    }
+}
+
+#[test]
+fn who_was_heard_to_ring_or_turned_to_whoever_asks_may_refuse_in_his_own_words() {
+    everywhere(|mut stage| {
+        stage.world.send(stage.adatum, &phone::request("INVITE", EVE, ALICE, "rings"));
+        let invite = stage.world.only(stage.alice);
+        stage.world.send(stage.alice, &phone::answer(&invite, "180 Ringing", "alice"));
+        stage.world.send(stage.alice, &phone::answer(&invite, "603 Decline", "alice"));
+        let statuses: Vec<_> = stage.world.take(stage.adatum).iter().filter_map(Message::status).collect();
+        assert_eq!(statuses, [180, 603]);
+        stage.world.take(stage.alice);
+        stage.alice_sends(&phone::request("MESSAGE", ALICE, EVE, "first"));
+        stage.world.send(stage.adatum, &phone::request("INVITE", EVE, ALICE, "known"));
+        let invite = stage.world.only(stage.alice);
+        stage.world.send(stage.alice, &phone::answer(&invite, "486 Busy Here", "alice"));
+        assert_eq!(stage.world.only(stage.adatum).status(), Some(486));
     });
 }
 

@@ -293,6 +293,11 @@ impl Ledgers {
         is_news
     }
 
+    /// Whether the user has done so.
+    pub fn has_turned_to(&mut self, user: u64, domain: &str) -> bool {
+        self.acquaintances.knows(user, domain, self.limits.acquaintances_max)
+    }
+
     /// The verdict may have become worse by a request that was just taken or refused.
     pub fn judge(&mut self, now_unix_ms: u64, certificate: &CertificateId) -> Option<KeptSuspect> {
         let ledger = self.ledgers_by_certificate.get_mut(certificate)?;

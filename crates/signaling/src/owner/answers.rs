@@ -176,7 +176,8 @@ impl Core {
 
     /// What the target refuses we may do for it. Gives the request back where not.
     fn answer_instead(&mut self, now: Instant, request: AdmittedRequest, refusal: &Message) -> Option<AdmittedRequest> {
-        if gateway::is_refused_session(&request, refusal) && self.has_room_for_gateway() {
+        let is_session = gateway::is_refused_session(&request, refusal);
+        if is_session && self.has_room_for_gateway() && !self.hides_from_stranger(&request) {
             self.begin_gateway(now, request, refusal);
             return None;
         }
@@ -186,6 +187,14 @@ impl Core {
 
     /// A response goes on towards whoever sent the request.
     fn forward_up(&mut self, now: Instant, id: ContextId, message: &Message) {
+        let Some(context) = self.owner.contexts.get_mut(&id) else { return };
+        context.has_rung |= matches!(message.status(), Some(101..=199));
+        if message.status() >= Some(300) {
+            let (request, upstream, has_rung) = (context.request.clone(), context.upstream, context.has_rung);
+            if let Some(refusal) = self.told_instead(&request, has_rung, message) {
+                return self.refuse_owned(now, upstream, &request.message, &refusal);
+            }
+        }
         let Some(context) = self.owner.contexts.get(&id) else { return };
         let (upstream, crossing) = (context.upstream, crossing_back(&context.request, &self.organisation));
         let missing = self.missing_inside(&context.request, message);

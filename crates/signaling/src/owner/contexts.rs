@@ -43,6 +43,8 @@ pub(super) struct Context {
     pub machine: ResponseContext,
     pub trial: Trial,
     pub later: Later,
+    /// Whoever asked was told that it rings, or the like.
+    pub has_rung: bool,
     /// Its entry in the schedule, so that not every response adds one.
     pub wakes_at: Option<Instant>,
 }
@@ -185,7 +187,8 @@ impl Core {
             machine = machine.giving_up_at(now + self.limits.message_answer_time());
         }
         self.owner.contexts_by_upstream.insert(upstream, id);
-        let context = Context { request, upstream, machine, trial, later: Later::default(), wakes_at: None };
+        let context =
+            Context { request, upstream, machine, trial, later: Later::default(), has_rung: false, wakes_at: None };
         self.owner.contexts.insert(id, Box::new(context));
         id
     }
