@@ -57,7 +57,7 @@ pub fn back_up(database: &Path, copy: &Path) -> Result<Contents, StoreError> {
 /// # Errors
 /// Where the copy is damaged, no database of ours or of a newer version, or the folder cannot be written. Then nothing has changed.
 pub fn restore(copy: &mut impl Read, database: &Path, now_unix: i64) -> Result<Restored, StoreError> {
-    let fresh = beside(database, ".restoring");
+    let fresh = unfinished(database);
     let unwritable = |source| StoreError::Unwritable { path: fresh.clone(), source };
     for leftover in with_companions(&fresh) {
         remove_if_there(&leftover).map_err(unwritable)?;
@@ -71,6 +71,11 @@ pub fn restore(copy: &mut impl Read, database: &Path, now_unix: i64) -> Result<R
     let replaced = set_aside(database, now_unix).map_err(unwritable)?;
     fs::rename(&fresh, database).and_then(|()| sync_folder(database)).map_err(unwritable)?;
     Ok(Restored { contents, replaced })
+}
+
+/// Where a restore makes what becomes the database.
+pub(crate) fn unfinished(database: &Path) -> PathBuf {
+    beside(database, ".restoring")
 }
 
 fn copy_pages(source: &Connection, copy: &Path) -> Result<(), StoreError> {

@@ -51,6 +51,8 @@ pub enum StoreError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("there is no database at {path}")]
     Absent { path: PathBuf },
+    #[error("a restore was cut off, and there is no database at {path}")]
+    RestoreCut { path: PathBuf },
     #[error("{path} exists")]
     CopyExists { path: PathBuf },
     #[error("{path} is damaged: {found}")]
@@ -117,6 +119,10 @@ impl StoreError {
             StoreError::Absent { .. } => {
                 "the server makes it when it first starts; is this its configuration?".to_owned()
             }
+            StoreError::RestoreCut { path } => format!(
+                "restore the copy again; or, to begin with an empty database, remove {}",
+                crate::backup::unfinished(path).display()
+            ),
             StoreError::CopyExists { .. } => "name another file: a copy is never written over".to_owned(),
             StoreError::Damaged { .. } => "take another copy; the database of this server was not touched".to_owned(),
             StoreError::Overloaded => "try again in a moment".to_owned(),

@@ -62,8 +62,12 @@ impl Store {
     /// Opens the database, creates it where it is absent, and brings its schema up to date.
     ///
     /// # Errors
-    /// When the file cannot be opened, is no database, or was written by a newer version.
+    /// When the file cannot be opened, is no database, or was written by a newer version; and where it is absent because a
+    /// restore was cut off after the old one was set aside: an empty one would look like a loss.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
+        if !path.exists() && backup::unfinished(path).exists() {
+            return Err(StoreError::RestoreCut { path: path.to_owned() });
+        }
         create_private(path)?;
         let unopened = |source| StoreError::Unopened { path: path.to_owned(), source };
         let mut connection = Connection::open_with_flags(path, open_flags()).map_err(unopened)?;

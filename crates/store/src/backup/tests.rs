@@ -101,6 +101,22 @@ fn a_copy_becomes_the_database_and_what_was_there_is_kept_with_its_log() {
     assert_eq!(restore(&mut copy, &place.path("new.db"), NOW).unwrap().replaced, None);
 }
 
+/// The power may go after the old one was set aside and before the copy has its name.
+#[test]
+fn where_a_restore_was_cut_off_no_empty_database_takes_its_place() {
+    let place = Place::new();
+    let database = place.path("comity.db");
+    add_partner(&Store::open(&database).unwrap(), 0);
+    back_up(&database, &place.path("copy.db")).unwrap();
+    fs::rename(&database, place.path("comity.db.replaced-1")).unwrap();
+    fs::copy(place.path("copy.db"), place.path("comity.db.restoring")).unwrap();
+    assert!(matches!(Store::open(&database), Err(StoreError::RestoreCut { .. })));
+    assert!(!database.exists());
+    let mut copy = File::open(place.path("copy.db")).unwrap();
+    restore(&mut copy, &database, NOW).unwrap();
+    assert_eq!(Store::open(&database).unwrap().partners().unwrap().len(), 1);
+}
+
 #[test]
 fn a_copy_that_is_damaged_or_newer_changes_nothing() {
     let place = Place::new();
