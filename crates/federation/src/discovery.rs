@@ -1,18 +1,20 @@
 //! Discovery of a partner's edge by SRV: the answer as evidence, the order of its targets (RFC 2782),
-//! and a bounded cache. The queries themselves are made by the shell.
+//! and a bounded [`cache`]. The queries themselves are made by the shell.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+mod cache;
+mod hosts;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use cache::{CACHE_ENTRIES_MAX, DiscoveryCache, Learnt, Remembered, STALE_MAX};
+pub use hosts::KnownHosts;
+
 use crate::dane::Tlsa;
-use crate::domain_name;
 
 /// Targets considered of one answer; those of the worst priorities are left out.
 pub const SRV_TARGETS_MAX: usize = 32;
-/// Domains remembered at once.
-pub const CACHE_ENTRIES_MAX: usize = 4096;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SrvTarget {
@@ -98,74 +100,6 @@ fn draw(peers: &[SrvTarget], random: &mut impl FnMut(u32) -> u32) -> usize {
     peers.iter().position(reaches).unwrap_or(0)
 }
 
-/// What discovery found, per domain, successes and failures alike. When full, the entry that would be
-/// the soonest to expire makes room.
-#[derive(Debug, Default)]
-pub struct DiscoveryCache {
-    entries_by_domain: BTreeMap<String, CacheEntry>,
-    expiries: BTreeSet<(Instant, String)>,
-}
-
-#[derive(Debug)]
-struct CacheEntry {
-    result: SrvResult,
-    expires: Instant,
-}
-
-impl DiscoveryCache {
-    pub fn new() -> DiscoveryCache {
-        DiscoveryCache::default()
-    }
-
-    /// What is known of the domain and has not expired.
-    pub fn lookup(&self, now: Instant, domain: &str) -> Option<&SrvResult> {
-        self.entries_by_domain
-            .get(&domain_name::canonical(domain))
-            .filter(|entry| now < entry.expires)
-            .map(|entry| &entry.result)
-    }
-
-    /// Remembers a result for as long as [`life`] says.
-    pub fn insert(&mut self, now: Instant, domain: &str, result: SrvResult) {
-        let domain = domain_name::canonical(domain);
-        self.forget(&domain);
-        if self.entries_by_domain.len() >= CACHE_ENTRIES_MAX
-            && let Some((_, soonest)) = self.expiries.pop_first()
-        {
-            self.entries_by_domain.remove(&soonest);
-        }
-        let expires = now + life(&result);
-        self.expiries.insert((expires, domain.clone()));
-        self.entries_by_domain.insert(domain, CacheEntry { result, expires });
-    }
-
-    /// Forgets one domain, as when an administrator clears what was learnt about a partner.
-    pub fn forget(&mut self, domain: &str) {
-        let domain = domain_name::canonical(domain);
-        if let Some(entry) = self.entries_by_domain.remove(&domain) {
-            self.expiries.remove(&(entry.expires, domain));
-        }
-    }
-
-    pub fn clear(&mut self) {
-        self.entries_by_domain.clear();
-        self.expiries.clear();
-    }
-
-    /// Every entry with its expiry, expired ones included, by domain.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &SrvResult, Instant)> {
-        self.entries_by_domain.iter().map(|(domain, entry)| (domain.as_str(), &entry.result, entry.expires))
-    }
-
-    pub fn len(&self) -> usize {
-        self.entries_by_domain.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries_by_domain.is_empty()
-    }
-}
-
 /// How long a result is believed: an answer by its TTL, within 5 seconds and an hour; a statement that
 /// there is nothing, 60 seconds; a failure to find out, 5 seconds.
 pub fn life(result: &SrvResult) -> Duration {
@@ -181,7 +115,6 @@ const LIFE_MAX: Duration = Duration::from_secs(3600);
 const NEGATIVE_LIFE_MAX: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 mod tests {
     use super::*;
 
@@ -261,34 +194,5 @@ mod tests {
         assert_eq!(life_secs(answer(86_400)), 3600);
         assert_eq!(life_secs(Err(SrvFailure::NoRecord)), 60);
         assert_eq!(life_secs(Err(SrvFailure::Timeout)), 5);
-    }
-
-    #[test]
-    fn the_cache_forgets_on_expiry_and_on_demand() {
-        let start = Instant::now();
-        let mut cache = DiscoveryCache::new();
-        cache.insert(start, "Fabrikam.com.", answer(10));
-        cache.insert(start, "tailspin.com", Err(SrvFailure::NoRecord));
-        assert_eq!(cache.lookup(start + Duration::from_secs(9), "fabrikam.com"), Some(&answer(10)));
-        assert_eq!(cache.lookup(start + Duration::from_secs(10), "fabrikam.com"), None);
-        assert!(cache.lookup(start, "tailspin.com").is_some());
-        cache.forget("tailspin.com");
-        assert_eq!(cache.lookup(start, "tailspin.com"), None);
-        assert_eq!(cache.expiries.len(), cache.len());
-    }
-
-    #[test]
-    fn a_full_cache_evicts_the_soonest_to_expire() {
-        let start = Instant::now();
-        let mut cache = DiscoveryCache::new();
-        for i in 0..CACHE_ENTRIES_MAX {
-            cache.insert(start, &format!("d{i}.example"), answer(if i == 7 { 20 } else { 30 }));
-        }
-        cache.insert(start, "late.example", answer(10));
-        assert_eq!(cache.len(), CACHE_ENTRIES_MAX);
-        assert_eq!(cache.lookup(start, "d7.example"), None);
-        assert!(cache.lookup(start, "late.example").is_some());
-        cache.insert(start, "late.example", answer(40));
-        assert_eq!((cache.len(), cache.expiries.len()), (CACHE_ENTRIES_MAX, CACHE_ENTRIES_MAX));
     }
 }

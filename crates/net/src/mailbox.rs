@@ -129,6 +129,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         Handoff::WatchPartner { .. }
         | Handoff::PartnerHeard { .. }
         | Handoff::PartnerReach { .. }
+        | Handoff::PartnerNames { .. }
         | Handoff::Engaged { .. }
         | Handoff::Alias { .. }
         | Handoff::TurnedTo { .. }

@@ -33,6 +33,13 @@ impl Worker {
                 tracing::warn!(domain, of, ?likeness, "a domain without an entry looks like one that is trusted here");
             }
             Output::PartnerReach { domain, reach } => warn_of_reach(&domain, reach),
+            Output::PartnerNames { domain, is_stale: true } => tracing::warn!(
+                domain,
+                "the name servers do not answer for a partner; what they said last is believed for a day at most"
+            ),
+            Output::PartnerNames { domain, is_stale: false } => {
+                tracing::warn!(domain, "the name servers answer for a partner again");
+            }
             Output::KeepSuspect(suspect) => {
                 let domains = suspect.domains.join(" ");
                 tracing::warn!(

@@ -160,7 +160,12 @@ impl Resolver {
         }
         let lookup = self.resolver.lookup_ip(absolute(bare)?).await.map_err(|error| describe(bare, &error))?;
         let mut addresses: Vec<IpAddr> = lookup.iter().collect();
-        addresses.sort_by_key(|address| address.is_ipv6() && !has_route(*address));
+        // IPv6 first (RFC 8305 section 4), where there is any here.
+        addresses.sort_by_key(|address| match address {
+            IpAddr::V6(_) if has_route(*address) => 0,
+            IpAddr::V4(_) => 1,
+            IpAddr::V6(_) => 2,
+        });
         if addresses.is_empty() {
             return Err(format!("{bare} has no address"));
         }

@@ -187,7 +187,10 @@ impl Core {
         loop {
             match judged.take().unwrap_or_else(|| self.judge_arrival(now, &arrival)) {
                 Decision::Needs(admission::Question::Srv { domain }) => match self.discovery.lookup(now, &domain) {
-                    Some(known) => arrival.evidence.srv = Some(known.clone()),
+                    Some(known) => {
+                        arrival.evidence.srv = Some(known.clone());
+                        self.discovery.mark_used(&domain);
+                    }
                     None => return self.await_evidence(now, arrival, Question::Srv { domain }),
                 },
                 Decision::Needs(admission::Question::Credentials(aor)) => {
@@ -223,10 +226,13 @@ impl Core {
             Some(Answer::Credentials(Ok(found))) => arrival.evidence.credentials = Some(found),
             Some(Answer::Credentials(Err(why))) => return self.refuse_unproven(now, arrival, &store_failed(&why)),
             Some(Answer::Srv(result)) => {
-                if let Some(domain) = from_domain(&arrival.message) {
-                    self.discovery.insert(now, &domain, result.clone());
+                let domain = from_domain(&arrival.message);
+                if let Some(domain) = &domain {
+                    self.learn(now, domain, result.clone());
                 }
-                arrival.evidence.srv = Some(result);
+                // Where the name servers are silent, what they said before.
+                let believed = domain.and_then(|domain| self.discovery.lookup(now, &domain).cloned());
+                arrival.evidence.srv = Some(believed.unwrap_or(result));
             }
             _ => return self.refuse_unproven(now, arrival, &no_answer()),
         }
@@ -339,6 +345,8 @@ impl Core {
             Asker::StrayCancel(_)
             | Asker::StrayResponse(_)
             | Asker::Link(_)
+            | Asker::Dial(_)
+            | Asker::Refresh(_)
             | Asker::Keep(_)
             | Asker::Queue(_)
             | Asker::Settlement(_)

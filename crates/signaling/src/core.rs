@@ -12,7 +12,7 @@ use bytes::Bytes;
 use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::decision::Decisions;
-use federation::discovery::DiscoveryCache;
+use federation::discovery::{DiscoveryCache, KnownHosts};
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::ledger::{DiscoveredTerms, KeptSuspect, LedgerLimits, Ledgers};
 use federation::look_alike::TrustedNames;
@@ -43,6 +43,7 @@ use crate::partner_status::PartnerCounts;
 use crate::presence::Watcher;
 use crate::reach::Reaches;
 use crate::records::Records;
+use crate::refresh::StaleTold;
 use crate::remote::Remotes;
 use crate::replacing::Proxied;
 use crate::schedule::{Machine, Schedule};
@@ -99,6 +100,8 @@ pub struct Core {
     pub(crate) meetings: Arc<Meetings>,
     pub(crate) nonces: NonceBook,
     pub(crate) discovery: DiscoveryCache,
+    pub(crate) hosts: KnownHosts,
+    pub(crate) stale_told: StaleTold,
     pub(crate) flows: FlowTable,
     pub(crate) transactions: TransactionLayer,
     pub(crate) acceptor: Acceptor,
@@ -176,6 +179,8 @@ impl Core {
             nonces: NonceBook::new(mint.nonce_secret(), config.epoch, nonce_life, limits.nonces_max),
             mint,
             discovery: DiscoveryCache::new(),
+            hosts: KnownHosts::default(),
+            stale_told: StaleTold::new(),
             flows: FlowTable::default(),
             transactions: TransactionLayer::new(Timers::default(), transaction_limits),
             acceptor: Acceptor::default(),
@@ -263,6 +268,8 @@ impl Core {
                 Machine::Call(serial) => self.wake_call(now, serial),
                 Machine::Gateway(serial) => self.wake_gateway(now, serial),
                 Machine::Undecided(flow) => self.close_undecided(now, flow),
+                Machine::Discovery => self.refresh_discovery(now),
+                Machine::Dial(serial) => self.dial_beside(now, serial),
                 Machine::Registrar => self.location.expire(now),
                 Machine::Presence => self.presence.handle_timeout(now),
                 Machine::Settlement(settlement) => self.record_settled(now, settlement),
@@ -413,6 +420,7 @@ impl Core {
             Handoff::CallRecord(news) => self.hear_of_call(now, news),
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
             Handoff::PartnerReach { domain, reach } => self.tell_reach(now, domain, reach),
+            Handoff::PartnerNames { domain, is_stale } => self.tell_names(domain, is_stale),
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);
             }

@@ -202,7 +202,7 @@ impl Core {
     pub(crate) fn resume_cancel(&mut self, now: Instant, facts: &FlowFacts, cancel: &Message, answer: Option<Answer>) {
         match (answer, cancel.from()) {
             (Some(Answer::Srv(result)), Ok(from)) => {
-                self.discovery.insert(now, &from.uri().host_lowercase(), result);
+                self.learn(now, &from.uri().host_lowercase(), result);
                 self.cancel_elsewhere(now, facts, cancel);
             }
             _ => {

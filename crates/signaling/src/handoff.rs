@@ -68,6 +68,8 @@ pub enum Handoff {
     WatchPartner { domain: String, watcher: WorkerId },
     /// How far a connection of the sending worker to this partner has come, for the worker that tells of it.
     PartnerReach { domain: String, reach: Reach },
+    /// A partner's name servers have ceased to answer, or answer again; for the worker that tells.
+    PartnerNames { domain: String, is_stale: bool },
     /// The partner was heard from: what failed may work again.
     PartnerHeard { domain: String },
 }

@@ -45,6 +45,7 @@ mod question;
 mod reach;
 mod records;
 mod redirection;
+mod refresh;
 mod registration;
 mod remote;
 mod replacing;

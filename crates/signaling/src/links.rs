@@ -4,9 +4,11 @@
 //! A partner has a fixed number of them over all workers; a Call-ID always takes the same one (`ownership`).
 
 mod attempt;
+mod dial;
 mod edge;
 mod inside;
 
+pub(crate) use dial::Dial;
 pub(crate) use edge::edge_domain;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -49,6 +51,9 @@ pub(crate) struct Links {
     keys_by_flow: BTreeMap<FlowId, LinkKey>,
     /// Those that go over a connection which the partner has opened, until it ends or they leave it.
     keys_by_alias: BTreeMap<FlowId, BTreeSet<LinkKey>>,
+    /// Those with a second address that may be tried beside the first.
+    keys_by_dial: BTreeMap<u64, LinkKey>,
+    last_dial: u64,
 }
 
 struct Link {
@@ -98,6 +103,10 @@ struct Attempt {
     address: Option<IpAddr>,
     addresses: VecDeque<IpAddr>,
     rest: VecDeque<NextHopTarget>,
+    /// Those that are dialled by now, at most one of each address family.
+    dialled: Vec<IpAddr>,
+    /// Tells this attempt's dialling from that of others.
+    serial: u64,
     /// There is one target, with one address.
     is_only: bool,
     /// The target has several.
@@ -188,6 +197,13 @@ impl Links {
 
     pub(crate) fn key_of(&self, flow: FlowId) -> Option<LinkKey> {
         self.keys_by_flow.get(&flow).cloned()
+    }
+
+    /// Whether a connection to this domain is up or coming up.
+    pub(crate) fn is_connected_to(&self, domain: &str) -> bool {
+        let from = LinkKey { domain: domain.to_owned(), connection: 0, via: None };
+        let of_domain = self.links.range(from..).take_while(|(key, _)| key.domain == domain);
+        of_domain.into_iter().any(|(_, link)| !matches!(link.stage, Stage::Idle))
     }
 
     /// Whether it was ever up.

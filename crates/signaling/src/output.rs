@@ -38,6 +38,8 @@ pub enum Output {
     LookAlike(LookAlike),
     /// A partner can be reached again, or no longer: tell the operator. It comes once for each change.
     PartnerReach { domain: String, reach: Reach },
+    /// A partner's name servers have ceased to answer, and what they said last goes on being believed; or they answer again.
+    PartnerNames { domain: String, is_stale: bool },
     /// Keep this of a call. Nothing waits for it.
     Record(Record),
 }

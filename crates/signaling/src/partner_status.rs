@@ -18,6 +18,8 @@ use crate::flow_table::FlowState;
 pub struct PartnerStatus {
     /// What the DNS said, and for how long that is believed.
     pub discovery: Option<(SrvResult, Duration)>,
+    /// For how long its own time has been over, and how asking again failed.
+    pub discovery_stale: Option<(Duration, String)>,
     pub troubles: Vec<Trouble>,
     /// Of the connections that stand, both ways.
     pub certificates: Vec<CertificateSeen>,
@@ -64,13 +66,15 @@ pub struct PartnerCounts {
 
 impl Core {
     pub fn partner_status(&self, now: Instant, domain: &str) -> PartnerStatus {
-        let known = self.discovery.iter().find(|(known, ..)| *known == domain);
-        let discovery = known.map(|(_, result, expires)| (result.clone(), expires.saturating_duration_since(now)));
+        let known = self.discovery.remembered(domain);
+        let stale = known.as_ref().and_then(|known| known.stale);
+        let left = known.map(|known| (known.result.clone(), known.expires.saturating_duration_since(now)));
         // On the inner side an edge speaks for it, or we do.
         let is_its_own = |flow: &&FlowState| flow.partner.as_deref() == Some(domain) && !flow.facts.is_inner;
         let seen = self.flows.iter().filter(is_its_own);
         PartnerStatus {
-            discovery: discovery.filter(|(_, rest)| !rest.is_zero()),
+            discovery: left.filter(|(_, rest)| !rest.is_zero()),
+            discovery_stale: stale.map(|(since, why)| (now.saturating_duration_since(since), why.to_owned())),
             troubles: self.troubles(now, domain),
             certificates: seen
                 .filter_map(|flow| {

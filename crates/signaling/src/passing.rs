@@ -64,7 +64,7 @@ impl Core {
     ) {
         let domain = message.to().map(|to| to.uri().host_lowercase().into_owned());
         if let (Some(Answer::Srv(result)), Ok(domain)) = (answer, domain) {
-            self.discovery.insert(now, &domain, result);
+            self.learn(now, &domain, result);
             self.pass_from(now, facts, message);
         }
     }

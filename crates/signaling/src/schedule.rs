@@ -26,6 +26,10 @@ pub(crate) enum Machine {
     /// A session of messages that we answer for a user, by its serial.
     Gateway(u64),
     Undecided(FlowId),
+    /// What the DNS said of partners.
+    Discovery,
+    /// A second address may be tried beside the first, of the connection that this serial stands for.
+    Dial(u64),
     Registrar,
     Presence,
     Settlement(Settlement),

@@ -13,7 +13,7 @@ use sip::{Aor, FlowId, Message};
 use crate::acceptor::Arrival;
 use crate::agent::LegUser;
 use crate::core::Core;
-use crate::links::LinkKey;
+use crate::links::{Dial, LinkKey};
 use crate::schedule::Machine;
 use crate::store_and_forward::{Keeping, Settlement};
 use crate::{AdmittedRequest, Answer, Output, Question, QuestionId};
@@ -50,6 +50,10 @@ pub(crate) enum Asker {
     Settlement(Settlement),
     /// A connection to a partner on its way up.
     Link(LinkKey),
+    /// One address of a partner's server, which is dialled.
+    Dial(Box<Dial>),
+    /// Nobody: what the DNS said of this domain is asked for again.
+    Refresh(String),
     /// Ports for a leg of sound.
     Leg { user: LegUser, leg: LegId },
 }
@@ -104,6 +108,8 @@ impl Core {
             Asker::Queue(aor) => self.resume_queue(now, &aor, answer),
             Asker::Settlement(settlement) => self.resume_settlement(now, settlement, answer),
             Asker::Link(key) => self.resume_link(now, key, answer),
+            Asker::Dial(dial) => self.resume_dial(now, *dial, answer),
+            Asker::Refresh(domain) => self.resume_refresh(now, &domain, answer),
             Asker::Leg { user, leg } => self.resume_leg(now, &user, leg, answer),
         }
     }

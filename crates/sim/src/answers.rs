@@ -79,6 +79,7 @@ impl World {
         }
         match condition {
             Condition::Dead => Err(REFUSED),
+            Condition::Silent => Err(Unreached { why: "the connection timed out", late: CONNECT_TIME }),
             _ if !self.sites[far].is_up(self.now) => Err(REFUSED),
             _ => Ok(Reached { far, condition, places, is_inner }),
         }
@@ -194,7 +195,8 @@ impl World {
             | Output::Record(_)
             | Output::KeepSuspect(_)
             | Output::LookAlike(_)
-            | Output::PartnerReach { .. } => {
+            | Output::PartnerReach { .. }
+            | Output::PartnerNames { .. } => {
                 self.perform(site, worker, output);
             }
         }
@@ -258,6 +260,7 @@ fn in_short(output: &Output) -> String {
         Output::Decided(_) => "decided".into(),
         Output::Record(_) => "record".into(),
         Output::PartnerReach { domain, reach } => format!("{domain} is {reach:?}"),
+        Output::PartnerNames { domain, is_stale } => format!("the names of {domain} are stale: {is_stale}"),
         Output::LookAlike(look_alike) => format!("look-alike: {look_alike}"),
         Output::KeepSuspect(suspect) => format!("keep suspect {:?}", suspect.domains),
     }

@@ -50,6 +50,8 @@ pub struct World {
     pub dialled: Vec<IpAddr>,
     /// What each site was told of its partners, in order.
     pub reaches: Vec<(usize, String, Reach)>,
+    /// What was told of partners whose name servers are silent: by whom, of whom.
+    pub stale_names: Vec<(usize, String, bool)>,
     /// How often the store of each site was asked what, by the kind of the question.
     pub asked: BTreeMap<(usize, &'static str), u64>,
     pub(crate) serial: u64,
@@ -75,6 +77,8 @@ pub enum Condition {
     Dead,
     /// Takes connections and messages, and says nothing.
     Mute,
+    /// What is sent to it vanishes: who connects waits in vain.
+    Silent,
 }
 
 impl World {
@@ -101,6 +105,7 @@ impl World {
             servers: BTreeMap::new(),
             dialled: Vec::new(),
             reaches: Vec::new(),
+            stale_names: Vec::new(),
             asked: BTreeMap::new(),
             serial: 1000,
             random: Random::new(seed),
@@ -353,6 +358,7 @@ impl World {
             Output::Record(record) => self.sites[site].records.push(record),
             Output::KeepSuspect(suspect) => self.sites[site].suspects.push(*suspect),
             Output::PartnerReach { domain, reach } => self.reaches.push((site, domain, reach)),
+            Output::PartnerNames { domain, is_stale } => self.stale_names.push((site, domain, is_stale)),
             Output::Decided(_) | Output::LookAlike(_) => {}
         }
     }

@@ -341,6 +341,12 @@ fn print_discovery(discovery: &DiscoveryAnswer) {
         (Some(name), _) => println!("\nits servers by DNS ({name}, believed for {believed} more)"),
         (None, failure) => println!("\nDNS: {} (believed for {believed} more)", failure.as_deref().unwrap_or_default()),
     }
+    if let Some(why) = &discovery.stale {
+        let over = moment::duration(discovery.stale_secs);
+        println!(
+            "  its name servers do not answer any more ({why}); this is what they said before, its time over since {over}"
+        );
+    }
     for record in &discovery.records {
         println!("  {}:{}, priority {}, weight {}", record.host, record.port, record.priority, record.weight);
     }

@@ -46,7 +46,11 @@ impl World {
             Output::Media(command) => drop(serde_json::to_vec(&command).expect("a command is serialisable")),
             Output::KeepMeeting(meeting) => drop(meeting.checked().expect("what is to be kept is in order")),
             Output::KeepSuspect(suspect) => drop(serde_json::to_vec(&suspect).expect("a suspect is serialisable")),
-            Output::Decided(_) | Output::LookAlike(_) | Output::PartnerReach { .. } | Output::Record(_) => {}
+            Output::Decided(_)
+            | Output::LookAlike(_)
+            | Output::PartnerReach { .. }
+            | Output::PartnerNames { .. }
+            | Output::Record(_) => {}
         }
     }
 
@@ -101,6 +105,7 @@ fn kind(output: &Output) -> &'static str {
         Output::Record(_) => "Record",
         Output::LookAlike(_) => "LookAlike",
         Output::PartnerReach { .. } => "PartnerReach",
+        Output::PartnerNames { .. } => "PartnerNames",
         Output::KeepSuspect(_) => "KeepSuspect",
     }
 }

@@ -2,7 +2,6 @@
 //! before the first byte. What failed lately is tried last.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,6 +27,7 @@ impl Core {
         if key.is_inside() {
             return self.start_inside(now, key);
         }
+        self.discovery.mark_used(&key.domain);
         let srv = self.discovery.lookup(now, &key.domain).cloned();
         let mut draw = self.draw();
         match plan(&key.domain, self.way_of(&key), srv.as_ref(), &mut draw) {
@@ -94,6 +94,8 @@ impl Core {
             target,
             address: None,
             addresses: VecDeque::new(),
+            dialled: Vec::new(),
+            serial: self.links.next_dial(),
             rest: targets,
             is_only,
             shares_name: false,
@@ -104,6 +106,9 @@ impl Core {
 
     fn try_next_address(&mut self, now: Instant, key: LinkKey, mut attempt: Attempt) {
         let Some(address) = attempt.addresses.pop_front().filter(|_| now < attempt.deadline) else {
+            if !attempt.dialled.is_empty() {
+                return self.links.stage(&key, Stage::ExpectConnect { attempt });
+            }
             // As a whole: of its addresses each failed, or none was found.
             let why = "none of its addresses works";
             self.place_failed(now, &key.domain, &attempt.target, None, why);
@@ -113,12 +118,7 @@ impl Core {
         if key.is_inside() {
             return self.connect_inside(now, key, attempt, address);
         }
-        let question = Question::Connect {
-            remote: SocketAddr::new(address, attempt.target.port),
-            server_name: attempt.target.host.clone(),
-            certificate: key.connection / self.limits.partner_connections.max(1),
-        };
-        self.ask_for_link(now, key, question, Stage::ExpectConnect { attempt });
+        self.dial(now, key, attempt, address);
     }
 
     pub(super) fn ask_for_link(&mut self, now: Instant, key: LinkKey, question: Question, stage: Stage) {
@@ -133,20 +133,23 @@ impl Core {
         let Some(link) = self.links.links.get_mut(&key) else { return };
         match (std::mem::replace(&mut link.stage, Stage::Idle), answer) {
             (Stage::ExpectSrv, Some(Answer::Srv(result))) => {
-                self.discovery.insert(now, &key.domain, result);
+                self.learn(now, &key.domain, result);
                 self.start_link(now, key);
             }
-            (Stage::ExpectAddresses { mut attempt }, Some(Answer::Addresses(Ok(addresses)))) => {
+            (Stage::ExpectAddresses { mut attempt }, Some(Answer::Addresses(found))) => {
+                let addresses = match self.hosts.believed(now, &attempt.target.host, found) {
+                    Ok(addresses) => addresses,
+                    Err(error) => {
+                        let why = refusal::partner_unreachable(error).with_diagnostics_id(NO_ADDRESS);
+                        return self.address_failed(now, key, attempt, why);
+                    }
+                };
                 attempt.is_only &= addresses.len() == 1;
                 attempt.shares_name = addresses.len() > 1;
                 let target = &attempt.target;
                 let addresses = self.failover.health.order_addresses(now, &key.domain, target, addresses);
                 attempt.addresses = addresses.into_iter().take(ADDRESSES_PER_TARGET_MAX).collect();
                 self.try_next_address(now, key, attempt);
-            }
-            (Stage::ExpectAddresses { attempt }, Some(Answer::Addresses(Err(error)))) => {
-                let why = refusal::partner_unreachable(error).with_diagnostics_id(NO_ADDRESS);
-                self.address_failed(now, key, attempt, why);
             }
             (Stage::ExpectAddresses { attempt } | Stage::ExpectConnect { attempt }, None) => {
                 self.address_failed(now, key, attempt, refusal::partner_unreachable("no answer came in time"));
@@ -155,13 +158,10 @@ impl Core {
                 self.judge_link(now, key, attempt, facts);
             }
             (Stage::ExpectConnect { attempt }, Some(Answer::Connected(Err(error)))) => {
-                let is_tls = error.contains("TLS");
-                let why = refusal::partner_unreachable(error);
-                let why = if is_tls { why.with_diagnostics_id(TLS_FAILED) } else { why };
-                self.address_failed(now, key, attempt, why);
+                self.address_failed(now, key, attempt, unconnected(error));
             }
             (Stage::ExpectVerdict { attempt, facts }, Some(Answer::Srv(result))) => {
-                self.discovery.insert(now, &key.domain, result);
+                self.learn(now, &key.domain, result);
                 self.judge_link(now, key, attempt, *facts);
             }
             (Stage::ExpectVerdict { facts, .. }, None) => {
@@ -173,7 +173,7 @@ impl Core {
     }
 
     /// Before the first byte: does the certificate prove the domain?
-    fn judge_link(&mut self, now: Instant, key: LinkKey, attempt: Attempt, facts: FlowFacts) {
+    pub(super) fn judge_link(&mut self, now: Instant, key: LinkKey, mut attempt: Attempt, facts: FlowFacts) {
         if key.is_inside() {
             return self.judge_inside(now, key, attempt, facts);
         }
@@ -186,6 +186,8 @@ impl Core {
             Verdict::Proven(rung) => self.link_up(now, key, facts, attempt, rung),
             Verdict::Needs => {
                 let domain = key.domain.clone();
+                // What else is dialled comes too late for this one.
+                attempt.dialled.clear();
                 let stage = Stage::ExpectVerdict { attempt, facts: Box::new(facts) };
                 self.ask_for_link(now, key, Question::Srv { domain }, stage);
             }
@@ -342,6 +344,13 @@ impl Core {
     pub(super) fn drop_unproven(&mut self, facts: &FlowFacts) {
         self.put(Output::CloseFlow { flow: facts.id });
     }
+}
+
+/// Why an address cannot be connected to, as the shell said it.
+pub(super) fn unconnected(error: String) -> Refusal {
+    let is_tls = error.contains("TLS");
+    let why = refusal::partner_unreachable(error);
+    if is_tls { why.with_diagnostics_id(TLS_FAILED) } else { why }
 }
 
 /// A name with more addresses than this has them for other reasons than to be reached.

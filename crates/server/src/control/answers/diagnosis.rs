@@ -148,6 +148,16 @@ pub struct DiscoveryAnswer {
     pub records: Vec<SrvTarget>,
     pub failure: Option<String>,
     pub believed_secs: u64,
+    /// Why it could not be asked for again, though its own time is nearly over or over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<String>,
+    /// For how long its own time has been over.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stale_secs: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A server, or one of its addresses, that failed lately.

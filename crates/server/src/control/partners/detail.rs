@@ -90,7 +90,8 @@ fn discovery(status: &PartnerStatus) -> Option<DiscoveryAnswer> {
         Ok(answer) => (Some(answer.name.clone()), answer.targets.clone(), None),
         Err(failure) => (None, Vec::new(), Some(failure.to_string())),
     };
-    Some(DiscoveryAnswer { name, records, failure, believed_secs: rest.as_secs() })
+    let (over, stale) = status.discovery_stale.clone().map_or((0, None), |(over, why)| (over.as_secs(), Some(why)));
+    Some(DiscoveryAnswer { name, records, failure, believed_secs: rest.as_secs(), stale, stale_secs: over })
 }
 
 fn troubles(worker: u16, status: &PartnerStatus) -> impl Iterator<Item = TroubleAnswer> + '_ {

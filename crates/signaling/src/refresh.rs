@@ -1,0 +1,77 @@
+//! What the DNS said of partners, asked for again before its time is over, so that no user's request waits for the name
+//! servers while its partner is spoken with.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use federation::discovery::{Learnt, SrvResult};
+
+use crate::core::Core;
+use crate::schedule::Machine;
+use crate::waiting::Asker;
+use crate::{Answer, Handoff, Output, Question};
+
+/// The partners of which it was told that their name servers do not answer, on the worker that tells.
+pub(crate) type StaleTold = BTreeSet<String>;
+
+impl Core {
+    /// Keeps what the DNS said of a domain.
+    pub(crate) fn learn(&mut self, now: Instant, domain: &str, result: SrvResult) {
+        let learnt = self.discovery.insert(now, domain, result);
+        if let Some(at) = self.discovery.next_refresh() {
+            self.schedule.push(at, Machine::Discovery);
+        }
+        match learnt {
+            Learnt::Usual => {}
+            Learnt::Stale => self.names_changed(domain, true),
+            Learnt::Fresh => self.names_changed(domain, false),
+        }
+    }
+
+    /// The time of some answers is nearly over: those of partners who are spoken with are asked for again.
+    pub(crate) fn refresh_discovery(&mut self, now: Instant) {
+        for (domain, was_asked_for) in self.discovery.due(now) {
+            if was_asked_for || self.links.is_connected_to(&domain) {
+                let question = Question::Srv { domain: domain.clone() };
+                // Where too many wait already, the next request asks.
+                let _ = self.ask(now, question, Asker::Refresh(domain));
+            }
+        }
+        if let Some(at) = self.discovery.next_refresh() {
+            self.schedule.push(at, Machine::Discovery);
+        }
+    }
+
+    /// `None`: nobody answered, which is as if a name server had failed.
+    pub(crate) fn resume_refresh(&mut self, now: Instant, domain: &str, answer: Option<Answer>) {
+        match answer {
+            Some(Answer::Srv(result)) => self.learn(now, domain, result),
+            _ => self.learn(now, domain, Err(federation::discovery::SrvFailure::Timeout)),
+        }
+    }
+
+    /// Told once, by one worker, however many find out; and never of names that users make up, which no connection leads to.
+    fn names_changed(&mut self, domain: &str, is_stale: bool) {
+        if is_stale && !self.links.is_connected_to(domain) && self.partners.standing(domain).entry().is_none() {
+            return;
+        }
+        let teller = self.ownership.of_partner(domain, 0);
+        match self.ownership.is_ours(teller) {
+            true => self.tell_names(domain.to_owned(), is_stale),
+            false => self.hand(teller, Handoff::PartnerNames { domain: domain.to_owned(), is_stale }),
+        }
+    }
+
+    pub(crate) fn tell_names(&mut self, domain: String, is_stale: bool) {
+        let is_news = match is_stale {
+            true => self.stale_told.len() < DOMAINS_TOLD_MAX && self.stale_told.insert(domain.clone()),
+            false => self.stale_told.remove(&domain),
+        };
+        if is_news {
+            self.put(Output::PartnerNames { domain, is_stale });
+        }
+    }
+}
+
+/// Partners beyond these are not told of.
+const DOMAINS_TOLD_MAX: usize = 4096;
