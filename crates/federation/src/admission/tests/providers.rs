@@ -43,6 +43,9 @@ fn a_domain_whose_records_lead_to_the_provider_is_admitted_by_it() {
 #[test]
 fn a_domain_whose_records_lead_elsewhere_is_not() {
     let mut edge = verifiable(true);
+    // One that shares no users with us; who shares them carries partners to ours.
+    let cloud = Provider::new("cloud", "edge.cloud.example");
+    edge.partners = partners(true, true, []).with_providers(vec![cloud], &edge.organisation.domains);
     edge.evidence.srv = None;
     assert_eq!(edge.question(&invite_from_fabrikam()), Question::Srv { domain: "fabrikam.com".into() });
     edge.evidence.srv = Some(srv(&["edge.fabrikam.com"]));
