@@ -1,20 +1,23 @@
 //! What a message costs on its way: `cargo bench -p sip --bench messages`.
 
+#[path = "../../media/benches/core_time.rs"]
+mod core_time;
 mod work;
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
+use core_time::CoreTime;
 use work::Exchange;
 
-fn parsing(criterion: &mut Criterion) {
+fn parsing(criterion: &mut Criterion<CoreTime>) {
     let (invite, message) = (work::invite_bytes(), work::message_bytes());
     criterion.bench_function("parse an INVITE", |bencher| bencher.iter(|| work::parse(black_box(invite.clone()))));
     criterion.bench_function("parse a MESSAGE", |bencher| bencher.iter(|| work::parse(black_box(message.clone()))));
 }
 
-fn headers(criterion: &mut Criterion) {
+fn headers(criterion: &mut Criterion<CoreTime>) {
     let invite = work::invite();
     let mut of = |name: &str, read: fn(&sip::Message) -> usize| {
         criterion.bench_function(name, |bencher| bencher.iter(|| read(black_box(&invite))));
@@ -27,15 +30,19 @@ fn headers(criterion: &mut Criterion) {
     of("these five headers", work::typed_headers);
 }
 
-fn edits(criterion: &mut Criterion) {
+fn edits(criterion: &mut Criterion<CoreTime>) {
     let invite = work::invite();
     criterion.bench_function("forward an INVITE", |bencher| bencher.iter(|| work::forward(black_box(&invite))));
 }
 
-fn transactions(criterion: &mut Criterion) {
+fn transactions(criterion: &mut Criterion<CoreTime>) {
     let mut exchange = Exchange::new();
     criterion.bench_function("both transactions of a MESSAGE", |bencher| bencher.iter(|| exchange.run()));
 }
 
-criterion_group!(benches, parsing, headers, edits, transactions);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CoreTime);
+    targets = parsing, headers, edits, transactions
+}
 criterion_main!(benches);
