@@ -9,11 +9,13 @@ mod served;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use certificates::{Identity, ServedIdentity};
 use phone::Phone;
 use place::Authority;
 use rustls_pki_types::UnixTime;
+use serde_json::json;
 use served::Served;
 use sip::{HeaderName, Message};
 
@@ -45,6 +47,11 @@ impl Shown {
 
     /// Sends a message of this user over a connection of its own, and returns status and warning.
     fn message(&self, served: &Served, from: &'static str) -> (Option<u16>, String) {
+        self.message_and_stay(served, from).0
+    }
+
+    /// The same, and the connection stays as long as the last value.
+    fn message_and_stay(&self, served: &Served, from: &'static str) -> ((Option<u16>, String), Phone) {
         let identity = ServedIdentity::new(&self.identity()).unwrap();
         let mut line = Phone::over(BOB, partner::connect(EDGE, served.tls_port, Some(&identity)));
         line.send_text(&format!(
@@ -54,7 +61,7 @@ impl Shown {
             self.fingerprint()
         ));
         let response: Message = line.final_response();
-        (response.status(), response.header_text(HeaderName::Warning).unwrap_or_default().to_owned())
+        ((response.status(), response.header_text(HeaderName::Warning).unwrap_or_default().to_owned()), line)
     }
 }
 
@@ -103,4 +110,53 @@ fn a_pin_and_an_own_authority_hold_for_their_domain_alone_from_the_next_handshak
     });
     let metrics = served.run(&["metrics"]).ok().stdout;
     assert!(metrics.contains("comity_partner_pins_changed_total 1\n"), "{metrics}");
+}
+
+#[test]
+fn what_a_partner_shows_is_remembered_and_its_end_is_told_in_time() {
+    let served = Served::start();
+    served.run(&["partner", "add", "fabrikam.example", "--monitored", "yes"]).ok();
+    served.run(&["partner", "add", "litware.example"]).ok();
+    Phone::add_user(&served, ALICE);
+    let folder = served.place.path().to_owned();
+    let (near, far) = (Shown::new(&folder, "near", &served.authority), Shown::new(&folder, "far", &served.authority));
+    let end = SystemTime::now() + Duration::from_secs(9 * 86_400 + 3600);
+    served.authority.issue_until(&["fabrikam.example"], &near.chain, &near.key, end);
+    let (near_answer, _near) = near.message_and_stay(&served, BOB);
+    let (far_answer, _far) = far.message_and_stay(&served, "eve@litware.example");
+    assert_eq!((near_answer.0, far_answer.0), (Some(202), Some(202)));
+
+    let shown = served.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    assert!(shown.contains("certificates that it has shown so far"), "{shown}");
+    let seen = served.run(&["partner", "show", "fabrikam.example", "--json"]).ok().json()["seen"].clone();
+    assert_eq!(
+        (seen.as_array().unwrap().len(), &seen[0]["is_inbound"], &seen[0]["rung"]),
+        (1, &json!(true), &json!("domain"))
+    );
+    assert_eq!(seen[0]["fingerprint"], near.fingerprint());
+    let end_unix = end.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    assert_eq!(seen[0]["not_after_unix"], end_unix);
+    assert!(seen[0]["first_unix"].as_i64().unwrap() <= seen[0]["last_unix"].as_i64().unwrap());
+    served.run(&["partner", "show", "litware.example"]).ok();
+
+    let log = served.log();
+    let told = log.lines().filter(|line| line.contains("the certificate of a partner expires in 9 days"));
+    let told: Vec<&str> = told.collect();
+    assert!(matches!(told[..], [line] if line.contains("WARN") && line.contains("monitored=true")), "{log}");
+    let metrics = served.run(&["metrics"]).ok().stdout;
+    for line in [
+        format!("comity_partner_certificate_not_after_timestamp_seconds{{monitored=\"yes\"}} {end_unix}"),
+        "comity_partner_certificates_expiring{monitored=\"yes\"} 1".to_owned(),
+        "comity_partner_certificates_expiring{monitored=\"no\"} 0".to_owned(),
+        "comity_partners_out_of_reach{monitored=\"yes\"} 0".to_owned(),
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
+    let status = served.run(&["status", "--json"]).ok().json()["monitored"].clone();
+    let stands = json!([{"domain": "fabrikam.example", "connections": 0, "away": null, "not_after_unix": end_unix}]);
+    assert_eq!(status, stands);
+    assert!(served.run(&["status"]).ok().stdout.contains("MONITORED PARTNER"));
+
+    let reset = served.run(&["partner", "reset", "fabrikam.example"]).ok().stdout;
+    assert!(reset.contains("1 certificate that it has shown"), "{reset}");
 }

@@ -36,7 +36,7 @@ pub struct Partner {
     pub domain: String,
     pub kind: PartnerKind,
     pub comment: String,
-    /// A mark of the administrator's, for whoever watches over this partner.
+    /// A mark of the administrator's, for whoever watches over this partner: told in the status, in warnings and in metrics.
     pub monitored: bool,
     /// How far the word of its senders is believed.
     pub verification: VerificationLevel,

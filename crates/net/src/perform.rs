@@ -32,7 +32,7 @@ impl Worker {
             Output::LookAlike(LookAlike { domain, of, likeness }) => {
                 tracing::warn!(domain, of, ?likeness, "a domain without an entry looks like one that is trusted here");
             }
-            Output::PartnerReach { domain, reach } => warn_of_reach(&domain, reach),
+            Output::PartnerReach { domain, reach, is_monitored } => warn_of_reach(&domain, reach, is_monitored),
             Output::PartnerNames { domain, is_stale: true } => tracing::warn!(
                 domain,
                 "the name servers do not answer for a partner; what they said last is believed for a day at most"
@@ -204,16 +204,19 @@ impl Worker {
 }
 
 /// Names and addresses of servers are for `comity partner show`.
-fn warn_of_reach(domain: &str, reach: Reach) {
+fn warn_of_reach(domain: &str, reach: Reach, monitored: bool) {
     match reach {
-        Reach::Reachable => tracing::warn!(domain, "a partner can be reached again"),
-        Reach::OutOfReach => tracing::warn!(domain, "a partner is out of reach; comity partner show says why"),
+        Reach::Reachable => tracing::warn!(domain, monitored, "a partner can be reached again"),
+        Reach::OutOfReach => {
+            tracing::warn!(domain, monitored, "a partner is out of reach; comity partner show says why")
+        }
         Reach::HangsUp => tracing::warn!(
             domain,
+            monitored,
             "a partner ends connections as soon as they are up, most likely for our certificate; its own log says why"
         ),
         Reach::CertificateRefused => {
-            tracing::warn!(domain, "a partner's certificate is refused; comity partner show says why");
+            tracing::warn!(domain, monitored, "a partner's certificate is refused; comity partner show says why");
         }
     }
 }

@@ -129,6 +129,7 @@ impl Server {
         let opened = open_control(&config, api.clone()).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
         let between = Between::open(&config, &start, &api).await.inspect_err(|_| workers.stop())?;
+        tokio::spawn(api.partner_watch().clone().run(workers.clone(), store.handle()));
         tokio::spawn(message_expiry::run(store.handle(), counts.clone()));
         tokio::spawn(record_expiry::run(store.handle(), counts.clone(), config.keep_days));
         tokio::spawn(discovered_report::run(workers.clone()));

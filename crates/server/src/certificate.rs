@@ -270,7 +270,7 @@ fn chain_warning(chain: &Result<Anchor, Why>) -> Option<String> {
     }
 }
 
-fn days(count: i64) -> String {
+pub(crate) fn days(count: i64) -> String {
     match count {
         ..=0 => "less than a day".to_owned(),
         1 => "1 day".to_owned(),

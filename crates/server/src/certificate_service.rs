@@ -279,12 +279,12 @@ impl CertificateTask {
 
 /// When to tell that the end is near: as each step is passed, and daily.
 #[derive(Debug, Default)]
-struct ExpiryReminder {
+pub(crate) struct ExpiryReminder {
     told_at_unix: Option<i64>,
 }
 
 impl ExpiryReminder {
-    fn is_due(&mut self, not_after_unix: i64, now_unix: i64) -> bool {
+    pub(crate) fn is_due(&mut self, not_after_unix: i64, now_unix: i64) -> bool {
         let steps =
             |at_unix| EXPIRY_STEPS_DAYS.iter().filter(|days| not_after_unix - at_unix < **days * DAY_SECS).count();
         let due = match self.told_at_unix {

@@ -23,6 +23,7 @@ mod media;
 mod message_expiry;
 pub mod metrics;
 pub mod moment;
+mod partner_watch;
 mod record_expiry;
 mod refusal_log;
 mod revocation_service;

@@ -253,8 +253,8 @@ impl Core {
         if arrival.message.method() == Some(Method::Bye) {
             self.call_ended(now, &arrival.message);
         }
-        if let Origin::Partner { domain, .. } = admitted.origin() {
-            self.flows.speaks_for(flow, domain);
+        if let Origin::Partner { domain, rung, .. } = admitted.origin() {
+            self.flows.speaks_for(flow, domain, *rung);
             self.proven_on(&arrival.facts, domain, &arrival.message);
             self.partner_heard(domain);
         }

@@ -325,6 +325,7 @@ impl Core {
     pub fn load(&self) -> CoreStatus {
         let (server_transactions, client_transactions) = self.transactions.counts();
         let of_kind = |kind| self.flows.iter().filter(|flow| flow.kind == kind).count();
+        let (partners_away, monitored_partners_away) = self.count_away();
         CoreStatus {
             worker: self.ownership.worker,
             flows: self.flows.iter().count(),
@@ -349,6 +350,8 @@ impl Core {
             undeliverable: self.undeliverable,
             links_by_state: self.links.counts_by_state(),
             partner_servers_failed: self.failover.health.len(),
+            partners_away,
+            monitored_partners_away,
             discovered_partners: self.ledgers.len(),
             suspect_partners: self.ledgers.suspects(),
             is_draining: self.is_draining,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use federation::flow::{FlowFacts, FlowKind};
+use federation::verification::Rung;
 use sip::{Aor, FlowId};
 
 use crate::WorkerId;
@@ -14,8 +15,9 @@ pub(crate) struct FlowState {
     pub kind: FlowKind,
     /// Users who proved themselves on it with a digest; on secure transports only, where nobody can slip in later.
     pub users: Vec<Aor>,
-    /// The domain whose request was admitted on it last.
+    /// The domain whose request was admitted on it last, and the rung by which it was proven.
     pub partner: Option<String>,
+    pub rung: Option<Rung>,
     /// The domains of partners whose requests were admitted on it.
     pub proven: Vec<Proven>,
 }
@@ -45,8 +47,14 @@ pub(crate) enum Whereabouts {
 
 impl FlowTable {
     pub(crate) fn open(&mut self, facts: FlowFacts) {
-        let state =
-            FlowState { kind: FlowKind::Undecided, users: Vec::new(), partner: None, proven: Vec::new(), facts };
+        let state = FlowState {
+            kind: FlowKind::Undecided,
+            users: Vec::new(),
+            partner: None,
+            rung: None,
+            proven: Vec::new(),
+            facts,
+        };
         self.flows.insert(state.facts.id, state);
     }
 
@@ -106,10 +114,10 @@ impl FlowTable {
     }
 
     /// Remembers whose connection it is.
-    pub(crate) fn speaks_for(&mut self, flow: FlowId, domain: &str) {
-        if let Some(state) = self.flows.get_mut(&flow)
-            && state.partner.as_deref() != Some(domain)
-        {
+    pub(crate) fn speaks_for(&mut self, flow: FlowId, domain: &str, rung: Rung) {
+        let Some(state) = self.flows.get_mut(&flow) else { return };
+        state.rung = Some(rung);
+        if state.partner.as_deref() != Some(domain) {
             state.partner = Some(domain.to_owned());
         }
     }

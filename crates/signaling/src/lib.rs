@@ -80,7 +80,7 @@ pub use crate::input::{Breakage, Input};
 pub use crate::limits::Limits;
 pub use crate::output::Output;
 pub use crate::ownership::Ownership;
-pub use crate::partner_status::{CertificateSeen, PartnerCounts, PartnerStatus, Trouble};
+pub use crate::partner_status::{CertificateSeen, PartnerCounts, PartnerSeen, PartnerStatus, Trouble};
 pub use crate::question::{Answer, Question, QuestionId};
 pub use crate::reach::Reach;
 pub use crate::records::{CallNews, HungUp};

@@ -37,7 +37,7 @@ pub enum Output {
     /// A domain that looks like one that is trusted here was heard from for the first time.
     LookAlike(LookAlike),
     /// A partner can be reached again, or no longer: tell the operator. It comes once for each change.
-    PartnerReach { domain: String, reach: Reach },
+    PartnerReach { domain: String, reach: Reach, is_monitored: bool },
     /// A partner's name servers have ceased to answer, and what they said last goes on being believed; or they answer again.
     PartnerNames { domain: String, is_stale: bool },
     /// Keep this of a call. Nothing waits for it.

@@ -9,6 +9,7 @@ use federation::decision::{DecisionRecord, Outcome};
 use federation::discovery::SrvResult;
 use federation::flow::Direction;
 use federation::trust::PeerCertificate;
+use federation::verification::Rung;
 
 use crate::core::Core;
 use crate::flow_table::FlowState;
@@ -33,6 +34,8 @@ pub struct Trouble {
     pub place: String,
     pub failures: u32,
     pub reason: String,
+    /// Since the last time.
+    pub failed_ago: Duration,
     /// How much longer it is tried last.
     pub avoided_for: Duration,
 }
@@ -42,6 +45,18 @@ pub struct Trouble {
 pub struct CertificateSeen {
     pub direction: Direction,
     pub remote: SocketAddr,
+    pub certificate: Arc<PeerCertificate>,
+}
+
+/// A connection with a partner that has an entry, and what was proven on it.
+#[derive(Debug, Clone)]
+pub struct PartnerSeen {
+    pub domain: String,
+    pub direction: Direction,
+    pub remote: SocketAddr,
+    /// `edge.fabrikam.example:5061`, where we went to.
+    pub server: Option<String>,
+    pub rung: Option<Rung>,
     pub certificate: Arc<PeerCertificate>,
 }
 
@@ -86,6 +101,23 @@ impl Core {
         }
     }
 
+    /// All partners with an entry on connections of this worker, one for each connection.
+    pub fn partners_seen(&self) -> Vec<PartnerSeen> {
+        let seen = |flow: &FlowState| {
+            let domain = flow.partner.as_ref().filter(|_| !flow.facts.is_inner)?;
+            self.partners.standing(domain).entry().filter(|entry| !entry.is_blocked())?;
+            Some(PartnerSeen {
+                domain: domain.clone(),
+                direction: flow.facts.direction,
+                remote: flow.facts.remote,
+                server: self.links.place_of(flow.facts.id).map(|(_, server, _)| server.to_string()),
+                rung: flow.rung,
+                certificate: flow.facts.certificate.clone()?,
+            })
+        };
+        self.flows.iter().filter_map(seen).collect()
+    }
+
     fn troubles(&self, now: Instant, domain: &str) -> Vec<Trouble> {
         let troubles = self.failover.health.of_domain(domain).map(|(place, trouble)| Trouble {
             place: match place.address {
@@ -94,6 +126,7 @@ impl Core {
             },
             failures: trouble.failures,
             reason: trouble.reason.clone(),
+            failed_ago: now.saturating_duration_since(trouble.last_failure),
             avoided_for: trouble.avoided_until.saturating_duration_since(now),
         });
         troubles.collect()

@@ -26,6 +26,16 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// For the operator.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reach::Reachable => "reachable",
+            Reach::OutOfReach => "out of reach",
+            Reach::HangsUp => "ends connections as soon as they are up",
+            Reach::CertificateRefused => "its certificate is refused",
+        }
+    }
+
     /// `None`: the failure says nothing of the partner.
     fn of(refusal: &Refusal) -> Option<Reach> {
         match refusal.word {
@@ -75,6 +85,11 @@ impl Reaches {
         true
     }
 
+    fn away(&self) -> impl Iterator<Item = (&str, Reach)> {
+        let told = self.told_by_domain.iter().map(|(domain, told)| (domain.as_str(), told.reach));
+        told.filter(|(_, reach)| *reach != Reach::Reachable)
+    }
+
     /// Keeps what was told of these domains alone.
     pub(crate) fn retain_domains(&mut self, keep: impl Fn(&str) -> bool) {
         self.told_by_domain.retain(|domain, _| keep(domain));
@@ -105,8 +120,20 @@ impl Core {
 
     pub(crate) fn tell_reach(&mut self, now: Instant, domain: String, reach: Reach) {
         if self.reaches.is_news(now, &domain, reach) {
-            self.put(Output::PartnerReach { domain, reach });
+            let is_monitored = self.partners.is_monitored(&domain);
+            self.put(Output::PartnerReach { domain, reach, is_monitored });
         }
+    }
+
+    /// Partners that were told to be out of reach, one way or another, and not since to be back.
+    pub fn partners_away(&self) -> Vec<(String, Reach)> {
+        self.reaches.away().map(|(domain, reach)| (domain.to_owned(), reach)).collect()
+    }
+
+    /// How many these are: of all, and of those with the mark.
+    pub(crate) fn count_away(&self) -> (usize, usize) {
+        let monitored = self.reaches.away().filter(|(domain, _)| self.partners.is_monitored(domain)).count();
+        (self.reaches.away().count(), monitored)
     }
 }
 
@@ -130,6 +157,16 @@ mod tests {
             [Reachable, OutOfReach, OutOfReach, CertificateRefused, OutOfReach, HangsUp, Reachable, Reachable, HangsUp];
         let told = order.map(|reach| reaches.is_news(now, DOMAIN, reach));
         assert_eq!(told, [false, true, false, true, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn who_is_away_is_known_until_it_is_back() {
+        let (mut reaches, now) = (Reaches::default(), Instant::now());
+        reaches.is_news(now, DOMAIN, Reach::OutOfReach);
+        reaches.is_news(now, DOMAIN, Reach::CertificateRefused);
+        assert_eq!(reaches.away().collect::<Vec<_>>(), [(DOMAIN, Reach::CertificateRefused)]);
+        reaches.is_news(now, DOMAIN, Reach::Reachable);
+        assert_eq!(reaches.away().count(), 0);
     }
 
     #[test]

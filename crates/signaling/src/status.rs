@@ -49,6 +49,12 @@ pub struct CoreStatus {
     /// Servers of partners, and addresses of theirs, that failed lately.
     #[serde(default)]
     pub partner_servers_failed: usize,
+    /// Partners that were told of here as out of reach, and are still.
+    #[serde(default)]
+    pub partners_away: usize,
+    /// Of them, those that somebody watches over.
+    #[serde(default)]
+    pub monitored_partners_away: usize,
     /// Certificates of discovered partners that are counted here.
     #[serde(default)]
     pub discovered_partners: usize,

@@ -357,7 +357,7 @@ impl World {
             Output::KeepMeeting(meeting) => self.sites[site].keep_meeting(*meeting),
             Output::Record(record) => self.sites[site].records.push(record),
             Output::KeepSuspect(suspect) => self.sites[site].suspects.push(*suspect),
-            Output::PartnerReach { domain, reach } => self.reaches.push((site, domain, reach)),
+            Output::PartnerReach { domain, reach, .. } => self.reaches.push((site, domain, reach)),
             Output::PartnerNames { domain, is_stale } => self.stale_names.push((site, domain, is_stale)),
             Output::Decided(_) | Output::LookAlike(_) => {}
         }

@@ -196,6 +196,18 @@ const STEPS: &[&str] = &[
     ) STRICT;",
     "ALTER TABLE partners ADD COLUMN mark_source TEXT NOT NULL DEFAULT 'by-default'
         CHECK (mark_source IN ('by-default', 'always', 'never'));",
+    // Certificates of partners, first and last seen; the place is the server that we reached, or empty for whoever came to us.
+    "CREATE TABLE partners_seen (
+        domain TEXT NOT NULL CHECK (domain = lower(domain)),
+        inbound INTEGER NOT NULL CHECK (inbound IN (0, 1)),
+        place TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (domain, inbound, place, fingerprint)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX partners_seen_last ON partners_seen (last);",
 ];
 
 #[cfg(test)]

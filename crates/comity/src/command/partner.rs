@@ -18,6 +18,7 @@ use server::control::answers::{
 };
 use server::{domain, moment};
 use sip::Diagnostics;
+use store::StoredSeen;
 
 use self::trust::TrustChange;
 use super::Global;
@@ -258,16 +259,17 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
     })
 }
 
-fn print_reset(PartnerReset { domain, workers, forgotten, edges }: &PartnerReset) {
+fn print_reset(PartnerReset { domain, workers, forgotten, seen, edges }: &PartnerReset) {
     if *workers == 0 {
         return println!("nothing is remembered of {domain} where no server runs");
     }
     println!(
-        "forgotten about {domain}: {}, {}, {}, {}; the next message finds its way anew",
+        "forgotten about {domain}: {}, {}, {}, {}, {}; the next message finds its way anew",
         count(forgotten.discovery as u64, "answer of the DNS", "answers of the DNS"),
         count(forgotten.failures as u64, "failure of a server", "failures of servers"),
         count(forgotten.connections as u64, "connection that was down", "connections that were down"),
         count(forgotten.ledgers as u64, "count of its requests", "counts of its requests"),
+        count(*seen as u64, "certificate that it has shown", "certificates that it has shown"),
     );
     edges::print_each(edges, print_reset);
 }
@@ -320,6 +322,7 @@ fn print_learnt(detail: &PartnerDetail) {
     }
     print_troubles(&detail.troubles);
     print_certificates(&detail.certificates);
+    print_seen(&detail.seen);
     print_decisions(&detail.decisions);
     print_advice(&detail.advice);
 }
@@ -357,12 +360,13 @@ fn print_troubles(troubles: &[TroubleAnswer]) {
         return;
     }
     println!("\nservers that failed lately");
-    let mut table = Columns::new(&["SERVER", "WORKER", "FAILURES", "TRIED LAST FOR", "REASON"]);
+    let mut table = Columns::new(&["SERVER", "WORKER", "FAILURES", "LAST", "TRIED LAST FOR", "REASON"]);
     for trouble in troubles {
         table.row([
             trouble.place.clone(),
             trouble.worker.to_string(),
             trouble.failures.to_string(),
+            format!("{} ago", moment::duration(trouble.failed_secs_ago)),
             match trouble.avoided_secs {
                 0 => "-".to_owned(),
                 secs => moment::duration(secs),
@@ -384,6 +388,29 @@ fn print_certificates(certificates: &[SeenAnswer]) {
         println!("  {connections} {way} {}", seen.remote);
         print_certificate(&seen.certificate, "    ");
     }
+}
+
+/// Since when the partner shows what, and where.
+fn print_seen(all: &[StoredSeen]) {
+    if all.is_empty() {
+        return;
+    }
+    println!("\ncertificates that it has shown so far");
+    let mut table =
+        Columns::new(&["WAY", "SERVER", "ADDRESS", "PROVEN BY", "CERTIFICATE", "ENDS", "FIRST SEEN", "LAST SEEN"]);
+    for StoredSeen { seen, first_unix, last_unix } in all {
+        table.row([
+            if seen.is_inbound { "from" } else { "to" }.to_owned(),
+            if seen.place.is_empty() { "-".to_owned() } else { seen.place.clone() },
+            seen.address.to_string(),
+            seen.rung.clone().unwrap_or_else(|| "-".to_owned()),
+            format!("{}, {}", seen.subject, seen.fingerprint.get(..8).unwrap_or_default()),
+            moment::date(seen.not_after_unix),
+            moment::date_and_time(*first_unix),
+            moment::date_and_time(*last_unix),
+        ]);
+    }
+    table.print_indented();
 }
 
 fn print_links(links: &[LinkAnswer]) {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use server::acme_service::AcmeStatus;
 use server::certificate::ServedCertificate;
-use server::control::answers::{CallsAnswer, MessagesAnswer, StatusAnswer, WorkerAnswer};
+use server::control::answers::{CallsAnswer, MessagesAnswer, MonitoredAnswer, StatusAnswer, WorkerAnswer};
 use server::moment;
 
 use super::{Global, edges};
@@ -76,6 +76,7 @@ fn print(status: &StatusAnswer) {
     if let Some(answer) = &status.edges {
         edges::print(answer);
     }
+    print_monitored(&status.monitored);
     print_workers(&status.workers);
     if let Some(trouble) = &status.unwritable {
         let since = moment::date_and_time(trouble.since_unix);
@@ -124,6 +125,23 @@ fn messages(answer: &MessagesAnswer) -> String {
         repeats => format!("; {} that may have come twice", count(repeats, "was sent", "were sent")),
     };
     format!("{stored} for users who are away{}{repeats}", oldest.unwrap_or_default())
+}
+
+fn print_monitored(monitored: &[MonitoredAnswer]) {
+    if monitored.is_empty() {
+        return;
+    }
+    let mut table = Columns::new(&["MONITORED PARTNER", "CONNECTIONS", "TROUBLE", "CERTIFICATE ENDS"]);
+    for MonitoredAnswer { domain, connections, away, not_after_unix } in monitored {
+        table.row([
+            domain.clone(),
+            connections.to_string(),
+            away.clone().unwrap_or_else(|| "-".to_owned()),
+            not_after_unix.map_or_else(|| "-".to_owned(), moment::date),
+        ]);
+    }
+    table.print();
+    println!();
 }
 
 fn print_workers(workers: &[WorkerAnswer]) {

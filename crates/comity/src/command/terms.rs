@@ -14,7 +14,7 @@ pub(super) struct Terms {
     /// How far its word about a sender is believed
     #[arg(long, value_name = "LEVEL", value_parser = level())]
     verification: Option<VerificationLevel>,
-    /// A mark for whoever watches over this partner, shown with its entry
+    /// A mark for whoever watches over this partner: a row in comity status, and told apart in warnings and metrics
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     monitored: Option<bool>,
     /// Whether it is told that we vouch for our users; by-default: as its provider is, or as comity.toml says

@@ -230,6 +230,11 @@ impl Partners {
         self.diagnostics_to_partners
     }
 
+    /// Whether somebody watches over the partner.
+    pub fn is_monitored(&self, domain: &str) -> bool {
+        self.standing(domain).entry().is_some_and(|entry| entry.monitored)
+    }
+
     /// Whether a domain is told that we vouch for our users: by its entry, by the provider whose names its server's certificate
     /// has, or as it is for all.
     pub fn marks_source(&self, domain: &str, names: Option<&Names>) -> bool {

@@ -63,7 +63,22 @@ pub struct StatusAnswer {
     /// Of an edge whose home decides.
     #[serde(default)]
     pub told: Option<ToldAnswer>,
+    /// Partners that somebody watches over; none at a home behind edges, which are what they meet.
+    #[serde(default)]
+    pub monitored: Vec<MonitoredAnswer>,
     pub workers: Vec<WorkerAnswer>,
+}
+
+/// A partner with the mark, and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MonitoredAnswer {
+    pub domain: String,
+    /// Connections of ours that are up.
+    pub connections: usize,
+    /// Why it was told of as out of reach, if it still is.
+    pub away: Option<String>,
+    /// When the first of the certificates ends that it shows.
+    pub not_after_unix: Option<i64>,
 }
 
 /// Whether this server can do the work, as its health endpoint says.

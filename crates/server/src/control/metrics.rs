@@ -54,6 +54,7 @@ impl Control {
             store_failures: counts.store_failures_total(),
             pins_changed: counts.pins_changed_total(),
             records_dropped: counts.records_dropped_total(),
+            partner_endings: self.partner_watch().endings(),
             edges: self.edges().counts(self.read_or_none(Store::revision).await),
             told_unix: self.read_or_none(Store::told).await.flatten().map_or(0, |told| told.at_unix),
             home_heard_unix: self.home_word().heard_unix().unwrap_or_default(),

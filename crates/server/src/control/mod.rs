@@ -51,6 +51,7 @@ use crate::edges::Edges;
 use crate::from_home::HomeWord;
 use crate::health::InnerSide;
 use crate::metrics::{LastAnswers, ServerCounts};
+use crate::partner_watch::PartnerWatch;
 use crate::workers::Workers;
 pub(crate) use error::ControlError;
 pub(crate) use meetings::meetings_of;
@@ -70,6 +71,8 @@ struct Known {
     counts: ServerCounts,
     /// Of an edge alone.
     inner_side: InnerSide,
+    /// Of what partners show.
+    partner_watch: PartnerWatch,
     store_probe: health::StoreProbe,
     /// Held while the metrics of one moment are gathered.
     last_answers: Mutex<LastAnswers>,
@@ -100,6 +103,7 @@ impl Control {
             certificate,
             counts,
             inner_side,
+            partner_watch: PartnerWatch::default(),
             store_probe,
             last_answers,
             home_word,
@@ -122,6 +126,10 @@ impl Control {
 
     pub(crate) fn home_word(&self) -> &HomeWord {
         &self.0.home_word
+    }
+
+    pub(crate) fn partner_watch(&self) -> &PartnerWatch {
+        &self.0.partner_watch
     }
 
     pub(crate) fn edges(&self) -> &Edges {

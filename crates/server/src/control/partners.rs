@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use federation::partner::{Partner, PartnerKind, Partners, Standing, Way};
 use serde::Deserialize;
 use signaling::Forgotten;
-use store::{PartnerRemoval, now_unix};
+use store::{PartnerRemoval, StoredSeen, now_unix};
 
 use super::answers::{
     AboutPartner, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit, PartnerReset,
@@ -61,6 +61,7 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
     let query = DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN) };
     let switches = control.switches().await?;
     let trust = trust::of(control, &domain).await?;
+    let seen = seen(control, &domain).await?;
     let gathered = detail::gather(control, domain.clone(), entry).await;
     let deciding = decided_by.as_ref().or(gathered.0.entry.as_ref());
     let detail = PartnerDetail {
@@ -70,6 +71,7 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
         provider: gathered.1.and_then(|srv| Some(table.provider_of(&domain, &srv)?.name.clone())),
         links: links(control, &domain).await,
         ledgers: discovered::of_domain(control, &domain).await?,
+        seen,
         decisions: decisions(control, query).await?,
         decided_by,
         ..gathered.0
@@ -194,12 +196,30 @@ async fn reset_here(control: &Control, domain: &str) -> Result<PartnerReset, Con
     let wanted = domain.clone();
     control.0.workers.forget_names();
     let pardoned = domain.clone();
-    control.0.store.write(move |store| store.remove_suspects(&pardoned)).await?;
+    control.0.partner_watch.forget(&domain);
+    let forget = move |store: &store::Store| {
+        store.remove_suspects(&pardoned)?;
+        store.forget_seen(&pardoned)
+    };
+    let seen = control.0.store.write(forget).await?;
     let answers = control.0.workers.ask(move |core, _| core.reset_partner(&wanted)).await;
     tracing::info!(domain, "forgot what was learnt about a partner");
     let add = |sum: Forgotten, one: &Forgotten| sum + *one;
     let forgotten = answers.iter().fold(Forgotten::default(), add);
-    Ok(PartnerReset { domain, workers: answers.len(), forgotten, edges: Vec::new() })
+    Ok(PartnerReset { domain, workers: answers.len(), forgotten, seen, edges: Vec::new() })
+}
+
+/// What the partner has shown so far, with what it shows now.
+async fn seen(control: &Control, domain: &str) -> Result<Vec<StoredSeen>, ControlError> {
+    let (watch, wanted) = (control.partner_watch(), domain.to_owned());
+    watch.forget(domain);
+    // Where nothing can be written, what is known is shown all the same.
+    if let Err(error) = watch.look(&control.0.workers, &control.0.store).await {
+        tracing::debug!(%error, "what partners show cannot be kept");
+    }
+    let mut seen = control.0.store.read(move |store| store.seen_of(&wanted)).await?;
+    seen.truncate(SEEN_SHOWN);
+    Ok(seen)
 }
 
 async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {
@@ -297,4 +317,5 @@ fn tier(standing: Standing<'_>) -> Option<&'static str> {
 /// More routes than this are in `policy list`.
 const ROUTES_SHOWN: usize = 8;
 const DECISIONS_SHOWN: usize = 20;
+const SEEN_SHOWN: usize = 20;
 const COMMENT_CHARS_MAX: usize = 500;

@@ -7,11 +7,12 @@ use sip::Transport;
 use store::{Store, Told, now_unix};
 
 use super::answers::{
-    CallsAnswer, EdgesAnswer, ListenerAnswer, MessagesAnswer, StatusAnswer, ToldAnswer, UnwritableAnswer, WorkerAnswer,
+    CallsAnswer, EdgesAnswer, ListenerAnswer, MessagesAnswer, MonitoredAnswer, StatusAnswer, ToldAnswer,
+    UnwritableAnswer, WorkerAnswer,
 };
 use super::error::ControlError;
 use super::{Control, Known};
-use crate::config::Config;
+use crate::config::{Config, Roles};
 
 pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAnswer>, ControlError> {
     let Known { config, store, workers, started, certificate, .. } = &*control.0;
@@ -52,6 +53,7 @@ pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAn
         certificate: certificate.get(),
         edges: edges(&control).await?,
         told: told(&control).await?,
+        monitored: monitored(&control, &cores).await?,
         workers: (0..config.workers).map(|worker| worker_answer(worker, &cores, &sockets)).collect(),
     }))
 }
@@ -77,6 +79,25 @@ async fn told(control: &Control) -> Result<Option<ToldAnswer>, ControlError> {
     }))
 }
 
+async fn monitored(control: &Control, cores: &[CoreStatus]) -> Result<Vec<MonitoredAnswer>, ControlError> {
+    if control.config().roles == Roles::Home {
+        return Ok(Vec::new());
+    }
+    let marked = control.store().read(Store::partners).await?.into_iter().map(|entry| entry.partner);
+    let marked: Vec<String> =
+        marked.filter(|partner| partner.monitored).map(|partner| partner.domain).take(MONITORED_SHOWN).collect();
+    let away = control.workers().ask(|core, _| core.partners_away()).await.concat();
+    let endings = control.partner_watch().endings();
+    let links = || cores.iter().flat_map(|core| &core.links).filter(|link| link.state == "up");
+    let stands = |domain: String| MonitoredAnswer {
+        connections: links().filter(|link| link.domain == domain).count(),
+        away: away.iter().find(|(known, _)| *known == domain).map(|(_, reach)| reach.as_str().to_owned()),
+        not_after_unix: endings.iter().filter(|it| it.domain == domain).map(|it| it.not_after_unix).min(),
+        domain,
+    };
+    Ok(marked.into_iter().map(stands).collect())
+}
+
 fn worker_answer(worker: u16, cores: &[CoreStatus], sockets: &[net::Counters]) -> WorkerAnswer {
     let sockets = sockets.iter().find(|counters| counters.worker == worker);
     let sockets = sockets.and_then(|counters| match serde_json::to_value(counters) {
@@ -94,3 +115,4 @@ fn listeners(config: &Config) -> Vec<ListenerAnswer> {
 }
 
 const DAY_SECS: u64 = 86_400;
+const MONITORED_SHOWN: usize = 100;

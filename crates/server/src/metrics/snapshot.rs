@@ -39,6 +39,8 @@ pub(crate) struct ServerSnapshot {
     pub store_failures: u64,
     pub pins_changed: u64,
     pub records_dropped: u64,
+    /// Certificates that partners show nowadays.
+    pub partner_endings: Vec<crate::partner_watch::Ending>,
     /// Of a home.
     pub edges: EdgeCounts,
     /// Of an edge whose home decides: when it was told last, and when the home was here last; 0 for never.

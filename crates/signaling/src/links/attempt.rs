@@ -242,7 +242,7 @@ impl Core {
         let kind = if key.is_inside() { FlowKind::Inside } else { FlowKind::Partner };
         self.flows.admitted(flow, kind, None, 0);
         if !key.is_inside() {
-            self.flows.speaks_for(flow, &key.domain);
+            self.flows.speaks_for(flow, &key.domain, rung);
         }
         self.links.keys_by_flow.insert(flow, key.clone());
         let Some(link) = self.links.links.get_mut(&key) else { return };

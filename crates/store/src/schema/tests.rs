@@ -56,6 +56,9 @@ const ROWS: &[&str] = &[
         '{"federation":true,"discovery":false,"mark_source_verifiable":true,"discovered":{"rate":20,"suspect_rate":1,
           "users_max":1000,"hide_users":true,"look_alikes":"refuse-homographs"}}', zeroblob(32));"#,
     "UPDATE partners SET mark_source = 'never' WHERE domain = 'fabrikam.example';",
+    r#"INSERT INTO partners_seen VALUES ('fabrikam.example', 1, '', '0a', 5, 6, '{"domain":"fabrikam.example","is_inbound":true,
+        "place":"","address":"192.0.2.1","rung":"domain","fingerprint":"0a","subject":"CN=edge","issuer":"CN=Some CA",
+        "serial":"01","not_after_unix":7}');"#,
 ];
 
 /// As the server of that version left it.
@@ -174,6 +177,11 @@ fn check_mark_source(store: &Store) {
     assert_eq!(marks, [SourceMark::Never, SourceMark::ByDefault]);
 }
 
+fn check_partners_seen(store: &Store) {
+    let seen = store.seen_of("fabrikam.example").unwrap();
+    assert_eq!((seen.len(), seen[0].first_unix, seen[0].last_unix, seen[0].seen.not_after_unix), (1, 5, 6, 7));
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] = &[
     check_users_partners_refusals,
@@ -186,6 +194,7 @@ const CHECKS: &[fn(&Store)] = &[
     check_access,
     check_told,
     check_mark_source,
+    check_partners_seen,
 ];
 
 #[test]

@@ -167,6 +167,9 @@ pub struct TroubleAnswer {
     pub place: String,
     pub failures: u32,
     pub reason: String,
+    /// Since the last time.
+    #[serde(default)]
+    pub failed_secs_ago: u64,
     /// How much longer it is tried last.
     pub avoided_secs: u64,
 }

@@ -5,7 +5,7 @@ use federation::modality::Modalities;
 use federation::partner::{Partner, PartnerKind, Provider, SourceMark, VerificationLevel};
 use serde::{Deserialize, Serialize};
 use signaling::Forgotten;
-use store::{StoredPartner, StoredProvider};
+use store::{StoredPartner, StoredProvider, StoredSeen};
 
 use super::{
     Advice, CountsAnswer, DecisionAnswer, DiscoveredAnswer, DiscoveryAnswer, FromEdge, LinkAnswer, SeenAnswer,
@@ -130,6 +130,9 @@ pub struct PartnerDetail {
     /// What it did without an entry, one for each certificate.
     #[serde(default)]
     pub ledgers: Vec<DiscoveredAnswer>,
+    /// Which certificates it has shown where, first and last, the last seen first.
+    #[serde(default)]
+    pub seen: Vec<StoredSeen>,
     /// Absent where no server runs.
     pub counts: Option<CountsAnswer>,
     /// The last decisions about it, the newest first.
@@ -148,6 +151,9 @@ pub struct PartnerReset {
     pub workers: usize,
     /// All workers together.
     pub forgotten: Forgotten,
+    /// Certificates that it has shown.
+    #[serde(default)]
+    pub seen: usize,
     /// Of a home.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<FromEdge<PartnerReset>>,

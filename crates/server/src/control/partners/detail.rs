@@ -58,6 +58,7 @@ pub(super) async fn gather(
         discovery: statuses.iter().find_map(|(_, status, _)| discovery(status)),
         troubles: statuses.iter().flat_map(|(worker, status, _)| troubles(*worker, status)).collect(),
         ledgers: Vec::new(),
+        seen: Vec::new(),
         certificates: certificates(statuses.iter().map(|(_, status, _)| status), &control.0.certificate.roots()),
         counts: (!statuses.is_empty()).then_some(CountsAnswer {
             admitted: counts.admitted,
@@ -100,6 +101,7 @@ fn troubles(worker: u16, status: &PartnerStatus) -> impl Iterator<Item = Trouble
         place: trouble.place.clone(),
         failures: trouble.failures,
         reason: trouble.reason.clone(),
+        failed_secs_ago: trouble.failed_ago.as_secs(),
         avoided_secs: trouble.avoided_for.as_secs(),
     })
 }
@@ -325,6 +327,7 @@ mod tests {
             troubles: Vec::new(),
             certificates: Vec::new(),
             ledgers: Vec::new(),
+            seen: Vec::new(),
             counts: None,
             decisions: decisions.into_iter().map(decision).collect(),
             advice: well(""),
@@ -396,6 +399,7 @@ mod tests {
             place: "one.fabrikam.example:5061".into(),
             failures: 1,
             reason: "refused".into(),
+            failed_secs_ago: 1,
             avoided_secs: 1,
         });
         assert_eq!(conclude(troubled, Some(ON)).advice.side, Side::Partner);

@@ -9,6 +9,7 @@ use super::by_word;
 static STATE: Label = Label { name: "state", values: Values::Words(&["idle", "resolving", "connecting", "up"]) };
 static TIER: Label = Label { name: "tier", values: Values::Words(&["discovered", "suspect"]) };
 static CLASS: Label = Label { name: "class", values: Values::Words(&["2xx", "3xx", "4xx", "5xx", "6xx"]) };
+static MONITORED: Label = Label { name: "monitored", values: Values::Words(&["yes", "no"]) };
 static KIND: Label = Label { name: "kind", values: Values::Words(&["allowed-server", "allowed-domain", "blocked"]) };
 
 pub(crate) static ENTRIES: Metric = Metric {
@@ -20,6 +21,47 @@ pub(crate) static ENTRIES: Metric = Metric {
         let Some(stored) = &all.server.stored else { return Vec::new() };
         let count = |kind| (kind, stored.partners_by_kind.get(kind).copied().unwrap_or(0));
         by_word(["allowed-server", "allowed-domain", "blocked"].map(count))
+    },
+};
+
+pub(crate) static AWAY: Metric = Metric {
+    name: "comity_partners_out_of_reach",
+    kind: Kind::Gauge,
+    labels: &[&MONITORED],
+    help: "Partners that a warning was about and that were not heard from since: out of reach, or one side's certificate is refused",
+    read: |all| {
+        let marked = all.sum_core(|core| core.monitored_partners_away);
+        by_word([("yes", marked), ("no", all.sum_core(|core| core.partners_away) - marked)])
+    },
+};
+
+pub(crate) static CERTIFICATES_END: Metric = Metric {
+    name: "comity_partner_certificate_not_after_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &[&MONITORED],
+    help: "When the first of the certificates expires that partners with an entry show, in seconds since 1970; absent where \
+        none was seen in the last seven days",
+    read: |all| {
+        let first = |is_monitored| {
+            let endings = all.server.partner_endings.iter().filter(move |ending| ending.is_monitored == is_monitored);
+            endings.map(|ending| ending.not_after_unix).min()
+        };
+        let sample = |(word, is_monitored)| Some(Sample::labelled([word], first(is_monitored)?));
+        [("yes", true), ("no", false)].into_iter().filter_map(sample).collect()
+    },
+};
+
+pub(crate) static CERTIFICATES_SOON: Metric = Metric {
+    name: "comity_partner_certificates_expiring",
+    kind: Kind::Gauge,
+    labels: &[&MONITORED],
+    help: "Certificates that partners with an entry show and that expire within 30 days, or have expired",
+    read: |all| {
+        let count = |is_monitored| {
+            let soon = all.server.partner_endings.iter().filter(|ending| ending.is_soon(all.server.now_unix));
+            soon.filter(|ending| ending.is_monitored == is_monitored).count() as u64
+        };
+        by_word([("yes", count(true)), ("no", count(false))])
     },
 };
 
