@@ -7,14 +7,19 @@ mod phone;
 mod place;
 mod served;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
 use certificates::{Identity, ServedIdentity};
 use phone::Phone;
-use place::Authority;
-use rustls_pki_types::UnixTime;
+use place::{Authority, Place};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConnection, StreamOwned};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use serde_json::json;
 use served::Served;
 use sip::{HeaderName, Message};
@@ -159,4 +164,85 @@ fn what_a_partner_shows_is_remembered_and_its_end_is_told_in_time() {
 
     let reset = served.run(&["partner", "reset", "fabrikam.example"]).ok().stdout;
     assert!(reset.contains("1 certificate that it has shown"), "{reset}");
+}
+
+/// A server that lets in whoever shows a certificate of this authority, and answers each request with 200. Tells who wrote.
+fn strict_server(identity: &Identity, authority: &Authority) -> (u16, mpsc::Receiver<CertificateDer<'static>>) {
+    let mut anchors = rustls::RootCertStore::empty();
+    anchors.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let provider = certificates::tls::provider();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(anchors), provider).build().unwrap();
+    let served = ServedIdentity::new(identity).unwrap();
+    let config = Arc::new(certificates::tls::server_config(&served, verifier).unwrap());
+    let listener = TcpListener::bind((EDGE, 0)).unwrap();
+    let (port, (note, notes)) = (listener.local_addr().unwrap().port(), mpsc::channel());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut connection = ServerConnection::new(config.clone()).unwrap();
+            let note = note.clone();
+            std::thread::spawn(move || {
+                // Whom it does not know it tells so by a TLS alert.
+                if connection.complete_io(&mut stream).is_err() {
+                    return;
+                }
+                let shown = connection.peer_certificates().unwrap()[0].clone().into_owned();
+                let mut line = Phone::over(BOB, StreamOwned::new(connection, stream));
+                while let Ok(request) = line.try_receive() {
+                    note.send(shown.clone()).unwrap();
+                    line.answer(&request, 200);
+                }
+            });
+        }
+    });
+    (port, notes)
+}
+
+#[test]
+fn a_partner_of_a_private_authority_is_shown_the_certificate_that_it_wants_and_others_are_not() {
+    let dns = partner::name_server(&[("edge.fabrikam.example", EDGE)]);
+    let [tls_port, tcp_port] = served::free_ports();
+    let place = Place::new(&format!("tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]"));
+    let (theirs, folder) = (Authority::named("Their Own"), place.path().to_owned());
+    let authority = place.certify(&["sip.contoso.example", "contoso.example"]);
+    let own = Shown::new(&folder, "for-fabrikam", &theirs);
+    let server = Shown::new(&folder, "server", &theirs);
+    theirs.issue(&["edge.fabrikam.example"], &server.chain, &server.key);
+    let (port, notes) = strict_server(&server.identity(), &theirs);
+    let file = folder.join("comity.toml");
+    let plain = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:9", &dns.to_string());
+    std::fs::write(&file, &plain).unwrap();
+    let anchor = folder.join("their-ca.pem");
+    std::fs::write(&anchor, theirs.pem()).unwrap();
+    let start = |place: &Place| {
+        let log = std::fs::File::options().append(true).create(true).open(folder.join("log")).unwrap();
+        place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let mut served = Served { server: start(&place), place, authority, tls_port, tcp_port }.when_ready();
+    let edge = format!("edge.fabrikam.example:{port}");
+    served.run(&["partner", "add", "fabrikam.example", "--edge", &edge]).ok();
+    served.run(&["partner", "trust", "fabrikam.example", "--anchor", anchor.to_str().unwrap()]).ok();
+    Phone::add_user(&served, ALICE);
+    let writes = |served: &Served, address| Phone::connect(served, ALICE, address).message(BOB).status();
+
+    assert_eq!(writes(&served, Ipv4Addr::new(127, 0, 74, 3)), Some(504), "{}", served.log());
+    assert!(notes.try_recv().is_err(), "nobody came in");
+
+    served.signal("TERM");
+    served.server.wait().unwrap();
+    let line = "for_partners = [\"fabrikam.example = for-fabrikam.pem\"]\n[listen]";
+    std::fs::write(&file, plain.replace("[listen]", line)).unwrap();
+    served.server = start(&served.place);
+    let mut served = served.when_ready();
+    assert_eq!(writes(&served, Ipv4Addr::new(127, 0, 74, 4)), Some(200), "{}", served.log());
+    assert_eq!(notes.recv_timeout(Duration::from_secs(20)).unwrap(), own.identity().chain[0]);
+    let shown = served.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    assert!(shown.contains("it alone is shown the certificate of"), "{shown}");
+    assert!(served.run(&["status"]).ok().stdout.contains("for fabrikam.example alone"));
+    assert!(served.place.run(&["check"]).ok().stdout.contains("# for fabrikam.example alone: names fabrikam.example"));
+    let route = served.run(&["route", "fabrikam.example", "--json"]).ok().json();
+    assert_eq!(route["way"]["rung"], "edge-fqdn", "{route}");
+
+    // It is renewed as all certificates are.
+    theirs.issue(&["sip.contoso.example"], &own.chain, &own.key);
+    served.wait_until("it is renewed", |served| served.log().contains("for-fabrikam.pem: a new certificate is served"));
 }

@@ -40,6 +40,8 @@ pub struct Organisation {
     pub edge: String,
     /// Which of our certificates partners are shown for a domain of ours, by its number; the first (0) where nothing is said.
     pub certificates_by_domain: BTreeMap<String, u16>,
+    /// The same for partners that are shown one of their own, whichever domain of ours it is about.
+    pub certificates_by_partner: BTreeMap<String, u16>,
     /// Digest algorithms that users may sign in with, most wanted first.
     pub digest: Vec<Algorithm>,
     /// Whether edge and home are one.
@@ -49,8 +51,14 @@ pub struct Organisation {
 impl Organisation {
     /// Edge and home in one, with every digest algorithm.
     pub fn new(domains: Vec<String>, edge: String) -> Organisation {
-        let certificates_by_domain = BTreeMap::new();
-        Organisation { domains, edge, certificates_by_domain, digest: Algorithm::ALL.to_vec(), split: Split::Whole }
+        Organisation {
+            domains,
+            edge,
+            certificates_by_domain: BTreeMap::new(),
+            certificates_by_partner: BTreeMap::new(),
+            digest: Algorithm::ALL.to_vec(),
+            split: Split::Whole,
+        }
     }
 
     /// Whether the host is one of our SIP domains.
@@ -63,9 +71,14 @@ impl Organisation {
         self.certificates_by_domain.get(&domain_name::canonical(domain)).copied().unwrap_or_default()
     }
 
-    /// Whether partners are shown one certificate for all our domains.
-    pub fn has_one_certificate(&self) -> bool {
-        self.certificates_by_domain.values().all(|number| *number == 0)
+    /// The number of the certificate that this partner alone is shown; `None`: it is shown what all are.
+    pub fn certificate_for(&self, partner: &str) -> Option<u16> {
+        self.certificates_by_partner.get(&domain_name::canonical(partner)).copied()
+    }
+
+    /// Whether this partner is shown the first certificate for all our domains.
+    pub fn shows_first(&self, partner: &str) -> bool {
+        self.certificate_for(partner).is_none() && self.certificates_by_domain.values().all(|number| *number == 0)
     }
 
     /// What is between edge and home, where they are two.

@@ -270,6 +270,7 @@ impl Start {
         Ok(Start {
             organisation: Arc::new(Organisation {
                 certificates_by_domain: certificate::by_domain(config, identity, &roots),
+                certificates_by_partner: certificate::by_partner(config),
                 ..config.organisation()
             }),
             roots: {
@@ -285,7 +286,7 @@ impl Start {
             listeners: listeners(config, identity, inner_identity)?,
             origins: Arc::new(config.origins.clone()),
             challenges,
-            tls_clients: certificate::clients(identity)?,
+            tls_clients: certificate::clients(identity, &certificate.served_to_partners())?,
             inside,
             inner_identity: inner_identity.clone(),
             resolver: Resolver::new(&config.dns)?,

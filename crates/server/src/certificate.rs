@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::acme_service::AcmeStatus;
 use crate::assemble::StartError;
-use crate::config::{AlsoCertificate, Config};
+use crate::config::{AlsoCertificate, Config, PartnerCertificate};
 use crate::moment;
 
 /// What our certificate says, and what an administrator should know about that.
@@ -40,6 +40,9 @@ pub struct ServedCertificate {
     /// Those beside the first, for further names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<ServedCertificate>,
+    /// The partner to which alone it is shown, if it is not for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_partner: Option<String>,
     /// Of the first, where it is ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acme: Option<AcmeStatus>,
@@ -61,6 +64,20 @@ pub fn load(config: &Config) -> Result<(Identity, Roots), LoadError> {
     Ok((Identity::load(&files.chain, &files.key, UnixTime::now())?, roots(config)?))
 }
 
+/// The same of what this partner is shown; whether all others are shown it, too.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_for(config: &Config, partner: &str) -> Result<(Identity, Roots, bool), LoadError> {
+    match config.certificate.for_partners.iter().find(|one| one.domain == partner) {
+        None => load(config).map(|(identity, roots)| (identity, roots, true)),
+        Some(PartnerCertificate { certificate, .. }) => {
+            let identity = Identity::load(&certificate.chain(), &certificate.key(), UnixTime::now())?;
+            Ok((identity, roots(config)?, false))
+        }
+    }
+}
+
 /// Looks at the certificates beside the first, as [`load`] does; each with what is to be known of it.
 ///
 /// # Errors
@@ -71,6 +88,18 @@ pub fn load_also(config: &Config, roots: &Roots) -> Result<Vec<CertificateReport
         Ok(report_also(&identity, roots, also))
     };
     config.certificate.also.iter().map(load).collect()
+}
+
+/// The same of what single partners are shown; each with its partner.
+///
+/// # Errors
+/// The first that cannot be shown.
+pub fn load_for_partners(config: &Config) -> Result<Vec<(String, CertificateReport)>, LoadError> {
+    let load = |PartnerCertificate { domain, certificate }: &PartnerCertificate| {
+        let identity = Identity::load(&certificate.chain(), &certificate.key(), UnixTime::now())?;
+        Ok((domain.clone(), report_apart(&identity, &certificate.chain())))
+    };
+    config.certificate.for_partners.iter().map(load).collect()
 }
 
 /// Loads the authorities that we trust.
@@ -105,10 +134,13 @@ pub(crate) fn inside(
     Ok(Some(InsideTls { client, roots }))
 }
 
-/// How partners are connected to with each of our certificates.
-pub(crate) fn clients(identity: &Arc<ServedIdentity>) -> Result<TlsClients, rustls::Error> {
+/// How partners are connected to with each of our certificates, those for single partners last.
+pub(crate) fn clients(
+    identity: &Arc<ServedIdentity>,
+    for_partners: &[Arc<ServedIdentity>],
+) -> Result<TlsClients, rustls::Error> {
     let client = |identity| certificates::tls::recording_client_config(Some(identity)).map(Arc::new);
-    let mut clients = identity.all().map(client).collect::<Result<Vec<_>, _>>()?.into_iter();
+    let mut clients = identity.all().chain(for_partners).map(client).collect::<Result<Vec<_>, _>>()?.into_iter();
     let first = clients.next().expect("an identity is at least itself");
     Ok(TlsClients { first, further: clients.collect() })
 }
@@ -125,6 +157,13 @@ pub(crate) fn by_domain(config: &Config, identity: &Arc<ServedIdentity>, roots: 
     config.domains.iter().filter_map(number).collect()
 }
 
+/// The number of the certificate that each single partner is shown, as [`clients`] counts them.
+pub(crate) fn by_partner(config: &Config) -> BTreeMap<String, u16> {
+    let first = 1 + config.certificate.also.len();
+    let numbered = config.certificate.for_partners.iter().zip(first..);
+    numbered.filter_map(|(one, number)| Some((one.domain.clone(), u16::try_from(number).ok()?))).collect()
+}
+
 /// Judges our certificate by the rules that partners apply to it.
 pub fn report(identity: &Identity, roots: &Roots, config: &Config) -> CertificateReport {
     report_of(identity, roots, |facts| doubts_about(facts, config))
@@ -138,8 +177,8 @@ pub fn report_also(identity: &Identity, roots: &Roots, also: &AlsoCertificate) -
     report
 }
 
-/// The same of that of the inner side, whose names and authorities are between edge and home.
-pub(crate) fn report_inside(identity: &Identity, file: &Path) -> CertificateReport {
+/// The same of one that is shown on the inner side alone, or to one partner: its names and authorities are between the two.
+pub(crate) fn report_apart(identity: &Identity, file: &Path) -> CertificateReport {
     let mut report = report_of(identity, &Roots::empty(), |_| Vec::new());
     report.warnings.iter_mut().for_each(|warning| *warning = format!("{}: {warning}", file.display()));
     report

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::acme_service::AcmeState;
 use crate::certificate::{self, CertificateReport, ServedCertificate};
-use crate::config::{AlsoCertificate, Config};
+use crate::config::{AlsoCertificate, Config, PartnerCertificate};
 use crate::moment;
 use crate::workers::Workers;
 
@@ -50,6 +50,8 @@ pub(crate) struct CertificateService {
     also: Vec<Kept>,
     /// `None`: there is no inner side, or it shows what the outer one does.
     inside: Option<Kept>,
+    /// In the order of the configuration.
+    for_partners: Vec<Kept>,
     state: CertificateState,
 }
 
@@ -78,6 +80,7 @@ enum Place {
     Also(AlsoCertificate),
     /// That of the inner side, by its file.
     Inside(PathBuf),
+    Partner(PartnerCertificate),
 }
 
 impl CertificateService {
@@ -98,10 +101,16 @@ impl CertificateService {
         let load =
             |(chain, key): &(PathBuf, PathBuf)| Kept::load((chain, key), Place::Inside(chain.clone()), Vec::new(), now);
         let inside = inside.map(load).transpose()?;
+        let load = |one: &PartnerCertificate| {
+            let (chain, key) = (one.certificate.chain(), one.certificate.key());
+            Kept::load((&chain, &key), Place::Partner(one.clone()), Vec::new(), now)
+        };
+        let for_partners = files.for_partners.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let state = CertificateState { roots: view.roots.clone(), acme, ..CertificateState::default() };
-        let mut service = CertificateService { view, first, also, inside, state };
-        for kept in std::iter::once(&mut service.first).chain(&mut service.also).chain(&mut service.inside) {
-            kept.warn(&service.view, now);
+        let mut service = CertificateService { view, first, also, inside, for_partners, state };
+        let CertificateService { view, first, also, inside, for_partners, .. } = &mut service;
+        for kept in std::iter::once(first).chain(also).chain(inside).chain(for_partners) {
+            kept.warn(view, now);
         }
         service.publish();
         Ok(service)
@@ -115,6 +124,11 @@ impl CertificateService {
     /// The same of the inner side.
     pub(crate) fn served_inside(&self) -> &Arc<ServedIdentity> {
         self.inside.as_ref().map_or(&self.first.served, |inside| &inside.served)
+    }
+
+    /// What single partners are shown, in the order of the configuration.
+    pub(crate) fn served_to_partners(&self) -> Vec<Arc<ServedIdentity>> {
+        self.for_partners.iter().map(|kept| kept.served.clone()).collect()
     }
 
     pub(crate) fn state(&self) -> CertificateState {
@@ -148,8 +162,9 @@ impl CertificateService {
     /// Whether there is anything new.
     fn look(&mut self, now: UnixTime) -> bool {
         let mut is_changed = false;
-        for kept in std::iter::once(&mut self.first).chain(&mut self.also).chain(&mut self.inside) {
-            is_changed |= kept.look(&self.view, now);
+        let CertificateService { view, first, also, inside, for_partners, .. } = self;
+        for kept in std::iter::once(first).chain(also).chain(inside).chain(for_partners) {
+            is_changed |= kept.look(view, now);
         }
         if is_changed {
             self.publish();
@@ -164,7 +179,8 @@ impl CertificateService {
     }
 
     fn publish(&self) {
-        let also = self.also.iter().chain(&self.inside).map(|kept| kept.shown(&self.view)).collect();
+        let also =
+            self.also.iter().chain(&self.inside).chain(&self.for_partners).map(|kept| kept.shown(&self.view)).collect();
         self.state.set(ServedCertificate { also, ..self.first.shown(&self.view) });
     }
 }
@@ -245,13 +261,24 @@ impl Kept {
         match &self.place {
             Place::First => certificate::report(&self.identity, &view.roots, &view.config),
             Place::Also(also) => certificate::report_also(&self.identity, &view.roots, also),
-            Place::Inside(file) => certificate::report_inside(&self.identity, file),
+            Place::Inside(file) => certificate::report_apart(&self.identity, file),
+            Place::Partner(one) => certificate::report_apart(&self.identity, &one.certificate.chain()),
         }
     }
 
     fn shown(&self, view: &View) -> ServedCertificate {
         let (since_unix, refused) = (self.since_unix, self.refused.clone());
-        ServedCertificate { report: self.report(view), since_unix, refused, ..ServedCertificate::default() }
+        let for_partner = match &self.place {
+            Place::Partner(one) => Some(one.domain.clone()),
+            _ => None,
+        };
+        ServedCertificate {
+            report: self.report(view),
+            since_unix,
+            refused,
+            for_partner,
+            ..ServedCertificate::default()
+        }
     }
 
     /// Which one it is, where it is not the first.
@@ -260,6 +287,7 @@ impl Kept {
             Place::First => String::new(),
             Place::Also(also) => format!("{}: ", also.chain().display()),
             Place::Inside(file) => format!("{}: ", file.display()),
+            Place::Partner(one) => format!("{}: ", one.certificate.chain().display()),
         }
     }
 }

@@ -74,7 +74,8 @@ impl Core {
         &self.meetings
     }
 
-    /// Which of our certificates partners are shown for each domain of ours, from the next request on; connections stay.
+    /// Which of our certificates partners are shown for each domain of ours, from the next request on; connections stay. What
+    /// some partners alone are shown stays.
     pub fn change_certificates(&mut self, by_domain: &BTreeMap<String, u16>) {
         if self.organisation.certificates_by_domain != *by_domain {
             Arc::make_mut(&mut self.organisation).certificates_by_domain.clone_from(by_domain);

@@ -67,11 +67,14 @@ pub fn partner_connection(call_id: &str, connections: u16) -> u16 {
 }
 
 /// The number of the connection to a partner that this message takes. There are so many with each certificate of ours; which one
-/// it is to be, the domain of ours says that the message is from, or to.
+/// it is to be, the partner says, where it is shown one of its own, else the domain of ours that the message is from, or to.
 pub(crate) fn partner_connection_of(message: &Message, organisation: &Organisation, connections: u16) -> u16 {
     let ends = [message.from(), message.to()].into_iter().flatten();
-    let ours = ends.map(|end| end.uri().host_lowercase().into_owned()).find(|domain| organisation.is_local(domain));
-    let certificate = ours.map_or(0, |domain| organisation.certificate_of(&domain));
+    let domains: Vec<String> = ends.map(|end| end.uri().host_lowercase().into_owned()).collect();
+    let for_partner = domains.iter().find_map(|domain| organisation.certificate_for(domain));
+    let ours = domains.iter().find(|domain| organisation.is_local(domain));
+    let for_ours = || ours.map_or(0, |domain| organisation.certificate_of(domain));
+    let certificate = for_partner.unwrap_or_else(for_ours);
     let first = certificate.saturating_mul(connections.max(1));
     first.saturating_add(partner_connection(message.call_id().unwrap_or_default(), connections))
 }

@@ -32,6 +32,8 @@ struct Answer {
     /// Absent where it is ordered and has not come yet.
     certificate: Option<CertificateReport>,
     also: Vec<CertificateReport>,
+    /// Each with the partner that alone is shown it.
+    for_partners: Vec<(String, CertificateReport)>,
     warnings: Vec<String>,
 }
 
@@ -50,19 +52,25 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
     let also = certificate::load_also(&config, &roots).map_err(Failure::told)?;
     let mut warnings = certificate.iter().flat_map(|report| report.warnings.clone()).collect::<Vec<_>>();
     warnings.extend(also.iter().flat_map(|report| report.warnings.clone()));
+    let for_partners = certificate::load_for_partners(&config).map_err(Failure::told)?;
+    warnings.extend(for_partners.iter().flat_map(|(_, report)| report.warnings.clone()));
     warnings.extend(server::listen_warnings(&config));
     // A running server holds these addresses itself.
     if Client::to_server(&config).await?.is_none() {
         warnings.extend(server::taken_addresses(&config));
     }
-    let answer = Answer { config, certificate, also, warnings };
+    let answer = Answer { config, certificate, also, for_partners, warnings };
     global.print(&answer, || print(&answer))
 }
 
-fn print(Answer { config, certificate, also, warnings }: &Answer) {
+fn print(Answer { config, certificate, also, for_partners, warnings }: &Answer) {
     println!("ok: {} means\n\n{config}\n", config.file.display());
     for certificate in certificate.iter().chain(also) {
         println!("# certificate: names {}", certificate.names.join(", "));
+        println!("# issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix));
+    }
+    for (partner, certificate) in for_partners {
+        println!("# for {partner} alone: names {}", certificate.names.join(", "));
         println!("# issued by {}, expires {}", certificate.issuer, moment::date(certificate.not_after_unix));
     }
     if let Some(acme) = &config.certificate.acme {

@@ -12,6 +12,7 @@ use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
 use federation::modality::Modalities;
 use federation::partner::{SourceMark, VerificationLevel};
+use server::certificate::ServedCertificate;
 use server::control::answers::{
     DecisionAnswer, DiscoveryAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit,
     PartnerReset, PartnerWord, SeenAnswer, TroubleAnswer, rung_sentence,
@@ -299,6 +300,10 @@ fn print_detail(detail: &PartnerDetail) {
 
 /// What it came to on one server.
 fn print_learnt(detail: &PartnerDetail) {
+    if let Some(ServedCertificate { report, .. }) = &detail.shown {
+        let (names, end) = (report.names.join(", "), moment::date(report.not_after_unix));
+        println!("  it alone is shown the certificate of {}, which names {names} and expires {end}", report.subject);
+    }
     for way in &detail.ways {
         println!("  messages go to {} ({}): {}", way.target, way.address, rung_sentence(&way.rung));
     }

@@ -59,8 +59,11 @@ fn print(status: &StatusAnswer) {
     fact("users", format!("{users}, {devices} registered"));
     fact("messages", messages(&status.messages));
     fact("calls", calls(&status.calls));
-    for (number, ServedCertificate { report, since_unix, .. }) in status.certificate.all().enumerate() {
+    for (number, ServedCertificate { report, since_unix, for_partner, .. }) in status.certificate.all().enumerate() {
         fact(if number == 0 { "certificate" } else { "also" }, report.names.join(", "));
+        if let Some(partner) = for_partner {
+            fact("", format!("for {partner} alone"));
+        }
         fact("", format!("issued by {}, expires {}", report.issuer, moment::date(report.not_after_unix)));
         fact("", format!("served since {}", moment::date_and_time(*since_unix)));
     }

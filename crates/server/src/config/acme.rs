@@ -69,6 +69,7 @@ impl Builder<'_> {
             key: key.unwrap_or_default(),
             roots: self.readable(&key::CERTIFICATE_ROOTS),
             also: self.also(),
+            for_partners: self.for_partners(),
             acme,
         }
     }

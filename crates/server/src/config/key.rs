@@ -165,6 +165,15 @@ pub static CERTIFICATE_ALSO: Key = Key {
         that it does not prove to partners: a file with its key beside \
         it (phone.pem, phone.key), or a folder as certbot leaves it (fullchain.pem, privkey.pem)",
 };
+pub static CERTIFICATE_FOR_PARTNERS: Key = Key {
+    section: "certificate",
+    name: "for_partners",
+    kind: Kind::Texts,
+    need: Need::Default("none"),
+    example: r#"["fabrikam.example = for-fabrikam.pem"]"#,
+    doc: "what single partners are shown when this server connects to them, in place of the certificate that all others are: the \
+        partner's domain, and the certificate as in also",
+};
 pub static LISTEN_TLS: Key = Key {
     section: "listen",
     name: "tls",
@@ -391,6 +400,7 @@ pub static ALL: &[&Key] = &[
     &CERTIFICATE_KEY,
     &CERTIFICATE_ROOTS,
     &CERTIFICATE_ALSO,
+    &CERTIFICATE_FOR_PARTNERS,
     &ACME_DIRECTORY,
     &ACME_CONTACT,
     &ACME_NAMES,

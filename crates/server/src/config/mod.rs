@@ -89,6 +89,8 @@ pub struct CertificateFiles {
     pub roots: Option<PathBuf>,
     /// For names that the first one has not.
     pub also: Vec<AlsoCertificate>,
+    /// For single partners.
+    pub for_partners: Vec<PartnerCertificate>,
     /// Where it is ordered; chain and key are then ours to write.
     pub acme: Option<Acme>,
 }
@@ -120,6 +122,14 @@ impl AlsoCertificate {
     fn is_file(&self) -> bool {
         self.0.extension().is_some_and(|extension| extension == "pem" || extension == "crt")
     }
+}
+
+/// What one partner is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartnerCertificate {
+    /// Of the partner; lower case.
+    pub domain: String,
+    pub certificate: AlsoCertificate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -280,13 +290,15 @@ impl fmt::Display for Config {
         writeln!(formatter, "roles = {}", self.roles)?;
         writeln!(formatter, "data = {}\nworkers = {}", path(&self.data), self.workers)?;
         writeln!(formatter, "drain_secs_max = {}\n", self.drain_secs_max)?;
-        let CertificateFiles { chain, key, also, acme, .. } = &self.certificate;
+        let CertificateFiles { chain, key, also, for_partners, acme, .. } = &self.certificate;
         match acme {
             None => writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}", path(chain), path(key))?,
             Some(_) => writeln!(formatter, "[certificate]\n{roots}")?,
         }
         let also: Vec<String> = also.iter().map(|also| also.0.display().to_string()).collect();
-        writeln!(formatter, "also = {also:?}\n")?;
+        let written = |one: &PartnerCertificate| format!("{} = {}", one.domain, one.certificate.0.display());
+        let for_partners: Vec<String> = for_partners.iter().map(written).collect();
+        writeln!(formatter, "also = {also:?}\nfor_partners = {for_partners:?}\n")?;
         if let Some(acme) = acme {
             writeln!(formatter, "{acme}\n")?;
         }
@@ -488,13 +500,39 @@ impl Builder<'_> {
 
     fn also(&mut self) -> Vec<AlsoCertificate> {
         let typed = self.raw.texts(&key::CERTIFICATE_ALSO).map(|typed| typed.value).unwrap_or_default();
-        let mut found = Vec::new();
+        typed.into_iter().map(|Located { value, line }| self.files(&key::CERTIFICATE_ALSO, &value, line)).collect()
+    }
+
+    fn files(&mut self, key: &Key, place: &str, line: usize) -> AlsoCertificate {
+        let files = AlsoCertificate(self.folder.join(place));
+        for file in [files.chain(), files.key()] {
+            self.check_readable(key, &file, line);
+        }
+        files
+    }
+
+    /// Each `DOMAIN = PLACE`.
+    fn for_partners(&mut self) -> Vec<PartnerCertificate> {
+        let key = &key::CERTIFICATE_FOR_PARTNERS;
+        let typed = self.raw.texts(key).map(|typed| typed.value).unwrap_or_default();
+        let mut found: Vec<PartnerCertificate> = Vec::new();
         for Located { value, line } in typed {
-            let also = AlsoCertificate(self.folder.join(value));
-            for file in [also.chain(), also.key()] {
-                self.check_readable(&key::CERTIFICATE_ALSO, &file, line);
+            let Some((domain, place)) = value.split_once('=').map(|(domain, place)| (domain.trim(), place.trim()))
+            else {
+                let text = format!("{}: {value:?} is not DOMAIN = FILE, such as {}", key.place(), key.example);
+                self.problems.at(line, text);
+                continue;
+            };
+            match domain::parse(domain) {
+                Ok(domain) if found.iter().any(|known| known.domain == domain) => {
+                    self.problems.at(line, format!("{}: {domain} is listed twice", key.place()));
+                }
+                Ok(domain) => {
+                    let certificate = self.files(key, place, line);
+                    found.push(PartnerCertificate { domain, certificate });
+                }
+                Err(error) => self.problems.at(line, format!("{}: {error}", key.place())),
             }
-            found.push(also);
         }
         found
     }

@@ -64,7 +64,9 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
     let seen = seen(control, &domain).await?;
     let gathered = detail::gather(control, domain.clone(), entry).await;
     let deciding = decided_by.as_ref().or(gathered.0.entry.as_ref());
+    let served = control.0.certificate.get();
     let detail = PartnerDetail {
+        shown: served.also.into_iter().find(|one| one.for_partner.as_ref() == Some(&wanted)),
         trust,
         meaning: meaning(deciding, switches, &table.usual_way(&domain)) + &by_policies(&table),
         tier: tier(standing).map(str::to_owned),

@@ -39,7 +39,7 @@ pub(super) async fn show(
     Parameters(sender): Parameters<Sender>,
 ) -> Result<Json<RouteAnswer>, ControlError> {
     let domain = sip_domain(&domain)?;
-    let tools = Tools::of(&control).await?;
+    let tools = Tools::of(&control, &domain).await?;
     Ok(Json(walk_to(&control, &tools, domain, sender.user()?).await?))
 }
 
@@ -111,9 +111,10 @@ struct OwnCertificate {
 type Seen = (TargetStep, Vec<Option<Arc<PeerCertificate>>>);
 
 impl Tools {
-    pub(super) async fn of(control: &Control) -> Result<Tools, ControlError> {
+    /// For the way to this partner, which may be shown a certificate of its own.
+    pub(super) async fn of(control: &Control, domain: &str) -> Result<Tools, ControlError> {
         let authorities = control.0.store.read(domain_trust::authorities).await?;
-        let mut tools = Tools::new(&control.0.config)?;
+        let mut tools = Tools::new(&control.0.config, domain)?;
         // The lists of revoked certificates that the server holds are fetched in the background, not here.
         tools.roots = tools.roots.sharing_revocations(&control.0.certificate.roots());
         domain_trust::enforce(&tools.roots, &authorities);
@@ -130,15 +131,16 @@ impl Tools {
         net::ask((self.tls.clone(), &self.roots), question, is_proven, &self.limits).await
     }
 
-    fn new(config: &Config) -> Result<Tools, ControlError> {
+    fn new(config: &Config, domain: &str) -> Result<Tools, ControlError> {
         let refuse = |error: String| {
             ControlError::new(StatusCode::INTERNAL_SERVER_ERROR, error, "see what is wrong: comity check")
         };
         let resolver = Resolver::new(&config.dns).map_err(|error| refuse(error.to_string()))?;
-        let (served, roots, own_certificate) = match certificate::load(config) {
-            Ok((identity, roots)) => {
+        let (served, roots, own_certificate) = match certificate::load_for(config, domain) {
+            Ok((identity, roots, is_for_all)) => {
                 let served = ServedIdentity::new(&identity).map_err(|error| refuse(error.to_string()))?;
-                let warnings = certificate::doubts(&identity, &roots, config);
+                // What the names of another have to be is between the partner and us.
+                let warnings = if is_for_all { certificate::doubts(&identity, &roots, config) } else { Vec::new() };
                 (Some(served), roots, OwnCertificate { warnings, problem: None })
             }
             Err(error) => {

@@ -302,7 +302,7 @@ impl Core {
     /// certificate proves the domain as a server's has to.
     pub(super) fn take_alias(&mut self, now: Instant, key: &LinkKey) -> bool {
         // There it is not this very certificate of ours that was shown, or the partner and not the edge in between.
-        if (!self.organisation.has_one_certificate() && !key.is_inside()) || key.via.is_some() {
+        if (!self.organisation.shows_first(&key.domain) && !key.is_inside()) || key.via.is_some() {
             return false;
         }
         let is_idle = |link: &Link| matches!(link.stage, Stage::Idle);

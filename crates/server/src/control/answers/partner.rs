@@ -11,6 +11,7 @@ use super::{
     Advice, CountsAnswer, DecisionAnswer, DiscoveredAnswer, DiscoveryAnswer, FromEdge, LinkAnswer, SeenAnswer,
     TroubleAnswer, TrustAnswer, WayAnswer,
 };
+use crate::certificate::ServedCertificate;
 
 /// A partner entry, flat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +116,9 @@ pub struct PartnerDetail {
     pub provider: Option<String>,
     /// What follows for the domain, in one sentence.
     pub meaning: String,
+    /// The certificate that it alone is shown, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<ServedCertificate>,
     /// What was said of its certificates.
     #[serde(default)]
     pub trust: TrustAnswer,

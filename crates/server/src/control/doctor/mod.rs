@@ -29,7 +29,7 @@ pub(super) async fn of_server(State(control): State<Control>) -> Result<Json<Doc
     let config = control.config();
     let mut walked = Vec::new();
     for domain in &config.domains {
-        let tools = Tools::of(&control).await?;
+        let tools = Tools::of(&control, domain).await?;
         walked.push(walk_to(&control, &tools, domain.clone(), None).await?);
     }
     let evidence = OwnEvidence {
@@ -51,7 +51,7 @@ pub(super) async fn of_partner(
     Path(domain): Path<String>,
 ) -> Result<Json<DoctorAnswer>, ControlError> {
     let domain = foreign_domain(&control, &domain)?;
-    let tools = Tools::of(&control).await?;
+    let tools = Tools::of(&control, &domain).await?;
     let walked = walk_to(&control, &tools, domain.clone(), None).await?;
     let greeted = greet(&control, &tools, &walked).await;
     let findings = partner::judge(&walked, greeted.as_ref());
