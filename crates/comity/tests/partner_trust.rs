@@ -227,7 +227,7 @@ fn a_partner_of_a_private_authority_is_shown_the_certificate_that_it_wants_and_o
     assert_eq!(writes(&served, Ipv4Addr::new(127, 0, 74, 3)), Some(504), "{}", served.log());
     assert!(notes.try_recv().is_err(), "nobody came in");
 
-    served.signal("TERM");
+    served.signal("-TERM");
     served.server.wait().unwrap();
     let line = "for_partners = [\"fabrikam.example = for-fabrikam.pem\"]\n[listen]";
     std::fs::write(&file, plain.replace("[listen]", line)).unwrap();

@@ -278,3 +278,25 @@ fn the_certificate_of_the_inner_side_is_renewed_while_edge_and_home_serve() {
         edge["failed"].is_null() && !edge["revision"].is_null()
     });
 }
+
+#[test]
+fn each_edge_behind_one_name_is_told_by_a_name_of_its_own() {
+    let (mut edges, mut home) = apart::behind_one_name();
+    edges.iter_mut().for_each(apart::Side::start);
+    home.start();
+    home.run(&["partner", "add", "fabrikam.example"]).ok();
+    for edge in &edges {
+        edge.wait_until("it is told", |edge| edge.partners() == ["fabrikam.example"]);
+    }
+    home.wait_until("both are current", |home| {
+        let answer = home.status()["edges"].clone();
+        let edges = answer["edges"].as_array().unwrap().clone();
+        let names: Vec<_> = edges.iter().map(|edge| edge["edge"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(names, ["edge1.corp.example", "edge2.corp.example"]);
+        edges.iter().all(|edge| edge["revision"] == answer["revision"])
+    });
+    // What one of them knows is asked of it by that name, too.
+    let shown = home.run(&["partner", "show", "fabrikam.example", "--json"]).ok().json()["edges"].clone();
+    let answered: Vec<_> = shown.as_array().unwrap().iter().map(|edge| edge["failure"].is_null()).collect();
+    assert_eq!(answered, [true, true], "{shown}");
+}

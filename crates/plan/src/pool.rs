@@ -3,6 +3,7 @@
 //! A pool is balanced on either side, outer and inner, in one of two ways: by the DNS, which names every member, or by a
 //! load balancer, which has one address for all of them.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
@@ -24,7 +25,9 @@ pub struct Half {
     pub hops: Vec<Hop>,
     /// Whether that is a Comity, too.
     pub is_comity: bool,
-    /// Where the home tells its edges partners, rules and keys.
+    /// Of a home: where it tells each of its edges partners, rules and keys, where that is not each of the hops.
+    pub control: Vec<Hop>,
+    /// The port for that, where nothing else is said.
     pub control_port: Option<u16>,
     /// The file of the certificate for the inner side; `None`: the outer one's.
     pub certificate_file: Option<String>,
@@ -122,12 +125,31 @@ pub fn warnings(topology: &Topology) -> Vec<String> {
         warnings
             .push("A pool of one edge has nothing to go on with when that one is gone: name two or more.".to_owned());
     }
+    warnings.extend(topology.half.as_ref().and_then(|half| untold(half, pool)));
     let outer: Vec<IpAddr> = pool.members.iter().map(|member| member.outer).collect();
     let twice = pool.members.iter().any(|member| outer.iter().filter(|other| **other == member.outer).count() > 1);
     if twice {
         warnings.push("Two members of the pool have the same outer address: give each its own.".to_owned());
     }
     warnings
+}
+
+/// Whoever connects to a name of several edges reaches one of them.
+fn untold(half: &Half, pool: &EdgePool) -> Option<String> {
+    let told = if half.control.is_empty() { &half.hops } else { &half.control };
+    let is_short = half.role == Role::Home && half.is_comity && told.len() < pool.members.len();
+    let way = match pool.inner {
+        Balancing::Dns => "the DNS".to_owned(),
+        Balancing::Hardware { vip } => format!("the load balancer at {vip}"),
+    };
+    let (count, names) = (pool.members.len(), told.len());
+    is_short.then(|| {
+        format!(
+            "The home tells what it decided to {names} of {count} edges alone: {way} leads one name to several of them. Give \
+             each edge a name of its own that its inner certificate has, too, and name all of them under [inside] control at \
+             the home."
+        )
+    })
 }
 
 /// Firewall rules of the inner side, and those of a load balancer.
@@ -167,16 +189,22 @@ fn inner_ports(topology: &Topology, half: &Half) -> Vec<Port> {
 }
 
 /// Partners, rules and keys go from the home to the edge, never the other way.
-fn control(half: &Half, other: &str) -> Option<Port> {
+fn control(half: &Half, other: &str) -> Vec<Port> {
     let is_in = half.role == Role::Edge;
     let why = "control over mutual TLS: the home tells the edge partners, rules and keys; never the other way";
     let (direction, source, destination) = match is_in {
         true => (Direction::In, other, "this server, inner side"),
         false => (Direction::Out, "this server", other),
     };
-    let port = half.control_port.filter(|_| half.is_comity)?;
-    let rule = rule(direction, unspecified(port), Transport::Tls, (source, destination), why);
-    Some(Port { address: "inner side".to_owned(), ..rule })
+    let ports: BTreeSet<u16> = match half.control.is_empty() {
+        true => half.control_port.filter(|_| half.is_comity).into_iter().collect(),
+        false => half.control.iter().map(|hop| hop.port).collect(),
+    };
+    let rule = |port| {
+        let rule = rule(direction, unspecified(port), Transport::Tls, (source, destination), why);
+        Port { address: "inner side".to_owned(), ..rule }
+    };
+    ports.into_iter().map(rule).collect()
 }
 
 fn balancer_ports(topology: &Topology, pool: &EdgePool) -> Vec<Port> {
@@ -263,6 +291,12 @@ pub fn records(topology: &Topology) -> Vec<Record> {
             let edges = half.hops.iter().map(|hop| &*hop.host);
             let all = edges.flat_map(|edge| pool.inner_addresses().into_iter().map(move |address| (edge, address)));
             named.extend(all.map(|(edge, address)| (edge, address, reason.to_owned())));
+            // In the order in which they were named, each one.
+            if half.control.len() == pool.members.len() {
+                let own = half.control.iter().zip(&pool.members);
+                let reason = "one edge of the pool, where the home tells it what it decided; inside alone";
+                named.extend(own.map(|(hop, member)| (&*hop.host, member.inner, reason.to_owned())));
+            }
             named.extend(own.map(|address| (&*half.name, address, INNER_REASON.to_owned())));
         }
         (_, None) => named.extend(own.map(|address| (&*half.name, address, INNER_REASON.to_owned()))),

@@ -112,9 +112,13 @@ fn home_behind_a_pool() {
         listeners: vec![(Tls, socket("10.0.0.20:5071"))],
         hops: vec![hop],
         is_comity: true,
+        control: Vec::new(),
         control_port: Some(5062),
         certificate_file: None,
     };
+    let named = ["edge1.corp.example", "edge2.corp.example"];
+    let control = named.map(|host| Hop { host: host.to_owned(), port: 5062, transport: Tls }).into();
+    let half = Half { control, ..half };
     let pool = Some(pool_of(Balancing::Dns, Balancing::Dns));
     let (edge, listeners) = ("home.corp.example".to_owned(), vec![listener(Tls, "10.0.0.20:5061")]);
     compare("home_behind_a_pool", &Topology { edge, listeners, half: Some(half), pool, ..contoso() });
@@ -140,6 +144,25 @@ fn ways_of_balancing_that_do_not_go_together_are_warned_of() {
     assert!(alone.len() == 1 && alone[0].contains("A pool of one edge"), "{alone:?}");
 }
 
+#[test]
+fn a_home_that_reaches_one_edge_of_several_by_a_name_is_warned_of_what_the_others_are_not_told() {
+    let hop = |host: &str, port| Hop { host: host.to_owned(), port, transport: Tls };
+    let untold = |hops: &[Hop], control: &[Hop], inner| {
+        let half = Half { role: Role::Home, hops: hops.into(), control: control.into(), ..edge_half() };
+        let topology = Topology { half: Some(half), pool: Some(pool_of(vip("192.0.2.100"), inner)), ..contoso() };
+        let warnings = Plan::of(&topology).warnings;
+        warnings.into_iter().find(|text| text.contains("of 2 edges alone"))
+    };
+    let (all, first, second) =
+        (hop("edges.corp.example", 5061), hop("one.corp.example", 5062), hop("two.corp.example", 5062));
+    let told = untold(std::slice::from_ref(&all), &[], vip("10.0.0.100")).unwrap();
+    assert!(told.contains("the load balancer at 10.0.0.100 leads one name to several"), "{told}");
+    assert!(untold(std::slice::from_ref(&all), &[], Balancing::Dns).is_some());
+    assert!(untold(std::slice::from_ref(&all), std::slice::from_ref(&first), vip("10.0.0.100")).is_some());
+    assert_eq!(untold(&[all], &[first.clone(), second.clone()], vip("10.0.0.100")), None);
+    assert_eq!(untold(&[first, second], &[], Balancing::Dns), None);
+}
+
 fn edge_half() -> Half {
     Half {
         role: Role::Edge,
@@ -147,6 +170,7 @@ fn edge_half() -> Half {
         listeners: vec![(Tls, socket("10.0.0.1:5061"))],
         hops: vec![Hop { host: "home.corp.example".to_owned(), port: 5071, transport: Tls }],
         is_comity: true,
+        control: Vec::new(),
         control_port: Some(5062),
         certificate_file: Some("inside.pem".to_owned()),
     }

@@ -25,6 +25,7 @@ impl Between {
         let inner = Inner { identity: identity.clone(), roots: tls.roots.clone() };
         let way = Way {
             port: inside.control_port,
+            ports_by_edge: inside.control_hops.iter().filter_map(|hop| Some((hop.host.clone(), hop.port?))).collect(),
             rules: inside.rules.clone(),
             tls: tls.clone(),
             resolver: resolver.clone(),

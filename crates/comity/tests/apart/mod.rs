@@ -135,6 +135,24 @@ impl Apart {
     }
 }
 
+/// Two edges that share one name, behind which SIP finds them, and have one each for what their home tells them; and the home.
+pub fn behind_one_name() -> ([Side; 2], Side) {
+    let (authority, dns) = (Authority::new(), partner::name_server(HOSTS));
+    let [inner, home_outer, home_inner] = free_ports();
+    let mut control = Vec::new();
+    let edges = ["edge1.corp.example", "edge2.corp.example"].map(|name| {
+        let [outer, own_inner, own_control] = free_ports();
+        control.push(format!("{name}:{own_control}"));
+        let edge = configuration("edge", outer, own_inner, dns)
+            + &format!("name = \"edges.corp.example\"\nnext_hop = \"home.corp.example:{home_inner}\"\n")
+            + &format!("control = [\"127.0.0.1:{own_control}\"]\n");
+        Side::new(&edge, &authority, name)
+    });
+    let home = configuration("home", home_outer, home_inner, dns)
+        + &format!("name = \"home.corp.example\"\nedges = [\"edges.corp.example:{inner}\"]\ncontrol = {control:?}\n");
+    (edges, Side::new(&home, &authority, "home.corp.example"))
+}
+
 fn configuration(role: &str, outer: u16, inner: u16, dns: SocketAddr) -> String {
     format!(
         "domains = [\"contoso.example\"]\nedge = \"sip.contoso.example\"\nworkers = 2\nroles = [\"{role}\"]\n\
@@ -144,5 +162,10 @@ fn configuration(role: &str, outer: u16, inner: u16, dns: SocketAddr) -> String 
     )
 }
 
-const HOSTS: &[(&str, Ipv4Addr)] =
-    &[("edge.corp.example", Ipv4Addr::LOCALHOST), ("home.corp.example", Ipv4Addr::LOCALHOST)];
+const HOSTS: &[(&str, Ipv4Addr)] = &[
+    ("edge.corp.example", Ipv4Addr::LOCALHOST),
+    ("edge1.corp.example", Ipv4Addr::LOCALHOST),
+    ("edge2.corp.example", Ipv4Addr::LOCALHOST),
+    ("edges.corp.example", Ipv4Addr::LOCALHOST),
+    ("home.corp.example", Ipv4Addr::LOCALHOST),
+];

@@ -51,7 +51,9 @@ pub struct Inside {
     pub proxy_from: Networks,
     /// Of an edge: where its home tells it what it decided. Empty: its partners are its own.
     pub control: Vec<SocketAddr>,
-    /// Of a home: the port at which its edges listen for that.
+    /// Of a home: where it tells each of its edges, where that is not the names in `edges`.
+    pub control_hops: Vec<Hop>,
+    /// Of a home: the port at which its edges listen for that, where nothing else is said.
     pub control_port: u16,
     /// `None`: the same certificate as outside.
     pub certificate: Option<(PathBuf, PathBuf)>,
@@ -97,7 +99,10 @@ impl Builder<'_> {
         let (transport, is_comity) =
             hops.as_ref().map_or((Transport::Tls, true), |hops| (hops.transport, hops.is_comity));
         let listen = self.inner_listen(transport, outer);
-        let control = self.inner_control(roles, is_comity, outer, &listen);
+        let (control, control_hops) = match roles {
+            Roles::Home => (Vec::new(), self.control_hops()),
+            _ => (self.inner_control(is_comity, outer, &listen), Vec::new()),
+        };
         let (peer_names, peer_addresses) = self.peers(hops.as_ref(), &listen);
         let hops = hops.map(|hops| hops.hops).unwrap_or_default();
         let name = self.name(&key::INSIDE_NAME).unwrap_or_else(|| edge.to_owned());
@@ -116,6 +121,7 @@ impl Builder<'_> {
             proxy_from: self.inner_balancers(&listen),
             listen,
             control,
+            control_hops,
             control_port: self.control_port(),
             certificate: self.inner_certificate(),
             roots: self.readable(&key::INSIDE_ROOTS),
@@ -154,7 +160,7 @@ impl Builder<'_> {
         }
         let others = match roles {
             Roles::Edge => &[&key::INSIDE_EDGES, &key::INSIDE_CONTROL_PORT][..],
-            _ => &[&key::INSIDE_NEXT_HOP, &key::INSIDE_ASSERT, &key::INSIDE_CONTROL, &key::INSIDE_REMOTE_USERS],
+            _ => &[&key::INSIDE_NEXT_HOP, &key::INSIDE_ASSERT, &key::INSIDE_REMOTE_USERS],
         };
         for key in others {
             if let Some(line) = self.raw.line(key) {
@@ -328,8 +334,8 @@ impl fmt::Display for Inside {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let InsideRules { name, hops, transport, is_comity, peer_names, peer_addresses, assert, takes_remote_users } =
             &self.rules;
-        let written: Vec<String> = hops.iter().map(|hop| written(hop, *transport, *is_comity)).collect();
-        writeln!(formatter, "[inside]\nname = {name:?}\n# the other side: {written:?}\nassert = {assert}")?;
+        let other_side: Vec<String> = hops.iter().map(|hop| written(hop, *transport, *is_comity)).collect();
+        writeln!(formatter, "[inside]\nname = {name:?}\n# the other side: {other_side:?}\nassert = {assert}")?;
         writeln!(formatter, "remote_users = {takes_remote_users}")?;
         let listen: Vec<String> = self
             .listen
@@ -340,7 +346,8 @@ impl fmt::Display for Inside {
         let peers: Vec<String> =
             peer_names.iter().cloned().chain(peer_addresses.iter().map(ToString::to_string)).collect();
         writeln!(formatter, "peers = {peers:?}")?;
-        let control: Vec<String> = self.control.iter().map(SocketAddr::to_string).collect();
+        let named = self.control_hops.iter().map(|hop| written(hop, Transport::Tls, true));
+        let control: Vec<String> = self.control.iter().map(SocketAddr::to_string).chain(named).collect();
         writeln!(formatter, "control = {control:?}\ncontrol_port = {}", self.control_port)?;
         match &self.certificate {
             Some((chain, key)) => {
@@ -389,7 +396,7 @@ fn split_transport(text: &str, default: Transport) -> Result<(&str, Transport), 
     }
 }
 
-fn host_and_port(text: &str) -> Result<Hop, String> {
+pub(super) fn host_and_port(text: &str) -> Result<Hop, String> {
     if let Ok(socket) = text.parse::<SocketAddr>() {
         return Ok(Hop { host: socket.ip().to_string(), port: Some(socket.port()) });
     }

@@ -51,10 +51,15 @@ fn half(roles: Roles, inside: &Inside) -> Half {
         listeners: inside.listen.clone(),
         hops: rules.hops.iter().map(hop).collect(),
         is_comity: rules.is_comity,
+        control: inside.control_hops.iter().map(|hop| control(hop, inside.control_port)).collect(),
         control_port: match roles {
             Roles::Home => Some(inside.control_port),
             _ => inside.control.first().map(|address| address.port()),
         },
         certificate_file: inside.certificate.as_ref().map(|(chain, _)| chain.display().to_string()),
     }
+}
+
+fn control(hop: &federation::inside::Hop, port: u16) -> Hop {
+    Hop { host: hop.host.clone(), port: hop.port.unwrap_or(port), transport: sip::Transport::Tls }
 }

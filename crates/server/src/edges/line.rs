@@ -1,6 +1,7 @@
 //! A connection from a home to the control address of one edge: TLS in which the edge shows that it has the name by which
 //! the configuration calls it, and JSON over HTTP.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::control::answers::ErrorAnswer;
 #[derive(Clone)]
 pub(crate) struct Way {
     pub(crate) port: u16,
+    /// Where an edge has another one.
+    pub(crate) ports_by_edge: BTreeMap<String, u16>,
     pub(crate) rules: Inside,
     pub(crate) tls: InsideTls,
     pub(crate) resolver: Resolver,
@@ -92,10 +95,11 @@ impl Line {
 
 async fn connect(way: &Way, edge: &str) -> Result<TlsStream<TcpStream>, String> {
     let name = ServerName::try_from(edge.to_owned()).map_err(|_| format!("{edge} is no name to ask a server for"))?;
+    let port = way.ports_by_edge.get(edge).copied().unwrap_or(way.port);
     let addresses = way.resolver.addresses(edge).await?;
     let mut failures = Vec::new();
     for address in addresses.into_iter().take(ADDRESSES_MAX) {
-        let address = SocketAddr::new(address, way.port);
+        let address = SocketAddr::new(address, port);
         match timeout(CONNECT_TIME, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 let shaken = TlsConnector::from(way.tls.client.clone()).connect(name, stream).await;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use store::{Revision, now_unix};
 use tokio::sync::watch;
 
-use crate::config::{Config, Roles};
+use crate::config::{Config, Inside, Roles};
 use crate::control::answers::{EdgeAnswer, EdgeFailure};
 use crate::metrics::EdgeCounts;
 pub(crate) use line::{LineError, Way};
@@ -28,7 +28,10 @@ pub(crate) struct Edges {
 
 impl Edges {
     pub(crate) fn of(config: &Config) -> Edges {
-        let hops = config.inside.iter().filter(|_| config.roles == Roles::Home).flat_map(|inside| &inside.rules.hops);
+        let told = |inside: &'_ Inside| {
+            if inside.control_hops.is_empty() { inside.rules.hops.clone() } else { inside.control_hops.clone() }
+        };
+        let hops = config.inside.iter().filter(|_| config.roles == Roles::Home).flat_map(told);
         let mut states: Vec<EdgeAnswer> = Vec::new();
         for hop in hops {
             if !states.iter().any(|state| state.edge == hop.host) {

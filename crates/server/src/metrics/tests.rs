@@ -13,7 +13,6 @@ use super::snapshot::WorkerSnapshot;
 use super::*;
 use crate::acme_service::AcmeStatus;
 use crate::certificate::ServedCertificate;
-use crate::partner_watch::Ending;
 
 /// Each number of a worker is another one, so that it can be found again.
 fn worker(worker: u16) -> WorkerSnapshot {
@@ -141,8 +140,13 @@ fn media() -> MediaCounters {
     }
 }
 
-fn ending((is_monitored, not_after_unix): (bool, i64)) -> Ending {
-    Ending { domain: "a.example".into(), is_monitored, fingerprint: String::new(), not_after_unix }
+fn ending((is_monitored, not_after_unix): (bool, i64)) -> crate::partner_watch::Ending {
+    crate::partner_watch::Ending {
+        domain: "a.example".into(),
+        is_monitored,
+        fingerprint: String::new(),
+        not_after_unix,
+    }
 }
 
 fn snapshot(workers: u16) -> Snapshot {

@@ -78,9 +78,10 @@ pub static INSIDE_CONTROL: Key = Key {
     section: SECTION,
     name: "control",
     kind: Kind::Texts,
-    need: Need::Default("[]: its partners are entered on the edge itself"),
+    need: Need::Default("[]: an edge's partners are entered on the edge itself, and a home tells each name in edges"),
     example: r#"["10.0.0.1:5062"]"#,
-    doc: "addresses of an edge where its home, a Comity, tells it partners, rules and keys",
+    doc: "of an edge: addresses where its home, a Comity, tells it partners, rules and keys; of a home whose edges share one name in \
+        edges: the name of each, HOST:PORT, which its certificate has to have",
 };
 pub static INSIDE_CONTROL_PORT: Key = Key {
     section: SECTION,
