@@ -35,8 +35,19 @@ struct Shown {
 }
 
 impl Shown {
+    fn at(folder: &Path, name: &str) -> Shown {
+        Shown { chain: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}.key")) }
+    }
+
+    /// For servers and for clients.
+    fn issue_to_both(&self, names: &[&str], authority: &Authority) {
+        let mut params = Authority::wish(names);
+        params.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ClientAuth);
+        authority.issue_as(params, &self.chain, &self.key);
+    }
+
     fn new(folder: &Path, name: &str, authority: &Authority) -> Shown {
-        let shown = Shown { chain: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}.key")) };
+        let shown = Shown::at(folder, name);
         authority.issue(&["fabrikam.example", "litware.example"], &shown.chain, &shown.key);
         shown
     }
@@ -204,9 +215,11 @@ fn a_partner_of_a_private_authority_is_shown_the_certificate_that_it_wants_and_o
     let place = Place::new(&format!("tls = [\"127.0.0.1:{tls_port}\"]\ntcp = [\"127.0.0.1:{tcp_port}\"]"));
     let (theirs, folder) = (Authority::named("Their Own"), place.path().to_owned());
     let authority = place.certify(&["sip.contoso.example", "contoso.example"]);
-    let own = Shown::new(&folder, "for-fabrikam", &theirs);
-    let server = Shown::new(&folder, "server", &theirs);
-    theirs.issue(&["edge.fabrikam.example"], &server.chain, &server.key);
+    let [first, own, server] = ["contoso", "for-fabrikam", "server"].map(|name| Shown::at(&folder, name));
+    // A strict server wants the purpose, too: in whom it trusts is to be the one difference.
+    first.issue_to_both(&["sip.contoso.example", "contoso.example"], &authority);
+    own.issue_to_both(&["sip.contoso.example"], &theirs);
+    server.issue_to_both(&["edge.fabrikam.example"], &theirs);
     let (port, notes) = strict_server(&server.identity(), &theirs);
     let file = folder.join("comity.toml");
     let plain = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:9", &dns.to_string());
@@ -238,7 +251,9 @@ fn a_partner_of_a_private_authority_is_shown_the_certificate_that_it_wants_and_o
     let shown = served.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
     assert!(shown.contains("it alone is shown the certificate of"), "{shown}");
     assert!(served.run(&["status"]).ok().stdout.contains("for fabrikam.example alone"));
-    assert!(served.place.run(&["check"]).ok().stdout.contains("# for fabrikam.example alone: names fabrikam.example"));
+    assert!(
+        served.place.run(&["check"]).ok().stdout.contains("# for fabrikam.example alone: names sip.contoso.example")
+    );
     let route = served.run(&["route", "fabrikam.example", "--json"]).ok().json();
     assert_eq!(route["way"]["rung"], "edge-fqdn", "{route}");
 
