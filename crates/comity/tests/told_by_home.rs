@@ -142,7 +142,7 @@ fn the_control_address_is_for_the_home_alone_and_takes_nothing_old() {
     assert_eq!(status, 409, "{answer}");
     assert!(answer.contains("revision 6 is older than revision 7"), "{answer}");
     assert_eq!(put("{}".to_owned()).0, 422);
-    assert_eq!(put(" ".repeat((16 << 20) + 1)).0, 413);
+    assert_eq!(put(" ".repeat((64 << 20) + 1)).0, 413);
     assert_eq!(apart.edge.partners(), ["seven.example"]);
     assert_eq!(put(snapshot("b", 1, "other.example")).0, 200);
     assert_eq!(apart.edge.partners(), ["other.example"]);

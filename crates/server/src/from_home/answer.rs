@@ -74,5 +74,5 @@ async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Cont
     })
 }
 
-/// Of what a home tells, as JSON: some forty thousand partner entries.
-pub(crate) const SNAPSHOT_BYTES_MAX: usize = 16 << 20;
+/// Of what a home tells, as JSON: some two hundred thousand partner entries.
+pub(crate) const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
