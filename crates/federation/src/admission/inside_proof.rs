@@ -6,7 +6,9 @@ use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::Refusal;
 
-use super::{Admitted, Claim, Evidence, Flow, Origin, Question, Rules, Sender, Source, Stop, remote_proof};
+use super::{
+    Admitted, Claim, Evidence, Flow, Organisation, Origin, Question, Rules, Sender, Source, Stop, remote_proof,
+};
 use crate::inside::{ADMITTED_HEADER, Split, read_admitted};
 use crate::refusal;
 
@@ -42,18 +44,21 @@ pub(super) fn check_inside(
             let reason = format!("what is behind us may not send as {domain}, which is not ours");
             return Err(refusal::not_vouched(reason).into());
         }
-        (_, Sender::Local { aor }) => shared_by_edge(request, aor, evidence)?,
-        (_, Sender::Foreign { domain }) => admitted_by_edge(request, domain)?,
+        (_, Sender::Local { aor }) => shared_by_edge(request, aor, (evidence, organisation))?,
+        (_, Sender::Foreign { domain }) => admitted_by_edge(request, domain, organisation)?,
     };
     Ok(Admitted { from_inside: true, ..Admitted::new(origin) })
 }
 
-/// What the edge found out about the partner; it is of the domain in From, or counts for nothing.
-fn admitted_by_edge(request: &Message, from: &str) -> Result<Origin, Refusal> {
+/// What the edge found out about the partner; it is of the domain in From, or of one of ours whose provider carries whom From
+/// names to us, or counts for nothing.
+fn admitted_by_edge(request: &Message, from: &str, organisation: &Organisation) -> Result<Origin, Refusal> {
+    let speaks_for =
+        |domain: &str, source: &Source| domain == from || (source.provider.is_some() && organisation.is_local(domain));
     let value = request.header_by_name(ADMITTED_HEADER).and_then(|value| std::str::from_utf8(value).ok());
     match value.map(read_admitted) {
-        Some(Some(origin @ Origin::Partner { .. })) if matches!(&origin, Origin::Partner { domain, .. } if domain == from) => {
-            Ok(origin)
+        Some(Some(Origin::Partner { domain, rung, standing, source })) if speaks_for(&domain, &source) => {
+            Ok(Origin::Partner { domain, rung, standing, source })
         }
         Some(_) => Err(refusal::not_vouched(format!("the edge's {ADMITTED_HEADER} does not speak for {from}"))),
         None => Err(refusal::not_vouched(format!("an edge sent a request of {from} without {ADMITTED_HEADER}"))),
@@ -61,8 +66,12 @@ fn admitted_by_edge(request: &Message, from: &str) -> Result<Origin, Refusal> {
 }
 
 /// One in our own domain who is at home at the provider that shares it, by whose connection the edge knows him.
-fn shared_by_edge(request: &Message, aor: &Aor, evidence: &Evidence) -> Result<Origin, Stop> {
-    let origin = admitted_by_edge(request, aor.domain())?;
+fn shared_by_edge(
+    request: &Message,
+    aor: &Aor,
+    (evidence, organisation): (&Evidence, &Organisation),
+) -> Result<Origin, Stop> {
+    let origin = admitted_by_edge(request, aor.domain(), organisation)?;
     let Origin::Partner { source: Source { provider: Some(provider), .. }, .. } = &origin else {
         return Err(refusal::not_vouched(format!("an edge may not send as our own {aor}")).into());
     };
