@@ -17,7 +17,7 @@ use crate::verification::{Rung, check_chain, check_purposes};
 
 mod remote;
 
-pub use remote::{RemoteFlow, read_remote, remote_value};
+pub use remote::{RemoteFlow, gone_value, read_gone, read_remote, remote_value};
 
 /// Whether edge and home are one, or which of the two this is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -135,6 +135,19 @@ impl LocationService {
         self.way_ended(Way::Edge(flow));
     }
 
+    /// Whether any phone is reached by this edge.
+    pub fn has_edge(&self, edge: u16) -> bool {
+        let (first, last) = (EdgeFlow { edge, number: 0 }, EdgeFlow { edge, number: u64::MAX });
+        self.aors_by_way.range(Way::Edge(first)..=Way::Edge(last)).next().is_some()
+    }
+
+    /// The edge itself is gone, and with it the connections of all its phones.
+    pub fn edge_failed(&mut self, edge: u16) {
+        let (first, last) = (EdgeFlow { edge, number: 0 }, EdgeFlow { edge, number: u64::MAX });
+        let ways: Vec<Way> = self.aors_by_way.range(Way::Edge(first)..=Way::Edge(last)).map(|(way, _)| *way).collect();
+        ways.into_iter().for_each(|way| self.way_ended(way));
+    }
+
     fn way_ended(&mut self, way: Way) {
         for aor in self.aors_by_way.remove(&way).unwrap_or_default() {
             self.retain(&aor, |binding| binding.flow.way() != way);

@@ -66,11 +66,11 @@ impl Aliases {
         known.filter(|alias| alias.facts.id == flow).for_each(|alias| alias.takes_requests = false);
     }
 
-    /// The connection has ended.
-    pub(crate) fn flow_closed(&mut self, flow: FlowId) {
-        for domain in self.domains_by_flow.remove(&flow).unwrap_or_default() {
-            self.remove(&domain, flow);
-        }
+    /// The connection has ended; answers the domains of which it was the last.
+    pub(crate) fn flow_closed(&mut self, flow: FlowId) -> Vec<String> {
+        let domains = self.domains_by_flow.remove(&flow).unwrap_or_default();
+        domains.iter().for_each(|domain| self.remove(domain, flow));
+        domains.into_iter().filter(|domain| !self.aliases_by_domain.contains_key(domain)).collect()
     }
 
     /// Those of other domains were judged by what no longer holds.

@@ -32,6 +32,9 @@ impl Core {
             }
         }
         self.flow_ended_elsewhere(now, flow);
+        if let Some(state) = state.as_ref().filter(|state| state.kind == FlowKind::Client) {
+            self.phone_left(now, state);
+        }
         match state.filter(|state| matches!(state.kind, FlowKind::Partner | FlowKind::Inside)) {
             Some(state) => self.partner_flow_ended(now, flow, &state),
             // A phone that called over it hears nothing any more: the other side should not ring on.
@@ -45,7 +48,7 @@ impl Core {
 
     pub(crate) fn flow_ended_elsewhere(&mut self, now: Instant, flow: FlowId) {
         self.flows.forget(flow);
-        self.aliases.flow_closed(flow);
+        let was_of = self.aliases.flow_closed(flow);
         self.location.flow_closed(flow);
         let key = self.links.key_of(flow);
         let was_read = self.links.flow_closed(now, flow);
@@ -55,6 +58,7 @@ impl Core {
         let waiting = if was_read { self.answered_elsewhere(now, flow) } else { BTreeMap::new() };
         self.transactions.flow_closed(flow, |id| waiting.contains_key(&id));
         self.await_other_connection(now, waiting);
+        self.look_for_edge(now, was_of);
     }
 
     /// Whoever shows a certificate that is vouched for may hold a connection ready, for as long as any that is idle; not one

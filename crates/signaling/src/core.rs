@@ -19,7 +19,7 @@ use federation::look_alike::TrustedNames;
 use federation::partner::Partners;
 use messaging::{Pager, Queues, StoreAndForward};
 use presence::PresenceAgent;
-use registrar::{BindingSummary, LocationService};
+use registrar::{BindingSummary, EdgeFlow, LocationService};
 use sip::auth::NonceBook;
 use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionOutput};
 use sip::{FlowId, Message, Transport};
@@ -424,6 +424,7 @@ impl Core {
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
             Handoff::PartnerReach { domain, reach } => self.tell_reach(now, domain, reach),
             Handoff::PartnerNames { domain, is_stale } => self.tell_names(domain, is_stale),
+            Handoff::PhoneGone { edge, number } => self.location.edge_flow_failed(EdgeFlow { edge, number }),
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);
             }

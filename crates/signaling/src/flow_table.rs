@@ -113,6 +113,16 @@ impl FlowTable {
         }
     }
 
+    /// At an edge: a user outside has registered over it, as his home said.
+    pub(crate) fn registered(&mut self, flow: FlowId, user: Option<Aor>, users_max: usize) {
+        if let (Some(state), Some(user)) = (self.flows.get_mut(&flow), user)
+            && state.users.len() < users_max
+            && !state.users.contains(&user)
+        {
+            state.users.push(user);
+        }
+    }
+
     /// Remembers whose connection it is.
     pub(crate) fn speaks_for(&mut self, flow: FlowId, domain: &str, rung: Rung) {
         let Some(state) = self.flows.get_mut(&flow) else { return };

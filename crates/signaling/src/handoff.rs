@@ -70,6 +70,8 @@ pub enum Handoff {
     PartnerReach { domain: String, reach: Reach },
     /// A partner's name servers have ceased to answer, or answer again; for the worker that tells.
     PartnerNames { domain: String, is_stale: bool },
+    /// An edge, by its place among ours, has lost a phone's connection; to the owner of its user.
+    PhoneGone { edge: u16, number: u64 },
     /// The partner was heard from: what failed may work again.
     PartnerHeard { domain: String },
 }

@@ -129,6 +129,8 @@ enum Waiter {
         method: Method,
         bytes: Bytes,
     },
+    /// Nothing but whether this edge is there.
+    Edge(u16),
 }
 
 impl Links {

@@ -9,17 +9,20 @@ use std::time::Instant;
 use bytes::Bytes;
 use federation::admission::{Admitted, Origin};
 use federation::flow::{FlowFacts, FlowKind};
-use federation::inside::{ADMITTED_HEADER, RemoteFlow, read_remote};
+use federation::inside::{ADMITTED_HEADER, RemoteFlow, gone_value, read_gone, read_remote};
 use federation::refusal;
 use registrar::{ClientFlow, EdgeFlow};
+use sip::proxy::forward::via_value;
 use sip::transaction::ServerTransactionId;
-use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, Uri};
+use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, Transport, Uri};
 
 use crate::acceptor::Arrival;
 use crate::aliases::Alias;
 use crate::core::Core;
+use crate::flow_table::FlowState;
 use crate::links::edge_domain;
-use crate::route::OwnRoutes;
+use crate::ownership::partner_connection;
+use crate::route::{INSIDE, OwnRoutes};
 use crate::token::Leg;
 use crate::{AdmittedRequest, Handoff, Requester, Upstream};
 
@@ -35,6 +38,8 @@ struct Asked {
     /// It shows a password, or says to.
     has_credentials: bool,
     bytes: usize,
+    /// Of a REGISTER, its user.
+    registers: Option<Aor>,
 }
 
 impl Remotes {
@@ -48,15 +53,18 @@ impl Core {
     pub(crate) fn remote_came(&mut self, arrival: &Arrival, admitted: &Admitted) {
         if admitted.remote().is_some() {
             self.edge_heard(&arrival.facts, &arrival.message);
+        } else if self.is_home_only() && arrival.facts.is_inner {
+            self.phone_gone(&arrival.message);
         }
         let Some(Upstream { requester: Requester::Outside(transaction), .. }) = arrival.upstream else { return };
-        if let Origin::Remote { .. } = admitted.origin() {
+        if let Origin::Remote { aor } = admitted.origin() {
             let message = &arrival.message;
             let shows = |name| message.header(name).is_some();
             let asked = Asked {
                 facts: arrival.facts.clone(),
                 has_credentials: shows(HeaderName::Authorization) || shows(HeaderName::ProxyAuthorization),
                 bytes: message.as_bytes().len(),
+                registers: Some(aor.clone()).filter(|_| message.method() == Some(Method::Register)),
             };
             self.remotes.asked_by_server.insert(transaction, asked);
         }
@@ -72,6 +80,7 @@ impl Core {
     ) -> Option<Bytes> {
         let Requester::Outside(id) = to else { return Some(response) };
         let Some(asked) = self.remotes.asked_by_server.get(&id) else { return Some(response) };
+        let registered = asked.registers.clone().filter(|_| status >= 200);
         let (flow, address) = (asked.facts.id, asked.facts.remote.ip());
         let (bytes, is_let_in) = (asked.bytes, asked.has_credentials && matches!(status, 101..=299));
         if status >= 200 {
@@ -79,6 +88,7 @@ impl Core {
         }
         if is_let_in {
             self.flows.admitted(flow, FlowKind::Client, None, 0);
+            self.flows.registered(flow, registered, self.limits.users_per_flow_max);
             if !flow.is_reliable() {
                 self.proven_addresses.prove(now, address, self.limits.proven_addresses_max);
             }
@@ -151,6 +161,50 @@ impl Core {
         Some(format!("<sip:{token}@{name}:{port};transport={};lr{outbound}>", transport.param()))
     }
 
+    /// A phone's connection to this edge has ended: its home is told, for each user who had registered over it.
+    pub(crate) fn phone_left(&mut self, now: Instant, state: &FlowState) {
+        let home = self.organisation.inside().filter(|inside| inside.is_comity && inside.takes_remote_users);
+        let Some(home) = home.and_then(|inside| inside.hops.first()).map(|hop| hop.host.clone()) else { return };
+        for aor in &state.users {
+            let leg = self.mint.flow_leg(self.ownership.worker, state.facts.id, aor);
+            if let Some(token) = self.mint.path(&leg) {
+                let (tag, call_id) = (self.mint.stateless_tag(&token), format!("gone.{token}"));
+                let (name, port) = (self.inner_name(), self.inner_port(Transport::Tls));
+                let via = via_value(Transport::Tls, name, port, &format!("z9hG4bK{tag}"));
+                let said = format!(
+                    "OPTIONS sip:{home} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\nFrom: <sip:{aor}>;tag={tag}\r\n\
+                     To: <sip:{home}>\r\nCall-ID: {call_id}\r\nCSeq: 1 OPTIONS\r\n{ADMITTED_HEADER}: {}\r\n\
+                     Content-Length: 0\r\n\r\n",
+                    gone_value(&token)
+                );
+                let connection = partner_connection(&call_id, self.limits.partner_connections);
+                // What is answered counts for nothing: where it is lost, the next request for the phone finds out.
+                self.respond_to(now, INSIDE.to_owned(), connection, said.into());
+            }
+        }
+    }
+
+    /// At home: an edge says that a phone's connection has ended.
+    fn phone_gone(&mut self, message: &Message) {
+        let value = message.header_by_name(ADMITTED_HEADER).and_then(|value| std::str::from_utf8(value).ok());
+        let Some(token) = value.and_then(read_gone) else { return };
+        let name = edge_saying(message);
+        let user = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+        if let (Some(edge), Some(user)) = (self.edge_number(&name), user) {
+            let number = self.mint.remote_flow(&name, token);
+            let owner = self.ownership.of_aor(&user);
+            match self.ownership.is_ours(owner) {
+                true => self.location.edge_flow_failed(EdgeFlow { edge, number }),
+                false => self.hand(owner, Handoff::PhoneGone { edge, number }),
+            }
+        }
+    }
+
+    pub(crate) fn edge_number(&self, name: &str) -> Option<u16> {
+        let place = self.organisation.inside()?.hops.iter().position(|hop| hop.host == name)?;
+        u16::try_from(place).ok()
+    }
+
     /// A registration that names the edge is for the domain: its home does not know the edge by that name.
     pub(crate) fn registrar_uri(&self, request: &AdmittedRequest) -> Option<String> {
         let Origin::Remote { aor } = request.admitted.origin() else { return None };
@@ -168,8 +222,7 @@ impl Core {
             return Ok(ClientFlow { id: facts.id, transport, local_port, edge: None });
         };
         let name = edge_saying(&request.message);
-        let edge = self.organisation.inside().and_then(|inside| inside.hops.iter().position(|hop| hop.host == name));
-        let Some(edge) = edge.and_then(|edge| u16::try_from(edge).ok()) else {
+        let Some(edge) = self.edge_number(&name) else {
             let reason =
                 format!("an edge that calls itself {name} is not in [inside] edges, so nobody could be reached there");
             return Err(refusal::not_vouched(reason));

@@ -53,6 +53,18 @@ impl World {
         self.settle();
     }
 
+    /// Whether users sign in by its edges, which start anew.
+    pub fn open_edges(&mut self, site: usize, takes_remote_users: bool) {
+        for edge in self.sites[site].edges.clone() {
+            self.sites[edge].reorganise(|organisation| {
+                if let Split::Edge(inside) = &mut organisation.split {
+                    inside.takes_remote_users = takes_remote_users;
+                }
+            });
+            self.crash(edge);
+        }
+    }
+
     /// One of them alone is about to end.
     pub fn drain_edge(&mut self, site: usize, number: usize) {
         self.drain_site(self.sites[site].edges[number - 1]);

@@ -44,6 +44,16 @@ pub fn read_remote(value: &str) -> Option<RemoteFlow> {
     Some(RemoteFlow { token: token?, edge: edge?, port: port?, transport: transport? })
 }
 
+/// What an edge tells its home in the same header, and in nobody's name: the connection that it called so has ended.
+pub fn gone_value(token: &str) -> String {
+    format!("{VERSION};gone={token}")
+}
+
+/// Reads [`gone_value`].
+pub fn read_gone(value: &str) -> Option<&str> {
+    value.strip_prefix(VERSION)?.strip_prefix(";gone=")?.split(';').next().filter(|token| !token.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +66,16 @@ mod tests {
             let value = remote_value(&RemoteFlow { token, edge, port: 443, transport });
             assert_eq!(read_remote(&value).map(|remote| remote_value(&remote)), Some(value.clone()));
             assert_eq!(read_admitted(&value), None);
+        }
+    }
+
+    #[test]
+    fn that_a_connection_has_ended_is_told_and_says_nothing_else() {
+        let value = gone_value("f.0.1");
+        assert_eq!((read_gone(&value), read_remote(&value), read_admitted(&value)), (Some("f.0.1"), None, None));
+        assert_eq!(read_gone(&format!("{value};more=less")), Some("f.0.1"));
+        for other in ["1;gone=", "2;gone=f.0.1", "1;remote=f.0.1", ""] {
+            assert_eq!(read_gone(other), None, "{other}");
         }
     }
 

@@ -273,7 +273,7 @@ impl Core {
                 }
                 Waiter::Context(context) => self.send_waiting(now, flow, connection, context),
                 Waiter::Response(bytes) => self.transmit(now, flow, bytes),
-                Waiter::Sent(_) => {}
+                Waiter::Sent(_) | Waiter::Edge(_) => {}
                 Waiter::Branch { id, method, bytes } => self.send_awaited(now, flow, (id, method, bytes)),
             }
         }
@@ -293,6 +293,7 @@ impl Core {
                 Waiter::Response(_) => self.undeliverable += 1,
                 Waiter::Sent(request) => self.transactions.fail(request),
                 Waiter::Branch { id, .. } => self.edge_unreachable(now, id),
+                Waiter::Edge(edge) => self.location.edge_failed(edge),
                 Waiter::Ack(_) => {}
             }
         }

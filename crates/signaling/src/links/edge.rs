@@ -79,6 +79,18 @@ impl Core {
         self.owner.forget_branch(id);
     }
 
+    /// The last connection of an edge has ended: is the edge gone, and all its phones with it?
+    pub(crate) fn look_for_edge(&mut self, now: Instant, domains: Vec<String>) {
+        for domain in domains {
+            let key = LinkKey { domain, connection: self.ownership.worker };
+            let edge = key.edge_named().and_then(|edge| self.edge_number(edge));
+            if let Some(edge) = edge.filter(|edge| self.location.has_edge(*edge) && self.links.flow_of(&key).is_none()) {
+                self.links.make_room();
+                self.await_link(now, key, Waiter::Edge(edge));
+            }
+        }
+    }
+
     /// The phone's connection is gone, and with it all that was bound to it. `false`: the branch leads to nobody outside.
     pub(crate) fn edge_flow_failed(&mut self, id: ClientTransactionId) -> bool {
         let Some(edge) = self.owner.edge_of(id) else { return false };

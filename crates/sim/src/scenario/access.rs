@@ -33,6 +33,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "USER may TEXT with all partners", act: may },
     Form { pattern: "USER may TEXT with DOMAIN alone", act: may_alone },
     Form { pattern: "USER may speak to nobody outside", act: may_not },
+    Form { pattern: "USER may not sign in from outside", act: may_not_outside },
     Form { pattern: "everybody at DOMAIN may TEXT with all partners", act: everybody_may },
 ];
 
@@ -120,6 +121,10 @@ fn may_alone(run: &mut Run, words: &Words) -> Result<(), String> {
 
 fn may_not(run: &mut Run, words: &Words) -> Result<(), String> {
     give(run, words, Policy { federation: false, ..Policy::new(words.text(0)) })
+}
+
+fn may_not_outside(run: &mut Run, words: &Words) -> Result<(), String> {
+    give(run, words, Policy { outside: false, ..Policy::new(words.text(0)) })
 }
 
 fn everybody_may(run: &mut Run, words: &Words) -> Result<(), String> {

@@ -12,6 +12,8 @@ pub static FORMS: &[Form] = &[
         pattern: "partners find edge COUNT of DOMAIN alone",
         act: |run, words| edge(run, words, crate::World::show_edge),
     },
+    Form { pattern: "edges of DOMAIN let nobody sign in", act: |run, words| lets_in(run, words, false) },
+    Form { pattern: "edges of DOMAIN let users sign in", act: |run, words| lets_in(run, words, true) },
     Form { pattern: "connections between DOMAIN and its edges break", act: connections_break },
 ];
 
@@ -19,6 +21,12 @@ pub static FORMS: &[Form] = &[
 fn has_edges(run: &mut Run, words: &Words) -> Result<(), String> {
     let site = run.site(words.text(0))?;
     run.world.put_edges_before(site, words.number(1));
+    Ok(())
+}
+
+fn lets_in(run: &mut Run, words: &Words, takes_remote_users: bool) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.open_edges(site, takes_remote_users);
     Ok(())
 }
 
