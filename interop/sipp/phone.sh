@@ -6,16 +6,18 @@ scenarios=$(cd "$(dirname "${BASH_SOURCE[0]}")/scenarios" && pwd)
 
 # sipp_of USER PORT SCENARIO: the command in $sipp, and the port, which names its files, in $port.
 sipp_of() {
-    local user=$1 scenario=$3 domain edge password=${1^^}_PASSWORD
+    local user=$1 scenario=$3 domain edge way=$transport password=${1^^}_PASSWORD
     port=$2
     case $user in
         bob | erin) domain=fabrikam.example edge=$FABRIKAM_PLAIN ;;
         wendy | walter) domain=wingtip.example edge=$PEER_PLAIN ;;
+        # Outside, where there is an edge that lets users in.
+        willa) domain=wingtip.example edge=$OUTER_PLAIN way=$OUTER_TRANSPORT ;;
         *) domain=contoso.example edge=$CONTOSO_PLAIN ;;
     esac
     [[ $scenario = */* ]] || scenario=$scenarios/$scenario
     # One socket for all calls, as a phone has it.
-    sipp=(sipp "$edge" -t "${transport}1" -i "${edge%:*}" -p "$port" -sf "$scenario"
+    sipp=(sipp "$edge" -t "${way}1" -i "${edge%:*}" -p "$port" -sf "$scenario"
         -key user "$user" -key domain "$domain" -au "$user" -ap "${PASSWORD:-${!password}}"
         -nostdin -trace_err -error_file "$work/errors-$port" -timeout_error -recv_timeout 15000)
 }

@@ -146,7 +146,8 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         | Handoff::Orphans { .. }
         | Handoff::CancelOrphan { .. }
         | Handoff::FlowMoved { .. }
-        | Handoff::FlowEnded { .. } => None,
+        | Handoff::FlowEnded { .. }
+        | Handoff::PhoneGone { .. } => None,
         // Two for each session, of which there are so many at most.
         Handoff::Gateway { .. } => None,
     }
