@@ -84,7 +84,8 @@ impl Core {
         for domain in domains {
             let key = LinkKey { domain, connection: self.ownership.worker };
             let edge = key.edge_named().and_then(|edge| self.edge_number(edge));
-            if let Some(edge) = edge.filter(|edge| self.location.has_edge(*edge) && self.links.flow_of(&key).is_none()) {
+            if let Some(edge) = edge.filter(|edge| self.location.has_edge(*edge) && self.links.flow_of(&key).is_none())
+            {
                 self.links.make_room();
                 self.await_link(now, key, Waiter::Edge(edge));
             }
