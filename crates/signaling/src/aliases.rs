@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(aliases.domains_by_flow.len(), ALIASES_PER_DOMAIN_MAX);
         aliases.retain_domains(|domain| domain == "c.example");
         assert_eq!(aliases.for_response("b.example", "x", flow(0)), None);
-        (0..100).for_each(|serial| aliases.flow_closed(flow(serial)));
+        (0..100).for_each(|serial| drop(aliases.flow_closed(flow(serial))));
         assert!(aliases.aliases_by_domain.is_empty() && aliases.domains_by_flow.is_empty());
         (0..5_000).for_each(|serial| aliases.insert(&format!("d{serial}.example"), alias(serial, "x")));
         assert_eq!((aliases.aliases_by_domain.len(), aliases.domains_by_flow.len()), (DOMAINS_MAX, DOMAINS_MAX));
