@@ -82,7 +82,7 @@ impl Core {
     /// The last connection of an edge has ended: is the edge gone, and all its phones with it?
     pub(crate) fn look_for_edge(&mut self, now: Instant, domains: Vec<String>) {
         for domain in domains {
-            let key = LinkKey { domain, connection: self.ownership.worker };
+            let key = LinkKey { domain, connection: self.ownership.worker, via: None };
             let edge = key.edge_named().and_then(|edge| self.edge_number(edge));
             if let Some(edge) = edge.filter(|edge| self.location.has_edge(*edge) && self.links.flow_of(&key).is_none())
             {
