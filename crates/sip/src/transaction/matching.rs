@@ -18,12 +18,12 @@ impl MatchKey {
     /// The key that `request` would have if its method were `method`.
     pub(super) fn new(request: &Message, method: &Method) -> Result<MatchKey, ParseError> {
         let via = request.top_via()?;
-        let mut parts = Parts::default();
+        let mut parts = Parts { bytes: Vec::with_capacity(USUAL_BYTES) };
         parts.push(method.as_str().as_bytes());
         match via.branch().filter(|branch| has_magic_cookie(branch)) {
             Some(branch) => {
                 parts.push(branch.as_bytes());
-                parts.push(via.host.to_ascii_lowercase().as_bytes());
+                parts.push_lowercase(via.host.as_bytes());
                 parts.push(&via.port.map_or([0; 2], u16::to_be_bytes));
             }
             None => parts.push_rfc2543(request)?,
@@ -43,7 +43,6 @@ pub(super) fn method_of(request: &Message) -> Result<Method, ParseError> {
 }
 
 /// Parts with their lengths, so that no two lists of parts give the same bytes.
-#[derive(Default)]
 struct Parts {
     bytes: Vec<u8>,
 }
@@ -53,6 +52,12 @@ impl Parts {
         // A message is shorter than 64 KiB.
         self.bytes.extend_from_slice(&(part.len() as u32).to_be_bytes());
         self.bytes.extend_from_slice(part);
+    }
+
+    fn push_lowercase(&mut self, part: &[u8]) {
+        self.push(part);
+        let begin = self.bytes.len() - part.len();
+        self.bytes[begin..].make_ascii_lowercase();
     }
 
     /// Branches without the magic cookie are not unique. The To tag of RFC 2543's list is left out: an INVITE and its
@@ -73,5 +78,8 @@ fn has_magic_cookie(branch: &str) -> bool {
     let start = branch.get(..MAGIC_COOKIE.len());
     branch.len() > MAGIC_COOKIE.len() && start.is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
 }
+
+/// A method, a branch, a host and a port.
+const USUAL_BYTES: usize = 128;
 
 const MAGIC_COOKIE: &str = "z9hG4bK";
