@@ -66,6 +66,9 @@ fn steady_line(line: &str) -> String {
             _ if number.len() == 40 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
                 word.replace(number, "SERIAL")
             }
+            _ if number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                word.replace(number, "SERIAL-BEGIN")
+            }
             _ if number.len() == 64 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
                 word.replace(number, "FINGERPRINT")
             }

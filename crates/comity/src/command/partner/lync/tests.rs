@@ -48,8 +48,8 @@ fn providers_policies_and_settings_are_mapped_and_the_rest_is_told() {
              sign in",
             "AccessEdgeConfiguration: AllowAnonymousUsers = \"true\": each meeting says whether guests come in: comity meeting \
              create --help",
-            "AccessEdgeConfiguration: RoutingMethod = \"UseDnsSrvRouting\": every domain is reached by its own records or its \
-             entry",
+            "AccessEdgeConfiguration: RoutingMethod = \"UseDnsSrvRouting\": UseDefaultRouting is [federation] \
+             default_route; without one the DNS is asked",
             "organisation: EnableXmppAccess = \"false\": there is no XMPP gateway",
             "Sales---more: SomethingNew = \"\": it has no place here",
         ]
