@@ -128,6 +128,9 @@ impl Server {
         });
         let opened = open_control(&config, api.clone()).await;
         let (control, metrics) = opened.inspect_err(|_| workers.stop())?;
+        // A command that found no control socket yet worked on the database directly, after the workers' tables were read.
+        api.publish_partners().await.inspect_err(|_| workers.stop())?;
+        api.publish_meetings().await.inspect_err(|_| workers.stop())?;
         let between = Between::open(&config, &start, &api).await.inspect_err(|_| workers.stop())?;
         tokio::spawn(api.partner_watch().clone().run(workers.clone(), store.handle()));
         tokio::spawn(message_expiry::run(store.handle(), counts.clone()));

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
@@ -18,6 +19,7 @@ pub fn start(scene: &Scene, cores: &str) -> anyhow::Result<Running> {
     fs::write(place.path("comity.toml"), configuration(scene, &place))?;
     let running = place.start(&program, &["serve"], cores)?;
     let server = Comity { program, running };
+    server.wait_for_control()?;
     server.enter_partners(scene.partners)?;
     if let Job::Registrar { users } = scene.job {
         for user in 0..users {
@@ -34,6 +36,16 @@ struct Comity {
 }
 
 impl Comity {
+    /// It takes connections a moment before it takes commands.
+    fn wait_for_control(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while let Err(error) = self.command(&["status"], "") {
+            ensure!(begun.elapsed() < CONTROL_WITHIN, "{error}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     fn enter_partners(&self, count: usize) -> anyhow::Result<()> {
         let mut text = String::new();
         for domain in partners(count) {
@@ -75,3 +87,5 @@ fn configuration(scene: &Scene, place: &Place) -> String {
     text.push_str("[dns]\nservers = [\"127.0.0.1:9\"]\n");
     text
 }
+
+const CONTROL_WITHIN: Duration = Duration::from_secs(10);

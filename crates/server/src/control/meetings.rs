@@ -152,7 +152,7 @@ pub(super) async fn invitation(
 
 impl Control {
     /// Gives the workers the table of meetings as it is stored.
-    async fn publish_meetings(&self) -> Result<(), StoreError> {
+    pub(crate) async fn publish_meetings(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.0.publishing.lock().await;
         self.0.workers.publish_meetings(self.0.store.read(meetings_of).await?);
         Ok(())
