@@ -63,7 +63,12 @@ impl Core {
     ) -> Option<Refusal> {
         let status = response.status().filter(|status| *status >= 300 && !has_rung)?;
         let is_new = request.message.to().is_ok_and(|to| to.tag().is_none());
-        (is_new && self.hides_from_stranger(request))
+        // Or the caller's organisation could not stand between two phones that share no encoding. It tells who is there, for one of the
+        // few tries that a stranger has.
+        let shares_no_encoding = request.message.method() == Some(Method::Invite)
+            && !is_for_messages(&request.message)
+            && matches!(status, 488 | 606);
+        (is_new && !shares_no_encoding && self.hides_from_stranger(request))
             .then(|| self.nobody(format!("a device of the user answered {status}")))
     }
 

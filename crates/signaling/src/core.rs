@@ -334,7 +334,7 @@ impl Core {
             server_transactions,
             client_transactions,
             response_contexts: self.owner.contexts(),
-            waiting: self.waiters.len(),
+            waiting: self.waiters.awaited(),
             bindings: self.location.len(),
             watchers: self.presence.watchers(),
             publications: self.presence.publications(),

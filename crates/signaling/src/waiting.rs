@@ -63,6 +63,11 @@ impl Waiters {
         self.parked.len()
     }
 
+    /// Less those for whose answer no request waits.
+    pub(crate) fn awaited(&self) -> usize {
+        self.parked.values().filter(|waiting| !matches!(waiting.asker, Asker::Refresh(_))).count()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.parked.is_empty()
     }

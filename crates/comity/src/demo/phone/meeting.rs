@@ -19,7 +19,7 @@ impl Phone {
     /// Whoever was to be called in answered with that status; that he is asked is told first (RFC 3515 section 2.4.5).
     pub fn expect_referred(&mut self, call: &Call, status: u16) -> anyhow::Result<()> {
         let mut told = self.expect_report(call)?;
-        if told.starts_with("SIP/2.0 100 ") {
+        while told.starts_with("SIP/2.0 100 ") {
             told = self.expect_report(call)?;
         }
         ensure!(told.starts_with(&format!("SIP/2.0 {status} ")), "expected {status}, was told {told:?}");
