@@ -28,6 +28,10 @@ SETTLE_SECS = 1.5
 ALICE, PASSWORD = "alice@contoso.example", "a-word-of-alice"
 
 
+# All of them write to one user, who answers nobody.
+STRANGERS = "[federation.discovered]\nunanswered_per_hour = 10000\nunanswered_per_user = 1000\n"
+
+
 class Comity:
     """A server of contoso.example that trusts the zoo's roots and lets everybody in who can prove a domain."""
 
@@ -39,7 +43,7 @@ class Comity:
             'domains = ["contoso.example"]\nedge = "sip.contoso.example"\ndata = "data"\n'
             '[certificate]\nchain = "own.pem"\nkey = "own.pem"\nroots = "roots.pem"\n'
             f'[listen]\ntls = ["{OURS}:{TLS_PORT}"]\ntcp = ["{OURS}:{TCP_PORT}"]\n'
-            f'[federation]\ndiscovery = true\ncrl = "{crl}"\n[dns]\nservers = ["{DNS[0]}:{DNS[1]}"]\n{more}'
+            f'[federation]\ndiscovery = true\ncrl = "{crl}"\n{STRANGERS}[dns]\nservers = ["{DNS[0]}:{DNS[1]}"]\n{more}'
         )
         self.log = folder / "log"
         with self.log.open("w") as log:
