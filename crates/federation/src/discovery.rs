@@ -126,7 +126,7 @@ mod tests {
         targets.iter().map(|target| target.host.as_str()).collect()
     }
 
-    fn answer(ttl_secs: u64) -> SrvResult {
+    pub(super) fn answer(ttl_secs: u64) -> SrvResult {
         Ok(SrvAnswer {
             name: String::new(),
             targets: vec![],

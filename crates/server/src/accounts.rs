@@ -14,7 +14,7 @@ use store::{Store, StoreError, StoreHandle, now_unix};
 
 use crate::metrics::ServerCounts;
 
-/// Users are read on the store's reading thread. All about messages goes through its writing thread, which keeps the
+/// Users are read on the store's reading thread, unless their credentials were read lately. All about messages goes through its writing thread, which keeps the
 /// order.
 pub struct StoreAccounts {
     store: StoreHandle,

@@ -21,47 +21,17 @@ carol@contoso.example signs in
 bob@fabrikam.example signs in
 ";
 
-const FROM_PARTNER: &str = "\
-bob@fabrikam.example calls carol@contoso.example
-carol@contoso.example is called by bob@fabrikam.example
-bob@fabrikam.example hears ringing
-carol@contoso.example answers
-bob@fabrikam.example talks
-carol@contoso.example talks
-carol@contoso.example hangs up
-carol@contoso.example is told 200
-the call of bob@fabrikam.example ends
-bob@fabrikam.example calls carol@contoso.example
-carol@contoso.example is called by bob@fabrikam.example
-bob@fabrikam.example hears ringing
-carol@contoso.example answers
-bob@fabrikam.example talks
-carol@contoso.example talks
-bob@fabrikam.example hangs up
-bob@fabrikam.example is told 200
-the call of carol@contoso.example ends
-";
+const BOB: &str = "bob@fabrikam.example";
+const CAROL: &str = "carol@contoso.example";
 
-const TO_PARTNER: &str = "\
-carol@contoso.example calls bob@fabrikam.example
-bob@fabrikam.example is called by carol@contoso.example
-carol@contoso.example hears ringing
-bob@fabrikam.example answers
-carol@contoso.example talks
-bob@fabrikam.example talks
-bob@fabrikam.example hangs up
-bob@fabrikam.example is told 200
-the call of carol@contoso.example ends
-bob@fabrikam.example calls carol@contoso.example
-carol@contoso.example is called by bob@fabrikam.example
-bob@fabrikam.example hears ringing
-carol@contoso.example answers
-bob@fabrikam.example talks
-carol@contoso.example talks
-carol@contoso.example hangs up
-carol@contoso.example is told 200
-the call of bob@fabrikam.example ends
-";
+/// A call that one of the two ends.
+fn call((caller, callee): (&str, &str), ends: &str) -> String {
+    let stays = if ends == caller { callee } else { caller };
+    format!(
+        "{caller} calls {callee}\n{callee} is called by {caller}\n{caller} hears ringing\n{callee} answers\n{caller} talks\n\
+         {callee} talks\n{ends} hangs up\n{ends} is told 200\nthe call of {stays} ends\n"
+    )
+}
 
 fn perform(play: &str) {
     let file = ScenarioFile::parse("test.play", &format!("{STAGE}== test\n{play}")).unwrap();
@@ -73,11 +43,12 @@ fn perform(play: &str) {
 
 #[test]
 fn a_partner_s_call_reaches_who_is_at_home_at_the_provider_and_ends_from_either_side() {
-    perform(FROM_PARTNER);
+    perform(&[CAROL, BOB].map(|ends| call((BOB, CAROL), ends)).concat());
 }
 
 #[test]
 fn a_call_to_a_partner_goes_by_the_edge_that_the_policy_or_the_default_route_names() {
-    perform(&format!("cloud.example sends carol@contoso.example by way of sip.contoso.example\n{TO_PARTNER}"));
-    perform(&format!("cloud.example has the default route sip.contoso.example\n{TO_PARTNER}"));
+    let calls = call((CAROL, BOB), BOB) + &call((BOB, CAROL), CAROL);
+    perform(&format!("cloud.example sends carol@contoso.example by way of sip.contoso.example\n{calls}"));
+    perform(&format!("cloud.example has the default route sip.contoso.example\n{calls}"));
 }

@@ -1,6 +1,6 @@
 //! How many instructions a message takes on its way: `cargo xtask instructions`.
 
-mod work;
+mod steps;
 
 use std::hint::black_box;
 
@@ -8,27 +8,27 @@ use bytes::Bytes;
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use sip::Message;
 
-use work::{Exchange, invite, invite_bytes, message_bytes};
+use steps::{Exchange, invite, invite_bytes, message_bytes};
 
 #[library_benchmark]
-#[bench::invite(ready(work::parse, invite_bytes()))]
-#[bench::message(ready(work::parse, message_bytes()))]
+#[bench::invite(ready(steps::parse, invite_bytes()))]
+#[bench::message(ready(steps::parse, message_bytes()))]
 fn parse(bytes: Bytes) -> Message {
-    work::parse(black_box(bytes))
+    steps::parse(black_box(bytes))
 }
 
 #[library_benchmark]
-#[bench::invite(ready(|request| work::forward(&request), invite()))]
+#[bench::invite(ready(|request| steps::forward(&request), invite()))]
 fn forward(request: Message) -> Bytes {
-    work::forward(black_box(&request))
+    steps::forward(black_box(&request))
 }
 
 #[library_benchmark]
-#[bench::from(work::from, invite())]
-#[bench::to(work::to, invite())]
-#[bench::via(work::top_via, invite())]
-#[bench::contact(work::contact, invite())]
-#[bench::route(work::route, invite())]
+#[bench::from(steps::from, invite())]
+#[bench::to(steps::to, invite())]
+#[bench::via(steps::top_via, invite())]
+#[bench::contact(steps::contact, invite())]
+#[bench::route(steps::route, invite())]
 fn header(read: fn(&Message) -> usize, request: Message) -> usize {
     read(black_box(&request))
 }

@@ -2,37 +2,37 @@
 
 #[path = "../../media/benches/core_time.rs"]
 mod core_time;
-mod work;
+mod steps;
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
 use core_time::CoreTime;
-use work::Exchange;
+use steps::Exchange;
 
 fn parsing(criterion: &mut Criterion<CoreTime>) {
-    let (invite, message) = (work::invite_bytes(), work::message_bytes());
-    criterion.bench_function("parse an INVITE", |bencher| bencher.iter(|| work::parse(black_box(invite.clone()))));
-    criterion.bench_function("parse a MESSAGE", |bencher| bencher.iter(|| work::parse(black_box(message.clone()))));
+    let (invite, message) = (steps::invite_bytes(), steps::message_bytes());
+    criterion.bench_function("parse an INVITE", |bencher| bencher.iter(|| steps::parse(black_box(invite.clone()))));
+    criterion.bench_function("parse a MESSAGE", |bencher| bencher.iter(|| steps::parse(black_box(message.clone()))));
 }
 
 fn headers(criterion: &mut Criterion<CoreTime>) {
-    let invite = work::invite();
+    let invite = steps::invite();
     let mut of = |name: &str, read: fn(&sip::Message) -> usize| {
         criterion.bench_function(name, |bencher| bencher.iter(|| read(black_box(&invite))));
     };
-    of("From", work::from);
-    of("To", work::to);
-    of("top Via", work::top_via);
-    of("Contact", work::contact);
-    of("Route", work::route);
-    of("these five headers", work::typed_headers);
+    of("From", steps::from);
+    of("To", steps::to);
+    of("top Via", steps::top_via);
+    of("Contact", steps::contact);
+    of("Route", steps::route);
+    of("these five headers", steps::typed_headers);
 }
 
 fn edits(criterion: &mut Criterion<CoreTime>) {
-    let invite = work::invite();
-    criterion.bench_function("forward an INVITE", |bencher| bencher.iter(|| work::forward(black_box(&invite))));
+    let invite = steps::invite();
+    criterion.bench_function("forward an INVITE", |bencher| bencher.iter(|| steps::forward(black_box(&invite))));
 }
 
 fn transactions(criterion: &mut Criterion<CoreTime>) {

@@ -183,17 +183,8 @@ const STALE_LIFE: Duration = Duration::from_secs(30);
 #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 mod tests {
     use super::*;
-    use crate::discovery::{SrvAnswer, SrvFailure};
-
-    fn answer(ttl_secs: u64) -> SrvResult {
-        Ok(SrvAnswer {
-            name: String::new(),
-            targets: vec![],
-            ttl: Duration::from_secs(ttl_secs),
-            secure: false,
-            tlsa: vec![],
-        })
-    }
+    use crate::discovery::SrvFailure;
+    use crate::discovery::tests::answer;
 
     #[test]
     fn the_cache_forgets_on_expiry_and_on_demand() {

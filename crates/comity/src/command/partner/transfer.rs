@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use server::control::answers::{
-    Entered, EnteredPartner, Import, Imported, NewPolicy, NewProvider, PartnerAnswer, PartnerWord, PolicyAnswer,
-    ProviderAnswer,
+    Entered, EnteredPartner, Import, Imported, PartnerAnswer, PartnerWord, PolicyAnswer, ProviderAnswer,
 };
 
 use super::super::Global;
@@ -23,34 +22,8 @@ async fn of_server(client: &mut Client) -> Result<Import, Failure> {
     let providers: Vec<ProviderAnswer> = client.get("/api/providers").await?;
     let policies: Vec<PolicyAnswer> = client.get("/api/policies").await?;
     let partner = |answer: PartnerAnswer| EnteredPartner { domain: answer.domain.clone(), entry: answer.into() };
-    let provider = |ProviderAnswer { provider, .. }| {
-        let federation::partner::Provider {
-            name,
-            edge,
-            enabled,
-            verification,
-            shared_address_space,
-            hosts_users,
-            mark_source,
-            clearing_house,
-            comment,
-        } = provider;
-        let entry = NewProvider {
-            edge,
-            enabled,
-            verification,
-            shared_address_space,
-            hosts_users,
-            mark_source,
-            clearing_house,
-            comment,
-        };
-        Entered { name, entry }
-    };
-    let policy = |PolicyAnswer { policy, .. }| {
-        let federation::external_access::Policy { name, federation, partners, modalities, outside, route } = policy;
-        Entered { name, entry: NewPolicy { federation, partners, modalities, outside, route } }
-    };
+    let provider = |answer: ProviderAnswer| Entered { name: answer.provider.name.clone(), entry: answer.into() };
+    let policy = |answer: PolicyAnswer| Entered { name: answer.policy.name.clone(), entry: answer.into() };
     Ok(Import {
         partner: partners.into_iter().map(partner).collect(),
         provider: providers.into_iter().map(provider).collect(),

@@ -230,6 +230,32 @@ fn yes() -> bool {
     true
 }
 
+impl From<ProviderAnswer> for NewProvider {
+    fn from(answer: ProviderAnswer) -> NewProvider {
+        let Provider {
+            edge,
+            enabled,
+            verification,
+            shared_address_space,
+            hosts_users,
+            mark_source,
+            clearing_house,
+            comment,
+            name: _,
+        } = answer.provider;
+        NewProvider {
+            edge,
+            enabled,
+            verification,
+            shared_address_space,
+            hosts_users,
+            mark_source,
+            clearing_house,
+            comment,
+        }
+    }
+}
+
 /// The answer to `PUT` and `DELETE /api/providers/{name}`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProviderChange {
@@ -260,6 +286,13 @@ pub struct NewPolicy {
     /// "host:port", or a SIP URI of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
+}
+
+impl From<PolicyAnswer> for NewPolicy {
+    fn from(answer: PolicyAnswer) -> NewPolicy {
+        let Policy { federation, partners, modalities, outside, route, name: _ } = answer.policy;
+        NewPolicy { federation, partners, modalities, outside, route }
+    }
 }
 
 /// `PUT /api/groups/{name}` and an element of `GET /api/groups`
