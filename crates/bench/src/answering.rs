@@ -13,7 +13,7 @@ use mio::net::{TcpListener, UdpSocket};
 use mio::{Events, Interest, Poll, Token};
 use sip::{HeaderName, Message, Method, build};
 
-use crate::wire::Wire;
+use crate::wire::{Wire, wait};
 
 /// On a thread of its own; ends when dropped.
 pub struct Answering {
@@ -76,7 +76,7 @@ impl Peer {
     }
 
     fn turn(&mut self) -> io::Result<()> {
-        self.poll.poll(&mut self.events, Some(Duration::from_millis(100)))?;
+        wait(&mut self.poll, &mut self.events, Duration::from_millis(100))?;
         let tokens: Vec<Token> = self.events.iter().map(mio::event::Event::token).collect();
         for token in tokens {
             match token {

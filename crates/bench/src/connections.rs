@@ -7,7 +7,7 @@ use mio::{Events, Poll, Token};
 
 use crate::latency::Latencies;
 use crate::load::{Door, Moment, Outcome};
-use crate::wire::Wire;
+use crate::wire::{Wire, wait};
 
 /// A connection that is being made. It is up once the server has answered a ping on it (RFC 5626 section 3.5.1): with TLS 1.3
 /// a client is ready before the server has seen its certificate.
@@ -63,7 +63,7 @@ pub fn make(
             (is_counting, counted, latencies) = (true, Instant::now(), Latencies::new());
             at(Moment::Begun)?;
         }
-        poll.poll(&mut events, Some(Duration::from_millis(50)))?;
+        wait(&mut poll, &mut events, Duration::from_millis(50))?;
         for event in &events {
             let number = event.token().0;
             let newcomer = &mut newcomers[number];
@@ -114,7 +114,7 @@ impl Idle {
         let deadline = Instant::now() + GIVE_UP;
         while are_up < count {
             ensure!(Instant::now() < deadline, "{} of {count} connections do not come up", count - are_up);
-            poll.poll(&mut events, Some(Duration::from_millis(50)))?;
+            wait(&mut poll, &mut events, Duration::from_millis(50))?;
             for event in &events {
                 let newcomer = &mut self.newcomers[event.token().0];
                 let was_up = newcomer.wire.pongs > 0;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use sip::Message;
 
 use crate::latency::{Latencies, Percentiles};
-use crate::wire::Wire;
+use crate::wire::{Wire, wait};
 use crate::work::{Conversation, Next, Parties, Place, Proofs, Work, serial};
 
 /// How connections are made.
@@ -173,7 +173,7 @@ impl<'a> Generator<'a> {
         while now < end {
             self.begin_what_is_due(begun, now);
             self.flush()?;
-            poll.poll(&mut events, Some(self.pause(begun, now).min(end - now)))?;
+            wait(poll, &mut events, self.pause(begun, now).min(end - now))?;
             now = Instant::now();
             for event in &events {
                 self.receive(event.token().0, now)?;

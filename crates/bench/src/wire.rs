@@ -3,14 +3,23 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use mio::event::Source;
 use mio::net::{TcpStream, UdpSocket};
-use mio::{Interest, Registry, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use rustls::{ClientConfig, ClientConnection, Connection};
 use rustls_pki_types::ServerName;
 use sip::{Frame, Framer, Message};
+
+/// Until a socket is ready, or so much time has passed. A machine that was stopped meanwhile interrupts it: nothing was ready then.
+pub fn wait(poll: &mut Poll, events: &mut Events, longest: Duration) -> io::Result<()> {
+    match poll.poll(events, Some(longest)) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+        outcome => outcome,
+    }
+}
 
 pub struct Wire {
     socket: Socket,
