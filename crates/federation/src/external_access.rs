@@ -12,7 +12,7 @@ use sip::refusal::{Refusal, Word};
 
 use crate::domain_name;
 use crate::flow::Direction;
-use crate::modality::Modalities;
+use crate::modality::{Modalities, Modality};
 use crate::partner::{Partner, Partners};
 
 /// The name of the policy that holds where no other was given; it is always there.
@@ -153,6 +153,11 @@ impl ExternalAccess {
         (self.policies_by_name.get(ORGANISATION), Scope::Organisation)
     }
 
+    /// Whoever has a policy of his own, or is in a group: for all others the organisation's holds.
+    pub fn users_with_terms(&self) -> impl Iterator<Item = &Aor> {
+        self.policy_names_by_user.keys().chain(self.groups_by_user.keys())
+    }
+
     /// Whether the user lets this address in.
     pub fn lets_reach(&self, user: &Aor, sender: &str) -> bool {
         let sender = sender.to_ascii_lowercase();
@@ -212,6 +217,34 @@ pub fn decide(partners: &Partners, crossing: &Crossing<'_>) -> Result<(), Refusa
         check_modalities(entry.modalities, crossing, || entry_named(entry))?;
     }
     check_sender(partners.access(), crossing)
+}
+
+/// The ways in which a user, or a meeting of nobody's, and people of a domain may communicate: what a request may ask for, and
+/// what an answer to it may offer.
+pub fn allowed(partners: &Partners, user: Option<&Aor>, domain: &str) -> Modalities {
+    let of_policy = partners.access().policy_of(user).0.map(|policy| policy.modalities);
+    let of_entry = partners.standing(domain).entry().map(|entry| entry.modalities);
+    let sets = [of_policy, of_entry].map(|set| set.unwrap_or(Modalities::ALL));
+    Modality::ALL.into_iter().filter(|modality| sets.iter().all(|set| set.contains(*modality))).collect()
+}
+
+/// Whether a user, or a meeting, may still share this with people of a domain, now that the list or a policy is another one.
+///
+/// # Errors
+/// Those of [`decide`], and of the domain's standing.
+pub fn check_goes_on(partners: &Partners, user: Option<&Aor>, domain: &str, modality: Modality) -> Result<(), Refusal> {
+    partners.standing(domain).check(domain)?;
+    decide(
+        partners,
+        &Crossing {
+            direction: Direction::Inbound,
+            user,
+            domain,
+            modalities: [modality].into_iter().collect(),
+            in_dialog: false,
+            unverified_sender: None,
+        },
+    )
 }
 
 /// Whether a user may sign in, and speak, from outside.

@@ -1,5 +1,7 @@
 //! What people do with each other over federation, as policies name it, and what a request asks for.
 
+mod streams;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use sip::header_name::HeaderName;
 use sip::message::Message;
 use sip::method::Method;
+
+pub use streams::declined;
+use streams::offered;
 
 /// One way to communicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,33 +152,52 @@ impl TryFrom<Vec<String>> for Modalities {
     }
 }
 
-/// What a request asks for: by its method, its event, and the streams that its session description offers. A stream
-/// with port 0 is offered to nobody (RFC 3264 section 5.1).
+/// What a request asks for: by its method, its event, and the streams that its session description offers. What ends
+/// something asks for nothing.
 ///
 /// A call without an offer asks for audio. That the other end is a meeting is for the caller to know.
 pub fn asked_for(request: &Message) -> Modalities {
     let mut asked = Modalities::NONE;
     match request.method() {
         Some(Method::Message) => asked.insert(Modality::Messages),
-        Some(Method::Subscribe | Method::Notify | Method::Publish) => asked.extend_by_event(request),
+        Some(Method::Subscribe | Method::Notify | Method::Publish) if !ends_subscription(request) => {
+            asked.extend_by_event(request);
+        }
         Some(method @ (Method::Invite | Method::Update | Method::Ack | Method::Prack)) => {
-            let offered = streams(request);
             let begins = method == Method::Invite && request.to().is_ok_and(|to| to.tag().is_none());
-            asked.0 |= offered.0;
-            if offered.is_empty() && begins {
+            asked = offered(request);
+            if asked.is_empty() && begins {
                 asked.insert(Modality::Audio);
             }
-            // RFC 4579 section 5.2: who calls is a focus.
-            let is_focus = |contact: &sip::ContactValue<'_>| {
-                contact.address().is_some_and(|address| address.param("isfocus").is_some())
-            };
-            if begins && request.contacts().flatten().any(|contact| is_focus(&contact)) {
+            if begins && is_of_focus(request) {
                 asked.insert(Modality::Meetings);
             }
         }
         _ => {}
     }
     asked
+}
+
+/// Whether this is the last of a subscription (RFC 6665 sections 4.1.2.3 and 4.2.2): a NOTIFY that says so, or the SUBSCRIBE
+/// that unsubscribes.
+pub fn ends_subscription(request: &Message) -> bool {
+    match request.method() {
+        Some(Method::Notify) => {
+            let state = request.header_text(HeaderName::SubscriptionState).unwrap_or_default();
+            state.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("terminated")
+        }
+        Some(Method::Subscribe) => {
+            request.to().is_ok_and(|to| to.tag().is_some()) && request.expires().is_ok_and(|secs| secs == Some(0))
+        }
+        _ => false,
+    }
+}
+
+/// RFC 4579 section 5.2: who calls is a focus.
+fn is_of_focus(request: &Message) -> bool {
+    let is_focus =
+        |contact: &sip::ContactValue<'_>| contact.address().is_some_and(|address| address.param("isfocus").is_some());
+    request.contacts().flatten().any(|contact| is_focus(&contact))
 }
 
 impl Modalities {
@@ -183,59 +207,6 @@ impl Modalities {
         match event.split([';', '.']).next().unwrap_or_default().trim() {
             "presence" => self.insert(Modality::Presence),
             "conference" => self.insert(Modality::Meetings),
-            _ => {}
-        }
-    }
-}
-
-/// The streams of a session description, wherever in the body it is: a description that is one part of several is read
-/// as a phone would read it.
-fn streams(request: &Message) -> Modalities {
-    let kind = request.header_text(HeaderName::ContentType).unwrap_or_default().trim_start().to_ascii_lowercase();
-    if !kind.starts_with("application/sdp") && !kind.starts_with("multipart/") {
-        return Modalities::NONE;
-    }
-    let body = String::from_utf8_lossy(request.body());
-    let mut streams: Vec<Stream> = Vec::new();
-    for line in body.split(['\r', '\n']) {
-        if let Some(media) = line.strip_prefix("m=") {
-            streams.push(Stream::read(media));
-        } else if let (Some(attribute), Some(stream)) = (line.strip_prefix("a="), streams.last_mut()) {
-            stream.read_attribute(attribute);
-        }
-    }
-    streams.iter().filter(|stream| stream.is_offered).map(|stream| stream.modality).collect()
-}
-
-struct Stream {
-    is_offered: bool,
-    modality: Modality,
-}
-
-impl Stream {
-    /// The rest of an m-line: `audio 49170 RTP/AVP 0`. What is none of the known media is taken for sharing.
-    fn read(line: &str) -> Stream {
-        let mut words = line.split_ascii_whitespace();
-        let modality = match words.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-            "audio" => Modality::Audio,
-            "video" => Modality::Video,
-            "message" | "text" | "x-ms-message" => Modality::Messages,
-            "image" | "data" => Modality::Files,
-            _ => Modality::Sharing,
-        };
-        let port = words.next().unwrap_or_default();
-        Stream { is_offered: port.split('/').next() != Some("0"), modality }
-    }
-
-    fn read_attribute(&mut self, attribute: &str) {
-        let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
-        match (name, self.modality) {
-            // RFC 5547 section 6: a file goes by a session of messages.
-            ("file-selector", Modality::Messages) => self.modality = Modality::Files,
-            // RFC 4796 section 5: slides, or a screen.
-            ("content", Modality::Video) if value.split(',').any(|kind| kind.trim() == "slides") => {
-                self.modality = Modality::Sharing;
-            }
             _ => {}
         }
     }
@@ -259,10 +230,6 @@ mod tests {
         asked_for(&request(method, headers, body)).to_string()
     }
 
-    fn offered(lines: &str) -> String {
-        asked("INVITE", "Content-Type: application/sdp\r\n", &format!("v=0\r\n{}", lines.replace('|', "\r\n")))
-    }
-
     #[test]
     fn methods_and_events_say_what_they_are_for() {
         assert_eq!(asked("MESSAGE", "", "Hello"), "messages");
@@ -273,20 +240,15 @@ mod tests {
     }
 
     #[test]
-    fn each_stream_of_an_offer_counts_unless_its_port_is_zero() {
-        assert_eq!(offered("m=audio 4000 RTP/AVP 0|m=video 4002 RTP/AVP 96"), "audio, video");
-        assert_eq!(offered("m=audio 4000 RTP/AVP 0|m=video 0 RTP/AVP 96"), "audio");
-        assert_eq!(offered("m=message 2855 TCP/MSRP *"), "messages");
-        assert_eq!(offered("m=message 2855 TCP/MSRP *|a=file-selector:name:\"a.pdf\""), "files");
-        assert_eq!(offered("m=audio 4000/2 RTP/AVP 0|m=video 4002 RTP/AVP 96|a=content:slides"), "audio, sharing");
-        assert_eq!(offered("m=applicationsharing 4000 TCP/RTP/AVP 127"), "sharing");
-        assert_eq!(offered("m=Video 4000 RTP/AVP 96"), "video");
-    }
-
-    #[test]
-    fn an_offer_within_a_multipart_body_counts() {
-        let body = "--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nm=video 4002 RTP/AVP 96\r\n--x--";
-        assert_eq!(asked("INVITE", "Content-Type: Multipart/Mixed;boundary=x\r\n", body), "video");
+    fn what_ends_a_subscription_asks_for_nothing() {
+        let notify = |state: &str| asked("NOTIFY", &format!("Event: presence\r\nSubscription-State: {state}\r\n"), "");
+        assert_eq!(notify("active;expires=60"), "presence");
+        assert_eq!(notify("Terminated;reason=rejected"), "none");
+        assert_eq!(asked("SUBSCRIBE", "Event: presence\r\nExpires: 0\r\n", ""), "presence", "a fetch");
+        let within = request("SUBSCRIBE", "Event: presence\r\nExpires: 0\r\n", "");
+        let within = String::from_utf8(within.as_bytes().to_vec()).expect("ASCII");
+        let within = within.replace("To: <sip:alice@contoso.com>", "To: <sip:alice@contoso.com>;tag=2");
+        assert_eq!(asked_for(&Message::parse(within.into()).expect("is well formed")), Modalities::NONE);
     }
 
     #[test]

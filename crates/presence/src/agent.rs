@@ -177,6 +177,13 @@ impl<W: Clone> PresenceAgent<W> {
         }
     }
 
+    /// Ends the subscriptions whose subscriber may not watch this user any more; `reason` is what the last NOTIFY of each says.
+    pub fn end_subscriptions(&mut self, reason: &TerminationReason, is_meant: impl Fn(&Aor, &Subscriber) -> bool) {
+        for aor in self.presentities_by_aor.keys() {
+            self.notifier.end_all(aor, reason, |subscriber| is_meant(aor, subscriber));
+        }
+    }
+
     /// Subscriptions held, over all users.
     pub fn watchers(&self) -> usize {
         self.notifier.subscriptions()

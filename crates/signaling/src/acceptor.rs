@@ -270,7 +270,9 @@ impl Core {
             Err(refusal) => return self.refuse_arrival(now, arrival, &refusal),
             Ok(destination) => destination.or_conference(|| self.new_conference()),
         };
-        if let Err(refusal) = self.check_external_access(&arrival.message, &admitted, &destination) {
+        if let Err(refusal) =
+            self.check_external_access(&arrival.message, &admitted, &destination, arrival.own_routes.exit())
+        {
             return self.refuse_arrival(now, arrival, &refusal);
         }
         self.note_sent(&arrival.message, &admitted, &destination);

@@ -167,7 +167,11 @@ impl Core {
         let own = OwnRoutes::of(&message, &self.organisation, unspecified, &self.mint);
         let routed = route_own(&message, &admitted, &own, &self.organisation, self.limits.partner_connections);
         let routed = match (&agent, routed) {
-            (AgentKey::Conference(_), Ok(to)) => self.check_meeting_calls(&message, &to).map(|()| to),
+            (AgentKey::Conference(id), Ok(to)) => self.check_meeting_invites(id, &message, &to).map(|()| to),
+            // One phone says to the other: here both dialogs are known.
+            (AgentKey::Call { .. }, Ok(to)) if own.exit().is_some() => {
+                self.check_external_access(&message, &admitted, &to, own.exit()).map(|()| to)
+            }
             (_, routed) => routed,
         };
         let routed = if self.is_draining && begins_call(&message) { Err(draining()) } else { routed };
@@ -197,7 +201,7 @@ impl Core {
             Ok(destination) => {
                 self.give_to_owner(now, own_request(agent, message, admitted, destination, own.count, Some(upstream)));
             }
-            Err(refusal) => self.refuse(now, upstream, &message, &refusal),
+            Err(refusal) => self.refuse_owned(now, upstream, &message, &refusal),
         }
     }
 

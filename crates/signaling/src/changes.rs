@@ -98,6 +98,7 @@ impl Core {
         let old = std::mem::replace(&mut self.partners, partners);
         let new = self.partners.clone();
         self.trusted_names = None;
+        self.users_with_terms = None;
         let stands_alike = |domain: &str| {
             old.standing(domain).is_alike(new.standing(domain)) && old.trust(domain) == new.trust(domain)
         };
@@ -114,24 +115,22 @@ impl Core {
         // Nothing of ours goes over them any more. The partner may be sending over them at this moment, and is to hear what
         // holds now: each request is judged by itself, and what is silent ends by itself.
         for flow in self.links.outdated(&old, &new) {
-            self.links.let_go(flow);
+            self.links.retire(flow);
         }
         for flow in self.links.flows().filter(revoked).collect::<Vec<_>>() {
             self.links.let_go(flow);
             self.put(Output::CloseFlow { flow });
             self.flow_closed(now, flow);
         }
-        let organisation = self.organisation.clone();
-        self.remove_from_conferences(now, |who| {
-            let domain = who.domain();
-            if organisation.is_local(domain) { None } else { new.standing(domain).check(domain).err() }
-        });
+        self.remove_from_conferences(now, Core::check_stays_in_meeting);
+        self.end_watching(&old);
     }
 
     pub(crate) fn user_removed(&mut self, now: Instant, aor: &Aor) {
         // While their phones can still be told.
-        self.remove_from_conferences(now, |who| {
-            (who == aor).then(|| Refusal::new(404, Word::UserUnknown, "the account was removed"))
+        self.remove_from_conferences(now, |_, who, _| match who == aor {
+            true => Err(Refusal::new(404, Word::UserUnknown, "the account was removed")),
+            false => Ok(()),
         });
         let mut theirs = self.location.remove_user(aor);
         theirs.retain(|flow| self.flows.get(*flow).is_some());

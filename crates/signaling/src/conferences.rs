@@ -108,7 +108,8 @@ impl Core {
 
     /// A request for a conference that this worker owns.
     pub(crate) fn serve_conference(&mut self, now: Instant, id: &ConferenceId, request: AdmittedRequest) {
-        if let Err(refusal) = self.find_conference(id, &request) {
+        let may_come = self.check_comes_into_meeting(id, &request);
+        if let Err(refusal) = may_come.and_then(|()| self.find_conference(id, &request)) {
             if let Some(upstream) = request.upstream {
                 self.refuse_owned(now, upstream, &request.message, &refusal);
             }
@@ -415,11 +416,24 @@ impl Core {
         }
     }
 
-    /// Removes whoever may not be spoken to any more from every conference of this worker.
-    pub(crate) fn remove_from_conferences(&mut self, now: Instant, check: impl Fn(&Aor) -> Option<Refusal>) {
+    /// Whose meeting it is, where it is known.
+    pub(crate) fn organiser_of(&self, id: &ConferenceId) -> Option<&Aor> {
+        let running = self.conferences.conferences_by_id.get(id);
+        let running = running.map(|conference| &conference.focus.conduct().organiser);
+        running.or_else(|| self.meetings.get(id).map(|meeting| &meeting.organiser))
+    }
+
+    /// Removes whoever may not be spoken to any more from every conference of this worker; asked with the meeting's organiser.
+    pub(crate) fn remove_from_conferences(
+        &mut self,
+        now: Instant,
+        check: impl Fn(&Core, &Aor, &Aor) -> Result<(), Refusal>,
+    ) {
         let mut unwelcome = Vec::new();
         for (id, conference) in &self.conferences.conferences_by_id {
-            let refused = conference.focus.addresses().filter_map(|who| Some((who.clone(), check(who)?)));
+            let organiser = &conference.focus.conduct().organiser;
+            let refusal = |who: &Aor| check(self, who, organiser).err();
+            let refused = conference.focus.addresses().filter_map(|who| Some((who.clone(), refusal(who)?)));
             unwelcome.extend(refused.map(|(who, refusal)| (id.clone(), who, refusal)));
         }
         for (id, who, refusal) in unwelcome {

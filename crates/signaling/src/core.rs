@@ -22,7 +22,7 @@ use presence::PresenceAgent;
 use registrar::{BindingSummary, EdgeFlow, LocationService};
 use sip::auth::NonceBook;
 use sip::transaction::{Timers, TransactionLayer, TransactionLimits, TransactionOutput};
-use sip::{FlowId, Message, Transport};
+use sip::{Aor, FlowId, Message, Transport};
 
 use crate::acceptor::Acceptor;
 use crate::agent::Asked;
@@ -120,6 +120,8 @@ pub struct Core {
     pub(crate) ledgers: Ledgers,
     /// Made when somebody comes who is not among them; forgotten when the partners change.
     pub(crate) trusted_names: Option<TrustedNames>,
+    /// Those with a policy or group of their own, as tokens name them; made and forgotten likewise.
+    pub(crate) users_with_terms: Option<BTreeMap<u64, Aor>>,
     pub(crate) counts: CoreCounts,
     pub(crate) counts_by_partner: BTreeMap<String, PartnerCounts>,
     pub(crate) location: LocationService,
@@ -198,6 +200,7 @@ impl Core {
             discovered: config.discovered,
             ledgers,
             trusted_names: None,
+            users_with_terms: None,
             counts: CoreCounts::default(),
             counts_by_partner: BTreeMap::new(),
             location: LocationService::new(limits.registrar.clone()),

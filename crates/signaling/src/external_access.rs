@@ -1,5 +1,11 @@
 //! The external access policies, asked about every request that crosses the border: whose user, which partner, and what
 //! the request is for. The decision itself is `federation`'s.
+//!
+//! Within a dialog the two are those of whom our own Routes speak: To and From may have been rewritten on the way (RFC 4916),
+//! or on purpose. What two dialogs between which we stand pass on is asked about as it goes on; what is for a meeting, by its
+//! focus' worker (`meeting_access`). What an answer may offer is `answer_access`'s.
+
+use std::collections::BTreeMap;
 
 use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Origin, Tier};
@@ -12,17 +18,19 @@ use sip::{Aor, Message, Method, Refusal, Uri};
 use crate::agent::AgentKey;
 use crate::core::Core;
 use crate::route::{Destination, is_from_ours};
+use crate::token::Leg;
 
 impl Core {
-    /// Whether a request that was admitted may go where it is to go.
+    /// Whether a request that was admitted may go where it is to go; `exit`: the leg that its Routes name.
     ///
     /// # Errors
     /// As [`decide`].
     pub(crate) fn check_external_access(
-        &self,
+        &mut self,
         message: &Message,
         admitted: &Admitted,
         destination: &Destination,
+        exit: Option<&Leg>,
     ) -> Result<(), Refusal> {
         match admitted.origin() {
             // A user of ours at home at a provider, by the organisation's policy.
@@ -30,7 +38,7 @@ impl Core {
                 let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
                 sender.map_or(Ok(()), |aor| self.check_outbound(message, &aor, destination))
             }
-            Origin::Partner { .. } => self.check_inbound(message, admitted, destination),
+            Origin::Partner { .. } => self.check_inbound(message, admitted, destination, exit),
             Origin::User { aor } => {
                 if admitted.remote().is_some() {
                     check_outside(self.partners.access(), aor)?;
@@ -46,52 +54,62 @@ impl Core {
         }
     }
 
-    fn check_inbound(&self, message: &Message, admitted: &Admitted, to: &Destination) -> Result<(), Refusal> {
-        let Origin::Partner { domain, source, standing, .. } = admitted.origin() else { return Ok(()) };
-        if matches!(to, Destination::Ourselves | Destination::Registrar(_)) {
-            return Ok(());
-        }
-        // Carried by the provider that shares our address space, in its name.
-        let carried = || message.from().ok().map(|from| from.uri().host_lowercase().to_string());
-        let carried = carried().filter(|_| self.organisation.is_local(domain));
-        let domain = carried.as_deref().unwrap_or(domain);
-        let in_dialog = is_in_dialog(message);
-        let named = message.to().ok().and_then(|to| self.own_user(&to.uri()));
+    fn check_inbound(
+        &mut self,
+        message: &Message,
+        admitted: &Admitted,
+        to: &Destination,
+        exit: Option<&Leg>,
+    ) -> Result<(), Refusal> {
         let user = match to {
-            Destination::User(aor) => Some(aor),
-            Destination::Agent(AgentKey::Conference(_)) | Destination::Factory => None,
-            _ => named.as_ref(),
+            Destination::Ourselves
+            | Destination::Registrar(_)
+            | Destination::Agent(AgentKey::Conference(_) | AgentKey::Call { .. }) => return Ok(()),
+            Destination::User(aor) => Some(aor.clone()),
+            Destination::Factory => None,
+            _ => self.called_in_dialog(message, exit),
         };
-        let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
-        let sender = sender.map_or_else(|| domain.to_owned(), |aor| aor.to_string());
-        decide(
-            &self.partners,
-            &Crossing {
-                direction: Direction::Inbound,
-                user,
-                domain,
-                modalities: with_meeting(asked_for(message), is_meeting(to)),
-                in_dialog,
-                unverified_sender: Some(sender.as_str()).filter(|_| !source.is_verified),
-            },
-        )
+        let standing = match admitted.origin() {
+            Origin::Partner { standing, .. } => *standing,
+            _ => return Ok(()),
+        };
+        let asked = self.check_partner(message, admitted, user.as_ref(), asked_for(message));
         // To whom users are hidden, one who may not be reached is as one who is not there.
-        .map_err(|refusal| match (refusal.word, standing) {
+        asked.map_err(|refusal| match (refusal.word, standing) {
             (Word::UserUnknown, Tier::Discovered) => self.nobody(refusal.reason),
             _ => refusal,
         })
     }
 
-    fn check_outbound(&self, message: &Message, aor: &Aor, to: &Destination) -> Result<(), Refusal> {
-        let in_dialog = is_in_dialog(message);
-        let far = message.to().ok().map(|to| to.uri().host_lowercase().to_string());
-        let domain = match to {
-            Destination::Partner { domain, .. } => domain.clone(),
-            // One between two dialogs carries it on to the partner.
-            Destination::Agent(AgentKey::Call { .. }) if in_dialog => far.unwrap_or_default(),
-            _ => return Ok(()),
+    /// A partner's request to a user of ours, or, for `None`, to what is nobody's.
+    pub(crate) fn check_partner(
+        &self,
+        message: &Message,
+        admitted: &Admitted,
+        user: Option<&Aor>,
+        modalities: Modalities,
+    ) -> Result<(), Refusal> {
+        let Origin::Partner { domain, source, .. } = admitted.origin() else { return Ok(()) };
+        // Carried by the provider that shares our address space, in its name.
+        let carried = || message.from().ok().map(|from| from.uri().host_lowercase().to_string());
+        let carried = carried().filter(|_| self.organisation.is_local(domain));
+        let domain = carried.as_deref().unwrap_or(domain);
+        let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+        let sender = sender.map_or_else(|| domain.to_owned(), |aor| aor.to_string());
+        let crossing = Crossing {
+            direction: Direction::Inbound,
+            user,
+            domain,
+            modalities,
+            in_dialog: goes_on(message),
+            unverified_sender: Some(sender.as_str()).filter(|_| !source.is_verified),
         };
-        if domain.is_empty() || self.organisation.is_local(&domain) {
+        decide(&self.partners, &crossing)
+    }
+
+    fn check_outbound(&self, message: &Message, aor: &Aor, to: &Destination) -> Result<(), Refusal> {
+        let Destination::Partner { domain, .. } = to else { return Ok(()) };
+        if self.organisation.is_local(domain) {
             return Ok(());
         }
         let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok());
@@ -101,32 +119,28 @@ impl Core {
             &Crossing {
                 direction: Direction::Outbound,
                 user: Some(aor),
-                domain: &domain,
-                modalities: with_meeting(asked_for(message), calls_meeting && !in_dialog),
-                in_dialog,
+                domain,
+                modalities: with_meeting(asked_for(message), calls_meeting && !is_in_dialog(message)),
+                in_dialog: goes_on(message),
                 unverified_sender: None,
             },
         )
     }
 
-    /// Whether a meeting of ours may call somebody outside: by the organisation's policy, since it is nobody's user.
-    ///
-    /// # Errors
-    /// As [`decide`].
-    pub(crate) fn check_meeting_calls(&self, message: &Message, to: &Destination) -> Result<(), Refusal> {
-        match to {
-            Destination::Partner { domain, .. }
-                if message.method() == Some(Method::Invite) && !is_in_dialog(message) =>
-            {
-                let modalities = with_meeting(asked_for(message), true);
-                let (direction, unverified_sender) = (Direction::Outbound, None);
-                decide(
-                    &self.partners,
-                    &Crossing { direction, user: None, domain, modalities, in_dialog: false, unverified_sender },
-                )
-            }
-            _ => Ok(()),
+    /// The user of ours to whom a partner's request within a dialog goes: by our own token, whatever its To says. Nobody who
+    /// has terms of his own: the organisation's hold for him.
+    pub(crate) fn called_in_dialog(&mut self, message: &Message, exit: Option<&Leg>) -> Option<Aor> {
+        let named = message.to().ok().and_then(|to| self.own_user(&to.uri()));
+        let Some(Leg::Flow { user, .. } | Leg::Remote { user, .. }) = exit else { return named };
+        if named.as_ref().is_some_and(|aor| self.mint.user(aor) == *user) {
+            return named;
         }
+        let (partners, mint) = (&self.partners, &self.mint);
+        let with_terms = self.users_with_terms.get_or_insert_with(|| {
+            let users = partners.access().users_with_terms();
+            users.map(|aor| (mint.user(aor), aor.clone())).collect::<BTreeMap<_, _>>()
+        });
+        with_terms.get(user).cloned()
     }
 
     fn is_ours(&self, message: &Message) -> bool {
@@ -138,17 +152,20 @@ impl Core {
     }
 }
 
-fn with_meeting(mut modalities: Modalities, is_meeting: bool) -> Modalities {
+pub(crate) fn with_meeting(mut modalities: Modalities, is_meeting: bool) -> Modalities {
     if is_meeting {
         modalities.insert(Modality::Meetings);
     }
     modalities
 }
 
-fn is_meeting(to: &Destination) -> bool {
-    matches!(to, Destination::Agent(AgentKey::Conference(_)) | Destination::Factory)
+pub(crate) fn is_in_dialog(message: &Message) -> bool {
+    message.to().is_ok_and(|to| to.tag().is_some())
 }
 
-fn is_in_dialog(message: &Message) -> bool {
-    message.to().is_ok_and(|to| to.tag().is_some())
+/// Whether it belongs to what was let in when it began, and is asked about for what it adds alone. A subscription is let in
+/// for a while, and each refresh and each NOTIFY is asked about as the first (RFC 6665 section 4.1.2.2).
+fn goes_on(message: &Message) -> bool {
+    let renews = matches!(message.method(), Some(Method::Subscribe | Method::Notify)) && !asked_for(message).is_empty();
+    is_in_dialog(message) && !renews
 }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use federation::decision::Connection;
 use federation::flow::FlowFacts;
+use federation::modality::ends_subscription;
 use federation::partner::{By, Partners};
 use federation::refusal;
 use federation::route::NextHopTarget;
@@ -51,6 +52,8 @@ pub(crate) struct Links {
     keys_by_flow: BTreeMap<FlowId, LinkKey>,
     /// Those that go over a connection which the partner has opened, until it ends or they leave it.
     keys_by_alias: BTreeMap<FlowId, BTreeSet<LinkKey>>,
+    /// Of partners that stand otherwise than when they came up: good for a last word alone.
+    retired_by_key: BTreeMap<LinkKey, FlowId>,
     /// Those with a second address that may be tried beside the first.
     keys_by_dial: BTreeMap<u64, LinkKey>,
     last_dial: u64,
@@ -138,6 +141,7 @@ impl Links {
     /// certificate after we are through with the handshake, and can only hang up. Whether what went over it may have
     /// been read.
     pub(crate) fn flow_closed(&mut self, now: Instant, flow: FlowId) -> bool {
+        self.retired_by_key.retain(|_, retired| *retired != flow);
         for key in self.keys_by_alias.remove(&flow).unwrap_or_default() {
             self.turn_from(&key, flow);
         }
@@ -183,6 +187,19 @@ impl Links {
         if let Some(key) = self.keys_by_flow.remove(&flow) {
             self.turn_from(&key, flow);
         }
+    }
+
+    /// The same of a flow over which a partner may still be told that something is over.
+    pub(crate) fn retire(&mut self, flow: FlowId) {
+        if let Some(key) = self.keys_by_flow.get(&flow) {
+            self.retired_by_key.insert(key.clone(), flow);
+        }
+        self.let_go(flow);
+    }
+
+    /// The flow for a last word to a partner that nothing else may be sent to.
+    fn last_flow(&self, key: &LinkKey) -> Option<FlowId> {
+        self.flow_of(key).filter(|_| key.is_inside()).or_else(|| self.retired_by_key.get(key).copied())
     }
 
     /// A response came over this flow; answers its connection where that is the first.
@@ -274,6 +291,7 @@ impl Links {
         let outdated: Vec<_> = used.filter(|(_, key)| !keep(&key.domain)).collect();
         for (flow, key) in outdated {
             self.turn_from(&key, flow);
+            self.retired_by_key.insert(key, flow);
         }
     }
 
@@ -405,14 +423,22 @@ impl Core {
     /// Sends a request over connection number `connection` to a partner, bringing it up first where it is not.
     pub(crate) fn send_to_partner(&mut self, now: Instant, domain: &str, request: AdmittedRequest) {
         if let Err(refusal) = self.partners.standing(domain).check(domain) {
-            if let Some(upstream) = request.upstream {
-                self.refuse_owned(now, upstream, &request.message, &refusal);
-            }
-            return;
+            return match (self.way_of_last_word(&request), request.upstream) {
+                (Some(target), _) => self.send_single(now, request, target),
+                (None, Some(upstream)) => self.refuse_owned(now, upstream, &request.message, &refusal),
+                (None, None) => {}
+            };
         }
         let request = self.by_route_of_sender(request);
         let Some(key) = self.link_key(&request.destination) else { return };
         self.send_over_link(now, key, request);
+    }
+
+    /// A partner that is not spoken to any more is told that its subscription is over, where a connection still stands.
+    fn way_of_last_word(&self, request: &AdmittedRequest) -> Option<Target> {
+        let is_last = request.message.method() == Some(Method::Notify) && ends_subscription(&request.message);
+        let key = self.link_key(&request.destination).filter(|_| is_last)?;
+        Some(self.link_target(self.links.last_flow(&key)?, &request.destination))
     }
 
     /// The request, with the way that the policy of its sender gives it; at an edge alone the home has seen to that.

@@ -7,10 +7,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use federation::admission::{Admitted, Origin, Tier, vouch};
+use federation::external_access::check_goes_on;
 use federation::flow::FlowFacts;
+use federation::modality::Modality;
+use federation::partner::Partners;
 use presence::{Notify, Subscribe, SubscriptionId};
 use sip::refusal::Word;
-use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, build};
+use sip::{Aor, FlowId, HeaderName, Message, Method, Refusal, TerminationReason, build};
 
 use crate::core::Core;
 use crate::ownership::partner_connection_of;
@@ -147,6 +150,18 @@ impl Core {
             now,
             AdmittedRequest { message, admitted, ingress, destination, routes_taken: 0, redirections: 0, upstream },
         );
+    }
+
+    /// Ends the subscriptions of partners' users who may not watch any more (RFC 6665 section 4.2.2), now that the list of
+    /// partners or a policy is another one than `old`.
+    pub(crate) fn end_watching(&mut self, old: &Partners) {
+        let (partners, organisation) = (&self.partners, &self.organisation);
+        self.presence.end_subscriptions(&TerminationReason::Rejected, |presentity, subscriber| {
+            let domain = subscriber.domain.as_str();
+            let has_left = old.standing(domain).entry().is_some() && partners.standing(domain).entry().is_none();
+            !organisation.is_local(domain)
+                && (has_left || check_goes_on(partners, Some(presentity), domain, Modality::Presence).is_err())
+        });
     }
 
     /// A stream is found by way of the worker that accepted it; a datagram goes out from any.

@@ -195,6 +195,8 @@ impl Core {
                 return self.refuse_owned(now, upstream, &request.message, &refusal);
             }
         }
+        let declined = self.declined(id, message);
+        let message = declined.as_ref().unwrap_or(message);
         let Some(context) = self.owner.contexts.get(&id) else { return };
         let (upstream, crossing) = (context.upstream, crossing_back(&context.request, &self.organisation));
         let missing = self.missing_inside(&context.request, message);
@@ -230,6 +232,14 @@ impl Core {
         for aor in in_call {
             self.call_changed(now, aor, message.call_id().unwrap_or_default(), true);
         }
+    }
+
+    /// As [`Core::declined_answer`], of a response that crosses the border.
+    fn declined(&mut self, id: ContextId, response: &Message) -> Option<Message> {
+        let request = &self.owner.contexts.get(&id)?.request;
+        let may_be = !response.body().is_empty() && crossing_back(request, &self.organisation).is_border();
+        let request = may_be.then(|| request.clone())?;
+        self.declined_answer(&request, response)
     }
 
     fn agent_asked(&self, upstream: Upstream) -> bool {
