@@ -237,7 +237,7 @@ pub fn check_goes_on(partners: &Partners, user: Option<&Aor>, domain: &str, moda
     decide(
         partners,
         &Crossing {
-            direction: Direction::Inbound,
+            direction: Direction::Outbound,
             user,
             domain,
             modalities: [modality].into_iter().collect(),

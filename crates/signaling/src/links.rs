@@ -434,9 +434,13 @@ impl Core {
         self.send_over_link(now, key, request);
     }
 
-    /// A partner that is not spoken to any more is told that its subscription is over, where a connection still stands.
+    /// A partner that is not spoken to any more is told that its subscription or call is over, where a connection still stands.
     fn way_of_last_word(&self, request: &AdmittedRequest) -> Option<Target> {
-        let is_last = request.message.method() == Some(Method::Notify) && ends_subscription(&request.message);
+        let is_last = match request.message.method() {
+            Some(Method::Bye) => true,
+            Some(Method::Notify) => ends_subscription(&request.message),
+            _ => false,
+        };
         let key = self.link_key(&request.destination).filter(|_| is_last)?;
         Some(self.link_target(self.links.last_flow(&key)?, &request.destination))
     }
