@@ -299,7 +299,6 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
         Sender::Foreign { domain } if rules.organisation.is_home_only() => Err(refusal::not_the_edge(domain).into()),
         Sender::Foreign { domain } => {
             let origin = domain_proof::prove_or_carried(request, &claim, domain, flow, (evidence.srv.as_ref(), rules))?;
-            check_partner_method(&claim)?;
             check_relay(&claim, rules.organisation)?;
             Ok(Admitted::new(origin))
         }
@@ -372,20 +371,21 @@ impl<'a> Claim<'a> {
     fn read(request: &'a Message, evidence: &Evidence, organisation: &Organisation) -> Result<Claim<'a>, Refusal> {
         let unreadable = |error: sip::ParseError| refusal::malformed_request(error.to_string());
         let missing = || refusal::malformed_request("no request line");
-        let to = request.to().map_err(unreadable)?;
+        let (to, method) = (request.to().map_err(unreadable)?, request.method().ok_or_else(missing)?);
         Ok(Claim {
-            method: request.method().ok_or_else(missing)?,
             request_uri: Uri::parse(request.request_uri().ok_or_else(missing)?).map_err(unreadable)?,
             in_dialog: (evidence.in_dialog || evidence.route_names_flow) && to.tag().is_some(),
             to: to.uri(),
-            sender: Sender::read(&request.from().map_err(unreadable)?.uri(), organisation)?,
+            sender: Sender::read(&method, &request.from().map_err(unreadable)?.uri(), organisation)?,
+            method,
         })
     }
 }
 
 impl Sender {
-    /// By the host of From alone; a local one must name a user, a foreign one must be able to be a domain.
-    fn read(from: &Uri<'_>, organisation: &Organisation) -> Result<Sender, Refusal> {
+    /// By the host of From alone; a local one must name a user, a foreign one must be able to be a domain. Users of other
+    /// domains, and phones that were given our name or address for one, do not sign in here (RFC 3261 section 10.3).
+    fn read(method: &Method, from: &Uri<'_>, organisation: &Organisation) -> Result<Sender, Refusal> {
         if !from.is_sip() {
             return Err(refusal::malformed_request(format!("From is a {} URI, which names no domain", from.scheme())));
         }
@@ -396,6 +396,7 @@ impl Sender {
             return Ok(Sender::Local { aor: Aor::from_uri(from).map_err(unreadable)? });
         }
         match domain_name::is_dns_name(&domain) {
+            _ if *method == Method::Register => Err(refusal::domain_not_served(&domain, &organisation.domains)),
             true => Ok(Sender::Foreign { domain }),
             false => Err(refusal::no_such_domain(&domain)),
         }
@@ -417,7 +418,7 @@ fn check_traffic(flow: &Flow<'_>, claim: &Claim<'_>) -> Result<(), Refusal> {
 
 fn check_partner_method(claim: &Claim<'_>) -> Result<(), Refusal> {
     match claim.method {
-        Method::Register => Err(refusal::relay_denied("a partner's users register at home, not here")),
+        Method::Register => Err(refusal::relay_denied("a provider's users register there, not here")),
         _ => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
 
 /// Whether a canonical name can be looked up as a partner's domain: at least one letter-digit-hyphen
 /// label of 1 to 63 bytes (underscores tolerated), 253 bytes in all, and no address literal.
-pub(crate) fn is_dns_name(name: &str) -> bool {
+pub fn is_dns_name(name: &str) -> bool {
     let label_ok = |label: &str| {
         !label.is_empty()
             && label.len() <= 63

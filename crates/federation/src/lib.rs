@@ -26,3 +26,4 @@ pub mod verification;
 mod domain_name;
 
 pub use admission::{Admitted, admit};
+pub use domain_name::is_dns_name;

@@ -30,6 +30,12 @@ pub fn domain_not_allowed(domain: &str) -> Refusal {
     Refusal::new(403, Word::DomainNotAllowed, reason)
 }
 
+/// Somebody signs in as a user of a domain that is not ours.
+pub fn domain_not_served(domain: &str, ours: &[String]) -> Refusal {
+    let reason = format!("{domain} is not a domain of this server, which serves {}", ours.join(", "));
+    Refusal::new(403, Word::DomainNotServed, reason)
+}
+
 /// The claimed domain cannot be any partner's.
 pub fn no_such_domain(domain: &str) -> Refusal {
     Refusal::new(403, Word::DomainNotAllowed, format!("\"{domain}\" is not a DNS name"))

@@ -129,6 +129,19 @@ fn about_policy(word: Word, partner: &str) -> Option<Words> {
             format!("{partner} is blocked in our partner list"),
             format!("if it should not be, lift the block: comity partner unblock {partner}"),
         ),
+        Word::DomainNotServed => words(
+            Side::Sender,
+            format!("a phone signed in as a user of {partner}, which is not a domain of ours"),
+            format!(
+                "give the phone NAME@ and a domain served here (comity status lists them) as its address, and {partner}, \
+                 if that is this server, as its registrar or outbound proxy alone"
+            ),
+        ),
+        Word::DomainNotAllowed if !federation::is_dns_name(partner) => words(
+            Side::Sender,
+            format!("the sender has {partner} for a domain, which is none"),
+            "let its phone or server name its SIP domain in From",
+        ),
         Word::DomainNotAllowed => words(
             Side::Ours,
             format!("{partner} is not in our partner list, and we do not accept domains that are not in it"),

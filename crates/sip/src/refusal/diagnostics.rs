@@ -38,6 +38,7 @@ impl Word {
             | TooManyHops
             | LoopDetected
             | OriginNotAllowed
+            | DomainNotServed
             | AuthenticationRequired
             | IdentityMismatch
             | NoUsersHere

@@ -78,6 +78,7 @@ words! {
     PartnerNotForUser      "partner-not-for-user"    [403],           Users,    "the external access policies";
     OutsideNotForUser      "outside-not-for-user"    [403],           Users,    "the external access policies";
     ModalityNotAllowed     "modality-not-allowed"    [403],           Both,     "the external access policies";
+    DomainNotServed        "domain-not-served"       [403],           Both,     "admission";
     AuthenticationRequired "authentication-required" [401, 403, 407], Users,    "admission";
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
     IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";

@@ -186,7 +186,7 @@ fn a_stolen_route_does_not_open_a_relay_for_new_dialogs() {
 fn a_partner_s_users_do_not_register_here() {
     let mut edge = Edge::new().with_certificate(&["fabrikam.com"], &[]);
     let request = request("REGISTER", "sip:contoso.com", "sip:bob@fabrikam.com", "<sip:alice@contoso.com>", "");
-    assert_eq!(edge.refused(&request), (403, "relay-denied".into()));
+    assert_eq!(edge.refused(&request), (403, "domain-not-served".into()));
 }
 
 #[test]

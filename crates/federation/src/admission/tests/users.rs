@@ -224,6 +224,17 @@ fn a_user_registers_itself_only_and_only_with_us() {
 }
 
 #[test]
+fn nobody_signs_in_as_a_user_of_a_domain_that_is_not_ours() {
+    for domain in ["sip.contoso.com", "192.0.2.1", "[2001:db8::1]"] {
+        let aor = format!("sip:alice@{domain}");
+        let register = request("REGISTER", &format!("sip:{domain}"), &aor, &format!("<{aor}>"), "");
+        let refusal = Edge::new().refusal(&register);
+        assert_eq!((refusal.status, refusal.word.as_str()), (403, "domain-not-served"), "{domain}");
+        assert!(refusal.reason.contains("serves contoso.com"), "{}", refusal.reason);
+    }
+}
+
+#[test]
 fn a_certificate_makes_no_user() {
     let mut edge = Edge::new().with_certificate(&["contoso.com"], &[]);
     assert_eq!(edge.refused(&message("")), (407, "authentication-required".into()));
