@@ -66,7 +66,12 @@ impl Need {
 /// The one certificate of a server: phones and partners see the same.
 pub fn edge(topology: &Topology) -> Certificate {
     let mut used = vec!["every TLS listener, towards phones".to_owned()];
-    if topology.is_edge_alone() {
+    if topology.takes_remote_users() {
+        used = vec![
+            "every TLS listener, towards partners and phones outside".to_owned(),
+            "every connection that we open to a partner".to_owned(),
+        ];
+    } else if topology.is_edge_alone() {
         used = vec!["every TLS listener".to_owned(), "every connection that we open to a partner".to_owned()];
     } else if topology.federation && !topology.is_home_alone() {
         used = vec![
@@ -132,6 +137,13 @@ fn notes(topology: &Topology) -> Vec<String> {
          adds a URI, it has to add one for every SIP domain: beside a sip: URI, DNS names no longer count as SIP domains."
             .to_owned(),
     ]);
+    if topology.takes_remote_users() {
+        notes.push(
+            "Phones outside verify it, too: most the name that they connect to, some the domain of their user. So it names \
+             both, and comes from an authority that phones know; the home's own certificate is for phones inside."
+                .to_owned(),
+        );
+    }
     if topology.federation {
         notes.push(
             "Public authorities issue serverAuth alone, no longer clientAuth. Comity and Lync accept that from the side \

@@ -68,6 +68,7 @@ fn warning(topology: &Topology, domain: &str) -> String {
 
 fn addresses(topology: &Topology) -> Vec<Record> {
     let reason = match topology.federation && !topology.is_home_alone() {
+        _ if topology.takes_remote_users() => "the edge: where partners and phones outside connect",
         _ if topology.is_edge_alone() => "the edge: where partners connect",
         true => "the edge: where partners and phones connect",
         false => "the edge: where phones connect",
@@ -111,12 +112,18 @@ fn services(topology: &Topology, domain: &str) -> Vec<Record> {
         reason: reason.to_owned(),
     };
     if !topology.federation || topology.is_home_alone() {
-        return vec![record(sips, "phones that know the domain only (RFC 3263)")];
+        let reason = match topology.is_home_alone() {
+            true => "phones inside that know the domain only (RFC 3263); inside alone: outside it leads to the edges",
+            false => "phones that know the domain only (RFC 3263)",
+        };
+        return vec![record(sips, reason)];
     }
-    vec![
-        record(federation, "partners that find us by DNS: Comity, Lync, Skype for Business"),
-        record(sips, "partners and phones that go by RFC 3263"),
-    ]
+    let by_rfc_3263 = match topology.takes_remote_users() {
+        true => "partners and phones outside that go by RFC 3263; outside alone: inside it leads to the home",
+        false => "partners and phones that go by RFC 3263",
+    };
+    let federation = record(federation, "partners that find us by DNS: Comity, Lync, Skype for Business");
+    [federation, record(sips, by_rfc_3263)].into_iter().chain(crate::outside::record(topology, domain)).collect()
 }
 
 /// The longest of our domains that the edge stands in, else the domain right above it.

@@ -7,6 +7,7 @@ mod certificate;
 mod dns;
 mod markdown;
 mod order;
+mod outside;
 mod pool;
 mod port;
 mod topology;
@@ -43,6 +44,7 @@ impl Plan {
         warnings.extend(port::warnings(topology));
         warnings.extend(topology.order.iter().flat_map(|order| order::warnings(topology, order)));
         warnings.extend(pool::warnings(topology));
+        warnings.extend(outside::warnings(topology));
         Plan {
             domains: topology.domains.clone(),
             edge: topology.edge.clone(),

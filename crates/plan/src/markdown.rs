@@ -17,7 +17,10 @@ impl Plan {
             text.push_str(&certificate_section(certificate));
         }
         let (ports, dns) = (self.port_table(), self.dns_table());
-        let _ = write!(text, "\n## Ports\n\n{PORTS_NOTE}\n\n{ports}\n## DNS\n\n{DNS_NOTE}\n\n{dns}");
+        // An edge alone has none.
+        let carries_sound = self.ports.iter().any(|port| port.last_port.is_some());
+        let ports_note = if carries_sound { SOUND_NOTE } else { PORTS_NOTE };
+        let _ = write!(text, "\n## Ports\n\n{ports_note}\n\n{ports}\n## DNS\n\n{DNS_NOTE}\n\n{dns}");
         text
     }
 
@@ -135,6 +138,9 @@ fn table<const N: usize>(headings: [&str; N], rows: impl Iterator<Item = [String
 const LINE_WIDTH: usize = 110;
 
 const PORTS_NOTE: &str = "\
+What a firewall has to let through, and nothing else; answers come back on the same connection.";
+
+const SOUND_NOTE: &str = "\
 What a firewall has to let through, and nothing else; answers come back on the same connection. The sound of
 meetings passes through this server; that of a call between two does not, unless a phone cannot be asked to move
 it: the phones send it to each other.";

@@ -25,6 +25,8 @@ pub struct Half {
     pub hops: Vec<Hop>,
     /// Whether that is a Comity, too.
     pub is_comity: bool,
+    /// Of an edge: users sign in through it from outside.
+    pub takes_remote_users: bool,
     /// Of a home: where it tells each of its edges partners, rules and keys, where that is not each of the hops.
     pub control: Vec<Hop>,
     /// The port for that, where nothing else is said.

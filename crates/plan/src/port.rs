@@ -46,8 +46,9 @@ impl Direction {
 pub fn summary(topology: &Topology) -> Vec<Port> {
     let by = |transport| topology.listeners_by(transport).filter(|address| !address.ip().is_loopback());
     let mut ports: Vec<Port> = by(Transport::Tls).map(|address| tls(topology, address)).collect();
-    ports.extend(by(Transport::Tcp).map(|address| plain("TCP", address)));
-    ports.extend(by(Transport::Udp).map(|address| plain("UDP", address)));
+    let of_phones = |port: Port| if topology.takes_remote_users() { from_outside(port) } else { port };
+    ports.extend(by(Transport::Tcp).map(|address| of_phones(plain("TCP", address))));
+    ports.extend(by(Transport::Udp).map(|address| of_phones(plain("UDP", address))));
     ports.extend(by(Transport::Wss).map(|address| browsers(topology, address)));
     ports.extend(by(Transport::Ws).map(proxied));
     ports.extend(topology.metrics.iter().filter(|address| !address.ip().is_loopback()).map(metrics));
@@ -76,7 +77,7 @@ pub fn warnings(topology: &Topology) -> Vec<String> {
         ));
     }
     let port = topology.edge_port();
-    for address in topology.listeners_by(Transport::Tls).filter(|address| address.port() != port) {
+    for address in topology.listeners_by(Transport::Tls).filter(|address| !topology.is_published(address.port())) {
         warnings.push(format!(
             "[listen] tls {address} is in no DNS record: the records lead to port {port}. Phones reach it only where \
              it is entered by hand."
@@ -109,6 +110,9 @@ pub fn warnings(topology: &Topology) -> Vec<String> {
 
 fn tls(topology: &Topology, address: SocketAddr) -> Port {
     let (purpose, needed_by) = match topology.federation && !topology.is_home_alone() {
+        _ if topology.takes_remote_users() => {
+            ("SIP over TLS: requests of partners (mutual TLS) and phones outside", "partners, phones outside")
+        }
         _ if topology.is_edge_alone() => ("SIP over mutual TLS: requests of partners", "partners"),
         true => ("SIP over TLS: requests of partners (mutual TLS) and phones", "partners, phones"),
         false => ("SIP over TLS: phones", "phones"),
@@ -143,6 +147,11 @@ fn plain(protocol: &'static str, address: SocketAddr) -> Port {
         purpose: format!("SIP over {protocol}, without encryption"),
         needed_by: "phones".to_owned(),
     }
+}
+
+/// Who is outside can be anywhere.
+fn from_outside(port: Port) -> Port {
+    Port { source: "any".to_owned(), needed_by: "phones outside".to_owned(), ..port }
 }
 
 fn browsers(topology: &Topology, address: SocketAddr) -> Port {
@@ -202,7 +211,13 @@ fn sound(topology: &Topology) -> Vec<Port> {
         last_port: Some(last),
         source: "any".to_owned(),
         destination: topology.public_address(address),
-        purpose: "sound of meetings (RTP, RTCP), from the phones of partners, too".to_owned(),
+        purpose: match topology.is_home_alone() {
+            true => {
+                "sound of meetings and anchored calls (RTP, RTCP), from the phones of partners and those outside, too"
+            }
+            false => "sound of meetings (RTP, RTCP), from the phones of partners, too",
+        }
+        .to_owned(),
         needed_by: "phones in meetings".to_owned(),
     };
     let outbound = Port {

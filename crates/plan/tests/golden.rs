@@ -83,6 +83,24 @@ fn pool_by_dns() {
 }
 
 #[test]
+fn edge_for_users_outside() {
+    let half = Half { takes_remote_users: true, ..edge_half() };
+    let by_web_port = vec![
+        listener(Tls, "192.0.2.1:5061"),
+        listener(Tls, "192.0.2.1:443"),
+        listener(Wss, "192.0.2.2:443"),
+        listener(Udp, "192.0.2.1:5060"),
+    ];
+    let topology = Topology { half: Some(half), listeners: by_web_port, ..contoso() };
+    compare("edge_for_users_outside", &topology);
+    let by_one_port = Topology { listeners: vec![listener(Tls, "192.0.2.1:5061")], ..topology };
+    let warned = |text: &str| Plan::of(&by_one_port).warnings.iter().any(|warning| warning.contains(text));
+    assert!(warned("let out 443 alone") && warned("No sound goes through this edge"));
+    let record = Plan::of(&by_one_port).dns.into_iter().find(|record| record.owner.starts_with("_sip._tls"));
+    assert_eq!(record.unwrap().data, "0 0 5061 sip.contoso.example.", "phones go where partners go");
+}
+
+#[test]
 fn pool_by_load_balancers() {
     let pool = Some(pool_of(vip("192.0.2.100"), vip("10.0.0.100")));
     let health = vec![socket("10.0.0.1:8061")];
@@ -112,6 +130,7 @@ fn home_behind_a_pool() {
         listeners: vec![(Tls, socket("10.0.0.20:5071"))],
         hops: vec![hop],
         is_comity: true,
+        takes_remote_users: false,
         control: Vec::new(),
         control_port: Some(5062),
         certificate_file: None,
@@ -170,6 +189,7 @@ fn edge_half() -> Half {
         listeners: vec![(Tls, socket("10.0.0.1:5061"))],
         hops: vec![Hop { host: "home.corp.example".to_owned(), port: 5071, transport: Tls }],
         is_comity: true,
+        takes_remote_users: false,
         control: Vec::new(),
         control_port: Some(5062),
         certificate_file: Some("inside.pem".to_owned()),

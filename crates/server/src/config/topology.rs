@@ -51,6 +51,7 @@ fn half(roles: Roles, inside: &Inside) -> Half {
         listeners: inside.listen.clone(),
         hops: rules.hops.iter().map(hop).collect(),
         is_comity: rules.is_comity,
+        takes_remote_users: rules.takes_remote_users,
         control: inside.control_hops.iter().map(|hop| control(hop, inside.control_port)).collect(),
         control_port: match roles {
             Roles::Home => Some(inside.control_port),
