@@ -135,6 +135,9 @@ pub struct Evidence {
     pub route_names_flow: bool,
     /// The topmost Route is our own and signed.
     pub in_dialog: bool,
+    /// At a home: the sender has shown the password on the connection to an edge by which this came.
+    #[serde(default)]
+    pub proven_outside: bool,
     /// Our own signed Route leads to a phone outside.
     #[serde(default)]
     pub to_outside: bool,

@@ -125,7 +125,8 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         // Nor may those whom nobody allowed take the room of those who are.
         Handoff::Metered { .. } | Handoff::Missed { .. } => Some(handoffs_max / 2),
         Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
-        // What is remembered of a partner's servers fades by itself, and a call is not worth less for want of its record.
+        // What is remembered of a partner's servers fades by itself, a phone is asked for its password, and a call is not worth
+        // less for want of its record.
         Handoff::WatchPartner { .. }
         | Handoff::PartnerHeard { .. }
         | Handoff::PartnerReach { .. }
@@ -133,6 +134,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         | Handoff::Engaged { .. }
         | Handoff::Alias { .. }
         | Handoff::TurnedTo { .. }
+        | Handoff::PhoneProven { .. }
         | Handoff::CallRecord(_) => Some(handoffs_max),
         // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
         Handoff::Respond { status: ..200, .. } => Some(handoffs_max),

@@ -77,7 +77,7 @@ impl Core {
             return self.refuse_stateless(now, facts, &message, &refusal);
         }
         let message = if facts.is_inner { message } else { self.reveal_request(message) };
-        let arrival = self.arrival(facts, stamp_received(message, facts.remote));
+        let arrival = self.arrival(now, facts, stamp_received(message, facts.remote));
         let judged = match self.judge_at_once(now, &arrival) {
             Ok(judged) => judged,
             Err(refusal) => return self.refuse_stateless(now, facts, &arrival.message, &refusal),
@@ -111,7 +111,7 @@ impl Core {
         }
     }
 
-    fn arrival(&self, facts: &FlowFacts, message: Message) -> Arrival {
+    fn arrival(&self, now: Instant, facts: &FlowFacts, message: Message) -> Arrival {
         let own_routes = OwnRoutes::of(&message, &self.organisation, facts.local.ip(), &self.mint);
         let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
         let is_proven = |aor| match facts.is_inner {
@@ -120,6 +120,8 @@ impl Core {
         };
         let evidence = Evidence {
             in_dialog: own_routes.exit().is_some() && !own_routes.by_path,
+            proven_outside: facts.is_inner
+                && sender.as_ref().is_some_and(|aor| self.is_proven_outside(now, aor, &message)),
             route_names_flow: sender.is_some_and(is_proven),
             to_outside: own_routes.leads_to_phone(),
             // What was concealed comes to light only after it was screened.

@@ -135,6 +135,7 @@ impl Core {
         let mut theirs = self.location.remove_user(aor);
         theirs.retain(|flow| self.flows.get(*flow).is_some());
         theirs.extend(self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id));
+        self.proven_phones.forget_user(aor);
         self.queues.remove_user(aor);
         self.presence.remove_user(aor);
         for flow in theirs {

@@ -41,6 +41,7 @@ use crate::links::Links;
 use crate::owner::Owner;
 use crate::partner_status::PartnerCounts;
 use crate::presence::Watcher;
+use crate::proven_phones::ProvenPhones;
 use crate::reach::Reaches;
 use crate::records::Records;
 use crate::refresh::StaleTold;
@@ -109,6 +110,7 @@ pub struct Core {
     pub(crate) proven_addresses: ProvenAddresses,
     pub(crate) strangers: Strangers,
     pub(crate) remotes: Remotes,
+    pub(crate) proven_phones: ProvenPhones,
     pub(crate) owner: Owner,
     pub(crate) links: Links,
     pub(crate) aliases: Aliases,
@@ -190,6 +192,7 @@ impl Core {
             proven_addresses: ProvenAddresses::default(),
             strangers: Strangers::default(),
             remotes: Remotes::default(),
+            proven_phones: ProvenPhones::default(),
             owner: Owner::new(config.incarnation),
             links: Links::default(),
             aliases: Aliases::default(),
@@ -427,7 +430,10 @@ impl Core {
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
             Handoff::PartnerReach { domain, reach } => self.tell_reach(now, domain, reach),
             Handoff::PartnerNames { domain, is_stale } => self.tell_names(domain, is_stale),
-            Handoff::PhoneGone { edge, number } => self.location.edge_flow_failed(EdgeFlow { edge, number }),
+            Handoff::PhoneGone { edge, number } => self.phone_lost(EdgeFlow { edge, number }),
+            Handoff::PhoneProven { edge, number, user, secs } => {
+                self.phone_proven(now, EdgeFlow { edge, number }, (user, secs));
+            }
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);
             }

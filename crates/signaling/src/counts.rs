@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 24] = [
+pub const COUNTED_LIMITS: [&str; 25] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -25,6 +25,7 @@ pub const COUNTED_LIMITS: [&str; 24] = [
     "message_bytes_max",
     "messages_per_sec_max",
     "pages_waiting_max",
+    "proven_phones_max",
     "requests_max",
     "requests_per_call_max",
     "requests_per_partner_max",

@@ -120,6 +120,15 @@ pub(crate) fn response(message: &Message, crossing: Crossing<'_>) -> Bytes {
     apply(message, crossing, &edits)
 }
 
+/// A 503 from below as a 500 (RFC 3261 section 16.7 step 6): the server that sent it may be asked for other things, so nobody is to
+/// look for another. Why, and when to ask again, it says itself (sections 20.33, 21.5.1).
+pub(crate) fn overload_below(response: &Message) -> Message {
+    let bytes = response.as_bytes();
+    let rest = bytes.iter().position(|byte| *byte == b'\n').map_or(&[][..], |end| &bytes[end + 1..]);
+    let status = format!("SIP/2.0 500 {}\r\n", sip::reason_phrase(500));
+    Message::parse([status.as_bytes(), rest].concat().into()).unwrap_or_else(|_| response.clone())
+}
+
 fn apply(message: &Message, crossing: Crossing<'_>, edits: &Edits) -> Bytes {
     match crossing.is_border() {
         true => edits.apply_at_border(message),
@@ -220,6 +229,15 @@ mod tests {
         let of =
             |name| sent.header_all(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>();
         [of(HeaderName::ProxyAuthorization), of(HeaderName::Authorization)].concat()
+    }
+
+    #[test]
+    fn that_a_server_below_is_overloaded_is_told_with_its_own_words() {
+        let text = "SIP/2.0 503 Service Unavailable\r\nVia: SIP/2.0/TLS a.example;branch=z9hG4bK1\r\nRetry-After: 5\r\n\
+                    Warning: 399 home.example \"no-media\"\r\nContent-Length: 0\r\n\r\n";
+        let told = overload_below(&Message::parse(text.into()).expect("a response"));
+        let expected = text.replace("503 Service Unavailable", "500 Server Internal Error");
+        assert_eq!(told.as_bytes(), expected.as_bytes());
     }
 
     #[test]

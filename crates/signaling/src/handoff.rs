@@ -70,8 +70,10 @@ pub enum Handoff {
     PartnerReach { domain: String, reach: Reach },
     /// A partner's name servers have ceased to answer, or answer again; for the worker that tells.
     PartnerNames { domain: String, is_stale: bool },
-    /// An edge, by its place among ours, has lost a phone's connection; to the owner of its user.
+    /// An edge, by its place among ours, has lost a phone's connection.
     PhoneGone { edge: u16, number: u64 },
+    /// This user has shown the password on that connection: for so long it needs not be asked for there. 0: not any more.
+    PhoneProven { edge: u16, number: u64, user: Aor, secs: u64 },
     /// The partner was heard from: what failed may work again.
     PartnerHeard { domain: String },
 }

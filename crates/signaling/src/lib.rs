@@ -43,6 +43,7 @@ mod ownership;
 mod partner_status;
 mod passing;
 mod presence;
+mod proven_phones;
 mod question;
 mod reach;
 mod records;

@@ -22,6 +22,8 @@ pub struct Limits {
     pub datagram_surplus_proven_bytes_per_sec_max: usize,
     /// How many such addresses are remembered; beyond it others are as those who have proven nothing.
     pub proven_addresses_max: usize,
+    /// Connections of phones to edges on which a password was shown; beyond it it is asked for with each request.
+    pub proven_phones_max: usize,
     /// At an edge that lets users in from outside, requests from one address (IPv6: one network of 64 bits) in ten seconds
     /// that prove nobody; beyond it 503 with Retry-After, and their home is not asked.
     pub unproven_per_address_max: u32,
@@ -117,6 +119,7 @@ impl Default for Limits {
             datagram_surplus_bytes_per_sec_max: 32 << 10,
             datagram_surplus_proven_bytes_per_sec_max: 4 << 20,
             proven_addresses_max: 65_536,
+            proven_phones_max: 262_144,
             unproven_per_address_max: 500,
             requests_per_user_max: 2_000,
             requests_per_partner_max: 25_000,

@@ -24,6 +24,7 @@ impl Core {
         match registered {
             Err(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
             Ok(registered) => {
+                self.phone_registered(now, request, flow);
                 let tag = self.mint.tag(upstream.requester.serial());
                 let mut response = build::response(&request.message, 200, None, Some(&tag));
                 for contact in &registered.contacts {

@@ -189,15 +189,19 @@ impl Core {
         let value = message.header_by_name(ADMITTED_HEADER).and_then(|value| std::str::from_utf8(value).ok());
         let Some(token) = value.and_then(read_gone) else { return };
         let name = edge_saying(message);
-        let user = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
-        if let (Some(edge), Some(user)) = (self.edge_number(&name), user) {
+        if let Some(edge) = self.edge_number(&name) {
             let number = self.mint.remote_flow(&name, token);
-            let owner = self.ownership.of_aor(&user);
-            match self.ownership.is_ours(owner) {
-                true => self.location.edge_flow_failed(EdgeFlow { edge, number }),
-                false => self.hand(owner, Handoff::PhoneGone { edge, number }),
+            for worker in self.ownership.others() {
+                self.hand(worker, Handoff::PhoneGone { edge, number });
             }
+            self.phone_lost(EdgeFlow { edge, number });
         }
+    }
+
+    /// Of its user the owner knows bindings, and each worker what was proven.
+    pub(crate) fn phone_lost(&mut self, flow: EdgeFlow) {
+        self.location.edge_flow_failed(flow);
+        self.proven_phones.forget(flow);
     }
 
     pub(crate) fn edge_number(&self, name: &str) -> Option<u16> {
@@ -251,10 +255,20 @@ impl Core {
 
     /// Whether our own Route says that this user speaks by the connection that the edge names.
     pub(crate) fn proves_remote(&self, aor: &Aor, own: &OwnRoutes, message: &Message) -> bool {
-        let value = message.header_by_name(ADMITTED_HEADER).and_then(|value| std::str::from_utf8(value).ok());
-        let Some(remote) = value.and_then(read_remote).filter(|_| self.is_home_only()) else { return false };
+        let Some(remote) = self.remote_saying(message) else { return false };
         let edge = edge_saying(message);
         own.proves_remote(aor, &edge, self.mint.remote_flow(&edge, &remote.token), &self.mint)
+    }
+
+    /// The phone's connection to an edge by which a request came, as the edge says.
+    pub(crate) fn edge_flow_of(&self, message: &Message) -> Option<EdgeFlow> {
+        let (remote, name) = (self.remote_saying(message)?, edge_saying(message));
+        Some(EdgeFlow { edge: self.edge_number(&name)?, number: self.mint.remote_flow(&name, &remote.token) })
+    }
+
+    fn remote_saying(&self, message: &Message) -> Option<RemoteFlow> {
+        let value = message.header_by_name(ADMITTED_HEADER).filter(|_| self.is_home_only())?;
+        read_remote(std::str::from_utf8(value).ok()?)
     }
 
     /// The edge by which a user of ours asked.

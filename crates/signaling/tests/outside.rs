@@ -5,11 +5,14 @@
 
 mod phone;
 
+use std::time::Duration;
+
 use sim::{Line, World, allowed, certificate, first_line};
 use sip::{HeaderName, Message};
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";
+const ERIN: &str = "erin@contoso.example";
 const BOB: &str = "bob@fabrikam.example";
 
 /// Contoso has one edge before its home; Dave is inside and has signed in.
@@ -32,15 +35,22 @@ impl Stage {
         Stage { world, home, edge, dave }
     }
 
-    /// What Dave's phone gets of a MESSAGE with these header lines, once the challenge is answered.
+    /// What Dave's phone gets of a MESSAGE with these header lines, on a connection on which its sender has registered.
     fn write(&mut self, line: Line, headers: &str) -> Message {
         let request =
             phone::request("MESSAGE", ALICE, DAVE, "m1").replace("Max-Forwards", &format!("{headers}Max-Forwards"));
         self.world.send(line, &request);
-        let challenge = self.world.only(line);
-        assert_eq!(challenge.status(), Some(407), "an edge's connection proves nobody");
-        self.world.send(line, &phone::answered(&request, &challenge, ALICE));
         self.world.only(self.dave)
+    }
+
+    /// Whether this line is asked for the password before a message of this user goes on.
+    fn is_asked(&mut self, line: Line, user: &str, call_id: &str) -> bool {
+        self.world.send(line, &phone::request("MESSAGE", user, DAVE, call_id));
+        let came = self.world.take(self.dave).len();
+        match came {
+            0 => self.world.only(line).status() == Some(407),
+            _ => false,
+        }
     }
 }
 
@@ -116,6 +126,79 @@ fn nobody_outside_speaks_as_a_partner_nor_a_partner_as_one_of_us() {
             first_line(&refused)
         );
     });
+}
+
+#[test]
+fn who_has_registered_on_a_secure_connection_is_asked_no_more_on_that_one() {
+    at_each_size(|mut stage| {
+        stage.world.user(stage.home, ERIN);
+        let line = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+        assert!(!stage.is_asked(line, ALICE, "m1"));
+        assert!(stage.is_asked(line, ERIN, "m2"), "another user on the same connection");
+        let other = stage.world.connect(stage.edge, 0, None);
+        assert!(stage.is_asked(other, ALICE, "m3"), "the same user on another");
+        phone::refresh(&mut stage.world, line, ALICE, 5);
+        assert!(!stage.is_asked(line, ALICE, "m4"));
+    });
+}
+
+#[test]
+fn a_registration_itself_is_always_asked_for_the_password() {
+    at_each_size(|mut stage| {
+        let line = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+        stage.world.send(line, &phone::request("REGISTER", ALICE, ALICE, "r9"));
+        assert_eq!(stage.world.only(line).status(), Some(401));
+    });
+}
+
+#[test]
+fn what_was_proven_ends_with_the_registration() {
+    at_each_size(|mut stage| {
+        let line = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+        assert!(!stage.is_asked(line, ALICE, "m1"));
+        stage.world.pass(Duration::from_secs(3_601));
+        phone::refresh(&mut stage.world, stage.dave, DAVE, 5);
+        // What became of the first, which Dave's phone left unanswered.
+        stage.world.take(line);
+        stage.world.take(stage.dave);
+        assert!(stage.is_asked(line, ALICE, "m2"));
+    });
+}
+
+#[test]
+fn what_was_proven_ends_with_the_account() {
+    at_each_size(|mut stage| {
+        let line = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+        stage.world.remove_user(stage.home, &ALICE.parse().unwrap());
+        // Another person may have the name next.
+        stage.world.user(stage.home, ALICE);
+        assert!(stage.is_asked(line, ALICE, "m1"));
+    });
+}
+
+#[test]
+fn by_datagrams_and_without_encryption_each_request_is_asked() {
+    at_each_size(|mut stage| {
+        let line = stage.world.datagrams(stage.edge, 0);
+        phone::register_on(&mut stage.world, line, ALICE);
+        assert!(stage.is_asked(line, ALICE, "m1"));
+    });
+}
+
+#[test]
+fn beyond_so_many_phones_the_password_is_asked_for_each_time() {
+    let mut stage = Stage::new(1);
+    stage.world.user(stage.home, ERIN);
+    stage.world.configure(stage.home, |config| config.limits.proven_phones_max = 1);
+    stage.dave = phone::register(&mut stage.world, stage.home, 0, DAVE);
+    let first = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+    let second = phone::register(&mut stage.world, stage.edge, 0, ERIN);
+    assert!(!stage.is_asked(first, ALICE, "m1"));
+    assert!(stage.is_asked(second, ERIN, "m2"));
+    assert_eq!(stage.world.core(stage.home, 0).counts().limits_hit["proven_phones_max"], 1);
+    stage.world.hang_up(first);
+    phone::refresh(&mut stage.world, second, ERIN, 5);
+    assert!(!stage.is_asked(second, ERIN, "m3"), "a phone that has gone makes room");
 }
 
 #[test]

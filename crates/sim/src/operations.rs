@@ -197,11 +197,14 @@ impl World {
 
     /// Tells every worker of an organisation that its server is about to end.
     pub fn drain_site(&mut self, site: usize) {
-        for node in self.nodes(site) {
-            self.sites[node].is_draining = true;
-            for worker in 0..self.workers(node) {
-                self.input(node, worker, Input::Drain);
-            }
+        self.nodes(site).into_iter().for_each(|node| self.drain_server(node));
+    }
+
+    /// One server of it alone.
+    pub fn drain_server(&mut self, node: usize) {
+        self.sites[node].is_draining = true;
+        for worker in 0..self.workers(node) {
+            self.input(node, worker, Input::Drain);
         }
     }
 

@@ -1,5 +1,5 @@
 //! The checks of users who are outside. An edge knows none of them: it lets in what says to be of an own domain, for the home
-//! alone. The home asks for the password, whatever the edge is.
+//! alone. The home asks for the password, whatever the edge is: once for each connection of a phone.
 
 use sip::aor::Aor;
 use sip::message::Message;
@@ -35,8 +35,9 @@ pub(super) fn check_at_home(
     rules: &mut Rules<'_>,
 ) -> Result<Admitted, Stop> {
     check_registration(claim, aor, rules.organisation)?;
-    // The connection is the edge's: whoever showed a password on it was another, perhaps.
-    let flow = &Flow { users: &[], ..*flow };
+    // The connection is the edge's: whoever showed a password on it was another, perhaps. What counts is the phone's own.
+    let users = if evidence.proven_outside && remote.transport.is_secure() { std::slice::from_ref(aor) } else { &[] };
+    let flow = &Flow { users, ..*flow };
     let by_digest = !user_proof::is_proven_by_flow(claim, aor, flow, evidence);
     if by_digest {
         user_proof::check_digest(request, claim, aor, evidence, rules)?;

@@ -128,7 +128,6 @@ impl Core {
     /// Does what the response context wants done.
     pub(crate) fn drain_context(&mut self, now: Instant, id: ContextId) {
         while let Some(context) = self.owner.contexts.get_mut(&id) {
-            let upstream = context.upstream;
             match context.machine.poll_output() {
                 Some(ContextOutput::Forward(message)) => {
                     let request = &context.request;
@@ -138,17 +137,11 @@ impl Core {
                         self.forward_up(now, id, &message);
                     }
                 }
-                Some(ContextOutput::Generate { status }) => {
-                    let request = context.request.clone();
-                    let trial = context.trial;
-                    let unanswered = context.machine.unanswered().collect();
-                    let of_partner = self.partner_refusal(&request, status, trial).filter(|_| !trial.was_full);
-                    let status = if trial.was_full { 503 } else { status };
-                    match of_partner {
-                        Some(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
-                        None => self.answer_for_devices(now, request, status, unanswered),
-                    }
-                }
+                Some(ContextOutput::Overloaded(message)) => match self.is_of_home(id) {
+                    true => self.forward_up(now, id, &forward::overload_below(&message)),
+                    false => self.answer_without(now, id, 500),
+                },
+                Some(ContextOutput::Generate { status }) => self.answer_without(now, id, status),
                 Some(ContextOutput::SendCancel { id, flow, cancel }) => {
                     let destination = context.request.destination.clone();
                     let sent_on = self.transactions.client_flow(ClientTransactionId { cancel: false, ..id });
@@ -171,6 +164,19 @@ impl Core {
                     return;
                 }
             }
+        }
+    }
+
+    /// Nothing of use came from below.
+    fn answer_without(&mut self, now: Instant, id: ContextId, status: u16) {
+        let Some(context) = self.owner.contexts.get_mut(&id) else { return };
+        let (upstream, request, trial) = (context.upstream, context.request.clone(), context.trial);
+        let unanswered = context.machine.unanswered().collect();
+        let of_partner = self.partner_refusal(&request, status, trial).filter(|_| !trial.was_full);
+        let status = if trial.was_full { 503 } else { status };
+        match of_partner {
+            Some(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
+            None => self.answer_for_devices(now, request, status, unanswered),
         }
     }
 
@@ -240,6 +246,13 @@ impl Core {
         let may_be = !response.body().is_empty() && crossing_back(request, &self.organisation).is_border();
         let request = may_be.then(|| request.clone())?;
         self.declined_answer(&request, response)
+    }
+
+    /// Whether what refuses is the home behind this edge: its words are for whoever asked.
+    fn is_of_home(&self, id: ContextId) -> bool {
+        let is_inward = |request: &AdmittedRequest| matches!(request.destination, Destination::Inside { .. });
+        self.organisation.inside().is_some_and(|inside| inside.is_comity)
+            && self.owner.request(id).is_some_and(is_inward)
     }
 
     fn agent_asked(&self, upstream: Upstream) -> bool {

@@ -20,6 +20,8 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "USER is a user", act: user },
     Form { pattern: "PHONE has a phone", act: |run, words| phone(run, words, false) },
     Form { pattern: "PHONE has a phone by UDP", act: |run, words| phone(run, words, true) },
+    Form { pattern: "PHONE has a phone inside", act: |run, words| phone_inside(run, words, false) },
+    Form { pattern: "PHONE has a phone inside by UDP", act: |run, words| phone_inside(run, words, true) },
     Form { pattern: "PHONE has a phone outside", act: |run, words| phone_outside(run, words, 1, false) },
     Form { pattern: "PHONE has a phone outside by UDP", act: |run, words| phone_outside(run, words, 1, true) },
     Form {
@@ -84,6 +86,12 @@ fn phone(run: &mut Run, words: &Words, is_datagram: bool) -> Result<(), String> 
     if run.setting.outside {
         return phone_outside(run, words, 1, is_datagram);
     }
+    let site = run.site(words.text(0))?;
+    phone_at(run, words, site, is_datagram)
+}
+
+/// Whatever the setting: who is connected to an edge that dies or lets go is gone with it, and the play is of who is not.
+fn phone_inside(run: &mut Run, words: &Words, is_datagram: bool) -> Result<(), String> {
     let site = run.site(words.text(0))?;
     phone_at(run, words, site, is_datagram)
 }

@@ -45,7 +45,10 @@ fn receives(run: &mut Run, words: &Words) -> Result<(), String> {
 
 fn told(run: &mut Run, words: &Words, word: Option<&str>) -> Result<(), String> {
     let status = words.number(1);
-    run.expect(words.text(0), words.within, |event| is_told(event, status, word)).map(drop)
+    // Of a home's 503 an edge makes a 500 with the same word (RFC 3261 section 16.7 step 6).
+    let is_of_home = run.setting.outside && status == 503 && word.is_some();
+    let fits = |event: &Event| is_told(event, status, word) || (is_of_home && is_told(event, 500, word));
+    run.expect(words.text(0), words.within, fits).map(drop)
 }
 
 /// An edge apart may not know what an edge and home in one does.

@@ -224,7 +224,11 @@ fn all_stall(run: &mut Run, words: &Words) -> Result<(), String> {
 
 fn drains(run: &mut Run, words: &Words) -> Result<(), String> {
     let site = run.site(words.text(0))?;
-    run.world.drain_site(site);
+    match run.setting.outside {
+        // An edge that ends lets its phones go to another: these plays are about the home.
+        true => run.world.drain_server(site),
+        false => run.world.drain_site(site),
+    }
     Ok(())
 }
 

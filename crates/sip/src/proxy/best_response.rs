@@ -37,7 +37,8 @@ pub(super) fn choose(endings: &[&Ending], is_invite: bool) -> Option<ContextOutp
     let best = *endings.iter().min_by_key(|ending| ending.rank(is_invite))?;
     Some(match best {
         // Of the next hop a 503 says that it is overloaded; of us it would say that we are.
-        _ if best.status() == 503 => ContextOutput::Generate { status: 500 },
+        Ending::Status(503) => ContextOutput::Generate { status: 500 },
+        Ending::Response(response) if best.status() == 503 => ContextOutput::Overloaded(response.clone()),
         Ending::Status(status) => ContextOutput::Generate { status: *status },
         Ending::Response(response) if is_challenge(response) => {
             ContextOutput::Forward(Box::new(with_challenges_of(response, endings)))

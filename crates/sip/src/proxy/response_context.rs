@@ -36,6 +36,9 @@ pub enum ContextOutput {
     Forward(Box<Message>),
     /// Send up a response of our own: nothing usable came from below.
     Generate { status: u16 },
+    /// Send up a 500: the best that came from below is this 503, which would say that we are overloaded (RFC 3261 section 16.7
+    /// step 6).
+    Overloaded(Box<Message>),
     /// Send this CANCEL as the client transaction `id`, whose `cancel` is true.
     SendCancel { id: ClientTransactionId, flow: FlowId, cancel: Bytes },
     /// Nothing more will come.

@@ -89,6 +89,10 @@ fn line(output: ContextOutput) -> String {
             format!("forward {} of {tag}", response.status().expect("is a response"))
         }
         ContextOutput::Generate { status } => format!("generate {status}"),
+        ContextOutput::Overloaded(response) => {
+            let tag = response.to().expect("has a To").tag().map(str::to_owned).unwrap_or_default();
+            format!("500 for the 503 of {tag}")
+        }
         ContextOutput::SendCancel { id, flow, cancel } => {
             let cancel = Message::parse(cancel).expect("is well formed");
             assert!(id.cancel && flow == FLOW && cancel.method() == Some(Method::Cancel));
@@ -178,7 +182,7 @@ fn negative_responses_are_held_until_all_ended() {
         (486, 484, "forward 484 of 2"),
         (487, 480, "forward 480 of 2"),
         (503, 500, "forward 500 of 2"),
-        (503, 503, "generate 500"),
+        (503, 503, "500 for the 503 of 1"),
     ] {
         let mut fork = Fork::invite(2);
         fork.answer(1, first);

@@ -211,7 +211,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 33] = [
+const LIMITS: [&str; 34] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -230,6 +230,7 @@ const LIMITS: [&str; 33] = [
     "output_bytes_max",
     "pages_waiting_max",
     "parse_errors_per_flow_max",
+    "proven_phones_max",
     "requests_max",
     "requests_per_call_max",
     "requests_per_partner_max",
