@@ -1,6 +1,7 @@
 //! Commands speak to the control API: of the running server over its socket, else of the store within this process.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -9,8 +10,10 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use server::StartError;
 use server::config::Config;
 use server::control::{self, answers::ErrorAnswer};
+use server::folder_lock::FolderLock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
@@ -20,6 +23,8 @@ use crate::failure::Failure;
 /// A connection to the control API.
 pub struct Client {
     sender: SendRequest<Full<Bytes>>,
+    /// Of the folder of a store on which it works by itself: no server may start meanwhile, and no other command write.
+    _lock: Option<FolderLock>,
 }
 
 impl Client {
@@ -27,7 +32,7 @@ impl Client {
     pub async fn to_server(config: &Config) -> Result<Option<Client>, Failure> {
         let path = config.control_path();
         match UnixStream::connect(&path).await {
-            Ok(stream) => Client::over(stream).await.map(Some),
+            Ok(stream) => Client::over(stream, None).await.map(Some),
             // The second is what a server that crashed leaves behind.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
                 Ok(None)
@@ -53,11 +58,23 @@ impl Client {
 
     /// Connects to the running server; without one, works on the store directly and says so.
     pub async fn to_server_or_store(config: Config) -> Result<Client, Failure> {
-        if let Some(client) = Client::to_server(&config).await? {
-            return Ok(client);
+        let deadline = Instant::now() + START_TIME_MAX;
+        loop {
+            if let Some(client) = Client::to_server(&config).await? {
+                return Ok(client);
+            }
+            match FolderLock::wait(&config, &typed_as()).await {
+                Ok(lock) => {
+                    eprintln!("no server is running: working on {} directly", config.store_path().display());
+                    return Client::over(control::direct(config, &lock)?, Some(lock)).await;
+                }
+                // It is about to take commands.
+                Err(StartError::FolderInUse { holder, .. }) if holder.is_server() && Instant::now() < deadline => {
+                    tokio::time::sleep(START_PAUSE).await;
+                }
+                Err(error) => return Err(in_use(error)),
+            }
         }
-        eprintln!("no server is running: working on {} directly", config.store_path().display());
-        Client::over(control::direct(config)?).await
     }
 
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
@@ -88,10 +105,13 @@ impl Client {
         self.ask(Method::DELETE, path, Bytes::new()).await
     }
 
-    async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Result<Client, Failure> {
+    async fn over<S>(stream: S, lock: Option<FolderLock>) -> Result<Client, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(connection);
-        Ok(Client { sender })
+        Ok(Client { sender, _lock: lock })
     }
 
     async fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Bytes) -> Result<T, Failure> {
@@ -123,6 +143,23 @@ impl Client {
     }
 }
 
+/// The command as somebody else is told of it, who finds the folder locked.
+pub fn typed_as() -> String {
+    let words = std::env::args().skip(1);
+    let name = words.into_iter().find(|word| crate::command::is_command(word));
+    name.map_or_else(|| "comity".to_owned(), |name| format!("comity {name}"))
+}
+
+/// Somebody else works in the folder, and is not done.
+pub fn in_use(error: StartError) -> Failure {
+    let StartError::FolderInUse { path, holder } = error else { return Failure::told(error) };
+    let next = match holder.is_server() {
+        true => "it takes no commands yet: see its log, and try again once it has started",
+        false => "try again when it is done",
+    };
+    Failure::new(format!("{holder} works in {}", path.display()), next)
+}
+
 /// One segment of a path, with everything escaped that could end it.
 pub fn segment(text: &str) -> String {
     let escape = |byte: u8| match byte {
@@ -139,6 +176,10 @@ fn json(body: &impl Serialize) -> Result<Bytes, Failure> {
 fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::new(format!("the conversation with the server broke: {error}"), "see the server's log, then try again")
 }
+
+/// How long a server is waited for that holds the folder and takes no commands yet.
+const START_TIME_MAX: Duration = Duration::from_secs(10);
+const START_PAUSE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {

@@ -87,10 +87,11 @@ fn a_copy_made_under_load_serves_in_another_folder() {
     let mut other = Served::start();
     other.run(&["user", "add", "other@contoso.example", "--generate"]).ok();
     let copy = copy.to_str().unwrap();
+    let holder = format!("error: comity serve (process {}) works in data", other.server.id());
     other
         .place
         .run(&["restore", copy])
-        .fails(&["error: a server runs in data", "next: end it first, as with systemctl stop comity, then restore"]);
+        .fails(&[&holder, "next: end it first, as with systemctl stop comity, then restore"]);
     stop(&mut other);
     let told = other.place.run(&["restore", copy]).ok().stdout;
     assert!(told.starts_with("data/comity.db restored, with 8 users, "), "{told}");

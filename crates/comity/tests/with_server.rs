@@ -58,7 +58,9 @@ fn a_second_server_is_refused_and_harms_nothing() {
     let served = Served::start();
     let second = served.place.run(&["serve"]);
     assert_eq!(second.code, Some(1));
-    assert!(second.stderr.contains("error: a server already runs in data"), "{}", second.stderr);
+    let holder =
+        format!("error: comity serve (process {}) works in data; to see it: comity status", served.server.id());
+    assert!(second.stderr.contains(&holder), "{}", second.stderr);
     served.run(&["status"]).ok();
 
     // The same port from another folder.

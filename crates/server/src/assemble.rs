@@ -1,36 +1,24 @@
 //! The parts put together, and started in the order in which they need each other.
 
-use std::fs::{File, TryLockError};
-use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use acme::AcmeError;
-use certificates::{LoadError, RevocationPolicy, Roots, ServedIdentity, TlsAlpn};
-use conference::schedule::Meetings;
-use federation::admission::Organisation;
-use federation::ledger::{DiscoveredTerms, KeptSuspect};
-use federation::partner::Partners;
+use certificates::{RevocationPolicy, TlsAlpn};
 use net::media::MediaThreads;
-use net::{Accounts, Inbox, InsideTls, ListenerSetup, Mailbox, NetError, Origins, Resolver, TlsClients, WorkerSetup};
-use signaling::{CallSettings, CoreConfig, Listener, WorkerId};
-use sip::Transport;
-use store::{Store, StoreError, StoreThread};
+use net::{Accounts, WorkerSetup};
+use store::StoreThread;
 use tokio::sync::mpsc;
 
 use crate::accounts::StoreAccounts;
 use crate::acme_service::{AcmeService, AcmeTask};
-use crate::between::{self, Between};
+use crate::between::Between;
 use crate::certificate;
 use crate::certificate_service::{CertificateService, CertificateState};
 use crate::config::{Config, Roles};
-use crate::control::{Control, ControlSocket, FederationTerms, SocketError, meetings_of, partners_of};
+use crate::control::{Control, ControlSocket};
 use crate::discovered_report;
-use crate::domain_trust;
-use crate::folders;
+use crate::folder_lock::{FolderLock, SERVER};
 use crate::listening::Listening;
 use crate::message_expiry;
 use crate::metrics::{ServerCounts, open_listeners};
@@ -38,55 +26,9 @@ use crate::record_expiry;
 use crate::refusal_log::RefusalLog;
 use crate::revocation_service::RevocationService;
 use crate::running::{EndReport, LostThread, Running};
+use crate::start::Start;
+use crate::start_error::StartError;
 use crate::workers::Workers;
-
-/// Why a server does not start; one line, with what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("cannot make the folder {}: {source}; {}", path.display(), hint(source))]
-    Folder { path: PathBuf, source: io::Error },
-    #[error("a server already runs in {}; to see it: comity status", path.display())]
-    AlreadyRunning { path: PathBuf },
-    #[error("cannot lock {}: {source}; {}", path.display(), hint(source))]
-    Lock { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Certificate(#[from] LoadError),
-    #[error("{0}; {advice}", advice = .0.advice())]
-    Acme(#[from] AcmeError),
-    #[error("the certificate cannot be used: {0}")]
-    Tls(#[from] rustls::Error),
-    #[error(transparent)]
-    Net(#[from] NetError),
-    #[error(
-        "cannot listen on {address} by HTTP ([listen] metrics or health): {source}. Choose a free address of this machine"
-    )]
-    Http { address: SocketAddr, source: io::Error },
-    #[error(
-        "cannot listen on {address} for the home ([inside] control): {source}. Choose a free address of this machine"
-    )]
-    InnerControl { address: SocketAddr, source: io::Error },
-    #[error("cannot start a thread: {0}")]
-    Thread(io::Error),
-    #[error("worker {0} ended while it started")]
-    WorkerLost(WorkerId),
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-}
-
-/// What to do when the server's own folder cannot be written to.
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "this folder and all in it have to belong to the user that the server runs as"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "a service of systemd may write there only if its ReadWritePaths say so: systemctl edit comity"
-        }
-        _ => "name another folder as data in comity.toml, or make room for this one",
-    }
-}
 
 /// Where servers come from.
 pub struct Server;
@@ -97,7 +39,7 @@ impl Server {
     /// # Errors
     /// In words for the administrator; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        let lock = lock_folder(&config)?;
+        let lock = FolderLock::wait(&config, SERVER).await?;
         let roots = certificate::roots(&config)?;
         let challenges = TlsAlpn::default();
         let acme = AcmeService::prepare(&config, challenges.clone())?;
@@ -212,182 +154,6 @@ async fn open_control(config: &Config, api: Control) -> Result<(ControlSocket, L
     let metrics = open_listeners(&config.listen, &api).await;
     let metrics = metrics.map_err(|(address, source)| StartError::Http { address, source })?;
     Ok((ControlSocket::open(&config.control_path(), api)?, metrics))
-}
-
-/// The folder of the store and the control socket, for the server's user alone where it is new.
-pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
-    folders::create(path, 0o700)
-}
-
-/// Takes the data folder, made where it is absent, for one process alone, until the file is closed.
-///
-/// # Errors
-/// [`StartError::AlreadyRunning`], and where the folder cannot be written.
-pub fn lock_folder(config: &Config) -> Result<File, StartError> {
-    create_folder(&config.data).map_err(|source| StartError::Folder { path: config.data.clone(), source })?;
-    let path = config.lock_path();
-    let opened = File::options().write(true).create(true).truncate(false).open(&path);
-    let file = opened.map_err(|source| StartError::Lock { path: path.clone(), source })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::AlreadyRunning { path: config.data.clone() }),
-        Err(TryLockError::Error(source)) => Err(StartError::Lock { path, source }),
-    }
-}
-
-/// What all workers are started with.
-pub(crate) struct Start {
-    organisation: Arc<Organisation>,
-    partners: Arc<Partners>,
-    meetings: Arc<Meetings>,
-    calls: CallSettings,
-    connections_per_partner: u16,
-    discovered: DiscoveredTerms,
-    suspects: Arc<Vec<KeptSuspect>>,
-    listeners: Vec<ListenerSetup>,
-    origins: Arc<Origins>,
-    challenges: TlsAlpn,
-    tls_clients: TlsClients,
-    roots: Roots,
-    inside: Option<InsideTls>,
-    inner_identity: Arc<ServedIdentity>,
-    resolver: Resolver,
-    secret: [u8; 32],
-    pool_secret: Option<[u8; 32]>,
-    incarnation: u32,
-    epoch: Instant,
-    epoch_unix_ms: u64,
-}
-
-impl Start {
-    fn from_store(
-        config: &Config,
-        certificate: &CertificateService,
-        (roots, challenges): (Roots, TlsAlpn),
-    ) -> Result<Start, StartError> {
-        let store = Store::open(&config.store_path())?;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (identity, inner_identity) = (certificate.served(), certificate.served_inside());
-        let inside = certificate::inside(config, inner_identity, &roots)?;
-        let told = between::prepare(&store, config)?;
-        Ok(Start {
-            organisation: Arc::new(Organisation {
-                certificates_by_domain: certificate::by_domain(config, identity, &roots),
-                certificates_by_partner: certificate::by_partner(config),
-                ..config.organisation()
-            }),
-            roots: {
-                domain_trust::enforce(&roots, &domain_trust::authorities(&store)?);
-                roots
-            },
-            partners: Arc::new(partners_of(&store, &FederationTerms::of(config))?),
-            meetings: Arc::new(meetings_of(&store)?),
-            calls: config.calls,
-            connections_per_partner: config.federation.connections_per_partner,
-            discovered: told.as_ref().map_or(config.discovered, |told| told.rules.discovered),
-            suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
-            listeners: listeners(config, identity, inner_identity)?,
-            origins: Arc::new(config.origins.clone()),
-            challenges,
-            tls_clients: certificate::clients(identity, &certificate.served_to_partners())?,
-            inside,
-            inner_identity: inner_identity.clone(),
-            resolver: Resolver::new(&config.dns)?,
-            secret: store.secret(rand::random())?,
-            pool_secret: told.map(|told| told.pool_secret.0),
-            incarnation: next_incarnation(&store, since_1970)?,
-            epoch: Instant::now(),
-            epoch_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        })
-    }
-
-    /// What the inner side has to show, and whom it believes.
-    pub(crate) fn inner(&self) -> (&Arc<ServedIdentity>, Option<&InsideTls>, &Resolver) {
-        (&self.inner_identity, self.inside.as_ref(), &self.resolver)
-    }
-
-    fn core(&self, worker: WorkerId, workers: u16) -> CoreConfig {
-        let listener = |setup: &ListenerSetup| {
-            let ListenerSetup { transport, address, is_inner, .. } = *setup;
-            Listener { transport, address, is_inner }
-        };
-        CoreConfig {
-            worker,
-            workers,
-            organisation: self.organisation.clone(),
-            listeners: self.listeners.iter().map(listener).collect(),
-            secret: self.secret,
-            pool_secret: self.pool_secret,
-            incarnation: self.incarnation,
-            epoch: self.epoch,
-            epoch_unix_ms: self.epoch_unix_ms,
-            partners: self.partners.clone(),
-            meetings: self.meetings.clone(),
-            calls: self.calls,
-            discovered: self.discovered,
-            suspects: self.suspects.clone(),
-            limits: signaling::Limits {
-                partner_connections: self.connections_per_partner,
-                ..signaling::Limits::default()
-            },
-            random_seed: rand::random(),
-        }
-    }
-
-    fn worker(
-        &self,
-        core: CoreConfig,
-        (accounts, media): (&Arc<dyn Accounts>, &MediaThreads),
-        mailboxes: &[Mailbox],
-        inbox: Inbox,
-    ) -> WorkerSetup {
-        WorkerSetup {
-            core,
-            listeners: self.listeners.clone(),
-            origins: self.origins.clone(),
-            challenges: self.challenges.clone(),
-            tls_clients: self.tls_clients.clone(),
-            roots: self.roots.clone(),
-            inside: self.inside.clone(),
-            resolver: self.resolver.clone(),
-            accounts: accounts.clone(),
-            media: media.clone(),
-            mailboxes: mailboxes.to_vec(),
-            inbox,
-            limits: net::Limits::default(),
-        }
-    }
-}
-
-/// A new life begins: of calls of the one before nobody will say any more when they were over.
-fn next_incarnation(store: &Store, since_1970: Duration) -> Result<u32, StoreError> {
-    store.close_open_calls(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))?;
-    store.next_incarnation()
-}
-
-/// Each TLS listener has a configuration of its own, so that no session crosses between listeners.
-fn listeners(
-    config: &Config,
-    outer: &Arc<ServedIdentity>,
-    inner: &Arc<ServedIdentity>,
-) -> Result<Vec<ListenerSetup>, StartError> {
-    let outer_balancers = Arc::new(config.listen.proxy_from.clone());
-    let inner_balancers = Arc::new(config.inside.as_ref().map(|inside| inside.proxy_from.clone()).unwrap_or_default());
-    let setup = |(transport, address, is_inner)| {
-        let identity = if is_inner { inner } else { outer };
-        let tls = match transport {
-            Transport::Tls => Some(Arc::new(certificates::tls::recording_server_config(identity)?)),
-            Transport::Wss => Some(Arc::new(certificates::tls::web_server_config(identity)?)),
-            Transport::Tcp | Transport::Udp | Transport::Ws => None,
-        };
-        let balancers = match (transport, is_inner) {
-            (Transport::Tls, false) => outer_balancers.clone(),
-            (Transport::Tls, true) => inner_balancers.clone(),
-            _ => Arc::default(),
-        };
-        Ok(ListenerSetup { transport, address, tls, is_inner, balancers })
-    };
-    config.sides().map(setup).collect()
 }
 
 /// All threads that serve.

@@ -2,12 +2,13 @@
 
 use store::{Rules, Store, StoreError, Told};
 
-use crate::assemble::{Start, StartError};
 use crate::config::{Config, Roles};
 use crate::control::Control;
 use crate::edges::{Caller, EdgeTasks, Way};
 use crate::from_home::{Inner, log_what_is_known, open_listeners};
 use crate::listening::Listening;
+use crate::start::Start;
+use crate::start_error::StartError;
 
 /// One of both at most has anything to do. Ends when it is dropped.
 #[derive(Default)]

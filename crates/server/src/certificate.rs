@@ -12,9 +12,9 @@ use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use crate::acme_service::AcmeStatus;
-use crate::assemble::StartError;
 use crate::config::{AlsoCertificate, Config, PartnerCertificate};
 use crate::moment;
+use crate::start_error::StartError;
 
 /// What our certificate says, and what an administrator should know about that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,9 @@ use std::thread::JoinHandle;
 use ::media::{Clock, MediaEvent};
 use net::media::{MediaInbox, MediaSetup};
 
-use crate::assemble::StartError;
 use crate::config::Config;
 use crate::running::{EndReport, LostThread};
+use crate::start_error::StartError;
 
 /// What phones are told to send to; the error says why there is none, and what to do.
 pub(crate) fn address(config: &Config) -> Result<IpAddr, String> {

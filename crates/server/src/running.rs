@@ -1,7 +1,6 @@
 //! A server that serves: looked into, drained, and ended in the order in which its parts need each other.
 
 use std::fmt;
-use std::fs::File;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::between::Between;
 use crate::certificate_service::CertificateTask;
 use crate::config::Config;
 use crate::control::ControlSocket;
+use crate::folder_lock::FolderLock;
 use crate::listening::Listening;
 use crate::refusal_log::RefusalLogTask;
 use crate::workers::Workers;
@@ -36,7 +36,7 @@ pub struct Running {
     pub(crate) store: StoreThread,
     pub(crate) config: Config,
     /// Released when the file is closed.
-    pub(crate) _lock: File,
+    pub(crate) _lock: FolderLock,
 }
 
 impl Running {

@@ -53,6 +53,11 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("To look around, and for your shell", &["demo", "completions", "man"]),
 ];
 
+/// Whether a word that was typed names a command.
+pub fn is_command(word: &str) -> bool {
+    definition().find_subcommand(word).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
-pub use definition::{definition, with_subcommands};
+pub use definition::{definition, is_command, with_subcommands};
 use serde::Serialize;
 
 use crate::demo::{self, DemoArguments};

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use server::StartError;
+use server::folder_lock::FolderLock;
 use store::{Restored, StoreError};
 
 use super::Global;
 use super::backup::{answer, words};
+use crate::client;
 use crate::configuration;
 use crate::failure::Failure;
 
@@ -38,12 +40,12 @@ pub fn run(global: &Global, arguments: &RestoreArguments) -> Result<ExitCode, Fa
     })?;
     let config = configuration::load_settings(global.config_file())?;
     // Held until this process ends: no server may start meanwhile.
-    let _lock = server::lock_folder(&config).map_err(|error| match error {
-        StartError::AlreadyRunning { path } => Failure::new(
-            format!("a server runs in {}", path.display()),
+    let _lock = FolderLock::take(&config, &client::typed_as()).map_err(|error| match error {
+        StartError::FolderInUse { path, holder } if holder.is_server() => Failure::new(
+            format!("{holder} works in {}", path.display()),
             "end it first, as with systemctl stop comity, then restore",
         ),
-        other => Failure::told(other),
+        other => client::in_use(other),
     })?;
     let restored = store::restore(&mut copy, &config.store_path(), store::now_unix());
     let Restored { contents, replaced } = restored.map_err(|error| named(error, file))?;

@@ -264,7 +264,7 @@ impl Config {
         self.data.join("control.sock")
     }
 
-    /// Held locked by the running server, so that a folder has one at most.
+    /// Held locked by whoever works in the folder: a server, or a command while none runs.
     pub fn lock_path(&self) -> PathBuf {
         self.data.join("comity.lock")
     }

@@ -48,6 +48,7 @@ use crate::certificate_service::CertificateState;
 use crate::config::{Config, FederationSwitches};
 use crate::domain_trust;
 use crate::edges::Edges;
+use crate::folder_lock::FolderLock;
 use crate::from_home::HomeWord;
 use crate::health::InnerSide;
 use crate::metrics::{LastAnswers, ServerCounts};
@@ -280,11 +281,9 @@ pub(crate) fn partners_of(store: &Store, terms: &FederationTerms) -> Result<Part
 /// everything ends with the runtime, what was answered is on disk.
 ///
 /// # Errors
-/// When the store cannot be opened. Its folder is created where it is absent.
-pub fn direct(config: Config) -> Result<tokio::io::DuplexStream, StoreError> {
+/// When the store cannot be opened. `_lock`: nobody else works in the folder, for as long as the caller keeps it.
+pub fn direct(config: Config, _lock: &FolderLock) -> Result<tokio::io::DuplexStream, StoreError> {
     let path = config.store_path();
-    crate::assemble::create_folder(&config.data)
-        .map_err(|source| StoreError::Unwritable { path: config.data.clone(), source })?;
     let store = StoreThread::start(&path)?.handle();
     let control = Control::new(config, store, Workers::default(), CertificateState::default(), ServerCounts::default());
     Ok(socket::serve_one(control.router()))

@@ -17,10 +17,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Asker, answer};
-use crate::assemble::StartError;
 use crate::config::Config;
 use crate::control::Control;
 use crate::listening::Listening;
+use crate::start_error::StartError;
 
 /// The inner side, as far as a listener needs it.
 pub(crate) struct Inner {
