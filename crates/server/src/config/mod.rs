@@ -3,6 +3,8 @@
 //! All problems of a file are reported together, each with its line. Paths in the file are relative to its folder.
 
 mod acme;
+mod builder;
+mod certificate_files;
 mod discovered;
 mod inside;
 mod inside_control;
@@ -15,15 +17,16 @@ mod problem;
 mod raw;
 mod switches;
 mod topology;
+mod written;
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use acme::Around;
 pub(crate) use acme::folder as acme_folder;
 pub use acme::{Acme, AcmeChallenge};
+use builder::Builder;
+pub use certificate_files::{AlsoCertificate, CertificateFiles, PartnerCertificate};
 use federation::admission::Organisation;
 use federation::ledger::DiscoveredTerms;
 pub use inside::{Inside, Roles};
@@ -33,14 +36,13 @@ pub use media::Media;
 use net::{DnsSettings, Networks, Origins};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
-use raw::{Located, RawConfig};
+use raw::RawConfig;
 use serde::{Serialize, Serializer};
-use signaling::{CallSettings, When};
+use signaling::CallSettings;
 use sip::Transport;
 use sip::auth::Algorithm;
 pub use switches::FederationSwitches;
-
-use crate::domain;
+use written::list;
 
 /// A checked configuration: every name is canonical, every path absolute or relative to the working directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,57 +81,6 @@ pub struct Config {
     pub mail: Option<MailServer>,
     /// How long records of calls are kept after their end; 0 keeps none.
     pub keep_days: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CertificateFiles {
-    pub chain: PathBuf,
-    pub key: PathBuf,
-    /// `None`: the system's.
-    pub roots: Option<PathBuf>,
-    /// For names that the first one has not.
-    pub also: Vec<AlsoCertificate>,
-    /// For single partners.
-    pub for_partners: Vec<PartnerCertificate>,
-    /// Where it is ordered; chain and key are then ours to write.
-    pub acme: Option<Acme>,
-}
-
-impl CertificateFiles {
-    /// Whether it is ordered, and none has come yet, nor one been made in its place.
-    pub fn is_awaited(&self) -> bool {
-        self.acme.is_some() && !self.chain.exists()
-    }
-}
-
-/// A further certificate, by the place of its files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct AlsoCertificate(PathBuf);
-
-impl AlsoCertificate {
-    /// Of a folder, `fullchain.pem` in it.
-    pub fn chain(&self) -> PathBuf {
-        if self.is_file() { self.0.clone() } else { self.0.join("fullchain.pem") }
-    }
-
-    /// Beside the certificate, or `privkey.pem` in the folder.
-    pub fn key(&self) -> PathBuf {
-        if self.is_file() { self.0.with_extension("key") } else { self.0.join("privkey.pem") }
-    }
-
-    /// By its name, so that a configuration means the same before the files are there.
-    fn is_file(&self) -> bool {
-        self.0.extension().is_some_and(|extension| extension == "pem" || extension == "crt")
-    }
-}
-
-/// What one partner is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PartnerCertificate {
-    /// Of the partner; lower case.
-    pub domain: String,
-    pub certificate: AlsoCertificate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -274,81 +225,6 @@ fn is_told(roles: Roles, inside: Option<&Inside>) -> bool {
     roles == Roles::Edge && inside.is_some_and(|inside| !inside.control.is_empty())
 }
 
-/// The effective configuration, in the form of a file.
-impl fmt::Display for Config {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = |path: &Path| format!("{:?}", path.display().to_string());
-        let roots = match &self.certificate.roots {
-            Some(roots) => format!("roots = {}", path(roots)),
-            None => "# roots: the system's".to_owned(),
-        };
-        let servers = match self.dns.servers.as_slice() {
-            [] => "# servers: the system's".to_owned(),
-            servers => format!("servers = {}", list(servers)),
-        };
-        writeln!(formatter, "domains = {:?}\nedge = {:?}", self.domains, self.edge)?;
-        writeln!(formatter, "roles = {}", self.roles)?;
-        writeln!(formatter, "data = {}\nworkers = {}", path(&self.data), self.workers)?;
-        writeln!(formatter, "drain_secs_max = {}\n", self.drain_secs_max)?;
-        let CertificateFiles { chain, key, also, for_partners, acme, .. } = &self.certificate;
-        match acme {
-            None => writeln!(formatter, "[certificate]\nchain = {}\nkey = {}\n{roots}", path(chain), path(key))?,
-            Some(_) => writeln!(formatter, "[certificate]\n{roots}")?,
-        }
-        let also: Vec<String> = also.iter().map(|also| also.0.display().to_string()).collect();
-        let written = |one: &PartnerCertificate| format!("{} = {}", one.domain, one.certificate.0.display());
-        let for_partners: Vec<String> = for_partners.iter().map(written).collect();
-        writeln!(formatter, "also = {also:?}\nfor_partners = {for_partners:?}\n")?;
-        if let Some(acme) = acme {
-            writeln!(formatter, "{acme}\n")?;
-        }
-        let Listen { tls, tcp, udp, wss, ws, metrics, health, proxy_from } = &self.listen;
-        writeln!(formatter, "[listen]\ntls = {}\ntcp = {}\nudp = {}", list(tls), list(tcp), list(udp))?;
-        writeln!(formatter, "wss = {}\nws = {}\nmetrics = {}", list(wss), list(ws), list(metrics))?;
-        writeln!(formatter, "health = {}\nproxy_from = {:?}\n", list(health), proxy_from.written())?;
-        writeln!(formatter, "[web]\norigins = {:?}\n", texts(&self.origins))?;
-        if let Some(inside) = &self.inside {
-            writeln!(formatter, "{inside}")?;
-        }
-        let Media { address, ports, threads } = self.media;
-        let address = match address {
-            Some(address) => format!("address = \"{address}\""),
-            None => "# address: the one that this machine has towards the network".to_owned(),
-        };
-        writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
-        let FederationSwitches { enabled, discovery, mark_source_verifiable, .. } = self.federation;
-        let FederationSwitches { diagnostics_to_partners, hide_topology, crl, .. } = self.federation;
-        let connections_per_partner = self.federation.connections_per_partner;
-        writeln!(formatter, "[federation]\nenabled = {enabled}\ndiscovery = {discovery}")?;
-        match &self.default_route {
-            Some(edge) => writeln!(formatter, "default_route = \"sip:{edge};transport=tls\"")?,
-            None => writeln!(formatter, "# default_route: every domain is reached by its entry or the DNS")?,
-        }
-        writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}")?;
-        writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\nhide_topology = {hide_topology}")?;
-        writeln!(formatter, "crl = {:?}", crl.as_str())?;
-        writeln!(formatter, "connections_per_partner = {connections_per_partner}\n")?;
-        let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes, .. } = self.discovered;
-        let DiscoveredTerms { unanswered_per_user, unanswered_users, unanswered_per_hour, .. } = self.discovered;
-        writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
-        writeln!(formatter, "users_max = {users_max}\nunanswered_per_user = {unanswered_per_user}")?;
-        writeln!(formatter, "unanswered_users = {unanswered_users}\nunanswered_per_hour = {unanswered_per_hour}")?;
-        writeln!(formatter, "look_alikes = {:?}\nhide_users = {hide_users}\n", look_alikes.as_str())?;
-        let CallSettings { between, anchor, redirects } = self.calls;
-        writeln!(formatter, "[calls]\nbetween = {:?}\nanchor = {:?}", between.as_str(), anchor.as_str())?;
-        writeln!(formatter, "redirects = {redirects}\n")?;
-        let digest: Vec<&str> = self.digest.iter().map(|algorithm| algorithm.as_str()).collect();
-        writeln!(formatter, "[users]\ndigest = {digest:?}\n")?;
-        let anchor = match &self.dns.trust_anchor {
-            Some(file) => format!("trust_anchor = {}", path(file)),
-            None => "# trust_anchor: the root's".to_owned(),
-        };
-        write!(formatter, "[dns]\n{servers}\ndnssec = {}\n{anchor}\n\n", self.dns.validates)?;
-        write!(formatter, "[records]\nkeep_days = {}", self.keep_days)?;
-        self.mail.as_ref().map_or(Ok(()), |mail| write!(formatter, "\n\n{mail}"))
-    }
-}
-
 fn read(file: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(file).map_err(|error| ConfigError {
         file: file.to_owned(),
@@ -364,181 +240,6 @@ fn as_texts<S: Serializer>(origins: &Origins, serializer: S) -> Result<S::Ok, S:
     texts(origins).serialize(serializer)
 }
 
-fn list(addresses: &[SocketAddr]) -> String {
-    format!("{:?}", addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>())
-}
-
-/// Turns what was typed into what it means. A value with a problem becomes an empty one, which nobody sees.
-struct Builder<'a> {
-    folder: &'a Path,
-    raw: RawConfig,
-    problems: Problems,
-    open: &'a dyn Fn(&Path) -> std::io::Result<()>,
-}
-
-impl Builder<'_> {
-    fn domains(&mut self) -> Vec<String> {
-        let Some(typed) = self.raw.texts(&key::DOMAINS) else {
-            return Vec::new();
-        };
-        if typed.value.is_empty() {
-            self.problems.at(typed.line, "domains: the list is empty; name at least one domain");
-        }
-        let mut seen = BTreeSet::new();
-        let mut domains = Vec::new();
-        for Located { value, line } in typed.value {
-            match domain::parse(&value) {
-                Ok(domain) if !seen.insert(domain.clone()) => {
-                    self.problems.at(line, format!("domains: {domain} is listed twice"));
-                }
-                Ok(domain) => domains.push(domain),
-                Err(error) => self.problems.at(line, format!("domains: {error}")),
-            }
-        }
-        domains
-    }
-
-    fn edge(&mut self) -> String {
-        let Some(Located { value, line }) = self.raw.text(&key::EDGE) else {
-            return String::new();
-        };
-        domain::parse(&value).unwrap_or_else(|error| {
-            self.problems.at(line, format!("edge: {error}"));
-            String::new()
-        })
-    }
-
-    fn calls(&mut self) -> CallSettings {
-        CallSettings {
-            between: self.when(&key::CALLS_BETWEEN),
-            anchor: self.when(&key::CALLS_ANCHOR),
-            redirects: self.raw.switch(&key::CALLS_REDIRECTS).unwrap_or(false),
-        }
-    }
-
-    fn when(&mut self, key: &key::Key) -> When {
-        let Some(Located { value, line }) = self.raw.text(key) else { return When::default() };
-        When::parse(&value).unwrap_or_else(|| {
-            let known = When::ALL.map(|setting| format!("{:?}", setting.as_str())).join(" or ");
-            self.problems.at(line, format!("[{}] {}: expected {known}, found {value:?}", key.section, key.name));
-            When::default()
-        })
-    }
-
-    fn digest(&mut self) -> Vec<Algorithm> {
-        let Some(typed) = self.raw.texts(&key::USERS_DIGEST) else {
-            return Algorithm::ALL.to_vec();
-        };
-        let known = Algorithm::ALL.map(|algorithm| format!("{:?}", algorithm.as_str())).join(" or ");
-        if typed.value.is_empty() {
-            self.problems.at(typed.line, format!("[users] digest: the list is empty; name {known}, or both"));
-        }
-        let mut digest = Vec::new();
-        for Located { value, line } in typed.value {
-            match Algorithm::parse(&value) {
-                Some(algorithm) if digest.contains(&algorithm) => {
-                    self.problems.at(line, format!("[users] digest: {value} is listed twice"));
-                }
-                Some(algorithm) => digest.push(algorithm),
-                None => self.problems.at(line, format!("[users] digest: expected {known}, found {value:?}")),
-            }
-        }
-        digest
-    }
-
-    fn workers(&mut self) -> u16 {
-        let Some(Located { value, line }) = self.raw.count(&key::WORKERS) else {
-            let cores = std::thread::available_parallelism().map_or(2, usize::from);
-            return u16::try_from(cores).unwrap_or(WORKERS_MAX).clamp(2, WORKERS_MAX);
-        };
-        match u16::try_from(value) {
-            Ok(workers) if (1..=WORKERS_MAX).contains(&workers) => workers,
-            _ => {
-                self.problems.at(line, format!("workers: expected a number from 1 to {WORKERS_MAX}, found {value}"));
-                1
-            }
-        }
-    }
-
-    /// A number that may not be larger than this.
-    fn up_to(&mut self, key: &Key, limit: u64) -> Option<u64> {
-        let Located { value, line } = self.raw.count(key)?;
-        if value > limit {
-            let place = key.place();
-            self.problems.at(line, format!("{place}: expected a number from 0 to {limit}, found {value}"));
-        }
-        Some(value)
-    }
-
-    fn dns(&mut self) -> DnsSettings {
-        DnsSettings {
-            servers: self.addresses(&key::DNS_SERVERS, 53).into_iter().map(|found| found.value).collect(),
-            validates: self.raw.switch(&key::DNS_DNSSEC).unwrap_or(false),
-            trust_anchor: self.readable(&key::DNS_TRUST_ANCHOR),
-        }
-    }
-
-    fn path(&mut self, key: &Key) -> Option<Located<PathBuf>> {
-        let Located { value, line } = self.raw.text(key)?;
-        if value.is_empty() {
-            self.problems.at(line, format!("{}: the path is empty", key.place()));
-        }
-        Some(Located { value: self.folder.join(value), line })
-    }
-
-    fn readable(&mut self, key: &Key) -> Option<PathBuf> {
-        let Located { value: path, line } = self.path(key)?;
-        self.check_readable(key, &path, line);
-        Some(path)
-    }
-
-    fn check_readable(&mut self, key: &Key, path: &Path, line: usize) {
-        if let Err(error) = (self.open)(path) {
-            self.problems.at(line, format!("{}: cannot read {}: {error}", key.place(), path.display()));
-        }
-    }
-
-    fn also(&mut self) -> Vec<AlsoCertificate> {
-        let typed = self.raw.texts(&key::CERTIFICATE_ALSO).map(|typed| typed.value).unwrap_or_default();
-        typed.into_iter().map(|Located { value, line }| self.files(&key::CERTIFICATE_ALSO, &value, line)).collect()
-    }
-
-    fn files(&mut self, key: &Key, place: &str, line: usize) -> AlsoCertificate {
-        let files = AlsoCertificate(self.folder.join(place));
-        for file in [files.chain(), files.key()] {
-            self.check_readable(key, &file, line);
-        }
-        files
-    }
-
-    /// Each `DOMAIN = PLACE`.
-    fn for_partners(&mut self) -> Vec<PartnerCertificate> {
-        let key = &key::CERTIFICATE_FOR_PARTNERS;
-        let typed = self.raw.texts(key).map(|typed| typed.value).unwrap_or_default();
-        let mut found: Vec<PartnerCertificate> = Vec::new();
-        for Located { value, line } in typed {
-            let Some((domain, place)) = value.split_once('=').map(|(domain, place)| (domain.trim(), place.trim()))
-            else {
-                let text = format!("{}: {value:?} is not DOMAIN = FILE, such as {}", key.place(), key.example);
-                self.problems.at(line, text);
-                continue;
-            };
-            match domain::parse(domain) {
-                Ok(domain) if found.iter().any(|known| known.domain == domain) => {
-                    self.problems.at(line, format!("{}: {domain} is listed twice", key.place()));
-                }
-                Ok(domain) => {
-                    let certificate = self.files(key, place, line);
-                    found.push(PartnerCertificate { domain, certificate });
-                }
-                Err(error) => self.problems.at(line, format!("{}: {error}", key.place())),
-            }
-        }
-        found
-    }
-}
-
-const WORKERS_MAX: u16 = 256;
 const DRAIN_SECS_DEFAULT: u64 = 10;
 /// Nobody means to wait for longer than an hour.
 const DRAIN_SECS_LIMIT: u64 = 3600;
