@@ -1,5 +1,7 @@
 //! `comity partner ...`
 
+mod detail;
+mod entry_terms;
 mod lync;
 mod transfer;
 mod trust;
@@ -7,25 +9,17 @@ mod trust;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use federation::admission::Origin;
-use federation::decision::{DecisionRecord, Outcome};
-use federation::flow::Direction;
-use federation::modality::Modalities;
-use federation::partner::{SourceMark, VerificationLevel};
-use server::certificate::ServedCertificate;
 use server::control::answers::{
-    DecisionAnswer, DiscoveryAnswer, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit,
-    PartnerReset, PartnerWord, SeenAnswer, TroubleAnswer, rung_sentence,
+    NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit, PartnerReset, PartnerWord,
 };
 use server::{domain, moment};
-use sip::Diagnostics;
-use store::StoredSeen;
 
+use self::detail::print_detail;
+use self::entry_terms::print_changes;
 use self::trust::TrustChange;
 use super::Global;
 use super::discovered;
 use super::edges;
-use super::route::{print_advice, print_certificate};
 use super::terms::Terms;
 use crate::client::{Client, segment};
 use crate::configuration;
@@ -211,28 +205,6 @@ async fn set(global: &Global, client: &mut Client, domain: &str, edit: PartnerEd
     })
 }
 
-/// What each term was and is.
-fn print_changes(before: &PartnerAnswer, entry: &PartnerAnswer) {
-    for ((name, was), (_, is)) in terms_of(before).into_iter().zip(terms_of(entry)) {
-        if was != is {
-            println!("  {name}: {is} (before: {was})");
-        }
-    }
-}
-
-fn terms_of(entry: &PartnerAnswer) -> [(&'static str, String); 7] {
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    [
-        ("kind", entry.kind.as_str().to_owned()),
-        ("edge", or_dash(entry.edge.as_deref().unwrap_or_default())),
-        ("comment", or_dash(&entry.comment)),
-        ("monitored", yes_or_no(entry.monitored).to_owned()),
-        ("verification", entry.verification.to_string()),
-        ("modalities", entry.modalities.to_string()),
-        ("mark source", entry.mark_source.to_string()),
-    ]
-}
-
 pub(super) fn yes_or_no(is_so: bool) -> &'static str {
     if is_so { "yes" } else { "no" }
 }
@@ -273,217 +245,6 @@ fn print_reset(PartnerReset { domain, workers, forgotten, seen, edges }: &Partne
         count(*seen as u64, "certificate that it has shown", "certificates that it has shown"),
     );
     edges::print_each(edges, print_reset);
-}
-
-fn print_detail(detail: &PartnerDetail) {
-    println!("{}\n  {}", detail.domain, detail.meaning);
-    if let Some(entry) = &detail.entry {
-        println!("  entry of {}", moment::date(entry.added_unix));
-    }
-    if let Some(entry) = &detail.decided_by {
-        println!("  decided by the entry of {}", entry.domain);
-    }
-    if let Some(tier) = &detail.tier {
-        println!("  tier: {tier}");
-    }
-    if let Some(provider) = &detail.provider {
-        println!("  a domain of the hosting provider {provider}");
-    }
-    if let Some(entry) = detail.decided_by.as_ref().or(detail.entry.as_ref()) {
-        let unusual = terms_of(entry).into_iter().skip(2).filter(|(name, value)| !is_usual(name, value));
-        unusual.for_each(|(name, value)| println!("  {name}: {value}"));
-    }
-    trust::print(&detail.trust, "  ");
-    print_learnt(detail);
-    edges::print_each(&detail.edges, print_learnt);
-}
-
-/// What it came to on one server.
-fn print_learnt(detail: &PartnerDetail) {
-    if let Some(ServedCertificate { report, .. }) = &detail.shown {
-        let (names, end) = (report.names.join(", "), moment::date(report.not_after_unix));
-        println!("  it alone is shown the certificate of {}, which names {names} and expires {end}", report.subject);
-    }
-    for way in &detail.ways {
-        println!("  messages go to {} ({}): {}", way.target, way.address, rung_sentence(&way.rung));
-    }
-    if let Some(counts) = &detail.counts {
-        println!(
-            "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken, {} refused here",
-            counts.admitted, counts.refused, counts.sent, counts.succeeded, counts.refused_ours
-        );
-        if counts.overloaded > 0 {
-            let (overloaded, held_back) = (counts.overloaded, counts.held_back);
-            println!(
-                "  answered with 503 (overloaded): {overloaded}; not sent while its server had asked for rest: {held_back}"
-            );
-        }
-    }
-    detail.discovery.as_ref().map(print_discovery);
-    discovered::print_ledgers(&detail.ledgers);
-    // Behind edges nobody expects any.
-    if detail.edges.is_empty() {
-        print_links(&detail.links);
-    }
-    print_troubles(&detail.troubles);
-    print_certificates(&detail.certificates);
-    print_seen(&detail.seen);
-    print_decisions(&detail.decisions);
-    print_advice(&detail.advice);
-}
-
-/// What every new entry has.
-fn is_usual(term: &str, value: &str) -> bool {
-    match term {
-        "verification" => value == VerificationLevel::default().as_str(),
-        "modalities" => value == Modalities::ALL.to_string(),
-        "monitored" => value == "no",
-        "mark source" => value == SourceMark::default().as_str(),
-        _ => value == "-",
-    }
-}
-
-fn print_discovery(discovery: &DiscoveryAnswer) {
-    let believed = moment::duration(discovery.believed_secs);
-    match (&discovery.name, &discovery.failure) {
-        (Some(name), _) => println!("\nits servers by DNS ({name}, believed for {believed} more)"),
-        (None, failure) => println!("\nDNS: {} (believed for {believed} more)", failure.as_deref().unwrap_or_default()),
-    }
-    if let Some(why) = &discovery.stale {
-        let over = moment::duration(discovery.stale_secs);
-        println!(
-            "  its name servers do not answer any more ({why}); this is what they said before, its time over since {over}"
-        );
-    }
-    for record in &discovery.records {
-        println!("  {}:{}, priority {}, weight {}", record.host, record.port, record.priority, record.weight);
-    }
-}
-
-fn print_troubles(troubles: &[TroubleAnswer]) {
-    if troubles.is_empty() {
-        return;
-    }
-    println!("\nservers that failed lately");
-    let mut table = Columns::new(&["SERVER", "WORKER", "FAILURES", "LAST", "TRIED LAST FOR", "REASON"]);
-    for trouble in troubles {
-        table.row([
-            trouble.place.clone(),
-            trouble.worker.to_string(),
-            trouble.failures.to_string(),
-            format!("{} ago", moment::duration(trouble.failed_secs_ago)),
-            match trouble.avoided_secs {
-                0 => "-".to_owned(),
-                secs => moment::duration(secs),
-            },
-            trouble.reason.clone(),
-        ]);
-    }
-    table.print_indented();
-}
-
-fn print_certificates(certificates: &[SeenAnswer]) {
-    if certificates.is_empty() {
-        return;
-    }
-    println!("\ncertificates on connections that stand");
-    for seen in certificates {
-        let way = if seen.inbound { "from" } else { "to" };
-        let connections = count(seen.connections, "connection", "connections");
-        println!("  {connections} {way} {}", seen.remote);
-        print_certificate(&seen.certificate, "    ");
-    }
-}
-
-/// Since when the partner shows what, and where.
-fn print_seen(all: &[StoredSeen]) {
-    if all.is_empty() {
-        return;
-    }
-    println!("\ncertificates that it has shown so far");
-    let mut table =
-        Columns::new(&["WAY", "SERVER", "ADDRESS", "PROVEN BY", "CERTIFICATE", "ENDS", "FIRST SEEN", "LAST SEEN"]);
-    for StoredSeen { seen, first_unix, last_unix } in all {
-        table.row([
-            if seen.is_inbound { "from" } else { "to" }.to_owned(),
-            if seen.place.is_empty() { "-".to_owned() } else { seen.place.clone() },
-            seen.address.to_string(),
-            seen.rung.clone().unwrap_or_else(|| "-".to_owned()),
-            format!("{}, {}", seen.subject, seen.fingerprint.get(..8).unwrap_or_default()),
-            moment::date(seen.not_after_unix),
-            moment::date_and_time(*first_unix),
-            moment::date_and_time(*last_unix),
-        ]);
-    }
-    table.print_indented();
-}
-
-fn print_links(links: &[LinkAnswer]) {
-    if links.is_empty() {
-        return println!("\nno connections to it");
-    }
-    println!("\nconnections to it");
-    let mut table = Columns::new(&["NUMBER", "WORKER", "STATE", "HOST", "PROVEN BY", "LAST FAILURE"]);
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    for LinkAnswer { worker, link } in links {
-        table.row([
-            link.connection.to_string(),
-            worker.to_string(),
-            link.state.clone(),
-            or_dash(&link.host),
-            or_dash(&link.rung),
-            or_dash(&link.last_failure),
-        ]);
-    }
-    table.print_indented();
-}
-
-fn print_decisions(decisions: &[DecisionAnswer]) {
-    if decisions.is_empty() {
-        return println!("\nno decisions about it yet");
-    }
-    println!("\nlast decisions, the newest first");
-    let mut table = Columns::new(&["TIME", "WAY", "METHOD", "FROM", "TO", "OUTCOME"]);
-    for DecisionAnswer { at_unix_ms, record } in decisions {
-        let DecisionRecord { method, from_domain, to_domain, direction, outcome, .. } = record;
-        let way = match direction {
-            Direction::Inbound => "in",
-            Direction::Outbound => "out",
-        };
-        table.row([
-            moment::date_and_time(at_unix_ms.div_euclid(1000)),
-            way.to_owned(),
-            method.clone(),
-            from_domain.clone(),
-            to_domain.clone(),
-            outcome_text(outcome),
-        ]);
-    }
-    table.print_indented();
-}
-
-fn outcome_text(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Admitted { origin: Origin::Partner { rung, .. }, .. } => {
-            format!("admitted, proven by {}", rung.as_str())
-        }
-        Outcome::Admitted { origin: Origin::User { .. }, .. } => "admitted, one of our users".to_owned(),
-        Outcome::Admitted { origin: Origin::Remote { .. }, .. } => {
-            "passed on, from outside in a user's name".to_owned()
-        }
-        Outcome::Admitted { origin: Origin::Inside { .. }, .. } => "admitted, from behind this edge".to_owned(),
-        Outcome::Refused { status, word, reason } => format!("refused {status} {word}: {reason}"),
-        Outcome::Routed { next_hop, .. } => format!("sent to {next_hop}"),
-        Outcome::Way { stands_between: true, .. } => "we stand between the two phones".to_owned(),
-        Outcome::Way { stands_between: false, .. } => "proxied from one phone to the other".to_owned(),
-        Outcome::Anchored { .. } => "its sound goes through this server".to_owned(),
-        Outcome::Retried { reason } => format!("tried again: {reason}"),
-        Outcome::Answered { status, word: Some(word), .. } => format!("answered with {status} {word}"),
-        Outcome::Answered { status, word: None, diagnostics: None } => format!("answered with {status}"),
-        Outcome::Answered { status, diagnostics: Some(Diagnostics { id, reason, .. }), .. } => {
-            format!("answered with {status}, ms-diagnostics {id} {reason}")
-        }
-    }
 }
 
 fn described(entry: &PartnerAnswer) -> String {
