@@ -173,6 +173,9 @@ pub struct Admitted {
     /// At home: the user is outside, and this is his connection to an edge.
     #[serde(default)]
     remote: Option<Box<RemoteFlow>>,
+    /// The user whom it is for has agreed to hear from its sender.
+    #[serde(default)]
+    has_consent: bool,
 }
 
 /// Who sent a request, as proven.
@@ -255,8 +258,17 @@ impl Admitted {
         self.remote.as_deref()
     }
 
+    /// The same request, to whose sender the user has agreed.
+    pub fn with_consent(self) -> Admitted {
+        Admitted { has_consent: true, ..self }
+    }
+
+    pub fn has_consent(&self) -> bool {
+        self.has_consent
+    }
+
     fn new(origin: Origin) -> Admitted {
-        Admitted { origin, by_digest: false, from_inside: false, remote: None }
+        Admitted { origin, by_digest: false, from_inside: false, remote: None, has_consent: false }
     }
 
     /// The domain the sender has proven to speak for.

@@ -58,6 +58,11 @@ pub enum Outcome {
         /// As a person reads it.
         reason: String,
     },
+    /// A message was answered with 202 and waits for its user's consent; or is said to.
+    Held {
+        /// As a person reads it.
+        reason: String,
+    },
     /// The partner's server failed it before an answer came; another is tried.
     Retried {
         reason: String,

@@ -32,6 +32,31 @@ pub struct Policy {
     /// "host:port" of the edge through which their requests to other organisations go, such as that of their site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
+    /// What becomes of the first that somebody of a domain without an entry sends them.
+    #[serde(default)]
+    pub first_contact: FirstContact,
+}
+
+/// What becomes of a first contact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstContact {
+    /// It comes through, within what such a domain may do.
+    #[default]
+    Deliver,
+    /// It is held, and the user is asked.
+    Ask,
+}
+
+impl FirstContact {
+    pub const ALL: [FirstContact; 2] = [FirstContact::Deliver, FirstContact::Ask];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FirstContact::Deliver => "deliver",
+            FirstContact::Ask => "ask",
+        }
+    }
 }
 
 /// What was kept before there was such a thing.
@@ -70,7 +95,15 @@ impl Policy {
     /// A policy that allows everything.
     pub fn new(name: impl Into<String>) -> Policy {
         let (partners, modalities) = (PartnerScope::All, Modalities::ALL);
-        Policy { name: name.into(), federation: true, partners, modalities, outside: true, route: None }
+        Policy {
+            name: name.into(),
+            federation: true,
+            partners,
+            modalities,
+            outside: true,
+            route: None,
+            first_contact: FirstContact::Deliver,
+        }
     }
 }
 
@@ -156,6 +189,11 @@ impl ExternalAccess {
     /// Whoever has a policy of his own, or is in a group: for all others the organisation's holds.
     pub fn users_with_terms(&self) -> impl Iterator<Item = &Aor> {
         self.policy_names_by_user.keys().chain(self.groups_by_user.keys())
+    }
+
+    /// Whether a user is asked before somebody of a domain without an entry reaches him; for `None`, by the organisation's policy.
+    pub fn asks_first(&self, user: Option<&Aor>) -> bool {
+        self.policy_of(user).0.is_some_and(|policy| policy.first_contact == FirstContact::Ask)
     }
 
     /// Whether the user lets this address in.

@@ -126,7 +126,7 @@ impl From<NotStored> for Refusal {
 }
 
 /// "Is composing" (RFC 3994) is about this moment only.
-fn is_transient(request: &Message) -> bool {
+pub fn is_transient(request: &Message) -> bool {
     let media_type = request.header_text(HeaderName::ContentType).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/im-iscomposing+xml")

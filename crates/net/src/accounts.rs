@@ -3,7 +3,9 @@
 
 use conference::schedule::Meeting;
 use federation::ledger::KeptSuspect;
-use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
+use messaging::{
+    Approach, Approached, ConsentAnswer, ConsentAnswered, MessageId, NewMessage, NotStored, StoredMessage,
+};
 use signaling::{Answer, QuestionId, Record};
 use sip::Aor;
 use sip::auth::Ha1;
@@ -28,6 +30,13 @@ pub trait Accounts: Send + Sync {
     );
     /// A message that was sent goes, since a device has it, or stays.
     fn settle(&self, id: MessageId, is_delivered: bool, reply: Reply<Result<(), String>>);
+
+    /// Somebody comes to a user who is to agree first.
+    fn approach(&self, approach: Approach, reply: Reply<Result<Approached, String>>);
+    /// A user answers the question about somebody; `None`: he was not asked it.
+    fn answer_consent(&self, answer: ConsentAnswer, reply: Reply<Result<Option<ConsentAnswered>, String>>);
+    /// A user has turned to this address: how many messages that were held he gets now.
+    fn agree(&self, aor: Aor, sender: String, now_unix_ms: u64, reply: Reply<Result<u32, String>>);
 
     /// Keeps a meeting that began without having been scheduled, or what changed of it. Nobody waits for it.
     fn keep_meeting(&self, meeting: Meeting);
@@ -82,6 +91,29 @@ pub(crate) fn ask_to_settle(
 ) {
     let pending = PendingAnswer::new(id, Answer::Settled(Err(BROKEN.to_owned())), mailbox);
     accounts.settle(message, is_delivered, Box::new(move |settled| pending.give(Answer::Settled(settled))));
+}
+
+/// Tells of somebody who comes; the answer comes by the worker's own mailbox.
+pub(crate) fn ask_about(accounts: &dyn Accounts, approach: Approach, id: QuestionId, mailbox: Mailbox) {
+    let pending = PendingAnswer::new(id, Answer::Approached(Err(BROKEN.to_owned())), mailbox);
+    accounts.approach(approach, Box::new(move |done| pending.give(Answer::Approached(done))));
+}
+
+/// Tells what a user says of that; the answer comes by the worker's own mailbox.
+pub(crate) fn answer_consent(accounts: &dyn Accounts, answer: ConsentAnswer, id: QuestionId, mailbox: Mailbox) {
+    let pending = PendingAnswer::new(id, Answer::ConsentAnswered(Err(BROKEN.to_owned())), mailbox);
+    accounts.answer_consent(answer, Box::new(move |done| pending.give(Answer::ConsentAnswered(done))));
+}
+
+/// Tells whom a user has turned to; the answer comes by the worker's own mailbox.
+pub(crate) fn agree(
+    accounts: &dyn Accounts,
+    (aor, sender, now_unix_ms): (Aor, String, u64),
+    id: QuestionId,
+    mailbox: Mailbox,
+) {
+    let pending = PendingAnswer::new(id, Answer::Agreed(Err(BROKEN.to_owned())), mailbox);
+    accounts.agree(aor, sender, now_unix_ms, Box::new(move |done| pending.give(Answer::Agreed(done))));
 }
 
 /// Gives exactly one answer, also when the reply is dropped unused (the store broke down): then nothing is known and
@@ -140,6 +172,18 @@ mod tests {
         }
 
         fn settle(&self, _: MessageId, _: bool, reply: Reply<Result<(), String>>) {
+            drop(reply);
+        }
+
+        fn approach(&self, _: Approach, reply: Reply<Result<Approached, String>>) {
+            drop(reply);
+        }
+
+        fn answer_consent(&self, _: ConsentAnswer, reply: Reply<Result<Option<ConsentAnswered>, String>>) {
+            drop(reply);
+        }
+
+        fn agree(&self, _: Aor, _: String, _: u64, reply: Reply<Result<u32, String>>) {
             drop(reply);
         }
 

@@ -26,6 +26,7 @@ pub enum WorkerMessage {
     Partners(Arc<Partners>),
     Meetings(Arc<Meetings>),
     UserRemoved(Aor),
+    StoredFor(Aor),
     /// Forget what the DNS said: an administrator corrected something.
     ForgetNames,
     /// Of a bridge that this worker owns.
@@ -125,6 +126,8 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         // Nor may those whom nobody allowed take the room of those who are.
         Handoff::Metered { .. } | Handoff::Missed { .. } => Some(handoffs_max / 2),
         Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
+        // What is stored goes out with the next registration, too.
+        Handoff::StoredFor { .. } => Some(handoffs_max),
         // What is remembered of a partner's servers fades by itself, a phone is asked for its password, and a call is not worth
         // less for want of its record.
         Handoff::WatchPartner { .. }

@@ -168,6 +168,11 @@ impl Worker {
             Question::Settle { id: message, is_delivered } => {
                 accounts::ask_to_settle(&*self.accounts, (message, is_delivered), id, self.mailbox());
             }
+            Question::Approach(approach) => accounts::ask_about(&*self.accounts, *approach, id, self.mailbox()),
+            Question::ConsentAnswer(answer) => accounts::answer_consent(&*self.accounts, *answer, id, self.mailbox()),
+            Question::Agree { aor, sender, now_unix_ms } => {
+                accounts::agree(&*self.accounts, (aor, sender, now_unix_ms), id, self.mailbox());
+            }
             Question::Srv { domain } => {
                 spawn_local(async move {
                     let result = tokio::time::timeout(resolve_time, resolver.srv(&domain)).await;

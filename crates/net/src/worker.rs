@@ -382,6 +382,7 @@ impl Worker {
             WorkerMessage::Adopt { moved, known } => self.adopt(*moved, known),
             WorkerMessage::Partners(partners) => self.core.handle_input(self.now, Input::Partners(partners)),
             WorkerMessage::Meetings(meetings) => self.core.handle_input(self.now, Input::Meetings(meetings)),
+            WorkerMessage::StoredFor(aor) => self.core.handle_input(self.now, Input::StoredFor(aor)),
             WorkerMessage::UserRemoved(aor) => self.core.handle_input(self.now, Input::UserRemoved(aor)),
             WorkerMessage::Media(event) => self.core.handle_input(self.now, Input::Media(event)),
             WorkerMessage::ForgetNames => self.resolver.forget(),

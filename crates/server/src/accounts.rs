@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use conference::schedule::Meeting;
 use federation::ledger::KeptSuspect;
-use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
+use messaging::{
+    Approach, Approached, ConsentAnswer, ConsentAnswered, MessageId, NewMessage, NotStored, StoredMessage,
+};
 use net::{Accounts, Reply};
 use signaling::Record;
 use sip::Aor;
@@ -68,6 +70,30 @@ impl Accounts for StoreAccounts {
         self.store.write_then(
             move |store| if is_delivered { store.remove_message(id) } else { store.keep_message(id) },
             move |settled| reply(told(&counts, settled, "what became of a stored message cannot be recorded yet")),
+        );
+    }
+
+    fn approach(&self, approach: Approach, reply: Reply<Result<Approached, String>>) {
+        let counts = self.counts.clone();
+        self.store.write_then(
+            move |store| store.approach(&approach),
+            move |done| reply(told(&counts, done, "a first contact cannot be held")),
+        );
+    }
+
+    fn answer_consent(&self, answer: ConsentAnswer, reply: Reply<Result<Option<ConsentAnswered>, String>>) {
+        let counts = self.counts.clone();
+        self.store.write_then(
+            move |store| store.answer_consent(&answer),
+            move |done| reply(told(&counts, done, "what a user says of a first contact cannot be kept")),
+        );
+    }
+
+    fn agree(&self, aor: Aor, sender: String, now_unix_ms: u64, reply: Reply<Result<u32, String>>) {
+        let counts = self.counts.clone();
+        self.store.write_then(
+            move |store| store.agree(&aor, &sender, now_unix_ms),
+            move |done| reply(told(&counts, done, "whom a user has turned to cannot be kept")),
         );
     }
 

@@ -22,6 +22,17 @@ pub(crate) async fn run(store: StoreHandle, counts: ServerCounts) {
                 tracing::warn!(%error, "expired messages cannot be removed");
             }
         }
+        match store.write(move |store| store.expire_held(now_unix_ms)).await {
+            Ok(0) | Err(StoreError::Closed) => {}
+            Ok(discarded) => {
+                counts.held_discarded(discarded as u64);
+                tracing::info!(discarded, "messages were discarded to which nobody has agreed in time");
+            }
+            Err(error) => {
+                counts.store_failed();
+                tracing::warn!(%error, "held messages cannot be removed");
+            }
+        }
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -51,6 +51,11 @@ impl Workers {
         self.tell(|| WorkerMessage::UserRemoved(aor.clone()));
     }
 
+    /// Something was put among what is stored for a user.
+    pub fn stored_for(&self, aor: &Aor) {
+        self.tell(|| WorkerMessage::StoredFor(aor.clone()));
+    }
+
     /// Makes every worker ask the DNS anew.
     pub fn forget_names(&self) {
         self.tell(|| WorkerMessage::ForgetNames);

@@ -176,7 +176,7 @@ impl Core {
         {
             return self.refuse_arrival(now, arrival, &refusal);
         }
-        self.note_sent(&arrival.message, &admitted, &destination);
+        self.note_sent(now, &arrival.message, &admitted, &destination);
         let destination = match destination {
             Destination::Agent(_) => destination,
             other => self.in_open_session(&arrival.message, &admitted, other),

@@ -1,6 +1,8 @@
 //! Which users of ours have turned to partners without an entry: who was written to, called or taken a call from may write and
 //! call without asking again. All others are kept to a few tries; the ledgers count those.
 
+use std::time::Instant;
+
 use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Origin, Tier};
 use federation::partner::Standing;
@@ -13,7 +15,7 @@ use crate::{AdmittedRequest, Handoff};
 
 impl Core {
     /// A request of a user of ours goes out.
-    pub(crate) fn note_sent(&mut self, message: &Message, admitted: &Admitted, to: &Destination) {
+    pub(crate) fn note_sent(&mut self, now: Instant, message: &Message, admitted: &Admitted, to: &Destination) {
         let is_by_person = match message.method() {
             Some(Method::Invite | Method::Subscribe) => true,
             Some(Method::Message) => !is_by_device(message),
@@ -29,7 +31,9 @@ impl Core {
         };
         let domain = message.to().ok().map(|to| to.uri().host_lowercase().to_string());
         if let (Some(user), Some(domain)) = (user, domain) {
-            self.turned_to(&user, &domain);
+            if self.turned_to(&user, &domain) {
+                self.agrees_by_turning_to(now, &user, message);
+            }
         }
     }
 
@@ -41,9 +45,10 @@ impl Core {
         }
     }
 
-    fn turned_to(&mut self, user: &Aor, domain: &str) {
+    /// Says whether that is a domain without an entry.
+    pub(crate) fn turned_to(&mut self, user: &Aor, domain: &str) -> bool {
         if !matches!(self.partners.standing(domain), Standing::Discovered) {
-            return;
+            return false;
         }
         let user = self.mint.user(user);
         if self.ledgers.turned_to(user, domain) {
@@ -51,6 +56,7 @@ impl Core {
                 self.hand(worker, Handoff::TurnedTo { user, domain: domain.to_owned() });
             }
         }
+        true
     }
 
     /// What a stranger is told in place of this final response, which no person gave, and which only a device of a user who is
@@ -106,7 +112,7 @@ pub(crate) fn is_taken(request: &AdmittedRequest, response: &Message) -> bool {
 }
 
 /// That a message came, or was shown, a device says by itself (RFC 5438).
-fn is_by_device(message: &Message) -> bool {
+pub(crate) fn is_by_device(message: &Message) -> bool {
     let is_notification = |bytes: &[u8]| bytes.windows(IMDN.len()).any(|part| part.eq_ignore_ascii_case(IMDN));
     message.header(HeaderName::ContentType).is_some_and(is_notification) || is_notification(message.body())
 }

@@ -148,6 +148,11 @@ impl Core {
             Input::Handoff(handoff) => self.handle_handoff(now, handoff),
             Input::Partners(partners) => self.replace_partners(now, partners),
             Input::Meetings(meetings) => self.replace_meetings(now, meetings),
+            Input::StoredFor(aor) => {
+                if self.ownership.is_ours(self.ownership.of_aor(&aor)) {
+                    self.forward_what_came(now, &aor);
+                }
+            }
             Input::UserRemoved(aor) => self.user_removed(now, &aor),
             // Whoever opens one is, or says to be, one of ours.
             Input::WebSocketRefused(word) => self.counts.refused(Direction::Outbound, word),
@@ -220,6 +225,7 @@ impl Core {
             Handoff::Request(request) => self.own(now, *request),
             Handoff::Redirected(request) => self.redirected(now, *request),
             Handoff::Metered { request, in_dialog } => self.meter_handed(now, *request, in_dialog),
+            Handoff::StoredFor { aor } => self.forward_what_came(now, &aor),
             Handoff::Missed { certificate, user } => self.count_missed(now, &certificate, user),
             Handoff::TurnedTo { user, domain } => drop(self.ledgers.turned_to(user, &domain)),
             // On the way that its request took.

@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 25] = [
+pub const COUNTED_LIMITS: [&str; 28] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -21,6 +21,9 @@ pub const COUNTED_LIMITS: [&str; 25] = [
     "conferences_max",
     "datagram_surplus_bytes_per_sec_max",
     "gateways_max",
+    "held_max",
+    "held_per_sender",
+    "held_per_user",
     "ledgers_max",
     "message_bytes_max",
     "messages_per_sec_max",
@@ -66,6 +69,12 @@ pub struct CoreCounts {
     pub stored: u64,
     /// Stored messages that a device took.
     pub stored_delivered: u64,
+    /// Users who were asked about a first contact.
+    pub consents_asked: u64,
+    /// Messages that were held until a user agrees.
+    pub held: u64,
+    /// Of them, those that he then got by an answer of his.
+    pub held_released: u64,
     /// Calls and legs of meetings that are over, by [`Ending::cause`].
     pub calls_ended: BTreeMap<&'static str, u64>,
     /// From an INVITE to its first answer that says that somebody is being called, or to the 2xx.
@@ -94,6 +103,7 @@ impl CoreCounts {
             }
             Outcome::Routed { connection: Some(_), .. } => self.sent_to_partners += 1,
             Outcome::Routed { connection: None, .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => {}
+            Outcome::Held { .. } => {}
             Outcome::Retried { .. } => self.retried += 1,
             Outcome::Answered { status, .. } => self.answered(*status, record),
         }

@@ -59,6 +59,11 @@ impl Core {
         self.record(now, request, Outcome::Anchored { reason });
     }
 
+    /// Of a message that waits for its user's consent, or is said to.
+    pub(crate) fn record_held(&mut self, now: Instant, request: &Message, reason: String) {
+        self.record(now, request, Outcome::Held { reason });
+    }
+
     /// Sent to a partner's server; `since` is when it began to wait for the connection.
     pub(crate) fn record_sent(&mut self, now: Instant, request: &Message, since: Instant, over: Arc<Connection>) {
         let outcome = Outcome::Routed { next_hop: over.host.clone(), connection: Some(over) };

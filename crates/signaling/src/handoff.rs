@@ -29,6 +29,8 @@ pub enum Handoff {
     Redirected(Box<AdmittedRequest>),
     /// An admitted request of a discovered partner, for the worker that owns its ledger.
     Metered { request: Box<AdmittedRequest>, in_dialog: bool },
+    /// Something was put among what is stored for this user, for the worker that owns him.
+    StoredFor { aor: Aor },
     /// A discovered partner named a user who does not exist, for the worker that owns its ledger.
     Missed { certificate: CertificateId, user: u64 },
     /// A user of ours, by number, has turned to a partner without an entry: he may be written to and called from there.

@@ -36,6 +36,8 @@ pub enum Input {
     Partners(Arc<Partners>),
     /// The table of scheduled meetings was replaced.
     Meetings(Arc<Meetings>),
+    /// Something was put among what is stored for a user; only who owns him has to do with it.
+    StoredFor(Aor),
     /// An account was removed: its bindings and flows end.
     UserRemoved(Aor),
     /// What the clock of the machine says: it may have been set since the server started.

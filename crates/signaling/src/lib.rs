@@ -15,6 +15,7 @@ mod call_settings;
 mod calls;
 mod changes;
 mod conferences;
+mod consent;
 mod core;
 mod counts;
 mod decisions;

@@ -86,12 +86,15 @@ impl Core {
         if let Some(seen) = self.ledgers.seen(certificate, domain) {
             return seen.cloned();
         }
+        self.trusted_names().look_alike(domain)
+    }
+
+    pub(crate) fn trusted_names(&mut self) -> &TrustedNames {
         let (partners, ours) = (&self.partners, &self.organisation.domains);
-        let trusted = self.trusted_names.get_or_insert_with(|| {
+        self.trusted_names.get_or_insert_with(|| {
             let allowed = partners.iter().filter(|partner| partner.kind != PartnerKind::Blocked);
             TrustedNames::new(ours.iter().cloned().chain(allowed.map(|partner| partner.domain.clone())))
-        });
-        trusted.look_alike(domain)
+        })
     }
 
     /// The user of ours whom a discovered partner names, as a number that only we can compute.
@@ -176,7 +179,7 @@ impl Core {
 
     /// Whether a request is of somebody from whom it is hidden who our users are.
     pub(crate) fn hides_users_from(&self, request: &AdmittedRequest) -> bool {
-        self.discovered.hide_users && is_of_discovered(request)
+        self.discovered.hide_users && is_of_discovered(request) && !request.admitted.has_consent()
     }
 
     /// Whether a request finds out about a user without reaching him: where users are hidden, only what people notice comes
@@ -193,7 +196,7 @@ impl Core {
     }
 }
 
-fn is_of_discovered(request: &AdmittedRequest) -> bool {
+pub(crate) fn is_of_discovered(request: &AdmittedRequest) -> bool {
     matches!(request.admitted.origin(), Origin::Partner { standing: Tier::Discovered, .. })
 }
 

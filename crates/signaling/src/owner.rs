@@ -27,6 +27,13 @@ impl Core {
     /// An admitted request whose target is ours.
     pub(crate) fn own(&mut self, now: Instant, request: AdmittedRequest) {
         self.record_bye(now, &request);
+        if let Some(request) = self.seek_consent(now, request) {
+            self.own_agreed(now, request);
+        }
+    }
+
+    /// The same, of which the user wants to hear.
+    pub(crate) fn own_agreed(&mut self, now: Instant, request: AdmittedRequest) {
         let Some(request) = self.stand_between(now, request) else { return };
         match request.destination.clone() {
             Destination::Ourselves | Destination::Factory => self.answer_ourselves(now, &request),

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use federation::discovery::SrvResult;
 use federation::flow::FlowFacts;
 use media::{LegId, OpenedLeg};
-use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
+use messaging::{
+    Approach, Approached, ConsentAnswer, ConsentAnswered, MessageId, NewMessage, NotStored, StoredMessage,
+};
 use sip::auth::Ha1;
 use sip::{Aor, Transport};
 
@@ -27,6 +29,12 @@ pub enum Question {
     NextStored { aor: Aor, after: MessageId, now_unix_ms: u64 },
     /// A stored message that was sent: a device has it and it goes, or no device has it and it stays.
     Settle { id: MessageId, is_delivered: bool },
+    /// Somebody comes to a user who is to agree first: what he said, and what is done about it, once that is on disk.
+    Approach(Box<Approach>),
+    /// A user answers the question about somebody.
+    ConsentAnswer(Box<ConsentAnswer>),
+    /// A user of ours has turned to somebody, and so agrees to hear from him; `sender` is `user@domain` in lower case.
+    Agree { aor: Aor, sender: String, now_unix_ms: u64 },
     /// The federation SRV records of a domain, by the one discovery rule: `_sipfederationtls._tcp`, else `_sips._tcp`.
     Srv { domain: String },
     /// The addresses of a host; an IP literal answers itself.
@@ -51,6 +59,12 @@ pub enum Answer {
     /// `None`: nothing is left. The error says why the store cannot tell.
     NextStored(Result<Option<StoredMessage>, String>),
     Settled(Result<(), String>),
+    /// The error says why the store cannot tell.
+    Approached(Result<Approached, String>),
+    /// `None`: the user was asked no such question.
+    ConsentAnswered(Result<Option<ConsentAnswered>, String>),
+    /// How many messages of him that were held are on their way now.
+    Agreed(Result<u32, String>),
     Srv(SrvResult),
     /// In the order in which to try them; the error says why there is none.
     Addresses(Result<Vec<IpAddr>, String>),

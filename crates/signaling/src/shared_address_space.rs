@@ -43,7 +43,7 @@ impl Core {
     ///
     /// # Errors
     /// 482 for what was sent there for the same user before (RFC 5393 section 4.2).
-    fn home_of_missing(&self, aor: &Aor, request: &AdmittedRequest) -> Result<Option<String>, Refusal> {
+    pub(crate) fn home_of_missing(&self, aor: &Aor, request: &AdmittedRequest) -> Result<Option<String>, Refusal> {
         let Some(provider) = self.partners.shared_address_space().filter(|provider| provider.takes_missing_users())
         else {
             return Ok(None);

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use federation::border::Crossing;
 use messaging::{Delivery, MessageId, NewMessage, NotStored, Outcome, Settled, StoredMessage, Terms};
 use sip::header::date::sip_date;
@@ -66,7 +67,9 @@ impl Core {
     pub(crate) fn terms(&self, now: Instant, request: &AdmittedRequest) -> Result<Option<Terms>, Refusal> {
         let is_message = request.message.method() == Some(Method::Message);
         // That a message is kept would say that there is such a user.
-        if !is_message || self.hides_users_from(request) || !matches!(request.destination, Destination::User(_)) {
+        // Where everybody is asked about first contacts, a 202 says nothing.
+        let tells = self.hides_users_from(request) && !self.asks_everybody();
+        if !is_message || tells || !matches!(request.destination, Destination::User(_)) {
             return Ok(None);
         }
         // By which way a device comes that registers later nobody knows.
@@ -79,10 +82,7 @@ impl Core {
     /// Asks the store to keep a MESSAGE. Only its answer promises anything to the sender.
     pub(crate) fn keep(&mut self, now: Instant, keeping: Keeping, terms: Terms) {
         let request = &keeping.request;
-        let date = sip_date(terms.accepted_unix_ms / 1000);
-        let crossing = (crossing(request, &self.organisation), self.source_mark(request, None));
-        let realms = &self.organisation.domains;
-        let bytes = forward::for_the_store(&request.message, request.routes_taken, realms, &date, crossing);
+        let bytes = self.kept_form(request, terms.accepted_unix_ms);
         self.queues.stored(&keeping.aor);
         let new = NewMessage { aor: keeping.aor.clone(), request: bytes, terms, was_sent: keeping.was_sent };
         let asker = Asker::Keep(Box::new(keeping));
@@ -92,6 +92,14 @@ impl Core {
             let refusal = overloaded("too many requests wait for an answer");
             self.refuse_owned(now, upstream, &keeping.request.message, &refusal);
         }
+    }
+
+    /// A MESSAGE as the store has it.
+    pub(crate) fn kept_form(&self, request: &AdmittedRequest, accepted_unix_ms: u64) -> Bytes {
+        let date = sip_date(accepted_unix_ms / 1000);
+        let crossing = (crossing(request, &self.organisation), self.source_mark(request, None));
+        let realms = &self.organisation.domains;
+        forward::for_the_store(&request.message, request.routes_taken, realms, &date, crossing)
     }
 
     pub(crate) fn resume_keep(&mut self, now: Instant, keeping: Keeping, answer: Option<Answer>) {

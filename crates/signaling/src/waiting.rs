@@ -12,6 +12,7 @@ use sip::{Aor, FlowId, Message};
 
 use crate::acceptor::Arrival;
 use crate::agent::LegUser;
+use crate::consent::Approaching;
 use crate::core::Core;
 use crate::links::{Dial, LinkKey};
 use crate::schedule::Machine;
@@ -42,6 +43,12 @@ pub(crate) enum Asker {
     StrayResponse(Box<(FlowFacts, Message)>),
     /// A request for a user of ours who has no device: does he exist?
     Recipient(Box<AdmittedRequest>),
+    /// A request of somebody whom its user may have to agree to.
+    Approach(Box<Approaching>),
+    /// What a user says to that.
+    ConsentAnswer(Box<AdmittedRequest>),
+    /// That a user turned to somebody himself, to be recorded.
+    Agreement(Aor),
     /// A MESSAGE for a user who is away, on its way into the store.
     Keep(Box<Keeping>),
     /// A user's queue, for its next message.
@@ -109,6 +116,9 @@ impl Core {
             Asker::StrayCancel(cancel) => self.resume_cancel(now, &cancel.0, &cancel.1, answer),
             Asker::StrayResponse(response) => self.resume_stray_response(now, &response.0, response.1, answer),
             Asker::Recipient(request) => self.resume_recipient(now, *request, answer),
+            Asker::Approach(approaching) => self.resume_approach(now, *approaching, answer),
+            Asker::ConsentAnswer(request) => self.resume_reply(now, *request, answer),
+            Asker::Agreement(aor) => self.resume_agreement(now, &aor, answer),
             Asker::Keep(keeping) => self.resume_keep(now, *keeping, answer),
             Asker::Queue(aor) => self.resume_queue(now, &aor, answer),
             Asker::Settlement(settlement) => self.resume_settlement(now, settlement, answer),

@@ -142,6 +142,12 @@ impl World {
                 home.messages.store(*new, is_user)
             }
             Question::NextStored { aor, after, now_unix_ms } => home.messages.next(&aor, after, now_unix_ms),
+            Question::Approach(approach) => {
+                let is_user = home.users.contains_key(&approach.aor);
+                home.messages.approach(*approach, is_user)
+            }
+            Question::ConsentAnswer(answer) => home.messages.answer_consent(*answer),
+            Question::Agree { aor, sender, now_unix_ms } => home.messages.agree(&aor, &sender, now_unix_ms),
             Question::Settle { id, is_delivered } => home.messages.settle(id, is_delivered),
             Question::Srv { domain } => {
                 let edge = self.edge_of(&domain);
@@ -227,6 +233,9 @@ fn failed(question: &Question) -> Answer {
         Question::Store(_) => Answer::Stored(Err(messaging::NotStored::Failed(why))),
         Question::NextStored { .. } => Answer::NextStored(Err(why)),
         Question::Settle { .. } => Answer::Settled(Err(why)),
+        Question::Approach(_) => Answer::Approached(Err(why)),
+        Question::ConsentAnswer(_) => Answer::ConsentAnswered(Err(why)),
+        Question::Agree { .. } => Answer::Agreed(Err(why)),
         Question::Srv { .. } => Answer::Srv(Err(federation::discovery::SrvFailure::Timeout)),
         Question::Addresses { .. } => Answer::Addresses(Err(why)),
         Question::OpenLeg { .. } => Answer::LegOpened(Err(why)),
@@ -281,6 +290,9 @@ fn kind(question: &Question) -> &'static str {
         Question::Store(_) => "store",
         Question::NextStored { .. } => "next-stored",
         Question::Settle { .. } => "settle",
+        Question::Approach(_) => "approach",
+        Question::ConsentAnswer(_) => "consent-answer",
+        Question::Agree { .. } => "agree",
         Question::Srv { .. } => "srv",
         Question::Addresses { .. } => "addresses",
         Question::OpenLeg { .. } => "open-leg",

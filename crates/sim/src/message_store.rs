@@ -1,5 +1,7 @@
 //! The store of stored messages, in memory: it outlives the cores, can break down, and can keep an answer back.
 
+mod consents;
+
 use std::collections::BTreeMap;
 
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
@@ -10,6 +12,7 @@ use sip::Aor;
 pub struct MessageStore {
     messages: BTreeMap<MessageId, (NewMessage, bool)>,
     serial: i64,
+    consents: consents::Consents,
     /// What was asked, in short.
     pub asked: Vec<&'static str>,
     pub is_broken: bool,
@@ -44,6 +47,16 @@ impl MessageStore {
     pub fn expired(&self, now_unix_ms: u64) -> impl Iterator<Item = String> {
         let is_over = self.messages.values().map(move |(new, _)| new.terms.expires_unix_ms <= now_unix_ms);
         is_over.zip(self.call_ids()).filter_map(|(is_over, call_id)| is_over.then_some(call_id))
+    }
+
+    /// How many messages wait for their users' consent.
+    pub fn awaiting_consent(&self) -> usize {
+        self.consents.waiting()
+    }
+
+    /// The Call-IDs of what waits for that, and of what is not to reach anybody.
+    pub fn not_agreed_to(&self) -> Vec<String> {
+        self.consents.not_agreed_to.iter().cloned().collect()
     }
 
     pub fn len(&self) -> usize {

@@ -229,6 +229,27 @@ impl World {
     pub fn kept(&self, site: usize) -> usize {
         self.sites[site].messages.len()
     }
+
+    /// How many messages wait at an organisation for their users' consent.
+    pub fn awaiting_consent(&self, site: usize) -> usize {
+        self.sites[site].messages.awaiting_consent()
+    }
+
+    /// An administrator says whether this address may reach a user.
+    pub fn decide_consent(&mut self, site: usize, aor: &Aor, sender: &str, verdict: messaging::Verdict) {
+        let now_unix_ms = u64::try_from(self.unix_secs_at(site)).unwrap_or_default() * 1000;
+        self.sites[site].messages.decide_consent(aor, sender, verdict, now_unix_ms);
+        for worker in 0..self.workers(site) {
+            self.input(site, worker, Input::StoredFor(aor.clone()));
+        }
+        self.settle();
+    }
+
+    /// The Call-IDs of what waits for a user's consent, or was not to reach anybody.
+    pub(crate) fn all_not_agreed_to(&self) -> Vec<String> {
+        self.sites.iter().flat_map(|site| site.messages.not_agreed_to()).collect()
+    }
+
     /// The Call-IDs of kept messages whose time is over, by the clocks of those who keep them.
     pub(crate) fn all_expired(&self) -> Vec<String> {
         let of = |site: usize| {

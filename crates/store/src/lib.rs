@@ -8,6 +8,7 @@
 mod access;
 mod backup;
 mod call_records;
+mod consents;
 mod domain_trust;
 mod error;
 mod health;
@@ -36,6 +37,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use access::{StoredAccess, USER_ALLOWS_MAX};
 pub use backup::{Contents, Restored, back_up, restore};
 pub use call_records::{CALL_RECORDS_MAX, CallQuery, StoredCall};
+pub use consents::{CONSENTS_PER_USER_MAX, HeldMessages, StoredConsent};
 pub use domain_trust::{StoredTrust, TrustChange};
 pub use error::StoreError;
 pub use health::Unwritable;

@@ -208,6 +208,30 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (domain, inbound, place, fingerprint)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX partners_seen_last ON partners_seen (last);",
+    // Moments in milliseconds. A sender is an address, or a domain for all in it. What is held has no message where its user will
+    // not get it, and may be for a name that nobody has: it takes its place all the same.
+    "CREATE TABLE consents (
+        aor TEXT NOT NULL REFERENCES users (aor) ON DELETE CASCADE,
+        sender TEXT NOT NULL CHECK (sender = lower(sender)),
+        verdict TEXT NOT NULL CHECK (verdict IN ('asked', 'allowed', 'denied')),
+        question TEXT,
+        since INTEGER NOT NULL,
+        PRIMARY KEY (aor, sender)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE held_messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        aor TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        accepted INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        request BLOB
+    ) STRICT;
+    CREATE INDEX held_messages_aor ON held_messages (aor, sender);
+    CREATE INDEX held_messages_until ON held_messages (until);
+    CREATE TRIGGER held_for_nobody AFTER INSERT ON users BEGIN DELETE FROM held_messages WHERE aor = NEW.aor; END;
+    CREATE TRIGGER held_for_removed AFTER DELETE ON users BEGIN DELETE FROM held_messages WHERE aor = OLD.aor; END;",
 ];
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod backup;
 mod calls;
 mod check;
 mod completions;
+mod consent;
 mod definition;
 mod discovered;
 mod doctor;
@@ -99,6 +100,9 @@ enum Command {
     /// Set the external access policies: which users may speak to whom outside, and how
     #[command(subcommand, after_help = policy::EXAMPLES)]
     Policy(policy::PolicyCommand),
+    /// Decide whom users hear from who want to be asked about first contacts
+    #[command(subcommand, after_help = consent::EXAMPLES)]
+    Consent(consent::ConsentCommand),
     /// Schedule meetings with people of any domain; list, show, change and cancel them
     #[command(subcommand, after_help = meeting::EXAMPLES)]
     Meeting(meeting::MeetingCommand),
@@ -161,6 +165,7 @@ pub fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Failure
             Command::Partner(command) => partner::run(&global, command).await,
             Command::Provider(command) => provider::run(&global, command).await,
             Command::Policy(command) => policy::run(&global, command).await,
+            Command::Consent(command) => consent::run(&global, command).await,
             Command::Meeting(command) => meeting::run(&global, command).await,
             Command::Calls(arguments) => calls::run(&global, &arguments).await,
             Command::Backup(arguments) => backup::run(&global, &arguments),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use clap::builder::BoolishValueParser;
-use federation::external_access::{PartnerScope, Policy};
+use federation::external_access::{FirstContact, PartnerScope, Policy};
 use federation::modality::Modalities;
 use server::control::answers::{GroupPolicy, NewPolicy, PolicyAnswer};
 use server::domain;
@@ -24,6 +24,7 @@ Examples:
   comity user policy alice@contoso.example sales
   comity policy group workers sales                                  for all users of a group
   comity policy set berlin --route 'sip:edge.berlin.contoso.example;transport=tls'
+  comity policy set organisation --first-contact ask                 strangers wait until a user agrees
   comity policy show sales";
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +94,10 @@ pub struct Rules {
     /// Through which edge their requests to other organisations go, such as that of their site; none: the usual way
     #[arg(long, value_name = "SIP-URI|none")]
     route: Option<String>,
+    /// What becomes of the first that somebody of a domain without an entry sends them: it is delivered, or it is held and the
+    /// user is asked
+    #[arg(long, value_name = "deliver|ask", value_parser = parse_first_contact)]
+    first_contact: Option<FirstContact>,
 }
 
 impl Rules {
@@ -102,9 +107,15 @@ impl Rules {
             partners: self.partners.unwrap_or(policy.partners),
             modalities: self.modalities.unwrap_or(policy.modalities),
             outside: self.outside.unwrap_or(policy.outside),
+            first_contact: self.first_contact.unwrap_or(policy.first_contact),
             route: self.route.or(policy.route).filter(|route| route != "none"),
         }
     }
+}
+
+fn parse_first_contact(text: &str) -> Result<FirstContact, String> {
+    let found = FirstContact::ALL.into_iter().find(|choice| choice.as_str() == text);
+    found.ok_or_else(|| "it is one of: deliver, ask".to_owned())
 }
 
 fn parse_scope(text: &str) -> Result<PartnerScope, String> {
@@ -172,6 +183,7 @@ fn print_policy(PolicyAnswer { policy, given_to }: &PolicyAnswer) {
     println!("  partners: {}", scope(&policy.partners));
     println!("  modalities: {}", policy.modalities);
     println!("  from outside: {}", yes_or_no(policy.outside));
+    println!("  first contact: {}", policy.first_contact.as_str());
     if let Some(route) = &policy.route {
         println!("  route: {route}");
     }
@@ -189,7 +201,8 @@ fn scope(partners: &PartnerScope) -> String {
 async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure> {
     let policies: Vec<PolicyAnswer> = client.get("/api/policies").await?;
     global.print(&policies, || {
-        let mut table = Columns::new(&["NAME", "FEDERATION", "PARTNERS", "MODALITIES", "OUTSIDE", "GIVEN TO"]);
+        let mut table =
+            Columns::new(&["NAME", "FEDERATION", "PARTNERS", "MODALITIES", "OUTSIDE", "FIRST CONTACT", "GIVEN TO"]);
         for PolicyAnswer { policy, given_to } in &policies {
             table.row([
                 policy.name.clone(),
@@ -197,6 +210,7 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
                 scope(&policy.partners),
                 policy.modalities.to_string(),
                 yes_or_no(policy.outside).to_owned(),
+                policy.first_contact.as_str().to_owned(),
                 given_to.len().to_string(),
             ]);
         }

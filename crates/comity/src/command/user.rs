@@ -209,7 +209,7 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
     })
 }
 
-fn parse_aor(text: &str) -> Result<Aor, String> {
+pub(super) fn parse_aor(text: &str) -> Result<Aor, String> {
     let Some((name, domain)) = text.trim_start_matches("sip:").rsplit_once('@') else {
         return Err("write NAME@DOMAIN, such as alice@contoso.example".to_owned());
     };

@@ -53,6 +53,12 @@ pub struct DiscoveredTerms {
     pub unanswered_users: u32,
     /// What reaches one user in an hour of all such partners that he has not answered.
     pub unanswered_per_hour: u32,
+    /// Of what is held until a user agrees: of one sender to one user, for one user, and for all.
+    pub held_per_sender: u32,
+    pub held_per_user: u32,
+    pub held_max: u32,
+    /// Days that a question to a user, and what is held because of it, waits for his answer.
+    pub held_days: u32,
     /// It cannot tell a user who is not there for it from one who does not exist.
     pub hide_users: bool,
     /// What is done about domains that look like one that is trusted here.
@@ -68,6 +74,10 @@ impl Default for DiscoveredTerms {
             unanswered_per_user: 3,
             unanswered_users: 30,
             unanswered_per_hour: 10,
+            held_per_sender: 3,
+            held_per_user: 50,
+            held_max: 10_000,
+            held_days: 7,
             hide_users: true,
             look_alikes: LookAlikePolicy::default(),
         }

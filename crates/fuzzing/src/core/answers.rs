@@ -8,7 +8,7 @@ use federation::discovery::{SrvAnswer, SrvFailure, SrvTarget};
 use federation::flow::{Direction, FlowFacts};
 use federation::trust::{Anchor, Names, PeerCertificate, Purposes, Why};
 use media::{LegId, OpenedLeg};
-use messaging::{MessageId, NotStored, StoredMessage};
+use messaging::{ConsentAnswered, ConsentReply, Known, MessageId, NotStored, StoredMessage, judge};
 use sdp::Keys;
 use signaling::{Answer, Question};
 use sip::auth::Ha1;
@@ -27,6 +27,16 @@ pub fn right(question: &Question, flow: FlowId) -> Answer {
         Question::NextStored { after, .. } if *after > MessageId(0) => Answer::NextStored(Ok(None)),
         Question::NextStored { aor, .. } => Answer::NextStored(Ok(Some(stored(aor)))),
         Question::Settle { .. } => Answer::Settled(Ok(())),
+        Question::Approach(approach) => {
+            let is_user = account(&approach.aor).is_some();
+            Answer::Approached(Ok(judge(&Known { is_user, ..Known::default() }, approach)))
+        }
+        Question::ConsentAnswer(answer) => {
+            let verdict = answer.reply.map(ConsentReply::verdict);
+            let sender = "eve@mallory.example".to_owned();
+            Answer::ConsentAnswered(Ok(Some(ConsentAnswered { sender, verdict, released: 1 })))
+        }
+        Question::Agree { .. } => Answer::Agreed(Ok(1)),
         Question::Srv { domain } => Answer::Srv(Ok(srv(domain))),
         Question::Addresses { .. } => Answer::Addresses(Ok(vec![IpAddr::from([192, 0, 2, 40])])),
         Question::OpenLeg { leg } => Answer::LegOpened(Ok(opened(*leg))),
@@ -44,6 +54,9 @@ pub fn failed(question: &Question, choices: &mut Choices<'_>) -> Answer {
         Question::Store(_) => Answer::Stored(Err(NotStored::Failed(why))),
         Question::NextStored { .. } => Answer::NextStored(Err(why)),
         Question::Settle { .. } => Answer::Settled(Err(why)),
+        Question::Approach(_) => Answer::Approached(Err(why)),
+        Question::ConsentAnswer(_) => Answer::ConsentAnswered(Err(why)),
+        Question::Agree { .. } => Answer::Agreed(Err(why)),
         Question::Srv { .. } => Answer::Srv(Err(match choices.below(4) {
             0 => SrvFailure::NoRecord,
             1 => SrvFailure::Refused,

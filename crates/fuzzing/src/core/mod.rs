@@ -63,11 +63,12 @@ fn say<'a>(world: &mut World, choices: &mut Choices<'a>, what: fn(&mut Speech, &
 
 /// What an administrator does.
 fn change(world: &mut World, choices: &mut Choices<'_>) {
-    let input = match choices.below(5) {
+    let input = match choices.below(6) {
         0 => Input::Partners(setting::partners(choices.below(3))),
         1 => Input::Meetings(setting::meetings(choices.flag())),
         2 => Input::UserRemoved(speech::user(choices.below(3)).parse().expect("an address")),
-        3 => Input::WebSocketRefused(sip::refusal::Word::OriginNotAllowed),
+        3 => Input::StoredFor(speech::user(choices.below(3)).parse().expect("an address")),
+        4 => Input::WebSocketRefused(sip::refusal::Word::OriginNotAllowed),
         _ => Input::Drain,
     };
     world.input(choices.below(2), input);

@@ -83,6 +83,22 @@ impl Accounts for TestAccounts {
         reply(Ok(()));
     }
 
+    fn approach(&self, approach: messaging::Approach, reply: Reply<Result<messaging::Approached, String>>) {
+        reply(Ok(messaging::judge(&messaging::Known::default(), &approach)));
+    }
+
+    fn answer_consent(
+        &self,
+        _: messaging::ConsentAnswer,
+        reply: Reply<Result<Option<messaging::ConsentAnswered>, String>>,
+    ) {
+        reply(Ok(None));
+    }
+
+    fn agree(&self, _: Aor, _: String, _: u64, reply: Reply<Result<u32, String>>) {
+        reply(Ok(0));
+    }
+
     fn keep_meeting(&self, _: Meeting) {}
 
     fn record(&self, _: signaling::Record) {}

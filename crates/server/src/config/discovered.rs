@@ -17,6 +17,10 @@ impl Builder<'_> {
             unanswered_per_user: self.at_least_one(&key::DISCOVERED_UNANSWERED_PER_USER, default.unanswered_per_user),
             unanswered_users: self.at_least_one(&key::DISCOVERED_UNANSWERED_USERS, default.unanswered_users),
             unanswered_per_hour: self.at_least_one(&key::DISCOVERED_UNANSWERED_PER_HOUR, default.unanswered_per_hour),
+            held_per_sender: self.at_least_one(&key::DISCOVERED_HELD_PER_SENDER, default.held_per_sender),
+            held_per_user: self.at_least_one(&key::DISCOVERED_HELD_PER_USER, default.held_per_user),
+            held_max: self.at_least_one(&key::DISCOVERED_HELD_MAX, default.held_max),
+            held_days: self.at_least_one(&key::DISCOVERED_HELD_DAYS, default.held_days),
             look_alikes: self.look_alikes(),
             hide_users: self.raw.switch(&key::DISCOVERED_HIDE_USERS).unwrap_or(default.hide_users),
         }

@@ -68,6 +68,9 @@ impl fmt::Display for Config {
         writeln!(formatter, "[federation.discovered]\nrate = {rate}\nsuspect_rate = {suspect_rate}")?;
         writeln!(formatter, "users_max = {users_max}\nunanswered_per_user = {unanswered_per_user}")?;
         writeln!(formatter, "unanswered_users = {unanswered_users}\nunanswered_per_hour = {unanswered_per_hour}")?;
+        let DiscoveredTerms { held_per_sender, held_per_user, held_max, held_days, .. } = self.discovered;
+        writeln!(formatter, "held_per_sender = {held_per_sender}\nheld_per_user = {held_per_user}")?;
+        writeln!(formatter, "held_max = {held_max}\nheld_days = {held_days}")?;
         writeln!(formatter, "look_alikes = {:?}\nhide_users = {hide_users}\n", look_alikes.as_str())?;
         let CallSettings { between, anchor, redirects } = self.calls;
         writeln!(formatter, "[calls]\nbetween = {:?}\nanchor = {:?}", between.as_str(), anchor.as_str())?;

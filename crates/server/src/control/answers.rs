@@ -1,6 +1,7 @@
 //! The shapes of the control API, for the server that fills them and the commands that read them.
 
 mod conference;
+mod consent;
 mod diagnosis;
 mod discovered;
 mod doctor;
@@ -20,6 +21,7 @@ pub use store::StoredCall as CallAnswer;
 
 use crate::certificate::ServedCertificate;
 pub use conference::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference, NewEscalation};
+pub use consent::{ConsentAnswer, ConsentChange, NewConsent};
 pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
     SeenAnswer, Side, Sure, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,

@@ -33,9 +33,11 @@ impl Control {
 
     async fn server_snapshot(&self) -> ServerSnapshot {
         let Known { store, started, certificate, counts, .. } = &*self.0;
-        let read = store.read(|store| Ok((store.users_count()?, store.partners()?, store.waiting_messages()?))).await;
-        let stored = read.map(|(users, partners, messages)| {
-            let mut stored = StoredSnapshot { users, messages, ..StoredSnapshot::default() };
+        let read = |store: &Store| {
+            Ok((store.users_count()?, store.partners()?, (store.waiting_messages()?, store.held_messages()?)))
+        };
+        let stored = store.read(read).await.map(|(users, partners, (messages, held))| {
+            let mut stored = StoredSnapshot { users, messages, held, ..StoredSnapshot::default() };
             for entry in partners {
                 *stored.partners_by_kind.entry(kind(&entry.partner.kind)).or_default() += 1;
             }
@@ -51,6 +53,7 @@ impl Control {
             certificate: certificate.get(),
             stored: stored.ok(),
             messages_expired: counts.messages_expired_total(),
+            held_discarded: counts.held_discarded_total(),
             store_failures: counts.store_failures_total(),
             pins_changed: counts.pins_changed_total(),
             records_dropped: counts.records_dropped_total(),

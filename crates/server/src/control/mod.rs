@@ -8,6 +8,7 @@ pub mod advice;
 pub mod answers;
 mod calls;
 mod conferences;
+mod consents;
 mod decisions;
 pub(crate) mod discovered;
 mod doctor;
@@ -162,6 +163,8 @@ impl Control {
             .route("/api/discovered", get(discovered::list))
             .route("/api/users/{aor}/access", get(policies::show_user).patch(policies::edit_user))
             .route("/api/users/{aor}/allows/{who}", put(policies::allow).delete(policies::unallow))
+            .route("/api/consents", get(consents::list))
+            .route("/api/users/{aor}/consents/{sender}", put(consents::put).delete(consents::forget))
             .route("/api/meetings", get(meetings::list).post(meetings::create))
             .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
             .route("/api/meetings/{id}/mail", post(meetings::mail))

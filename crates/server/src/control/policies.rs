@@ -40,9 +40,9 @@ pub(super) async fn put(
 
 /// A policy as it was sent, checked.
 pub(super) fn policy(name: &str, new: NewPolicy) -> Result<Policy, ControlError> {
-    let NewPolicy { federation, partners, modalities, outside, route } = new;
+    let NewPolicy { federation, partners, modalities, outside, route, first_contact } = new;
     let (name, partners, route) = (plain_name(name)?, checked(partners)?, checked_route(route)?);
-    Ok(Policy { name, federation, partners, modalities, outside, route })
+    Ok(Policy { name, federation, partners, modalities, outside, route, first_contact })
 }
 
 /// An empty one is none.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use conference::id::{CONFERENCE_PREFIX, FACTORY};
+use messaging::CONSENT_PREFIX;
 use sip::Aor;
 use store::{Credentials, StoreError, now_unix};
 
@@ -100,13 +101,15 @@ pub(super) fn local_aor(control: &Control, text: &str) -> Result<Aor, ControlErr
     Err(ControlError::unprocessable(format!("{} is not a domain of this server", aor.domain()), hint))
 }
 
-/// Meetings have the addresses of users: a user of such a name could not be called.
+/// Meetings, and what asks users, have the addresses of users: a user of such a name could not be reached.
 fn check_not_reserved(aor: &Aor) -> Result<(), ControlError> {
-    let is_reserved = aor.user() == FACTORY || aor.user().starts_with(CONFERENCE_PREFIX);
-    if !is_reserved {
+    let error = if aor.user() == FACTORY || aor.user().starts_with(CONFERENCE_PREFIX) {
+        format!("{FACTORY} and names that begin with {CONFERENCE_PREFIX} are meetings' addresses")
+    } else if aor.user().starts_with(CONSENT_PREFIX) {
+        format!("names that begin with {CONSENT_PREFIX} ask users about first contacts")
+    } else {
         return Ok(());
-    }
-    let error = format!("{FACTORY} and names that begin with {CONFERENCE_PREFIX} are meetings' addresses");
+    };
     Err(ControlError::unprocessable(error, "choose another name for the user"))
 }
 

@@ -14,7 +14,7 @@ pub use definition::{Kind, Label, Metric, Values};
 pub(crate) use listener::open as open_listeners;
 pub(crate) use resources::Resources;
 pub(crate) use snapshot::{EdgeCounts, LastAnswers, ServerCounts, ServerSnapshot, Snapshot, StoredSnapshot};
-use table::{calls, inside, media, partners, requests, resources as used, server, transport};
+use table::{calls, consents, inside, media, partners, requests, resources as used, server, transport};
 pub use text::CONTENT_TYPE;
 pub(crate) use text::render;
 
@@ -46,6 +46,12 @@ pub static ALL: &[&Metric] = &[
     &server::MESSAGES_DELIVERED,
     &server::MESSAGES_REPEATED,
     &server::MESSAGES_EXPIRED,
+    &consents::HELD,
+    &consents::OPEN,
+    &consents::ASKED,
+    &consents::MESSAGES_HELD,
+    &consents::MESSAGES_RELEASED,
+    &consents::MESSAGES_DISCARDED,
     &server::CALLS_BETWEEN,
     &server::QUEUES_DRAINING,
     &requests::ADMITTED,

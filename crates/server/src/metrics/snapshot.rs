@@ -36,6 +36,7 @@ pub(crate) struct ServerSnapshot {
     /// What the store says; absent while it cannot be read.
     pub stored: Option<StoredSnapshot>,
     pub messages_expired: u64,
+    pub held_discarded: u64,
     pub store_failures: u64,
     pub pins_changed: u64,
     pub records_dropped: u64,
@@ -63,6 +64,7 @@ pub(crate) struct StoredSnapshot {
     pub users: u64,
     pub partners_by_kind: BTreeMap<&'static str, u64>,
     pub messages: store::WaitingMessages,
+    pub held: store::HeldMessages,
 }
 
 /// The last answers of the workers and of the media threads, by number.
@@ -112,6 +114,7 @@ impl LastAnswers {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ServerCounts {
     messages_expired: Arc<AtomicU64>,
+    held_discarded: Arc<AtomicU64>,
     store_failures: Arc<AtomicU64>,
     pins_changed: Arc<AtomicU64>,
     records_dropped: Arc<AtomicU64>,
@@ -120,6 +123,14 @@ pub(crate) struct ServerCounts {
 impl ServerCounts {
     pub(crate) fn messages_expired(&self, count: u64) {
         self.messages_expired.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn held_discarded(&self, count: u64) {
+        self.held_discarded.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn held_discarded_total(&self) -> u64 {
+        self.held_discarded.load(Ordering::Relaxed)
     }
 
     pub(crate) fn store_failed(&self) {

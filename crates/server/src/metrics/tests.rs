@@ -53,6 +53,9 @@ fn worker(worker: u16) -> WorkerSnapshot {
         admitted_of_allowed_partners: 117,
         admitted_of_discovered_partners: 118,
         look_alikes: 170,
+        consents_asked: 190,
+        held: 191,
+        held_released: 192,
         challenged: 119,
         refused: BTreeMap::from([
             ((Direction::Inbound, Word::NoRoute), 120),
@@ -160,6 +163,7 @@ fn snapshot(workers: u16) -> Snapshot {
         },
         stored: Some(stored),
         messages_expired: 303,
+        held_discarded: 321,
         store_failures: 304,
         pins_changed: 310,
         records_dropped: 309,

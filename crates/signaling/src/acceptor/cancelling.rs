@@ -16,6 +16,7 @@ impl Core {
         let waits = |asker: &Asker| match asker {
             Asker::Admission(arrival) => arrival.upstream == Some(upstream),
             Asker::Recipient(request) => request.upstream == Some(upstream),
+            Asker::Approach(approaching) => approaching.is_call_of(upstream),
             // What is on its way into the store cannot be taken back.
             Asker::StrayCancel(_)
             | Asker::StrayResponse(_)
@@ -25,6 +26,8 @@ impl Core {
             | Asker::Keep(_)
             | Asker::Queue(_)
             | Asker::Settlement(_)
+            | Asker::ConsentAnswer(_)
+            | Asker::Agreement(_)
             | Asker::Leg { .. } => false,
         };
         match self.stop_waiting(waits) {
@@ -33,6 +36,9 @@ impl Core {
             }
             Some(Asker::Recipient(request)) => {
                 self.respond_generated(now, upstream, &request.message, 487);
+            }
+            Some(Asker::Approach(approaching)) => {
+                self.respond_generated(now, upstream, &approaching.request.message, 487);
             }
             _ => match self.acceptor.whereabouts_by_server.get(&transaction) {
                 Some(Given { next, owner }) => {

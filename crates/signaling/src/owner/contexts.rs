@@ -249,9 +249,19 @@ impl Core {
 
     /// The caller gave up, and its request is with us.
     pub(crate) fn cancel_owned(&mut self, now: Instant, upstream: Upstream) {
-        let waits = |asker: &Asker| matches!(asker, Asker::Recipient(request) if request.upstream == Some(upstream));
-        if let Some(Asker::Recipient(request)) = self.stop_waiting(waits) {
-            return self.respond_generated(now, upstream, &request.message, 487);
+        let waits = |asker: &Asker| match asker {
+            Asker::Recipient(request) => request.upstream == Some(upstream),
+            Asker::Approach(approaching) => approaching.is_call_of(upstream),
+            _ => false,
+        };
+        match self.stop_waiting(waits) {
+            Some(Asker::Recipient(request)) => {
+                return self.respond_generated(now, upstream, &request.message, 487);
+            }
+            Some(Asker::Approach(approaching)) => {
+                return self.respond_generated(now, upstream, &approaching.request.message, 487);
+            }
+            _ => {}
         }
         let Some(id) = self.owner.contexts_by_upstream.get(&upstream).copied() else {
             if !self.cancel_in_call(now, upstream) {

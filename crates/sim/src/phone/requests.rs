@@ -22,9 +22,10 @@ impl Sent {
         self.request.to().is_ok_and(|to| to.tag().is_some())
     }
 
-    /// A message to all in a meeting.
-    fn is_to_many(&self) -> bool {
-        self.is_within() || self.draft.uri.starts_with("sip:meet-")
+    /// A message to all in a meeting, or an answer to the server itself.
+    fn is_for_no_one_phone(&self) -> bool {
+        let is_to = |prefix: &str| self.draft.uri.strip_prefix("sip:").is_some_and(|uri| uri.starts_with(prefix));
+        self.is_within() || is_to("meet-") || is_to(messaging::CONSENT_PREFIX)
     }
 }
 
@@ -131,9 +132,9 @@ impl Phone {
     fn finished(&mut self, now: Instant, sent: &Sent, outcome: Outcome) {
         let method = sent.draft.method.clone();
         match &outcome {
-            // What is said in a meeting goes to many, in messages of the meeting's own.
+            // What is said in a meeting goes to many, in messages of the meeting's own; an answer ends with the server.
             Outcome::Status { status, .. }
-                if outcome.is_success() && method == Method::Message && !sent.is_to_many() =>
+                if outcome.is_success() && method == Method::Message && !sent.is_for_no_one_phone() =>
             {
                 self.acknowledged.push((sent.draft.call_id.clone(), *status));
             }

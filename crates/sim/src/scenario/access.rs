@@ -135,7 +135,7 @@ fn everybody_may(run: &mut Run, words: &Words) -> Result<(), String> {
 }
 
 /// A policy of one user's own, with the user's name.
-fn give(run: &mut Run, words: &Words, policy: Policy) -> Result<(), String> {
+pub(super) fn give(run: &mut Run, words: &Words, policy: Policy) -> Result<(), String> {
     let (site, user) = (run.site(words.text(0))?, aor(words.text(0))?);
     run.world.change_access(site, |access| {
         access.give_to_user(user, policy.name.clone());
@@ -148,6 +148,6 @@ fn modalities(words: &Words) -> Result<Modalities, String> {
     words.text(1).parse().map_err(|error| format!("{error}"))
 }
 
-fn aor(text: &str) -> Result<Aor, String> {
+pub(super) fn aor(text: &str) -> Result<Aor, String> {
     text.parse().map_err(|error| format!("{text}: {error}"))
 }

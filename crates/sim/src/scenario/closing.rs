@@ -107,9 +107,11 @@ fn nothing_is_lost(run: &Run) -> Result<(), String> {
         |phone: &Phone, call_id: &String| phone.received.contains_key(call_id) || phone.refused.contains(call_id);
     let is_received = |call_id: &String| run.world.phones().iter().any(|phone| has_seen(phone, call_id));
     let kept = run.world.all_kept();
+    let not_agreed_to = run.world.all_not_agreed_to();
+    let is_kept = |call_id: &String| kept.iter().any(|(_, kept)| kept == call_id) || not_agreed_to.contains(call_id);
     for phone in run.world.phones() {
         for (call_id, status) in &phone.acknowledged {
-            if !is_received(call_id) && !kept.iter().any(|(_, kept)| kept == call_id) {
+            if !is_received(call_id) && !is_kept(call_id) {
                 return Err(format!("{} was told {status} of {call_id}, and it is lost", phone.name()));
             }
         }

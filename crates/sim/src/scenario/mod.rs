@@ -7,6 +7,7 @@ mod access;
 mod acts;
 mod cast;
 mod closing;
+mod consent;
 mod edges;
 mod expectations;
 mod file;
@@ -36,6 +37,6 @@ pub fn all(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Every sentence that a play can say.
 pub fn forms() -> impl Iterator<Item = &'static Form> {
-    let of_people = [cast::FORMS, access::FORMS, acts::FORMS, expectations::FORMS, meetings::FORMS];
+    let of_people = [cast::FORMS, access::FORMS, acts::FORMS, expectations::FORMS, meetings::FORMS, consent::FORMS];
     of_people.into_iter().chain([edges::FORMS, troubles::FORMS]).flatten()
 }

@@ -35,6 +35,8 @@ pub struct Run {
     pub play_outputs: u64,
     sites_by_domain: BTreeMap<String, usize>,
     phones_by_name: BTreeMap<String, usize>,
+    /// The addresses that asked a phone about somebody.
+    pub(super) askers: BTreeMap<(String, String), String>,
 }
 
 /// A performance that went wrong.
@@ -87,7 +89,14 @@ impl Run {
         if setting.keeps_trace {
             world.trace.keep_all();
         }
-        Run { setting, world, play_outputs: 0, sites_by_domain: BTreeMap::new(), phones_by_name: BTreeMap::new() }
+        Run {
+            setting,
+            world,
+            play_outputs: 0,
+            sites_by_domain: BTreeMap::new(),
+            phones_by_name: BTreeMap::new(),
+            askers: BTreeMap::new(),
+        }
     }
 
     fn perform(&mut self, sentence: &Sentence) -> Result<(), String> {

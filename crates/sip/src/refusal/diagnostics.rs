@@ -27,7 +27,7 @@ impl Word {
             | PartnerCertificate
             | NotInside => 1010,
             FederationNotForUser => 1012,
-            LookAlike | SourceUnverified | Unanswered => 1015,
+            LookAlike | SourceUnverified | Unanswered | ConsentNeeded => 1015,
             RelayDenied | NotVouched => 1017,
             MalformedRequest => 1018,
             FederationOff | ModalityNotAllowed | MixedTraffic => 1027,

@@ -73,6 +73,7 @@ words! {
     LookAlike              "look-alike"              [403],           Partners, "the ledger of discovered partners";
     RateLimited            "rate-limited"            [503],           Partners, "the ledger of discovered partners";
     Unanswered             "unanswered"              [403],           Partners, "the ledger of discovered partners";
+    ConsentNeeded          "consent-needed"          [403],           Partners, "the external access policies";
     SourceUnverified       "source-unverified"       [403],           Partners, "admission and the external access policies";
     FederationNotForUser   "federation-not-for-user" [403],           Users,    "the external access policies";
     PartnerNotForUser      "partner-not-for-user"    [403],           Users,    "the external access policies";

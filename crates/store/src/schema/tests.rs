@@ -59,6 +59,9 @@ const ROWS: &[&str] = &[
     r#"INSERT INTO partners_seen VALUES ('fabrikam.example', 1, '', '0a', 5, 6, '{"domain":"fabrikam.example","is_inbound":true,
         "place":"","address":"192.0.2.1","rung":"domain","fingerprint":"0a","subject":"CN=edge","issuer":"CN=Some CA",
         "serial":"01","not_after_unix":7}');"#,
+    "INSERT INTO consents VALUES ('alice@contoso.example', 'eve@mallory.example', 'asked', 'abcdefghijkm', 10);
+    INSERT INTO held_messages (aor, sender, accepted, expires, until, request)
+        VALUES ('alice@contoso.example', 'eve@mallory.example', 10, 20, 20, CAST('hello' AS BLOB));",
 ];
 
 /// As the server of that version left it.
@@ -182,6 +185,13 @@ fn check_partners_seen(store: &Store) {
     assert_eq!((seen.len(), seen[0].first_unix, seen[0].last_unix, seen[0].seen.not_after_unix), (1, 5, 6, 7));
 }
 
+fn check_consents(store: &Store) {
+    let alice = "alice@contoso.example".parse().unwrap();
+    let consents = store.consents(Some(&alice), 12).unwrap();
+    assert_eq!((consents.len(), consents[0].held, consents[0].until_unix_ms), (1, 1, Some(20)));
+    assert_eq!(store.held_messages().unwrap().asked, 1);
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] = &[
     check_users_partners_refusals,
@@ -195,6 +205,7 @@ const CHECKS: &[fn(&Store)] = &[
     check_told,
     check_mark_source,
     check_partners_seen,
+    check_consents,
 ];
 
 #[test]

@@ -208,6 +208,7 @@ fn outcome_text(outcome: &Outcome) -> String {
         Outcome::Way { stands_between: true, .. } => "we stand between the two phones".to_owned(),
         Outcome::Way { stands_between: false, .. } => "proxied from one phone to the other".to_owned(),
         Outcome::Anchored { .. } => "its sound goes through this server".to_owned(),
+        Outcome::Held { reason } => format!("held: {reason}"),
         Outcome::Retried { reason } => format!("tried again: {reason}"),
         Outcome::Answered { status, word: Some(word), .. } => format!("answered with {status} {word}"),
         Outcome::Answered { status, word: None, diagnostics: None } => format!("answered with {status}"),

@@ -75,6 +75,38 @@ pub static DISCOVERED_UNANSWERED_PER_HOUR: Key = Key {
     example: "10",
     doc: "how many messages and calls all of them together may bring a user who has not answered them, within an hour",
 };
+pub static DISCOVERED_HELD_PER_SENDER: Key = Key {
+    section: "federation.discovered",
+    name: "held_per_sender",
+    kind: Kind::Count,
+    need: Need::Default("3"),
+    example: "3",
+    doc: "of how many messages and calls of one sender is kept that they wait for a user to agree",
+};
+pub static DISCOVERED_HELD_PER_USER: Key = Key {
+    section: "federation.discovered",
+    name: "held_per_user",
+    kind: Kind::Count,
+    need: Need::Default("50"),
+    example: "50",
+    doc: "the same of all senders, for one user",
+};
+pub static DISCOVERED_HELD_MAX: Key = Key {
+    section: "federation.discovered",
+    name: "held_max",
+    kind: Kind::Count,
+    need: Need::Default("10000"),
+    example: "10000",
+    doc: "the same for all users",
+};
+pub static DISCOVERED_HELD_DAYS: Key = Key {
+    section: "federation.discovered",
+    name: "held_days",
+    kind: Kind::Count,
+    need: Need::Default("7"),
+    example: "7",
+    doc: "how many days a user has to say whether he agrees, before what is held for him is discarded",
+};
 pub static DISCOVERED_LOOK_ALIKES: Key = Key {
     section: "federation.discovered",
     name: "look_alikes",

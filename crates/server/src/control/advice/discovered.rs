@@ -33,11 +33,17 @@ pub(super) fn about_discovered(word: Word, partner: &str) -> Option<Words> {
                  {partner}"
             ),
         ),
+        Word::ConsentNeeded => words(
+            Side::Nobody,
+            format!("the user wants to be asked before somebody of {partner}, which has no entry here, reaches him"),
+            "nothing where the user wants it so; see what was asked and said: comity consent list; decide for the user: comity \
+             consent allow USER SENDER",
+        ),
         Word::UserUnavailable => words(
             Side::Nobody,
             format!(
-                "the user does not exist, is not signed in, or is one too many for {partner}, which has no entry here and \
-                 is not told which of these it is"
+                "the user does not exist, is not signed in, has not agreed to hear from the sender, or is one too many for \
+                 {partner}, which has no entry here and is not told which of these it is"
             ),
             format!(
                 "the reason above says which; to let {partner} know, and leave messages for who is away: comity partner \

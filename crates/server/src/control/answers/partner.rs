@@ -1,6 +1,6 @@
 //! Partners, hosting providers and external access policies.
 
-use federation::external_access::{PartnerScope, Policy};
+use federation::external_access::{FirstContact, PartnerScope, Policy};
 use federation::modality::Modalities;
 use federation::partner::{Partner, PartnerKind, Provider, SourceMark, VerificationLevel};
 use serde::{Deserialize, Serialize};
@@ -286,12 +286,14 @@ pub struct NewPolicy {
     /// "host:port", or a SIP URI of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
+    #[serde(default)]
+    pub first_contact: FirstContact,
 }
 
 impl From<PolicyAnswer> for NewPolicy {
     fn from(answer: PolicyAnswer) -> NewPolicy {
-        let Policy { federation, partners, modalities, outside, route, name: _ } = answer.policy;
-        NewPolicy { federation, partners, modalities, outside, route }
+        let Policy { federation, partners, modalities, outside, route, first_contact, name: _ } = answer.policy;
+        NewPolicy { federation, partners, modalities, outside, route, first_contact }
     }
 }
 

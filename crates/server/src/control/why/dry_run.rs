@@ -1,9 +1,11 @@
 //! What would happen to a message from one address to another: the same entries, SRV records and users, and nothing sent.
 
+mod consent;
+
 use std::time::Duration;
 
 use federation::discovery::{SrvResult, order};
-use federation::external_access::{self, Crossing, PartnerScope, Policy};
+use federation::external_access::{self, Crossing, FirstContact, PartnerScope, Policy};
 use federation::flow::Direction;
 use federation::modality::Modality;
 use federation::partner::Edge;
@@ -108,6 +110,9 @@ impl DryRun<'_> {
         let way = partners.usual_way(domain);
         let edge = way.edge.or(way.last_resort).and_then(|edge| edge.parse::<Edge>().ok());
         self.proofs(domain, edge.map(|edge| format!("{} ({})", edge.host, way.by))).await?;
+        if let Some(advice) = self.consent(&partners, from, to).await? {
+            return Ok(advice);
+        }
         self.recipient(to, Refuser::UsToPartner).await
     }
 
@@ -121,6 +126,9 @@ impl DryRun<'_> {
         }
         if let Some(entry) = partners.standing(domain).entry() {
             details.push(format!("the partner entry of {} lets pass: {}", entry.domain, entry.modalities));
+        }
+        if policy.first_contact == FirstContact::Ask {
+            details.push("first contacts of domains without an entry wait until the user agrees".to_owned());
         }
         if *policy != Policy::new(policy.name.as_str()) {
             self.say(format!("the policy {} ({scope}) holds for {user}", policy.name), details);

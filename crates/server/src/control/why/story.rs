@@ -75,6 +75,10 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
             details.push(reason.clone());
             "the sound of the call goes through this server ([calls] anchor)".to_owned()
         }
+        Outcome::Held { reason } => {
+            details.push(reason.clone());
+            format!("{method} of {from_domain} held, and answered with 202")
+        }
         Outcome::Way { stands_between, reason } => {
             details.push(reason.clone());
             way(*stands_between).to_owned()
@@ -163,6 +167,13 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
             ),
             side: Side::Partner,
             sure: Sure::Open,
+        },
+        Outcome::Held { reason } => Advice {
+            verdict: format!("the {method} of {partner} is held: {reason}"),
+            next: "see what was asked and said: comity consent list; decide for the user: comity consent allow USER SENDER"
+                .to_owned(),
+            side: Side::Ours,
+            sure: Sure::Seen,
         },
         Outcome::Admitted { .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => only_admitted(),
     }

@@ -1,6 +1,7 @@
 //! Every metric, by what it is about.
 
 pub(super) mod calls;
+pub(super) mod consents;
 pub(super) mod inside;
 pub(super) mod media;
 pub(super) mod partners;

@@ -211,7 +211,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 34] = [
+const LIMITS: [&str; 37] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -222,6 +222,9 @@ const LIMITS: [&str; 34] = [
     "datagram_surplus_bytes_per_sec_max",
     "gateways_max",
     "handshakes_max",
+    "held_max",
+    "held_per_sender",
+    "held_per_user",
     "idle_secs_max",
     "introductions_max",
     "ledgers_max",

@@ -2,7 +2,7 @@
 
 mod read;
 
-use federation::external_access::PartnerScope;
+use federation::external_access::{FirstContact, PartnerScope};
 use federation::modality::Modalities;
 use federation::partner::{SourceMark, VerificationLevel};
 use server::control::answers::{Entered, EnteredPartner, Import, NewPartner, NewPolicy, NewProvider, PartnerWord};
@@ -108,7 +108,8 @@ impl Mapped {
         let federation = is_true(record.get("EnableFederationAccess"));
         let outside = record.get("EnableOutsideAccess").is_none_or(|value| is_true(Some(value)));
         let (partners, modalities) = (PartnerScope::All, Modalities::ALL);
-        let policy = NewPolicy { federation, partners, modalities, outside, route: None };
+        let policy =
+            NewPolicy { federation, partners, modalities, outside, route: None, first_contact: FirstContact::Deliver };
         self.transfer.policy.push(Entered { name: name.clone(), entry: policy });
         self.others(record, &name, &["EnableFederationAccess", "EnableOutsideAccess"]);
     }
