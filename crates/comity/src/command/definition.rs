@@ -48,7 +48,7 @@ fn groups(command: &Command) -> Vec<(&'static str, Vec<&str>)> {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "plan", "check"]),
     ("Run", &["serve", "status", "drain", "metrics", "backup", "restore"]),
-    ("Users, partners, meetings", &["user", "partner", "provider", "policy", "meeting"]),
+    ("Users, partners, meetings", &["user", "partner", "provider", "policy", "consent", "meeting"]),
     ("When something does not work", &["calls", "doctor", "route", "why"]),
     ("To look around, and for your shell", &["demo", "completions", "man"]),
 ];
