@@ -30,10 +30,10 @@ impl Core {
             Origin::Partner { .. } | Origin::Remote { .. } => None,
         };
         let domain = message.to().ok().map(|to| to.uri().host_lowercase().to_string());
-        if let (Some(user), Some(domain)) = (user, domain) {
-            if self.turned_to(&user, &domain) {
-                self.agrees_by_turning_to(now, &user, message);
-            }
+        if let (Some(user), Some(domain)) = (user, domain)
+            && self.turned_to(&user, &domain)
+        {
+            self.agrees_by_turning_to(now, &user, message);
         }
     }
 

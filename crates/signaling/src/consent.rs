@@ -295,7 +295,8 @@ impl Core {
     /// A user of ours turns to somebody himself: he agrees to hear from him.
     pub(crate) fn agrees_by_turning_to(&mut self, now: Instant, user: &Aor, message: &Message) {
         let Some(other) = message.to().ok().and_then(|to| Aor::from_uri(&to.uri()).ok()) else { return };
-        if !self.partners.access().asks_first(Some(user)) || self.organisation.is_local(other.domain()) {
+        let is_here = !self.organisation.is_edge_only() && !self.organisation.is_local(other.domain());
+        if !is_here || !self.partners.access().asks_first(Some(user)) {
             return;
         }
         let question = Question::Agree {
