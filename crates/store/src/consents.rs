@@ -151,26 +151,8 @@ impl Store {
             LEFT JOIN held_messages h ON h.aor = c.aor AND h.sender = c.sender AND h.until > ?2
             WHERE ?1 IS NULL OR c.aor = ?1 GROUP BY c.aor, c.sender ORDER BY c.aor, c.since DESC, c.sender";
         let mut statement = self.connection().prepare_cached(select)?;
-        let read = |row: &rusqlite::Row<'_>| {
-            let words: (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let numbers: (i64, i64, Option<i64>) = (row.get(3)?, row.get(4)?, row.get(5)?);
-            Ok((words, numbers))
-        };
-        let rows = statement.query_map(params![aor.map(ToString::to_string), integer(now_unix_ms)], read)?;
-        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
-        let consent =
-            |((aor, sender, verdict), (since, held, until)): ((String, String, String), (i64, i64, Option<i64>))| {
-                let unreadable = || StoreError::Unreadable(format!("a consent: {aor:?} {verdict:?}"));
-                Ok(StoredConsent {
-                    aor: aor.parse().map_err(|_| unreadable())?,
-                    verdict: Verdict::named(&verdict).ok_or_else(unreadable)?,
-                    sender,
-                    since_unix_ms: since.unsigned_abs(),
-                    held: held.unsigned_abs(),
-                    until_unix_ms: until.map(i64::unsigned_abs).filter(|_| verdict == Verdict::Asked.as_str()),
-                })
-            };
-        rows.into_iter().map(consent).collect()
+        let rows = statement.query_map(params![aor.map(ToString::to_string), integer(now_unix_ms)], Row::read)?;
+        rows.map(|row| row?.consent()).collect()
     }
 
     /// What holds for a sender: what was said of him, else of his domain.
@@ -256,6 +238,43 @@ impl Store {
             (SELECT sender FROM consents WHERE aor = ?1 ORDER BY since DESC LIMIT -1 OFFSET ?2)";
         self.connection().prepare_cached(forget)?.execute(params![aor, CONSENTS_PER_USER_MAX as i64])?;
         Ok(())
+    }
+}
+
+/// A consent as it stands in the database.
+struct Row {
+    aor: String,
+    sender: String,
+    verdict: String,
+    since: i64,
+    held: i64,
+    until: Option<i64>,
+}
+
+impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+        Ok(Row {
+            aor: row.get(0)?,
+            sender: row.get(1)?,
+            verdict: row.get(2)?,
+            since: row.get(3)?,
+            held: row.get(4)?,
+            until: row.get(5)?,
+        })
+    }
+
+    fn consent(self) -> Result<StoredConsent, StoreError> {
+        let Row { aor, sender, verdict, since, held, until } = self;
+        let unreadable = || StoreError::Unreadable(format!("a consent: {aor:?} {verdict:?}"));
+        let said = Verdict::named(&verdict).ok_or_else(unreadable)?;
+        Ok(StoredConsent {
+            aor: aor.parse().map_err(|_| unreadable())?,
+            sender,
+            verdict: said,
+            since_unix_ms: since.unsigned_abs(),
+            held: held.unsigned_abs(),
+            until_unix_ms: until.map(i64::unsigned_abs).filter(|_| said == Verdict::Asked),
+        })
     }
 }
 
