@@ -1,6 +1,7 @@
 //! How long honest requests took, counted from when each was due: one that could not be sent in time because the one before
 //! was slow has waited, too (else the slowest answers would hide those behind them).
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,11 @@ impl Samples {
         let mut summary = Summary::default();
         for sample in all.iter().filter(|sample| (from..until).contains(&sample.due)) {
             match &sample.took {
-                Ok(took) => summary.took.push(*took),
+                Ok(took) => {
+                    summary.took.push(*took);
+                    let slowest = summary.slowest_by_kind.entry(sample.kind).or_default();
+                    *slowest = (*slowest).max(*took);
+                }
                 Err(why) => summary.failed.push(format!("{}: {why}", sample.kind)),
             }
         }
@@ -52,6 +57,8 @@ pub struct Summary {
     /// Sorted.
     took: Vec<Duration>,
     pub failed: Vec<String>,
+    /// The slowest answer of each kind.
+    pub slowest_by_kind: BTreeMap<&'static str, Duration>,
 }
 
 impl Summary {
@@ -82,6 +89,7 @@ mod tests {
         assert_eq!([50, 99, 100].map(|rank| all.percentile(rank).as_millis()), [100, 198, 200]);
         let first = samples.summary(begun, begun + Duration::from_millis(11));
         assert_eq!((first.answered(), first.percentile(99).as_millis()), (10, 10));
+        assert_eq!(first.slowest_by_kind["message"].as_millis(), 10);
         assert!(samples.has_passed(begun + Duration::from_millis(200), 1));
         assert!(!samples.has_passed(begun + Duration::from_millis(201), 1));
     }

@@ -67,17 +67,19 @@ pub fn run(amount: &Amount) -> anyhow::Result<ExitCode> {
     let honest = Honest::begin(&server.doors).context("honest people cannot sign in")?;
     std::thread::sleep(SETTLE);
     row::print_head();
-    let mut problems = Vec::new();
+    let (mut problems, mut slowest) = (Vec::new(), Vec::new());
     let mut perform = |name, attack: &dyn Fn() -> anyhow::Result<Harm>| {
         let row = measured(&honest, name, attack)?;
         println!("{row}");
         problems.extend(row.problems());
+        slowest.push(row.slowest());
         anyhow::Ok(())
     };
     perform("look-alikes", &|| look_alikes::show(&server))?;
     perform("names, tried patiently", &|| names::try_all(&patient, amount.names, Some(PATIENT_PER_SEC)))?;
     perform("names, as fast as can be", &|| names::try_all(&quick, amount.names, None))?;
     perform("messages that nobody asked for", &|| spam::pour(&loud, amount.messages))?;
+    println!("{}", slowest.join("\n"));
     println!("memory at the end: {} MB", server.memory()? >> 20);
     Ok(report::verdict(&problems))
 }

@@ -48,6 +48,15 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Who of the honest waited for how long at most.
+    pub fn slowest(&self) -> String {
+        let kinds = self.during.slowest_by_kind.iter();
+        let each: Vec<String> = kinds.map(|(kind, took)| format!("{kind} {} ms", took.as_millis())).collect();
+        format!("{}: slowest {}", self.name, each.join(", "))
+    }
+}
+
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Harm { kind, done, of, answers, .. } = &self.harm;
