@@ -31,6 +31,8 @@ pub(crate) struct StreamFlow {
     unreadable: u32,
     /// Whole messages may be left in `unread` from the last turn.
     has_backlog: bool,
+    /// Nothing is taken from it before.
+    paused_until: Option<Instant>,
     closing_since: Option<Instant>,
     used_at: Instant,
     heard_at: Instant,
@@ -97,6 +99,7 @@ impl StreamFlow {
             unread,
             peer: Peer::Open,
             unreadable: 0,
+            paused_until: None,
             closing_since: None,
             used_at: Instant::now(),
             heard_at: Instant::now(),
@@ -120,6 +123,7 @@ impl StreamFlow {
             unread: moved.unread,
             peer: moved.peer,
             unreadable: moved.unreadable,
+            paused_until: None,
             closing_since: moved.closing_since,
             used_at: Instant::now(),
             heard_at: Instant::now(),
@@ -162,7 +166,7 @@ impl StreamFlow {
     /// Reads once and decrypts, unless messages of the last turn are still waiting: a peer that sends faster than
     /// we work is slowed down by its own full socket.
     pub(crate) fn receive(&mut self, now: Instant, scratch: &mut [u8]) -> Result<(), WireError> {
-        if self.has_backlog || self.is_closing() || self.peer == Peer::Closed {
+        if self.has_backlog || self.is_closing() || self.peer == Peer::Closed || self.paused_until(now).is_some() {
             return Ok(());
         }
         match read_available(&self.stream, scratch)? {
@@ -174,6 +178,16 @@ impl StreamFlow {
             }
         }
         Ok(())
+    }
+
+    /// Takes nothing from it until then: a peer that goes on sending is slowed down by its own full socket.
+    pub(crate) fn pause(&mut self, until: Instant) {
+        self.paused_until = Some(until);
+    }
+
+    /// `None` where what comes is taken.
+    pub(crate) fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.paused_until.filter(|until| now < *until && !self.is_closing())
     }
 
     /// The next frame of what was received.
@@ -295,6 +309,12 @@ impl StreamFlow {
         }
     }
 
+    /// The same while nothing is taken from it.
+    pub(crate) fn watch_output(&mut self) -> bool {
+        self.is_write_watched = self.queued_bytes() > 0;
+        self.is_write_watched
+    }
+
     /// Output is pending: the task must know, if it does not watch for it already.
     pub(crate) fn wake_to_write(&self) {
         if !self.is_write_watched {
@@ -336,6 +356,22 @@ impl Signal {
         });
         if was_ready.await {
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Returns then, or earlier when the worker has something to say or, if that is watched, the socket takes output.
+    pub(crate) async fn wait_until(&self, moment: Instant, output: Option<&TcpStream>) {
+        let output = async {
+            match output {
+                Some(stream) => drop(stream.writable().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.notify.notified() => {}
+            () = tokio::time::sleep_until(moment.into()) => {}
+            () = output => tokio::task::yield_now().await,
         }
     }
 

@@ -138,6 +138,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         | Handoff::Alias { .. }
         | Handoff::TurnedTo { .. }
         | Handoff::PhoneProven { .. }
+        | Handoff::TooFast { .. }
         | Handoff::CallRecord(_) => Some(handoffs_max),
         // A callee sends provisional responses as often as it likes, and its 2xx to an INVITE until the ACK has come.
         Handoff::Respond { status: ..200, .. } => Some(handoffs_max),

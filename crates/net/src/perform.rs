@@ -1,5 +1,7 @@
 //! Doing what the core asks for, one output at a time and in order.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use federation::discovery::SrvFailure;
 use federation::look_alike::LookAlike;
@@ -22,6 +24,7 @@ impl Worker {
             }
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             Output::CloseFlow { flow } => self.close(flow),
+            Output::SlowFlow { flow } => self.slow(flow),
             Output::MoveFlow { flow, .. } => self.move_flow(flow),
             Output::Handoff { to, handoff } => self.hand_off(to, handoff),
             Output::Ask { id, question } => self.ask(id, question),
@@ -97,6 +100,13 @@ impl Worker {
         if let Some(flow) = self.flows.get_mut(&id) {
             flow.close(self.now);
             self.mark_dirty(id);
+        }
+    }
+
+    /// What was read of the flow already waits as well.
+    fn slow(&mut self, id: FlowId) {
+        if let Some(flow) = self.flows.get_mut(&id) {
+            flow.pause(self.now + PAUSE_TIME);
         }
     }
 
@@ -225,3 +235,6 @@ fn warn_of_reach(domain: &str, reach: Reach, monitored: bool) {
         }
     }
 }
+
+/// Fifty refusals a second are enough for whoever reads them.
+const PAUSE_TIME: Duration = Duration::from_millis(20);

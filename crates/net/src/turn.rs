@@ -20,6 +20,8 @@ pub(crate) enum Next {
     /// More messages are waiting; the other flows come first.
     Again,
     Wait(Interest),
+    /// Nothing is taken before; output goes on, where there is some.
+    Pause { until: Instant, has_output: bool },
     /// The flow is not this worker's any more.
     Over,
 }
@@ -31,6 +33,7 @@ pub(crate) async fn run(worker: Shared, id: FlowId, stream: Rc<TcpStream>, signa
         match next {
             Next::Again => tokio::task::yield_now().await,
             Next::Wait(interest) => signal.wait(&stream, interest).await,
+            Next::Pause { until, has_output } => signal.wait_until(until, has_output.then_some(&*stream)).await,
             Next::Over => break,
         }
     }
@@ -75,8 +78,11 @@ impl Worker {
     fn take_frames(&mut self, id: FlowId) {
         let mut turn = self.begin_turn(id);
         while turn.take(Instant::now()) {
-            // The core may have moved or closed the flow because of the last message.
+            // The core may have moved, closed or slowed the flow because of the last message.
             let Some(flow) = self.flows.get_mut(&id).filter(|flow| !flow.is_closing()) else { return };
+            if flow.paused_until(self.now).is_some() {
+                break;
+            }
             match flow.next_frame() {
                 Ok(Some(Frame::Message(bytes))) => self.take_stream_message(id, bytes),
                 Ok(Some(Frame::Ping)) => self.queue(id, Bytes::from_static(PONG)),
@@ -164,6 +170,9 @@ impl Worker {
             self.finish();
         }
         let Some(flow) = self.flows.get_mut(&id) else { return Next::Over };
+        if let Some(until) = flow.paused_until(self.now) {
+            return Next::Pause { until, has_output: flow.watch_output() };
+        }
         if flow.has_backlog() && !flow.is_closing() { Next::Again } else { Next::Wait(flow.watch()) }
     }
 }

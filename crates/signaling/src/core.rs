@@ -30,6 +30,7 @@ use sip::{Aor, Message};
 
 pub use config::{CoreConfig, Listener};
 
+use crate::metering::Metering;
 use crate::acceptor::Acceptor;
 use crate::agent::Asked;
 use crate::aliases::Aliases;
@@ -224,8 +225,13 @@ impl Core {
             Handoff::Datagram { facts, message } => self.handle_message(now, facts, *message),
             Handoff::Request(request) => self.own(now, *request),
             Handoff::Redirected(request) => self.redirected(now, *request),
-            Handoff::Metered { request, in_dialog } => self.meter_handed(now, *request, in_dialog),
             Handoff::StoredFor { aor } => self.forward_what_came(now, &aor),
+            Handoff::Metered { request, in_dialog, refused } => {
+                self.meter_handed(now, *request, Metering { in_dialog, refused });
+            }
+            Handoff::TooFast { flow, per_sec, retry_after_secs } => {
+                self.note_pace(now, flow, per_sec, retry_after_secs);
+            }
             Handoff::Missed { certificate, user } => self.count_missed(now, &certificate, user),
             Handoff::TurnedTo { user, domain } => drop(self.ledgers.turned_to(user, &domain)),
             // On the way that its request took.

@@ -7,6 +7,7 @@ use federation::verification::Rung;
 use sip::{Aor, FlowId};
 
 use crate::WorkerId;
+use crate::pace::Pace;
 
 /// One stream flow that this worker owns.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct FlowState {
     pub rung: Option<Rung>,
     /// The domains of partners whose requests were admitted on it.
     pub proven: Vec<Proven>,
+    pub pace: Pace,
 }
 
 /// A domain that was proven on a flow.
@@ -53,6 +55,7 @@ impl FlowTable {
             partner: None,
             rung: None,
             proven: Vec::new(),
+            pace: Pace::default(),
             facts,
         };
         self.flows.insert(state.facts.id, state);

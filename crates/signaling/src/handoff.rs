@@ -27,10 +27,13 @@ pub enum Handoff {
     Request(Box<AdmittedRequest>),
     /// The same, sent elsewhere by whoever it was for; for the worker to which its answer goes.
     Redirected(Box<AdmittedRequest>),
-    /// An admitted request of a discovered partner, for the worker that owns its ledger.
-    Metered { request: Box<AdmittedRequest>, in_dialog: bool },
     /// Something was put among what is stored for this user, for the worker that owns him.
     StoredFor { aor: Aor },
+    /// An admitted request of a discovered partner, for the worker that owns its ledger.
+    /// `refused`: how many were refused on its connection since the last one.
+    Metered { request: Box<AdmittedRequest>, in_dialog: bool, #[serde(default)] refused: u64 },
+    /// Its ledger allows so many requests a second: those beyond it are refused on the worker that has its flow.
+    TooFast { flow: FlowId, per_sec: u32, retry_after_secs: u32 },
     /// A discovered partner named a user who does not exist, for the worker that owns its ledger.
     Missed { certificate: CertificateId, user: u64 },
     /// A user of ours, by number, has turned to a partner without an entry: he may be written to and called from there.

@@ -42,6 +42,7 @@ mod output;
 mod owner;
 mod ownership;
 mod partner_status;
+mod pace;
 mod passing;
 mod presence;
 mod proven_phones;

@@ -15,13 +15,22 @@ use crate::core::Core;
 use crate::route::Destination;
 use crate::{AdmittedRequest, Handoff, Output, Requester, Upstream};
 
+/// How a request is counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Metering {
+    pub in_dialog: bool,
+    /// How many were refused before it where they arrived.
+    pub refused: u64,
+}
+
 impl Core {
     /// Gives an admitted request on: to its target's owner, or to whoever counts it first.
     pub(crate) fn meter(&mut self, now: Instant, request: AdmittedRequest, in_dialog: bool) {
         let Some(certificate) = certificate_of_discovered(&request) else { return self.give_to_owner(now, request) };
+        let refused = self.take_refused(request.ingress.flow().map(|facts| facts.id));
         let keeper = self.ownership.of_ledger(&certificate);
         if self.ownership.is_ours(keeper) {
-            if let Some(request) = self.metered(now, request, in_dialog) {
+            if let Some(request) = self.metered(now, request, Metering { in_dialog, refused }) {
                 self.give_to_owner(now, request);
             }
             return;
@@ -31,12 +40,12 @@ impl Core {
             let owner = request.destination.owner(&self.ownership).unwrap_or(keeper);
             self.acceptor.went_to(transaction, keeper, owner);
         }
-        self.hand(keeper, Handoff::Metered { request: Box::new(request), in_dialog });
+        self.hand(keeper, Handoff::Metered { request: Box::new(request), in_dialog, refused });
     }
 
     /// On the worker that owns the ledger: another one accepted the request.
-    pub(crate) fn meter_handed(&mut self, now: Instant, request: AdmittedRequest, in_dialog: bool) {
-        let Some(request) = self.metered(now, request, in_dialog) else { return };
+    pub(crate) fn meter_handed(&mut self, now: Instant, request: AdmittedRequest, metering: Metering) {
+        let Some(request) = self.metered(now, request, metering) else { return };
         let owner = request.destination.owner(&self.ownership).unwrap_or(self.ownership.worker);
         match self.ownership.is_ours(owner) {
             true => self.own(now, request),
@@ -45,7 +54,8 @@ impl Core {
     }
 
     /// Gives the request back, if it is not one too many.
-    fn metered(&mut self, now: Instant, request: AdmittedRequest, in_dialog: bool) -> Option<AdmittedRequest> {
+    fn metered(&mut self, now: Instant, request: AdmittedRequest, metering: Metering) -> Option<AdmittedRequest> {
+        let Metering { in_dialog, refused } = metering;
         let certificate = certificate_of_discovered(&request)?;
         let user = self.named_user(&request, in_dialog);
         let domain = request.admitted.domain();
@@ -58,6 +68,7 @@ impl Core {
             Entry { certificate: &certificate, domain, look_alike: look_alike.as_ref(), user, in_dialog, reaches };
         let now_unix_ms = self.unix_ms(now);
         let (forgotten, taken) = (self.ledgers.forgotten(), self.ledgers.take(now_unix_ms, &entry));
+        self.ledgers.refused_elsewhere(&certificate, refused);
         if self.ledgers.forgotten() > forgotten {
             self.counts.hit("ledgers_max");
         }
@@ -69,7 +80,12 @@ impl Core {
             self.put(Output::LookAlike(look_alike.clone()));
         }
         let refusal = match taken {
-            Err(over) => self.over_limit(over, domain),
+            Err(over) => {
+                if !in_dialog {
+                    self.tell_pace(now, &request, over);
+                }
+                self.over_limit(over, domain)
+            }
             Ok(()) => match look_alike.filter(|_| is_mimicry) {
                 Some(found) => Refusal::new(403, Word::LookAlike, found.to_string()),
                 None => return Some(request),
@@ -112,7 +128,7 @@ impl Core {
         }
     }
 
-    fn over_limit(&self, over: OverLimit, domain: &str) -> Refusal {
+    pub(crate) fn over_limit(&self, over: OverLimit, domain: &str) -> Refusal {
         match over {
             OverLimit::Rate { per_sec, retry_after_secs } => {
                 let reason = format!("{domain} is discovered, and sends more than {per_sec} requests a second");

@@ -19,6 +19,8 @@ pub enum Output {
     Transmit { flow: FlowId, bytes: Bytes },
     /// Write what is queued on this stream flow, then end it.
     CloseFlow { flow: FlowId },
+    /// Read this stream flow for a moment no further: what comes on it is refused for its number.
+    SlowFlow { flow: FlowId },
     /// Give this stream flow, with whatever was read from it and not yet cut, to another worker. Comes before any
     /// handoff that speaks of the flow; the other worker sees [`Input::FlowOpened`](crate::Input::FlowOpened) first.
     MoveFlow { flow: FlowId, to: WorkerId },

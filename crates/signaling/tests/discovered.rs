@@ -61,6 +61,15 @@ impl Stage {
         told_all
     }
 
+    /// Messages as fast as can be: how many Alice hears, and how many are one too many.
+    fn flood(&mut self, numbers: std::ops::Range<u32>) -> (usize, usize) {
+        for number in numbers {
+            self.world.send(self.adatum, &phone::request("MESSAGE", EVE, ALICE, &format!("m{number}")));
+        }
+        let refused = self.world.take(self.adatum).iter().filter(|answer| told(answer).0 == 503).count();
+        (self.world.take(self.alice).len(), refused)
+    }
+
     /// Alice writes to Eve, wherever that leads.
     fn turn_to_eve(&mut self) {
         self.world.send(self.alice, &phone::request("MESSAGE", ALICE, EVE, "turned"));
@@ -126,6 +135,22 @@ fn one_count_over_all_connections_and_workers_and_others_are_untouched() {
             stage.world.send(other, &phone::request("MESSAGE", from, ALICE, from));
             assert_eq!(stage.world.take(stage.alice).len(), 1, "{from}");
         }
+    });
+}
+
+#[test]
+fn what_is_too_fast_is_refused_where_it_arrives_and_counted_all_the_same() {
+    everywhere(|mut stage| {
+        stage.turn_to_eve();
+        assert_eq!(stage.flood(0..101), (100, 1));
+        let recorded = stage.world.decisions(stage.contoso).count();
+        assert_eq!(stage.flood(101..301), (0, 200));
+        assert_eq!(stage.world.decisions(stage.contoso).count(), recorded, "none went to its ledger");
+        assert!(stage.world.slowed.len() >= 200, "and each time its connection waits");
+        stage.world.pass(Duration::from_millis(50));
+        assert_eq!(stage.flood(301..302), (1, 0), "there is room for one more after a twentieth of a second");
+        let [ledger] = stage.world.ledgers(stage.contoso).try_into().unwrap();
+        assert_eq!((ledger.total.passed, ledger.total.too_fast), (101, 201));
     });
 }
 

@@ -195,6 +195,7 @@ impl World {
                 self.lanes.put_single(self.now, Parcel::Answer { asker, answer });
             }
             Output::CloseFlow { .. }
+            | Output::SlowFlow { .. }
             | Output::Media(_)
             | Output::KeepMeeting(_)
             | Output::Decided(_)
@@ -253,6 +254,7 @@ fn in_short(output: &Output) -> String {
             format!("transmit on {flow:?}: {}", text.lines().next().unwrap_or_default())
         }
         Output::CloseFlow { flow } => format!("close {flow:?}"),
+        Output::SlowFlow { flow } => format!("slow {flow:?}"),
         Output::MoveFlow { flow, to } => format!("move {flow:?} to worker {to}"),
         Output::Handoff { to, handoff } => {
             let text = format!("{handoff:?}");

@@ -48,6 +48,8 @@ pub struct World {
     pub(crate) servers: BTreeMap<IpAddr, Server>,
     /// Every address that somebody tried to connect to, in order.
     pub dialled: Vec<IpAddr>,
+    /// Flows that were to be read more slowly, in order. Lines of this world have no room to fill.
+    pub slowed: Vec<(usize, FlowId)>,
     /// What each site was told of its partners, in order.
     pub reaches: Vec<(usize, String, Reach)>,
     /// What was told of partners whose name servers are silent: by whom, of whom.
@@ -104,6 +106,7 @@ impl World {
             lanes: Lanes::default(),
             servers: BTreeMap::new(),
             dialled: Vec::new(),
+            slowed: Vec::new(),
             reaches: Vec::new(),
             stale_names: Vec::new(),
             asked: BTreeMap::new(),
@@ -359,6 +362,7 @@ impl World {
             Output::KeepSuspect(suspect) => self.sites[site].suspects.push(*suspect),
             Output::PartnerReach { domain, reach, .. } => self.reaches.push((site, domain, reach)),
             Output::PartnerNames { domain, is_stale } => self.stale_names.push((site, domain, is_stale)),
+            Output::SlowFlow { flow } => self.slowed.push((site, flow)),
             Output::Decided(_) | Output::LookAlike(_) => {}
         }
     }

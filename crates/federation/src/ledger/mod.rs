@@ -271,6 +271,14 @@ impl Ledgers {
         taken
     }
 
+    /// So many more came too fast, and were refused before they came here.
+    pub fn refused_elsewhere(&mut self, certificate: &CertificateId, count: u64) {
+        if let Some(ledger) = self.ledgers_by_certificate.get_mut(certificate) {
+            ledger.window.volume.too_fast += count;
+            ledger.total.too_fast += count;
+        }
+    }
+
     /// What the domain was taken for at its first contact; `None` before that.
     pub fn seen(&self, certificate: &CertificateId, domain: &str) -> Option<Option<&LookAlike>> {
         match self.ledgers_by_certificate.get(certificate)?.domains.get(domain)? {

@@ -47,6 +47,7 @@ impl World {
             Output::KeepMeeting(meeting) => drop(meeting.checked().expect("what is to be kept is in order")),
             Output::KeepSuspect(suspect) => drop(serde_json::to_vec(&suspect).expect("a suspect is serialisable")),
             Output::Decided(_)
+            | Output::SlowFlow { .. }
             | Output::LookAlike(_)
             | Output::PartnerReach { .. }
             | Output::PartnerNames { .. }
@@ -96,6 +97,7 @@ fn kind(output: &Output) -> &'static str {
     match output {
         Output::Transmit { .. } => "Transmit",
         Output::CloseFlow { .. } => "CloseFlow",
+        Output::SlowFlow { .. } => "SlowFlow",
         Output::MoveFlow { .. } => "MoveFlow",
         Output::Handoff { .. } => "Handoff",
         Output::Ask { .. } => "Ask",

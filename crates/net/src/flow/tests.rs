@@ -115,6 +115,43 @@ fn messages_are_cut_from_reads_of_one_byte_and_no_buffer_stays() {
     client.join().expect("a client");
 }
 
+#[test]
+fn what_comes_while_a_flow_is_paused_is_taken_when_its_time_has_come() {
+    let (listener, address) = listener();
+    let mut peer = StdStream::connect(address).expect("a listener");
+    runtime().block_on(async {
+        let mut flow = flow(accept(&listener), Wire::Plain(PlainWire::default()), BytesMut::new());
+        let (now, pause) = (Instant::now(), Duration::from_secs(3600));
+        flow.pause(now + pause);
+        peer.write_all(message("late").as_bytes()).expect("a reader");
+        flow.stream().readable().await.expect("a socket");
+        flow.receive(now, &mut [0; 4096]).expect("a healthy connection");
+        assert_eq!(flow.next_frame().expect("well framed"), None);
+        assert_eq!(flow.paused_until(now), Some(now + pause));
+        flow.receive(now + pause, &mut [0; 4096]).expect("a healthy connection");
+        assert!(matches!(flow.next_frame(), Ok(Some(Frame::Message(_)))));
+        flow.pause(now + pause);
+        flow.close(now);
+        assert_eq!(flow.paused_until(now), None, "what ends does not wait");
+    });
+}
+
+#[test]
+fn a_paused_flow_is_woken_by_its_worker_and_by_room_for_output() {
+    let (listener, address) = listener();
+    let _peer = StdStream::connect(address).expect("a listener");
+    runtime().block_on(async {
+        let flow = flow(accept(&listener), Wire::Plain(PlainWire::default()), BytesMut::new());
+        let (signal, stream, far) = (flow.signal(), flow.stream(), Instant::now() + Duration::from_secs(3600));
+        let within = |wait| tokio::time::timeout(Duration::from_millis(500), wait);
+        assert!(within(signal.wait_until(far, None)).await.is_err());
+        within(signal.wait_until(far, Some(&stream))).await.expect("the socket takes output");
+        flow.wake_to_write();
+        within(signal.wait_until(far, None)).await.expect("the worker has something to say");
+        within(signal.wait_until(Instant::now(), None)).await.expect("its time has come");
+    });
+}
+
 /// The handshake on one thread, half a message and an unwritten answer with it to another thread, the rest there.
 #[test]
 fn a_tls_flow_moves_between_threads_with_all_it_holds() {

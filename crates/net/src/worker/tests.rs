@@ -31,6 +31,7 @@ mod handshakes;
 mod line;
 mod meeting;
 mod moving;
+mod pace;
 mod transports;
 mod unreadable;
 mod vectors;

@@ -29,7 +29,8 @@ impl Core {
             self.count_refused(&arrival.message, &refusal);
             return Err(refusal);
         }
-        if let Some(refusal) = self.refused_outside(now, arrival, kind) {
+        let too_fast = self.too_fast(now, arrival);
+        if let Some(refusal) = too_fast.or_else(|| self.refused_outside(now, arrival, kind)) {
             self.count_refused(&arrival.message, &refusal);
             return Err(refusal);
         }

@@ -23,6 +23,14 @@ impl Line {
         Line::Tls { stream, received: BytesMut::new(), framer: Framer::new(MessageLimits::default()) }
     }
 
+    /// The same, with a certificate to show.
+    pub(super) fn tls_of(server: &TestServer, client: Arc<ClientConfig>) -> Line {
+        let name = ServerName::try_from(server.domain).expect("a name");
+        let connection = ClientConnection::new(client, name).expect("a client");
+        let stream = Box::new(StreamOwned::new(connection, plain(server.tls)));
+        Line::Tls { stream, received: BytesMut::new(), framer: Framer::new(MessageLimits::default()) }
+    }
+
     pub(super) fn wss(server: &TestServer, origin: Option<&str>) -> Result<Line, tungstenite::Error> {
         let stream = encrypted(server.wss, server.domain);
         open(stream, origin, "sip").map(|web_socket| Line::WebSocket(Box::new(web_socket)))
