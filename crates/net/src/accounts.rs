@@ -2,7 +2,7 @@
 //! thread of theirs.
 
 use conference::schedule::Meeting;
-use federation::ledger::KeptSuspect;
+use federation::ledger::{KeptAnswer, KeptSuspect};
 use messaging::{
     Approach, Approached, ConsentAnswer, ConsentAnswered, MessageId, NewMessage, NotStored, StoredMessage,
 };
@@ -46,6 +46,9 @@ pub trait Accounts: Send + Sync {
 
     /// Keeps that a discovered partner is suspect. Nobody waits for it.
     fn keep_suspect(&self, suspect: KeptSuspect);
+
+    /// Keeps who has answered whom. Nobody waits for it.
+    fn keep_answer(&self, answer: KeptAnswer);
 }
 
 /// Takes the one answer.
@@ -192,6 +195,8 @@ mod tests {
         fn record(&self, _: Record) {}
 
         fn keep_suspect(&self, _: KeptSuspect) {}
+
+        fn keep_answer(&self, _: KeptAnswer) {}
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -53,6 +53,7 @@ impl Worker {
                 );
                 self.accounts.keep_suspect(*suspect);
             }
+            Output::KeepAnswer(answer) => self.accounts.keep_answer(answer),
             Output::Decided(record) => tracing::debug!(?record, "decided"),
         }
     }

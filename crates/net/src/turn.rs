@@ -21,7 +21,10 @@ pub(crate) enum Next {
     Again,
     Wait(Interest),
     /// Nothing is taken before; output goes on, where there is some.
-    Pause { until: Instant, has_output: bool },
+    Pause {
+        until: Instant,
+        has_output: bool,
+    },
     /// The flow is not this worker's any more.
     Over,
 }

@@ -1,10 +1,10 @@
 //! The store's users, and the messages that wait for them, as the workers ask for them; and what they want kept of calls.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use conference::schedule::Meeting;
-use federation::ledger::KeptSuspect;
+use federation::ledger::{KeptAnswer, KeptSuspect};
 use messaging::{
     Approach, Approached, ConsentAnswer, ConsentAnswered, MessageId, NewMessage, NotStored, StoredMessage,
 };
@@ -24,11 +24,15 @@ pub struct StoreAccounts {
     /// Records of calls on their way to the store: they must not take the room of messages.
     records_waiting: Arc<AtomicUsize>,
     keeps_records: bool,
+    answers: AnswersWaiting,
 }
+
+/// What is known of answers and not in the store yet. All that gathers while the store is busy is one change.
+type AnswersWaiting = Arc<Mutex<Vec<KeptAnswer>>>;
 
 impl StoreAccounts {
     pub(crate) fn new(store: StoreHandle, counts: ServerCounts, keeps_records: bool) -> StoreAccounts {
-        StoreAccounts { store, counts, records_waiting: Arc::default(), keeps_records }
+        StoreAccounts { store, counts, records_waiting: Arc::default(), keeps_records, answers: Arc::default() }
     }
 }
 
@@ -132,6 +136,35 @@ impl Accounts for StoreAccounts {
             move |kept| drop(told(&counts, kept, "that a partner is suspect cannot be kept")),
         );
     }
+
+    fn keep_answer(&self, answer: KeptAnswer) {
+        if !waits_first(&self.answers, answer) {
+            return;
+        }
+        let (counts, waiting, refused) = (self.counts.clone(), self.answers.clone(), self.answers.clone());
+        let take = move |waiting: &AnswersWaiting| {
+            std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        self.store.write_then(
+            move |store| store.put_answers(&take(&waiting)),
+            move |kept| {
+                // Where the change never ran, the next one is to be asked for again.
+                if kept.is_err() {
+                    take(&refused);
+                }
+                drop(told(&counts, kept, "who has answered whom cannot be kept"));
+            },
+        );
+    }
+}
+
+/// Whether the change that takes them still has to be asked for. Where the store does not come to it for long, the rest is lost.
+fn waits_first(answers: &AnswersWaiting, answer: KeptAnswer) -> bool {
+    let mut waiting = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    if waiting.len() < ANSWERS_WAITING_MAX {
+        waiting.push(answer);
+    }
+    waiting.len() == 1
 }
 
 /// The administrator is told what failed; who asked, that it did.
@@ -157,6 +190,9 @@ fn not_stored(counts: &ServerCounts, error: StoreError) -> NotStored {
 /// Of the places that the store's queue has, records of calls take this many at most.
 const RECORDS_WAITING_MAX: usize = 1_024;
 
+/// More than a store is behind with by itself.
+const ANSWERS_WAITING_MAX: usize = 10_000;
+
 /// What comes here is about the store as a whole: it names no user.
 fn failed(counts: &ServerCounts, error: &StoreError, what: &str) {
     counts.store_failed();
@@ -171,6 +207,57 @@ mod tests {
     use store::StoreThread;
 
     use super::*;
+
+    /// Holds the store until the other end is dropped.
+    fn held(handle: &StoreHandle) -> std::sync::mpsc::Sender<()> {
+        let (go, gate) = channel::<()>();
+        let held = move |_: &Store| {
+            let _ = gate.recv();
+            Ok(())
+        };
+        handle.write_then(held, |_| {});
+        go
+    }
+
+    #[test]
+    fn answers_that_come_while_the_store_is_busy_are_one_change_and_all_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("comity.db");
+        let thread = StoreThread::start(&path).unwrap();
+        let accounts = StoreAccounts::new(thread.handle(), ServerCounts::default(), true);
+        let turn = |user| KeptAnswer::TurnedTo { at_unix_ms: user, user, domain: "adatum.example".to_owned() };
+        let go = held(&thread.handle());
+        (0..100).for_each(|user| accounts.keep_answer(turn(user)));
+        assert_eq!(accounts.answers.lock().unwrap().len(), 100);
+        drop(go);
+        let (done, wait) = channel();
+        thread.handle().write_then(|_| Ok(()), move |_| done.send(()).unwrap());
+        wait.recv().unwrap();
+        accounts.keep_answer(turn(100));
+        thread.stop();
+        assert_eq!(Store::open(&path).unwrap().answers(0).unwrap(), (0..=100).map(turn).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn answers_beyond_what_may_wait_are_not_kept() {
+        let waiting = AnswersWaiting::default();
+        let turn = |user| KeptAnswer::TurnedTo { at_unix_ms: user, user, domain: "adatum.example".to_owned() };
+        let asked = (0..20_000).filter(|user| waits_first(&waiting, turn(*user))).count();
+        assert_eq!((asked, waiting.lock().unwrap().len()), (1, ANSWERS_WAITING_MAX));
+    }
+
+    #[test]
+    fn a_store_that_takes_nothing_is_asked_again_with_the_next_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let thread = StoreThread::start(&folder.path().join("comity.db")).unwrap();
+        let accounts = StoreAccounts::new(thread.handle(), ServerCounts::default(), true);
+        thread.stop();
+        for user in 0..2 {
+            accounts.keep_answer(KeptAnswer::TurnedTo { at_unix_ms: 1, user, domain: "adatum.example".to_owned() });
+            assert!(accounts.answers.lock().unwrap().is_empty());
+        }
+        assert_eq!(accounts.counts.store_failures_total(), 2);
+    }
 
     #[test]
     fn records_beyond_what_may_wait_are_dropped_and_counted_and_room_comes_back() {
@@ -193,15 +280,10 @@ mod tests {
                 end: None,
             })));
         };
-        let (go, gate) = channel::<()>();
-        let held = move |_: &Store| {
-            let _ = gate.recv();
-            Ok(())
-        };
-        thread.handle().write_then(held, |_| {});
+        let go = held(&thread.handle());
         (0..RECORDS_WAITING_MAX + 3).for_each(record);
         assert_eq!(counts.records_dropped_total(), 3);
-        go.send(()).unwrap();
+        drop(go);
         let (done, wait) = channel();
         thread.handle().write_then(|_| Ok(()), move |_| done.send(()).unwrap());
         wait.recv().unwrap();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use certificates::{Roots, ServedIdentity, TlsAlpn};
 use conference::schedule::Meetings;
 use federation::admission::Organisation;
-use federation::ledger::{DiscoveredTerms, KeptSuspect};
+use federation::ledger::{DiscoveredTerms, KeptAnswer, KeptSuspect};
 use federation::partner::Partners;
 use net::media::MediaThreads;
 use net::{Accounts, Inbox, InsideTls, ListenerSetup, Mailbox, Origins, Resolver, TlsClients, WorkerSetup};
@@ -31,6 +31,7 @@ pub(crate) struct Start {
     connections_per_partner: u16,
     discovered: DiscoveredTerms,
     suspects: Arc<Vec<KeptSuspect>>,
+    answers: Arc<Vec<KeptAnswer>>,
     listeners: Vec<ListenerSetup>,
     origins: Arc<Origins>,
     challenges: TlsAlpn,
@@ -73,6 +74,7 @@ impl Start {
             connections_per_partner: config.federation.connections_per_partner,
             discovered: told.as_ref().map_or(config.discovered, |told| told.rules.discovered),
             suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
+            answers: Arc::new(store.answers(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
             listeners: listeners(config, identity, inner_identity)?,
             origins: Arc::new(config.origins.clone()),
             challenges,
@@ -113,6 +115,7 @@ impl Start {
             calls: self.calls,
             discovered: self.discovered,
             suspects: self.suspects.clone(),
+            answers: self.answers.clone(),
             limits: signaling::Limits {
                 partner_connections: self.connections_per_partner,
                 ..signaling::Limits::default()

@@ -17,6 +17,7 @@ use sip::refusal::Word;
 use sip::transaction::{RequestOutcome, ServerTransactionId};
 use sip::{Aor, Edits, HeaderName, Message, Method, Refusal};
 
+pub(crate) use admitting::from_domain;
 pub(crate) use responding::{draining, no_answer, overloaded, refusal_response, store_failed};
 
 use crate::core::Core;

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Origin, Tier};
+use federation::ledger::{CertificateId, KeptAnswer};
 use federation::partner::Standing;
 use sip::{Aor, HeaderName, Message, Method, Refusal, Uri};
 
 use crate::core::Core;
 use crate::escalation::is_for_messages;
 use crate::route::Destination;
-use crate::{AdmittedRequest, Handoff};
+use crate::{AdmittedRequest, Handoff, Output};
 
 impl Core {
     /// A request of a user of ours goes out.
@@ -31,32 +32,46 @@ impl Core {
         };
         let domain = message.to().ok().map(|to| to.uri().host_lowercase().to_string());
         if let (Some(user), Some(domain)) = (user, domain)
-            && self.turned_to(&user, &domain)
+            && self.turned_to(now, &user, &domain)
         {
             self.agrees_by_turning_to(now, &user, message);
         }
     }
 
     /// A call that a partner began was taken.
-    pub(crate) fn note_taken(&mut self, call: &AdmittedRequest) {
+    pub(crate) fn note_taken(&mut self, now: Instant, call: &AdmittedRequest) {
         let user = call.message.request_uri().and_then(|uri| self.person_of(uri));
         if let Some(user) = user {
-            self.turned_to(&user, call.admitted.domain());
+            self.turned_to(now, &user, call.admitted.domain());
         }
     }
 
     /// Says whether that is a domain without an entry.
-    pub(crate) fn turned_to(&mut self, user: &Aor, domain: &str) -> bool {
+    pub(crate) fn turned_to(&mut self, now: Instant, user: &Aor, domain: &str) -> bool {
         if !matches!(self.partners.standing(domain), Standing::Discovered) {
             return false;
         }
         let user = self.mint.user(user);
         if self.ledgers.turned_to(user, domain) {
+            let (at_unix_ms, domain) = (self.unix_ms(now), domain.to_owned());
+            self.put(Output::KeepAnswer(KeptAnswer::TurnedTo { at_unix_ms, user, domain: domain.clone() }));
             for worker in self.ownership.others() {
-                self.hand(worker, Handoff::TurnedTo { user, domain: domain.to_owned() });
+                self.hand(worker, Handoff::TurnedTo { user, domain: domain.clone() });
             }
         }
         true
+    }
+
+    /// Something was let through that would reach this user; whom he has not turned to is to find it counted after a restart.
+    pub(crate) fn note_knock(
+        &mut self,
+        at_unix_ms: u64,
+        reaches: Option<u64>,
+        domain: &str,
+        certificate: CertificateId,
+    ) {
+        let Some(user) = reaches.filter(|user| !self.ledgers.has_turned_to(*user, domain)) else { return };
+        self.put(Output::KeepAnswer(KeptAnswer::Knock { at_unix_ms, user, domain: domain.to_owned(), certificate }));
     }
 
     /// What a stranger is told in place of this final response, which no person gave, and which only a device of a user who is

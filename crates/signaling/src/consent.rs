@@ -196,7 +196,7 @@ impl Core {
         }
         if approached.verdict == Some(Verdict::Allowed) {
             // After a restart the ledgers no longer know.
-            self.turned_to(&aor, request.admitted.domain());
+            self.turned_to(now, &aor, request.admitted.domain());
             let admitted = request.admitted.with_consent();
             return self.own_agreed(now, AdmittedRequest { admitted, ..request });
         }
@@ -286,7 +286,7 @@ impl Core {
         if answered.verdict == Some(Verdict::Allowed)
             && let Some((_, domain)) = answered.sender.rsplit_once('@')
         {
-            self.turned_to(aor, domain);
+            self.turned_to(now, aor, domain);
         }
         self.counts.held_released += u64::from(answered.released);
         self.forward_what_came(now, aor);

@@ -30,7 +30,6 @@ use sip::{Aor, Message};
 
 pub use config::{CoreConfig, Listener};
 
-use crate::metering::Metering;
 use crate::acceptor::Acceptor;
 use crate::agent::Asked;
 use crate::aliases::Aliases;
@@ -44,6 +43,7 @@ use crate::flow_table::FlowTable;
 use crate::gateway::Gateways;
 use crate::handoff::Responder;
 use crate::links::Links;
+use crate::metering::Metering;
 use crate::owner::Owner;
 use crate::partner_status::PartnerCounts;
 use crate::presence::Watcher;

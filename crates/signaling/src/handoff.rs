@@ -31,7 +31,12 @@ pub enum Handoff {
     StoredFor { aor: Aor },
     /// An admitted request of a discovered partner, for the worker that owns its ledger.
     /// `refused`: how many were refused on its connection since the last one.
-    Metered { request: Box<AdmittedRequest>, in_dialog: bool, #[serde(default)] refused: u64 },
+    Metered {
+        request: Box<AdmittedRequest>,
+        in_dialog: bool,
+        #[serde(default)]
+        refused: u64,
+    },
     /// Its ledger allows so many requests a second: those beyond it are refused on the worker that has its flow.
     TooFast { flow: FlowId, per_sec: u32, retry_after_secs: u32 },
     /// A discovered partner named a user who does not exist, for the worker that owns its ledger.

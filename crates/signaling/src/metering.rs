@@ -26,7 +26,7 @@ pub(crate) struct Metering {
 impl Core {
     /// Gives an admitted request on: to its target's owner, or to whoever counts it first.
     pub(crate) fn meter(&mut self, now: Instant, request: AdmittedRequest, in_dialog: bool) {
-        let Some(certificate) = certificate_of_discovered(&request) else { return self.give_to_owner(now, request) };
+        let Some(certificate) = self.ledger_of(&request) else { return self.give_to_owner(now, request) };
         let refused = self.take_refused(request.ingress.flow().map(|facts| facts.id));
         let keeper = self.ownership.of_ledger(&certificate);
         if self.ownership.is_ours(keeper) {
@@ -56,16 +56,25 @@ impl Core {
     /// Gives the request back, if it is not one too many.
     fn metered(&mut self, now: Instant, request: AdmittedRequest, metering: Metering) -> Option<AdmittedRequest> {
         let Metering { in_dialog, refused } = metering;
-        let certificate = certificate_of_discovered(&request)?;
+        let certificate = self.ledger_of(&request)?;
         let user = self.named_user(&request, in_dialog);
         let domain = request.admitted.domain();
-        let look_alike = self.look_alike(&certificate, domain);
+        let is_paced = request.ingress.flow().is_some_and(|facts| facts.is_inner);
+        let look_alike = if is_paced { None } else { self.look_alike(&certificate, domain) };
         let is_mimicry = look_alike.as_ref().is_some_and(|found| self.discovered.look_alikes.refuses(found.likeness));
         // What will be refused reaches nobody, and must not take the place of what would.
-        let reaches = self.reached_user(&request, in_dialog).filter(|_| !is_mimicry);
+        let is_counted_at_home = self.organisation.is_edge_only() && self.has_comity_inside();
+        let reaches = self.reached_user(&request, in_dialog).filter(|_| !is_mimicry && !is_counted_at_home);
         let is_first = self.ledgers.seen(&certificate, domain).is_none();
-        let entry =
-            Entry { certificate: &certificate, domain, look_alike: look_alike.as_ref(), user, in_dialog, reaches };
+        let entry = Entry {
+            certificate: &certificate,
+            domain,
+            look_alike: look_alike.as_ref(),
+            user,
+            in_dialog,
+            reaches,
+            is_paced,
+        };
         let now_unix_ms = self.unix_ms(now);
         let (forgotten, taken) = (self.ledgers.forgotten(), self.ledgers.take(now_unix_ms, &entry));
         self.ledgers.refused_elsewhere(&certificate, refused);
@@ -88,13 +97,30 @@ impl Core {
             }
             Ok(()) => match look_alike.filter(|_| is_mimicry) {
                 Some(found) => Refusal::new(403, Word::LookAlike, found.to_string()),
-                None => return Some(request),
+                None => {
+                    self.note_knock(now_unix_ms, reaches, domain, certificate);
+                    return Some(request);
+                }
             },
         };
         if let Some(upstream) = request.upstream {
             self.refuse_owned(now, upstream, &request.message, &refusal);
         }
         None
+    }
+
+    /// Whose ledger a request is counted in. At home those whom nobody answers are counted, for all edges together; whose
+    /// certificate it was the edge knows, which counts the rest.
+    fn ledger_of(&self, request: &AdmittedRequest) -> Option<CertificateId> {
+        let is_from_edge = request.ingress.flow().is_some_and(|facts| facts.is_inner);
+        match is_from_edge && self.is_home_only() && is_of_discovered(request) {
+            true => Some(CertificateId { issuer: String::new(), serial: request.admitted.domain().to_owned() }),
+            false => certificate_of_discovered(request),
+        }
+    }
+
+    fn has_comity_inside(&self) -> bool {
+        self.organisation.inside().is_some_and(|inside| inside.is_comity)
     }
 
     /// What a domain is taken for: found out at its first contact, remembered from then on.
@@ -205,10 +231,10 @@ impl Core {
         !reaches_people && self.hides_users_from(request)
     }
 
-    /// The ledgers that this worker owns.
+    /// The ledgers that this worker owns; of what an edge has counted, the edge tells.
     pub fn ledgers(&mut self, now: Instant) -> Vec<LedgerSummary> {
         let now_unix_ms = self.unix_ms(now);
-        self.ledgers.summaries(now_unix_ms)
+        if self.is_home_only() { Vec::new() } else { self.ledgers.summaries(now_unix_ms) }
     }
 }
 

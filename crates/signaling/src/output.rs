@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conference::schedule::Meeting;
 use federation::decision::DecisionRecord;
-use federation::ledger::KeptSuspect;
+use federation::ledger::{KeptAnswer, KeptSuspect};
 use federation::look_alike::LookAlike;
 use media::MediaCommand;
 use sip::FlowId;
@@ -36,6 +36,8 @@ pub enum Output {
     Decided(Arc<DecisionRecord>),
     /// A discovered partner is suspect from now on, or goes on being so: keep that over restarts. Nothing waits for it.
     KeepSuspect(Box<KeptSuspect>),
+    /// Who has answered whom: keep that over restarts. Nothing waits for it.
+    KeepAnswer(KeptAnswer),
     /// A domain that looks like one that is trusted here was heard from for the first time.
     LookAlike(LookAlike),
     /// A partner can be reached again, or no longer: tell the operator. It comes once for each change.

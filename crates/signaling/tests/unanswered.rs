@@ -278,3 +278,95 @@ fn nobody_counts_what_is_said_in_a_meeting() {
         }
     });
 }
+
+impl Stage {
+    /// All servers of Contoso are killed and start again; both are back on their way.
+    fn restart(&mut self, edge: usize) {
+        self.world.restart(self.contoso);
+        self.alice = phone::register(&mut self.world, self.contoso, 0, ALICE);
+        self.adatum = self.world.connect(edge, 0, Some(of("adatum.example")));
+    }
+}
+
+#[test]
+fn a_restart_cuts_nobody_off_and_gives_nobody_a_new_day() {
+    everywhere(|mut stage| {
+        stage.alice_sends(&phone::request("MESSAGE", ALICE, EVE, "first"));
+        let contoso = stage.contoso;
+        stage.restart(contoso);
+        assert_eq!(stage.heard_of(20), 20);
+    });
+    everywhere(|mut stage| {
+        assert_eq!(stage.heard_of(2), 2);
+        let contoso = stage.contoso;
+        stage.restart(contoso);
+        assert_eq!(stage.heard_of(5), 1);
+        stage.restart(contoso);
+        assert_eq!(stage.heard_of(5), 0);
+        stage.world.pass(std::time::Duration::from_secs(24 * 3600));
+        stage.restart(contoso);
+        assert_eq!(stage.heard_of(5), 3);
+    });
+}
+
+/// Two edges before one home, over several orders of handoffs.
+fn before_two_edges(play: impl Fn(Stage, [usize; 2])) {
+    for (workers, seed) in [(1, 1), (3, 1), (3, 2)] {
+        let mut stage = stage(workers, seed);
+        stage.world.put_edges_before(stage.contoso, 2);
+        stage.alice = phone::register(&mut stage.world, stage.contoso, 0, ALICE);
+        // The edges were made after it.
+        let edges = [stage.contoso + 1, stage.contoso + 2];
+        play(stage, edges);
+    }
+}
+
+impl Stage {
+    /// Eve writes to Alice by that edge so often; how many arrive.
+    fn heard_by(&mut self, edge: usize, count: usize) -> usize {
+        self.adatum = self.world.connect(edge, 0, Some(of("adatum.example")));
+        self.heard_of(count)
+    }
+}
+
+#[test]
+fn the_home_counts_for_all_its_edges_who_is_not_answered() {
+    before_two_edges(|mut stage, edges| {
+        assert_eq!(edges.map(|edge| stage.heard_by(edge, 2)), [2, 1]);
+        assert_eq!(told(&stage.write(ALICE)), (403, "unanswered".into()));
+        stage.restart(edges[0]);
+        assert_eq!(edges.map(|edge| stage.heard_by(edge, 2)), [0, 0], "nor does a restart forget");
+    });
+}
+
+#[test]
+fn an_answer_by_one_edge_counts_at_the_other() {
+    before_two_edges(|mut stage, edges| {
+        assert_eq!(stage.heard_by(edges[0], 3), 3);
+        stage.alice_sends(&phone::request("MESSAGE", ALICE, EVE, "back"));
+        assert_eq!(edges.map(|edge| stage.heard_by(edge, 20)), [20, 20]);
+        stage.restart(edges[0]);
+        assert_eq!(edges.map(|edge| stage.heard_by(edge, 20)), [20, 20]);
+        let ledgers = stage.world.ledgers(stage.contoso);
+        assert!(
+            ledgers
+                .iter()
+                .all(|ledger| ledger.certificate.serial == "adatum.example" && !ledger.certificate.issuer.is_empty()),
+            "{ledgers:?}"
+        );
+    });
+}
+
+#[test]
+fn what_reaches_one_user_by_all_edges_is_bounded_together() {
+    before_two_edges(|mut stage, edges| {
+        let workers = usize::from(stage.world.workers(stage.contoso));
+        let mut heard = 0;
+        for number in 0..60 {
+            let domain = format!("stranger{number}.example");
+            let line = stage.world.connect(edges[number % 2], 0, Some(of(&domain)));
+            heard += usize::from(stage.write_on(line, &format!("x@{domain}"), ALICE).status() == Some(200));
+        }
+        assert_eq!(heard, 10_usize.div_ceil(workers) * workers);
+    });
+}

@@ -201,6 +201,7 @@ impl World {
             | Output::Decided(_)
             | Output::Record(_)
             | Output::KeepSuspect(_)
+            | Output::KeepAnswer(_)
             | Output::LookAlike(_)
             | Output::PartnerReach { .. }
             | Output::PartnerNames { .. } => {
@@ -255,6 +256,7 @@ fn in_short(output: &Output) -> String {
         }
         Output::CloseFlow { flow } => format!("close {flow:?}"),
         Output::SlowFlow { flow } => format!("slow {flow:?}"),
+        Output::KeepAnswer(_) => "keep an answer".into(),
         Output::MoveFlow { flow, to } => format!("move {flow:?} to worker {to}"),
         Output::Handoff { to, handoff } => {
             let text = format!("{handoff:?}");

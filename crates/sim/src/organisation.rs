@@ -11,7 +11,7 @@ use conference::schedule::{Meeting, Meetings};
 use federation::admission::Organisation;
 use federation::external_access::ExternalAccess;
 use federation::flow::FlowFacts;
-use federation::ledger::{DiscoveredTerms, KeptSuspect};
+use federation::ledger::{DiscoveredTerms, KeptAnswer, KeptSuspect};
 use federation::partner::{Partner, Partners, Provider};
 use signaling::{CallSettings, Core, CoreConfig, Input, Limits, Listener};
 use sip::auth::Ha1;
@@ -42,6 +42,8 @@ pub(crate) struct Site {
     pub records: Vec<signaling::Record>,
     /// What its store keeps of suspects, the newest last.
     pub suspects: Vec<KeptSuspect>,
+    /// What its store keeps of who has answered whom.
+    pub answers: Vec<KeptAnswer>,
     pub partners: Vec<Partner>,
     pub providers: Vec<Provider>,
     /// The one next hop for whoever's entry names no edge.
@@ -131,6 +133,7 @@ impl Site {
             calls: CallSettings::default(),
             discovered: DiscoveredTerms::default(),
             suspects: Arc::default(),
+            answers: Arc::default(),
             limits: Limits::default(),
             random_seed: random_seed.wrapping_add(u64::from(worker)),
         };
@@ -149,6 +152,7 @@ impl Site {
             meetings: BTreeMap::new(),
             records: Vec::new(),
             suspects: Vec::new(),
+            answers: Vec::new(),
             partners,
             providers: Vec::new(),
             default_route: None,
@@ -217,6 +221,12 @@ impl Site {
         self.meetings.insert(meeting.id.clone(), meeting);
     }
 
+    /// Those who have turned to somebody before those who have knocked.
+    pub fn keep_answer(&mut self, answer: KeptAnswer) {
+        self.answers.push(answer);
+        self.answers.sort_by_key(|kept| matches!(kept, KeptAnswer::Knock { .. }));
+    }
+
     /// The server was killed and starts again: what was in memory is gone, what was stored is not.
     pub fn start_again(&mut self) {
         let (table, meetings) = (self.table(), self.meetings_table());
@@ -225,6 +235,7 @@ impl Site {
             config.partners = table.clone();
             config.meetings = meetings.clone();
             config.suspects = Arc::new(self.suspects.clone());
+            config.answers = Arc::new(self.answers.clone());
         }
         self.cores = self.configs.iter().cloned().map(Core::new).collect();
         self.stalled.clear();

@@ -360,6 +360,7 @@ impl World {
             Output::KeepMeeting(meeting) => self.sites[site].keep_meeting(*meeting),
             Output::Record(record) => self.sites[site].records.push(record),
             Output::KeepSuspect(suspect) => self.sites[site].suspects.push(*suspect),
+            Output::KeepAnswer(answer) => self.sites[site].keep_answer(answer),
             Output::PartnerReach { domain, reach, .. } => self.reaches.push((site, domain, reach)),
             Output::PartnerNames { domain, is_stale } => self.stale_names.push((site, domain, is_stale)),
             Output::SlowFlow { flow } => self.slowed.push((site, flow)),

@@ -6,6 +6,7 @@
 //! a table itself must never hold: a domain that is both allowed and blocked.
 
 mod access;
+mod answers;
 mod backup;
 mod call_records;
 mod consents;
@@ -35,6 +36,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OpenFlags};
 
 pub use access::{StoredAccess, USER_ALLOWS_MAX};
+pub use answers::ANSWERS_MAX;
 pub use backup::{Contents, Restored, back_up, restore};
 pub use call_records::{CALL_RECORDS_MAX, CallQuery, StoredCall};
 pub use consents::{CONSENTS_PER_USER_MAX, HeldMessages, StoredConsent};

@@ -232,6 +232,26 @@ const STEPS: &[&str] = &[
     CREATE INDEX held_messages_until ON held_messages (until);
     CREATE TRIGGER held_for_nobody AFTER INSERT ON users BEGIN DELETE FROM held_messages WHERE aor = NEW.aor; END;
     CREATE TRIGGER held_for_removed AFTER DELETE ON users BEGIN DELETE FROM held_messages WHERE aor = OLD.aor; END;",
+    // To which domains without an entry users have turned, and what those brought to users who had not; users by number,
+    // moments in milliseconds.
+    "CREATE TABLE turned_to (
+        user INTEGER NOT NULL,
+        domain TEXT NOT NULL CHECK (domain = lower(domain)),
+        at INTEGER NOT NULL,
+        PRIMARY KEY (user, domain)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX turned_to_at ON turned_to (at);
+
+    CREATE TABLE knocks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        domain TEXT NOT NULL,
+        issuer TEXT NOT NULL,
+        serial TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX knocks_at ON knocks (at);
+    CREATE INDEX knocks_domain ON knocks (domain);",
 ];
 
 #[cfg(test)]

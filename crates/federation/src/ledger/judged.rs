@@ -43,7 +43,7 @@ impl Ledger {
             true => (&mut self.within_dialogs, per_sec.saturating_mul(DIALOG_SHARE)),
             false => (&mut self.requests, per_sec),
         };
-        if !bucket.take(now_unix_ms, per_sec) {
+        if !entry.is_paced && !bucket.take(now_unix_ms, per_sec) {
             let retry_after_secs = bucket::retry_after_secs(per_sec);
             return Err(OverLimit::Rate { per_sec, retry_after_secs });
         }

@@ -7,6 +7,7 @@
 
 mod bucket;
 mod judged;
+mod kept;
 mod names;
 mod summary;
 mod unanswered;
@@ -19,6 +20,7 @@ use crate::look_alike::{LookAlike, LookAlikePolicy};
 use crate::trust::PeerCertificate;
 use bucket::Bucket;
 use judged::Judged;
+pub use kept::KeptAnswer;
 use names::Names;
 pub use summary::{LedgerSummary, Volume};
 use unanswered::{Acquaintances, Recipients};
@@ -123,6 +125,8 @@ pub struct Entry<'a> {
     pub in_dialog: bool,
     /// The user of ours to whom it brings something that he would notice: a message, or a call.
     pub reaches: Option<u64>,
+    /// An edge of ours has counted how fast it asks.
+    pub is_paced: bool,
 }
 
 /// Why a request does not pass.

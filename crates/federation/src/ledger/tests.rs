@@ -28,7 +28,8 @@ impl Partner {
 
     fn reach(&mut self, user: Option<u64>, in_dialog: bool, reaches: Option<u64>) -> Result<(), OverLimit> {
         let certificate = &self.certificate;
-        let entry = Entry { certificate, domain: "f.example", look_alike: None, user, in_dialog, reaches };
+        let entry =
+            Entry { certificate, domain: "f.example", look_alike: None, user, in_dialog, reaches, is_paced: false };
         let taken = self.ledgers.take(self.now, &entry);
         self.ledgers.judge(self.now, certificate);
         taken
@@ -237,6 +238,7 @@ fn domains_of_a_ledger_are_bounded_and_its_requests_counted_all_the_same() {
             user: None,
             in_dialog: false,
             reaches: None,
+            is_paced: false,
         };
         ledgers.take(NOW, &entry).expect("within the burst");
     }
@@ -260,6 +262,7 @@ fn a_domain_is_looked_at_once_and_again_after_a_restart() {
         user: None,
         in_dialog: false,
         reaches: None,
+        is_paced: false,
     };
     assert_eq!(partner.ledgers.take(NOW, &entry), Ok(()));
     assert_eq!(partner.ledgers.seen(&certificate, "f.example"), Some(Some(&like)));
@@ -340,6 +343,7 @@ fn what_was_answered_leaves_room_for_other_strangers_in_the_hour() {
             user: Some(1),
             in_dialog: false,
             reaches: Some(1),
+            is_paced: false,
         };
         passed += u32::from(partner.ledgers.take(partner.now, &entry).is_ok());
     }
@@ -373,4 +377,83 @@ fn acquaintances_and_recipients_are_bounded() {
     assert_eq!((passed, partner.ledgers.recipients.len()), (5, 5));
     partner.pass(WINDOW_MS);
     assert_eq!((6_000..6_020).filter(|user| partner.write(*user).is_ok()).count(), 5, "when their hours are over");
+}
+
+/// What is kept of a message to a user that was let through.
+fn knock(partner: &Partner, user: u64) -> KeptAnswer {
+    let (domain, certificate) = ("f.example".into(), partner.certificate.clone());
+    KeptAnswer::Knock { at_unix_ms: partner.now, user, domain, certificate }
+}
+
+fn restarted(before: &Partner, kept: &[KeptAnswer]) -> Partner {
+    let mut after = Partner { now: before.now, ..Partner::new() };
+    kept.iter().for_each(|kept| after.ledgers.restore_answer(kept));
+    after
+}
+
+#[test]
+fn whoever_was_not_answered_has_no_new_day_after_a_restart() {
+    let mut partner = Partner::new();
+    let mut kept = Vec::new();
+    while partner.write(1).is_ok() {
+        kept.push(knock(&partner, 1));
+    }
+    for user in 2..31 {
+        partner.write(user).expect("thirty users");
+        kept.push(knock(&partner, user));
+    }
+    let mut after = restarted(&partner, &kept);
+    assert_eq!(after.write(1), Err(OverLimit::UnansweredByUser { max: 3 }));
+    assert_eq!(after.write(31), Err(OverLimit::UnansweredByUsers { max: 30 }));
+    assert_eq!((after.write(2), after.ledgers.names), (Ok(()), 30));
+    after.pass(KNOCKS_MS);
+    assert_eq!(after.write(1), Ok(()), "and a new day comes all the same");
+}
+
+#[test]
+fn whom_a_user_has_turned_to_goes_on_after_a_restart() {
+    let partner = Partner::new();
+    let turned = KeptAnswer::TurnedTo { at_unix_ms: NOW, user: 1, domain: "f.example".into() };
+    let mut after = restarted(&partner, &[turned, knock(&partner, 1), knock(&partner, 2)]);
+    assert!((0..50).all(|_| after.write(1).is_ok()));
+    // One has answered, so that sixty may leave it unanswered; one has not.
+    let unanswered = (2..200).filter(|user| after.write(*user).is_ok()).count();
+    assert_eq!(unanswered, 60);
+}
+
+#[test]
+fn what_reached_a_user_in_this_hour_counts_after_a_restart() {
+    let mut partner = Partner::new();
+    let kept: Vec<KeptAnswer> = (0..10)
+        .map(|serial| {
+            partner.certificate = certificate(&format!("{serial:02}"));
+            knock(&partner, 1)
+        })
+        .collect();
+    let mut after = restarted(&partner, &kept);
+    after.certificate = certificate("99");
+    assert_eq!(after.write(1), Err(OverLimit::UnansweredInHour { max: 10 }));
+    assert_eq!(after.write(2), Ok(()));
+    after.pass(WINDOW_MS);
+    assert_eq!(after.write(1), Ok(()));
+}
+
+#[test]
+fn what_an_edge_has_paced_is_not_paced_again() {
+    let mut partner = Partner::new();
+    let certificate = partner.certificate.clone();
+    let mut enter = |is_paced| {
+        let entry = Entry {
+            certificate: &certificate,
+            domain: "f.example",
+            look_alike: None,
+            user: Some(1),
+            in_dialog: false,
+            reaches: None,
+            is_paced,
+        };
+        partner.ledgers.take(NOW, &entry)
+    };
+    assert_eq!((0..500).filter(|_| enter(true).is_ok()).count(), 500);
+    assert_eq!((0..500).filter(|_| enter(false).is_ok()).count(), 100);
 }

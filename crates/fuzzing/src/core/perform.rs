@@ -46,6 +46,7 @@ impl World {
             Output::Media(command) => drop(serde_json::to_vec(&command).expect("a command is serialisable")),
             Output::KeepMeeting(meeting) => drop(meeting.checked().expect("what is to be kept is in order")),
             Output::KeepSuspect(suspect) => drop(serde_json::to_vec(&suspect).expect("a suspect is serialisable")),
+            Output::KeepAnswer(answer) => drop(serde_json::to_vec(&answer).expect("an answer is serialisable")),
             Output::Decided(_)
             | Output::SlowFlow { .. }
             | Output::LookAlike(_)
@@ -109,6 +110,7 @@ fn kind(output: &Output) -> &'static str {
         Output::PartnerReach { .. } => "PartnerReach",
         Output::PartnerNames { .. } => "PartnerNames",
         Output::KeepSuspect(_) => "KeepSuspect",
+        Output::KeepAnswer(_) => "KeepAnswer",
     }
 }
 

@@ -52,6 +52,7 @@ pub fn config((worker, workers): (WorkerId, u16), now: Instant, calls: CallSetti
         calls,
         discovered: DiscoveredTerms::default(),
         suspects: Arc::default(),
+        answers: Arc::default(),
         limits,
         random_seed: 7,
     }

@@ -105,6 +105,8 @@ impl Accounts for TestAccounts {
     fn record(&self, _: signaling::Record) {}
 
     fn keep_suspect(&self, _: federation::ledger::KeptSuspect) {}
+
+    fn keep_answer(&self, _: federation::ledger::KeptAnswer) {}
 }
 
 /// What a server needs of its surroundings.
@@ -227,6 +229,7 @@ fn core_config(domain: &str, partner: &str, worker: u16, addresses: &[SocketAddr
         calls: signaling::CallSettings::default(),
         discovered: federation::ledger::DiscoveredTerms::default(),
         suspects: Arc::default(),
+        answers: Arc::default(),
         limits: signaling::Limits::default(),
         random_seed: u64::from(worker) + 1,
     }

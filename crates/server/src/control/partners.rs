@@ -201,6 +201,7 @@ async fn reset_here(control: &Control, domain: &str) -> Result<PartnerReset, Con
     control.0.partner_watch.forget(&domain);
     let forget = move |store: &store::Store| {
         store.remove_suspects(&pardoned)?;
+        store.remove_knocks(&pardoned)?;
         store.forget_seen(&pardoned)
     };
     let seen = control.0.store.write(forget).await?;

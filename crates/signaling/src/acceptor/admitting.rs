@@ -117,6 +117,6 @@ impl Core {
     }
 }
 
-fn from_domain(request: &Message) -> Option<String> {
+pub(crate) fn from_domain(request: &Message) -> Option<String> {
     request.from().ok().map(|from| from.uri().host_lowercase().into())
 }

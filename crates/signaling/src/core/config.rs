@@ -9,7 +9,7 @@ use conference::schedule::Meetings;
 use federation::admission::Organisation;
 use federation::decision::Decisions;
 use federation::discovery::{DiscoveryCache, KnownHosts};
-use federation::ledger::{DiscoveredTerms, KeptSuspect, LedgerLimits, Ledgers};
+use federation::ledger::{DiscoveredTerms, KeptAnswer, KeptSuspect, LedgerLimits, Ledgers};
 use federation::partner::Partners;
 use messaging::{Pager, Queues, StoreAndForward};
 use presence::PresenceAgent;
@@ -68,6 +68,8 @@ pub struct CoreConfig {
     pub discovered: DiscoveredTerms,
     /// Discovered partners that were suspect when the server ended.
     pub suspects: Arc<Vec<KeptSuspect>>,
+    /// Who has answered whom: first to whom users have turned, then who has knocked, the oldest first.
+    pub answers: Arc<Vec<KeptAnswer>>,
     pub limits: Limits,
     pub random_seed: u64,
 }
@@ -92,7 +94,7 @@ impl Core {
         let mut mint = Mint::new(&config.secret, config.worker, config.incarnation);
         config.pool_secret.iter().for_each(|secret| mint.use_pool_secret(secret));
         let ownership = Ownership { worker: config.worker, workers: config.workers };
-        let ledgers = restored(&ownership, config.discovered, &limits.ledgers, &config.suspects);
+        let ledgers = restored(&ownership, config.discovered, &limits.ledgers, (&config.suspects, &config.answers));
         let nonce_life = Duration::from_secs(limits.nonce_secs);
         Core {
             ownership,
@@ -157,10 +159,21 @@ impl Core {
     }
 }
 
-/// The ledgers of suspects that this worker owns.
-fn restored(ownership: &Ownership, terms: DiscoveredTerms, limits: &LedgerLimits, suspects: &[KeptSuspect]) -> Ledgers {
+/// The ledgers that this worker owns, as far as they are known over restarts.
+fn restored(
+    ownership: &Ownership,
+    terms: DiscoveredTerms,
+    limits: &LedgerLimits,
+    (suspects, answers): (&[KeptSuspect], &[KeptAnswer]),
+) -> Ledgers {
     let mut ledgers = Ledgers::new(terms, limits.clone(), ownership.workers);
     let ours = suspects.iter().filter(|suspect| ownership.is_ours(ownership.of_ledger(&suspect.certificate)));
     ours.for_each(|suspect| ledgers.restore(suspect.clone()));
+    // To whom users have turned every worker knows.
+    let is_ours = |kept: &&KeptAnswer| match kept {
+        KeptAnswer::TurnedTo { .. } => true,
+        KeptAnswer::Knock { certificate, .. } => ownership.is_ours(ownership.of_ledger(certificate)),
+    };
+    answers.iter().filter(is_ours).for_each(|kept| ledgers.restore_answer(kept));
     ledgers
 }

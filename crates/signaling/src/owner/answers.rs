@@ -233,7 +233,7 @@ impl Core {
             self.record_proxied(now, call_id, call);
         }
         if let Some(request) = taken {
-            self.note_taken(&request);
+            self.note_taken(now, &request);
         }
         for aor in in_call {
             self.call_changed(now, aor, message.call_id().unwrap_or_default(), true);

@@ -1,6 +1,7 @@
 //! A database of every earlier version, with rows in every table as that version wrote them, read by this one.
 
 use federation::external_access::Scope;
+use federation::ledger::KeptAnswer;
 use federation::partner::{Partner, PartnerKind, SourceMark, VerificationLevel};
 use messaging::MessageId;
 
@@ -62,6 +63,8 @@ const ROWS: &[&str] = &[
     "INSERT INTO consents VALUES ('alice@contoso.example', 'eve@mallory.example', 'asked', 'abcdefghijkm', 10);
     INSERT INTO held_messages (aor, sender, accepted, expires, until, request)
         VALUES ('alice@contoso.example', 'eve@mallory.example', 10, 20, 20, CAST('hello' AS BLOB));",
+    "INSERT INTO turned_to VALUES (-1, 'adatum.example', 4000);
+    INSERT INTO knocks (at, user, domain, issuer, serial) VALUES (5000, 7, 'adatum.example', 'CN=Some CA', '0a');",
 ];
 
 /// As the server of that version left it.
@@ -192,6 +195,12 @@ fn check_consents(store: &Store) {
     assert_eq!(store.held_messages().unwrap().asked, 1);
 }
 
+fn check_answers(store: &Store) {
+    let answers = store.answers(6000).unwrap();
+    assert!(matches!(&answers[0], KeptAnswer::TurnedTo { at_unix_ms: 4000, user: u64::MAX, .. }), "{answers:?}");
+    assert!(matches!(&answers[1], KeptAnswer::Knock { at_unix_ms: 5000, user: 7, .. }), "{answers:?}");
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] = &[
     check_users_partners_refusals,
@@ -206,6 +215,7 @@ const CHECKS: &[fn(&Store)] = &[
     check_mark_source,
     check_partners_seen,
     check_consents,
+    check_answers,
 ];
 
 #[test]
