@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use Treatment::{Concealed, IfProven, Passes, Removed};
+use Treatment::{Concealed, IfProven, Passes, Removed, Withheld};
 use sip::HeaderName;
 
 use crate::domain_name;
@@ -31,6 +31,8 @@ pub enum Treatment {
     IfProven,
     /// It passes; where topology is hidden, it names the edge alone, and what else it said is sealed in it.
     Concealed,
+    /// It passes; where topology is hidden, it is removed.
+    Withheld,
 }
 
 /// A row of the table.
@@ -89,6 +91,8 @@ const NOT_OUTWARD: [Treatment; 3] = [Passes, Passes, Removed];
 const INSIDE_ONLY: [Treatment; 3] = [Passes, Removed, Removed];
 /// Ways into a network.
 const CONCEALED_OUTWARD: [Treatment; 3] = [Passes, Passes, Concealed];
+/// What tells of the software inside.
+const WITHHELD_OUTWARD: [Treatment; 3] = [Passes, Passes, Withheld];
 const PROVEN_ACROSS: [Treatment; 3] = [Passes, IfProven, IfProven];
 
 /// The table, in the order of the documentation.
@@ -117,14 +121,21 @@ pub const RULES: &[Rule] = &[
         CONCEALED_OUTWARD,
         "the address of a phone (RFC 3261 section 20.10); the targets of a redirection stay",
     ),
-    rule("Warning", CONCEALED_OUTWARD, "who warns is named (RFC 3261 section 20.43)"),
+    rule("Warning", CONCEALED_OUTWARD, "who warns is named, and may say anything (RFC 3261 section 20.43)"),
+    rule("Reason", CONCEALED_OUTWARD, "why something ended, and may say anything besides (RFC 3326)"),
+    rule("Server", WITHHELD_OUTWARD, "which software answers (RFC 3261 section 20.35)"),
+    rule("User-Agent", WITHHELD_OUTWARD, "which software asks (RFC 3261 section 20.41)"),
     rule("Alert-Info", NOT_INWARD, "phones fetch what it names, and some answer by themselves (RFC 3261 section 20.4)"),
     rule(
         "Call-Info",
         NOT_INWARD,
         "phones fetch what it names, and some answer after so many seconds (RFC 3261 section 20.9)",
     ),
-    rule("Error-Info", NOT_INWARD, "phones fetch or play what it names (RFC 3261 section 20.18)"),
+    rule(
+        "Error-Info",
+        [Passes, Removed, Withheld],
+        "phones fetch or play what it names, which is on a server inside (RFC 3261 section 20.18)",
+    ),
     rule("Answer-Mode", NOT_INWARD, "it makes a phone answer by itself: a stranger would listen in (RFC 5373)"),
     rule("Priv-Answer-Mode", NOT_INWARD, "the same, over what its user has set (RFC 5373)"),
     rule(

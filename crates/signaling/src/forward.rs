@@ -185,7 +185,7 @@ fn withhold_claims(message: &Message, crossing: Crossing<'_>, edits: &mut Edits)
     for header in message.headers() {
         match crossing.treatment(header.name, header.raw_name) {
             // What is concealed is so at the very end.
-            Treatment::Passes | Treatment::Concealed => {}
+            Treatment::Passes | Treatment::Concealed | Treatment::Withheld => {}
             Treatment::Removed if header.name == HeaderName::Other => {
                 edits.remove_raw(&String::from_utf8_lossy(header.raw_name));
             }

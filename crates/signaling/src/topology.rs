@@ -1,7 +1,12 @@
 //! Topology hiding (RFC 5853 section 3.1, as a proxy can do it): a partner sees the edge's name in Via, Record-Route and Contact,
-//! and nothing of what is behind it. What it sees instead holds the rest, sealed, so that no edge has to remember anything.
+//! and nothing of what is behind it. What it sees instead holds the rest, sealed, so that no edge has to remember anything. What
+//! servers and phones say in words is `words`'.
 //!
 //! Not hidden is what endpoints agree on between themselves: Call-ID, bodies, and addresses in Refer-To.
+
+mod words;
+
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use sip::proxy::forward::record_route_value;
@@ -22,11 +27,11 @@ impl Core {
         if message.is_request() {
             self.conceal_vias(message, &mut edits);
         }
-        // Those of a redirection are where the partner is to go.
-        if !message.status().is_some_and(|status| (300..400).contains(&status)) {
-            self.conceal_contacts(message, &mut edits);
+        match message.status() {
+            Some(300..=399) => self.conceal_targets(message, &mut edits),
+            _ => self.conceal_contacts(message, &mut edits),
         }
-        self.conceal_warnings(message, &mut edits);
+        self.conceal_words(message, &mut edits);
         edits.apply_at_border(message)
     }
 
@@ -44,8 +49,22 @@ impl Core {
     /// Of the Record-Routes that the partner's own are not, the outermost stays, and one more leads to all others.
     fn conceal_ways(&self, message: &Message, edits: &mut Edits) {
         let routes = texts(message, HeaderName::RecordRoute);
-        let is_outermost = |route: &String| matches!(self.leg_named(route, message), Some(Leg::Partner { .. }));
-        let Some(outermost) = routes.iter().position(is_outermost) else { return };
+        let leads_to_partner = |route: &String| matches!(self.leg_named(route, message), Some(Leg::Partner { .. }));
+        // Where it passed this side twice, on its way to a provider that shares our address space, the way to whoever asked.
+        let asker = message.from().ok().filter(|_| !message.is_request());
+        let asker = asker.map(|from| from.uri().host_lowercase().into_owned());
+        let leads_to_asker = |route: &String| match self.leg_named(route, message) {
+            Some(Leg::Partner { domain }) => Some(domain) == asker,
+            _ => false,
+        };
+        let outermost = routes.iter().position(leads_to_asker).or_else(|| routes.iter().position(leads_to_partner));
+        let Some(outermost) = outermost else {
+            // What makes no dialog leads nowhere.
+            if message.status() >= Some(300) {
+                edits.remove(HeaderName::RecordRoute);
+            }
+            return;
+        };
         let (hidden, shown): (Vec<_>, Vec<_>) = match message.is_request() {
             true => (routes[outermost + 1..].to_vec(), vec![routes[outermost].clone()]),
             // The one asked reads them from the end.
@@ -74,6 +93,26 @@ impl Core {
         }
     }
 
+    /// Those of a redirection are where the partner is to go: which is nowhere inside.
+    fn conceal_targets(&self, message: &Message, edits: &mut Edits) {
+        let targets = texts(message, HeaderName::Contact);
+        let shown = targets.iter().filter(|target| self.is_public(target));
+        let shown: Vec<&String> = shown.collect();
+        if shown.len() < targets.len() {
+            edits.remove(HeaderName::Contact);
+            shown.iter().for_each(|target| edits.append(HeaderName::Contact, target.as_str()));
+        }
+    }
+
+    fn is_public(&self, target: &str) -> bool {
+        let Ok(address) = NameAddr::parse_in(HeaderName::Contact, target.as_bytes()) else { return false };
+        let uri = address.uri();
+        let host = uri.host_lowercase();
+        let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        let is_inner = self.organisation.inside().is_some_and(|inside| inside.is_named(&host) || inside.has_hop(&host));
+        !uri.is_sip() || !(is_address || is_inner)
+    }
+
     /// `None` for an address that is public.
     fn concealed(&self, contact: &str, call_id: &str) -> Option<String> {
         let address = NameAddr::parse_in(HeaderName::Contact, contact.as_bytes()).ok()?;
@@ -89,20 +128,6 @@ impl Core {
             None => contact.strip_prefix(uri.as_str()).unwrap_or_default(),
         };
         Some(format!("{name}<{}:{user}@{edge}:{port};transport=tls>{params}", uri.scheme()))
-    }
-
-    /// RFC 3261 section 20.43: who warns is named.
-    fn conceal_warnings(&self, message: &Message, edits: &mut Edits) {
-        let warnings = texts(message, HeaderName::Warning);
-        if !warnings.is_empty() {
-            edits.remove(HeaderName::Warning);
-        }
-        for warning in warnings {
-            let mut parts = warning.splitn(3, ' ');
-            if let (Some(code), Some(_), Some(text)) = (parts.next(), parts.next(), parts.next()) {
-                edits.append(HeaderName::Warning, format!("{code} {} {text}", self.organisation.edge));
-            }
-        }
     }
 
     /// A partner's request as it is without the edge: what it carries for us is opened again.

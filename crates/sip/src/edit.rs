@@ -10,6 +10,7 @@ use crate::{
     HeaderName, Message,
     header::print::{is_name, neutralise, put_header, put_name, put_unfolded, put_unfolded_header, put_word},
     parse::{PHRASE_START, VERSION},
+    status::reason_phrase,
 };
 
 use lines::Line;
@@ -20,6 +21,8 @@ pub struct Edits {
     request_uri: Option<String>,
     edits: Vec<Edit>,
     body: Option<Vec<u8>>,
+    #[serde(default)]
+    has_usual_phrase: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -50,6 +53,11 @@ impl Edits {
     /// Of a request; a response has none and keeps its start line.
     pub fn set_request_uri(&mut self, uri: impl Into<String>) {
         self.request_uri = Some(uri.into());
+    }
+
+    /// Of a response: the registry's phrase for its status in place of its own words.
+    pub fn set_usual_phrase(&mut self) {
+        self.has_usual_phrase = true;
     }
 
     /// Before the first header of that name, else directly after the start line. The last one ends on top.
@@ -109,6 +117,7 @@ impl Edits {
         let mut out = self.buffer_for(message, body);
         match (&self.request_uri, message.method()) {
             (Some(uri), Some(method)) => put_request_line(&mut out, method.as_str(), uri),
+            _ if self.has_usual_phrase => put_status_line(&mut out, message, true),
             _ => {
                 out.put_slice(message.start_line());
                 out.put_slice(b"\r\n");
@@ -143,7 +152,7 @@ impl Edits {
         let mut out = self.buffer_for(message, body);
         match (message.method(), self.request_uri.as_deref().or(message.request_uri())) {
             (Some(method), Some(uri)) => put_request_line(&mut out, method.as_str(), uri),
-            _ => put_status_line(&mut out, message),
+            _ => put_status_line(&mut out, message, self.has_usual_phrase),
         }
         for line in lines::edited(message, &self.edits) {
             match line {
@@ -219,11 +228,14 @@ fn put_request_line(out: &mut BytesMut, method: &str, uri: &str) {
     out.put_slice(b"\r\n");
 }
 
-fn put_status_line(out: &mut BytesMut, message: &Message) {
+fn put_status_line(out: &mut BytesMut, message: &Message, has_usual_phrase: bool) {
     let line = message.start_line();
     out.put_slice(VERSION);
     out.put_slice(&line[VERSION.len()..PHRASE_START]);
-    out.put_slice(&line[PHRASE_START..]);
+    match message.status().filter(|_| has_usual_phrase) {
+        Some(status) => out.put_slice(reason_phrase(status).as_bytes()),
+        None => out.put_slice(&line[PHRASE_START..]),
+    }
     out.put_slice(b"\r\n");
 }
 

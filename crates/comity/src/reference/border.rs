@@ -20,6 +20,7 @@ fn said(treatment: Treatment) -> &'static str {
         Treatment::Removed => "removed",
         Treatment::IfProven => "passes, where its domain is proven",
         Treatment::Concealed => "passes, or is concealed",
+        Treatment::Withheld => "passes, or is removed where topology is hidden",
     }
 }
 
@@ -43,7 +44,10 @@ nor an address: not a phone's, not a home's, not that of a server behind an edge
 | `Via` | ours | the others, sealed; the response goes back by them |
 | `Record-Route` | two, both of this server | the second holds those of the inside; a request of the dialog gets them back as `Route` |
 | `Contact` | an address at this server, unless it is in a domain of ours already | the device's own, sealed; a request to it gets it back |
-| `Warning` | this server as who warns | nothing else |
+| `Contact` of a redirection | the targets, but for those that are an address of the network or a name of the inner side | nothing else |
+| `Warning` | this server as who warns, and its word where it is one of [ours](refusals.md), else nothing of what was said | nothing else |
+| `Reason` | protocol and cause, without the text | nothing else |
+| the words of a status line | those of the registry | nothing else |
 
 What is sealed is encrypted and signed for this one Call-ID, by a key that all edges of a home share: no edge has to remember
 anything, and what one has sealed another opens. Not concealed is what the two ends agree on: `Call-ID`, bodies (with the addresses for
