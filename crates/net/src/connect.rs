@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use federation::flow::{Direction, FlowFacts};
-use rustls::{ClientConfig, ClientConnection};
+use rustls::ClientConfig;
+use rustls::client::UnbufferedClientConnection;
 use rustls_pki_types::ServerName;
 use signaling::{Answer, Input, QuestionId};
 use sip::Transport;
@@ -87,8 +88,9 @@ pub(crate) async fn shake_hands(
 ) -> Result<(TlsWire, BytesMut), String> {
     let name = ServerName::try_from(server_name.trim_end_matches('.').to_owned())
         .map_err(|_| format!("{server_name} is no name to ask a TLS server for"))?;
-    let connection = ClientConnection::new(config, name).map_err(|error| format!("TLS cannot begin: {error}"))?;
-    let mut tls = TlsWire::new(connection.into());
+    let connection =
+        UnbufferedClientConnection::new(config, name).map_err(|error| format!("TLS cannot begin: {error}"))?;
+    let mut tls = TlsWire::client(connection);
     let mut unread = BytesMut::new();
     timeout(time, tls.handshake(stream, &mut unread))
         .await

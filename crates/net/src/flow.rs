@@ -174,7 +174,7 @@ impl StreamFlow {
             Some(0) => self.peer = Peer::Closed,
             Some(count) => {
                 (self.used_at, self.heard_at) = (now, now);
-                self.peer = self.wire.decode(&scratch[..count], &mut self.unread)?;
+                self.peer = self.wire.decode(&mut scratch[..count], &mut self.unread)?;
             }
         }
         Ok(())

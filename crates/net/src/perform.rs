@@ -11,7 +11,7 @@ use tokio::task::spawn_local;
 
 use crate::accounts::PendingAnswer;
 use crate::connect::Called;
-use crate::flow::{Fate, MovedFlow, StreamFlow};
+use crate::flow::{Fate, MovedFlow};
 use crate::wire_log::{self, Way};
 use crate::worker::Worker;
 use crate::{WorkerMessage, accounts, connect};
@@ -113,7 +113,7 @@ impl Worker {
 
     /// Takes the flow from its task. It goes with what the core says of it, which is the next output.
     fn move_flow(&mut self, id: FlowId) {
-        let moved = self.flows.remove(&id).map(StreamFlow::into_moved);
+        let moved = self.flows.remove(&id).map(|flow| flow.into_moved());
         self.counters.flows = self.flows.len();
         match moved {
             Some(Ok(moved)) => self.moving = Some(moved),

@@ -1,30 +1,67 @@
-//! TLS by rustls' own connection types over a non-blocking socket, so that a connection can move between threads.
+//! TLS by rustls' unbuffered connections over a non-blocking socket: they can move between threads, and what is received and
+//! sent is kept here only for as long as there is some of it.
 
-use std::io::{self, BufRead, Write};
+use std::io;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use certificates::{Roots, TlsAlpn};
 use federation::trust::PeerCertificate;
-use rustls::server::{AcceptedAlert, Acceptor};
-use rustls::{Connection, ServerConfig, ServerConnection};
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::{Acceptor, UnbufferedServerConnection};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{CommonState, HandshakeKind, ServerConfig};
 use rustls_pki_types::UnixTime;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use crate::wire::{Flushed, Peer, SocketWriter, WireError, read_available};
+use crate::wire::{Flushed, Peer, WireError, read_available};
 
 pub(crate) struct TlsWire {
-    connection: Box<Connection>,
-    /// Upper bound of what rustls holds for the socket; rustls itself does not say.
-    queued_bytes: usize,
+    side: Box<Side>,
+    /// What has come of a record, or of a message of the handshake, whose rest has not.
+    received: BytesMut,
+    /// Records for the socket.
+    sending: BytesMut,
+}
+
+enum Side {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+/// What is to be sent as soon as the connection lets it.
+#[derive(Clone, Copy)]
+enum Outgoing<'a> {
+    Application(&'a [u8]),
+    Goodbye,
+}
+
+/// What one step of a connection takes from, and gives to.
+struct Exchange<'a> {
+    plaintext: &'a mut BytesMut,
+    sending: &'a mut BytesMut,
+    outgoing: Option<Outgoing<'a>>,
+}
+
+/// Whether there is more to do with what has been received.
+enum Step {
+    More,
+    PeerClosed,
+    Wait,
 }
 
 impl TlsWire {
-    pub(crate) fn new(mut connection: Connection) -> TlsWire {
-        // The flow has a limit of its own, at which it ends; rustls would silently take less.
-        connection.set_buffer_limit(None);
-        TlsWire { connection: Box::new(connection), queued_bytes: 0 }
+    pub(crate) fn client(connection: UnbufferedClientConnection) -> TlsWire {
+        TlsWire::new(Side::Client(connection))
+    }
+
+    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<TlsWire, rustls::Error> {
+        Ok(TlsWire::new(Side::Server(UnbufferedServerConnection::new(config)?)))
+    }
+
+    fn new(side: Side) -> TlsWire {
+        TlsWire { side: Box::new(side), received: BytesMut::new(), sending: BytesMut::new() }
     }
 
     /// A client's connection. While a challenge waits, what the client begins with is read first, and then decided with what
@@ -35,96 +72,141 @@ impl TlsWire {
         challenges: &TlsAlpn,
     ) -> Result<(TlsWire, bool), WireError> {
         if !challenges.is_waiting() {
-            return Ok((TlsWire::new(ServerConnection::new(usual.clone())?.into()), false));
+            return Ok((TlsWire::server(usual.clone())?, false));
         }
+        let mut received = BytesMut::new();
         let mut acceptor = Acceptor::default();
-        let accepted = loop {
+        let challenge = loop {
             match acceptor.accept() {
-                Ok(Some(accepted)) => break accepted,
+                Ok(Some(accepted)) => break challenges.answer(&accepted.client_hello()),
                 Ok(None) => stream.readable().await?,
-                Err((error, alert)) => return Err(refuse(stream, error, alert)),
+                // The connection will say what is wrong with it.
+                Err(_) => break None,
             }
-            read_hello(stream, &mut acceptor)?;
+            read_hello(stream, &mut acceptor, &mut received)?;
         };
-        let challenge = challenges.answer(&accepted.client_hello());
         let is_challenge = challenge.is_some();
-        let connection = accepted.into_connection(challenge.unwrap_or_else(|| usual.clone()));
-        let connection = connection.map_err(|(error, alert)| refuse(stream, error, alert))?;
-        Ok((TlsWire::new(connection.into()), is_challenge))
+        let mut wire = TlsWire::server(challenge.unwrap_or_else(|| usual.clone()))?;
+        wire.received = received;
+        Ok((wire, is_challenge))
     }
 
-    /// Appends what was decrypted to `plaintext`. An error leaves an alert in the output.
-    pub(crate) fn decode(&mut self, mut received: &[u8], plaintext: &mut BytesMut) -> Result<Peer, WireError> {
-        while !received.is_empty() {
-            if self.connection.read_tls(&mut received)? == 0 {
-                return Ok(Peer::Closed);
-            }
-            let state = self.connection.process_new_packets()?;
-            self.take_plaintext(plaintext)?;
-            if state.peer_has_closed() {
-                return Ok(Peer::Closed);
+    /// Appends what was decrypted to `plaintext`; what was received is decrypted in its place. An error leaves an alert in
+    /// the output.
+    pub(crate) fn decode(&mut self, received: &mut [u8], plaintext: &mut BytesMut) -> Result<Peer, WireError> {
+        if self.received.is_empty() {
+            let (used, peer) = self.take_records(received, plaintext)?;
+            self.received.extend_from_slice(&received[used..]);
+            return Ok(peer);
+        }
+        let mut whole = std::mem::take(&mut self.received);
+        whole.extend_from_slice(received);
+        let (used, peer) = self.take_records(&mut whole, plaintext)?;
+        if used < whole.len() {
+            whole.advance(used);
+            self.received = whole;
+        }
+        // A message of the handshake, which rustls lets have less than this.
+        let is_bounded = self.received.len() < RECEIVED_BYTES_MAX;
+        if is_bounded { Ok(peer) } else { Err(io::Error::from(io::ErrorKind::InvalidData).into()) }
+    }
+
+    /// Of the bytes received, how many are done with.
+    fn take_records(&mut self, received: &mut [u8], plaintext: &mut BytesMut) -> Result<(usize, Peer), rustls::Error> {
+        let mut used = 0;
+        loop {
+            let (done, step) = self.step(&mut received[used..], plaintext, None);
+            used += done;
+            match step {
+                Ok(Step::More) => {}
+                Ok(Step::Wait) => return Ok((used, Peer::Open)),
+                Ok(Step::PeerClosed) => return Ok((used, Peer::Closed)),
+                Err(error) => {
+                    // The alert is what a connection that failed has left to say.
+                    let (_, _) = self.step(&mut received[used..], plaintext, None);
+                    return Err(error);
+                }
             }
         }
-        Ok(Peer::Open)
     }
 
-    fn take_plaintext(&mut self, plaintext: &mut BytesMut) -> io::Result<()> {
-        let mut reader = self.connection.reader();
-        loop {
-            let taken = match reader.fill_buf() {
-                Ok([]) => return Ok(()),
-                Ok(chunk) => {
-                    plaintext.extend_from_slice(chunk);
-                    chunk.len()
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            reader.consume(taken);
+    fn step(
+        &mut self,
+        received: &mut [u8],
+        plaintext: &mut BytesMut,
+        outgoing: Option<Outgoing<'_>>,
+    ) -> (usize, Result<Step, rustls::Error>) {
+        let exchange = Exchange { plaintext, sending: &mut self.sending, outgoing };
+        match &mut *self.side {
+            Side::Client(client) => exchange.advance(client.process_tls_records(received)),
+            Side::Server(server) => exchange.advance(server.process_tls_records(received)),
         }
     }
 
     pub(crate) fn queue(&mut self, bytes: &[u8]) {
-        self.connection.writer().write_all(bytes).expect("without a buffer limit rustls takes everything");
-        self.queued_bytes += bytes.len() + (bytes.len() / RECORD_BYTES_MAX + 1) * RECORD_OVERHEAD_BYTES;
+        self.send(Outgoing::Application(bytes));
+    }
+
+    /// Before the end of the handshake there is nothing to take leave of.
+    pub(crate) fn say_goodbye(&mut self) {
+        self.send(Outgoing::Goodbye);
+    }
+
+    fn send(&mut self, outgoing: Outgoing<'_>) {
+        // Nothing of what waits for its rest is complete: it is only shown again.
+        let (mut received, mut plaintext) = (std::mem::take(&mut self.received), BytesMut::new());
+        while let (_, Ok(Step::More)) = self.step(&mut received, &mut plaintext, Some(outgoing)) {}
+        self.received = received;
     }
 
     pub(crate) fn flush(&mut self, stream: &TcpStream) -> io::Result<Flushed> {
-        while self.connection.wants_write() {
-            match self.connection.write_tls(&mut SocketWriter(stream)) {
+        while !self.sending.is_empty() {
+            match stream.try_write(&self.sending) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => self.queued_bytes = self.queued_bytes.saturating_sub(written),
+                Ok(written) => self.sending.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Pending),
                 Err(error) => return Err(error),
             }
         }
-        self.queued_bytes = 0;
+        // An idle flow holds no memory for output.
+        self.sending = BytesMut::new();
         Ok(Flushed::All)
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
-        if self.connection.wants_write() { self.queued_bytes.max(1) } else { 0 }
+        self.sending.len()
     }
 
-    pub(crate) fn say_goodbye(&mut self) {
-        self.connection.send_close_notify();
+    /// Room that it has taken, whether there is something in it or not.
+    #[cfg(test)]
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.received.capacity() + self.sending.capacity()
+    }
+
+    fn state(&self) -> &CommonState {
+        match &*self.side {
+            Side::Client(client) => client,
+            Side::Server(server) => server,
+        }
     }
 
     pub(crate) fn is_resumed(&self) -> bool {
-        self.connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+        self.state().handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// What the peer showed, judged now: a resumed session brings the certificate of the session it resumes.
     pub(crate) fn peer_certificate(&self, roots: &Roots) -> Option<Arc<PeerCertificate>> {
-        let chain = self.connection.peer_certificates().filter(|chain| !chain.is_empty())?;
+        let chain = self.state().peer_certificates().filter(|chain| !chain.is_empty())?;
         Some(Arc::new(certificates::facts(chain, roots, UnixTime::now())))
     }
 
     /// Shakes hands, either side. Application bytes that came with the last flight end up in `unread`.
     pub(crate) async fn handshake(&mut self, stream: &TcpStream, unread: &mut BytesMut) -> Result<(), WireError> {
+        // A client speaks first; a server may have read already what its client said.
+        self.decode_or_refuse(stream, &mut [], unread)?;
         loop {
             let flushed = self.flush(stream)?;
-            if !self.connection.is_handshaking() {
+            if !self.state().is_handshaking() {
                 return Ok(());
             }
             let interest = match flushed {
@@ -157,7 +239,16 @@ impl TlsWire {
         if count == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        let decoded = self.decode(&received[..count], unread);
+        self.decode_or_refuse(stream, &mut received[..count], unread)
+    }
+
+    fn decode_or_refuse(
+        &mut self,
+        stream: &TcpStream,
+        received: &mut [u8],
+        unread: &mut BytesMut,
+    ) -> Result<(), WireError> {
+        let decoded = self.decode(received, unread);
         if decoded.is_err() {
             // The alert tells the peer why; whether it arrives is not worth waiting for.
             self.flush(stream).ok();
@@ -166,14 +257,97 @@ impl TlsWire {
     }
 }
 
+impl Exchange<'_> {
+    /// Does what the connection is ready for. Returns how many of the bytes shown to it are done with.
+    fn advance<Data>(self, status: UnbufferedStatus<'_, '_, Data>) -> (usize, Result<Step, rustls::Error>) {
+        let UnbufferedStatus { mut discard, state } = status;
+        let step = state.and_then(|state| match state {
+            ConnectionState::ReadTraffic(mut traffic) => {
+                while let Some(record) = traffic.next_record() {
+                    let record = record?;
+                    discard += record.discard;
+                    self.plaintext.extend_from_slice(record.payload);
+                }
+                Ok(Step::More)
+            }
+            ConnectionState::EncodeTlsData(mut data) => {
+                append(self.sending, 0, |room| data.encode(room).map_err(Full::from));
+                Ok(Step::More)
+            }
+            ConnectionState::TransmitTlsData(data) => {
+                data.done();
+                Ok(Step::More)
+            }
+            ConnectionState::PeerClosed => Ok(Step::PeerClosed),
+            ConnectionState::WriteTraffic(mut traffic) => {
+                match self.outgoing {
+                    Some(Outgoing::Application(bytes)) => {
+                        let records = bytes.len() / RECORD_BYTES_MAX + 1;
+                        let room = bytes.len() + records * RECORD_OVERHEAD_BYTES;
+                        append(self.sending, room, |room| traffic.encrypt(bytes, room).map_err(Full::from));
+                    }
+                    Some(Outgoing::Goodbye) => {
+                        append(self.sending, 0, |room| traffic.queue_close_notify(room).map_err(Full::from));
+                    }
+                    None => {}
+                }
+                Ok(Step::Wait)
+            }
+            // Early data is never offered.
+            _ => Ok(Step::Wait),
+        });
+        (discard, step)
+    }
+}
+
+/// Why records were not written.
+enum Full {
+    Needs(usize),
+    /// The keys of TLS 1.2 are used up; the peer is being told that the connection ends.
+    Exhausted,
+}
+
+impl From<EncodeError> for Full {
+    fn from(error: EncodeError) -> Full {
+        match error {
+            EncodeError::InsufficientSize(size) => Full::Needs(size.required_size),
+            EncodeError::AlreadyEncoded => Full::Exhausted,
+        }
+    }
+}
+
+impl From<EncryptError> for Full {
+    fn from(error: EncryptError) -> Full {
+        match error {
+            EncryptError::InsufficientSize(size) => Full::Needs(size.required_size),
+            EncryptError::EncryptExhausted => Full::Exhausted,
+        }
+    }
+}
+
+/// Lets records be written behind those that wait, in as much room as they need.
+fn append(sending: &mut BytesMut, room: usize, mut write: impl FnMut(&mut [u8]) -> Result<usize, Full>) {
+    let begin = sending.len();
+    sending.resize(begin + room, 0);
+    let written = loop {
+        match write(&mut sending[begin..]) {
+            Ok(written) => break written,
+            Err(Full::Needs(room)) => sending.resize(begin + room, 0),
+            Err(Full::Exhausted) => break 0,
+        }
+    };
+    sending.truncate(begin + written);
+}
+
 /// Not in the async function: its buffer would be part of every waiting handshake.
-fn read_hello(stream: &TcpStream, acceptor: &mut Acceptor) -> Result<(), WireError> {
+fn read_hello(stream: &TcpStream, acceptor: &mut Acceptor, kept: &mut BytesMut) -> Result<(), WireError> {
     let mut received = [0; HANDSHAKE_READ_BYTES];
     match read_available(stream, &mut received)? {
         None => Ok(()),
         Some(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
         Some(count) => {
             let mut received = &received[..count];
+            kept.extend_from_slice(received);
             while !received.is_empty() {
                 if acceptor.read_tls(&mut received)? == 0 {
                     return Err(io::Error::from(io::ErrorKind::InvalidData).into());
@@ -184,13 +358,8 @@ fn read_hello(stream: &TcpStream, acceptor: &mut Acceptor) -> Result<(), WireErr
     }
 }
 
-/// The alert tells the client why; whether it arrives is not worth waiting for.
-fn refuse(stream: &TcpStream, error: rustls::Error, mut alert: AcceptedAlert) -> WireError {
-    alert.write_all(&mut SocketWriter(stream)).ok();
-    error.into()
-}
-
 const HANDSHAKE_READ_BYTES: usize = 8192;
 const RECORD_BYTES_MAX: usize = 16_384;
 /// Header, content type, tag, and the explicit nonce of TLS 1.2.
 const RECORD_OVERHEAD_BYTES: usize = 32;
+const RECEIVED_BYTES_MAX: usize = 128 << 10;

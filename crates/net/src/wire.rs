@@ -1,7 +1,7 @@
 //! The bytes of a stream flow: as they are, or through TLS. Output is queued here until the socket takes it.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 
 use bytes::{Buf, Bytes, BytesMut};
 use socket2::SockRef;
@@ -39,8 +39,8 @@ pub(crate) enum Flushed {
 }
 
 impl Wire {
-    /// Appends what was received to `plaintext`.
-    pub(crate) fn decode(&mut self, received: &[u8], plaintext: &mut BytesMut) -> Result<Peer, WireError> {
+    /// Appends what was received to `plaintext`; TLS decrypts it in its place.
+    pub(crate) fn decode(&mut self, received: &mut [u8], plaintext: &mut BytesMut) -> Result<Peer, WireError> {
         match self {
             Wire::Plain(_) => {
                 plaintext.extend_from_slice(received);
@@ -88,11 +88,11 @@ impl Wire {
         match read_available(stream, &mut received)? {
             None => Ok(Peer::Open),
             Some(0) => Ok(Peer::Closed),
-            Some(count) => self.decode(&received[..count], plaintext),
+            Some(count) => self.decode(&mut received[..count], plaintext),
         }
     }
 
-    /// Bytes that the socket has not taken, for TLS up to a few bytes a record more.
+    /// Bytes that the socket has not taken.
     pub(crate) fn queued_bytes(&self) -> usize {
         match self {
             Wire::Plain(plain) => plain.queued_bytes,
@@ -172,23 +172,6 @@ pub(crate) fn read_available(stream: &TcpStream, into: &mut [u8]) -> io::Result<
 
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-/// Lets rustls write to the socket without waiting.
-pub(crate) struct SocketWriter<'a>(pub(crate) &'a TcpStream);
-
-impl Write for SocketWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(slices)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 const SLICES_MAX: usize = 64;

@@ -58,7 +58,8 @@ pub(crate) struct Worker {
     pub(crate) core: Core,
     /// When the entry in hand began.
     pub(crate) now: Instant,
-    pub(crate) flows: HashMap<FlowId, StreamFlow>,
+    /// Each for itself: a table that grows has room for twice as many.
+    pub(crate) flows: HashMap<FlowId, Box<StreamFlow>>,
     /// By listener number; `None` where the listener is a stream's.
     pub(crate) datagram_sockets: Vec<Option<Rc<UdpSocket>>>,
     pub(crate) limits: Rc<Limits>,
@@ -310,7 +311,7 @@ impl Worker {
     pub(crate) fn keep(&mut self, flow: StreamFlow, permit: crate::occupancy::Permit) {
         let id = flow.facts().id;
         tokio::task::spawn_local(turn::run(self.shared(), id, flow.stream(), flow.signal(), permit));
-        self.flows.insert(id, flow);
+        self.flows.insert(id, Box::new(flow));
         self.counters.flows = self.flows.len();
     }
 

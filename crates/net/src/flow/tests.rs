@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::thread;
 
 use federation::flow::Direction;
-use rustls::{ClientConnection, ServerConnection, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::ServerName;
 use sip::{FlowId, MessageLimits, Transport};
 use tokio::runtime::Runtime;
@@ -89,7 +89,7 @@ fn tls_client(edge: &Edge, address: SocketAddr) -> TlsClient {
 
 async fn accept_tls(edge: &Edge, listener: &StdListener) -> StreamFlow {
     let stream = accept(listener);
-    let mut tls = TlsWire::new(ServerConnection::new(edge.server.clone()).expect("a server").into());
+    let mut tls = TlsWire::server(edge.server.clone()).expect("a server");
     let mut unread = BytesMut::new();
     tls.handshake(&stream, &mut unread).await.expect("a handshake");
     flow(stream, Wire::Tls(tls), unread)
@@ -150,6 +150,38 @@ fn a_paused_flow_is_woken_by_its_worker_and_by_room_for_output() {
         within(signal.wait_until(far, None)).await.expect("the worker has something to say");
         within(signal.wait_until(Instant::now(), None)).await.expect("its time has come");
     });
+}
+
+#[test]
+fn records_of_tls_come_in_pieces_and_no_buffer_stays() {
+    let edge = Authority::new().edge("contoso.example");
+    let (listener, address) = listener();
+    let mut client = tls_client(&edge, address);
+    let client = thread::spawn(move || {
+        client.flush().expect("a handshake");
+        client.sock.set_nodelay(true).expect("a socket");
+        let mut records = Vec::new();
+        for text in [message("one"), message("two")] {
+            client.conn.writer().write_all(text.as_bytes()).expect("room");
+            client.conn.write_tls(&mut records).expect("room");
+        }
+        for byte in records {
+            client.sock.write_all(&[byte]).expect("a reader");
+        }
+        let mut answer = [0; 40_000];
+        client.read_exact(&mut answer).expect("an answer of several records");
+        answer
+    });
+    runtime().block_on(async {
+        let mut flow = accept_tls(&edge, &listener).await;
+        assert_eq!(next_message(&mut flow).await.expect("a message"), message("one"));
+        assert_eq!(next_message(&mut flow).await.expect("a message"), message("two"));
+        flow.queue(Instant::now(), Bytes::from_static(&[b'x'; 40_000]));
+        flush_all(&mut flow).await;
+        let Wire::Tls(tls) = &flow.wire else { panic!("it is TLS") };
+        assert_eq!((flow.unread.capacity(), tls.kept_bytes()), (0, 0));
+    });
+    assert!(client.join().expect("a client") == [b'x'; 40_000]);
 }
 
 /// The handshake on one thread, half a message and an unwritten answer with it to another thread, the rest there.
