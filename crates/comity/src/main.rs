@@ -13,7 +13,7 @@ mod table;
 use std::process::ExitCode;
 
 /// A call makes and frees many small things; that of the C library gives memory back to the kernel and takes it again
-/// meanwhile.
+/// meanwhile. Without huge pages: most of each would be memory that nobody has used.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
