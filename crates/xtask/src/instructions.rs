@@ -96,7 +96,7 @@ fn grouped(count: u64) -> String {
 }
 
 const PAGE: &str = "docs/internals/instructions.md";
-const PACKAGES: &[&str] = &["sip"];
+const PACKAGES: &[&str] = &["sip", "federation", "signaling"];
 const RUNNER: &str = "gungraun-runner";
 /// The bench's own gungraun has to be of the same version.
 const RUNNER_VERSION: &str = "0.20.0";
