@@ -29,6 +29,9 @@ pub struct AloneArguments {
     workers: usize,
     #[arg(long, default_value_t = 6)]
     secs: u64,
+    /// That say nothing
+    #[arg(long, default_value_t = 1_000)]
+    idle: usize,
     /// Let perf record what the server does meanwhile
     #[arg(long, value_name = "FILE")]
     perf: Option<PathBuf>,
@@ -40,9 +43,13 @@ enum What {
     Call,
     Subscribe,
     Register,
+    /// The same by datagrams
+    RegisterUdp,
     Handshake,
-    /// A thousand connections that say nothing
+    /// Connections that say nothing
     Idle,
+    /// A server that has nothing to do
+    Rest,
 }
 
 /// # Errors
@@ -51,7 +58,7 @@ pub fn run(arguments: &AloneArguments) -> anyhow::Result<()> {
     compare::make_room()?;
     let inside = Answering::begin(0)?;
     let job = match arguments.what {
-        What::Register => Job::Registrar { users: compare::USERS },
+        What::Register | What::RegisterUdp => Job::Registrar { users: compare::USERS },
         _ => Job::Edge,
     };
     let partners = if job == Job::Edge { arguments.partners } else { 1 };
@@ -74,9 +81,11 @@ fn figures(server: &Running, arguments: &AloneArguments) -> anyhow::Result<Figur
         What::Message => measure::federated(server, Work::Message, pace, times),
         What::Call => measure::federated(server, Work::Call, pace, times),
         What::Subscribe => measure::federated(server, Work::Subscribe, pace, times),
-        What::Register => measure::registrations(server, compare::USERS, times),
+        What::Register => measure::registrations(server, &server.phone_door(), compare::USERS, times),
+        What::RegisterUdp => measure::registrations(server, &server.datagram_door(), compare::USERS, times),
         What::Handshake => measure::handshakes(server, times),
-        What::Idle => measure::idle_connections(server, 1_000),
+        What::Idle => measure::idle_connections(server, arguments.idle),
+        What::Rest => measure::at_rest(server),
     }
 }
 

@@ -6,6 +6,7 @@ mod answering;
 mod certificate;
 mod compare;
 mod connections;
+mod flame;
 mod latency;
 mod load;
 mod measure;
@@ -49,6 +50,8 @@ enum Command {
     Compare(CompareArguments),
     /// One measure of one server
     Alone(alone::AloneArguments),
+    /// A picture of what perf recorded
+    Flame(flame::FlameArguments),
 }
 
 #[derive(Args)]
@@ -129,6 +132,7 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Compare(arguments) => compare(&arguments),
         Command::Alone(arguments) => alone::run(&arguments),
+        Command::Flame(arguments) => flame::draw(&arguments),
     }
 }
 

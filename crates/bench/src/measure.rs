@@ -36,15 +36,15 @@ pub fn federated(server: &Running, work: Work, pace: Pace, times: Times) -> anyh
     requests(server, &server.partner_door(), (work, &parties), pace, times)
 }
 
-/// Users who sign in again and again.
+/// Users who sign in again and again, through one of the server's doors.
 ///
 /// # Errors
 /// As of [`federated`].
-pub fn registrations(server: &Running, users: usize, times: Times) -> anyhow::Result<Figures> {
+pub fn registrations(server: &Running, door: &Door, users: usize, times: Times) -> anyhow::Result<Figures> {
     let domain = DOMAIN.to_owned();
     let parties = Parties { from: domain.clone(), to: domain, users, password: PASSWORD.to_owned() };
     let pace = Pace::Outstanding(users / CONNECTIONS);
-    requests(server, &server.phone_door(), (Work::Register, &parties), pace, times)
+    requests(server, door, (Work::Register, &parties), pace, times)
 }
 
 fn requests(

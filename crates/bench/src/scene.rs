@@ -41,6 +41,7 @@ pub struct Running {
     folder: tempfile::TempDir,
     child: Child,
     pub tls: SocketAddr,
+    plain: SocketAddr,
     /// From the start of the process until it takes connections.
     pub ready_after: Duration,
     partner: Arc<ClientConfig>,
@@ -89,8 +90,8 @@ impl Place {
         let path = |name| self.folder.path().join(name);
         let partner = certificate::client_config(Some((&path("partner.pem"), &path("partner.key"))))?;
         let phone = certificate::client_config(None)?;
-        let mut running =
-            Running { folder: self.folder, child, tls: self.tls, ready_after: Duration::ZERO, partner, phone };
+        let Place { folder, tls, plain } = self;
+        let mut running = Running { folder, child, tls, plain, ready_after: Duration::ZERO, partner, phone };
         running.wait_until_ready(begun)?;
         Ok(running)
     }
@@ -123,6 +124,11 @@ impl Running {
     /// As a phone.
     pub fn phone_door(&self) -> Door {
         Door::Tls(self.tls, self.phone.clone(), server_name())
+    }
+
+    /// As a phone that has no connection.
+    pub fn datagram_door(&self) -> Door {
+        Door::Udp(self.plain)
     }
 
     /// The end of its log.

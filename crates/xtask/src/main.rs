@@ -1,11 +1,12 @@
 //! Automation of this repository: `cargo xtask tidy`, `cargo xtask docs`, `cargo xtask dist`, `cargo xtask zoo`, `cargo xtask attack`,
-//! `cargo xtask compare`, `cargo xtask instructions`.
+//! `cargo xtask compare`, `cargo xtask instructions`, `cargo xtask flame`.
 
 mod attack;
 mod compare;
 mod dist;
 mod docs;
 mod faults;
+mod flame;
 mod instructions;
 mod programs;
 mod tidy;
@@ -23,6 +24,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("dist") => dist::run(&root(), options),
         Some("compare") => compare::run(&root(), options),
         Some("instructions") => instructions::run(&root(), options.first().map(String::as_str)),
+        Some("flame") => flame::run(&root(), options),
         Some("attack") => attack::run(&root(), options),
         Some("zoo") => zoo::run(&root(), options),
         Some(other) => {
@@ -50,4 +52,5 @@ usage: cargo xtask tidy                        check floors, names, files and do
        cargo xtask attack [--long]             attack a server as those do whom nobody entered, and count what came through
        cargo xtask compare kamailio [--json | OPTIONS]   the same work through Comity and a peer, in turn; --help says more
        cargo xtask instructions [--write]      count the instructions of the small benches, beside those that the docs keep
+       cargo xtask flame [--before COMMIT]     draw where the time of a message goes, and where it went at an earlier commit
        cargo xtask zoo [--dnssec | OPTIONS]    show a server certificates and peers, bad ones and good ones; --help says more";

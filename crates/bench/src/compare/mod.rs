@@ -129,7 +129,8 @@ fn edge(
 fn registrar(contender: Contender, inside: std::net::SocketAddr, times: Times, turn: &mut Turn) -> anyhow::Result<()> {
     let scene = Scene { job: Job::Registrar { users: USERS }, partners: 1, workers: 1, inside };
     let server = contender.start(&scene, SERVER)?;
-    note(turn, "register", measure::registrations(&server, USERS, times)?);
+    note(turn, "register", measure::registrations(&server, &server.phone_door(), USERS, times)?);
+    note(turn, "register-udp", measure::registrations(&server, &server.datagram_door(), USERS, times)?);
     Ok(())
 }
 

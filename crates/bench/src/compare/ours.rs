@@ -75,7 +75,9 @@ fn configuration(scene: &Scene, place: &Place) -> String {
     }
     text.push_str("[certificate]\nchain = \"server.pem\"\nkey = \"server.key\"\nroots = \"ca.pem\"\n");
     let _ = writeln!(text, "[listen]\ntls = [\"{}\"]", place.tls);
-    if scene.job == Job::Edge {
+    if scene.job != Job::Edge {
+        let _ = writeln!(text, "udp = [\"{}\"]", place.plain);
+    } else {
         let _ = writeln!(
             text,
             "[inside]\nnext_hop = \"sip:{};transport=tcp\"\nlisten = [\"{}\"]\nname = \"inside.{DOMAIN}\"\n\
