@@ -29,7 +29,7 @@ impl Edge {
     #[allow(clippy::disallowed_methods, reason = "a moment to begin with")]
     pub fn new() -> Edge {
         let now = Instant::now();
-        let list = (0..PARTNERS).map(|number| Partner::allowed(&format!("partner{number}.example"))).collect();
+        let list = (0..PARTNERS).map(|number| Partner::allowed(format!("partner{number}.example"))).collect();
         let mut edge = Edge {
             organisation: Organisation::new(vec!["contoso.example".into()], "sip.contoso.example".into()),
             partners: Partners::new(list, true, false),
