@@ -155,6 +155,7 @@ fn config(now: Instant) -> CoreConfig {
         calls: CallSettings::default(),
         discovered: DiscoveredTerms::default(),
         suspects: Arc::default(),
+        answers: Arc::default(),
         limits: Limits::default(),
         random_seed: 1,
     }
