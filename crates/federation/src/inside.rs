@@ -192,7 +192,7 @@ fn deserializer(name: &str) -> serde::de::value::StrDeserializer<'_, Error> {
 pub const ADMITTED_HEADER: &str = "Comity-Admitted";
 /// For what reads Lync's words; taken off what comes from outside ([`crate::border`]).
 pub const TRUST_HEADER: &str = "ms-edge-proxy-message-trust";
-/// What a home says to its edge of a request that it refuses: believed from a home alone, and taken off before it goes on.
+/// What a home says to its edge of a request for a user who does not exist: believed from a home alone, and taken off before it goes on.
 pub const VERDICT_HEADER: &str = "Comity-Verdict";
 pub const NOBODY_VALUE: &str = "1;user=unknown";
 const VERSION: &str = "1";

@@ -214,7 +214,7 @@ impl Core {
         }
         self.counts.held += u64::from(approached.holding == Holding::Whole);
         self.record_held(now, &request.message, why_held(&approached).to_owned());
-        self.respond_generated(now, upstream, &request.message, 202);
+        self.respond_held(now, upstream, &request.message, approached.is_user);
     }
 
     /// As one who is not there, where that is hidden: a call and a subscription have no answer that could mean both.

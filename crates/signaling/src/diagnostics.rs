@@ -8,7 +8,7 @@ use sip::{Diagnostics, Message, Refusal};
 
 use crate::core::Core;
 
-/// A header of a refusal.
+/// A header of a response.
 pub(crate) struct Told {
     pub header: &'static str,
     pub value: String,
@@ -39,5 +39,10 @@ impl Core {
     pub(crate) fn verdict_told(&self, request: &Message, refusal: &Refusal) -> Option<Told> {
         let is_for_edge = self.is_home_only() && self.direction_of(request) == Direction::Inbound;
         (is_for_edge && refusal.names_nobody).then(|| Told { header: VERDICT_HEADER, value: NOBODY_VALUE.to_owned() })
+    }
+
+    /// The same of a message that is answered as if it were held.
+    pub(crate) fn verdict_of_nobody(&self) -> Option<Told> {
+        self.is_home_only().then(|| Told { header: VERDICT_HEADER, value: NOBODY_VALUE.to_owned() })
     }
 }

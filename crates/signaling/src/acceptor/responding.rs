@@ -30,6 +30,16 @@ impl Core {
         self.respond(now, upstream, status, response);
     }
 
+    /// 202 to a message that is held, or said to be; an edge is to know where there is nobody.
+    pub(crate) fn respond_held(&mut self, now: Instant, upstream: Upstream, request: &Message, is_user: bool) {
+        let tag = self.mint.tag(upstream.requester.serial());
+        let mut response = build::response(request, 202, None, Some(&tag));
+        if let Some(Told { header, value }) = self.verdict_of_nobody().filter(|_| !is_user) {
+            response = response.raw_header(header, value);
+        }
+        self.respond(now, upstream, 202, response.build());
+    }
+
     /// Sends a response up the server transaction, on whichever worker that is.
     pub(crate) fn respond(&mut self, now: Instant, upstream: Upstream, status: u16, response: Bytes) {
         self.respond_from(now, upstream, status, response, None);
