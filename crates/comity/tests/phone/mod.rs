@@ -24,6 +24,8 @@ pub struct Phone {
     pub to_tag: &'static str,
     /// What its INVITEs offer.
     pub offer: &'static str,
+    /// What its messages say.
+    pub text: &'static str,
     stream: Box<dyn Stream>,
     /// What came of a message that is not whole yet.
     partial: Vec<u8>,
@@ -46,6 +48,7 @@ impl Phone {
             call_id,
             to_tag: "",
             offer: "",
+            text: "",
             stream: Box::new(stream),
             partial: Vec::new(),
             whole_len: 0,
@@ -135,8 +138,11 @@ impl Phone {
     fn try_send(&mut self, method: &Method, uri: &str, to: &str, lines: &str) -> io::Result<()> {
         self.cseq += 1;
         let Phone { aor, call_id, cseq, to_tag, .. } = &*self;
-        let body = if *method == Method::Invite { self.offer } else { "" };
-        let content_type = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let (body, content_type) = match method {
+            Method::Invite if !self.offer.is_empty() => (self.offer, "Content-Type: application/sdp\r\n"),
+            Method::Message if !self.text.is_empty() => (self.text, "Content-Type: text/plain\r\n"),
+            _ => ("", ""),
+        };
         let to_tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };
         let branch = format!("z9hG4bK{}{cseq}", call_id.replace('@', "-"));
         let text = format!(
