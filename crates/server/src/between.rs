@@ -42,6 +42,7 @@ pub(crate) fn prepare(store: &Store, config: &Config) -> Result<Option<Told>, St
     if config.roles == Roles::Home {
         store.note_rules(&rules(config))?;
         store.pool_secret(rand::random())?;
+        store.prune_changed()?;
     }
     if !config.is_told() {
         return Ok(None);

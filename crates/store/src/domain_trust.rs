@@ -65,10 +65,22 @@ impl Store {
 
     /// Every domain of which something is said.
     pub fn domain_trust(&self) -> Result<BTreeMap<String, StoredTrust>, StoreError> {
-        let mut statement = self
-            .connection()
-            .prepare_cached("SELECT domain, kind, value FROM domain_trust ORDER BY domain, added, value")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        self.trust_where("", [])
+    }
+
+    /// What is said of one domain's certificates, if anything is.
+    pub(crate) fn trust_of(&self, domain: &str) -> Result<Option<StoredTrust>, StoreError> {
+        Ok(self.trust_where("WHERE domain = ?1", [domain])?.remove(domain))
+    }
+
+    fn trust_where(
+        &self,
+        condition: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<BTreeMap<String, StoredTrust>, StoreError> {
+        let select = format!("SELECT domain, kind, value FROM domain_trust {condition} ORDER BY domain, added, value");
+        let mut statement = self.connection().prepare_cached(&select)?;
+        let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let mut trust_by_domain: BTreeMap<String, StoredTrust> = BTreeMap::new();
         for row in rows {
             let (domain, kind, value): (String, String, Vec<u8>) = row?;

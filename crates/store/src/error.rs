@@ -35,6 +35,8 @@ pub enum StoreError {
     PolicyInUse { name: String, holders: String },
     #[error("revision {offered} is older than revision {known}, which is known here")]
     OlderRevision { known: u64, offered: u64 },
+    #[error("what has changed since {base} is of no use where {known} is known")]
+    OtherBase { known: String, base: String },
     #[error("{aor} allows {max} addresses and domains already")]
     AllowsFull { aor: Aor, max: u64 },
     #[error("there is no meeting {0}")]
@@ -106,6 +108,7 @@ impl StoreError {
             StoreError::OlderRevision { .. } => {
                 "the home's database was set back by other means than comity restore; restore it by that".to_owned()
             }
+            StoreError::OtherBase { .. } => "the home tells all of it then, by itself".to_owned(),
             StoreError::MeetingUnknown(_) => "to see the meetings: comity meeting list --all".to_owned(),
             StoreError::MeetingExists(_) => "try again: each meeting gets a name of its own by chance".to_owned(),
             StoreError::MeetingsFull { .. } => "cancel some that are not wanted: comity meeting list".to_owned(),

@@ -80,13 +80,13 @@ impl Store {
 const EPOCH_SHOWN: usize = 8;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use federation::partner::{Partner, Provider};
 
     use super::*;
     use crate::{PartnerRemoval, TrustChange};
 
-    pub(super) fn rules() -> Rules {
+    pub(crate) fn rules() -> Rules {
         Rules {
             federation: true,
             discovery: false,

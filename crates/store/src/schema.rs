@@ -252,6 +252,70 @@ const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX knocks_at ON knocks (at);
     CREATE INDEX knocks_domain ON knocks (domain);",
+    // Of a home: in which revision each entry changed last, for edges that know an earlier one; complete from `changed_since` on.
+    "ALTER TABLE revision ADD COLUMN changed_since INTEGER NOT NULL DEFAULT 0;
+    UPDATE revision SET changed_since = revision;
+    CREATE TABLE changed (
+        kind TEXT NOT NULL CHECK (kind IN ('partner', 'provider', 'trust')),
+        name TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        PRIMARY KEY (kind, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX changed_revision ON changed (revision);
+    DROP TRIGGER partners_added;
+    CREATE TRIGGER partners_added AFTER INSERT ON partners BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'partner', NEW.domain, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;
+    DROP TRIGGER partners_changed;
+    CREATE TRIGGER partners_changed AFTER UPDATE ON partners BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'partner', NEW.domain, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;
+    DROP TRIGGER partners_removed;
+    CREATE TRIGGER partners_removed AFTER DELETE ON partners BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'partner', OLD.domain, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;
+    DROP TRIGGER providers_added;
+    CREATE TRIGGER providers_added AFTER INSERT ON providers BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'provider', NEW.name, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;
+    DROP TRIGGER providers_changed;
+    CREATE TRIGGER providers_changed AFTER UPDATE ON providers BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'provider', NEW.name, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;
+    DROP TRIGGER providers_removed;
+    CREATE TRIGGER providers_removed AFTER DELETE ON providers BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'provider', OLD.name, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;
+    DROP TRIGGER domain_trust_added;
+    CREATE TRIGGER domain_trust_added AFTER INSERT ON domain_trust BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'trust', NEW.domain, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;
+    DROP TRIGGER domain_trust_changed;
+    CREATE TRIGGER domain_trust_changed AFTER UPDATE ON domain_trust BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'trust', NEW.domain, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;
+    DROP TRIGGER domain_trust_removed;
+    CREATE TRIGGER domain_trust_removed AFTER DELETE ON domain_trust BEGIN
+        UPDATE revision SET revision = revision + 1;
+        INSERT INTO changed SELECT 'trust', OLD.domain, revision FROM revision WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
+    END;",
 ];
 
 #[cfg(test)]

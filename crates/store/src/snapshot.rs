@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{Revision, Rules, Store, StoreError, StoredPartner, StoredProvider, StoredTrust};
 
-/// The whole of it: a part alone is never sent, so that none can be missed.
+/// The whole of it. What has changed since is told alone ([`Changes`](crate::Changes)) to who is known to have all the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub revision: Revision,
@@ -62,7 +62,7 @@ impl Store {
     /// [`StoreError::OlderRevision`]: a home that was set back does not undo what its edges know; and where the document
     /// contradicts itself.
     pub fn keep_snapshot(&self, snapshot: &Snapshot, home: &str, now_unix: i64) -> Result<(), StoreError> {
-        let Snapshot { revision, partners, providers, trust, .. } = snapshot;
+        let Snapshot { revision, rules, pool_secret, partners, providers, trust } = snapshot;
         if let Some(told) = self.told()?
             && told.revision.epoch == revision.epoch
             && told.revision.number > revision.number
@@ -79,11 +79,16 @@ impl Store {
         for (domain, trust) in trust {
             self.put_trust(domain, trust, now_unix)?;
         }
-        self.put_told(snapshot, home, now_unix)
+        self.put_told((revision, rules, *pool_secret), home, now_unix)?;
+        self.forget_changed()
     }
 
-    fn put_told(&self, snapshot: &Snapshot, home: &str, now_unix: i64) -> Result<(), StoreError> {
-        let Snapshot { revision, rules, pool_secret, .. } = snapshot;
+    pub(crate) fn put_told(
+        &self,
+        (revision, rules, pool_secret): (&Revision, &Rules, PoolSecret),
+        home: &str,
+        now_unix: i64,
+    ) -> Result<(), StoreError> {
         let rules = serde_json::to_string(rules).map_err(|error| StoreError::Unreadable(error.to_string()))?;
         let number = i64::try_from(revision.number).unwrap_or(i64::MAX);
         let put = "INSERT OR REPLACE INTO told (id, epoch, revision, home, at, rules, pool_secret)
@@ -109,7 +114,7 @@ impl Store {
     }
 }
 
-fn read_rules(json: &str) -> Result<Rules, StoreError> {
+pub(crate) fn read_rules(json: &str) -> Result<Rules, StoreError> {
     serde_json::from_str(json).map_err(|error| StoreError::Unreadable(format!("rules of federation: {error}")))
 }
 

@@ -77,6 +77,13 @@ impl Side {
         list.as_array().unwrap().iter().map(domain).collect()
     }
 
+    /// Resident memory of its process.
+    pub fn memory_mb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.as_ref().unwrap().id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
     }

@@ -53,6 +53,7 @@ impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> ControlError {
         let status = match &error {
             StoreError::OlderRevision { .. }
+            | StoreError::OtherBase { .. }
             | StoreError::UserExists(_)
             | StoreError::PartnerBlocked { .. }
             | StoreError::PartnerNotBlocked { .. } => StatusCode::CONFLICT,

@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::Edges;
-use super::line::{Line, Way};
+use super::line::{Line, LineError, Way};
 use crate::control::answers::EdgeReport;
 use crate::from_home::SNAPSHOT_BYTES_MAX;
 
@@ -66,11 +66,38 @@ impl Caller {
         if report.revision.as_ref() == Some(&ours) {
             return Ok(ours);
         }
+        if let Some(base) = report.revision
+            && let Some(revision) = self.tell_changes(edge, &mut line, base).await?
+        {
+            return Ok(revision);
+        }
         let snapshot = self.snapshot().await?;
+        let bytes = snapshot.len();
         let told: EdgeReport = line.ask(Method::PUT, "/edge/snapshot", snapshot).await.map_err(in_words)?;
         let revision = told.revision.ok_or("the edge took what it was told, and does not know it")?;
-        tracing::info!(edge, %revision, "the edge was told what is decided here");
+        tracing::info!(edge, %revision, bytes, "the edge was told what is decided here");
         Ok(revision)
+    }
+
+    /// `None`: it has to be told all of it.
+    async fn tell_changes(&self, edge: &str, line: &mut Line, base: Revision) -> Result<Option<Revision>, String> {
+        let changes = self.store.read(move |store| store.changes(&base)).await.map_err(in_words)?;
+        let Some(changes) = changes else { return Ok(None) };
+        let (entries, json) = (changes.len(), serde_json::to_vec(&changes).map_err(in_words)?);
+        let bytes = json.len();
+        match line.ask::<EdgeReport>(Method::PUT, "/edge/changes", json).await {
+            Ok(EdgeReport { revision: Some(revision), .. }) => {
+                tracing::info!(edge, %revision, entries, bytes, "the edge was told what has changed here");
+                Ok(Some(revision))
+            }
+            Ok(_) => Ok(None),
+            // Whoever else told it something meanwhile, and however old it is: the whole makes it right.
+            Err(LineError::Refused { status, text }) => {
+                tracing::debug!(edge, %status, text, "the edge takes no changes");
+                Ok(None)
+            }
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     async fn snapshot(&self) -> Result<Vec<u8>, String> {

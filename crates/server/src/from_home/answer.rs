@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
-use store::{Snapshot, Store};
+use store::{Changes, Snapshot, Store};
 
 use crate::control::answers::{AboutPartner, EdgeReport};
 use crate::control::{Control, ControlError, WhyQuery};
@@ -34,6 +34,11 @@ async fn home_asks(request: Request<Incoming>, home: &str, control: &Control) ->
         (&Method::PUT, "/edge/snapshot") => {
             let snapshot: Snapshot = body(request).await?;
             control.take_snapshot(snapshot, home).await?;
+            report(control).await
+        }
+        (&Method::PUT, "/edge/changes") => {
+            let changes: Changes = body(request).await?;
+            control.take_changes(changes, home).await?;
             report(control).await
         }
         (&Method::POST, "/edge/partner") => {

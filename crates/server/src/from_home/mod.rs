@@ -6,7 +6,8 @@ mod listener;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use store::{Revision, Snapshot, Store, StoreError, now_unix};
+use federation::ledger::DiscoveredTerms;
+use store::{Changes, PoolSecret, Revision, Snapshot, Store, StoreError, now_unix};
 use tokio::sync::Mutex;
 
 use crate::control::Control;
@@ -38,20 +39,40 @@ impl Control {
     /// # Errors
     /// As [`Store::keep_snapshot`]; then nothing has changed.
     pub(crate) async fn take_snapshot(&self, snapshot: Snapshot, home: &str) -> Result<Revision, StoreError> {
-        let (word, store) = (self.home_word(), self.store());
-        let _one_at_a_time = word.taking.lock().await;
-        let before = store.read(Store::told).await?;
+        let _one_at_a_time = self.home_word().taking.lock().await;
+        let before = self.store().read(Store::told).await?;
         let (revision, discovered, secret) =
             (snapshot.revision.clone(), snapshot.rules.discovered, snapshot.pool_secret);
         warn_of_another_home(before.as_ref().map(|told| &told.revision), &revision);
         let is_new = before.is_none_or(|told| told.pool_secret != secret);
         let (partners, by) = (snapshot.partners.len(), home.to_owned());
-        store.write(move |store| store.keep_snapshot(&snapshot, &by, now_unix())).await?;
-        self.publish_partners().await?;
-        let secret = is_new.then_some(secret.0);
-        self.workers().ask(move |core, _| core.take_home_terms(discovered, secret)).await;
+        self.store().write(move |store| store.keep_snapshot(&snapshot, &by, now_unix())).await?;
+        self.put_in_force(discovered, is_new.then_some(secret)).await?;
         tracing::info!(home, %revision, partners, "the home has told what it decided");
         Ok(revision)
+    }
+
+    /// The same of what has changed since it told last.
+    ///
+    /// # Errors
+    /// As [`Store::keep_changes`]; then nothing has changed.
+    pub(crate) async fn take_changes(&self, changes: Changes, home: &str) -> Result<(), StoreError> {
+        let _one_at_a_time = self.home_word().taking.lock().await;
+        let (revision, entries) = (changes.revision.clone(), changes.len());
+        let (discovered, secret, by) = (changes.rules.discovered, changes.pool_secret, home.to_owned());
+        let before = self.store().read(Store::told).await?;
+        let is_new = before.is_none_or(|told| told.pool_secret != secret);
+        self.store().write(move |store| store.keep_changes(&changes, &by, now_unix())).await?;
+        self.put_in_force(discovered, is_new.then_some(secret)).await?;
+        tracing::info!(home, %revision, entries, "the home has told what has changed");
+        Ok(())
+    }
+
+    async fn put_in_force(&self, discovered: DiscoveredTerms, secret: Option<PoolSecret>) -> Result<(), StoreError> {
+        self.publish_partners().await?;
+        let secret = secret.map(|secret| secret.0);
+        self.workers().ask(move |core, _| core.take_home_terms(discovered, secret)).await;
+        Ok(())
     }
 }
 

@@ -6,7 +6,8 @@ use federation::partner::{Partner, PartnerKind, SourceMark, VerificationLevel};
 use messaging::MessageId;
 
 use super::*;
-use crate::{CallQuery, RefusalQuery, Store, WaitingMessages};
+use crate::revision::tests::rules;
+use crate::{CallQuery, RefusalQuery, Revision, Store, WaitingMessages};
 
 /// What a server of each version wrote into the tables that its step made. Never edit what was released, either: where an
 /// old record cannot be read any more, a step has to rewrite it.
@@ -65,6 +66,7 @@ const ROWS: &[&str] = &[
         VALUES ('alice@contoso.example', 'eve@mallory.example', 10, 20, 20, CAST('hello' AS BLOB));",
     "INSERT INTO turned_to VALUES (-1, 'adatum.example', 4000);
     INSERT INTO knocks (at, user, domain, issuer, serial) VALUES (5000, 7, 'adatum.example', 'CN=Some CA', '0a');",
+    "UPDATE partners SET comment = 'changed' WHERE domain = 'fabrikam.example';",
 ];
 
 /// As the server of that version left it.
@@ -201,6 +203,16 @@ fn check_answers(store: &Store) {
     assert!(matches!(&answers[1], KeptAnswer::Knock { at_unix_ms: 5000, user: 7, .. }), "{answers:?}");
 }
 
+fn check_changed(store: &Store) {
+    let now = store.revision().unwrap();
+    let since = |number| Revision { number, ..now.clone() };
+    store.note_rules(&rules()).unwrap();
+    store.pool_secret([1; 32]).unwrap();
+    assert!(store.changes(&since(0)).unwrap().is_none());
+    let changes = store.changes(&since(now.number - 1)).unwrap().unwrap();
+    assert_eq!(changes.partners["fabrikam.example"].as_ref().unwrap().partner.comment, "changed");
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] = &[
     check_users_partners_refusals,
@@ -216,6 +228,7 @@ const CHECKS: &[fn(&Store)] = &[
     check_partners_seen,
     check_consents,
     check_answers,
+    check_changed,
 ];
 
 #[test]
