@@ -186,7 +186,7 @@ impl Core {
         let (ingress, routes_taken) = (Ingress::Flow(facts), own_routes.count);
         self.meter(
             now,
-            AdmittedRequest { message, admitted, ingress, destination, routes_taken, redirections: 0, upstream },
+            AdmittedRequest { message, admitted, ingress, destination, routes_taken, sent_on_by: Vec::new(), upstream },
             own_routes.exit().is_some(),
         );
     }

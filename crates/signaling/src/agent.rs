@@ -322,7 +322,7 @@ fn own_request(
     upstream: Option<Upstream>,
 ) -> AdmittedRequest {
     let ingress = Ingress::Agent(agent);
-    AdmittedRequest { message, admitted, ingress, destination, routes_taken, redirections: 0, upstream }
+    AdmittedRequest { message, admitted, ingress, destination, routes_taken, sent_on_by: Vec::new(), upstream }
 }
 
 fn begins_call(request: &Message) -> bool {

@@ -25,19 +25,20 @@ pub enum Attempt {
 pub struct Parties<'a> {
     /// The caller's offer; `None`: the one called is to offer, or the offer cannot be read.
     pub offer: Option<&'a Offer>,
-    /// The address from which another organisation's INVITE came; `None`: one of our own users calls.
-    pub partner_source: Option<IpAddr>,
-    /// The one called is a user of ours.
-    pub callee_is_ours: bool,
+    /// The address from which the INVITE of another organisation, or of a phone outside, came; `None`: one of our own users
+    /// calls, from inside.
+    pub outer_source: Option<IpAddr>,
+    /// The one called is a user of ours, and all of his phones are inside.
+    pub callee_is_inside: bool,
 }
 
 /// The offers to be made, one after the other while the one called refuses them.
 pub fn attempts(setting: When, parties: Parties<'_>) -> VecDeque<Attempt> {
     let as_it_came = VecDeque::from([Attempt::AsItCame]);
-    let Some(offer) = parties.offer.filter(|offer| can_anchor(offer, parties.partner_source)) else {
+    let Some(offer) = parties.offer.filter(|offer| can_anchor(offer, parties.outer_source)) else {
         return as_it_came;
     };
-    let anchored = protections(offer, parties.callee_is_ours).into_iter().map(Attempt::Anchored);
+    let anchored = protections(offer, parties.callee_is_inside).into_iter().map(Attempt::Anchored);
     match setting {
         When::Never => as_it_came,
         When::WhenNeeded => as_it_came.into_iter().chain(anchored).collect(),
@@ -55,17 +56,18 @@ pub fn is_refusal_of_sound(response: &Message) -> bool {
     matches!(response.status(), Some(488 | 606))
 }
 
-/// Plain sound is taken from the address of its signalling alone, which of another organisation is its edge's.
-fn can_anchor(offer: &Offer, partner_source: Option<IpAddr>) -> bool {
-    let is_heard = partner_source.is_none_or(|source| offer.is_protected() || offer.address() == Some(source));
+/// Plain sound is taken from the address of its signalling alone, which of another organisation and of a phone outside is an
+/// edge's.
+fn can_anchor(offer: &Offer, outer_source: Option<IpAddr>) -> bool {
+    let is_heard = outer_source.is_none_or(|source| offer.is_protected() || offer.address() == Some(source));
     // What is for messages as well would lose them.
     is_heard && offer.messages().is_none() && !offer.encodings().is_empty()
 }
 
-/// The likelier first. On the way to another organisation sound is always protected: it would be anybody's to hear, and what
-/// its phone says in the clear would not be taken.
-fn protections(offer: &Offer, callee_is_ours: bool) -> Vec<ProtectionPolicy> {
-    if !callee_is_ours {
+/// The likelier first. On the way to another organisation or to a phone outside sound is always protected: it would be anybody's to
+/// hear, and what its phone says in the clear would not be taken.
+fn protections(offer: &Offer, callee_is_inside: bool) -> Vec<ProtectionPolicy> {
+    if !callee_is_inside {
         return vec![ProtectionPolicy::Required];
     }
     let same = like(offer);
@@ -110,7 +112,7 @@ mod tests {
     }
 
     fn within(offer: &Offer) -> Parties<'_> {
-        Parties { offer: Some(offer), partner_source: None, callee_is_ours: true }
+        Parties { offer: Some(offer), outer_source: None, callee_is_inside: true }
     }
 
     #[test]
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn nothing_goes_out_plain_to_another_organisation() {
-        let of = |offer: &Offer| attempts(When::WhenNeeded, Parties { callee_is_ours: false, ..within(offer) });
+        let of = |offer: &Offer| attempts(When::WhenNeeded, Parties { callee_is_inside: false, ..within(offer) });
         assert_eq!(of(&plain()), [Attempt::AsItCame, REQUIRED]);
         assert_eq!(of(&protected()), [Attempt::AsItCame, REQUIRED]);
     }
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn plain_sound_of_another_organisation_is_anchored_where_it_would_be_taken() {
         let of = |offer: &Offer, source| {
-            attempts(When::Always, Parties { partner_source: Some(source), ..within(offer) }).len()
+            attempts(When::Always, Parties { outer_source: Some(source), ..within(offer) }).len()
         };
         assert_eq!(of(&plain(), EDGE), 1);
         assert_eq!(of(&plain(), IpAddr::from([192, 0, 2, 9])), 3);

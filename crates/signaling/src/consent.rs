@@ -95,7 +95,7 @@ impl Core {
         let now_unix_ms = self.unix_ms(now);
         let terms = self.discovered;
         let life_ms = u64::from(terms.held_days) * DAY_MS;
-        let is_elsewhere = !matches!(self.home_of_missing(aor, request), Ok(None));
+        let is_elsewhere = self.home_of_missing(aor, request).is_some();
         let question = self.question(now_unix_ms, aor, &sender, (request, &brings));
         Ok(Approach {
             aor: aor.clone(),

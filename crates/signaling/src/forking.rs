@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use sip::Method;
+use sip::proxy::breadth::{MAX_BREADTH, breadth, share};
 
 use crate::AdmittedRequest;
 use crate::core::Core;
@@ -33,7 +34,9 @@ impl Core {
     /// A branch to each of these, the most wanted first.
     pub(crate) fn fork(&mut self, now: Instant, request: AdmittedRequest, targets: Vec<Target>) {
         let Some(upstream) = request.upstream else { return };
-        let groups = groups(request.message.method(), targets);
+        // What cannot be read is refused with the first branch.
+        let breadth = breadth(&request.message).unwrap_or(MAX_BREADTH);
+        let groups = groups(request.message.method(), targets, breadth);
         self.record_routed(now, &request.message, &turns_named(&groups));
         let context = self.open_context(now, upstream, request);
         self.owner.set_later(context, Later { groups, moves_on_at: None });
@@ -60,16 +63,28 @@ impl Core {
     }
 }
 
-/// A request other than INVITE is no use to a device that gets it late, and waits for nobody.
-fn groups(method: Option<Method>, targets: Vec<Target>) -> VecDeque<Vec<Target>> {
+/// A request other than INVITE is no use to a device that gets it late, and waits for nobody; unless there are more devices
+/// than it may be sent to at once. Those who are asked together share its breadth; whoever comes after them has it whole.
+fn groups(method: Option<Method>, targets: Vec<Target>, breadth: u32) -> VecDeque<Vec<Target>> {
+    let at_once_max = usize::try_from(breadth).unwrap_or(usize::MAX).max(1);
     let mut groups: VecDeque<Vec<Target>> = VecDeque::new();
     for target in targets {
         let is_alike = |group: &&mut Vec<Target>| {
-            method != Some(Method::Invite) || group.first().is_some_and(|first| first.q == target.q)
+            let waits_for_nobody = method != Some(Method::Invite);
+            group.len() < at_once_max && (waits_for_nobody || group.first().is_some_and(|first| first.q == target.q))
         };
         match groups.back_mut().filter(is_alike) {
             Some(group) => group.push(target),
             None => groups.push_back(vec![target]),
+        }
+    }
+    for group in &mut groups {
+        let branches = group.len();
+        for (index, target) in group.iter_mut().enumerate() {
+            let share = Some(share(breadth, branches, index));
+            target.breadth = share;
+            // Only one flow of a device is tried at a time.
+            target.others.iter_mut().for_each(|other| other.breadth = share);
         }
     }
     groups

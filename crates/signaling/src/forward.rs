@@ -26,6 +26,8 @@ pub(crate) struct Hop<'a> {
     pub admitted: Option<String>,
     /// Whom Lync's inside may take it to be from, in Lync's words.
     pub trust: Option<String>,
+    /// On how many branches it may be at once from here on (RFC 5393 section 5).
+    pub breadth: u32,
     /// Of a REGISTER of a user outside: how its phone is reached (RFC 3327).
     pub path_to_phone: Option<String>,
     /// It comes from outside, from nobody who has proven anything.
@@ -52,6 +54,9 @@ pub(crate) fn request(message: &Message, routes_taken: usize, realms: &[String],
     edits.prepend(HeaderName::Via, &hop.via);
     let hops = next_max_forwards(message).ok().flatten().unwrap_or_default();
     edits.set(HeaderName::MaxForwards, hops.to_string());
+    if message.max_breadth() != Ok(Some(hop.breadth)) {
+        edits.set(HeaderName::MaxBreadth, hop.breadth.to_string());
+    }
     match hop.is_unproven {
         // His home reads the credentials.
         true => edits.remove_raw(TRUST_HEADER),

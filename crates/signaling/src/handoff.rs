@@ -155,8 +155,8 @@ pub struct AdmittedRequest {
     pub destination: Destination,
     /// How many of the topmost Routes name this server, to be taken off.
     pub routes_taken: usize,
-    /// How often it was sent elsewhere.
-    pub redirections: u8,
+    /// For whom it was before, each time that it was sent elsewhere.
+    pub sent_on_by: Vec<String>,
     /// `None` for an ACK, which has no transaction (RFC 3261 section 13.2.2.4).
     pub upstream: Option<Upstream>,
 }

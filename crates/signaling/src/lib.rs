@@ -34,6 +34,7 @@ mod handoff;
 mod input;
 mod limits;
 mod links;
+mod loops;
 mod meeting_access;
 mod metering;
 mod outbound;

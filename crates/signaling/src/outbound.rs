@@ -69,6 +69,7 @@ impl Core {
             }),
             q: binding.q,
             others: Vec::new(),
+            breadth: None,
             edge: binding.flow.edge,
         });
         let first = targets.next()?;

@@ -1,5 +1,6 @@
 //! A request as it leaves for a target: our Via, and the two Record-Routes that lead back to either side.
 
+use sip::proxy::breadth::breadth;
 use sip::proxy::forward::{record_route_value, via_value};
 use sip::refusal::Word;
 use sip::transaction::ClientTransactionId;
@@ -19,7 +20,7 @@ impl Core {
     /// The request as it goes out to a target.
     ///
     /// # Errors
-    /// 513 where our own headers make it larger than a message may be.
+    /// 513 where our own headers make it larger than a message may be, 440 where it may be on no branch more.
     pub(crate) fn outgoing(
         &self,
         request: &AdmittedRequest,
@@ -31,13 +32,12 @@ impl Core {
         } else {
             &self.organisation.edge
         };
-        let mut via = via_value(target.transport, name, target.local_port, &self.mint.branch(id.serial));
+        let breadth = breadth_for(request, target)?;
+        let branch = self.routing_mark(request).branch(&self.mint.branch(id.serial));
+        let mut via = via_value(target.transport, name, target.local_port, &branch);
         if matches!(target.leg, Some(Leg::Partner { .. })) && !self.is_home_only() {
             // RFC 5923: what is for us may come back on the same connection.
             via += ";alias";
-        }
-        if let Some(mark) = self.loop_mark(request) {
-            via = format!("{via};{mark}");
         }
         let hop = Hop {
             via,
@@ -49,6 +49,7 @@ impl Core {
             admitted: self.told_inside(request),
             trust: self.trust_inside(request),
             asserted: self.asserted_inside(request),
+            breadth,
             path_to_phone: self.path_to_phone(request),
             is_unproven: matches!(request.admitted.origin(), Origin::Remote { .. }),
         };
@@ -146,6 +147,16 @@ impl Core {
             (None, FlowId::Datagram { .. }) => (Transport::Udp, self.listening_port(Transport::Udp)),
             (None, FlowId::Stream { .. }) => (Transport::Tls, self.listening_port(Transport::Tls)),
         }
+    }
+}
+
+/// Of what the request may be on in all, the part that this target gets.
+fn breadth_for(request: &AdmittedRequest, target: &Target) -> Result<u32, Refusal> {
+    let whole = breadth(&request.message)
+        .map_err(|error| Refusal::new(400, Word::MalformedRequest, format!("Max-Breadth: {error}")))?;
+    match target.breadth.unwrap_or(whole) {
+        0 => Err(Refusal::new(440, Word::BreadthUsedUp, "Max-Breadth is 0")),
+        breadth => Ok(breadth),
     }
 }
 

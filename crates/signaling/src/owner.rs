@@ -142,6 +142,7 @@ impl Core {
             leg: by_path.map(|user| self.mint.leg_of(self.ownership.worker, flow, user)),
             q: 1000,
             others: Vec::new(),
+            breadth: None,
             edge: None,
         };
         self.send_single(now, request, target);

@@ -148,7 +148,15 @@ impl Core {
         let (ingress, upstream) = (Ingress::Notifier, Some(upstream));
         self.give_to_owner(
             now,
-            AdmittedRequest { message, admitted, ingress, destination, routes_taken: 0, redirections: 0, upstream },
+            AdmittedRequest {
+                message,
+                admitted,
+                ingress,
+                destination,
+                routes_taken: 0,
+                sent_on_by: Vec::new(),
+                upstream,
+            },
         );
     }
 

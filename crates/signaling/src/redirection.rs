@@ -6,7 +6,8 @@
 use std::time::Instant;
 
 use federation::admission::Origin;
-use sip::{Edits, Message, Method, NameAddr, Uri};
+use sip::refusal::Word;
+use sip::{Edits, Message, Method, NameAddr, Refusal, Uri};
 
 use crate::core::Core;
 use crate::route::{Destination, OwnRoutes, route_own};
@@ -24,10 +25,18 @@ impl Core {
             && matches!(response.status(), Some(301 | 302))
             && request.message.method() == Some(Method::Invite)
             && matches!(request.admitted.origin(), Origin::User { .. })
-            && request.redirections < REDIRECTIONS_MAX;
+            && request.sent_on_by.len() < REDIRECTIONS_MAX;
         let (true, Some(upstream)) = (is_followed, request.upstream) else { return Some(request) };
-        let elsewhere = contacts(response).into_iter().find_map(|uri| self.addressed(&request, &uri));
-        let Some((next, uri)) = elsewhere else { return Some(request) };
+        let mut elsewhere = contacts(response).into_iter().filter_map(|uri| self.addressed(&request, &uri)).peekable();
+        if elsewhere.peek().is_none() {
+            return Some(request);
+        }
+        // RFC 3261 section 16.5: nobody is called twice.
+        let Some((next, uri)) = elsewhere.find(|(next, uri)| !next.sent_on_by.contains(uri)) else {
+            let circle = next_called(&request);
+            self.refuse_owned(now, upstream, &request.message, &circle);
+            return None;
+        };
         self.record_routed(now, &request.message, &format!("{uri}, where the one called sends him"));
         if self.ownership.is_ours(upstream.worker) {
             self.redirected(now, next);
@@ -49,8 +58,9 @@ impl Core {
         let (organisation, connections) = (&self.organisation, self.limits.partner_connections);
         let destination = route_own(&message, &request.admitted, &nothing, organisation, connections).ok()?;
         let is_person = matches!(destination, Destination::User(_) | Destination::Partner { .. });
-        let redirections = request.redirections + 1;
-        let next = AdmittedRequest { message, destination, routes_taken: 0, redirections, ..request.clone() };
+        let now_for = request.message.request_uri().and_then(|uri| plain(&Uri::parse(uri).ok()?));
+        let sent_on_by = request.sent_on_by.iter().cloned().chain(now_for).collect();
+        let next = AdmittedRequest { message, destination, routes_taken: 0, sent_on_by, ..request.clone() };
         is_person.then(|| (next, uri.to_owned()))
     }
 
@@ -78,6 +88,16 @@ impl Core {
     }
 }
 
+/// Each sends on to another of them.
+fn next_called(request: &AdmittedRequest) -> Refusal {
+    let (last, rest) = (request.message.request_uri().unwrap_or_default(), request.sent_on_by.join(", "));
+    let reason = match rest.is_empty() {
+        true => format!("{last} sends callers to itself"),
+        false => format!("{last} sends callers back to one of those who sent this one there: {rest}"),
+    };
+    Refusal::new(482, Word::LoopDetected, reason)
+}
+
 /// The addresses that a redirection names, the most wanted first; without what a request must not inherit of them.
 fn contacts(response: &Message) -> Vec<String> {
     let mut wanted: Vec<(f32, String)> = response
@@ -103,7 +123,7 @@ fn plain(uri: &Uri<'_>) -> Option<String> {
 }
 
 /// Who is sent on more often is sent in a circle.
-const REDIRECTIONS_MAX: u8 = 5;
+const REDIRECTIONS_MAX: usize = 5;
 const CONTACTS_MAX: usize = 10;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use registrar::ClientFlow;
-use sip::{Aor, HeaderName, build};
+use sip::{Aor, HeaderName, Message, build};
 
 use crate::core::Core;
 use crate::extensions::{REGISTRAR_KNOWS, check_require};
@@ -30,7 +30,7 @@ impl Core {
                 for contact in &registered.contacts {
                     response = response.header(HeaderName::Contact, contact);
                 }
-                for path in &registered.path {
+                for path in registered.path.iter().filter(|_| knows_path(&request.message)) {
                     response = response.header(HeaderName::Path, path);
                 }
                 if registered.bound {
@@ -81,6 +81,12 @@ impl Core {
     fn is_bound(&self, now: Instant, aor: Option<&Aor>, flow: ClientFlow) -> bool {
         aor.is_some_and(|aor| self.location.lookup(now, aor).iter().any(|binding| binding.flow.is_same(&flow)))
     }
+}
+
+/// RFC 3327 section 5.1. Most phones outside do not say so: for those who do not the Path, with its names of the inside, is for
+/// us alone.
+fn knows_path(request: &Message) -> bool {
+    [HeaderName::Supported, HeaderName::Require].iter().any(|header| request.has_option_tag(*header, "path"))
 }
 
 /// How often a client has to be heard on its stream (RFC 5626 section 6), as proxies and NATs on the way forget it after

@@ -16,17 +16,13 @@ impl Core {
     pub(crate) fn user_missing(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
         let Some(upstream) = request.upstream else { return };
         let message = &request.message;
-        let provider = match self.home_of_missing(aor, &request) {
-            Ok(Some(provider)) => provider,
-            Ok(None) => {
-                self.missed(now, &request);
-                let refusal = match self.hides_users_from(&request) {
-                    true => self.nobody("there is no such account"),
-                    false => Refusal::new(404, Word::UserUnknown, "there is no such account"),
-                };
-                return self.refuse_owned(now, upstream, message, &refusal.naming_nobody());
-            }
-            Err(refusal) => return self.refuse_owned(now, upstream, message, &refusal),
+        let Some(provider) = self.home_of_missing(aor, &request) else {
+            self.missed(now, &request);
+            let refusal = match self.hides_users_from(&request) {
+                true => self.nobody("there is no such account"),
+                false => Refusal::new(404, Word::UserUnknown, "there is no such account"),
+            };
+            return self.refuse_owned(now, upstream, message, &refusal.naming_nobody());
         };
         self.record_routed(now, message, &format!("{provider}, who hosts users of {}", aor.domain()));
         let connection = partner_connection_of(message, &self.organisation, self.limits.partner_connections);
@@ -40,24 +36,14 @@ impl Core {
     }
 
     /// The name of the provider that has to be asked; never one who has asked us.
-    ///
-    /// # Errors
-    /// 482 for what was sent there for the same user before (RFC 5393 section 4.2).
-    pub(crate) fn home_of_missing(&self, aor: &Aor, request: &AdmittedRequest) -> Result<Option<String>, Refusal> {
-        let Some(provider) = self.partners.shared_address_space().filter(|provider| provider.takes_missing_users())
-        else {
-            return Ok(None);
-        };
+    pub(crate) fn home_of_missing(&self, aor: &Aor, request: &AdmittedRequest) -> Option<String> {
+        let provider = self.partners.shared_address_space().filter(|provider| provider.takes_missing_users())?;
         let is_asking = matches!(request.admitted.origin(),
             Origin::Partner { source, .. } if source.provider.as_ref() == Some(&provider.name));
         if is_asking || self.partners.standing(aor.domain()).check(aor.domain()).is_err() {
-            return Ok(None);
+            return None;
         }
-        if self.has_sent_on(aor, &request.message) {
-            let reason = format!("it was sent on to {} for {aor} before, and has come back", provider.name);
-            return Err(Refusal::new(482, Word::LoopDetected, reason));
-        }
-        Ok(Some(provider.name.clone()))
+        Some(provider.name.clone())
     }
 
     /// Where an edge's home sends a request for a user of ours whom it does not have.
@@ -69,24 +55,4 @@ impl Core {
         let connection = partner_connection_of(message, &self.organisation, self.limits.partner_connections);
         Some(Destination::to_partner(aor.domain(), connection))
     }
-
-    /// What our Via says of a request that leaves for a user who is not here.
-    pub(crate) fn loop_mark(&self, request: &AdmittedRequest) -> Option<String> {
-        let Destination::Partner { domain, .. } = &request.destination else { return None };
-        let uri = request.message.request_uri().and_then(|uri| sip::Uri::parse(uri).ok())?;
-        let aor = Aor::from_uri(&uri).ok().filter(|aor| aor.domain() == domain)?;
-        self.organisation.is_local(domain).then(|| format!("{LOOP_PARAM}={:x}", self.mint.user(&aor)))
-    }
-
-    fn has_sent_on(&self, aor: &Aor, message: &Message) -> bool {
-        let mark = format!("{:x}", self.mint.user(aor));
-        let is_marked = |via: sip::Via<'_>| {
-            self.organisation.is_named(via.host)
-                && via.params().any(|param| param.name == LOOP_PARAM && param.value == Some(mark.as_str()))
-        };
-        message.vias().flatten().any(is_marked)
-    }
 }
-
-/// The Via parameter with the user for whom a request was sent on.
-const LOOP_PARAM: &str = "sent-on-for";

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use federation::border::Crossing;
 use messaging::{Delivery, MessageId, NewMessage, NotStored, Outcome, Settled, StoredMessage, Terms};
 use sip::header::date::sip_date;
+use sip::proxy::breadth::MAX_BREADTH;
 use sip::proxy::forward::via_value;
 use sip::transaction::ClientTransactionId;
 use sip::{Aor, Message, Method, Refusal};
@@ -247,6 +248,7 @@ impl Core {
             admitted: None,
             trust: None,
             asserted: None,
+            breadth: MAX_BREADTH,
             path_to_phone: None,
             is_unproven: false,
         };

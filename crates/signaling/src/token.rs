@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use conference::ConferenceId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use sip::proxy::loop_detection::RoutingMark;
 use sip::{Aor, FlowId};
 
 use crate::WorkerId;
@@ -70,7 +71,8 @@ impl Mint {
 
     /// Reads a branch made by any worker in this life of the server.
     pub fn read_branch(&self, branch: &str) -> Option<Branch> {
-        let rest = branch.strip_prefix(MAGIC_COOKIE)?;
+        let (first, _) = RoutingMark::split(branch);
+        let rest = first.strip_prefix(MAGIC_COOKIE)?;
         if rest.len() != 40 || !rest.is_ascii() {
             return None;
         }

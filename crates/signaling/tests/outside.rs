@@ -62,7 +62,7 @@ fn at_each_size(play: impl Fn(Stage)) {
 fn a_registration_names_the_edge_on_either_side() {
     at_each_size(|mut stage| {
         let line = stage.world.connect(stage.edge, 0, None);
-        let registered = phone::register_flow(&mut stage.world, line, ALICE, 1);
+        let registered = phone::register_flow_with(&mut stage.world, line, ALICE, 1, "Supported: path\n");
         let path = registered.header_text(HeaderName::Path).unwrap();
         assert!(
             path.starts_with("<sip:f.") && path.ends_with("@edge1.contoso.example.inside:5071;transport=tls;lr;ob>"),
@@ -73,6 +73,19 @@ fn a_registration_names_the_edge_on_either_side() {
         assert_eq!(registered.header_text(HeaderName::Require), Some("outbound"));
         assert!(registered.header(HeaderName::FlowTimer).is_some());
         assert!(registered.header_by_name("Comity-Admitted").is_none());
+    });
+}
+
+#[test]
+fn a_phone_that_says_nothing_of_path_is_reached_all_the_same_and_told_no_names_of_the_inside() {
+    at_each_size(|mut stage| {
+        let line = stage.world.connect(stage.edge, 0, None);
+        let registered = phone::register_flow(&mut stage.world, line, ALICE, 1);
+        assert_eq!(registered.status(), Some(200), "no 421, though RFC 3327 would have one");
+        let text = String::from_utf8_lossy(registered.as_bytes()).into_owned();
+        assert!(registered.header(HeaderName::Path).is_none() && !text.contains(".inside"), "{text}");
+        stage.world.send(stage.dave, &phone::request("MESSAGE", DAVE, ALICE, "m1"));
+        assert!(first_line(&stage.world.only(line)).starts_with("MESSAGE"));
     });
 }
 

@@ -88,6 +88,12 @@ impl Play {
         invite
     }
 
+    fn is_told_of_a_loop(&mut self) {
+        let refused = self.world.take_response(self.alice);
+        assert_eq!(refused.status(), Some(482), "{}", first_line(&refused));
+        assert!(refused.header_text(sip::HeaderName::Warning).unwrap().contains("loop-detected"));
+    }
+
     fn assert_over(&mut self) {
         self.world.assert_quiet();
         assert!(self.world.is_idle(self.contoso), "something waits for somebody");
@@ -136,22 +142,41 @@ fn what_a_partner_asks_for_is_his_own_server_s_to_follow() {
 fn a_circle_ends_and_what_is_no_address_is_the_caller_s_to_see() {
     everywhere(|mut play| {
         play.call(play.alice, (ALICE, DAVE));
-        let mut invite = Some(play.world.only(play.dave));
-        let mut sent_on = 0;
-        while let Some(came) = invite {
-            play.world.send(play.dave, &elsewhere(&came, "302 Moved Temporarily", &format!("<sip:{DAVE}>")));
-            let is_invite = |message: &Message| first_line(message).starts_with("INVITE");
-            invite = play.world.take(play.dave).into_iter().find(is_invite);
-            sent_on += 1;
-        }
-        assert_eq!(sent_on, 6);
-        assert_eq!(play.world.take_response(play.alice).status(), Some(302));
+        play.sends_on(play.dave, &format!("<sip:{DAVE}>"));
+        play.is_told_of_a_loop();
+        assert!(first_line(&play.world.only(play.dave)).starts_with("ACK"));
+        play.assert_over();
     });
     everywhere(|mut play| {
         play.call(play.alice, (ALICE, DAVE));
         play.sends_on(play.dave, "<tel:+15551234>, <https://a.example/>");
         play.world.take(play.dave);
         assert_eq!(play.world.only(play.alice).status(), Some(302));
+        play.assert_over();
+    });
+}
+
+#[test]
+fn two_organisations_that_forward_to_one_another_ring_nobody_twice() {
+    everywhere(|mut play| {
+        play.call(play.alice, (ALICE, BOB));
+        play.sends_on(play.bob, &format!("<sip:{DAVE}>"));
+        play.world.take(play.bob);
+        play.sends_on(play.dave, &format!("<sip:{BOB}>"));
+        play.world.take(play.dave);
+        play.is_told_of_a_loop();
+        assert!(play.world.take(play.bob).is_empty(), "he was asked already");
+        play.assert_over();
+    });
+}
+
+#[test]
+fn who_was_not_asked_yet_is_called_though_another_was() {
+    everywhere(|mut play| {
+        play.call(play.alice, (ALICE, DAVE));
+        play.sends_on(play.dave, &format!("<sip:{DAVE}>;q=0.9, <sip:{CAROL}>;q=0.1"));
+        play.world.take(play.dave);
+        play.talks(play.alice, play.carol);
         play.assert_over();
     });
 }

@@ -34,6 +34,11 @@ impl Core {
             self.count_refused(&arrival.message, &refusal);
             return Err(refusal);
         }
+        let looped = self.check_loop(&arrival.message, &arrival.facts, arrival.own_routes.count);
+        if let Err(refusal) = looped {
+            self.record_refused(now, &arrival.message, &refusal);
+            return Err(refusal);
+        }
         if self.is_only_for_dialogs() && !arrival.evidence.in_dialog {
             self.counts.hit("server_transactions_max");
             let refusal = overloaded("too many server transactions");

@@ -28,17 +28,21 @@ pub(super) struct Bridge {
 
 impl Core {
     /// In which ways the one called is offered sound.
-    pub(super) fn attempts(&self, request: &AdmittedRequest) -> VecDeque<Attempt> {
+    pub(super) fn attempts(&self, now: Instant, request: &AdmittedRequest) -> VecDeque<Attempt> {
         if self.call_settings.anchor == When::Never {
             return VecDeque::from([Attempt::AsItCame]);
         }
         let offer = Offer::parse(request.message.body()).ok();
-        let partner_source = match request.admitted.origin() {
-            Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. } => None,
-            Origin::Partner { .. } => request.ingress.flow().map(|facts| facts.remote.ip()),
+        let outer_source = match request.admitted.origin() {
+            Origin::User { .. } if request.admitted.remote().is_none() => None,
+            Origin::Remote { .. } | Origin::Inside { .. } => None,
+            Origin::User { .. } | Origin::Partner { .. } => request.ingress.flow().map(|facts| facts.remote.ip()),
         };
-        let callee_is_ours = matches!(request.destination, Destination::User(_));
-        let parties = Parties { offer: offer.as_ref(), partner_source, callee_is_ours };
+        let callee_is_inside = match &request.destination {
+            Destination::User(aor) => self.devices(now, aor).iter().all(|device| device.edge.is_none()),
+            _ => false,
+        };
+        let parties = Parties { offer: offer.as_ref(), outer_source, callee_is_inside };
         anchoring::attempts(self.call_settings.anchor, parties)
     }
 
@@ -55,7 +59,7 @@ impl Core {
         if !anchoring::is_refusal_of_sound(refusal) || !is_of_phone || !escalation::begins_call(&request.message) {
             return Some(request);
         }
-        let mut attempts = self.attempts(&request);
+        let mut attempts = self.attempts(now, &request);
         if attempts.pop_front() != Some(Attempt::AsItCame) || attempts.is_empty() || !self.has_room_between() {
             return Some(request);
         }

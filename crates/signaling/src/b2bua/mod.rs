@@ -92,7 +92,7 @@ impl Core {
         let is_written = escalation::is_for_messages(&request.message);
         let ends = Ends { is_written, caller, callees: callees.as_deref() };
         let mut way = escalation::decide(self.call_settings.between, ends);
-        let attempts = self.attempts(&request);
+        let attempts = self.attempts(now, &request);
         if !way.stands_between && attempts.front() != Some(&Attempt::AsItCame) {
             way = Way { stands_between: true, reason: "[calls] anchor says always".to_owned() };
         }

@@ -194,6 +194,7 @@ impl Core {
             leg,
             q: 1000,
             others: Vec::new(),
+            breadth: None,
             edge: None,
         }
     }

@@ -62,6 +62,8 @@ pub(crate) struct Target {
     pub q: u16,
     /// Of a device with several flows: the others, to be tried if this one fails.
     pub others: Vec<Target>,
+    /// On how many branches others may have the request at once, of what it may be on in all (RFC 5393 section 5); `None`: all.
+    pub breadth: Option<u32>,
     /// It is outside: the edge by whose connections it is reached, with the name of its own there.
     pub edge: Option<EdgeFlow>,
 }

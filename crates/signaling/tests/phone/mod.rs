@@ -117,9 +117,15 @@ fn answer_challenge_as(
 
 /// Registers this line as one of several flows of a device (RFC 5626); answers the 200.
 pub fn register_flow(world: &mut World, line: Line, aor: &str, reg_id: u32) -> Message {
+    register_flow_with(world, line, aor, reg_id, "")
+}
+
+/// The same with more header lines.
+pub fn register_flow_with(world: &mut World, line: Line, aor: &str, reg_id: u32, headers: &str) -> Message {
+    let headers = format!("Supported: outbound\n{headers}Max-Forwards");
     let written = |text: &str| {
         let contact = format!("transport=tls>;reg-id={reg_id};+sip.instance=\"<urn:uuid:1>\"\n");
-        text.replacen("transport=tls>\n", &contact, 1).replacen("Max-Forwards", "Supported: outbound\nMax-Forwards", 1)
+        text.replacen("transport=tls>\n", &contact, 1).replacen("Max-Forwards", &headers, 1)
     };
     world.send(line, &written(&registration(line, aor, 1, "")));
     answer_challenge_as(world, line, aor, 2, written)

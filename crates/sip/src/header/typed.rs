@@ -44,6 +44,12 @@ impl Message {
         hops.map(u8::try_from).transpose().map_err(|_| ParseError::Malformed(HeaderName::MaxForwards))
     }
 
+    /// `None`: no such header (RFC 5393 5.3).
+    pub fn max_breadth(&self) -> Result<Option<u32>, ParseError> {
+        let breadth = self.number(HeaderName::MaxBreadth)?;
+        breadth.map(u32::try_from).transpose().map_err(|_| ParseError::Malformed(HeaderName::MaxBreadth))
+    }
+
     pub fn routes(&self) -> impl Iterator<Item = Result<NameAddr<'_>, ParseError>> {
         self.addresses(HeaderName::Route)
     }

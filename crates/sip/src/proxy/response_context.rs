@@ -142,9 +142,8 @@ impl ResponseContext {
 
     /// Whether nobody is asked any more, and none of those who were has settled it: others may be asked.
     pub fn wants_more(&self) -> bool {
-        self.is_open
-            && self.progress == Progress::ExpectFinal
-            && !self.branches.iter().any(|branch| branch.state.is_pending())
+        let is_settled = self.progress != Progress::ExpectFinal && !self.wait_for_all;
+        self.is_open && !is_settled && !self.branches.iter().any(|branch| branch.state.is_pending())
     }
 
     /// Those that were asked have had long enough: they are cancelled, as by timer C, and others may be asked.

@@ -37,6 +37,7 @@ impl Word {
             MessageTooLarge
             | TooManyHops
             | LoopDetected
+            | BreadthUsedUp
             | OriginNotAllowed
             | DomainNotServed
             | AuthenticationRequired

@@ -53,7 +53,8 @@ words! {
     MalformedRequest       "malformed-request"       [400, 414, 505], Both,     "reading the request";
     MessageTooLarge        "message-too-large"       [413, 513],      Both,     "reading the request";
     TooManyHops            "too-many-hops"           [483],           Both,     "reading the request";
-    LoopDetected           "loop-detected"           [482],           Both,     "finding the user";
+    LoopDetected           "loop-detected"           [482],           Both,     "reading the request";
+    BreadthUsedUp          "breadth-used-up"         [440],           Both,     "sending the request on";
     OriginNotAllowed       "origin-not-allowed"      [403],           Users,    "opening a WebSocket";
     Overloaded             "overloaded"              [503],           Both,     "the server's limits";
     Draining               "draining"                [503],           Both,     "the server's end";

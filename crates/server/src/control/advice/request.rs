@@ -95,8 +95,14 @@ pub(super) fn about_request(word: Word) -> Option<Words> {
         ),
         Word::LoopDetected => words(
             Side::Ours,
-            "the request was sent to the provider that hosts users of ours, and came back for the same user",
-            "see that the provider does not send users it does not know back to us: comity provider list",
+            "the request has come back here for the same user, after this server had sent it on",
+            "look for forwardings that lead to one another; and see that no provider sends users it does not know back to us: \
+             comity provider list",
+        ),
+        Word::BreadthUsedUp => words(
+            Side::Sender,
+            "the request was split on its way so often that nothing is left of it to send on (Max-Breadth)",
+            "look for a forwarding to many addresses that lead on to many others",
         ),
         Word::MessageTooLarge => words(
             Side::Sender,
