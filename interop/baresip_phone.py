@@ -1,6 +1,9 @@
 """One headless baresip, steered over its control socket (netstrings of JSON)."""
 
+import contextlib
+import ctypes
 import json
+import os
 import re
 import socket
 import subprocess
@@ -10,7 +13,7 @@ MODULES = ["g711", "g722", "aufile", "sndfile", "uuid", "srtp"]
 APPLICATIONS = ["contact", "menu", "ctrl_tcp", "presence"]
 CONFIG = """\
 poll_method epoll
-sip_listen 10.99.0.1:{port}
+sip_listen {address}:{port}
 sip_cafile {ca}
 sip_verify_server yes
 dns_server {dns}
@@ -31,13 +34,15 @@ module_path /usr/lib/baresip/modules
 
 class Baresip:
     def __init__(self, home, *, aor, password, edge, place, ca, dns, port, peer,
-                 codecs="PCMU/8000/1,PCMA/8000/1", encryption="mediaenc=srtp"):  # fmt: skip
-        self.home, self.aor, self.control = home, aor, port + 5
+                 codecs="PCMU/8000/1,PCMA/8000/1", encryption="mediaenc=srtp",
+                 address="10.99.0.1", network=None):  # fmt: skip
+        """`network`: the name of another network namespace in which it lives, at that address."""
+        self.home, self.aor, self.control, self.network = home, aor, port + 5, network
         self.edge_to_us = f"TLS {place} -> "
         self.process = self.socket = None
         self.unread, self.events, self.asked = b"", [], 0
         (home / "recordings").mkdir()
-        config = CONFIG.format(home=home, ca=ca, dns=dns, port=port, control=self.control,
+        config = CONFIG.format(home=home, ca=ca, dns=dns, port=port, address=address, control=self.control,
                                rtp_first=port + 1000, rtp_last=port + 1009)  # fmt: skip
         config += "".join(f"module {name}.so\n" for name in MODULES)
         config += "module_tmp account.so\n"
@@ -55,12 +60,15 @@ class Baresip:
         log = (self.home / "log").open("w")
         # Unbuffered: the trace is read while it grows.
         command = ["stdbuf", "-o0", "baresip", "-s", "-f", str(self.home)]
+        if self.network:
+            command = ["nsenter", f"--net=/run/netns/{self.network}", *command]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         deadline = time.monotonic() + 5
         while self.socket is None:
             try:
-                self.socket = socket.create_connection(("127.0.0.1", self.control), timeout=1)
+                with in_network(self.network):
+                    self.socket = socket.create_connection(("127.0.0.1", self.control), timeout=1)
             except ConnectionRefusedError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"baresip did not start: {self.printed()[-500:]}") from None
@@ -162,3 +170,26 @@ class Baresip:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+@contextlib.contextmanager
+def in_network(name):
+    """Sockets that are made meanwhile belong to that network namespace; None: to this one."""
+    if not name:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/ns/net") as ours, open(f"/run/netns/{name}") as theirs:
+
+        def enter(namespace):
+            if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), f"cannot enter the network {name}: {os.strerror(ctypes.get_errno())}")
+
+        enter(theirs)
+        try:
+            yield
+        finally:
+            enter(ours)
+
+
+CLONE_NEWNET = 0x40000000

@@ -1,0 +1,134 @@
+"""Willa and Wanda are outside, Ingrid is inside: they sign in, write and talk. One line for each check, and the sum.
+
+`always`: sound goes by the home, and everybody hears everybody. `never`: phones send to each other, so that those outside hear
+each other and nobody hears Ingrid, which shows that there is no other way between the two networks.
+"""
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from baresip_phone import Baresip, in_network
+from sound import expect_tone, write_tone
+from stage import Report
+
+WAIT_SECS = 8
+FACTS = os.environ
+HERTZ = {"willa": 440, "wanda": 660, "ingrid": 880}
+
+
+def phones(folder):
+    people = {}
+    for number, name in enumerate(HERTZ):
+        home = folder / name
+        home.mkdir(parents=True)
+        write_tone(home / "tone.wav", HERTZ[name])
+        is_outside = name != "ingrid"
+        server = "sip.wingtip.example" if is_outside else "home.corp.wingtip.example"
+        people[name] = Baresip(
+            home, aor=f"{name}@wingtip.example", password=FACTS[f"{name.upper()}_PASSWORD"], edge=f"{server}:5061",
+            place=f"{FACTS['EDGE_OUTER' if is_outside else 'HOME_INNER']}:5061",
+            ca=Path(FACTS["WORK"]) / ("public.pem" if is_outside else "corp.pem"),
+            dns=f"{FACTS['EDGE_OUTER' if is_outside else 'EDGE_INNER']}:53", port=15060 + 10 * number,
+            peer=f"{'ingrid' if is_outside else 'willa'}@wingtip.example",
+            # Whoever is outside encrypts: what is plain would be taken from the edge's address alone.
+            encryption="mediaenc=srtp-mand",
+            address=FACTS["PHONES_OUTSIDE" if is_outside else "PHONE_INSIDE"],
+            network="outside" if is_outside else "inside",
+        )  # fmt: skip
+    return people
+
+
+def converse(report, people, anchor):
+    willa, wanda, ingrid = (people[name] for name in HERTZ)
+    check_network(report)
+    for phone in people.values():
+        report.check(f"{phone.aor} registers", lambda phone=phone: registers(phone))
+    report.check("a message from outside", lambda: message(willa, ingrid))
+    report.check("a message to outside", lambda: message(ingrid, willa))
+    is_heard = anchor == "always"
+    talk(report, (willa, wanda), True)
+    talk(report, (willa, ingrid), is_heard)
+    talk(report, (ingrid, wanda), is_heard)
+
+
+def check_network(report):
+    for host, port in [("HOME_INNER", 5061), ("HOME_INNER", 5071), ("HOME_SOUND", 5061), ("EDGE_INNER", 5061)]:
+        report.check(f"from outside {host.lower()} port {port} is not there", lambda h=host, p=port: out_of_reach(FACTS[h], p))
+    report.check("the edge is", lambda: connect(FACTS["EDGE_OUTER"], 5061))
+
+
+def connect(host, port):
+    with in_network("outside"):
+        socket.create_connection((host, port), timeout=0.5).close()
+
+
+def out_of_reach(host, port):
+    try:
+        connect(host, port)
+    except OSError:
+        return
+    raise RuntimeError(f"{host}:{port} answers")
+
+
+def registers(phone):
+    phone.start()
+    phone.expect_registered(WAIT_SECS)
+
+
+def message(sender, recipient):
+    text = f"good morning from {sender.aor}"
+    sender.command("message", text)
+    recipient.expect_message(text, WAIT_SECS)
+
+
+def talk(report, ends, is_heard):
+    caller, callee = ends
+    names = [phone.aor.split("@")[0] for phone in ends]
+
+    def call():
+        for phone in ends:
+            for path in (phone.home / "recordings").glob("*"):
+                path.unlink()
+        caller.command("dial", f"sip:{callee.aor}")
+        callee.expect("CALL_ESTABLISHED", WAIT_SECS)
+        caller.expect("CALL_ESTABLISHED", WAIT_SECS)
+        time.sleep(3)
+
+    def hang_up():
+        caller.command("hangup")
+        callee.expect("CALL_CLOSED", WAIT_SECS)
+        caller.expect("CALL_CLOSED", WAIT_SECS)
+
+    report.check(f"{names[0]} calls {names[1]}", call)
+    report.check(f"{names[0]} hangs up", hang_up)
+    for hearer, other in [(callee, names[0]), (caller, names[1])]:
+        name = hearer.aor.split("@")[0]
+        if is_heard:
+            report.check(f"{name} heard {other}", lambda h=hearer, o=other: expect_tone(h.recording(), HERTZ[o]))
+        else:
+            report.check(f"{name} did not hear {other}", lambda h=hearer, o=other: hears_nothing(h, HERTZ[o]))
+
+
+def hears_nothing(phone, hertz):
+    try:
+        expect_tone(phone.recording(), hertz)
+    except (RuntimeError, ValueError):
+        return
+    raise RuntimeError(f"{phone.aor} heard {hertz} Hz")
+
+
+def main():
+    report, anchor = Report(), sys.argv[1]
+    people = phones(Path(FACTS["WORK"]) / f"phones-{anchor}")
+    try:
+        converse(report, people, anchor)
+    finally:
+        for person in people.values():
+            person.end()
+    print(f"{report.passed} passed, {report.failed} failed")
+
+
+main()
