@@ -57,8 +57,10 @@ enabled=0
 
 
 class Linphone:
-    def __init__(self, home, *, aor, password, ca, rtp, friend, publishes=False, edge=None, certificate=None):
-        """`friend`: whom it watches. `certificate`: a folder with the one that it shows when it is asked for one."""
+    def __init__(self, home, *, aor, password, ca, rtp, friend, publishes=False, edge=None, certificate=None,
+                 network=None):  # fmt: skip
+        """`friend`: whom it watches. `certificate`: a folder with the one that it shows when it is asked for one. `network`: the
+        name of another network namespace in which it lives."""
         home.mkdir(exist_ok=True)
         user, domain = aor.split("@")
         shown = f"client_cert_chain={certificate}/certificate.pem\nclient_cert_key={certificate}/certificate.key\n"
@@ -69,12 +71,14 @@ class Linphone:
         (home / "rc").write_text(config)
         # Its database wants the folder.
         (home / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
-        self.home, self.aor = home, aor
+        self.home, self.aor, self.network = home, aor, network
         self.heard = home / "heard.wav"
         self.process = None
 
     def start(self):
         command = ["linphonec", "-a", "-c", str(self.home / "rc"), "-d", "6", "-l", str(self.home / "log")]
+        if self.network:
+            command = ["nsenter", f"--net=/run/netns/{self.network}", *command]
         (self.home / "log").unlink(missing_ok=True)
         self.read_from = 0
         with (self.home / "said").open("w") as said:

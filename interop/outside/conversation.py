@@ -1,4 +1,4 @@
-"""Willa and Wanda are outside, Ingrid is inside: they sign in, write and talk. One line for each check, and the sum.
+"""Willa, Wanda and Lena are outside, Ingrid is inside: they sign in, write and talk; Lena with a linphone that knows the domain alone. One line for each check, and the sum.
 
 `always`: sound goes by the home, and everybody hears everybody. `never`: phones send to each other, so that those outside hear
 each other and nobody hears Ingrid, which shows that there is no other way between the two networks.
@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 from baresip_phone import Baresip, in_network
+from phone import Linphone
 from sound import expect_tone, write_tone
 from stage import Report
 
 WAIT_SECS = 8
 FACTS = os.environ
+LENA_HERTZ = 550
 HERTZ = {"willa": 440, "wanda": 660, "ingrid": 880}
 
 
@@ -52,6 +54,8 @@ def converse(report, people, anchor):
     talk(report, (willa, wanda), True)
     talk(report, (willa, ingrid), is_heard)
     talk(report, (ingrid, wanda), is_heard)
+    if is_heard:
+        with_linphone(report, willa, ingrid)
 
 
 def check_network(report):
@@ -110,6 +114,48 @@ def talk(report, ends, is_heard):
             report.check(f"{name} heard {other}", lambda h=hearer, o=other: expect_tone(h.recording(), HERTZ[o]))
         else:
             report.check(f"{name} did not hear {other}", lambda h=hearer, o=other: hears_nothing(h, HERTZ[o]))
+
+
+def with_linphone(report, willa, ingrid):
+    home = Path(FACTS["WORK"]) / "phones-always" / "lena"
+    lena = Linphone(
+        home, aor="lena@wingtip.example", password=FACTS["LENA_PASSWORD"], ca=Path(FACTS["WORK"]) / "public.pem",
+        rtp=17078, friend=willa.aor, network="outside",
+    )  # fmt: skip
+    write_tone(home / "tone.wav", LENA_HERTZ)
+
+    def registers_by_srv():
+        lena.start()
+        if not lena.registered:
+            raise RuntimeError("the registration failed")
+
+    def call():
+        for path in (ingrid.home / "recordings").glob("*"):
+            path.unlink()
+        lena.command(f"call sip:{ingrid.aor}")
+        ingrid.expect("CALL_ESTABLISHED", WAIT_SECS)
+        lena.expect("Media streams established", WAIT_SECS)
+        time.sleep(3)
+
+    def hang_up():
+        lena.command("terminate")
+        ingrid.expect("CALL_CLOSED", WAIT_SECS)
+        lena.expect("ended (No error)", WAIT_SECS)
+
+    def write():
+        text = f"good morning from {lena.aor}"
+        lena.command(f"chat sip:{ingrid.aor} {text}")
+        ingrid.expect_message(text, WAIT_SECS)
+
+    try:
+        report.check("a linphone outside finds the edge by the domain's SRV records", registers_by_srv)
+        report.check("it writes to one inside", write)
+        report.check("it calls one inside", call)
+        report.check("it hangs up", hang_up)
+        report.check("ingrid heard lena", lambda: expect_tone(ingrid.recording(), LENA_HERTZ))
+        report.check("lena heard ingrid", lambda: expect_tone(lena.heard, HERTZ["ingrid"]))
+    finally:
+        lena.end()
 
 
 def hears_nothing(phone, hertz):
