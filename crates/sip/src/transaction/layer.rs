@@ -3,26 +3,24 @@
 //!
 //! The tables are ordered maps, so that no peer can choose keys that collide.
 
+mod clients;
+mod servers;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 
 use super::client_invite::ClientInvite;
 use super::client_non_invite::ClientNonInvite;
 use super::machine::{ClientMachine, ServerMachine};
 use super::matching::{MatchKey, method_of};
-use super::server_invite::{AckOutcome, ServerInvite};
-use super::server_non_invite::ServerNonInvite;
 use super::timers::Turn;
 use super::{
     ClientTransactionId, Failure, Full, NoTransaction, RequestOutcome, ResponseOutcome, ServerTransactionId, Timers,
     TransactionKey, TransactionLimits, TransactionOutput,
 };
-use crate::build;
-use crate::error::ParseError;
 use crate::flow::FlowId;
 use crate::message::Message;
 use crate::method::Method;
@@ -271,193 +269,6 @@ impl TransactionLayer {
     }
 }
 
-// Server side.
-impl TransactionLayer {
-    fn handle_ack(&mut self, now: Instant, request: &Message) -> Result<RequestOutcome, ParseError> {
-        let key = MatchKey::new(request, &Method::Invite)?;
-        let id = self.server_ids_by_key.get(&key).copied();
-        let outcome = id.and_then(|id| self.with_server(now, id, |machine, turn| machine.handle_ack(turn)));
-        Ok(match outcome {
-            Some(AckOutcome::Absorbed) => RequestOutcome::Absorbed,
-            Some(AckOutcome::For2xx) | None => RequestOutcome::AckFor2xx,
-        })
-    }
-
-    /// RFC 3261 section 9.2. The CANCEL is a transaction of its own, so that its retransmissions are absorbed.
-    fn handle_cancel(&mut self, now: Instant, flow: FlowId, cancel: &Message) -> Result<RequestOutcome, ParseError> {
-        let key = MatchKey::new(cancel, &Method::Cancel)?;
-        if let Some(outcome) = self.absorb(now, &key) {
-            return Ok(outcome);
-        }
-        // Only who sent the INVITE may take it back, and he does so where he sent it: the branch that they share is
-        // known to everybody further down.
-        let invite = self.server_ids_by_key.get(&MatchKey::new(cancel, &Method::Invite)?).copied();
-        let Some(invite) = invite.filter(|id| self.server_flow(*id) == Some(flow)) else {
-            return Ok(RequestOutcome::CancelOfNothing);
-        };
-        let response = build::response(cancel, 200, None, Some(&to_tag(&key))).build();
-        match self.start_cancel(now, flow, key, cancel) {
-            Some(id) => self.respond(now, id, 200, response).expect("the transaction was inserted just now"),
-            None => self.outputs.push_back(TransactionOutput::Transmit { flow, bytes: response }),
-        }
-        Ok(RequestOutcome::Cancel { cancelled: Some(invite).filter(|id| self.expects_final(*id)) })
-    }
-
-    /// None where nothing would be retransmitted, and beyond the limit: CANCEL ends work, and to answer each
-    /// retransmission anew is right too.
-    fn start_cancel(
-        &mut self,
-        now: Instant,
-        flow: FlowId,
-        key: MatchKey,
-        cancel: &Message,
-    ) -> Option<ServerTransactionId> {
-        if flow.is_reliable() || self.is_full() {
-            return None;
-        }
-        let machine = ServerNonInvite::start(cancel, &self.turn(now, flow));
-        Some(self.insert_server(flow, key, ServerMachine::Cancel(machine)))
-    }
-
-    fn handle_other(
-        &mut self,
-        now: Instant,
-        flow: FlowId,
-        method: &Method,
-        request: &Message,
-    ) -> Result<RequestOutcome, ParseError> {
-        let key = MatchKey::new(request, method)?;
-        if let Some(outcome) = self.absorb(now, &key) {
-            return Ok(outcome);
-        }
-        if self.is_full() {
-            return Ok(RequestOutcome::Full);
-        }
-        let turn = self.turn(now, flow);
-        let machine = match method {
-            Method::Invite => ServerMachine::Invite(ServerInvite::start(request, &turn)),
-            _ => ServerMachine::NonInvite(ServerNonInvite::start(request, &turn)),
-        };
-        let id = self.insert_server(flow, key, machine);
-        self.with_server(now, id, |_, _| ());
-        Ok(RequestOutcome::New(id))
-    }
-
-    /// A retransmission gets the last response again.
-    fn absorb(&mut self, now: Instant, key: &MatchKey) -> Option<RequestOutcome> {
-        let id = self.server_ids_by_key.get(key).copied()?;
-        self.with_server(now, id, |machine, turn| machine.handle_retransmission(turn))?;
-        Some(RequestOutcome::Absorbed)
-    }
-
-    fn insert_server(&mut self, flow: FlowId, key: MatchKey, machine: ServerMachine) -> ServerTransactionId {
-        let id = ServerTransactionId(self.server_serial_next);
-        self.server_serial_next += 1;
-        self.server_ids_by_key.insert(key.clone(), id);
-        if matches!(machine, ServerMachine::Invite(_)) {
-            self.invites_by_flow.insert((flow, id));
-        }
-        self.servers_by_id.insert(id, Server { flow, key, machine, scheduled: None });
-        id
-    }
-
-    /// Gives a machine its turn, and sees to what follows from it: its end, or its next time.
-    fn with_server<R>(
-        &mut self,
-        now: Instant,
-        id: ServerTransactionId,
-        act: impl FnOnce(&mut ServerMachine, &mut Turn<'_>) -> R,
-    ) -> Option<R> {
-        let server = self.servers_by_id.get_mut(&id)?;
-        let mut turn = Turn { now, timers: &self.timers, flow: server.flow, outputs: &mut self.outputs };
-        let lingered = server.machine.lingers();
-        let result = act(&mut server.machine, &mut turn);
-        let begins_to_linger = !lingered && server.machine.lingers();
-        if let Some(acked) = server.machine.ended() {
-            self.remove_server(id, acked);
-        } else if let Some(at) = newly_scheduled(&mut server.scheduled, server.machine.next_timeout()) {
-            self.outputs.push_back(TransactionOutput::Schedule { at, key: TransactionKey::Server(id) });
-        }
-        if begins_to_linger && let Some(oldest) = begin(&mut self.lingering_servers, id, self.limits.lingering_max) {
-            self.remove_server(oldest, true);
-        }
-        Some(result)
-    }
-
-    fn remove_server(&mut self, id: ServerTransactionId, acked: bool) {
-        let Some(server) = self.servers_by_id.remove(&id) else { return };
-        self.lingering_servers.remove(&id);
-        self.server_ids_by_key.remove(&server.key);
-        self.invites_by_flow.remove(&(server.flow, id));
-        if !matches!(server.machine, ServerMachine::Cancel(_)) {
-            self.outputs.push_back(TransactionOutput::ServerEnded { id, acked });
-        }
-    }
-
-    fn handle_server_timeout(&mut self, now: Instant, id: ServerTransactionId) {
-        if let Some(server) = self.servers_by_id.get_mut(&id) {
-            server.scheduled = None;
-        }
-        self.with_server(now, id, |machine, turn| machine.handle_timeout(turn));
-    }
-
-    fn is_full(&self) -> bool {
-        self.counts().0 >= self.limits.server_max
-    }
-
-    fn expects_final(&self, id: ServerTransactionId) -> bool {
-        self.servers_by_id.get(&id).is_some_and(|server| server.machine.expects_final_to_invite())
-    }
-
-    fn turn(&mut self, now: Instant, flow: FlowId) -> Turn<'_> {
-        Turn { now, timers: &self.timers, flow, outputs: &mut self.outputs }
-    }
-}
-
-// Client side.
-impl TransactionLayer {
-    /// As [`TransactionLayer::with_server`].
-    fn with_client<R>(
-        &mut self,
-        now: Instant,
-        id: ClientTransactionId,
-        act: impl FnOnce(&mut ClientMachine, &mut Turn<'_>) -> R,
-    ) -> Option<R> {
-        let client = self.clients_by_id.get_mut(&id)?;
-        let mut turn = Turn { now, timers: &self.timers, flow: client.flow, outputs: &mut self.outputs };
-        let lingered = client.machine.lingers();
-        let result = act(&mut client.machine, &mut turn);
-        let begins_to_linger = !lingered && client.machine.lingers();
-        if client.machine.is_terminated() {
-            self.remove_client(id);
-        } else if let Some(at) = newly_scheduled(&mut client.scheduled, client.machine.next_timeout()) {
-            self.outputs.push_back(TransactionOutput::Schedule { at, key: TransactionKey::Client(id) });
-        }
-        if begins_to_linger && let Some(oldest) = begin(&mut self.lingering_clients, id, self.limits.lingering_max) {
-            self.remove_client(oldest);
-        }
-        Some(result)
-    }
-
-    fn remove_client(&mut self, id: ClientTransactionId) {
-        let Some(client) = self.clients_by_id.remove(&id) else { return };
-        self.clients_by_flow.remove(&(client.flow, id));
-        self.lingering_clients.remove(&id);
-        self.outputs.push_back(TransactionOutput::ClientEnded { id });
-    }
-
-    fn handle_client_timeout(&mut self, now: Instant, id: ClientTransactionId) {
-        if let Some(client) = self.clients_by_id.get_mut(&id) {
-            client.scheduled = None;
-        }
-        self.with_client(now, id, |machine, turn| {
-            if let Some(failure) = machine.handle_timeout(turn) {
-                turn.outputs.push_back(TransactionOutput::ClientFailed { id, failure });
-            }
-        });
-    }
-}
-
 /// The time to ask for, unless one that is no later has been asked for: the caller's heap cannot forget.
 fn newly_scheduled(scheduled: &mut Option<Instant>, next: Option<Instant>) -> Option<Instant> {
     let at = next.filter(|next| scheduled.is_none_or(|scheduled| *next < scheduled))?;
@@ -473,12 +284,6 @@ fn begin<Id: Copy + Ord>(lingering: &mut BTreeSet<Id>, id: Id, max: usize) -> Op
 
 fn on_flow<Id: Copy + Ord>(index: &BTreeSet<(FlowId, Id)>, flow: FlowId, ids: RangeInclusive<Id>) -> Vec<Id> {
     index.range((flow, *ids.start())..=(flow, *ids.end())).map(|(_, id)| *id).collect()
-}
-
-/// The To tag of a response that no dialog follows from: the same for each retransmission (RFC 3261 section 8.2.7).
-fn to_tag(key: &MatchKey) -> String {
-    let digest = Sha256::digest(key.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 const SERVER_IDS: RangeInclusive<ServerTransactionId> = ServerTransactionId(0)..=ServerTransactionId(u64::MAX);
