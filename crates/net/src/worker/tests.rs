@@ -6,6 +6,7 @@ use std::net::{
 };
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use conference::schedule::Meeting;
@@ -13,17 +14,17 @@ use federation::admission::Organisation;
 use federation::partner::{Partner, Partners};
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use rustls::ClientConfig;
-use signaling::{CoreConfig, Listener};
+use signaling::{CoreConfig, Handoff, Listener};
 use sip::auth::{self, Ha1};
-use sip::{Aor, Frame, HeaderName, Message, Method, RequestBuilder};
+use sip::{Aor, Frame, HeaderName, Message, Method, RequestBuilder, Transport};
 
 use self::line::Line;
 use super::*;
-use crate::Reply;
 use crate::mailbox::mailbox;
 use crate::media::{MediaSetup, MediaThreads};
 use crate::testing::name_server::{self, address, srv};
 use crate::testing::{Authority, Edge};
+use crate::{Inbox, ListenerSetup, Networks, Reply, WorkerMessage};
 
 mod balancers;
 mod endings;

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use signaling::Output;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::framing::Framing;
