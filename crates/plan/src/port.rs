@@ -118,15 +118,11 @@ fn tls(topology: &Topology, address: SocketAddr) -> Port {
         false => ("SIP over TLS: phones", "phones"),
     };
     Port {
-        direction: Direction::In,
-        address: local(address.ip()),
-        protocol: "TCP",
-        port: address.port(),
-        last_port: None,
         source: "any".to_owned(),
         destination: topology.public_address(address.ip()),
         purpose: purpose.to_owned(),
         needed_by: needed_by.to_owned(),
+        ..inbound_by_tcp(address)
     }
 }
 
@@ -175,15 +171,10 @@ fn proxied(address: SocketAddr) -> Port {
 
 fn metrics(address: &SocketAddr) -> Port {
     Port {
-        direction: Direction::In,
-        address: local(address.ip()),
-        protocol: "TCP",
-        port: address.port(),
-        last_port: None,
         source: "your monitoring".to_owned(),
-        destination: this_server(address.ip()),
         purpose: "metrics by HTTP, without encryption: keep it inside".to_owned(),
         needed_by: "Prometheus".to_owned(),
+        ..inbound_by_tcp(*address)
     }
 }
 

@@ -116,7 +116,7 @@ impl Core {
 
     fn arrival(&self, now: Instant, facts: &FlowFacts, message: Message) -> Arrival {
         let own_routes = OwnRoutes::of(&message, &self.organisation, facts.local.ip(), &self.mint);
-        let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+        let sender = Aor::of_sender(&message);
         let is_proven = |aor| match facts.is_inner {
             true => self.proves_remote(&aor, &own_routes, &message),
             false => own_routes.proves(&aor, facts.id, &self.mint),

@@ -27,7 +27,7 @@ impl Core {
         }
         let user = match admitted.origin() {
             Origin::User { aor } => Some(aor.clone()),
-            Origin::Inside { .. } => message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok()),
+            Origin::Inside { .. } => Aor::of_sender(message),
             Origin::Partner { .. } | Origin::Remote { .. } => None,
         };
         let domain = message.to().ok().map(|to| to.uri().host_lowercase().to_string());

@@ -52,10 +52,7 @@ impl Core {
     fn caller_of(&self, request: &AdmittedRequest) -> Option<Aor> {
         match &request.ingress {
             Ingress::Agent(AgentKey::Conference(id)) => self.organiser_of(id).cloned(),
-            _ => request.admitted.aor().cloned().or_else(|| {
-                let from = request.message.from().ok()?;
-                Aor::from_uri(&from.uri()).ok()
-            }),
+            _ => request.admitted.aor().cloned().or_else(|| Aor::of_sender(&request.message)),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Core {
         if !is_of_discovered(request) || request.admitted.has_consent() || !access.asks_first(Some(aor)) {
             return None;
         }
-        let sender = request.message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+        let sender = Aor::of_sender(&request.message);
         let sender = sender.map_or_else(|| request.admitted.domain().to_owned(), |sender| sender.to_string());
         // Whom he has let in by name he has agreed to.
         (!access.lets_reach(aor, &sender)).then(|| sender.to_ascii_lowercase())

@@ -35,7 +35,7 @@ impl Core {
         match admitted.origin() {
             // A user of ours at home at a provider, by the organisation's policy.
             Origin::Partner { domain, .. } if self.organisation.is_local(domain) && self.is_ours(message) => {
-                let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+                let sender = Aor::of_sender(message);
                 sender.map_or(Ok(()), |aor| self.check_outbound(message, &aor, destination))
             }
             Origin::Partner { .. } => self.check_inbound(message, admitted, destination, exit),
@@ -47,7 +47,7 @@ impl Core {
             }
             Origin::Remote { .. } => Ok(()),
             // Who of those behind us it is, what is there has seen to.
-            Origin::Inside { .. } => match message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok()) {
+            Origin::Inside { .. } => match Aor::of_sender(message) {
                 Some(aor) => self.check_outbound(message, &aor, destination),
                 None => Ok(()),
             },
@@ -94,7 +94,7 @@ impl Core {
         let carried = || message.from().ok().map(|from| from.uri().host_lowercase().to_string());
         let carried = carried().filter(|_| self.organisation.is_local(domain));
         let domain = carried.as_deref().unwrap_or(domain);
-        let sender = message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+        let sender = Aor::of_sender(message);
         let sender = sender.map_or_else(|| domain.to_owned(), |aor| aor.to_string());
         let crossing = Crossing {
             direction: Direction::Inbound,

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ParseError, Uri,
+    Message, ParseError, Uri,
     uri::{decode, split_host_port},
 };
 
@@ -39,6 +39,11 @@ impl Aor {
 
     fn of_parts(user: &str, domain: &str) -> Aor {
         Aor { text: format!("{user}@{domain}").into(), user_len: user.len() }
+    }
+
+    /// Who a message says it is from (RFC 3261 section 20.20); `None` where that is no user.
+    pub fn of_sender(message: &Message) -> Option<Aor> {
+        Aor::from_uri(&message.from().ok()?.uri()).ok()
     }
 
     /// Of a `sip:` or `sips:` URI with a user part.

@@ -66,7 +66,7 @@ impl Core {
             return request;
         }
         let Destination::Partner { domain, via, .. } = &mut request.destination else { return request };
-        let from = request.message.from().ok().and_then(|from| Aor::from_uri(&from.uri()).ok());
+        let from = Aor::of_sender(&request.message);
         let way = self.partners.way(domain, from.as_ref());
         *via = way.edge.filter(|_| matches!(way.by, By::Policy(_))).map(str::to_owned);
         request
