@@ -51,13 +51,26 @@ fn become_server_user(config: &Config) -> Result<(), Failure> {
 
 fn file(typed: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(file) = typed {
-        return if file.try_exists().unwrap_or(true) { Ok(file.to_owned()) } else { Err(absent(file)) };
+        return check_file(file).map(|()| file.to_owned());
     }
     let usual = [HERE, SYSTEM].map(Path::new);
     usual.into_iter().find(|file| file.exists()).map(Path::to_owned).ok_or_else(|| {
         let error = format!("there is no configuration: neither {HERE} in this folder nor {SYSTEM}");
         Failure::new(error, "name the file with --config FILE, or make one: comity init")
     })
+}
+
+/// A file that may not be read says so once it is.
+fn check_file(file: &Path) -> Result<(), Failure> {
+    if file.is_dir() {
+        let hint = format!("name the file in it: --config {}", file.join(HERE).display());
+        return Err(Failure::new(format!("{} is a folder", file.display()), hint));
+    }
+    match file.try_exists() {
+        Ok(true) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        Ok(false) | Err(_) => Err(absent(file)),
+    }
 }
 
 fn absent(file: &Path) -> Failure {

@@ -269,3 +269,33 @@ fn a_way_is_walked_without_a_server_and_without_a_certificate() {
     assert!(shown.contains("contoso.example is our own: this is the way on which partners come"), "{shown}");
     assert!(shown.contains("verdict:    the DNS gave no usable answer about contoso.example\n"), "{shown}");
 }
+
+#[test]
+fn what_newcomers_type_wrongly_is_answered_with_what_to_type() {
+    let place = place();
+    place
+        .run(&["--config", ".", "check"])
+        .fails(&["error: . is a folder", "next: name the file in it: --config ./comity.toml"]);
+    place
+        .run(&["--config", "comity.toml/x.toml", "check"])
+        .fails(&["error: there is no comity.toml/x.toml", "next: make one: comity init --config comity.toml/x.toml"]);
+    place.run(&["partner", "import", "nofile.toml"]).fails(&[
+        "error: cannot read nofile.toml: No such file or directory (os error 2)",
+        "next: name a file that comity partner export wrote, or with --lync one that Lync printed",
+    ]);
+    for (typed, told) in [
+        (["partner", "add", "https://fabrikam.example"], "write the name alone, without a scheme or a path"),
+        (["partner", "add", "sip:fabrikam.example"], "write the part after the @ alone, such as fabrikam.example"),
+        (["partner", "add", "bob@fabrikam.example"], "write the part after the @ alone, such as fabrikam.example"),
+        (["user", "add", "alice"], "write NAME@DOMAIN, such as alice@contoso.example"),
+    ] {
+        let answer = place.run(&typed);
+        assert!(answer.code == Some(2) && answer.stderr.contains(told), "{typed:?}: {}", answer.stderr);
+    }
+    for edge in ["https://sip.fabrikam.example", "https://sip.fabrikam.example:5061/"] {
+        let answer = place.run(&["partner", "add", "fabrikam.example", "--edge", edge]);
+        assert!(answer.stderr.contains("write the name alone, without a scheme or a path"), "{}", answer.stderr);
+    }
+    let answer = place.run(&["partner", "add", "fabrikam.example", "--edge", "sip:sip.fabrikam.example"]);
+    assert!(answer.stderr.contains("write the part after the @ alone"), "{}", answer.stderr);
+}

@@ -64,7 +64,8 @@ pub fn parse_entry(text: &str) -> Result<String, DomainError> {
 /// # Errors
 /// As [`parse`], and for a port that is none.
 pub fn parse_edge(text: &str) -> Result<String, DomainError> {
-    let (host, port) = match text.rsplit_once(':') {
+    // What has a scheme has no port after its first colon.
+    let (host, port) = match text.rsplit_once(':').filter(|_| !has_scheme(text)) {
         Some((host, port)) => (host, Some(port)),
         None => (text, None),
     };
@@ -74,6 +75,11 @@ pub fn parse_edge(text: &str) -> Result<String, DomainError> {
         Some(Ok(port)) if port > 0 => Ok(format!("{host}:{port}")),
         Some(_) => Err(DomainError { text: text.to_owned(), why: "after the colon belongs a port from 1 to 65535" }),
     }
+}
+
+fn has_scheme(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("://") || text.starts_with("sip:") || text.starts_with("sips:")
 }
 
 /// Letters, digits and hyphens (RFC 1123 section 2.1); underscores are in use and harmless.

@@ -108,7 +108,10 @@ fn read(arguments: &ImportArguments) -> Result<lync::Mapped, Failure> {
     for file in &arguments.files {
         let named =
             |error: String| Failure::new(format!("{}: {error}", file.display()), "see: comity partner import --help");
-        let bytes = std::fs::read(file).map_err(|error| named(error.to_string()))?;
+        let bytes = std::fs::read(file).map_err(|error| {
+            let hint = "name a file that comity partner export wrote, or with --lync one that Lync printed";
+            Failure::new(format!("cannot read {}: {error}", file.display()), hint)
+        })?;
         let one = match arguments.lync {
             true => lync::read(&bytes).map_err(named)?,
             false => {
