@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sqlite3
 import subprocess
 import time
@@ -30,6 +31,7 @@ class Place:
 
     def __init__(self, comity, folder, method):
         self.program, self.folder, self.method, self.processes = comity, folder, method, {}
+        self.has_vanished = False
         folder.mkdir()
         self.make_certificates()
 
@@ -103,7 +105,25 @@ class Place:
         process.kill()
         process.wait()
 
+    def vanish(self, edge):
+        """As a machine without power: what goes to it, or was said by it, comes to nothing, and nobody is told."""
+        process = self.processes[f"edge{edge}"]
+        process.send_signal(signal.SIGSTOP)
+        # What it has opened itself comes from an address that all here share: there its ports are what vanishes.
+        sockets = [line.split() for line in self.tool("ss", "-Htnp").splitlines() if f"pid={process.pid}," in line]
+        local = [socket[3].rsplit(":", 1) for socket in sockets]
+        ports = {port for address, port in local if address not in (outer(edge), inner(edge))}
+        gone = f"{{ {outer(edge)}, {inner(edge)} }}"
+        rules = [f"ip daddr {gone} drop", f"ip saddr {gone} drop"]
+        if ports:
+            rules += [f"tcp {way} {{ {', '.join(sorted(ports))} }} drop" for way in ("sport", "dport")]
+        chain = "\n".join(["type filter hook input priority 0;", *rules])
+        self.tool("nft", "-f", "-", text=f"table inet vanished {{\nchain input {{\n{chain}\n}}\n}}\n")
+        self.has_vanished = True
+
     def end(self):
+        if self.has_vanished:
+            self.tool("nft", "delete", "table", "inet", "vanished")
         for name in list(self.processes):
             self.kill(name)
 

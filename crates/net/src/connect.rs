@@ -14,7 +14,7 @@ use sip::Transport;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::flow::{StreamFlow, tune};
+use crate::flow::{StreamFlow, UNACKNOWLEDGED_SERVER_TIME, tune};
 use crate::framing::Framing;
 use crate::tls::TlsWire;
 use crate::wire::{PlainWire, Wire};
@@ -62,7 +62,7 @@ async fn establish(config: Option<Arc<ClientConfig>>, called: &Called, time: Dur
     let remote = called.remote;
     let stream = dial(remote, time).await?;
     let local = stream.local_addr().map_err(|error| format!("{remote} hung up: {error}"))?;
-    tune(&stream).map_err(|error| format!("{remote} hung up: {error}"))?;
+    tune(&stream, UNACKNOWLEDGED_SERVER_TIME).map_err(|error| format!("{remote} hung up: {error}"))?;
     let Some(config) = config else {
         return Ok(Established { stream, local, wire: Wire::Plain(PlainWire::default()), unread: BytesMut::new() });
     };

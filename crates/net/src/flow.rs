@@ -155,6 +155,12 @@ impl StreamFlow {
         &self.facts
     }
 
+    /// Whoever shows a certificate is a partner, or of the inner side: we may send it requests on this connection as on one of ours.
+    pub(crate) fn expect_server(&self) {
+        #[cfg(target_os = "linux")]
+        SockRef::from(&*self.stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_SERVER_TIME)).ok();
+    }
+
     pub(crate) fn stream(&self) -> Rc<TcpStream> {
         self.stream.clone()
     }
@@ -399,12 +405,14 @@ pub(crate) async fn linger(stream: &TcpStream) {
 }
 
 /// What every stream socket gets: no waiting for a fuller packet, and notice when the peer is silently gone.
-pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn tune(stream: &TcpStream, unacknowledged_time: Duration) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL))?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME))?;
+    socket.set_tcp_user_timeout(Some(unacknowledged_time))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = unacknowledged_time;
     Ok(())
 }
 
@@ -412,9 +420,10 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(1);
 const KEEPALIVE_TIME: Duration = Duration::from_secs(120);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-/// Bytes that the peer's host does not acknowledge for this long: it is gone.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(60);
+/// Bytes that the peer's host does not acknowledge for this long: it is gone. A phone may be without a network for a while.
+pub(crate) const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(60);
+/// The same of a server that we have connected to: there is another way to it, or another server, for which requests wait.
+pub(crate) const UNACKNOWLEDGED_SERVER_TIME: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests;

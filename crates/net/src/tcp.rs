@@ -14,7 +14,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::flow::{StreamFlow, linger, tune};
+use crate::flow::{StreamFlow, UNACKNOWLEDGED_TIME, linger, tune};
 use crate::framing::Framing;
 use crate::handshakes::{Crowded, Handshakes, Place};
 use crate::networks::Networks;
@@ -121,7 +121,7 @@ impl Acceptor {
         place: Option<Place>,
         unread: &mut BytesMut,
     ) -> Result<Wire, HandshakeFailure> {
-        tune(stream).map_err(WireError::from)?;
+        tune(stream, UNACKNOWLEDGED_TIME).map_err(WireError::from)?;
         let Some(place) = place else { return Ok(Wire::Plain(PlainWire::default())) };
         self.expect_first_byte(stream, &place).await?;
         let time = self.worker.borrow().limits.handshake_time();

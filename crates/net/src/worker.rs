@@ -172,6 +172,9 @@ impl Worker {
     pub(crate) fn open(&mut self, flow: StreamFlow, permit: crate::occupancy::Permit) {
         self.enter();
         let facts = flow.facts().clone();
+        if facts.certificate.is_some() {
+            flow.expect_server();
+        }
         self.counters.flows_accepted += 1;
         self.keep(flow, permit);
         self.core.handle_input(self.now, Input::FlowOpened(facts));

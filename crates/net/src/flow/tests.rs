@@ -136,6 +136,22 @@ fn what_comes_while_a_flow_is_paused_is_taken_when_its_time_has_come() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_is_silently_gone_is_given_up_sooner_than_a_phone() {
+    let (listener, address) = listener();
+    let _peer = StdStream::connect(address).expect("a listener");
+    runtime().block_on(async {
+        let stream = accept(&listener);
+        tune(&stream, UNACKNOWLEDGED_TIME).expect("a socket");
+        let flow = flow(stream, Wire::Plain(PlainWire::default()), BytesMut::new());
+        let given = || SockRef::from(&*flow.stream()).tcp_user_timeout().expect("a socket");
+        assert_eq!(given(), Some(UNACKNOWLEDGED_TIME));
+        flow.expect_server();
+        assert_eq!(given(), Some(UNACKNOWLEDGED_SERVER_TIME));
+    });
+}
+
 #[test]
 fn a_paused_flow_is_woken_by_its_worker_and_by_room_for_output() {
     let (listener, address) = listener();
