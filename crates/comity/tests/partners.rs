@@ -113,7 +113,7 @@ fn policies_are_set_given_and_shown() {
     let added = place.run(&add).ok().stdout;
     assert_eq!(
         added,
-        "sales\n  federation: yes\n  partners: fabrikam.example, *.litware.example\n  modalities: messages\n  from outside: yes\n  given to: nobody\n"
+        "sales\n  federation: yes\n  partners: fabrikam.example, *.litware.example\n  modalities: messages\n  from outside: yes\n  first contact: deliver\n  given to: nobody\n"
     );
     told(&place.run(&add), "error: there is a policy \"sales\" already");
     place.run(&["policy", "group", "workers", "sales"]).ok();
