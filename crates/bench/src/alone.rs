@@ -102,7 +102,7 @@ fn record(file: &std::path::Path, pid: u32, secs: u64) -> anyhow::Result<Child> 
             "-F",
             "499",
             "--call-graph",
-            "dwarf,8192",
+            "dwarf,65528",
             "--delay",
             &delay,
             "-p",
