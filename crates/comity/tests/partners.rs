@@ -221,7 +221,7 @@ fn what_lync_prints_is_planned_then_done_and_the_rest_is_told() {
     let applied = place.run(&[&arguments[..], &["--apply"]].concat()).ok().stdout;
     assert!(applied.ends_with("6 changes made\n"), "{applied}");
     assert!(place.run(&arguments).ok().stdout.contains("nothing is to be changed"));
-    told(&place.run(&["partner", "import", "--lync", "nothing.txt"]), "error: nothing.txt:");
+    told(&place.run(&["partner", "import", "--lync", "nothing.txt"]), "error: cannot read nothing.txt:");
 }
 
 #[test]

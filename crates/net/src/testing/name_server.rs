@@ -20,12 +20,23 @@ pub(crate) async fn start<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> S
     let mut catalog = Catalog::new();
     catalog.upsert(name("example").into(), vec![Arc::new(zone(entries))]);
     let mut server = Server::new(catalog);
-    let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+    let (udp, tcp) = one_port().await;
     let address = udp.local_addr().expect("bound");
     server.register_socket(udp);
-    server.register_listener(TcpListener::bind(address).await.expect("the same port"), Duration::from_secs(5), 32);
+    server.register_listener(tcp, Duration::from_secs(5), 32);
     tokio::spawn(async move { server.block_until_done().await });
     address
+}
+
+/// The same port for both: which of UDP is free may be somebody's of TCP.
+async fn one_port() -> (UdpSocket, TcpListener) {
+    for _ in 0..100 {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().expect("bound")).await {
+            return (udp, tcp);
+        }
+    }
+    panic!("no port is free for both");
 }
 
 pub(crate) fn srv(port: u16, target: &str) -> RData {

@@ -38,7 +38,7 @@ pub fn check(report: &mut Report, scene: &mut Scene<'_>) {
     report.check("a user of another domain cannot register here", || {
         let draft = draft(Method::Register, "bob@fabrikam.example", "bob@fabrikam.example");
         let response = scene.stranger("contoso.example", "bob@fabrikam.example", None)?.transact(draft)?;
-        check_refused(&response, 403, "certificate-missing")
+        check_refused(&response, 403, "domain-not-served")
     });
     report.check("a keep-alive is answered", || scene.alice.ping());
     report.check("the server answers OPTIONS", || {

@@ -32,7 +32,6 @@ fn a_flood_waits_in_its_own_connection_and_each_of_it_is_answered() {
     eve.say("sip:nobody@contoso.example", "first");
     assert_eq!(eve.receive_final().status(), Some(480));
 
-    let begun = Instant::now();
     for _ in 1..FLOOD {
         eve.say("sip:nobody@contoso.example", "more");
     }
@@ -40,8 +39,6 @@ fn a_flood_waits_in_its_own_connection_and_each_of_it_is_answered() {
     let too_fast = answers.iter().filter(|word| *word == "rate-limited").count();
     // Five seconds' worth may come at once; while the rest is refused slowly, some of it is in time.
     assert!((20..FLOOD - 99).contains(&too_fast), "{too_fast}");
-    let pauses = u32::try_from(too_fast - 1).expect("a few") * Duration::from_millis(20);
-    assert!(begun.elapsed() >= pauses / 2, "{too_fast} refusals within {:?}", begun.elapsed());
 
     let mut alice = Phone::connect(&contoso, "alice");
     alice.register();
