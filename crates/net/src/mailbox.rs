@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 
 use crate::{Counters, MovedFlow};
 
-/// What a worker is told from outside. Taken in the order sent.
+/// What a worker is told from outside. Taken in the order sent, but for handoffs that may wait ([`Handoff::may_wait`]): they are
+/// taken in their own order, a few at a time, when nothing else has been sent before.
 #[allow(clippy::large_enum_variant, reason = "the largest is by far the commonest; the queue holds it without a box")]
 pub enum WorkerMessage {
     Handoff(Handoff),
@@ -51,12 +52,14 @@ pub type Inspection = Box<dyn FnOnce(&mut Core, Instant) + Send>;
 #[derive(Clone)]
 pub struct Mailbox {
     sender: mpsc::UnboundedSender<WorkerMessage>,
+    may_wait: mpsc::UnboundedSender<WorkerMessage>,
     gauge: Arc<Gauge>,
 }
 
 /// The receiving half, which [`run`](crate::run) takes.
 pub struct Inbox {
     receiver: mpsc::UnboundedReceiver<WorkerMessage>,
+    waiting: mpsc::UnboundedReceiver<WorkerMessage>,
     gauge: Arc<Gauge>,
 }
 
@@ -72,15 +75,18 @@ struct Gauge {
 /// A queue that holds at most `capacity` handoffs that may be lost.
 pub fn mailbox(capacity: usize) -> (Mailbox, Inbox) {
     let (sender, receiver) = mpsc::unbounded_channel();
+    let (may_wait, waiting) = mpsc::unbounded_channel();
     let gauge = Arc::new(Gauge { handoffs_max: capacity, handoffs: AtomicUsize::new(0), dropped: AtomicU64::new(0) });
-    (Mailbox { sender, gauge: gauge.clone() }, Inbox { receiver, gauge })
+    (Mailbox { sender, may_wait, gauge: gauge.clone() }, Inbox { receiver, waiting, gauge })
 }
 
 impl Mailbox {
     /// Never blocks. `false`: the queue is full, or the worker is gone; the message is dropped and counted.
     pub fn send(&self, message: WorkerMessage) -> bool {
         let room = room(&message, self.gauge.handoffs_max);
-        let sent = room.is_none_or(|room| self.gauge.enter(room)) && self.sender.send(message).is_ok();
+        let may_wait = matches!(&message, WorkerMessage::Handoff(handoff) if handoff.may_wait());
+        let queue = if may_wait { &self.may_wait } else { &self.sender };
+        let sent = room.is_none_or(|room| self.gauge.enter(room)) && queue.send(message).is_ok();
         if !sent {
             self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -99,9 +105,16 @@ impl Mailbox {
 }
 
 impl Inbox {
-    /// Waits for a message, then takes what else is there, at most `count_max`. Nothing: no sender is left.
+    /// Waits for a message, then takes what else is there: at most `count_max`, and a few of those that may wait. Nothing: no
+    /// sender is left.
     pub(crate) async fn receive(&mut self, into: &mut Vec<WorkerMessage>, count_max: usize) {
-        self.receiver.recv_many(into, count_max).await;
+        tokio::select! {
+            biased;
+            _ = self.receiver.recv_many(into, count_max) => {}
+            Some(message) = self.waiting.recv() => into.push(message),
+        }
+        let more = std::iter::from_fn(|| self.waiting.try_recv().ok());
+        into.extend(more.take(WAITING_PER_TURN_MAX));
         let handoffs = into.iter().filter(|message| room(message, 0).is_some()).count();
         self.gauge.handoffs.fetch_sub(handoffs, Ordering::Relaxed);
     }
@@ -159,6 +172,9 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
     }
 }
 
+/// What may wait is taken so many at a time: whoever else asks waits for these at most.
+const WAITING_PER_TURN_MAX: usize = 16;
+
 /// A success still enters a queue so many times as full as a request does: work done is worth more than work to do.
 const SUCCESS_ROOM_FACTOR: usize = 4;
 
@@ -195,7 +211,7 @@ mod tests {
         for handoff in [
             Handoff::FlowMoved { flow: FLOW, kind: FlowKind::Client, users: Vec::new() },
             Handoff::FlowEnded { flow: FLOW },
-            Handoff::Cancel { upstream, owner: 0 },
+            Handoff::Cancel { upstream, owner: 0, by_ledger: false },
         ] {
             assert!(mailbox.send(WorkerMessage::Handoff(handoff)));
         }
@@ -231,6 +247,28 @@ mod tests {
         drop(inbox);
         assert!(!mailbox.send(WorkerMessage::Stop));
         assert_eq!(mailbox.dropped(), 1);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_may_wait_is_overtaken_and_keeps_its_order() {
+        let (mailbox, mut inbox) = mailbox(100);
+        let upstream = |serial| Upstream { worker: 0, requester: Requester::Agent(serial) };
+        let cancel = |serial| Handoff::Cancel { upstream: upstream(serial), owner: 0, by_ledger: true };
+        (1..=40).for_each(|serial| assert!(mailbox.send(WorkerMessage::Handoff(cancel(serial)))));
+        assert!(mailbox.send(handoff(1)));
+
+        let mut taken = Vec::new();
+        inbox.receive(&mut taken, 10).await;
+        assert!(matches!(taken[0], WorkerMessage::Handoff(Handoff::Transmit { .. })));
+        assert_eq!(taken.len(), 1 + WAITING_PER_TURN_MAX);
+        while taken.len() < 41 {
+            inbox.receive(&mut taken, 10).await;
+        }
+        let serials = taken[1..].iter().map(|message| match message {
+            WorkerMessage::Handoff(Handoff::Cancel { upstream, .. }) => upstream.requester,
+            _ => panic!("one that may not wait"),
+        });
+        assert!(serials.eq((1..=40).map(Requester::Agent)));
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -39,6 +39,7 @@ pub(crate) struct Acceptor {
 struct Given {
     next: WorkerId,
     owner: WorkerId,
+    by_ledger: bool,
 }
 
 /// A request between its arrival and its admission.
@@ -63,8 +64,12 @@ impl Acceptor {
         self.whereabouts_by_server.remove(&id);
     }
 
-    pub(crate) fn went_to(&mut self, id: ServerTransactionId, next: WorkerId, owner: WorkerId) {
-        self.whereabouts_by_server.insert(id, Given { next, owner });
+    pub(crate) fn went_to(&mut self, id: ServerTransactionId, owner: WorkerId) {
+        self.whereabouts_by_server.insert(id, Given { next: owner, owner, by_ledger: false });
+    }
+
+    pub(crate) fn went_by_ledger(&mut self, id: ServerTransactionId, keeper: WorkerId, owner: WorkerId) {
+        self.whereabouts_by_server.insert(id, Given { next: keeper, owner, by_ledger: true });
     }
 
     pub(crate) fn is_cancelled(&self, id: ServerTransactionId) -> bool {
@@ -219,7 +224,7 @@ impl Core {
             self.move_flow(flow.id, owner);
         }
         if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = request.upstream {
-            self.acceptor.went_to(transaction, owner, owner);
+            self.acceptor.went_to(transaction, owner);
         }
         self.hand(owner, Handoff::Request(Box::new(request)));
     }

@@ -218,7 +218,7 @@ impl Core {
         if self.ownership.is_ours(owner) {
             self.cancel_owned(now, upstream);
         } else {
-            self.hand(owner, Handoff::Cancel { upstream, owner });
+            self.hand(owner, Handoff::Cancel { upstream, owner, by_ledger: false });
         }
     }
 

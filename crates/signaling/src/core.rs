@@ -235,7 +235,9 @@ impl Core {
             Handoff::Missed { certificate, user } => self.count_missed(now, &certificate, user),
             Handoff::TurnedTo { user, domain } => drop(self.ledgers.turned_to(user, &domain)),
             // On the way that its request took.
-            Handoff::Cancel { owner, .. } if !self.ownership.is_ours(owner) => self.hand(owner, handoff),
+            Handoff::Cancel { upstream, owner, .. } if !self.ownership.is_ours(owner) => {
+                self.hand(owner, Handoff::Cancel { upstream, owner, by_ledger: false });
+            }
             Handoff::Cancel { upstream, .. } => self.cancel_owned(now, upstream),
             Handoff::Respond { to, status, response, source } => self.respond_here(now, to, status, response, source),
             Handoff::Response { from, message } => self.handle_response(now, from, *message),

@@ -44,8 +44,13 @@ pub enum Handoff {
     /// A user of ours, by number, has turned to a partner without an entry: he may be written to and called from there.
     TurnedTo { user: u64, domain: String },
     /// The caller gave up: cancel what the request of this server transaction started, on the worker that owns its target. It
-    /// goes the way of its request.
-    Cancel { upstream: Upstream, owner: WorkerId },
+    /// goes the way of its request: `by_ledger` where that was [`Handoff::Metered`].
+    Cancel {
+        upstream: Upstream,
+        owner: WorkerId,
+        #[serde(default)]
+        by_ledger: bool,
+    },
     /// A response for a requester of the receiving worker, its own Via already stripped.
     /// Where it came from is said to agents: sound is expected from there.
     Respond { to: Requester, status: u16, response: Bytes, source: Option<IpAddr> },
@@ -86,6 +91,14 @@ pub enum Handoff {
     PhoneProven { edge: u16, number: u64, user: Aor, secs: u64 },
     /// The partner was heard from: what failed may work again.
     PartnerHeard { domain: String },
+}
+
+impl Handoff {
+    /// Whether it may come after others that were sent later: what domains without an entry ask for, who can be as many as they
+    /// like, waits for what is asked by everybody else. Those that may keep their order among themselves.
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Handoff::Metered { .. } | Handoff::Cancel { by_ledger: true, .. })
+    }
 }
 
 /// Where a response came from.

@@ -38,7 +38,7 @@ impl Core {
         self.draft_records(now, &request);
         if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = request.upstream {
             let owner = request.destination.owner(&self.ownership).unwrap_or(keeper);
-            self.acceptor.went_to(transaction, keeper, owner);
+            self.acceptor.went_by_ledger(transaction, keeper, owner);
         }
         self.hand(keeper, Handoff::Metered { request: Box::new(request), in_dialog, refused });
     }

@@ -22,8 +22,8 @@ pub enum End {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LaneKey {
-    /// From one worker of a site to another.
-    Mail { site: usize, from: u16, to: u16 },
+    /// From one worker of a site to another; what may wait is overtaken by the rest.
+    Mail { site: usize, from: u16, to: u16, may_wait: bool },
     /// Towards one end of a stream.
     Stream(End),
     /// For one thing alone: a datagram, an answer.

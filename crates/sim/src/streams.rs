@@ -240,12 +240,14 @@ impl World {
             }
             _ => Mail::Handoff(handoff),
         };
+        let may_wait = matches!(&mail, Mail::Handoff(handoff) if handoff.may_wait());
         let weather = &self.weather;
         let mut travel = self.random.duration(weather.handoff.0, weather.handoff.1) + late;
         if self.random.percent(weather.stall.0) {
             travel += weather.stall.1;
         }
-        self.lanes.put(LaneKey::Mail { site, from, to }, self.now + travel, Parcel::Mail { site, to, mail });
+        let lane = LaneKey::Mail { site, from, to, may_wait };
+        self.lanes.put(lane, self.now + travel, Parcel::Mail { site, to, mail });
     }
 
     pub(crate) fn send_packet(&mut self, site: usize, remote: SocketAddr, bytes: Bytes) {

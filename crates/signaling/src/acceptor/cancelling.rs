@@ -41,8 +41,8 @@ impl Core {
                 self.respond_generated(now, upstream, &approaching.request.message, 487);
             }
             _ => match self.acceptor.whereabouts_by_server.get(&transaction) {
-                Some(Given { next, owner }) => {
-                    self.hand(*next, Handoff::Cancel { upstream, owner: *owner });
+                Some(&Given { next, owner, by_ledger }) => {
+                    self.hand(next, Handoff::Cancel { upstream, owner, by_ledger });
                     self.acceptor.cancelled.insert(transaction);
                 }
                 None => self.cancel_owned(now, upstream),
