@@ -7,6 +7,7 @@ mod served;
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -26,6 +27,12 @@ fn hold(place: &Place, holder: &str) -> File {
     file.try_lock().unwrap();
     file.write_all(holder.as_bytes()).unwrap();
     file
+}
+
+#[test]
+fn the_lock_is_for_nobody_else_to_read() {
+    let lock = std::fs::metadata(place().path().join("data/comity.lock")).unwrap();
+    assert_eq!(lock.mode() & 0o777, 0o600);
 }
 
 #[test]

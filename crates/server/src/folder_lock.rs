@@ -3,6 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
@@ -33,7 +34,7 @@ impl FolderLock {
             .map_err(|source| StartError::Folder { path: config.data.clone(), source })?;
         let path = config.lock_path();
         let failed = |source| StartError::Lock { path: path.clone(), source };
-        let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let opened = File::options().read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(&path);
         let mut file = opened.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -97,6 +98,7 @@ impl std::fmt::Display for LockHolder {
 
 /// The folder of the store and the control socket is for the server's user alone.
 pub(crate) const PRIVATE: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
 
 /// How a server calls itself.
 pub const SERVER: &str = "comity serve";
