@@ -10,6 +10,7 @@ mod flame;
 mod latency;
 mod load;
 mod measure;
+mod mixer;
 mod scene;
 mod usage;
 mod wire;
@@ -48,6 +49,8 @@ enum Command {
     },
     /// The same work through ours and a peer, in turn
     Compare(CompareArguments),
+    /// A meeting's sound through ours and through Debian's Janus, in turn
+    Mixer(mixer::MixerArguments),
     /// One measure of one server
     Alone(alone::AloneArguments),
     /// A picture of what perf recorded
@@ -131,6 +134,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Compare(arguments) => compare(&arguments),
+        Command::Mixer(arguments) => mixer::run(&arguments),
         Command::Alone(arguments) => alone::run(&arguments),
         Command::Flame(arguments) => flame::draw(&arguments),
     }

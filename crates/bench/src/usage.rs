@@ -1,6 +1,7 @@
 //! A server's processor time and memory: of its process and of all that it started, as Linux tells them (proc(5)).
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -37,13 +38,26 @@ pub fn processor_time(root: u32) -> anyhow::Result<Duration> {
     let mut nanoseconds = 0;
     for pid in members(root) {
         let tasks = fs::read_dir(format!("/proc/{pid}/task"));
-        for task in tasks.into_iter().flatten().flatten() {
-            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            nanoseconds += text.split_whitespace().next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
-        }
+        nanoseconds +=
+            tasks.into_iter().flatten().flatten().filter_map(|task| task_nanoseconds(&task.path())).sum::<u64>();
     }
     anyhow::ensure!(nanoseconds > 0, "the server has ended");
     Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// Time on a core, of one thread of ours by its number.
+///
+/// # Errors
+/// When the thread is not there.
+pub fn thread_time(id: i32) -> anyhow::Result<Duration> {
+    let nanoseconds = task_nanoseconds(Path::new(&format!("/proc/self/task/{id}")));
+    nanoseconds.map(Duration::from_nanos).context("the thread has ended")
+}
+
+/// As user and as system; none of a task that has ended.
+fn task_nanoseconds(task: &Path) -> Option<u64> {
+    let text = fs::read_to_string(task.join("schedstat")).ok()?;
+    text.split_whitespace().next()?.parse().ok()
 }
 
 /// Bytes; what several processes share is counted once (their proportional shares).
@@ -65,6 +79,18 @@ pub fn memory(root: u32) -> anyhow::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_has_its_own_time() {
+        let time = || thread_time(nix::unistd::gettid().as_raw()).expect("this thread");
+        let begun = time();
+        let fresh = std::thread::spawn(time).join().expect("no panic");
+        while time() < begun + Duration::from_millis(50) {
+            std::hint::spin_loop();
+        }
+        assert!(fresh < Duration::from_millis(50), "{fresh:?}");
+        assert!(thread_time(0).is_err());
+    }
 
     #[test]
     fn we_have_used_time_and_memory() {

@@ -51,6 +51,7 @@ usage: cargo xtask tidy                        check floors, names, files and do
        cargo xtask dist [--profile PROFILE]    make the Debian package, of a release or of a cheaper build
        cargo xtask attack [--long]             attack a server as those do whom nobody entered, and count what came through
        cargo xtask compare kamailio [--json | OPTIONS]   the same work through Comity and a peer, in turn; --help says more
+       cargo xtask compare janus [--json | OPTIONS]      the sound of a meeting through our mixer and Janus', in turn; --help says more
        cargo xtask instructions [--write]      count the instructions of the small benches, beside those that the docs keep
        cargo xtask flame [--before COMMIT]     draw where the time of a message goes, and where it went at an earlier commit
        cargo xtask zoo [--dnssec | OPTIONS]    show a server certificates and peers, bad ones and good ones; --help says more";

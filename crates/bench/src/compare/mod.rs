@@ -17,7 +17,7 @@ use crate::load::Pace;
 use crate::measure::{self, Figures, OUTSTANDING, Times};
 use crate::scene::{Job, Running, Scene};
 use crate::work::Work;
-pub use report::Report;
+pub use report::{Report, median};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Peer {

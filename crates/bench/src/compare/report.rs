@@ -85,7 +85,8 @@ impl fmt::Display for Report {
     }
 }
 
-fn median(values: &[f64]) -> Option<f64> {
+/// None of no values.
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
