@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certificates::{Identity, ServedIdentity};
 use rustls_pki_types::UnixTime;
@@ -104,7 +104,19 @@ impl Scene {
             ));
             told(&line.final_response())
         });
-        answers.last().unwrap()
+        let last = answers.last().unwrap();
+        drop(line);
+        self.wait_until_it_has_gone();
+        last
+    }
+
+    /// A connection that sent too much is not looked at for a while, not even whether it has ended.
+    fn wait_until_it_has_gone(&self) {
+        let stands = || self.served.run(&["partner", "show", "fabrikam.example"]).stdout.contains("connection from");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while stands() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
