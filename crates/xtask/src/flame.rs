@@ -25,8 +25,7 @@ pub fn run(root: &Path, options: &[String]) -> anyhow::Result<ExitCode> {
     }
     draw(&kept, root, "after")?;
     if let Some(commit) = before {
-        let tree = Tree::check_out(root, commit)?;
-        tree.build_server()?;
+        let built = Tree::check_out(root, commit)?.build_server()?;
         // The bench measures the server beside it: the same for both.
         std::fs::copy(built.join("comity"), kept.join("comity")).context("comity cannot be copied")?;
         draw(&kept, root, "before")?;
@@ -68,25 +67,36 @@ struct Tree<'a> {
 impl Tree<'_> {
     fn check_out<'a>(root: &'a Path, commit: &str) -> anyhow::Result<Tree<'a>> {
         let tree = Tree { root, folder: root.join("target/flame/before") };
+        // One that was interrupted leaves it.
+        tree.remove();
         let git = git(root).args(["worktree", "add", "--force", "--detach"]).arg(&tree.folder).arg(commit).status();
         ensure!(git.context("git")?.success(), "{commit} cannot be checked out");
         Ok(tree)
     }
 
-    /// Among the programs of this repository: what both commits need of others is built once.
-    fn build_server(&self) -> anyhow::Result<()> {
+    /// Not among the programs of this commit: cargo names the crates of both alike, and would then take the earlier ones
+    /// for this commit's, whose files are older. Answers where the program is.
+    fn build_server(&self) -> anyhow::Result<PathBuf> {
+        let built = self.root.join("target/flame/built");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--release", "--package", "comity", "--target-dir"]);
-        let status = cargo.arg(self.root.join("target")).current_dir(&self.folder).status().context("cargo build")?;
-        ensure!(status.success(), "that commit cannot be built");
-        Ok(())
+        cargo.args(["build", "--quiet", "--release", "--package", "comity", "--target-dir"]).arg(&built);
+        ensure!(
+            cargo.current_dir(&self.folder).status().context("cargo build")?.success(),
+            "that commit cannot be built"
+        );
+        Ok(built.join("release"))
+    }
+
+    fn remove(&self) {
+        // What is left of it is under target/, and does no harm.
+        let mut git = git(self.root);
+        let _ = git.args(["worktree", "remove", "--force"]).arg(&self.folder).stderr(Stdio::null()).status();
     }
 }
 
 impl Drop for Tree<'_> {
     fn drop(&mut self) {
-        // What is left of it is under target/, and does no harm.
-        let _ = git(self.root).args(["worktree", "remove", "--force"]).arg(&self.folder).status();
+        self.remove();
     }
 }
 
