@@ -54,85 +54,27 @@ pub trait Accounts: Send + Sync {
 /// Takes the one answer.
 pub type Reply<T> = Box<dyn FnOnce(T) + Send>;
 
-/// Asks for the stored credentials; the answer comes by the worker's own mailbox.
-pub(crate) fn ask_credentials(accounts: &dyn Accounts, aor: Aor, id: QuestionId, mailbox: Mailbox) {
-    let pending = PendingAnswer::new(id, Answer::Credentials(Err(BROKEN.to_owned())), mailbox);
-    accounts.credentials(aor, Box::new(move |found| pending.give(Answer::Credentials(found))));
-}
-
-/// Asks whether the user exists; the answer comes by the worker's own mailbox.
-pub(crate) fn ask_exists(accounts: &dyn Accounts, aor: Aor, id: QuestionId, mailbox: Mailbox) {
-    let pending = PendingAnswer::new(id, Answer::User(Err(BROKEN.to_owned())), mailbox);
-    accounts.exists(aor, Box::new(move |found| pending.give(Answer::User(found))));
-}
-
-/// Asks to keep a message; the answer comes by the worker's own mailbox.
-pub(crate) fn ask_to_store(accounts: &dyn Accounts, new: NewMessage, id: QuestionId, mailbox: Mailbox) {
-    let broken = Answer::Stored(Err(NotStored::Failed(BROKEN.to_owned())));
-    let pending = PendingAnswer::new(id, broken, mailbox);
-    accounts.store(new, Box::new(move |stored| pending.give(Answer::Stored(stored))));
-}
-
-/// Asks for a user's first message after that one; the answer comes by the worker's own mailbox.
-pub(crate) fn ask_for_next(
-    accounts: &dyn Accounts,
-    (aor, after, now_unix_ms): (Aor, MessageId, u64),
-    id: QuestionId,
-    mailbox: Mailbox,
-) {
-    let pending = PendingAnswer::new(id, Answer::NextStored(Err(BROKEN.to_owned())), mailbox);
-    let reply = Box::new(move |found| pending.give(Answer::NextStored(found)));
-    accounts.next_stored(aor, after, now_unix_ms, reply);
-}
-
-/// Tells what became of a message; the answer comes by the worker's own mailbox.
-pub(crate) fn ask_to_settle(
-    accounts: &dyn Accounts,
-    (message, is_delivered): (MessageId, bool),
-    id: QuestionId,
-    mailbox: Mailbox,
-) {
-    let pending = PendingAnswer::new(id, Answer::Settled(Err(BROKEN.to_owned())), mailbox);
-    accounts.settle(message, is_delivered, Box::new(move |settled| pending.give(Answer::Settled(settled))));
-}
-
-/// Tells of somebody who comes; the answer comes by the worker's own mailbox.
-pub(crate) fn ask_about(accounts: &dyn Accounts, approach: Approach, id: QuestionId, mailbox: Mailbox) {
-    let pending = PendingAnswer::new(id, Answer::Approached(Err(BROKEN.to_owned())), mailbox);
-    accounts.approach(approach, Box::new(move |done| pending.give(Answer::Approached(done))));
-}
-
-/// Tells what a user says of that; the answer comes by the worker's own mailbox.
-pub(crate) fn answer_consent(accounts: &dyn Accounts, answer: ConsentAnswer, id: QuestionId, mailbox: Mailbox) {
-    let pending = PendingAnswer::new(id, Answer::ConsentAnswered(Err(BROKEN.to_owned())), mailbox);
-    accounts.answer_consent(answer, Box::new(move |done| pending.give(Answer::ConsentAnswered(done))));
-}
-
-/// Tells whom a user has turned to; the answer comes by the worker's own mailbox.
-pub(crate) fn agree(
-    accounts: &dyn Accounts,
-    (aor, sender, now_unix_ms): (Aor, String, u64),
-    id: QuestionId,
-    mailbox: Mailbox,
-) {
-    let pending = PendingAnswer::new(id, Answer::Agreed(Err(BROKEN.to_owned())), mailbox);
-    accounts.agree(aor, sender, now_unix_ms, Box::new(move |done| pending.give(Answer::Agreed(done))));
+/// Makes of what is replied the answer to a question, which comes by the worker's own mailbox; `unused`: what is answered when
+/// the reply is dropped.
+pub(crate) fn reply<T: Send + 'static>(
+    (id, mailbox): (QuestionId, Mailbox),
+    unused: T,
+    answer: fn(T) -> Answer,
+) -> Reply<T> {
+    let pending = PendingAnswer { id, answer: Some(answer(unused)), mailbox };
+    Box::new(move |replied| pending.give(answer(replied)))
 }
 
 /// Gives exactly one answer, also when the reply is dropped unused (the store broke down): then nothing is known and
 /// nothing was stored.
-pub(crate) struct PendingAnswer {
+struct PendingAnswer {
     id: QuestionId,
     answer: Option<Answer>,
     mailbox: Mailbox,
 }
 
 impl PendingAnswer {
-    pub(crate) fn new(id: QuestionId, when_dropped: Answer, mailbox: Mailbox) -> PendingAnswer {
-        PendingAnswer { id, answer: Some(when_dropped), mailbox }
-    }
-
-    pub(crate) fn give(mut self, answer: Answer) {
+    fn give(mut self, answer: Answer) {
         self.answer = Some(answer);
     }
 }
@@ -145,7 +87,10 @@ impl Drop for PendingAnswer {
     }
 }
 
-const BROKEN: &str = "it gave no answer";
+/// What is said of a store that broke down.
+pub(crate) fn broken() -> String {
+    "it gave no answer".to_owned()
+}
 
 #[cfg(test)]
 mod tests {
@@ -203,13 +148,14 @@ mod tests {
     async fn every_question_gets_one_answer_even_from_a_broken_store() {
         let (sender, mut inbox) = mailbox(1);
         let aor: Aor = "alice@contoso.example".parse().expect("an address of record");
-        ask_credentials(&Flaky, aor.clone(), QuestionId(1), sender.clone());
-        ask_exists(&Flaky, aor.clone(), QuestionId(2), sender.clone());
+        let ask = |number| (QuestionId(number), sender.clone());
+        Flaky.credentials(aor.clone(), reply(ask(1), Err(broken()), Answer::Credentials));
+        Flaky.exists(aor.clone(), reply(ask(2), Err(broken()), Answer::User));
         let terms = Terms { accepted_unix_ms: 0, expires_unix_ms: 1, messages_max: 1, bytes_max: 1 };
         let new = NewMessage { aor: aor.clone(), request: "MESSAGE".into(), terms, was_sent: false };
-        ask_to_store(&Flaky, new, QuestionId(3), sender.clone());
-        ask_for_next(&Flaky, (aor, MessageId(0), 0), QuestionId(4), sender.clone());
-        ask_to_settle(&Flaky, (MessageId(1), true), QuestionId(5), sender);
+        Flaky.store(new, reply(ask(3), Err(NotStored::Failed(broken())), Answer::Stored));
+        Flaky.next_stored(aor, MessageId(0), 0, reply(ask(4), Err(broken()), Answer::NextStored));
+        Flaky.settle(MessageId(1), true, reply(ask(5), Err(broken()), Answer::Settled));
         let mut answers = Vec::new();
         inbox.receive(&mut answers, 10).await;
         assert_eq!(answers.len(), 5);

@@ -5,16 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use federation::discovery::SrvFailure;
 use federation::look_alike::LookAlike;
+use messaging::NotStored;
 use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, Reach, WorkerId};
 use sip::{FlowId, Transport};
 use tokio::task::spawn_local;
 
-use crate::accounts::PendingAnswer;
+use crate::accounts::{broken, reply};
 use crate::connect::Called;
 use crate::flow::{Fate, MovedFlow};
 use crate::wire_log::{self, Way};
 use crate::worker::Worker;
-use crate::{WorkerMessage, accounts, connect};
+use crate::{WorkerMessage, connect};
 
 impl Worker {
     pub(crate) fn perform(&mut self, output: Output) {
@@ -167,22 +168,30 @@ impl Worker {
         let worker = self.shared();
         let resolver = self.resolver.clone();
         let resolve_time = self.limits.resolve_time();
+        let asker = (id, self.mailbox());
         match question {
             Question::Credentials(aor) => {
-                accounts::ask_credentials(&*self.accounts, aor, id, self.mailbox());
+                self.accounts.credentials(aor, reply(asker, Err(broken()), Answer::Credentials));
             }
-            Question::User(aor) => accounts::ask_exists(&*self.accounts, aor, id, self.mailbox()),
-            Question::Store(new) => accounts::ask_to_store(&*self.accounts, *new, id, self.mailbox()),
+            Question::User(aor) => self.accounts.exists(aor, reply(asker, Err(broken()), Answer::User)),
+            Question::Store(new) => {
+                self.accounts.store(*new, reply(asker, Err(NotStored::Failed(broken())), Answer::Stored));
+            }
             Question::NextStored { aor, after, now_unix_ms } => {
-                accounts::ask_for_next(&*self.accounts, (aor, after, now_unix_ms), id, self.mailbox());
+                let reply = reply(asker, Err(broken()), Answer::NextStored);
+                self.accounts.next_stored(aor, after, now_unix_ms, reply);
             }
             Question::Settle { id: message, is_delivered } => {
-                accounts::ask_to_settle(&*self.accounts, (message, is_delivered), id, self.mailbox());
+                self.accounts.settle(message, is_delivered, reply(asker, Err(broken()), Answer::Settled));
             }
-            Question::Approach(approach) => accounts::ask_about(&*self.accounts, *approach, id, self.mailbox()),
-            Question::ConsentAnswer(answer) => accounts::answer_consent(&*self.accounts, *answer, id, self.mailbox()),
+            Question::Approach(approach) => {
+                self.accounts.approach(*approach, reply(asker, Err(broken()), Answer::Approached));
+            }
+            Question::ConsentAnswer(answer) => {
+                self.accounts.answer_consent(*answer, reply(asker, Err(broken()), Answer::ConsentAnswered));
+            }
             Question::Agree { aor, sender, now_unix_ms } => {
-                accounts::agree(&*self.accounts, (aor, sender, now_unix_ms), id, self.mailbox());
+                self.accounts.agree(aor, sender, now_unix_ms, reply(asker, Err(broken()), Answer::Agreed));
             }
             Question::Srv { domain } => {
                 spawn_local(async move {
@@ -203,9 +212,8 @@ impl Worker {
                 });
             }
             Question::OpenLeg { leg } => {
-                let no_thread = Answer::LegOpened(Err("no media thread takes it".to_owned()));
-                let pending = PendingAnswer::new(id, no_thread, self.mailbox());
-                self.media.open_leg(leg, Box::new(move |opened| pending.give(Answer::LegOpened(opened))));
+                let no_thread = Err("no media thread takes it".to_owned());
+                self.media.open_leg(leg, reply(asker, no_thread, Answer::LegOpened));
             }
             Question::Connect { remote, server_name, certificate } => {
                 let called = Called { remote, server_name, transport: Transport::Tls, is_inner: false, certificate };
