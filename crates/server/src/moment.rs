@@ -8,6 +8,11 @@ pub fn date_and_time(unix_secs: i64) -> String {
     format!("{} {:02}:{:02}:{:02} UTC", date(unix_secs), second / 3600, second / 60 % 60, second % 60)
 }
 
+/// The same of milliseconds since 1970.
+pub fn date_and_time_of_ms(unix_ms: u64) -> String {
+    date_and_time(i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX))
+}
+
 /// `2026-11-23`, of seconds since 1970.
 pub fn date(unix_secs: i64) -> String {
     let (year, month, day) = civil(unix_secs.div_euclid(86_400));

@@ -212,14 +212,14 @@ mod tests {
 
     use super::*;
     use crate::Credentials;
+    use crate::testing::new_store;
 
     fn aor(name: &str) -> Aor {
         format!("{name}@contoso.example").parse().unwrap()
     }
 
     fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("comity.db")).unwrap();
+        let (folder, store) = new_store();
         let credentials = Credentials::new(&aor("alice"), "a long password").unwrap();
         for name in ["alice", "bob"] {
             store.add_user(&aor(name), &credentials, 1).unwrap();

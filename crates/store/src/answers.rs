@@ -4,7 +4,7 @@
 use federation::ledger::{CertificateId, KNOCKS_MS, KeptAnswer};
 use rusqlite::{Row, params};
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, integer};
 
 impl Store {
     /// Keeps all of these, and drops what is too old or too much.
@@ -23,7 +23,7 @@ impl Store {
     fn put_turn(&self, at_unix_ms: u64, user: u64, domain: &str) -> Result<(), StoreError> {
         self.connection()
             .prepare_cached("INSERT OR REPLACE INTO turned_to (user, domain, at) VALUES (?1, ?2, ?3)")?
-            .execute(params![user.cast_signed(), domain, unix_ms(at_unix_ms)])?;
+            .execute(params![user.cast_signed(), domain, integer(at_unix_ms)])?;
         Ok(())
     }
 
@@ -37,7 +37,7 @@ impl Store {
         let CertificateId { issuer, serial } = certificate;
         self.connection()
             .prepare_cached("INSERT INTO knocks (at, user, domain, issuer, serial) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![unix_ms(at_unix_ms), user.cast_signed(), domain, issuer, serial])?;
+            .execute(params![integer(at_unix_ms), user.cast_signed(), domain, issuer, serial])?;
         Ok(())
     }
 
@@ -45,7 +45,7 @@ impl Store {
         let connection = self.connection();
         connection
             .prepare_cached("DELETE FROM knocks WHERE at < (SELECT max(at) FROM knocks) - ?1")?
-            .execute([unix_ms(KNOCKS_MS)])?;
+            .execute([integer(KNOCKS_MS)])?;
         connection
             .prepare_cached("DELETE FROM knocks WHERE id <= (SELECT max(id) FROM knocks) - ?1")?
             .execute([max])?;
@@ -65,7 +65,7 @@ impl Store {
         let mut answers = turns.query_map([], turn)?.collect::<Result<Vec<_>, _>>()?;
         let mut knocks = connection
             .prepare_cached("SELECT at, user, domain, issuer, serial FROM knocks WHERE at > ?1 ORDER BY id")?;
-        let since = now_unix_ms.saturating_sub(unix_ms(KNOCKS_MS));
+        let since = now_unix_ms.saturating_sub(integer(KNOCKS_MS));
         for knock in knocks.query_map([since], knock)? {
             answers.push(knock?);
         }
@@ -92,10 +92,6 @@ fn knock(row: &Row<'_>) -> rusqlite::Result<KeptAnswer> {
         domain: row.get(2)?,
         certificate: CertificateId { issuer: row.get(3)?, serial: row.get(4)? },
     })
-}
-
-fn unix_ms(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 /// Of each kind; beyond it the oldest go.

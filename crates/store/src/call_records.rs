@@ -7,7 +7,7 @@ use rusqlite::{Row, ToSql, params};
 use serde::{Deserialize, Serialize};
 use signaling::{CallEnd, CallRecord, Ending, LegRecord, Record};
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, integer};
 
 /// How many records of calls are kept, and how many of legs.
 pub const CALL_RECORDS_MAX: u32 = 1_000_000;
@@ -41,7 +41,7 @@ impl Store {
             Record::Leg(leg) => {
                 self.connection()
                     .prepare_cached("INSERT INTO call_legs (call_id, closed, record) VALUES (?1, ?2, ?3)")?
-                    .execute(params![leg.call_id, moment(leg.closed_unix_ms), json(leg)?])?;
+                    .execute(params![leg.call_id, integer(leg.closed_unix_ms), json(leg)?])?;
                 Ok(())
             }
         }
@@ -59,8 +59,8 @@ impl Store {
                 call.user.to_string(),
                 call.other,
                 call.partner,
-                moment(call.began_unix_ms),
-                call.end.as_ref().map(|end| moment(end.at_unix_ms)),
+                integer(call.began_unix_ms),
+                call.end.as_ref().map(|end| integer(end.at_unix_ms)),
                 json(call)?
             ])?;
         Ok(())
@@ -80,7 +80,7 @@ impl Store {
 
     /// Each condition only where it is asked for, so that its index is used.
     fn call_texts(&self, query: &CallQuery) -> Result<Vec<String>, StoreError> {
-        let since = moment(query.since_unix_ms);
+        let since = integer(query.since_unix_ms);
         let mut conditions = String::from("began >= ?1");
         let mut values: Vec<&dyn ToSql> = vec![&since];
         let asked = [
@@ -109,11 +109,11 @@ impl Store {
 
     /// The legs that were closed while the call was under way, or because it ended: a Call-ID may come again later.
     fn legs_of(&self, call: &CallRecord) -> Result<Vec<LegRecord>, StoreError> {
-        let until = call.end.as_ref().map_or(i64::MAX, |end| moment(end.at_unix_ms).saturating_add(LEG_CLOSED_MS_MAX));
+        let until = call.end.as_ref().map_or(i64::MAX, |end| integer(end.at_unix_ms).saturating_add(LEG_CLOSED_MS_MAX));
         let mut statement = self.connection().prepare_cached(
             "SELECT record FROM call_legs WHERE call_id = ?1 AND closed >= ?2 AND closed <= ?3 ORDER BY id",
         )?;
-        let rows = statement.query_map(params![call.call_id, moment(call.began_unix_ms), until], text_of)?;
+        let rows = statement.query_map(params![call.call_id, integer(call.began_unix_ms), until], text_of)?;
         rows.map(|text| read(&text?, "leg")).collect()
     }
 
@@ -122,7 +122,7 @@ impl Store {
         let mut statement = self.connection().prepare_cached(
             "SELECT count(*) FROM (SELECT DISTINCT call_id, began FROM call_records WHERE ended >= ?1)",
         )?;
-        let count: i64 = statement.query_row([moment(unix_ms)], |row| row.get(0))?;
+        let count: i64 = statement.query_row([integer(unix_ms)], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 
@@ -146,7 +146,7 @@ impl Store {
 
     fn prune_calls(&self, before_unix_ms: u64, records_max: u32) -> Result<usize, StoreError> {
         let connection = self.connection();
-        let before = moment(before_unix_ms);
+        let before = integer(before_unix_ms);
         let mut removed = connection.prepare_cached("DELETE FROM call_records WHERE ended < ?1")?.execute([before])?;
         connection.prepare_cached("DELETE FROM call_legs WHERE closed < ?1")?.execute([before])?;
         removed += connection
@@ -157,10 +157,6 @@ impl Store {
             .execute([records_max])?;
         Ok(removed)
     }
-}
-
-fn moment(unix_ms: u64) -> i64 {
-    i64::try_from(unix_ms).unwrap_or(i64::MAX)
 }
 
 fn json(record: &impl Serialize) -> Result<String, StoreError> {
@@ -185,12 +181,7 @@ mod tests {
     use signaling::{CallKind, Way};
 
     use super::*;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("comity.db")).unwrap();
-        (folder, store)
-    }
+    use crate::testing::new_store;
 
     fn call(call_id: &str, user: &str, began_unix_ms: u64) -> CallRecord {
         CallRecord {
@@ -232,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_call_takes_the_place_of_its_beginning_after_reopening() {
-        let (folder, store) = store();
+        let (folder, store) = new_store();
         put(&store, &call("a", ALICE, 10));
         drop(store);
         let store = Store::open(&folder.path().join("comity.db")).unwrap();
@@ -245,7 +236,7 @@ mod tests {
 
     #[test]
     fn calls_are_found_by_each_side_by_domain_and_by_time() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         put(&store, &call("a", ALICE, 10));
         put(&store, &call("b", DAVE, 20));
         put(&store, &CallRecord { other: ALICE.to_owned(), partner: None, ..call("c", DAVE, 30) });
@@ -265,7 +256,7 @@ mod tests {
 
     #[test]
     fn legs_belong_to_the_call_that_they_were_closed_in() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         put(&store, &ended(call("a", ALICE, 1_000), 2_000));
         put(&store, &ended(call("a", ALICE, 900_000), 901_000));
         put_leg(&store, "a", 2_010);
@@ -282,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_a_killed_server_left_open_is_closed_and_what_ended_stays() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         put(&store, &call("open", ALICE, 10));
         put(&store, &ended(call("over", ALICE, 20), 30));
         assert_eq!(store.close_open_calls(99).unwrap(), 1);
@@ -295,7 +286,7 @@ mod tests {
 
     #[test]
     fn what_is_too_old_or_too_many_goes_with_its_legs_and_what_is_under_way_stays() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         put(&store, &call("under way", ALICE, 1));
         put(&store, &ended(call("old", ALICE, 5), 99));
         put(&store, &ended(call("new", ALICE, 5), 100));
@@ -311,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_call_between_two_of_ours_counts_once() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         put(&store, &ended(call("a", ALICE, 10), 50));
         put(&store, &ended(call("a", DAVE, 10), 50));
         put(&store, &ended(call("b", DAVE, 10), 40));

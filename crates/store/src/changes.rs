@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PoolSecret, Revision, Rules, Store, StoreError, StoredPartner, StoredProvider, StoredTrust};
+use crate::{PoolSecret, Revision, Rules, Store, StoreError, StoredPartner, StoredProvider, StoredTrust, integer};
 
 /// To be put upon exactly what was known at `base`. `None` stands for what is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl Store {
     fn changed_after(&self, number: u64) -> Result<Vec<(String, String)>, StoreError> {
         let select = "SELECT kind, name FROM changed WHERE revision > ?1 LIMIT ?2";
         let mut statement = self.connection().prepare_cached(select)?;
-        let bounds = [i64::try_from(number).unwrap_or(i64::MAX), CHANGES_MAX as i64 + 1];
+        let bounds = [integer(number), CHANGES_MAX as i64 + 1];
         let rows = statement.query_map(bounds, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -146,17 +146,12 @@ mod tests {
 
     use super::*;
     use crate::revision::tests::rules;
+    use crate::testing::new_store;
     use crate::{PartnerRemoval, TrustChange};
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("comity.db")).unwrap();
-        (folder, store)
-    }
 
     /// A home, and an edge that was told all of it.
     fn told() -> [(tempfile::TempDir, Store); 2] {
-        let (home, edge) = (store(), store());
+        let (home, edge) = (new_store(), new_store());
         home.1.note_rules(&rules()).unwrap();
         home.1.pool_secret([9; 32]).unwrap();
         for domain in ["a.example", "b.example", "c.example"] {
@@ -223,7 +218,7 @@ mod tests {
         edge.keep_changes(&one, "home", 2).unwrap();
         let again = edge.keep_changes(&one, "home", 3).unwrap_err();
         assert!(matches!(again, StoreError::OtherBase { .. }), "{again}");
-        let (_fresh_folder, fresh) = store();
+        let (_fresh_folder, fresh) = new_store();
         assert!(matches!(fresh.keep_changes(&one, "home", 3).unwrap_err(), StoreError::OtherBase { .. }));
         assert!(home.changes(&Revision { number: base.number + 1_000, ..base.clone() }).unwrap().is_none());
         home.begin_epoch().unwrap();

@@ -10,7 +10,7 @@ use messaging::{
 use rusqlite::{OptionalExtension, params};
 use sip::Aor;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, integer};
 
 /// What one user, or the administrator for him, has said of a sender, or was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,11 +166,8 @@ impl Store {
             Ok(found.and_then(|verdict| Verdict::named(&verdict)))
         };
         match of(sender)? {
-            Some(Verdict::Asked) | None => {
-                let asked = of(sender)?;
-                Ok(of(domain)?.filter(|verdict| *verdict != Verdict::Asked).or(asked))
-            }
-            decided => Ok(decided),
+            decided @ Some(Verdict::Allowed | Verdict::Denied) => Ok(decided),
+            asked => Ok(of(domain)?.filter(|verdict| *verdict != Verdict::Asked).or(asked)),
         }
     }
 
@@ -280,10 +277,6 @@ impl Row {
 
 /// Of an address, or of everybody in a domain: no domain has an @ in it.
 const IS_OF: &str = "(sender = ?2 OR substr(sender, instr(sender, '@') + 1) = ?2)";
-
-fn integer(unix_ms: u64) -> i64 {
-    i64::try_from(unix_ms).unwrap_or(i64::MAX)
-}
 
 /// How long the user may be away to be told what his answer did.
 const CONFIRMATION_MS: u64 = 24 * 3_600_000;

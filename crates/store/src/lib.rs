@@ -27,6 +27,8 @@ mod schema;
 mod server_facts;
 mod snapshot;
 mod suspects;
+#[cfg(test)]
+mod testing;
 mod thread;
 mod users;
 
@@ -103,7 +105,12 @@ impl Store {
 /// Seconds since 1970 in UTC, the form in which every moment is stored.
 pub fn now_unix() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    integer(since.as_secs())
+}
+
+/// As SQLite keeps numbers.
+pub(crate) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn open_flags() -> OpenFlags {

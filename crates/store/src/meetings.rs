@@ -140,10 +140,10 @@ mod tests {
 
     use super::*;
     use crate::Credentials;
+    use crate::testing::new_store;
 
     fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("comity.db")).unwrap();
+        let (folder, store) = new_store();
         let alice = "alice@contoso.example".parse().unwrap();
         store.add_user(&alice, &Credentials::new(&alice, "correct horse").unwrap(), 1).unwrap();
         (folder, store)

@@ -7,7 +7,7 @@ use messaging::{MessageId, NewMessage, StoredMessage};
 use rusqlite::{OptionalExtension, params};
 use sip::Aor;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, integer};
 
 /// What waits, over all users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,10 +110,6 @@ impl Store {
         statement.execute(params![id.0, was_sent])?;
         Ok(())
     }
-}
-
-fn integer(unix_ms: u64) -> i64 {
-    i64::try_from(unix_ms).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -151,20 +151,15 @@ fn stored_partner(row: &Row<'_>) -> rusqlite::Result<StoredPartner> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::new_store;
 
     fn entry(domain: &str, kind: PartnerKind) -> Partner {
         Partner { kind, ..Partner::allowed(domain) }
     }
 
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("comity.db")).unwrap();
-        (folder, store)
-    }
-
     #[test]
     fn entries_survive_reopening() {
-        let (folder, store) = store();
+        let (folder, store) = new_store();
         let server =
             entry("fabrikam.example", PartnerKind::AllowedServer { edge: "sip.fabrikam.example:5061".to_owned() });
         store.put_partner(&server, 10).unwrap();
@@ -182,7 +177,7 @@ mod tests {
 
     #[test]
     fn every_term_of_an_entry_survives() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         let entry = Partner {
             comment: "the bank".to_owned(),
             monitored: true,
@@ -200,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_domain_is_one_entry() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         let first = entry("fabrikam.example", PartnerKind::AllowedDomain);
         assert!(store.put_partner(&first, 10).unwrap().is_none());
         let blocked = entry("fabrikam.example", PartnerKind::Blocked);
@@ -212,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_was_said_of_certificates_goes_with_the_entry_and_not_with_a_block() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         let change = crate::TrustChange { pins: Some(vec![[7; 32]]), anchors: None };
         for (kind, removal, is_kept) in [
             (PartnerKind::AllowedDomain, PartnerRemoval::Any, false),
@@ -231,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_block_is_lifted_first_and_never_overwritten() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         store.put_partner(&entry("fabrikam.example", PartnerKind::Blocked), 10).unwrap();
         let error = store.put_partner(&entry("fabrikam.example", PartnerKind::AllowedDomain), 20).unwrap_err();
         assert_eq!(error.to_string(), "fabrikam.example is blocked");

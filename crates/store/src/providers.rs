@@ -99,12 +99,7 @@ mod tests {
     use federation::partner::Partner;
 
     use super::*;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("comity.db")).unwrap();
-        (folder, store)
-    }
+    use crate::testing::new_store;
 
     fn sharing(name: &str, edge: &str) -> Provider {
         Provider { shared_address_space: true, hosts_users: true, ..Provider::new(name, edge) }
@@ -112,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_provider_is_kept_changed_and_removed() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         let cloud = sharing("cloud", "edge.cloud.example:5071");
         assert_eq!(store.put_provider(&cloud, 10).unwrap(), None);
         let changed = Provider { enabled: false, ..cloud.clone() };
@@ -125,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_edge_is_one_provider_s_or_partners_and_not_both() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         store.put_provider(&Provider::new("cloud", "edge.cloud.example"), 1).unwrap();
         let error = store.put_provider(&Provider::new("other", "Edge.cloud.example:5071"), 1).unwrap_err();
         assert_eq!(error.to_string(), "edge.cloud.example is the edge of the hosting provider cloud");
@@ -141,7 +136,7 @@ mod tests {
 
     #[test]
     fn missing_users_are_looked_for_in_one_place() {
-        let (_folder, store) = store();
+        let (_folder, store) = new_store();
         store.put_provider(&sharing("cloud", "edge.cloud.example"), 1).unwrap();
         let second = sharing("other", "edge.other.example");
         assert!(matches!(store.put_provider(&second, 1), Err(StoreError::AddressSpaceShared(name)) if name == "cloud"));

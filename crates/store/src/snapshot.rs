@@ -6,7 +6,7 @@ use std::fmt;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{Revision, Rules, Store, StoreError, StoredPartner, StoredProvider, StoredTrust};
+use crate::{Revision, Rules, Store, StoreError, StoredPartner, StoredProvider, StoredTrust, integer};
 
 /// The whole of it. What has changed since is told alone ([`Changes`](crate::Changes)) to who is known to have all the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl Store {
         now_unix: i64,
     ) -> Result<(), StoreError> {
         let rules = serde_json::to_string(rules).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        let number = i64::try_from(revision.number).unwrap_or(i64::MAX);
+        let number = integer(revision.number);
         let put = "INSERT OR REPLACE INTO told (id, epoch, revision, home, at, rules, pool_secret)
             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)";
         let values = params![revision.epoch, number, home, now_unix, rules, pool_secret.0];

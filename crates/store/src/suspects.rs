@@ -3,20 +3,20 @@
 use federation::ledger::{CertificateId, KeptSuspect, PARDON_MS};
 use rusqlite::params;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, integer};
 
 impl Store {
     /// Keeps a suspect in place of what was kept of it before, and drops those that are pardoned by now, or too many.
     pub fn put_suspect(&self, suspect: &KeptSuspect) -> Result<(), StoreError> {
         let record = serde_json::to_string(suspect).map_err(|error| StoreError::Unreadable(error.to_string()))?;
         let CertificateId { issuer, serial } = &suspect.certificate;
-        let at = unix_ms(suspect.last_fault_unix_ms);
+        let at = integer(suspect.last_fault_unix_ms);
         self.connection()
             .prepare_cached("INSERT OR REPLACE INTO suspects (issuer, serial, at, record) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![issuer, serial, at, record])?;
         self.connection()
             .prepare_cached("DELETE FROM suspects WHERE at < ?1")?
-            .execute([at.saturating_sub(unix_ms(PARDON_MS))])?;
+            .execute([at.saturating_sub(integer(PARDON_MS))])?;
         self.connection()
             .prepare_cached(
                 "DELETE FROM suspects WHERE (issuer, serial) IN
@@ -30,7 +30,7 @@ impl Store {
     pub fn suspects(&self, now_unix_ms: i64) -> Result<Vec<KeptSuspect>, StoreError> {
         let mut statement =
             self.connection().prepare_cached("SELECT record FROM suspects WHERE at >= ?1 ORDER BY at")?;
-        let rows = statement.query_map([now_unix_ms.saturating_sub(unix_ms(PARDON_MS))], |row| row.get(0))?;
+        let rows = statement.query_map([now_unix_ms.saturating_sub(integer(PARDON_MS))], |row| row.get(0))?;
         let read = |json: rusqlite::Result<String>| {
             serde_json::from_str(&json?).map_err(|error| StoreError::Unreadable(format!("suspect: {error}")))
         };
@@ -46,10 +46,6 @@ impl Store {
             .execute([domain])?;
         Ok(())
     }
-}
-
-fn unix_ms(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 /// Of how many suspects it is kept that they are.

@@ -95,7 +95,7 @@ fn print(calls: &[CallAnswer], limit: u32) {
     for CallAnswer { record, legs } in calls {
         let (from, to) = call_words::sides(record);
         table.row([
-            moment::date_and_time(seconds(record.began_unix_ms)),
+            moment::date_and_time_of_ms(record.began_unix_ms),
             from,
             to,
             record.kind.as_str().to_owned(),
@@ -126,20 +126,16 @@ fn print_one(call: &CallAnswer) {
     fact("partner", record.partner.clone().unwrap_or_else(|| "none".to_owned()));
     fact("kind", record.kind.as_str().to_owned());
     fact("way", call_words::way(record));
-    fact("began", moment::date_and_time(seconds(record.began_unix_ms)));
+    fact("began", moment::date_and_time_of_ms(record.began_unix_ms));
     fact("set-up", call_words::set_up(record).unwrap_or_else(|| "it neither rang nor was answered".to_owned()));
     fact("talked", record.talked_ms(now_ms()).map_or("never".to_owned(), |ms| moment::duration(ms / 1000)));
-    let at = record.end.as_ref().map(|end| format!(", {}", moment::date_and_time(seconds(end.at_unix_ms))));
+    let at = record.end.as_ref().map(|end| format!(", {}", moment::date_and_time_of_ms(end.at_unix_ms)));
     fact("end", format!("{}{}", call_words::ending(record), at.unwrap_or_default()));
     for leg in &call.legs {
         fact("", call_words::leg(leg));
     }
     facts.print();
     println!();
-}
-
-fn seconds(unix_ms: u64) -> i64 {
-    i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX)
 }
 
 fn now_ms() -> u64 {

@@ -74,9 +74,15 @@ async fn list(global: &Global, client: &mut Client, user: Option<&Aor>) -> Resul
     global.print(&consents, || {
         let mut table = Columns::new(&["USER", "SENDER", "VERDICT", "SINCE", "HELD", "UNTIL"]);
         for ConsentAnswer { aor, sender, verdict, since_unix_ms, held, until_unix_ms } in &consents {
-            let until = until_unix_ms.map_or_else(|| "-".to_owned(), at_moment);
-            let row =
-                [aor.clone(), sender.clone(), verdict.clone(), at_moment(*since_unix_ms), held.to_string(), until];
+            let until = until_unix_ms.map_or_else(|| "-".to_owned(), moment::date_and_time_of_ms);
+            let row = [
+                aor.clone(),
+                sender.clone(),
+                verdict.clone(),
+                moment::date_and_time_of_ms(*since_unix_ms),
+                held.to_string(),
+                until,
+            ];
             table.row(row);
         }
         table.print();
@@ -97,8 +103,4 @@ async fn decide(global: &Global, client: &mut Client, pair: &Pair, verdict: &str
 
 fn path(Pair { user, sender }: &Pair) -> String {
     format!("/api/users/{}/consents/{}", segment(&user.to_string()), segment(sender))
-}
-
-fn at_moment(unix_ms: u64) -> String {
-    moment::date_and_time(i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX))
 }

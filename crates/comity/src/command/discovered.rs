@@ -46,7 +46,7 @@ pub fn print_list(discovered: &[DiscoveredAnswer]) {
             one.tier.as_str().to_owned(),
             one.total.passed.to_string(),
             one.users.to_string(),
-            at(one.last_unix_ms),
+            moment::date_and_time_of_ms(one.last_unix_ms),
             one.verdict.clone(),
         ]);
     }
@@ -59,7 +59,11 @@ pub fn print_ledgers(ledgers: &[DiscoveredAnswer]) {
         let DiscoveredAnswer { issuer, serial, verdict, users, total, .. } = one;
         println!("\nwithout an entry, by its certificate {serial} of {issuer}");
         println!("  {}: {verdict}", one.tier.as_str());
-        println!("  heard from first {}, last {}", at(one.first_unix_ms), at(one.last_unix_ms));
+        println!(
+            "  heard from first {}, last {}",
+            moment::date_and_time_of_ms(one.first_unix_ms),
+            moment::date_and_time_of_ms(one.last_unix_ms)
+        );
         println!(
             "  {} requests let through, {} too fast, {} for users who were too many, {} to people who had not answered; \
              {users} users addressed in seven days, {} times one who does not exist",
@@ -91,10 +95,6 @@ fn domains(one: &DiscoveredAnswer) -> String {
         0 => shown + &at_edge,
         more => format!("{shown} and {more} more{at_edge}"),
     }
-}
-
-fn at(unix_ms: u64) -> String {
-    moment::date_and_time(i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX))
 }
 
 const DOMAINS_SHOWN: usize = 3;

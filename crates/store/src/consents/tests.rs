@@ -2,6 +2,7 @@ use messaging::{ConsentId, ConsentQuestion, ConsentTerms, MessageId};
 
 use super::*;
 use crate::Credentials;
+use crate::testing::new_store;
 
 const NOW: u64 = 1_800_000_000_000;
 const DAY: u64 = 24 * 3_600_000;
@@ -11,8 +12,7 @@ fn alice() -> Aor {
 }
 
 fn store() -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("comity.db")).unwrap();
+    let (folder, store) = new_store();
     store.add_user(&alice(), &Credentials::new(&alice(), "correct horse").unwrap(), 1).unwrap();
     (folder, store)
 }

@@ -3,16 +3,11 @@ use federation::partner::{Partner, Provider, SourceMark, VerificationLevel};
 
 use super::*;
 use crate::TrustChange;
-
-fn store() -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("comity.db")).unwrap();
-    (folder, store)
-}
+use crate::testing::new_store;
 
 /// A home that has something of every kind.
 fn home() -> (tempfile::TempDir, Store) {
-    let (folder, store) = store();
+    let (folder, store) = new_store();
     let discovered = DiscoveredTerms { rate: 7, ..DiscoveredTerms::default() };
     let (federation, discovery, mark_source_verifiable, diagnostics_to_partners) = (true, true, false, true);
     let default_route = Some("sbc.corp.example:5061".to_owned());
@@ -39,7 +34,7 @@ fn home() -> (tempfile::TempDir, Store) {
 
 #[test]
 fn an_edge_knows_all_that_its_home_says_after_a_restart_too() {
-    let ((_home_folder, home), (folder, edge)) = (home(), store());
+    let ((_home_folder, home), (folder, edge)) = (home(), new_store());
     edge.put_partner(&Partner::allowed("own.example"), 1).unwrap();
     assert_eq!(edge.told().unwrap(), None);
     let sent = home.snapshot().unwrap();
@@ -58,7 +53,7 @@ fn an_edge_knows_all_that_its_home_says_after_a_restart_too() {
 
 #[test]
 fn an_older_revision_changes_nothing_and_another_epoch_begins_anew() {
-    let ((_home_folder, home), (_folder, edge)) = (home(), store());
+    let ((_home_folder, home), (_folder, edge)) = (home(), new_store());
     let old = home.snapshot().unwrap();
     home.put_partner(&Partner::blocked("new.example"), 20).unwrap();
     let new = home.snapshot().unwrap();
