@@ -3,13 +3,15 @@
 
 mod cache;
 mod hosts;
+mod memory;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use cache::{CACHE_ENTRIES_MAX, DiscoveryCache, Learnt, Remembered, STALE_MAX};
-pub use hosts::KnownHosts;
+pub use cache::{CACHE_ENTRIES_MAX, DiscoveryCache, Learnt, Remembered};
+pub use hosts::{HostAnswer, KnownHosts};
+pub use memory::STALE_MAX;
 
 use crate::dane::Tlsa;
 

@@ -195,7 +195,7 @@ impl Worker {
             }
             Question::Srv { domain } => {
                 spawn_local(async move {
-                    let result = tokio::time::timeout(resolve_time, resolver.srv(&domain)).await;
+                    let result = tokio::time::timeout(resolve_time, resolver.srv_anew(&domain)).await;
                     let result = result.unwrap_or(Err(SrvFailure::Timeout));
                     let mut worker = worker.borrow_mut();
                     worker.name_looked_up(result.as_ref().is_err_and(SrvFailure::is_temporary));
@@ -204,7 +204,7 @@ impl Worker {
             }
             Question::Addresses { host } => {
                 spawn_local(async move {
-                    let result = tokio::time::timeout(resolve_time, resolver.addresses(&host)).await;
+                    let result = tokio::time::timeout(resolve_time, resolver.addresses_anew(&host)).await;
                     let result = result.unwrap_or_else(|_| Err(format!("the lookup of {host} timed out")));
                     let mut worker = worker.borrow_mut();
                     worker.name_looked_up(result.is_err());

@@ -1,6 +1,6 @@
 //! Names: the SRV records of a domain by the one discovery rule, and the addresses of a host.
 //!
-//! Answers are kept by TTL within the resolver; a question that is asked again costs nothing.
+//! Answers are kept by TTL within the resolver; a question that is asked again costs nothing, unless it is asked anew.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use federation::dane::Tlsa;
-use federation::discovery::{SrvAnswer, SrvFailure, SrvResult, SrvTarget, srv_names};
+use federation::discovery::{HostAnswer, SrvAnswer, SrvFailure, SrvResult, SrvTarget, srv_names};
 use hickory_proto::dnssec::TrustAnchors;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::SRV;
@@ -105,6 +105,15 @@ impl Resolver {
         }
     }
 
+    /// As [`Resolver::srv`], of the name servers and not of memory: for whoever remembers it himself and asks before its time
+    /// is over.
+    pub async fn srv_anew(&self, domain: &str) -> SrvResult {
+        for name in srv_names(domain.trim_end_matches('.')) {
+            self.forget_name(&name, &[RecordType::SRV]);
+        }
+        self.srv(domain).await
+    }
+
     /// The SRV records of exactly this name.
     pub async fn srv_name(&self, name: String) -> SrvResult {
         let query = absolute(&name).map_err(SrvFailure::ServFail)?;
@@ -154,9 +163,25 @@ impl Resolver {
 
     /// AAAA, then A; an IP literal, in brackets or not, is its own answer. Never empty. The error is for the operator.
     pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        Ok(self.host(host).await?.addresses)
+    }
+
+    /// As [`Resolver::addresses`], of the name servers and not of memory, with how long it holds.
+    pub async fn addresses_anew(&self, host: &str) -> Result<HostAnswer, String> {
+        self.forget_name(host, &[RecordType::A, RecordType::AAAA]);
+        self.host(host).await
+    }
+
+    fn forget_name(&self, name: &str, types: &[RecordType]) {
+        if let Ok(name) = absolute(name) {
+            types.iter().for_each(|record_type| self.resolver.clear_lookup_cache(name.clone(), *record_type));
+        }
+    }
+
+    async fn host(&self, host: &str) -> Result<HostAnswer, String> {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         if let Ok(literal) = bare.parse() {
-            return Ok(vec![literal]);
+            return Ok(HostAnswer { addresses: vec![literal], ttl: POSITIVE_LIFE_MAX });
         }
         let lookup = self.resolver.lookup_ip(absolute(bare)?).await.map_err(|error| describe(bare, &error))?;
         let mut addresses: Vec<IpAddr> = lookup.iter().collect();
@@ -169,7 +194,8 @@ impl Resolver {
         if addresses.is_empty() {
             return Err(format!("{bare} has no address"));
         }
-        Ok(addresses)
+        let ttl = lookup.valid_until().saturating_duration_since(Instant::now());
+        Ok(HostAnswer { addresses, ttl })
     }
 }
 
@@ -322,6 +348,22 @@ mod tests {
         assert_eq!(resolver.addresses("[::1]").await, Ok(vec!["::1".parse().expect("an address")]));
         let error = resolver.addresses("missing.both.example").await.expect_err("no such host");
         assert_eq!(error, "missing.both.example has no address");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_asked_anew_is_not_told_from_memory() {
+        let resolver = resolver().await;
+        let host = "edge.both.example";
+        let _ = (resolver.srv("both.example").await, resolver.addresses(host).await);
+        // Memory counts in whole seconds.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        let srv_ttl = |answer: SrvResult| answer.expect("a record").ttl;
+        let remembered = srv_ttl(resolver.srv("both.example").await);
+        assert!(srv_ttl(resolver.srv_anew("both.example").await) > remembered + Duration::from_millis(500));
+        let remembered = resolver.host(host).await.expect("an address");
+        let anew = resolver.addresses_anew(host).await.expect("an address");
+        assert_eq!(anew.addresses, remembered.addresses);
+        assert!(anew.ttl > remembered.ttl + Duration::from_millis(500));
     }
 
     #[tokio::test(flavor = "current_thread")]

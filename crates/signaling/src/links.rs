@@ -143,6 +143,12 @@ impl Links {
         of_domain.into_iter().any(|(_, link)| !matches!(link.stage, Stage::Idle))
     }
 
+    /// Whether any connection leads to this server.
+    pub(crate) fn are_connected_at(&self, host: &str) -> bool {
+        let is_there = |link: &Link| link.last_place.as_ref().is_some_and(|(_, target, _)| target.host == host);
+        self.links.values().any(|link| !matches!(link.stage, Stage::Idle) && is_there(link))
+    }
+
     /// Whether it was ever up.
     pub(crate) fn was_up(&self, key: &LinkKey) -> bool {
         self.links.get(key).is_some_and(|link| link.last_place.is_some())

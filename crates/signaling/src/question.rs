@@ -1,8 +1,8 @@
 //! The one way to wait: a question leaves as an output, its answer comes back as an input.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use federation::discovery::SrvResult;
+use federation::discovery::{HostAnswer, SrvResult};
 use federation::flow::FlowFacts;
 use media::{LegId, OpenedLeg};
 use messaging::{
@@ -66,8 +66,8 @@ pub enum Answer {
     /// How many messages of him that were held are on their way now.
     Agreed(Result<u32, String>),
     Srv(SrvResult),
-    /// In the order in which to try them; the error says why there is none.
-    Addresses(Result<Vec<IpAddr>, String>),
+    /// The error says why there is none.
+    Addresses(Result<HostAnswer, String>),
     /// The error says why there is no sound.
     LegOpened(Result<OpenedLeg, String>),
     /// The flow is up and belongs to the worker that asked; nothing has been written on it.

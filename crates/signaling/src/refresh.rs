@@ -2,9 +2,10 @@
 //! servers while its partner is spoken with.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Instant;
 
-use federation::discovery::{Learnt, SrvResult};
+use federation::discovery::{HostAnswer, Learnt, SrvResult};
 
 use crate::core::Core;
 use crate::schedule::Machine;
@@ -18,13 +19,32 @@ impl Core {
     /// Keeps what the DNS said of a domain.
     pub(crate) fn learn(&mut self, now: Instant, domain: &str, result: SrvResult) {
         let learnt = self.discovery.insert(now, domain, result);
-        if let Some(at) = self.discovery.next_refresh() {
-            self.schedule.push(at, Machine::Discovery);
-        }
+        self.schedule_refresh();
         match learnt {
             Learnt::Usual => {}
             Learnt::Stale => self.names_changed(domain, true),
             Learnt::Fresh => self.names_changed(domain, false),
+        }
+    }
+
+    /// Keeps what the DNS said of a partner's server.
+    ///
+    /// # Errors
+    /// Why it has no address that is known.
+    pub(crate) fn learn_host(
+        &mut self,
+        now: Instant,
+        host: &str,
+        answer: Result<HostAnswer, String>,
+    ) -> Result<Vec<IpAddr>, String> {
+        let believed = self.hosts.learn(now, host, answer);
+        self.schedule_refresh();
+        believed
+    }
+
+    fn schedule_refresh(&mut self) {
+        for at in [self.discovery.next_refresh(), self.hosts.next_refresh()].into_iter().flatten() {
+            self.schedule.push(at, Machine::Discovery);
         }
     }
 
@@ -37,9 +57,13 @@ impl Core {
                 let _ = self.ask(now, question, Asker::Refresh(domain));
             }
         }
-        if let Some(at) = self.discovery.next_refresh() {
-            self.schedule.push(at, Machine::Discovery);
+        for (host, was_asked_for) in self.hosts.due(now) {
+            if was_asked_for || self.links.are_connected_at(&host) {
+                let question = Question::Addresses { host: host.clone() };
+                let _ = self.ask(now, question, Asker::RefreshHost(host));
+            }
         }
+        self.schedule_refresh();
     }
 
     /// `None`: nobody answered, which is as if a name server had failed.
@@ -48,6 +72,15 @@ impl Core {
             Some(Answer::Srv(result)) => self.learn(now, domain, result),
             _ => self.learn(now, domain, Err(federation::discovery::SrvFailure::Timeout)),
         }
+    }
+
+    pub(crate) fn resume_host_refresh(&mut self, now: Instant, host: &str, answer: Option<Answer>) {
+        let answer = match answer {
+            Some(Answer::Addresses(answer)) => answer,
+            _ => Err("no name server answered in time".to_owned()),
+        };
+        // Whoever goes there next is told what is missing.
+        let _ = self.learn_host(now, host, answer);
     }
 
     /// Told once, by one worker, however many find out; and never of names that users make up, which no connection leads to.

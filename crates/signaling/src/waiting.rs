@@ -61,6 +61,8 @@ pub(crate) enum Asker {
     Dial(Box<Dial>),
     /// Nobody: what the DNS said of this domain is asked for again.
     Refresh(String),
+    /// Nobody: the addresses of this server are asked for again.
+    RefreshHost(String),
     /// Ports for a leg of sound.
     Leg { user: LegUser, leg: LegId },
 }
@@ -72,7 +74,10 @@ impl Waiters {
 
     /// Less those for whose answer no request waits.
     pub(crate) fn awaited(&self) -> usize {
-        self.parked.values().filter(|waiting| !matches!(waiting.asker, Asker::Refresh(_))).count()
+        self.parked
+            .values()
+            .filter(|waiting| !matches!(waiting.asker, Asker::Refresh(_) | Asker::RefreshHost(_)))
+            .count()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -125,6 +130,7 @@ impl Core {
             Asker::Link(key) => self.resume_link(now, key, answer),
             Asker::Dial(dial) => self.resume_dial(now, *dial, answer),
             Asker::Refresh(domain) => self.resume_refresh(now, &domain, answer),
+            Asker::RefreshHost(host) => self.resume_host_refresh(now, &host, answer),
             Asker::Leg { user, leg } => self.resume_leg(now, &user, leg, answer),
         }
     }

@@ -26,7 +26,11 @@ fn deliver(play: &mut Play, call_id: &str) {
 }
 
 fn asked(play: &Play) -> u64 {
-    play.world.asked.get(&(play.contoso, "srv")).copied().unwrap_or_default()
+    asked_of(play, "srv")
+}
+
+fn asked_of(play: &Play, kind: &'static str) -> u64 {
+    play.world.asked.get(&(play.contoso, kind)).copied().unwrap_or_default()
 }
 
 fn silence(play: &mut Play) {
@@ -59,6 +63,23 @@ fn a_partner_that_is_spoken_with_is_asked_for_before_its_time_is_over_and_nobody
         play.world.cut(play.contoso);
         deliver(&mut play, "one");
         assert_eq!(asked(&play), first + 1, "a minute after the first answer, the second one holds");
+    });
+}
+
+/// Its addresses hold for a minute too.
+#[test]
+fn the_addresses_of_a_server_that_is_spoken_with_are_asked_for_before_their_time_is_over() {
+    everywhere(|mut play| {
+        deliver(&mut play, "one");
+        let first = asked_of(&play, "addresses");
+        play.world.pass(secs(53));
+        assert_eq!(asked_of(&play, "addresses"), first);
+        play.world.pass(secs(3));
+        assert_eq!(asked_of(&play, "addresses"), first + 1);
+        play.world.pass(secs(20));
+        play.world.cut(play.contoso);
+        deliver(&mut play, "one");
+        assert_eq!(asked_of(&play, "addresses"), first + 1, "whoever connects again does not wait for them");
     });
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use federation::discovery::HostAnswer;
 use federation::flow::{Direction, FlowFacts};
 use signaling::{Answer, Input, Output, Question, QuestionId};
 use sip::{FlowId, Transport};
@@ -155,7 +156,7 @@ impl World {
             }
             Question::Addresses { host } => {
                 let known = self.zones.addresses(&host).unwrap_or_else(|| self.addresses_named(&host));
-                Answer::Addresses(known)
+                Answer::Addresses(known.map(|addresses| HostAnswer { addresses, ttl: HOST_TTL }))
             }
             Question::OpenLeg { leg } => {
                 let keys = std::array::from_fn(|_| random.byte());
@@ -279,6 +280,8 @@ fn in_short(output: &Output) -> String {
     }
 }
 
+/// As of a domain's record.
+const HOST_TTL: Duration = Duration::from_secs(60);
 /// How long the shell tries to connect to somebody who does not answer.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a worker that is busy with something else lets a handoff wait.

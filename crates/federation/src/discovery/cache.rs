@@ -1,40 +1,18 @@
-//! What discovery found, for as long as it is believed: refreshed in time while its domain is in use, and believed on for a
-//! bounded time where the name servers do not answer (serve-stale, RFC 8767).
+//! What discovery found, for as long as it is believed: refreshed in time while its domain is in use.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::memory::{Entry, Memory};
 use super::{SrvResult, life};
 use crate::domain_name;
 
 /// Domains remembered at once.
 pub const CACHE_ENTRIES_MAX: usize = 4096;
 
-/// What discovery found, per domain, successes and failures alike. When full, the entry that would be
-/// the soonest to expire makes room.
-#[derive(Debug, Default)]
-pub struct DiscoveryCache {
-    entries_by_domain: BTreeMap<String, CacheEntry>,
-    expiries: BTreeSet<(Instant, String)>,
-    /// When to ask again so that nobody has to wait.
-    refreshes: BTreeSet<(Instant, String)>,
-}
-
+/// What discovery found, per domain, successes and failures alike.
 #[derive(Debug)]
-struct CacheEntry {
-    result: SrvResult,
-    expires: Instant,
-    refresh_at: Instant,
-    /// Somebody asked for it since it was learnt.
-    is_used: bool,
-    stale: Option<Stale>,
-}
-
-/// An answer whose own time is over.
-#[derive(Clone, Debug)]
-struct Stale {
-    since: Instant,
-    why: String,
+pub struct DiscoveryCache {
+    memory: Memory<SrvResult>,
 }
 
 /// What a result changed.
@@ -57,6 +35,12 @@ pub struct Remembered<'a> {
     pub stale: Option<(Instant, &'a str)>,
 }
 
+impl Default for DiscoveryCache {
+    fn default() -> DiscoveryCache {
+        DiscoveryCache { memory: Memory::new(CACHE_ENTRIES_MAX) }
+    }
+}
+
 impl DiscoveryCache {
     pub fn new() -> DiscoveryCache {
         DiscoveryCache::default()
@@ -69,122 +53,69 @@ impl DiscoveryCache {
 
     /// What is known of the domain, believed or not.
     pub fn remembered(&self, domain: &str) -> Option<Remembered<'_>> {
-        self.entries_by_domain.get(&domain_name::canonical(domain)).map(CacheEntry::remembered)
+        let entry = self.memory.get(&domain_name::canonical(domain))?;
+        let stale = entry.stale.as_ref().map(|stale| (stale.since, stale.why.as_str()));
+        Some(Remembered { result: &entry.value, expires: entry.expires, stale })
     }
 
     /// The domain is spoken with: it is worth asking for again.
     pub fn mark_used(&mut self, domain: &str) {
-        if let Some(entry) = self.entries_by_domain.get_mut(&domain_name::canonical(domain)) {
-            entry.is_used = true;
-        }
+        self.memory.mark_used(&domain_name::canonical(domain));
     }
 
     /// Remembers a result for as long as [`life`] says. A failure to find out leaves an answer that is known in force, up to
-    /// [`STALE_MAX`] beyond its own time.
+    /// [`STALE_MAX`](super::STALE_MAX) beyond its own time.
     pub fn insert(&mut self, now: Instant, domain: &str, result: SrvResult) -> Learnt {
         let domain = domain_name::canonical(domain);
-        let before = self.take(&domain);
+        let before = self.memory.take(&domain);
         let was_stale = before.as_ref().is_some_and(|entry| entry.stale.is_some());
         let (entry, learnt) = match (before, &result) {
-            (Some(known), Err(failure)) if failure.is_temporary() && known.may_go_on(now) => {
+            (Some(known), Err(failure)) if failure.is_temporary() && known.value.is_ok() && known.may_go_on(now) => {
                 let learnt = if was_stale { Learnt::Usual } else { Learnt::Stale };
                 (known.gone_on(now, failure.to_string()), learnt)
             }
-            _ => (CacheEntry::new(now, result), if was_stale { Learnt::Fresh } else { Learnt::Usual }),
+            _ => {
+                let life = life(&result);
+                (Entry::new(now, result, life), if was_stale { Learnt::Fresh } else { Learnt::Usual })
+            }
         };
-        if self.entries_by_domain.len() >= CACHE_ENTRIES_MAX
-            && let Some((_, soonest)) = self.expiries.first().cloned()
-        {
-            self.take(&soonest);
-        }
-        self.expiries.insert((entry.expires, domain.clone()));
-        self.refreshes.insert((entry.refresh_at, domain.clone()));
-        self.entries_by_domain.insert(domain, entry);
+        self.memory.put(domain, entry);
         learnt
     }
 
     /// When the next entry is to be asked for again.
     pub fn next_refresh(&self) -> Option<Instant> {
-        self.refreshes.first().map(|(at, _)| *at)
+        self.memory.next_refresh()
     }
 
     /// The domains that are to be asked for again by now, and whether anybody asked for each since it was learnt. Each is
     /// given once for each result.
     pub fn due(&mut self, now: Instant) -> Vec<(String, bool)> {
-        let mut due = Vec::new();
-        while let Some((at, domain)) = self.refreshes.pop_first() {
-            if at > now {
-                self.refreshes.insert((at, domain));
-                break;
-            }
-            let is_used = self.entries_by_domain.get(&domain).is_some_and(|entry| entry.is_used);
-            due.push((domain, is_used));
-        }
-        due
+        self.memory.due(now)
     }
 
     /// Forgets one domain, as when an administrator clears what was learnt about a partner.
     pub fn forget(&mut self, domain: &str) {
-        self.take(&domain_name::canonical(domain));
-    }
-
-    fn take(&mut self, domain: &str) -> Option<CacheEntry> {
-        let entry = self.entries_by_domain.remove(domain)?;
-        self.expiries.remove(&(entry.expires, domain.to_owned()));
-        self.refreshes.remove(&(entry.refresh_at, domain.to_owned()));
-        Some(entry)
+        self.memory.take(&domain_name::canonical(domain));
     }
 
     pub fn len(&self) -> usize {
-        self.entries_by_domain.len()
+        self.memory.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries_by_domain.is_empty()
+        self.len() == 0
     }
 }
-
-impl CacheEntry {
-    fn new(now: Instant, result: SrvResult) -> CacheEntry {
-        let life = life(&result);
-        // The last tenth of its time is enough for an answer.
-        let refresh_at = now + (life - life / 10);
-        CacheEntry { result, expires: now + life, refresh_at, is_used: false, stale: None }
-    }
-
-    fn remembered(&self) -> Remembered<'_> {
-        let stale = self.stale.as_ref().map(|stale| (stale.since, stale.why.as_str()));
-        Remembered { result: &self.result, expires: self.expires, stale }
-    }
-
-    fn stale_since(&self) -> Instant {
-        self.stale.as_ref().map_or(self.expires, |stale| stale.since)
-    }
-
-    fn may_go_on(&self, now: Instant) -> bool {
-        self.result.is_ok() && now < self.stale_since() + STALE_MAX
-    }
-
-    /// Believed until the name servers have been asked again.
-    fn gone_on(self, now: Instant, why: String) -> CacheEntry {
-        let since = self.stale_since();
-        let expires = self.expires.max(now + STALE_LIFE).min(since + STALE_MAX);
-        let refresh_at = now + (STALE_LIFE - STALE_LIFE / 10);
-        CacheEntry { expires, refresh_at, stale: Some(Stale { since, why }), ..self }
-    }
-}
-
-/// How far beyond its own time an answer is believed, where asking again fails (RFC 8767 section 5: one to three days).
-pub const STALE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Until the name servers are asked again (RFC 8767 section 5: no more often than every 30 seconds).
-const STALE_LIFE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::discovery::SrvFailure;
     use crate::discovery::tests::answer;
+    use crate::discovery::{STALE_MAX, SrvFailure};
 
     #[test]
     fn the_cache_forgets_on_expiry_and_on_demand() {
@@ -197,22 +128,6 @@ mod tests {
         assert!(cache.lookup(start, "tailspin.com").is_some());
         cache.forget("tailspin.com");
         assert_eq!(cache.lookup(start, "tailspin.com"), None);
-        assert_eq!(cache.expiries.len(), cache.len());
-    }
-
-    #[test]
-    fn a_full_cache_evicts_the_soonest_to_expire() {
-        let start = Instant::now();
-        let mut cache = DiscoveryCache::new();
-        for i in 0..CACHE_ENTRIES_MAX {
-            cache.insert(start, &format!("d{i}.example"), answer(if i == 7 { 20 } else { 30 }));
-        }
-        cache.insert(start, "late.example", answer(10));
-        assert_eq!(cache.len(), CACHE_ENTRIES_MAX);
-        assert_eq!(cache.lookup(start, "d7.example"), None);
-        assert!(cache.lookup(start, "late.example").is_some());
-        cache.insert(start, "late.example", answer(40));
-        assert_eq!((cache.len(), cache.expiries.len()), (CACHE_ENTRIES_MAX, CACHE_ENTRIES_MAX));
     }
 
     fn secs(secs: u64) -> Duration {

@@ -1,55 +1,76 @@
-//! The addresses of partners' servers as they were found last, for when the name servers do not answer (RFC 8767). For how long
-//! an answer holds otherwise, the resolver knows.
+//! The addresses of partners' servers, for as long as they are believed: a server that is spoken with is looked up again before
+//! their time is over.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::cache::STALE_MAX;
+use super::memory::{Entry, Memory};
+use super::{LIFE_MAX, LIFE_MIN};
 
-/// Servers whose addresses are remembered; when full, the one that was looked up the longest ago makes room.
+/// Servers whose addresses are remembered.
 pub const HOSTS_MAX: usize = 4096;
 
+/// What the name servers say of a host. Never without an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostAnswer {
+    /// In the order in which to try them.
+    pub addresses: Vec<IpAddr>,
+    /// The shortest of its records'.
+    pub ttl: Duration,
+}
+
 /// Addresses by the name of their server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct KnownHosts {
-    found_by_host: BTreeMap<String, (Instant, Vec<IpAddr>)>,
+    memory: Memory<Vec<IpAddr>>,
+}
+
+impl Default for KnownHosts {
+    fn default() -> KnownHosts {
+        KnownHosts { memory: Memory::new(HOSTS_MAX) }
+    }
 }
 
 impl KnownHosts {
+    /// What is known of a server and is believed, for somebody who goes there.
+    pub fn lookup(&mut self, now: Instant, host: &str) -> Option<Vec<IpAddr>> {
+        self.memory.mark_used(host);
+        self.memory.get(host).filter(|known| now < known.expires).map(|known| known.value.clone())
+    }
+
     /// What is to be believed of a server, now that the resolver has answered this: its answer, or if no name server gave one,
     /// what was known, for a day at most. That there is no address is an answer.
     ///
     /// # Errors
     /// The resolver's, where nothing is known.
-    pub fn believed(
+    pub fn learn(
         &mut self,
         now: Instant,
         host: &str,
-        answer: Result<Vec<IpAddr>, String>,
+        answer: Result<HostAnswer, String>,
     ) -> Result<Vec<IpAddr>, String> {
-        match answer {
-            Ok(addresses) => {
-                self.remember(now, host, addresses.clone());
-                Ok(addresses)
-            }
-            Err(error) if error.contains(NO_ADDRESS) => {
-                self.found_by_host.remove(host);
-                Err(error)
-            }
-            Err(error) => match self.found_by_host.get(host) {
-                Some((found, addresses)) if now < *found + STALE_MAX => Ok(addresses.clone()),
-                _ => Err(error),
+        let known = self.memory.take(host);
+        let entry = match answer {
+            Ok(HostAnswer { addresses, ttl }) => Entry::new(now, addresses, ttl.clamp(LIFE_MIN, LIFE_MAX)),
+            Err(error) => match known.filter(|known| !error.contains(NO_ADDRESS) && known.may_go_on(now)) {
+                Some(known) => known.gone_on(now, error),
+                None => return Err(error),
             },
-        }
+        };
+        let addresses = entry.value.clone();
+        self.memory.put(host.to_owned(), entry);
+        Ok(addresses)
     }
 
-    fn remember(&mut self, now: Instant, host: &str, addresses: Vec<IpAddr>) {
-        if self.found_by_host.len() >= HOSTS_MAX && !self.found_by_host.contains_key(host) {
-            let oldest = self.found_by_host.iter().min_by_key(|(_, (found, _))| *found).map(|(host, _)| host.clone());
-            oldest.map(|oldest| self.found_by_host.remove(&oldest));
-        }
-        self.found_by_host.insert(host.to_owned(), (now, addresses));
+    /// When the next server is to be looked up again.
+    pub fn next_refresh(&self) -> Option<Instant> {
+        self.memory.next_refresh()
+    }
+
+    /// The servers that are to be looked up again by now, and whether anybody went there since each was learnt. Each is given
+    /// once for each answer.
+    pub fn due(&mut self, now: Instant) -> Vec<(String, bool)> {
+        self.memory.due(now)
     }
 }
 
@@ -59,9 +80,16 @@ const NO_ADDRESS: &str = "no address";
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::discovery::STALE_MAX;
+
+    fn found() -> Result<HostAnswer, String> {
+        Ok(HostAnswer { addresses: vec![[192, 0, 2, 1].into()], ttl: Duration::from_secs(100) })
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
 
     #[test]
     fn what_was_found_last_stands_in_for_silence_and_not_for_a_no() {
@@ -69,23 +97,29 @@ mod tests {
         let address: IpAddr = [192, 0, 2, 1].into();
         let mut hosts = KnownHosts::default();
         let silent = || Err("the name servers did not answer for a.example".to_owned());
-        assert!(hosts.believed(start, "a.example", silent()).is_err());
-        assert_eq!(hosts.believed(start, "a.example", Ok(vec![address])), Ok(vec![address]));
-        let last = start + STALE_MAX - Duration::from_secs(1);
-        assert_eq!(hosts.believed(last, "a.example", silent()), Ok(vec![address]));
-        assert!(hosts.believed(start + STALE_MAX, "a.example", silent()).is_err());
-        assert!(hosts.believed(last, "a.example", Err("a.example has no address".to_owned())).is_err());
-        assert!(hosts.believed(last, "a.example", silent()).is_err());
+        assert!(hosts.learn(start, "a.example", silent()).is_err());
+        assert_eq!(hosts.learn(start, "a.example", found()), Ok(vec![address]));
+        let last = start + secs(100) + STALE_MAX - secs(1);
+        assert_eq!(hosts.learn(last, "a.example", silent()), Ok(vec![address]));
+        assert!(hosts.learn(last + secs(1), "a.example", silent()).is_err());
+        assert_eq!(hosts.learn(start, "a.example", found()), Ok(vec![address]));
+        assert!(hosts.learn(start, "a.example", Err("a.example has no address".to_owned())).is_err());
+        assert!(hosts.learn(start, "a.example", silent()).is_err());
     }
 
     #[test]
-    fn so_many_servers_are_remembered() {
+    fn nobody_waits_while_the_time_of_an_answer_is_not_over() {
         let start = Instant::now();
         let mut hosts = KnownHosts::default();
-        for n in 0..=HOSTS_MAX as u64 {
-            let _ = hosts.believed(start + Duration::from_millis(n), &format!("{n}.example"), Ok(vec![]));
-        }
-        assert_eq!(hosts.found_by_host.len(), HOSTS_MAX);
-        assert!(!hosts.found_by_host.contains_key("0.example"));
+        assert_eq!(hosts.learn(start, "a.example", found()).map(|known| known.len()), Ok(1));
+        assert!(hosts.lookup(start + secs(99), "a.example").is_some());
+        assert_eq!(hosts.lookup(start + secs(100), "a.example"), None);
+        assert_eq!(hosts.next_refresh(), Some(start + secs(90)));
+        assert_eq!(hosts.due(start + secs(89)), []);
+        assert_eq!(hosts.due(start + secs(90)), [("a.example".to_owned(), true)]);
+        // Silence is asked about again in half a minute; until then nobody waits for it.
+        assert!(hosts.learn(start + secs(99), "a.example", Err("silence".to_owned())).is_ok());
+        assert!(hosts.lookup(start + secs(128), "a.example").is_some());
+        assert_eq!(hosts.lookup(start + secs(129), "a.example"), None);
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use federation::discovery::{SrvAnswer, SrvFailure, SrvTarget};
+use federation::discovery::{HostAnswer, SrvAnswer, SrvFailure, SrvTarget};
 use federation::flow::{Direction, FlowFacts};
 use federation::trust::{Anchor, Names, PeerCertificate, Purposes, Why};
 use media::{LegId, OpenedLeg};
@@ -38,11 +38,15 @@ pub fn right(question: &Question, flow: FlowId) -> Answer {
         }
         Question::Agree { .. } => Answer::Agreed(Ok(1)),
         Question::Srv { domain } => Answer::Srv(Ok(srv(domain))),
-        Question::Addresses { .. } => Answer::Addresses(Ok(vec![IpAddr::from([192, 0, 2, 40])])),
+        Question::Addresses { .. } => Answer::Addresses(Ok(host(&[IpAddr::from([192, 0, 2, 40])]))),
         Question::OpenLeg { leg } => Answer::LegOpened(Ok(opened(*leg))),
         Question::ConnectInside { .. } => Answer::Connected(Err("there is no inner side".to_owned())),
         Question::Connect { remote, server_name, .. } => Answer::Connected(Ok(connection(flow, *remote, server_name))),
     }
+}
+
+fn host(addresses: &[IpAddr]) -> HostAnswer {
+    HostAnswer { addresses: addresses.to_vec(), ttl: Duration::from_secs(60) }
 }
 
 pub fn failed(question: &Question, choices: &mut Choices<'_>) -> Answer {
@@ -63,7 +67,7 @@ pub fn failed(question: &Question, choices: &mut Choices<'_>) -> Answer {
             2 => SrvFailure::Timeout,
             _ => SrvFailure::ServFail(why),
         })),
-        Question::Addresses { .. } => Answer::Addresses(if choices.flag() { Err(why) } else { Ok(Vec::new()) }),
+        Question::Addresses { .. } => Answer::Addresses(if choices.flag() { Err(why) } else { Ok(host(&[])) }),
         Question::OpenLeg { .. } => Answer::LegOpened(Err(why)),
         Question::Connect { .. } | Question::ConnectInside { .. } => Answer::Connected(Err(why)),
     }

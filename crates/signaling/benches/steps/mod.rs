@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use federation::admission::Organisation;
+use federation::discovery::HostAnswer;
 use federation::flow::{Direction, FlowFacts};
 use federation::inside::{Hop, Inside, Split};
 use federation::ledger::DiscoveredTerms;
@@ -102,7 +103,10 @@ impl Edge {
 
     fn answer(&mut self, question: &Question) -> Answer {
         match question {
-            Question::Addresses { .. } => Answer::Addresses(Ok(vec!["10.0.0.7".parse().expect("an address")])),
+            Question::Addresses { .. } => Answer::Addresses(Ok(HostAnswer {
+                addresses: vec!["10.0.0.7".parse().expect("an address")],
+                ttl: Duration::from_secs(60),
+            })),
             Question::ConnectInside { .. } => {
                 let facts = facts(100 + self.inside.len() as u64, Transport::Tcp, Direction::Outbound);
                 self.inside.push(facts.id);

@@ -23,6 +23,7 @@ impl Core {
             | Asker::Link(_)
             | Asker::Dial(_)
             | Asker::Refresh(_)
+            | Asker::RefreshHost(_)
             | Asker::Keep(_)
             | Asker::Queue(_)
             | Asker::Settlement(_)

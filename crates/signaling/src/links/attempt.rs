@@ -2,6 +2,7 @@
 //! before the first byte. What failed lately is tried last.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -90,7 +91,7 @@ impl Core {
             return self.fail_link(now, key, refusal);
         };
         let host = target.host.clone();
-        let attempt = Attempt {
+        let mut attempt = Attempt {
             target,
             address: None,
             addresses: VecDeque::new(),
@@ -101,7 +102,20 @@ impl Core {
             shares_name: false,
             deadline,
         };
-        self.ask_for_link(now, key, Question::Addresses { host }, Stage::ExpectAddresses { attempt });
+        match self.hosts.lookup(now, &host) {
+            Some(addresses) => {
+                self.order_addresses(now, &key, &mut attempt, addresses);
+                self.try_next_address(now, key, attempt);
+            }
+            None => self.ask_for_link(now, key, Question::Addresses { host }, Stage::ExpectAddresses { attempt }),
+        }
+    }
+
+    fn order_addresses(&mut self, now: Instant, key: &LinkKey, attempt: &mut Attempt, addresses: Vec<IpAddr>) {
+        attempt.is_only &= addresses.len() == 1;
+        attempt.shares_name = addresses.len() > 1;
+        let addresses = self.failover.health.order_addresses(now, &key.domain, &attempt.target, addresses);
+        attempt.addresses = addresses.into_iter().take(ADDRESSES_PER_TARGET_MAX).collect();
     }
 
     fn try_next_address(&mut self, now: Instant, key: LinkKey, mut attempt: Attempt) {
@@ -137,18 +151,14 @@ impl Core {
                 self.start_link(now, key);
             }
             (Stage::ExpectAddresses { mut attempt }, Some(Answer::Addresses(found))) => {
-                let addresses = match self.hosts.believed(now, &attempt.target.host, found) {
+                let addresses = match self.learn_host(now, &attempt.target.host, found) {
                     Ok(addresses) => addresses,
                     Err(error) => {
                         let why = refusal::partner_unreachable(error).with_diagnostics_id(NO_ADDRESS);
                         return self.address_failed(now, key, attempt, why);
                     }
                 };
-                attempt.is_only &= addresses.len() == 1;
-                attempt.shares_name = addresses.len() > 1;
-                let target = &attempt.target;
-                let addresses = self.failover.health.order_addresses(now, &key.domain, target, addresses);
-                attempt.addresses = addresses.into_iter().take(ADDRESSES_PER_TARGET_MAX).collect();
+                self.order_addresses(now, &key, &mut attempt, addresses);
                 self.try_next_address(now, key, attempt);
             }
             (Stage::ExpectAddresses { attempt } | Stage::ExpectConnect { attempt }, None) => {

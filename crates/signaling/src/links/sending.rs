@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use federation::decision::Connection;
+use federation::discovery::KnownHosts;
 use federation::modality::ends_subscription;
 use federation::partner::By;
 use sip::transaction::ClientTransactionId;
@@ -24,6 +25,8 @@ impl Core {
     pub fn reset_partner(&mut self, domain: &str) -> Forgotten {
         let discovery = self.discovery.len();
         self.discovery.forget(domain);
+        // Those of others are found again at the cost of a question.
+        self.hosts = KnownHosts::default();
         Forgotten {
             discovery: discovery - self.discovery.len(),
             failures: {
