@@ -449,12 +449,14 @@ fn check_relay(claim: &Claim<'_>, organisation: &Organisation) -> Result<(), Ref
     Err(refusal::relay_denied(format!("the Request-URI is in {}, which is not ours", claim.request_uri.host())))
 }
 
-/// A user registers its own address, at a registrar of ours (RFC 3261 10.3 steps 1, 4 and 5).
+/// A user registers its own address, at a registrar of ours (RFC 3261 10.3 steps 1, 4 and 5). A phone that was given an address for
+/// its server asks for that: it names no domain that could be another's.
 fn check_registration(claim: &Claim<'_>, aor: &Aor, organisation: &Organisation) -> Result<(), Refusal> {
     if claim.method != Method::Register {
         return Ok(());
     }
-    for host in [claim.request_uri.host(), claim.to.host()] {
+    let registrar = Some(claim.request_uri.host()).filter(|host| !domain_name::is_address(host));
+    for host in registrar.into_iter().chain([claim.to.host()]) {
         if !organisation.answers_for(host) {
             return Err(refusal::relay_denied(format!("a registration for {host}, which is not ours")));
         }

@@ -1,5 +1,7 @@
 //! Domain names as this crate compares them: lower case, without the trailing dot, exact.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 /// Lower case, without a trailing dot.
 pub(crate) fn canonical(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
@@ -23,6 +25,14 @@ pub fn is_dns_name(name: &str) -> bool {
     };
     let numeric_end = name.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
     name.len() <= 253 && !numeric_end && name.split('.').all(label_ok)
+}
+
+/// Whether the host of a URI is an address: IPv6 in brackets (RFC 3261 25.1).
+pub(crate) fn is_address(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => host.parse::<Ipv4Addr>().is_ok(),
+    }
 }
 
 /// Whether a name is below another, at any depth.
@@ -57,6 +67,16 @@ mod tests {
             assert!(!is_dns_name(bad), "{bad}");
         }
         assert!(!is_dns_name(&format!("{}.com", "a".repeat(64))));
+    }
+
+    #[test]
+    fn an_address_is_one_as_a_uri_writes_it() {
+        for address in ["192.0.2.1", "[2001:db8::1]"] {
+            assert!(is_address(address), "{address}");
+        }
+        for other in ["", "[]", "2001:db8::1", "[192.0.2.1]", "192.0.2", "contoso.com", "[2001:db8::1"] {
+            assert!(!is_address(other), "{other}");
+        }
     }
 
     #[test]

@@ -97,12 +97,16 @@ fn check_username(username: &str, aor: &Aor) -> Result<(), Refusal> {
 ///
 /// COMPAT(baresip 1.1 and before): gives up at the first challenge whose algorithm it does not know, wherever in the
 /// list that stands, instead of passing it over (RFC 8760 section 2.4). What it knows is MD5.
+/// COMPAT(sofia-sip 1.12, as in Janus): the same.
 fn offered(request: &Message, algorithms: &[Algorithm]) -> Vec<Algorithm> {
     let agent = request.header_text(HeaderName::UserAgent).unwrap_or_default();
-    let knows_md5_only = agent.starts_with("baresip v0.") || agent.starts_with("baresip v1.");
+    let knows_md5_only = KNOW_MD5_ONLY.iter().any(|beginning| agent.starts_with(beginning));
     let md5: Vec<Algorithm> = algorithms.iter().copied().filter(|algorithm| *algorithm == Algorithm::Md5).collect();
     if knows_md5_only && !md5.is_empty() { md5 } else { algorithms.to_vec() }
 }
+
+/// How their User-Agent begins. Programs that are made of sofia-sip name it only when they have no name of their own.
+const KNOW_MD5_ONLY: [&str; 4] = ["baresip v0.", "baresip v1.", "sofia-sip/1.12", "Janus WebRTC Server SIP Plugin"];
 
 /// Writes challenges, each with a nonce of its own.
 struct Challenger<'r, 'a> {

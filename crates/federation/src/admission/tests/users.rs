@@ -224,6 +224,15 @@ fn a_user_registers_itself_only_and_only_with_us() {
 }
 
 #[test]
+fn a_phone_that_was_given_an_address_for_its_server_registers_there() {
+    let at = |registrar: &str, to: &str| request("REGISTER", registrar, ALICE, &format!("<{to}>"), "");
+    for registrar in ["sip:192.0.2.1:5062;transport=tcp", "sip:[2001:db8::1]", "sip:edge.contoso.com"] {
+        assert_eq!(Edge::new().refused(&at(registrar, ALICE)), (401, "authentication-required".into()), "{registrar}");
+    }
+    assert_eq!(Edge::new().refused(&at("sip:192.0.2.1", "sip:alice@192.0.2.1")), (403, "relay-denied".into()));
+}
+
+#[test]
 fn nobody_signs_in_as_a_user_of_a_domain_that_is_not_ours() {
     for domain in ["sip.contoso.com", "192.0.2.1", "[2001:db8::1]"] {
         let aor = format!("sip:alice@{domain}");
@@ -253,11 +262,13 @@ fn only_the_algorithms_that_are_offered_count() {
 }
 
 #[test]
-fn an_old_baresip_is_offered_what_it_knows() {
+fn who_gives_up_at_sha_256_is_offered_md5_alone() {
     let offered = |extra: &str| {
         let refusal = Edge::new().refusal(&register(ALICE, extra));
         refusal.headers.iter().map(|(_, value)| value.contains("MD5")).collect::<Vec<bool>>()
     };
-    assert_eq!(offered("User-Agent: baresip v1.0.0 (x86_64/linux)\r\n"), [true]);
+    for old in ["baresip v1.0.0 (x86_64/linux)", "Janus WebRTC Server SIP Plugin 0.0.8", "sofia-sip/1.12.11devel"] {
+        assert_eq!(offered(&format!("User-Agent: {old}\r\n")), [true], "{old}");
+    }
     assert_eq!(offered("User-Agent: baresip v2.0.0 (x86_64/linux)\r\n"), [false, true]);
 }
