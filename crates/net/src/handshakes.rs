@@ -149,7 +149,7 @@ impl Unfinished {
 }
 
 /// Whom an address counts for: in IPv6 a host picks its own from the /64 it is in.
-fn network(ip: IpAddr) -> IpAddr {
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),

@@ -20,6 +20,7 @@ mod probe;
 pub mod proxy_protocol;
 mod resolver;
 mod setup;
+mod strangers;
 mod tcp;
 mod tls;
 mod turn;

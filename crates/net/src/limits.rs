@@ -50,6 +50,9 @@ pub struct Limits {
     /// Likewise, if they take longer than this: the message under way is the last one of the turn. Flows that bring messages at
     /// the same time share it.
     pub turn_millis_max: u64,
+    /// Of each round of all who have something to do, for those who have not shown that they are known here: all of them
+    /// together, but one message at least.
+    pub strangers_millis_max: u64,
     pub message: MessageLimits,
 }
 
@@ -75,6 +78,7 @@ impl Default for Limits {
             parse_errors_per_flow_max: 64,
             messages_per_turn_max: 64,
             turn_millis_max: 5,
+            strangers_millis_max: 1,
             message: MessageLimits::default(),
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::{Counters, MovedFlow};
 
 /// What a worker is told from outside. Taken in the order sent, but for handoffs that may wait ([`Handoff::may_wait`]): they are
-/// taken in their own order, a few at a time, when nothing else has been sent before.
+/// taken in their own order, in the share of strangers ([`Strangers`](crate::strangers::Strangers)).
 #[allow(clippy::large_enum_variant, reason = "the largest is by far the commonest; the queue holds it without a box")]
 pub enum WorkerMessage {
     Handoff(Handoff),
@@ -58,8 +58,19 @@ pub struct Mailbox {
 
 /// The receiving half, which [`run`](crate::run) takes.
 pub struct Inbox {
+    pub(crate) urgent: Urgent,
+    pub(crate) waiting: Waiting,
+}
+
+/// What is taken as soon as it comes.
+pub(crate) struct Urgent {
     receiver: mpsc::UnboundedReceiver<WorkerMessage>,
-    waiting: mpsc::UnboundedReceiver<WorkerMessage>,
+    gauge: Arc<Gauge>,
+}
+
+/// What may wait.
+pub(crate) struct Waiting {
+    receiver: mpsc::UnboundedReceiver<WorkerMessage>,
     gauge: Arc<Gauge>,
 }
 
@@ -69,6 +80,8 @@ pub struct Inbox {
 struct Gauge {
     handoffs_max: usize,
     handoffs: AtomicUsize,
+    /// Of what may wait.
+    waiting: AtomicUsize,
     dropped: AtomicU64,
 }
 
@@ -76,8 +89,15 @@ struct Gauge {
 pub fn mailbox(capacity: usize) -> (Mailbox, Inbox) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let (may_wait, waiting) = mpsc::unbounded_channel();
-    let gauge = Arc::new(Gauge { handoffs_max: capacity, handoffs: AtomicUsize::new(0), dropped: AtomicU64::new(0) });
-    (Mailbox { sender, may_wait, gauge: gauge.clone() }, Inbox { receiver, waiting, gauge })
+    let gauge = Arc::new(Gauge {
+        handoffs_max: capacity,
+        handoffs: AtomicUsize::new(0),
+        waiting: AtomicUsize::new(0),
+        dropped: AtomicU64::new(0),
+    });
+    let urgent = Urgent { receiver, gauge: gauge.clone() };
+    let waiting = Waiting { receiver: waiting, gauge: gauge.clone() };
+    (Mailbox { sender, may_wait, gauge }, Inbox { urgent, waiting })
 }
 
 impl Mailbox {
@@ -86,7 +106,10 @@ impl Mailbox {
         let room = room(&message, self.gauge.handoffs_max);
         let may_wait = matches!(&message, WorkerMessage::Handoff(handoff) if handoff.may_wait());
         let queue = if may_wait { &self.may_wait } else { &self.sender };
-        let sent = room.is_none_or(|room| self.gauge.enter(room)) && queue.send(message).is_ok();
+        let has_room = room.is_none_or(|room| self.gauge.enter(room));
+        // Before it can be taken.
+        self.gauge.waiting.fetch_add(usize::from(has_room && may_wait), Ordering::Relaxed);
+        let sent = has_room && queue.send(message).is_ok();
         if !sent {
             self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -98,25 +121,42 @@ impl Mailbox {
         self.gauge.handoffs_max
     }
 
+    /// Whether so much waits there that may wait that more of it is better not asked for.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.gauge.waiting.load(Ordering::Relaxed) >= WAITING_MAX
+    }
+
     /// Messages dropped since the start.
     pub fn dropped(&self) -> u64 {
         self.gauge.dropped.load(Ordering::Relaxed)
     }
 }
 
-impl Inbox {
-    /// Waits for a message, then takes what else is there: at most `count_max`, and a few of those that may wait. Nothing: no
-    /// sender is left.
+impl Urgent {
+    /// Waits for a message, then takes what else is there, at most `count_max`. Nothing: no sender is left.
     pub(crate) async fn receive(&mut self, into: &mut Vec<WorkerMessage>, count_max: usize) {
-        tokio::select! {
-            biased;
-            _ = self.receiver.recv_many(into, count_max) => {}
-            Some(message) = self.waiting.recv() => into.push(message),
-        }
-        let more = std::iter::from_fn(|| self.waiting.try_recv().ok());
-        into.extend(more.take(WAITING_PER_TURN_MAX));
-        let handoffs = into.iter().filter(|message| room(message, 0).is_some()).count();
-        self.gauge.handoffs.fetch_sub(handoffs, Ordering::Relaxed);
+        self.receiver.recv_many(into, count_max).await;
+        self.gauge.leave(into);
+    }
+}
+
+impl Waiting {
+    /// Waits for one; `None`: no sender is left.
+    pub(crate) async fn receive(&mut self) -> Option<WorkerMessage> {
+        let message = self.receiver.recv().await?;
+        Some(self.taken(message))
+    }
+
+    /// One that is there already.
+    pub(crate) fn take(&mut self) -> Option<WorkerMessage> {
+        let message = self.receiver.try_recv().ok()?;
+        Some(self.taken(message))
+    }
+
+    fn taken(&self, message: WorkerMessage) -> WorkerMessage {
+        self.gauge.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.leave(std::slice::from_ref(&message));
+        message
     }
 }
 
@@ -127,6 +167,11 @@ impl Gauge {
             self.handoffs.fetch_sub(1, Ordering::Relaxed);
         }
         entered
+    }
+
+    fn leave(&self, messages: &[WorkerMessage]) {
+        let handoffs = messages.iter().filter(|message| room(message, 0).is_some()).count();
+        self.handoffs.fetch_sub(handoffs, Ordering::Relaxed);
     }
 }
 
@@ -172,8 +217,8 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
     }
 }
 
-/// What may wait is taken so many at a time: whoever else asks waits for these at most.
-const WAITING_PER_TURN_MAX: usize = 16;
+/// With so many that may wait, nothing more is read that would end there: its senders' own sockets hold the rest.
+const WAITING_MAX: usize = 64;
 
 /// A success still enters a queue so many times as full as a request does: work done is worth more than work to do.
 const SUCCESS_ROOM_FACTOR: usize = 4;
@@ -221,7 +266,7 @@ mod tests {
         assert_eq!(successes, SUCCESS_ROOM_FACTOR - 1);
         assert_eq!(mailbox.dropped(), 8);
 
-        inbox.receive(&mut Vec::new(), 100).await;
+        inbox.urgent.receive(&mut Vec::new(), 100).await;
         assert_eq!(mailbox.gauge.handoffs.load(Ordering::Relaxed), 0);
     }
 
@@ -235,7 +280,7 @@ mod tests {
         assert_eq!(mailbox.dropped(), 1);
 
         let mut messages = Vec::new();
-        inbox.receive(&mut messages, 10).await;
+        inbox.urgent.receive(&mut messages, 10).await;
         assert_eq!(messages.len(), 3);
         assert!(matches!(messages[2], WorkerMessage::Stop));
         assert!(mailbox.send(handoff(4)), "taking makes room");
@@ -250,25 +295,27 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_may_wait_is_overtaken_and_keeps_its_order() {
-        let (mailbox, mut inbox) = mailbox(100);
+    async fn what_may_wait_keeps_its_order_and_stops_more_of_it_when_there_is_much() {
+        let (mailbox, mut inbox) = mailbox(2);
         let upstream = |serial| Upstream { worker: 0, requester: Requester::Agent(serial) };
         let cancel = |serial| Handoff::Cancel { upstream: upstream(serial), owner: 0, by_ledger: true };
-        (1..=40).for_each(|serial| assert!(mailbox.send(WorkerMessage::Handoff(cancel(serial)))));
+        let count = WAITING_MAX as u64;
+        (1..=count).for_each(|serial| {
+            assert!(!mailbox.is_crowded());
+            assert!(mailbox.send(WorkerMessage::Handoff(cancel(serial))));
+        });
+        assert!(mailbox.is_crowded());
         assert!(mailbox.send(handoff(1)));
 
-        let mut taken = Vec::new();
-        inbox.receive(&mut taken, 10).await;
-        assert!(matches!(taken[0], WorkerMessage::Handoff(Handoff::Transmit { .. })));
-        assert_eq!(taken.len(), 1 + WAITING_PER_TURN_MAX);
-        while taken.len() < 41 {
-            inbox.receive(&mut taken, 10).await;
-        }
-        let serials = taken[1..].iter().map(|message| match message {
-            WorkerMessage::Handoff(Handoff::Cancel { upstream, .. }) => upstream.requester,
-            _ => panic!("one that may not wait"),
+        let mut urgent = Vec::new();
+        inbox.urgent.receive(&mut urgent, 10).await;
+        assert!(matches!(urgent[..], [WorkerMessage::Handoff(Handoff::Transmit { .. })]));
+        let serials = (1..=count).map(|_| match inbox.waiting.take() {
+            Some(WorkerMessage::Handoff(Handoff::Cancel { upstream, .. })) => upstream.requester,
+            _ => panic!("one that may not wait, or none"),
         });
-        assert!(serials.eq((1..=40).map(Requester::Agent)));
+        assert!(serials.eq((1..=count).map(Requester::Agent)));
+        assert!(!mailbox.is_crowded() && inbox.waiting.take().is_none());
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -277,7 +324,7 @@ mod tests {
         (0..5).for_each(|serial| assert!(mailbox.send(handoff(serial))));
         for count in [3, 2] {
             let mut messages = Vec::new();
-            inbox.receive(&mut messages, 3).await;
+            inbox.urgent.receive(&mut messages, 3).await;
             assert_eq!(messages.len(), count);
         }
     }

@@ -32,7 +32,14 @@ pub(crate) enum Next {
 /// The task of one flow. The connection counts as open for as long as it runs.
 pub(crate) async fn run(worker: Shared, id: FlowId, stream: Rc<TcpStream>, signal: Rc<Signal>, _permit: Permit) {
     loop {
-        let next = worker.borrow_mut().turn(id);
+        let stranger = worker.borrow().stranger(id);
+        let next = match stranger {
+            None => worker.borrow_mut().turn(id),
+            Some(stranger) => {
+                let strangers = worker.borrow().strangers.clone();
+                strangers.turn(stranger, id).await
+            }
+        };
         match next {
             Next::Again => tokio::task::yield_now().await,
             Next::Wait(interest) => signal.wait(&stream, interest).await,
@@ -79,7 +86,8 @@ impl Worker {
     /// Takes what was received to the core, message by message, up to the limits of a turn: whose messages
     /// cost much has fewer of them.
     fn take_frames(&mut self, id: FlowId) {
-        let mut turn = self.begin_turn(id);
+        let is_stranger = self.stranger(id).is_some();
+        let mut turn = self.begin_turn(id, is_stranger);
         while turn.take(Instant::now()) {
             // The core may have moved, closed or slowed the flow because of the last message.
             let Some(flow) = self.flows.get_mut(&id).filter(|flow| !flow.is_closing()) else { return };
@@ -87,7 +95,12 @@ impl Worker {
                 break;
             }
             match flow.next_frame() {
-                Ok(Some(Frame::Message(bytes))) => self.take_stream_message(id, bytes),
+                Ok(Some(Frame::Message(bytes))) => {
+                    if !is_stranger {
+                        self.busy_flows.note(self.now, flow.busy_window());
+                    }
+                    self.take_stream_message(id, bytes);
+                }
                 Ok(Some(Frame::Ping)) => self.queue(id, Bytes::from_static(PONG)),
                 Ok(Some(Frame::Pong)) => {}
                 Ok(None) => break,
@@ -104,9 +117,10 @@ impl Worker {
         self.answered_by_framing(id);
     }
 
-    fn begin_turn(&self, id: FlowId) -> Turn {
-        match self.flows.get(&id).is_some_and(|flow| flow.queued_bytes() > BEHIND_BYTES) {
-            true => Turn::of_one_behind(self.now),
+    fn begin_turn(&self, id: FlowId, is_stranger: bool) -> Turn {
+        // A stranger's next one comes after one of each other.
+        match is_stranger || self.flows.get(&id).is_some_and(|flow| flow.queued_bytes() > BEHIND_BYTES) {
+            true => Turn::of_one(self.now),
             false => Turn::begin(self.now, &self.limits, self.busy_flows.count()),
         }
     }
@@ -124,7 +138,6 @@ impl Worker {
 
     fn take_stream_message(&mut self, id: FlowId, bytes: Bytes) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
-        self.busy_flows.note(self.now, flow.busy_window());
         wire_log::message(Way::In, flow.facts(), &bytes);
         match Message::parse_within(bytes.clone(), self.limits.message) {
             Ok(message) => {

@@ -18,8 +18,8 @@ impl Turn {
         Turn { messages: limits.messages_per_turn_max, is_first: true, until: now + time }
     }
 
-    /// Of a peer that asks and does not read its answers: one message.
-    pub(crate) fn of_one_behind(now: Instant) -> Turn {
+    /// One message.
+    pub(crate) fn of_one(now: Instant) -> Turn {
         Turn { messages: 1, is_first: true, until: now }
     }
 
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(shared(1), [true, true, true, true]);
         assert_eq!(shared(4), [true, true, false, false]);
         assert_eq!(shared(100), [true, false, false, false]);
-        assert_eq!(taken(Turn::of_one_behind(begun), begun, [0, 0, 0, 0]), [true, false, false, false]);
+        assert_eq!(taken(Turn::of_one(begun), begun, [0, 0, 0, 0]), [true, false, false, false]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::flow::{Fate, StreamFlow};
 use crate::limits::Alarm;
 use crate::media::MediaThreads;
 use crate::occupancy::Occupancy;
+use crate::strangers::Strangers;
 use crate::turns::BusyFlows;
 use crate::{
     Accounts, Counters, InsideTls, Limits, Mailbox, MovedFlow, NetError, Origins, Resolver, TlsClients, WorkerSetup,
@@ -72,6 +73,7 @@ pub(crate) struct Worker {
     pub(crate) alarms: Alarms,
     pub(crate) occupancy: Occupancy,
     pub(crate) busy_flows: BusyFlows,
+    pub(crate) strangers: Rc<Strangers>,
     pub(crate) roots: certificates::Roots,
     pub(crate) inside: Option<InsideTls>,
     pub(crate) origins: Arc<Origins>,

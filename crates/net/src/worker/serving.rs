@@ -8,9 +8,11 @@ use super::starting::{Listening, ListeningKind};
 use super::{Shared, Worker};
 use crate::flow::{Fate, LINGER_TIME, StreamFlow};
 use crate::handshakes::Handshakes;
-use crate::{Counters, Inbox, MovedFlow, WorkerMessage, tcp, udp};
+use crate::{Counters, Inbox, MovedFlow, WorkerMessage, strangers, tcp, udp};
 
-pub(super) async fn serve(worker: Shared, mut inbox: Inbox, listeners: Vec<Listening>) {
+pub(super) async fn serve(worker: Shared, inbox: Inbox, listeners: Vec<Listening>) {
+    let Inbox { mut urgent, waiting } = inbox;
+    tokio::task::spawn_local(strangers::serve(worker.clone(), waiting));
     let handshakes = Handshakes::new(&worker.borrow().limits);
     for listening in listeners {
         match listening.kind {
@@ -41,7 +43,7 @@ pub(super) async fn serve(worker: Shared, mut inbox: Inbox, listeners: Vec<Liste
     while !worker.borrow().is_stopping {
         let deadline = worker.borrow_mut().arm();
         tokio::select! {
-            () = inbox.receive(&mut messages, MESSAGES_PER_TURN_MAX) => {
+            () = urgent.receive(&mut messages, MESSAGES_PER_TURN_MAX) => {
                 if messages.is_empty() {
                     // Nobody is left who could ever send anything, not even Stop.
                     break;
@@ -82,7 +84,7 @@ impl Worker {
         self.finish();
     }
 
-    pub(super) fn take_mail(&mut self, messages: impl Iterator<Item = WorkerMessage>) {
+    pub(crate) fn take_mail(&mut self, messages: impl Iterator<Item = WorkerMessage>) {
         self.enter();
         for message in messages {
             self.take_message(message);

@@ -57,6 +57,7 @@ pub(super) fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>
             alarms: Alarms::default(),
             occupancy: Occupancy::default(),
             busy_flows: BusyFlows::default(),
+            strangers: Rc::default(),
             roots: setup.roots,
             inside: setup.inside,
             origins: setup.origins,

@@ -50,7 +50,7 @@ impl Pair {
     async fn mail(&mut self, worker: usize) -> Vec<WorkerMessage> {
         let mut messages = Vec::new();
         // Nothing at all is an answer too.
-        tokio::time::timeout(MAIL_TIME, self.inboxes[worker].receive(&mut messages, 100)).await.ok();
+        tokio::time::timeout(MAIL_TIME, self.inboxes[worker].urgent.receive(&mut messages, 100)).await.ok();
         messages
     }
 }

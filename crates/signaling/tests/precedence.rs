@@ -1,0 +1,52 @@
+//! Whose connections come first: of those who have shown that they are known here.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod phone;
+
+use signaling::Precedence;
+use sim::{World, allowed, certificate};
+use sip::FlowId;
+
+const ALICE: &str = "alice@contoso.example";
+
+/// How many flows stand like this at the organisation; all others have proven nothing, or are not there.
+fn count(world: &World, site: usize, precedence: Precedence) -> usize {
+    let workers = world.workers(site);
+    let flows = (0..workers).flat_map(|worker| (1_000..1_100).map(move |serial| FlowId::Stream { worker, serial }));
+    let cores = || (0..workers).map(|worker| world.core(site, worker));
+    flows.flat_map(|flow| cores().map(move |core| core.precedence_of(flow))).filter(|of| *of == precedence).count()
+}
+
+#[test]
+fn who_signs_in_or_has_an_entry_comes_first_and_so_does_whom_we_connected_to() {
+    phone::everywhere(6, |workers, seed| {
+        let mut world = World::new(seed);
+        let entries = [allowed("fabrikam.example"), allowed("litware.example")];
+        let contoso = world.organisation("contoso.example", workers, &entries, true);
+        world.organisation("fabrikam.example", workers, &[allowed("contoso.example")], false);
+        world.user(contoso, ALICE);
+        let stand =
+            |world: &World| (count(world, contoso, Precedence::Known), count(world, contoso, Precedence::Discovered));
+
+        let alice = world.connect(contoso, 0, None);
+        world.send(alice, &phone::request("MESSAGE", ALICE, ALICE, "unproven"));
+        assert_eq!(world.only(alice).status(), Some(407));
+        assert_eq!(stand(&world), (0, 0));
+        phone::register_on(&mut world, alice, ALICE);
+        assert_eq!(stand(&world), (1, 0));
+
+        for (domain, known, discovered) in [("adatum.example", 1, 1), ("litware.example", 2, 1)] {
+            let before = stand(&world);
+            let line = world.connect(contoso, workers - 1, Some(certificate(&[domain])));
+            assert_eq!(stand(&world), before, "a certificate alone is of nobody");
+            world.send(line, &phone::request("MESSAGE", &format!("eve@{domain}"), ALICE, domain));
+            assert_eq!(stand(&world), (known, discovered), "{domain}");
+        }
+
+        world.send(alice, &phone::request("MESSAGE", ALICE, "bob@fabrikam.example", "out"));
+        world.take(alice);
+        assert_eq!(stand(&world), (3, 1));
+    });
+}
