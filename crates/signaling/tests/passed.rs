@@ -191,3 +191,19 @@ fn each_side_has_a_record_route_of_its_own() {
         assert_eq!(uris, ["udp", "tls", "tls", "tls"]);
     });
 }
+
+/// RFC 3842: what waits for a user lies with his server, and no phone of his can tell. Phones ask by themselves.
+#[test]
+fn no_phone_is_asked_for_messages_that_wait() {
+    everywhere(|mut stage| {
+        let (alice, bob) = (stage.alice, stage.bob);
+        for (line, from) in [(alice, ALICE), (bob, BOB)] {
+            let subscribe =
+                with_headers(&phone::request("SUBSCRIBE", from, ALICE, "waiting"), "Event: message-summary");
+            stage.world.send(line, &with_contact(&subscribe));
+            let refused = stage.world.only(line);
+            assert_eq!((refused.status(), header(&refused, HeaderName::AllowEvents)), (Some(489), Some("presence")));
+        }
+        stage.world.assert_quiet();
+    });
+}
