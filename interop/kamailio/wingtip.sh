@@ -1,4 +1,5 @@
-# Sourced by the run beside it: Kamailio as the server of wingtip.example, started, stopped, and with another certificate.
+# Sourced by the run beside it: Kamailio as the server of wingtip.example, or of $PEER_DOMAIN, started, stopped, and with
+# another certificate.
 # shellcheck shell=bash
 
 kamailio=
@@ -32,7 +33,7 @@ listens() {
 
 describe_site() {
     cat <<END
-#!substdef "!MY_DOMAIN!wingtip.example!g"
+#!substdef "!MY_DOMAIN!${PEER_DOMAIN:-wingtip.example}!g"
 #!substdef "!MY_EDGE!$PEER_EDGE!g"
 #!substdef "!MY_ADDRESS!${PEER_TLS%:*}!g"
 #!substdef "!MY_FOLDER!$wingtip!g"

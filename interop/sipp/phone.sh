@@ -10,7 +10,7 @@ sipp_of() {
     port=$2
     case $user in
         bob | erin) domain=fabrikam.example edge=$FABRIKAM_PLAIN ;;
-        wendy | walter) domain=wingtip.example edge=$PEER_PLAIN ;;
+        wendy | walter) domain=${PEER_DOMAIN:-wingtip.example} edge=$PEER_PLAIN ;;
         # Outside, where there is an edge that lets users in.
         willa) domain=wingtip.example edge=$OUTER_PLAIN way=$OUTER_TRANSPORT ;;
         *) domain=contoso.example edge=$CONTOSO_PLAIN ;;

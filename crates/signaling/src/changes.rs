@@ -99,8 +99,11 @@ impl Core {
         let new = self.partners.clone();
         self.trusted_names = None;
         self.users_with_terms = None;
+        let hosted_otherwise = self.flows.hosted_otherwise(&old, &new);
         let stands_alike = |domain: &str| {
-            old.standing(domain).is_alike(new.standing(domain)) && old.trust(domain) == new.trust(domain)
+            old.standing(domain).is_alike(new.standing(domain))
+                && old.trust(domain) == new.trust(domain)
+                && !hosted_otherwise.contains(domain)
         };
         self.failover.health.retain_domains(stands_alike);
         self.failover.rests.retain_domains(stands_alike);
@@ -114,7 +117,7 @@ impl Core {
         };
         // Nothing of ours goes over them any more. The partner may be sending over them at this moment, and is to hear what
         // holds now: each request is judged by itself, and what is silent ends by itself.
-        for flow in self.links.outdated(&old, &new) {
+        for flow in self.links.outdated(stands_alike) {
             self.links.retire(flow);
         }
         for flow in self.links.flows().filter(revoked).collect::<Vec<_>>() {

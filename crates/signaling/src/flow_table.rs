@@ -1,8 +1,9 @@
 //! The stream flows of this worker: what each turned out to be, and where the ones we gave away went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use federation::flow::{FlowFacts, FlowKind};
+use federation::partner::Partners;
 use federation::verification::Rung;
 use sip::{Aor, FlowId};
 
@@ -151,6 +152,27 @@ impl FlowTable {
                 true
             }
         }
+    }
+
+    /// Domains that a provider's edge has proven, of which the new table does not say so any more.
+    pub(crate) fn hosted_otherwise(&self, old: &Partners, new: &Partners) -> BTreeSet<String> {
+        if old.providers().eq(new.providers()) {
+            return BTreeSet::new();
+        }
+        let mut domains = BTreeSet::new();
+        for state in self.flows.values() {
+            let Some(certificate) = &state.facts.certificate else { continue };
+            let behind = |table: &Partners, domain: &str| {
+                table.provider_behind(domain, Rung::EdgeFqdn, &certificate.names).cloned()
+            };
+            let shown = state.proven.iter().map(|proven| &proven.domain).chain(&state.partner);
+            domains.extend(
+                shown
+                    .filter(|domain| behind(old, domain).is_some_and(|provider| behind(new, domain) != Some(provider)))
+                    .cloned(),
+            );
+        }
+        domains
     }
 
     /// What was proven of other domains was judged by what no longer holds.

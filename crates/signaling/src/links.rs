@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use federation::decision::Connection;
-use federation::partner::Partners;
 use federation::refusal;
 use federation::route::NextHopTarget;
 use sip::refusal::TLS_FAILED;
@@ -220,12 +219,8 @@ impl Links {
     }
 
     /// The connections whose partner stands otherwise in the new table: they were judged by what no longer holds.
-    pub(crate) fn outdated(&self, old: &Partners, new: &Partners) -> Vec<FlowId> {
-        let changed = |key: &LinkKey| {
-            !key.is_inside()
-                && (!old.standing(&key.domain).is_alike(new.standing(&key.domain))
-                    || old.trust(&key.domain) != new.trust(&key.domain))
-        };
+    pub(crate) fn outdated(&self, stands_alike: impl Fn(&str) -> bool) -> Vec<FlowId> {
+        let changed = |key: &LinkKey| !key.is_inside() && !stands_alike(&key.domain);
         self.keys_by_flow.iter().filter(|(_, key)| changed(key)).map(|(flow, _)| *flow).collect()
     }
 

@@ -91,6 +91,12 @@ impl World {
         self.publish(site);
     }
 
+    /// The administrator takes a hosting provider out.
+    pub fn remove_provider(&mut self, site: usize, name: &str) {
+        self.on_nodes(site, |node| node.providers.retain(|provider| provider.name != name));
+        self.publish(site);
+    }
+
     /// The administrator changes what is decided about the users.
     pub fn change_access(&mut self, site: usize, change: impl FnOnce(&mut ExternalAccess)) {
         change(&mut self.sites[site].access);

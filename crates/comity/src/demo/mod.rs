@@ -105,7 +105,7 @@ impl World {
     /// The zones of the organisations, and of those whom nobody should trust.
     fn zones(&self) -> Vec<Zone> {
         let mut zones: Vec<_> = self.organisations.iter().map(Organisation::zone).collect();
-        zones.extend(self.peer.as_ref().map(Peer::zone));
+        zones.extend(self.peer.iter().flat_map(Peer::zones));
         let contoso = self.organisation("contoso.example").place.tls;
         for (domain, edge) in OUTSIDERS {
             zones.push(Zone {

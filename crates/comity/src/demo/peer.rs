@@ -34,11 +34,13 @@ impl Peer {
         Ok(Peer { place, certificates })
     }
 
-    pub fn zone(&self) -> Zone {
+    /// Of its own domain, and of one that it has only at home: its certificates name the edge, and not that one.
+    pub fn zones(&self) -> [Zone; 2] {
         let address = self.place.tls.ip();
         let mut hosts = BTreeMap::from([DOMAIN, EDGE, INNER_EDGE, BEHIND].map(|host| (host, address)));
         hosts.extend([(INNER_SIDE, beside(address, 10)), (HOME, beside(address, 20))]);
-        Zone { domain: DOMAIN, hosts, edge: Some((EDGE, self.place.tls.port())) }
+        let edge = Some((EDGE, self.place.tls.port()));
+        [Zone { domain: DOMAIN, hosts, edge }, Zone { domain: HOSTED_DOMAIN, hosts: BTreeMap::new(), edge }]
     }
 
     /// Lines of NAME=value.
@@ -61,6 +63,7 @@ fn beside(address: IpAddr, hosts: u8) -> IpAddr {
 }
 
 const DOMAIN: &str = "wingtip.example";
+const HOSTED_DOMAIN: &str = "proseware.example";
 const EDGE: &str = "sip.wingtip.example";
 /// Where the peer has an edge apart: its name on the inner side, and the server behind it.
 const INNER_EDGE: &str = "edge.wingtip.example";

@@ -13,6 +13,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "DOMAIN also serves DOMAIN", act: also_serves },
     Form { pattern: "PHONE has a phone at DOMAIN", act: phone_at },
     Form { pattern: "DOMAIN has the provider WORD at HOST", act: |run, words| provider(run, words, false) },
+    Form { pattern: "DOMAIN removes the provider WORD", act: remove_provider },
     Form { pattern: "DOMAIN has the clearing house WORD at HOST", act: clearing_house },
     Form { pattern: "DOMAIN has the default route HOST", act: default_route },
     Form { pattern: "DOMAIN sends USER by way of HOST", act: sends_by_way },
@@ -57,6 +58,12 @@ fn provider(run: &mut Run, words: &Words, shares: bool) -> Result<(), String> {
     let provider =
         Provider { shared_address_space: shares, hosts_users: shares, ..Provider::new(words.text(1), words.text(2)) };
     run.world.add_provider(site, provider);
+    Ok(())
+}
+
+fn remove_provider(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.remove_provider(site, words.text(1));
     Ok(())
 }
 
