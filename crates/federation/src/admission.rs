@@ -144,6 +144,12 @@ pub struct Evidence {
     /// The request has passed [`screen`] as it is: the list need not begin with it again.
     #[serde(default)]
     pub is_screened: bool,
+    /// Our own signed Route says that the domain in From is in this dialog.
+    #[serde(default)]
+    pub is_of_peer: bool,
+    /// By which rung the domain in From was proven on this connection when a request of it was admitted there last.
+    #[serde(default)]
+    pub proven_before: Option<Rung>,
 }
 
 /// What the list must know before it can decide.
@@ -374,6 +380,9 @@ struct Claim<'a> {
     to: Uri<'a>,
     /// In a dialog that was set up through us: our Route, and a To tag (RFC 3261 12.2.1.1).
     in_dialog: bool,
+    /// The same, and our Route names its sender's domain.
+    is_of_peer: bool,
+    proven_before: Option<Rung>,
     sender: Sender,
 }
 
@@ -391,6 +400,8 @@ impl<'a> Claim<'a> {
             request_uri: Uri::parse(request.request_uri().ok_or_else(missing)?).map_err(unreadable)?,
             in_dialog: (evidence.in_dialog || evidence.route_names_flow) && to.tag().is_some(),
             to: to.uri(),
+            is_of_peer: evidence.in_dialog && evidence.is_of_peer && to.tag().is_some(),
+            proven_before: evidence.proven_before,
             sender: Sender::read(&method, &request.from().map_err(unreadable)?.uri(), organisation)?,
             method,
         })

@@ -232,10 +232,19 @@ pub struct Crossing<'a> {
     /// The other organisation's domain.
     pub domain: &'a str,
     pub modalities: Modalities,
-    /// It belongs to a dialog that was let in: only what it adds is asked about.
-    pub in_dialog: bool,
+    pub part: Part,
     /// From outside, by a sender whose name nobody vouches for: `user@domain`.
     pub unverified_sender: Option<&'a str>,
+}
+
+/// Which part of what two people have with each other a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Begins,
+    /// It belongs to a dialog that was let in: whether the two may speak at all, and what it adds, is asked about.
+    GoesOn,
+    /// It only ends what was let in.
+    Ends,
 }
 
 /// Decides; the first refusal wins.
@@ -245,7 +254,7 @@ pub struct Crossing<'a> {
 /// and `partner-not-for-user` to our own; `modality-not-allowed` and `source-unverified` to both.
 pub fn decide(partners: &Partners, crossing: &Crossing<'_>) -> Result<(), Refusal> {
     if let (Some(policy), scope) = partners.access().policy_of(crossing.user) {
-        if !crossing.in_dialog {
+        if crossing.part != Part::Ends {
             check_federation(policy, &scope, crossing)?;
         }
         let whose = || format!("the policy {} ({scope})", policy.name);
@@ -266,11 +275,16 @@ pub fn allowed(partners: &Partners, user: Option<&Aor>, domain: &str) -> Modalit
     Modality::ALL.into_iter().filter(|modality| sets.iter().all(|set| set.contains(*modality))).collect()
 }
 
-/// Whether a user, or a meeting, may still share this with people of a domain, now that the list or a policy is another one.
+/// Whether a user, or a meeting, may still share these with people of a domain, now that the list or a policy is another one.
 ///
 /// # Errors
 /// Those of [`decide`], and of the domain's standing.
-pub fn check_goes_on(partners: &Partners, user: Option<&Aor>, domain: &str, modality: Modality) -> Result<(), Refusal> {
+pub fn check_goes_on(
+    partners: &Partners,
+    user: Option<&Aor>,
+    domain: &str,
+    modalities: Modalities,
+) -> Result<(), Refusal> {
     partners.standing(domain).check(domain)?;
     decide(
         partners,
@@ -278,8 +292,8 @@ pub fn check_goes_on(partners: &Partners, user: Option<&Aor>, domain: &str, moda
             direction: Direction::Outbound,
             user,
             domain,
-            modalities: [modality].into_iter().collect(),
-            in_dialog: false,
+            modalities,
+            part: Part::Begins,
             unverified_sender: None,
         },
     )
@@ -313,10 +327,10 @@ fn check_federation(policy: &Policy, scope: &Scope, crossing: &Crossing<'_>) -> 
         return Ok(());
     };
     let reason = format!("the policy {} ({scope}) {why}", policy.name);
-    Err(match direction {
-        Direction::Outbound => Refusal::new(403, word, reason),
-        // A stranger learns nothing of who is here.
-        Direction::Inbound => Refusal::new(404, Word::UserUnknown, format!("{word}: {reason}")),
+    Err(match (direction, crossing.part) {
+        // A stranger learns nothing of who is here; who is in a dialog knows it, and a 404 would end that for him alone.
+        (Direction::Outbound, _) | (Direction::Inbound, Part::GoesOn) => Refusal::new(403, word, reason),
+        (Direction::Inbound, _) => Refusal::new(404, Word::UserUnknown, format!("{word}: {reason}")),
     })
 }
 
@@ -336,7 +350,7 @@ fn check_modalities(
 
 /// The same answer for a user who does not exist: nobody is on a list of his.
 fn check_sender(access: &ExternalAccess, crossing: &Crossing<'_>) -> Result<(), Refusal> {
-    let Some(sender) = crossing.unverified_sender.filter(|_| !crossing.in_dialog) else { return Ok(()) };
+    let Some(sender) = crossing.unverified_sender.filter(|_| crossing.part == Part::Begins) else { return Ok(()) };
     match crossing.user {
         _ if access.is_for_home => Ok(()),
         Some(user) if access.lets_reach(user, sender) => Ok(()),

@@ -193,6 +193,16 @@ pub fn ends_subscription(request: &Message) -> bool {
     }
 }
 
+/// Whether a request within a dialog only ends what there is, or acknowledges it: BYE, ACK, and the last NOTIFY of a subscription.
+/// What unsubscribes is none of these, since a state is told once more in answer to it (RFC 6665 section 4.1.2.3).
+pub fn is_last_word(request: &Message) -> bool {
+    match request.method() {
+        Some(Method::Bye | Method::Ack) => true,
+        Some(Method::Notify) => ends_subscription(request),
+        _ => false,
+    }
+}
+
 /// RFC 4579 section 5.2: who calls is a focus.
 fn is_of_focus(request: &Message) -> bool {
     let is_focus =

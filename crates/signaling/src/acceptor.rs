@@ -12,10 +12,11 @@ use std::time::Instant;
 use federation::admission::{Admitted, Decision, Evidence, Origin};
 use federation::flow::FlowFacts;
 use federation::screen::screen;
+use federation::verification::Rung;
 use sip::proxy::forward::received_via;
 use sip::refusal::Word;
 use sip::transaction::{RequestOutcome, ServerTransactionId};
-use sip::{Aor, Edits, HeaderName, Message, Method, Refusal};
+use sip::{Aor, Edits, FlowId, HeaderName, Message, Method, Refusal};
 
 pub(crate) use admitting::from_domain;
 pub(crate) use responding::{draining, no_answer, overloaded, refusal_response, store_failed};
@@ -132,11 +133,19 @@ impl Core {
                 && sender.as_ref().is_some_and(|aor| self.is_proven_outside(now, aor, &message)),
             route_names_flow: sender.is_some_and(is_proven),
             to_outside: own_routes.leads_to_phone(),
+            is_of_peer: from_domain(&message).is_some_and(|domain| own_routes.entered_by_partner(&domain)),
+            proven_before: self.proven_before(facts.id, &message),
             // What was concealed comes to light only after it was screened.
             is_screened: facts.is_inner || !self.hides_topology(),
             ..Evidence::default()
         };
         Arrival { upstream: None, facts: facts.clone(), message, own_routes, evidence }
+    }
+
+    /// By which rung the domain in From was proven when it last spoke on this connection, if it was the last to do so.
+    fn proven_before(&self, flow: FlowId, message: &Message) -> Option<Rung> {
+        let state = self.flows.get(flow).filter(|state| state.partner.is_some())?;
+        state.rung.filter(|_| state.partner == from_domain(message))
     }
 
     fn begin(&mut self, now: Instant, arrival: Arrival, judged: Option<Decision>) {

@@ -25,6 +25,8 @@ pub struct Alias {
 pub(crate) struct Aliases {
     aliases_by_domain: BTreeMap<String, Vec<Alias>>,
     domains_by_flow: BTreeMap<FlowId, BTreeSet<String>>,
+    /// Of domains that were judged by what no longer holds: the newest connection that takes requests.
+    last_by_domain: BTreeMap<String, FlowId>,
 }
 
 impl Aliases {
@@ -60,6 +62,11 @@ impl Aliases {
         Some(&known[number].facts)
     }
 
+    /// The connection for what is still said to a domain that is not spoken with any more.
+    pub(crate) fn for_last_word(&self, domain: &str) -> Option<FlowId> {
+        self.last_by_domain.get(domain).copied()
+    }
+
     /// A request failed there: others find another way.
     pub(crate) fn distrust(&mut self, domain: &str, flow: FlowId) {
         let known = self.aliases_by_domain.get_mut(domain).into_iter().flatten();
@@ -68,6 +75,7 @@ impl Aliases {
 
     /// The connection has ended; answers the domains of which it was the last.
     pub(crate) fn flow_closed(&mut self, flow: FlowId) -> Vec<String> {
+        self.last_by_domain.retain(|_, last| *last != flow);
         let domains = self.domains_by_flow.remove(&flow).unwrap_or_default();
         domains.iter().for_each(|domain| self.remove(domain, flow));
         domains.into_iter().filter(|domain| !self.aliases_by_domain.contains_key(domain)).collect()
@@ -75,6 +83,14 @@ impl Aliases {
 
     /// Those of other domains were judged by what no longer holds.
     pub(crate) fn retain_domains(&mut self, keep: impl Fn(&str) -> bool) {
+        let is_left = |(domain, _): &(&String, &Vec<Alias>)| !keep(domain);
+        for (domain, known) in self.aliases_by_domain.iter().filter(is_left) {
+            let last = known.iter().rev().find(|alias| alias.takes_requests).map(|alias| alias.facts.id);
+            self.last_by_domain.extend(last.map(|last| (domain.clone(), last)));
+        }
+        while self.last_by_domain.len() > DOMAINS_MAX {
+            self.last_by_domain.pop_first();
+        }
         self.aliases_by_domain.retain(|domain, _| keep(domain));
         self.domains_by_flow.retain(|_, domains| {
             domains.retain(|domain| keep(domain));

@@ -125,6 +125,7 @@ impl Core {
             self.put(Output::CloseFlow { flow });
             self.flow_closed(now, flow);
         }
+        self.take_back_calls(now);
         self.remove_from_conferences(now, Core::check_stays_in_meeting);
         self.end_watching(&old);
     }

@@ -89,6 +89,12 @@ pub(crate) struct Orphans {
 }
 
 impl Orphans {
+    /// INVITEs that came here and may have no answer yet, of domains of which this is so.
+    pub(crate) fn of_domains(&self, is_meant: impl Fn(&str) -> bool) -> Vec<ServerTransactionId> {
+        let meant = self.names_by_server.iter().filter(|(_, name)| is_meant(name.domain()));
+        meant.map(|(server, _)| *server).collect()
+    }
+
     /// The transaction has ended.
     pub(crate) fn forget(&mut self, server: ServerTransactionId) {
         self.names_by_server.remove(&server);

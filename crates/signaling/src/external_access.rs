@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Origin, Tier};
-use federation::external_access::{Crossing, check_outside, decide};
+use federation::external_access::{Crossing, Part, check_outside, decide};
 use federation::flow::Direction;
-use federation::modality::{Modalities, Modality, asked_for};
+use federation::modality::{Modalities, Modality, asked_for, is_last_word};
 use sip::refusal::Word;
 use sip::{Aor, Message, Method, Refusal, Uri};
 
@@ -36,19 +36,19 @@ impl Core {
             // A user of ours at home at a provider, by the organisation's policy.
             Origin::Partner { domain, .. } if self.organisation.is_local(domain) && self.is_ours(message) => {
                 let sender = Aor::of_sender(message);
-                sender.map_or(Ok(()), |aor| self.check_outbound(message, &aor, destination))
+                sender.map_or(Ok(()), |aor| self.check_outbound(message, &aor, destination, exit))
             }
             Origin::Partner { .. } => self.check_inbound(message, admitted, destination, exit),
             Origin::User { aor } => {
                 if admitted.remote().is_some() {
                     check_outside(self.partners.access(), aor)?;
                 }
-                self.check_outbound(message, aor, destination)
+                self.check_outbound(message, aor, destination, exit)
             }
             Origin::Remote { .. } => Ok(()),
             // Who of those behind us it is, what is there has seen to.
             Origin::Inside { .. } => match Aor::of_sender(message) {
-                Some(aor) => self.check_outbound(message, &aor, destination),
+                Some(aor) => self.check_outbound(message, &aor, destination, exit),
                 None => Ok(()),
             },
         }
@@ -73,7 +73,8 @@ impl Core {
             Origin::Partner { standing, .. } => *standing,
             _ => return Ok(()),
         };
-        let asked = self.check_partner(message, admitted, user.as_ref(), asked_for(message));
+        let asked =
+            self.check_partner(message, admitted, user.as_ref(), (asked_for(message), part(message, exit.is_some())));
         // To whom users are hidden, one who may not be reached is as one who is not there.
         asked.map_err(|refusal| match (refusal.word, standing) {
             (Word::UserUnknown, Tier::Discovered) => self.nobody(refusal.reason),
@@ -87,7 +88,7 @@ impl Core {
         message: &Message,
         admitted: &Admitted,
         user: Option<&Aor>,
-        modalities: Modalities,
+        (modalities, part): (Modalities, Part),
     ) -> Result<(), Refusal> {
         let Origin::Partner { domain, source, .. } = admitted.origin() else { return Ok(()) };
         // Carried by the provider that shares our address space, in its name.
@@ -101,13 +102,19 @@ impl Core {
             user,
             domain,
             modalities,
-            in_dialog: goes_on(message),
+            part,
             unverified_sender: Some(sender.as_str()).filter(|_| !source.is_verified),
         };
         decide(&self.partners, &crossing)
     }
 
-    fn check_outbound(&self, message: &Message, aor: &Aor, to: &Destination) -> Result<(), Refusal> {
+    fn check_outbound(
+        &self,
+        message: &Message,
+        aor: &Aor,
+        to: &Destination,
+        exit: Option<&Leg>,
+    ) -> Result<(), Refusal> {
         let Destination::Partner { domain, .. } = to else { return Ok(()) };
         if self.organisation.is_local(domain) {
             return Ok(());
@@ -121,7 +128,7 @@ impl Core {
                 user: Some(aor),
                 domain,
                 modalities: with_meeting(asked_for(message), calls_meeting && !is_in_dialog(message)),
-                in_dialog: goes_on(message),
+                part: part(message, exit.is_some()),
                 unverified_sender: None,
             },
         )
@@ -163,9 +170,13 @@ pub(crate) fn is_in_dialog(message: &Message) -> bool {
     message.to().is_ok_and(|to| to.tag().is_some())
 }
 
-/// Whether it belongs to what was let in when it began, and is asked about for what it adds alone. A subscription is let in
-/// for a while, and each refresh and each NOTIFY is asked about as the first (RFC 6665 section 4.1.2.2).
-fn goes_on(message: &Message) -> bool {
+/// Which part of a dialog it is; that there is one, our own Route has to say, or whoever is in it. A subscription is let in for
+/// a while, and each refresh and each NOTIFY is asked about as the first (RFC 6665 section 4.1.2.2).
+pub(crate) fn part(message: &Message, has_dialog: bool) -> Part {
     let renews = matches!(message.method(), Some(Method::Subscribe | Method::Notify)) && !asked_for(message).is_empty();
-    is_in_dialog(message) && !renews
+    match has_dialog && is_in_dialog(message) {
+        true if is_last_word(message) => Part::Ends,
+        true if !renews => Part::GoesOn,
+        _ => Part::Begins,
+    }
 }

@@ -37,6 +37,7 @@ mod links;
 mod loops;
 mod meeting_access;
 mod metering;
+mod no_longer;
 mod outbound;
 mod outgoing;
 mod output;

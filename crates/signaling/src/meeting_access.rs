@@ -3,7 +3,7 @@
 
 use conference::ConferenceId;
 use federation::admission::Origin;
-use federation::external_access::{Crossing, check_goes_on, decide};
+use federation::external_access::{Crossing, Part, check_goes_on, decide};
 use federation::flow::Direction;
 use federation::modality::{Modality, asked_for};
 use sip::refusal::Word;
@@ -11,7 +11,7 @@ use sip::{Aor, Message, Method, Refusal};
 
 use crate::AdmittedRequest;
 use crate::core::Core;
-use crate::external_access::{is_in_dialog, with_meeting};
+use crate::external_access::{is_in_dialog, part, with_meeting};
 use crate::route::Destination;
 
 impl Core {
@@ -26,11 +26,12 @@ impl Core {
         let ends = asked.is_empty() && is_in_dialog(&request.message);
         let modalities = with_meeting(asked, !ends);
         let organiser = self.organiser_of(id);
-        self.check_partner(&request.message, &request.admitted, organiser, modalities).map_err(|refusal| match refusal
-            .word
-        {
-            Word::UserUnknown => Refusal::new(404, Word::MeetingUnknown, refusal.reason),
-            _ => refusal,
+        let part = part(&request.message, true);
+        self.check_partner(&request.message, &request.admitted, organiser, (modalities, part)).map_err(|refusal| {
+            match refusal.word {
+                Word::UserUnknown => Refusal::new(404, Word::MeetingUnknown, refusal.reason),
+                _ => refusal,
+            }
         })
     }
 
@@ -56,7 +57,7 @@ impl Core {
                 user: self.organiser_of(id),
                 domain,
                 modalities: with_meeting(asked_for(message), true),
-                in_dialog: false,
+                part: Part::Begins,
                 unverified_sender: None,
             },
         )
@@ -70,6 +71,6 @@ impl Core {
         if self.organisation.is_local(who.domain()) {
             return Ok(());
         }
-        check_goes_on(&self.partners, Some(organiser), who.domain(), Modality::Meetings)
+        check_goes_on(&self.partners, Some(organiser), who.domain(), [Modality::Meetings].into_iter().collect())
     }
 }

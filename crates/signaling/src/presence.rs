@@ -167,11 +167,12 @@ impl Core {
     /// partners or a policy is another one than `old`.
     pub(crate) fn end_watching(&mut self, old: &Partners) {
         let (partners, organisation) = (&self.partners, &self.organisation);
+        let presence = [Modality::Presence].into_iter().collect();
         self.presence.end_subscriptions(&TerminationReason::Rejected, |presentity, subscriber| {
             let domain = subscriber.domain.as_str();
             let has_left = old.standing(domain).entry().is_some() && partners.standing(domain).entry().is_none();
             !organisation.is_local(domain)
-                && (has_left || check_goes_on(partners, Some(presentity), domain, Modality::Presence).is_err())
+                && (has_left || check_goes_on(partners, Some(presentity), domain, presence).is_err())
         });
     }
 

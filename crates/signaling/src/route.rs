@@ -147,7 +147,7 @@ impl OwnRoutes {
         matches!(self.entry(), Some(Leg::Inside))
     }
 
-    fn entered_by_partner(&self, domain: &str) -> bool {
+    pub(crate) fn entered_by_partner(&self, domain: &str) -> bool {
         matches!(self.entry(), Some(Leg::Partner { domain: named }) if named == domain)
     }
 }

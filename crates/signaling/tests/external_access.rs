@@ -216,3 +216,27 @@ fn who_may_still_watch_hears_nothing_of_a_change() {
         assert_eq!(watchers, 1);
     });
 }
+
+#[test]
+fn a_tag_in_to_makes_no_dialog_of_what_a_policy_forbids() {
+    everywhere(|mut pair, _| {
+        let nobody = Policy { federation: false, ..Policy::new("sound") };
+        pair.change(|access| access.put_policy(nobody));
+        for (call_id, to) in [("m1", format!("<sip:{ALICE}>")), ("m2", format!("<sip:{ALICE}>;tag=forged"))] {
+            let message = phone::request("INFO", BOB, ALICE, call_id).replace(&format!("<sip:{ALICE}>"), &to);
+            pair.refuses(pair.bob, &message, "user-unknown");
+        }
+    });
+}
+
+#[test]
+fn our_user_ends_a_call_with_a_blocked_partner_over_the_connection_of_the_partner() {
+    everywhere(|mut pair, _| {
+        // The call began there, and nothing of ours has gone out but responses.
+        let (invite, _) = pair.call((pair.bob, BOB), (pair.alice, ALICE), false);
+        pair.world.replace_partners(pair.contoso, vec![blocked("fabrikam.example")]);
+        pair.refuses(pair.alice, &phone::by_callee("INFO", &invite, 7), "domain-blocked");
+        pair.world.send(pair.alice, &phone::by_callee("BYE", &invite, 8));
+        assert!(first_line(&pair.world.only(pair.bob)).starts_with("BYE "));
+    });
+}

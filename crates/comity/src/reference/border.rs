@@ -65,4 +65,10 @@ sound), and an address in `Refer-To` or `Replaces`. A partner that refers somebo
 | `Max-Forwards` | counted down; at 0 the answer is 483 |
 | `Authorization`, `Proxy-Authorization` | credentials for our realms stay here |
 | any other | its value as it came; framing is ours: the registry's name, one colon, one space, no folded lines, one Content-Length |
+
+## From and to whom is blocked
+
+Of a partner that is blocked, or let in no more, this passes, and nothing else: within a dialog that was begun through us BYE, ACK and a
+NOTIFY with `terminated`, in both directions; and CANCEL of what rings. What that means for what is under way:
+[partners](../operate/partners.md#what-is-under-way-when-a-partner-is-blocked).
 ";

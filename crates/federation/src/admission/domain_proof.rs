@@ -7,6 +7,7 @@ use sip::refusal::{Refusal, Word};
 use super::{Claim, Flow, Organisation, Origin, Question, Rules, Source, Stop};
 use crate::discovery::SrvResult;
 use crate::domain_name;
+use crate::modality::is_last_word;
 use crate::partner::{Partners, Provider, Standing, VerificationLevel};
 use crate::refusal;
 use crate::trust::PeerCertificate;
@@ -18,8 +19,49 @@ struct Peer<'a> {
     role: Role,
 }
 
-/// A foreign domain, from its certificate to the word of its sender.
+/// A foreign domain, from its certificate to the word of its sender. One that is not let in any more, or not by what its
+/// entry said, may still end what it is in.
 pub(super) fn prove(
+    request: &Message,
+    claim: &Claim<'_>,
+    domain: &str,
+    flow: &Flow<'_>,
+    (srv, rules): (Option<&SrvResult>, &Rules<'_>),
+) -> Result<Origin, Stop> {
+    match prove_welcome(request, claim, domain, flow, (srv, rules)) {
+        Err(Stop::Refused(refusal)) if claim.is_of_peer && is_last_word(request) => {
+            match prove_peer(claim, domain, flow, (srv, rules)) {
+                Err(Stop::Refused(_)) => Err(refusal.into()),
+                proven => proven,
+            }
+        }
+        proven => proven,
+    }
+}
+
+/// That this is the domain which it says it is, whatever the list says of it: by its certificate, or because it was proven on
+/// this very connection while its entry said how.
+fn prove_peer(
+    claim: &Claim<'_>,
+    domain: &str,
+    flow: &Flow<'_>,
+    (srv, rules): (Option<&SrvResult>, &Rules<'_>),
+) -> Result<Origin, Stop> {
+    let partners = rules.partners;
+    let certificate = flow.facts.secure_certificate().ok_or_else(|| refusal::certificate_missing(domain))?;
+    let is_revoked = partners.revoked().contains(&certificate.fingerprint);
+    let rung = match (partners.standing(domain), claim.proven_before) {
+        // How it has to prove itself is not known yet.
+        (Standing::Awaited, _) => return Err(refusal::partners_awaited().into()),
+        (_, Some(rung)) if !is_revoked => rung,
+        _ => check_domain(&Peer { certificate, role: flow.facts.peer_role() }, domain, srv, partners)?,
+    };
+    // It is counted as whoever has no entry.
+    let standing = super::Tier::Discovered;
+    Ok(Origin::Partner { domain: domain.to_owned(), rung, standing, source: Source::default() })
+}
+
+fn prove_welcome(
     request: &Message,
     claim: &Claim<'_>,
     domain: &str,

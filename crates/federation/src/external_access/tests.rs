@@ -44,7 +44,7 @@ fn decided(user: &str, domain: &str, direction: Direction, modalities: &str) -> 
         user: Some(&user),
         domain,
         modalities: modalities.parse().expect("words"),
-        in_dialog: false,
+        part: Part::Begins,
         unverified_sender: None,
     };
     match decide(&partners(), &crossing) {
@@ -99,7 +99,7 @@ fn a_partner_s_own_limits_count_besides() {
         let (direction, unverified_sender) = (Direction::Inbound, None);
         decide(
             &open,
-            &Crossing { direction, user: Some(&user), domain, modalities, in_dialog: false, unverified_sender },
+            &Crossing { direction, user: Some(&user), domain, modalities, part: Part::Begins, unverified_sender },
         )
     };
     assert!(decided("a.t.example", "audio").is_ok());
@@ -110,17 +110,19 @@ fn a_partner_s_own_limits_count_besides() {
 
 #[test]
 fn a_dialog_that_was_let_in_goes_on_but_gets_no_new_modality() {
-    let user = aor("bob");
-    let within = |modalities: &str| {
+    let within = |user: &str, part: Part, modalities: &str| {
+        let user = aor(user);
         let modalities = modalities.parse().expect("words");
         let (direction, domain, unverified_sender) =
             (Direction::Inbound, "tailspin.example", Some("x@tailspin.example"));
-        let crossing =
-            Crossing { direction, user: Some(&user), domain, modalities, in_dialog: true, unverified_sender };
+        let crossing = Crossing { direction, user: Some(&user), domain, modalities, part, unverified_sender };
         decide(&partners(), &crossing).map_err(|refusal| refusal.word)
     };
-    assert_eq!(within("none"), Ok(()));
-    assert_eq!(within("video"), Err(Word::ModalityNotAllowed));
+    assert_eq!(within("carol", Part::GoesOn, "none"), Ok(()));
+    assert_eq!(within("carol", Part::GoesOn, "video"), Err(Word::ModalityNotAllowed));
+    // Who may speak to nobody any more can still be hung up on.
+    assert_eq!(within("bob", Part::GoesOn, "none"), Err(Word::FederationNotForUser));
+    assert_eq!(within("bob", Part::Ends, "none"), Ok(()));
 }
 
 #[test]
@@ -136,7 +138,7 @@ fn who_is_unverified_reaches_only_those_who_allow_it() {
             user: user.as_ref(),
             domain: "fabrikam.example",
             modalities: Modalities::NONE,
-            in_dialog: false,
+            part: Part::Begins,
             unverified_sender: Some(sender),
         };
         decide(&partners, &crossing).map_err(|refusal| refusal.word)
@@ -159,7 +161,7 @@ fn an_edge_leaves_to_its_home_what_concerns_users() {
         user: Some(&alice),
         domain,
         modalities: [Modality::Messages].into_iter().collect(),
-        in_dialog: false,
+        part: Part::Begins,
         unverified_sender,
     };
     decide(&partners, &crossing("fabrikam.example", Some("bob@fabrikam.example"))).expect("the home decides");

@@ -6,10 +6,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use federation::decision::Connection;
 use federation::discovery::KnownHosts;
-use federation::modality::ends_subscription;
+use federation::modality::is_last_word;
 use federation::partner::By;
 use sip::transaction::ClientTransactionId;
-use sip::{Aor, FlowId, Method};
+use sip::{Aor, FlowId};
 
 use super::LinkKey;
 use super::link::{Link, Stage, Waiter};
@@ -40,7 +40,11 @@ impl Core {
 
     /// Sends a request over connection number `connection` to a partner, bringing it up first where it is not.
     pub(crate) fn send_to_partner(&mut self, now: Instant, domain: &str, request: AdmittedRequest) {
-        if let Err(refusal) = self.partners.standing(domain).check(domain) {
+        // A home's last word goes to its edge as everything does, which knows the connections that still stand.
+        let is_for_edge = self.is_home_only() && is_last_word(&request.message);
+        if let Err(refusal) = self.partners.standing(domain).check(domain)
+            && !is_for_edge
+        {
             return match (self.way_of_last_word(&request), request.upstream) {
                 (Some(target), _) => self.send_single(now, request, target),
                 (None, Some(upstream)) => self.refuse_owned(now, upstream, &request.message, &refusal),
@@ -54,13 +58,9 @@ impl Core {
 
     /// A partner that is not spoken to any more is told that its subscription or call is over, where a connection still stands.
     fn way_of_last_word(&self, request: &AdmittedRequest) -> Option<Target> {
-        let is_last = match request.message.method() {
-            Some(Method::Bye) => true,
-            Some(Method::Notify) => ends_subscription(&request.message),
-            _ => false,
-        };
-        let key = self.link_key(&request.destination).filter(|_| is_last)?;
-        Some(self.link_target(self.links.last_flow(&key)?, &request.destination))
+        let key = self.link_key(&request.destination).filter(|_| is_last_word(&request.message))?;
+        let last = self.links.last_flow(&key).or_else(|| self.aliases.for_last_word(&key.domain));
+        Some(self.link_target(last?, &request.destination))
     }
 
     /// The request, with the way that the policy of its sender gives it; at an edge alone the home has seen to that.

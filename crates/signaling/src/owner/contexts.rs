@@ -115,6 +115,19 @@ impl Owner {
         }
     }
 
+    /// INVITEs that wait for an answer of a partner's domain of which this is so.
+    pub(crate) fn calls_to_partners(&self, is_meant: impl Fn(&str) -> bool) -> Vec<Upstream> {
+        let rings = |context: &Context| {
+            context.machine.is_unanswered() && context.request.message.method() == Some(Method::Invite)
+        };
+        let is_to = |context: &Context| match &context.request.destination {
+            Destination::Partner { domain, .. } => is_meant(domain),
+            _ => false,
+        };
+        let meant = self.contexts.values().filter(|context| rings(context) && is_to(context));
+        meant.map(|context| context.upstream).collect()
+    }
+
     /// The request of a context, while it has one.
     pub(crate) fn request(&self, id: ContextId) -> Option<&AdmittedRequest> {
         self.contexts.get(&id).map(|context| &context.request)

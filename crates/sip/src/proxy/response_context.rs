@@ -140,6 +140,11 @@ impl ResponseContext {
         self.is_open
     }
 
+    /// Whether no final answer has been passed back.
+    pub fn is_unanswered(&self) -> bool {
+        self.progress == Progress::ExpectFinal
+    }
+
     /// Whether nobody is asked any more, and none of those who were has settled it: others may be asked.
     pub fn wants_more(&self) -> bool {
         let is_settled = self.progress != Progress::ExpectFinal && !self.wait_for_all;

@@ -76,8 +76,8 @@ words! {
     Unanswered             "unanswered"              [403],           Partners, "the ledger of discovered partners";
     ConsentNeeded          "consent-needed"          [403],           Partners, "the external access policies";
     SourceUnverified       "source-unverified"       [403],           Partners, "admission and the external access policies";
-    FederationNotForUser   "federation-not-for-user" [403],           Users,    "the external access policies";
-    PartnerNotForUser      "partner-not-for-user"    [403],           Users,    "the external access policies";
+    FederationNotForUser   "federation-not-for-user" [403],           Both,     "the external access policies";
+    PartnerNotForUser      "partner-not-for-user"    [403],           Both,     "the external access policies";
     OutsideNotForUser      "outside-not-for-user"    [403],           Users,    "the external access policies";
     ModalityNotAllowed     "modality-not-allowed"    [403],           Both,     "the external access policies";
     DomainNotServed        "domain-not-served"       [403],           Both,     "admission";

@@ -200,3 +200,46 @@ fn a_partner_s_ack_is_proven_like_any_request() {
     let spoofed = in_dialog("ACK", "sip:bob@tailspin.com", "sip:alice@contoso.com");
     assert_eq!(edge.refused(&spoofed), (403, "domain-not-allowed".into()));
 }
+
+#[test]
+fn a_partner_that_is_let_in_no_more_ends_its_dialogs_and_nothing_else() {
+    let mut edge = Edge::new()
+        .with_certificate(&["litware.com", "tailspin.com"], &[])
+        .with_kind(FlowKind::Partner)
+        .with_evidence(Evidence { in_dialog: true, is_of_peer: true, ..Evidence::default() });
+    for (domain, word) in [("litware.com", "domain-blocked"), ("tailspin.com", "domain-not-allowed")] {
+        let within = |method: &str, extra: &str| {
+            let to = "<sip:alice@contoso.com>;tag=2";
+            request(method, "sip:phone@10.0.0.5:5060", &format!("sip:bob@{domain}"), to, extra)
+        };
+        for last in ["BYE", "ACK"].map(|method| within(method, "")) {
+            edge.admitted(&last);
+        }
+        edge.admitted(&within("NOTIFY", "Event: dialog\r\nSubscription-State: terminated\r\n"));
+        for more in ["INVITE", "INFO", "MESSAGE", "UPDATE", "REFER"].map(|method| within(method, "")) {
+            assert_eq!(edge.refused(&more), (403, word.into()), "{more}");
+        }
+        let active = within("NOTIFY", "Event: dialog\r\nSubscription-State: active\r\n");
+        assert_eq!(edge.refused(&active), (403, word.into()));
+        let unsubscribes = within("SUBSCRIBE", "Event: presence\r\nExpires: 0\r\n");
+        assert_eq!(edge.refused(&unsubscribes), (403, word.into()));
+    }
+    // Whose dialog it is our Route says.
+    edge.evidence.is_of_peer = false;
+    assert_eq!(edge.refused(&in_dialog("BYE", "sip:bob@litware.com", "sip:x@contoso.com")).0, 403);
+}
+
+#[test]
+fn the_last_word_of_a_blocked_partner_has_to_be_its_own() {
+    let bye = in_dialog("BYE", "sip:bob@litware.com", "sip:alice@contoso.com");
+    let evidence =
+        || Evidence { in_dialog: true, is_of_peer: true, srv: Some(srv(&["edge.litware.com"])), ..Evidence::default() };
+    let mut other = Edge::new().with_certificate(&["fabrikam.com"], &[]).with_evidence(evidence());
+    assert_eq!(other.refused(&bye), (403, "domain-blocked".into()));
+    // Its entry named an edge outside of the domain, and is gone.
+    other.evidence.proven_before = Some(Rung::EdgeFqdn);
+    other.admitted(&bye);
+    let revoked = other.facts.certificate.iter().map(|shown| shown.fingerprint).collect();
+    other.partners = other.partners.with_revoked(revoked);
+    assert_eq!(other.refused(&bye), (403, "domain-blocked".into()));
+}

@@ -5,7 +5,7 @@ mod consent;
 use std::time::Duration;
 
 use federation::discovery::{SrvResult, order};
-use federation::external_access::{self, Crossing, FirstContact, PartnerScope, Policy};
+use federation::external_access::{self, Crossing, FirstContact, Part, PartnerScope, Policy};
 use federation::flow::Direction;
 use federation::modality::Modality;
 use federation::partner::Edge;
@@ -134,8 +134,8 @@ impl DryRun<'_> {
             self.say(format!("the policy {} ({scope}) holds for {user}", policy.name), details);
         }
         let modalities = [Modality::Messages].into_iter().collect();
-        let (in_dialog, unverified_sender) = (false, None);
-        let crossing = Crossing { direction, user: Some(user), domain, modalities, in_dialog, unverified_sender };
+        let (part, unverified_sender) = (Part::Begins, None);
+        let crossing = Crossing { direction, user: Some(user), domain, modalities, part, unverified_sender };
         let refusal = external_access::decide(partners, &crossing).err()?;
         self.say(
             format!("a message is refused by us: {} {}", refusal.status, refusal.word),
