@@ -1,22 +1,27 @@
 """Willa, Wanda and Lena are outside, Ingrid is inside: they sign in, write and talk; Lena with a linphone that knows the domain alone. One line for each check, and the sum.
 
 `always`: sound goes by the home, and everybody hears everybody. `never`: phones send to each other, so that those outside hear
-each other and nobody hears Ingrid, which shows that there is no other way between the two networks.
+each other and nobody hears Ingrid, which shows that there is no other way between the two networks. `edges`: sound goes by the
+edge, the home is not there for anybody outside, and everybody hears everybody, in calls and in a meeting.
 """
 
+import json
 import os
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 from baresip_phone import Baresip, in_network
 from phone import Linphone
-from sound import expect_tone, write_tone
+from sound import expect_tone, loudness, write_tone
 from stage import Report
 
 WAIT_SECS = 8
 FACTS = os.environ
+# One tone is twice another: what is encoded as PCMU has some of it.
+HEARD_DB, SILENT_DB = -30, -38
 LENA_HERTZ = 550
 HERTZ = {"willa": 440, "wanda": 660, "ingrid": 880}
 
@@ -45,20 +50,24 @@ def phones(folder):
 
 def converse(report, people, anchor):
     willa, wanda, ingrid = (people[name] for name in HERTZ)
-    check_network(report)
+    check_network(report, anchor)
     for phone in people.values():
         report.check(f"{phone.aor} registers", lambda phone=phone: registers(phone))
     report.check("a message from outside", lambda: message(willa, ingrid))
     report.check("a message to outside", lambda: message(ingrid, willa))
-    is_heard = anchor == "always"
+    is_heard = anchor != "never"
     talk(report, (willa, wanda), True)
     talk(report, (willa, ingrid), is_heard)
     talk(report, (ingrid, wanda), is_heard)
     if is_heard:
-        with_linphone(report, willa, ingrid)
+        with_linphone(report, anchor, willa, ingrid)
+    if anchor == "edges":
+        meet(report, people)
 
 
-def check_network(report):
+def check_network(report, anchor):
+    if anchor == "edges":
+        report.check("from outside no port of the home is there for sound", lambda: unreachable(FACTS["HOME_SOUND"], 20000))
     for host, port in [("HOME_INNER", 5061), ("HOME_INNER", 5071), ("HOME_SOUND", 5061), ("EDGE_INNER", 5061)]:
         report.check(f"from outside {host.lower()} port {port} is not there", lambda h=host, p=port: out_of_reach(FACTS[h], p))
     report.check("the edge is", lambda: connect(FACTS["EDGE_OUTER"], 5061))
@@ -74,6 +83,21 @@ def out_of_reach(host, port):
         connect(host, port)
     except OSError:
         return
+    raise RuntimeError(f"{host}:{port} answers")
+
+
+def unreachable(host, port):
+    """Nobody even says that the port is closed."""
+    with in_network("outside"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(0.5)
+        sender.connect((host, port))
+        try:
+            sender.send(b"anybody there?")
+            sender.recv(100)
+        except (TimeoutError, OSError) as error:
+            if isinstance(error, ConnectionRefusedError):
+                raise RuntimeError(f"{host} answers") from None
+            return
     raise RuntimeError(f"{host}:{port} answers")
 
 
@@ -116,8 +140,50 @@ def talk(report, ends, is_heard):
             report.check(f"{name} did not hear {other}", lambda h=hearer, o=other: hears_nothing(h, HERTZ[o]))
 
 
-def with_linphone(report, willa, ingrid):
-    home = Path(FACTS["WORK"]) / "phones-always" / "lena"
+def meet(report, people):
+    """Everybody hears the two others, and not himself."""
+    willa, others = people["willa"], [people["wanda"], people["ingrid"]]
+
+    def begins():
+        for phone in people.values():
+            for path in (phone.home / "recordings").glob("*"):
+                path.unlink()
+        willa.command("dial", "sip:meet@wingtip.example")
+        willa.expect("CALL_ESTABLISHED", WAIT_SECS)
+
+    def comes(phone):
+        running = comity("meeting", "running")
+        phone.command("dial", f"sip:meet-{running[0]['id']}@wingtip.example")
+        phone.expect("CALL_ESTABLISHED", WAIT_SECS)
+
+    def ends():
+        time.sleep(3)
+        for phone in people.values():
+            phone.command("hangup")
+            phone.expect("CALL_CLOSED", WAIT_SECS)
+
+    report.check("willa begins a meeting", begins)
+    for phone in others:
+        report.check(f"{phone.aor} comes into it", lambda phone=phone: comes(phone))
+    report.check("they hang up", ends)
+    for name, phone in people.items():
+        report.check(f"{name} heard the two others", lambda n=name, p=phone: hears_others(p, n))
+
+
+def hears_others(phone, name):
+    for other, hertz in HERTZ.items():
+        level = loudness(phone.recording(), hertz, -2.5, -0.5)
+        if not (level < SILENT_DB if other == name else level > HEARD_DB):
+            raise RuntimeError(f"{other}'s {hertz} Hz is there at {level:.0f} dB of full scale")
+
+
+def comity(*arguments):
+    command = [FACTS["COMITY_PROGRAM"], "--config", FACTS["WORK"] + "/home/comity.toml", "--json", *arguments]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def with_linphone(report, anchor, willa, ingrid):
+    home = Path(FACTS["WORK"]) / f"phones-{anchor}" / "lena"
     lena = Linphone(
         home, aor="lena@wingtip.example", password=FACTS["LENA_PASSWORD"], ca=Path(FACTS["WORK"]) / "public.pem",
         rtp=17078, friend=willa.aor, network="outside",

@@ -161,4 +161,6 @@ pub enum SoundEvent {
     Talking(bool),
     /// Nothing comes any more, though it should.
     Silent,
+    /// It is gone with the media node that had it.
+    Lost,
 }

@@ -67,6 +67,33 @@ impl MediaCommand {
             MediaCommand::Announce { bridge, .. } => *bridge,
         }
     }
+
+    /// The one leg that it is about.
+    pub fn leg(&self) -> Option<LegId> {
+        match self {
+            MediaCommand::Run { leg, .. }
+            | MediaCommand::Mute { leg, .. }
+            | MediaCommand::Hold { leg, .. }
+            | MediaCommand::Close { leg } => Some(*leg),
+            MediaCommand::Announce { to, .. } => *to,
+        }
+    }
+
+    /// The same of another bridge.
+    #[must_use]
+    pub fn of_bridge(mut self, other: BridgeId) -> MediaCommand {
+        match &mut self {
+            MediaCommand::Run { leg, .. }
+            | MediaCommand::Mute { leg, .. }
+            | MediaCommand::Hold { leg, .. }
+            | MediaCommand::Close { leg } => leg.bridge = other,
+            MediaCommand::Announce { bridge, to, .. } => {
+                *bridge = other;
+                to.iter_mut().for_each(|leg| leg.bridge = other);
+            }
+        }
+        self
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +120,8 @@ pub enum MediaEvent {
     Silent { leg: LegId },
     /// Its last word.
     Closed { leg: LegId, report: LegReport },
+    /// The media node that had it is gone, or took it away: nothing more is said or heard there. It is to be closed all the same.
+    Lost { leg: LegId },
 }
 
 impl MediaEvent {
@@ -103,8 +132,24 @@ impl MediaEvent {
             | MediaEvent::Dtmf { leg, .. }
             | MediaEvent::Talking { leg, .. }
             | MediaEvent::Silent { leg }
-            | MediaEvent::Closed { leg, .. } => *leg,
+            | MediaEvent::Closed { leg, .. }
+            | MediaEvent::Lost { leg } => *leg,
         }
+    }
+
+    /// The same of another bridge.
+    #[must_use]
+    pub fn of_bridge(mut self, other: BridgeId) -> MediaEvent {
+        match &mut self {
+            MediaEvent::Heard { leg }
+            | MediaEvent::SourceRefused { leg, .. }
+            | MediaEvent::Dtmf { leg, .. }
+            | MediaEvent::Talking { leg, .. }
+            | MediaEvent::Silent { leg }
+            | MediaEvent::Closed { leg, .. }
+            | MediaEvent::Lost { leg } => leg.bridge = other,
+        }
+        self
     }
 }
 

@@ -39,7 +39,7 @@ impl DtmfReceiver {
 
 impl Press {
     fn goes_on_after(&self, ahead: i32, event: u8) -> bool {
-        event == self.event && self.duration == u16::MAX && ahead == u16::MAX.into()
+        event == self.event && self.duration == u16::MAX && ahead == i32::from(u16::MAX)
     }
 }
 

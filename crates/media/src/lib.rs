@@ -18,6 +18,7 @@ mod lateness;
 mod leg;
 pub mod level;
 mod limiter;
+pub mod link;
 pub mod mixer;
 mod node;
 mod outlet;

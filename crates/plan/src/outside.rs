@@ -52,11 +52,20 @@ pub(crate) fn warnings(topology: &Topology) -> Vec<String> {
             topology.edge_port()
         ));
     }
+    let sound = match topology.media {
+        Some(_) => {
+            "Sound goes through this edge where the home says at = \"edges\" under [media]: that of meetings, and with [calls] \
+             anchor = \"always\" that of calls. Phones inside need a way to its address, too."
+        }
+        None => {
+            "No sound goes through this edge. Phones outside that cannot send to each other, or to phones inside, need a home \
+             with [calls] anchor = \"always\", and either sound at this edge ([media] address here, and at = \"edges\" \
+             under [media] at the home), or a firewall that lets UDP through to the home's [media] address and ports: see \
+             the plan of the home."
+        }
+    };
     warnings.push(format!(
-        "No sound goes through this edge. Phones outside that cannot send to each other, or to phones inside, need a home \
-         with [calls] anchor = \"always\", and a firewall that lets UDP through to the home's [media] \
-         address and ports: see the plan of the home. For domain names, phones outside look up {}: that name has to lead \
-         here outside, and to the home inside.",
+        "{sound} For domain names, phones outside look up {}: that name has to lead here outside, and to the home inside.",
         topology.domains.iter().map(|domain| format!("_sips._tcp.{domain}")).collect::<Vec<_>>().join(", ")
     ));
     warnings

@@ -53,9 +53,7 @@ pub fn summary(topology: &Topology) -> Vec<Port> {
     ports.extend(by(Transport::Ws).map(proxied));
     ports.extend(topology.metrics.iter().filter(|address| !address.ip().is_loopback()).map(metrics));
     ports.extend(topology.health.iter().filter(|address| !address.ip().is_loopback()).map(health));
-    if !topology.is_edge_alone() {
-        ports.extend(sound(topology));
-    }
+    ports.extend(topology.media.iter().flat_map(|media| sound(topology, media)));
     if topology.federation && !topology.is_home_alone() {
         ports.push(to_partners());
         ports.extend(to_dns(topology));
@@ -188,8 +186,8 @@ fn health(address: &SocketAddr) -> Port {
 }
 
 /// In and out: which of two phones sends first is not known.
-fn sound(topology: &Topology) -> Vec<Port> {
-    let MediaPorts { address, first, last } = topology.media;
+fn sound(topology: &Topology, media: &MediaPorts) -> Vec<Port> {
+    let MediaPorts { address, first, last } = *media;
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     if address.is_loopback() {
         return Vec::new();
@@ -202,7 +200,7 @@ fn sound(topology: &Topology) -> Vec<Port> {
         last_port: Some(last),
         source: "any".to_owned(),
         destination: topology.public_address(address),
-        purpose: match topology.is_home_alone() {
+        purpose: match topology.half.is_some() {
             true => {
                 "sound of meetings and anchored calls (RTP, RTCP), from the phones of partners and those outside, too"
             }

@@ -20,7 +20,8 @@ pub struct Topology {
     pub metrics: Vec<SocketAddr>,
     /// Where load balancers ask by HTTP how we are.
     pub health: Vec<SocketAddr>,
-    pub media: MediaPorts,
+    /// `None`: no sound comes together on this server.
+    pub media: Option<MediaPorts>,
     /// Whether other domains are spoken with at all.
     pub federation: bool,
     /// Whether domains without a partner entry are found by DNS and allowed.
@@ -153,7 +154,7 @@ mod tests {
             listeners: vec![listener("192.0.2.1:443"), listener("192.0.2.1:5061")],
             metrics: Vec::new(),
             health: Vec::new(),
-            media: MediaPorts { address: None, first: 20_000, last: 29_999 },
+            media: Some(MediaPorts { address: None, first: 20_000, last: 29_999 }),
             federation: true,
             discovery: false,
             dns_servers: Vec::new(),

@@ -32,7 +32,7 @@ fn plain_listeners() {
     let dns_servers = vec!["10.0.0.53:53".parse().unwrap(), "[fd00::53]:5300".parse().unwrap()];
     let metrics = vec!["10.0.0.5:9464".parse().unwrap(), "127.0.0.1:9464".parse().unwrap()];
     let mail_server = Some(("mail.contoso.example".to_owned(), 587));
-    let media = MediaPorts { address: Some("127.0.0.1".parse().unwrap()), ..contoso().media };
+    let media = contoso().media.map(|media| MediaPorts { address: Some("127.0.0.1".parse().unwrap()), ..media });
     compare("plain_listeners", &Topology { listeners, dns_servers, metrics, media, mail_server, ..contoso() });
 }
 
@@ -58,7 +58,7 @@ fn ipv6() {
 #[test]
 fn unspecified_addresses() {
     let listeners = vec![listener(Tls, "0.0.0.0:5061"), listener(Tls, "[::]:5061"), listener(Tls, "127.0.0.1:5061")];
-    let media = MediaPorts { address: None, first: 30_000, last: 30_099 };
+    let media = Some(MediaPorts { address: None, first: 30_000, last: 30_099 });
     compare("unspecified_addresses", &Topology { listeners, media, ..contoso() });
 }
 
@@ -73,13 +73,13 @@ fn edge_before_another_server() {
     let hop = Hop { host: "pbx.corp.example".to_owned(), port: 5060, transport: Tcp };
     let half =
         Half { hops: vec![hop], is_comity: false, listeners: vec![(Tcp, socket("10.0.0.1:5060"))], ..edge_half() };
-    compare("edge_before_another_server", &Topology { half: Some(half), ..contoso() });
+    compare("edge_before_another_server", &Topology { half: Some(half), media: None, ..contoso() });
 }
 
 #[test]
 fn pool_by_dns() {
     let pool = Some(pool_of(Balancing::Dns, Balancing::Dns));
-    compare("pool_by_dns", &Topology { half: Some(edge_half()), pool, ..contoso() });
+    compare("pool_by_dns", &Topology { half: Some(edge_half()), pool, media: None, ..contoso() });
 }
 
 #[test]
@@ -93,18 +93,24 @@ fn edge_for_users_outside() {
     ];
     let topology = Topology { half: Some(half), listeners: by_web_port, ..contoso() };
     compare("edge_for_users_outside", &topology);
-    let by_one_port = Topology { listeners: vec![listener(Tls, "192.0.2.1:5061")], ..topology };
+    assert!(topology.media.is_some() && sound_ports(&topology) == 2, "the home's sound is at this edge");
+    let by_one_port = Topology { listeners: vec![listener(Tls, "192.0.2.1:5061")], media: None, ..topology };
+    assert_eq!(sound_ports(&by_one_port), 0);
     let warned = |text: &str| Plan::of(&by_one_port).warnings.iter().any(|warning| warning.contains(text));
     assert!(warned("let out 443 alone") && warned("No sound goes through this edge"));
     let record = Plan::of(&by_one_port).dns.into_iter().find(|record| record.owner.starts_with("_sip._tls"));
     assert_eq!(record.unwrap().data, "0 0 5061 sip.contoso.example.", "phones go where partners go");
 }
 
+fn sound_ports(topology: &Topology) -> usize {
+    Plan::of(topology).ports.iter().filter(|port| port.purpose.starts_with("sound of ")).count()
+}
+
 #[test]
 fn pool_by_load_balancers() {
     let pool = Some(pool_of(vip("192.0.2.100"), vip("10.0.0.100")));
     let health = vec![socket("10.0.0.1:8061")];
-    compare("pool_by_load_balancers", &Topology { half: Some(edge_half()), pool, health, ..contoso() });
+    compare("pool_by_load_balancers", &Topology { half: Some(edge_half()), pool, health, media: None, ..contoso() });
 }
 
 #[test]
@@ -216,7 +222,7 @@ fn contoso() -> Topology {
         listeners: vec![listener(Tls, "192.0.2.1:5061")],
         metrics: Vec::new(),
         health: Vec::new(),
-        media: MediaPorts { address: Some("192.0.2.1".parse().unwrap()), first: 20_000, last: 29_999 },
+        media: Some(MediaPorts { address: Some("192.0.2.1".parse().unwrap()), first: 20_000, last: 29_999 }),
         federation: true,
         discovery: false,
         mail_server: None,

@@ -15,10 +15,12 @@ use crate::acme_service::{AcmeService, AcmeTask};
 use crate::between::Between;
 use crate::certificate;
 use crate::certificate_service::{CertificateService, CertificateState};
-use crate::config::{Config, Roles};
+use crate::config::{Config, MediaAt, Roles};
 use crate::control::{Control, ControlSocket};
 use crate::discovered_report;
+use crate::edges::FarSound;
 use crate::folder_lock::{FolderLock, SERVER};
+use crate::from_home::HomeSound;
 use crate::listening::Listening;
 use crate::message_expiry;
 use crate::metrics::{ServerCounts, open_listeners};
@@ -54,9 +56,17 @@ impl Server {
         let accounts: Arc<dyn Accounts> =
             Arc::new(StoreAccounts::new(store.handle(), counts.clone(), config.keep_days > 0));
 
-        let Threads { workers, threads, media, media_threads, ended } =
+        let Threads { workers, threads, media, media_threads, sound, ended } =
             start_threads(&start, &config, &accounts).await?;
         let api = Control::new(config.clone(), store.handle(), workers.clone(), certificate.state(), counts.clone());
+        let far_sound = match sound {
+            Sound::Ours => None,
+            Sound::OfHome(sound) => {
+                api.home_word().take_sound(sound);
+                None
+            }
+            Sound::AtEdges(sound) => Some(sound),
+        };
         if let (Roles::Edge, Some(inside), Some(tls)) = (config.roles, &config.inside, &start.inside) {
             tokio::spawn(api.inner_side().watch(inside.rules.clone(), tls.clone(), start.resolver.clone()));
         }
@@ -73,7 +83,7 @@ impl Server {
         // A command that found no control socket yet worked on the database directly, after the workers' tables were read.
         api.publish_partners().await.inspect_err(|_| workers.stop())?;
         api.publish_meetings().await.inspect_err(|_| workers.stop())?;
-        let between = Between::open(&config, &start, &api).await.inspect_err(|_| workers.stop())?;
+        let between = Between::open(&config, &start, &api, far_sound).await.inspect_err(|_| workers.stop())?;
         tokio::spawn(api.partner_watch().clone().run(workers.clone(), store.handle()));
         tokio::spawn(message_expiry::run(store.handle(), counts.clone()));
         tokio::spawn(record_expiry::run(store.handle(), counts.clone(), config.keep_days));
@@ -162,13 +172,27 @@ struct Threads {
     threads: Vec<JoinHandle<()>>,
     media: MediaThreads,
     media_threads: Vec<JoinHandle<()>>,
+    sound: Sound,
     ended: mpsc::UnboundedReceiver<LostThread>,
+}
+
+/// Whose bridges are where.
+enum Sound {
+    /// The workers', here; or there are none.
+    Ours,
+    /// The home's, here.
+    OfHome(HomeSound),
+    /// The workers', at the edges.
+    AtEdges(FarSound),
 }
 
 async fn start_threads(start: &Start, config: &Config, accounts: &Arc<dyn Accounts>) -> Result<Threads, StartError> {
     let (mailboxes, inboxes): (Vec<_>, Vec<_>) =
         (0..config.workers).map(|_| net::mailbox(MAILBOX_HANDOFFS_MAX)).unzip();
-    let (media, media_inboxes) = net::media::media_threads(config.media.threads);
+    let (media, mut media_inboxes) = net::media::media_threads(match config.media.at {
+        MediaAt::Edges => 1,
+        MediaAt::Here | MediaAt::Nowhere => config.media.threads,
+    });
     let (end, ended) = mpsc::unbounded_channel();
     let setup =
         |(worker, inbox)| start.worker(start.core(worker, config.workers), (accounts, &media), &mailboxes, inbox);
@@ -177,9 +201,20 @@ async fn start_threads(start: &Start, config: &Config, accounts: &Arc<dyn Accoun
     let threads = start_workers(setups, &workers, &end).await.inspect_err(|_| workers.stop())?;
     let clock = ::media::Clock { epoch: start.epoch, epoch_unix_ms: start.epoch_unix_ms };
     let deliver = net::media::to_workers(mailboxes);
+    let (deliver, sound) = match (config.media.at, config.roles) {
+        (MediaAt::Edges, _) => {
+            let sound = media_inboxes.pop().map(|inbox| FarSound { inbox, deliver: deliver.clone() });
+            (deliver, sound.map_or(Sound::Ours, Sound::AtEdges))
+        }
+        (MediaAt::Here, Roles::Edge) => {
+            let sound = HomeSound::new(media.clone());
+            (sound.deliver(), Sound::OfHome(sound))
+        }
+        _ => (deliver, Sound::Ours),
+    };
     let media_threads = crate::media::start(config, media_inboxes, clock, &deliver, &end);
     let media_threads = media_threads.inspect_err(|_| workers.stop())?;
-    Ok(Threads { workers, threads, media, media_threads, ended })
+    Ok(Threads { workers, threads, media, media_threads, sound, ended })
 }
 
 async fn start_workers(

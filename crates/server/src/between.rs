@@ -4,7 +4,7 @@ use store::{Rules, Store, StoreError, Told};
 
 use crate::config::{Config, Roles};
 use crate::control::Control;
-use crate::edges::{Caller, EdgeTasks, Way};
+use crate::edges::{Caller, EdgeTasks, FarSound, SoundTasks, Way};
 use crate::from_home::{Inner, log_what_is_known, open_listeners};
 use crate::listening::Listening;
 use crate::start::Start;
@@ -15,12 +15,18 @@ use crate::start_error::StartError;
 pub(crate) struct Between {
     _listeners: Listening,
     _tasks: EdgeTasks,
+    _sound: SoundTasks,
 }
 
 impl Between {
     /// # Errors
     /// Where an edge cannot listen for its home.
-    pub(crate) async fn open(config: &Config, start: &Start, control: &Control) -> Result<Between, StartError> {
+    pub(crate) async fn open(
+        config: &Config,
+        start: &Start,
+        control: &Control,
+        far_sound: Option<FarSound>,
+    ) -> Result<Between, StartError> {
         let (identity, Some(tls), resolver) = start.inner() else { return Ok(Between::default()) };
         let Some(inside) = &config.inside else { return Ok(Between::default()) };
         let inner = Inner { identity: identity.clone(), roots: tls.roots.clone() };
@@ -31,8 +37,13 @@ impl Between {
             tls: tls.clone(),
             resolver: resolver.clone(),
         };
+        let sound = far_sound.map(|sound| SoundTasks::start(sound, &way, control.edges()));
         let caller = Caller { way, store: control.store().clone(), edges: control.edges().clone() };
-        Ok(Between { _listeners: open_listeners(config, inner, control).await?, _tasks: EdgeTasks::start(&caller) })
+        Ok(Between {
+            _listeners: open_listeners(config, inner, control).await?,
+            _tasks: EdgeTasks::start(&caller),
+            _sound: sound.unwrap_or_default(),
+        })
     }
 }
 

@@ -29,6 +29,7 @@ mod record_expiry;
 mod refusal_log;
 mod revocation_service;
 mod running;
+mod sound_link;
 mod start;
 mod start_error;
 mod supervision;

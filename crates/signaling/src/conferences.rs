@@ -390,6 +390,7 @@ impl Core {
             MediaEvent::Silent { leg } => (leg, SoundEvent::Silent),
             MediaEvent::Heard { leg } => (leg, SoundEvent::Heard),
             MediaEvent::SourceRefused { leg, source } => (leg, SoundEvent::SourceRefused(source)),
+            MediaEvent::Lost { leg } => (leg, SoundEvent::Lost),
             MediaEvent::Closed { leg, report } => return self.record_leg(now, leg, report),
         };
         match self.conferences.ids_by_serial.get(&leg.bridge.serial).cloned() {

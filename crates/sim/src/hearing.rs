@@ -40,6 +40,14 @@ impl World {
         }
     }
 
+    /// The media node of a home is gone, and another takes its place.
+    pub fn lose_sound(&mut self, site: usize) {
+        for leg in self.sites[site].sound.lose() {
+            self.input(site, leg.bridge.worker, Input::Media(MediaEvent::Lost { leg }));
+        }
+        self.settle();
+    }
+
     /// Legs of all mixers.
     pub fn open_legs(&self) -> usize {
         self.sites.iter().map(|home| home.sound.legs().count()).sum()

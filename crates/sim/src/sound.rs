@@ -64,8 +64,8 @@ impl Sound {
             }
             MediaCommand::Announce { .. } => {}
             MediaCommand::Close { leg } => {
-                self.legs.remove(&leg)?;
-                return Some(MediaEvent::Closed { leg, report: report_of(leg) });
+                let report = self.legs.remove(&leg).map(|_| report_of(leg)).unwrap_or_default();
+                return Some(MediaEvent::Closed { leg, report });
             }
         }
         None
@@ -74,6 +74,11 @@ impl Sound {
     /// Nothing survives the process.
     pub fn crash(&mut self) {
         self.legs.clear();
+    }
+
+    /// The media node that had them is gone. Gives what there was.
+    pub fn lose(&mut self) -> Vec<LegId> {
+        std::mem::take(&mut self.legs).into_keys().collect()
     }
 
     /// All legs whose ports are open.

@@ -1,6 +1,6 @@
 //! What `comity status` says of a home's edges, and of an edge's home.
 
-use server::control::answers::{EdgeAnswer, EdgesAnswer, FromEdge, ToldAnswer};
+use server::control::answers::{EdgeAnswer, EdgeSoundAnswer, EdgesAnswer, FromEdge, HomeSoundAnswer, ToldAnswer};
 use server::moment;
 use store::Revision;
 
@@ -25,6 +25,23 @@ pub fn print(answer: &EdgesAnswer) {
             println!("warning: {} cannot be told since {}:", edge.edge, moment::date_and_time(failure.since_unix));
             println!("{}\n", failure.why);
         }
+    }
+    for edge in &answer.edges {
+        if let Some(sound) = &edge.sound {
+            println!("sound at {}: {}", edge.edge, sounds(sound));
+        }
+    }
+    if answer.edges.iter().any(|edge| edge.sound.is_some()) {
+        println!();
+    }
+}
+
+fn sounds(sound: &EdgeSoundAnswer) -> String {
+    let EdgeSoundAnswer { is_connected, is_draining, bridges, legs, why } = sound;
+    match (is_connected, is_draining) {
+        (true, false) => format!("bridges {bridges}, legs {legs}"),
+        (true, true) => format!("bridges {bridges}, legs {legs}; it drains, and gets no more"),
+        (false, _) => format!("none, {}", why.as_deref().unwrap_or("not connected yet")),
     }
 }
 
@@ -58,13 +75,19 @@ pub fn told(answer: &ToldAnswer) -> Vec<(&'static str, String)> {
         Some(at) => format!("the home was here last at {}", moment::date_and_time(at)),
         None => "the home was not here since the start".to_owned(),
     };
+    let sound = answer.sound.iter().map(|sound| ("sound", home_sounds(sound)));
     let (Some(revision), Some(at_unix)) = (&answer.revision, answer.told_unix) else {
-        return vec![
-            ("home", "has told this edge nothing yet: partners get 503 edge-not-ready".to_owned()),
-            ("", heard),
-        ];
+        let nothing = "has told this edge nothing yet: partners get 503 edge-not-ready".to_owned();
+        return [("home", nothing), ("", heard)].into_iter().chain(sound).collect();
     };
     let home = answer.home.as_deref().unwrap_or_default();
     let told = format!("{home} told revision {} at {}", revision.number, moment::date_and_time(at_unix));
-    vec![("home", told), ("", heard)]
+    [("home", told), ("", heard)].into_iter().chain(sound).collect()
+}
+
+fn home_sounds(sound: &HomeSoundAnswer) -> String {
+    match sound.homes.as_slice() {
+        [] => "no home is connected for it".to_owned(),
+        homes => format!("of {}: bridges {}, legs {}", homes.join(", "), sound.bridges, sound.legs),
+    }
 }

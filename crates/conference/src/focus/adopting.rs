@@ -116,7 +116,7 @@ impl<S: Copy + Ord> Focus<S> {
         self.offer_within(turn, id, description);
     }
 
-    fn offer_within(&mut self, turn: &mut Turn<'_>, id: EndpointId, description: String) {
+    pub(super) fn offer_within(&mut self, turn: &mut Turn<'_>, id: EndpointId, description: String) {
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             endpoint.described.clone_from(&description);
         }

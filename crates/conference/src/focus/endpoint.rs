@@ -106,6 +106,8 @@ pub(super) enum Then {
     Call,
     /// We offer within a dialog that was a call of two.
     Reinvite,
+    /// We offer other ports than those that were lost.
+    Resume,
 }
 
 #[derive(Debug)]
@@ -114,6 +116,8 @@ pub(super) struct OpenSound {
     pub is_running: bool,
     /// The phone sends only, or nothing: what it plays to those who wait is not for a meeting.
     pub is_holding: bool,
+    /// The phone was heard before, by ports that were lost.
+    pub is_resumed: bool,
 }
 
 impl<S: Copy> Endpoint<S> {

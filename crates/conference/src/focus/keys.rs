@@ -8,7 +8,7 @@ use crate::{SoundCommand, SoundEvent, Tone, Turn};
 
 impl<S: Copy + Ord> Focus<S> {
     pub fn handle_sound(&mut self, turn: &mut Turn<'_>, leg: EndpointId, event: SoundEvent) {
-        if !matches!(event, SoundEvent::Silent | SoundEvent::SourceRefused(_)) {
+        if !matches!(event, SoundEvent::Silent | SoundEvent::SourceRefused(_) | SoundEvent::Lost) {
             self.shown(turn, leg);
         }
         match event {
@@ -26,6 +26,7 @@ impl<S: Copy + Ord> Focus<S> {
                 self.hearing(leg, Hearing::Silent);
                 self.ask_whether_there(turn, leg);
             }
+            SoundEvent::Lost => self.sound_lost(turn, leg),
         }
     }
 

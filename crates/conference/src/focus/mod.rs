@@ -17,6 +17,7 @@ mod messages;
 mod participant;
 mod replacing;
 mod rescheduling;
+mod resuming;
 mod said;
 mod sound;
 mod watching;
@@ -335,7 +336,7 @@ impl<S: Copy + Ord> Focus<S> {
                 }
                 UsageOutput::Offered { offer } => self.offered(turn, id, offer),
                 UsageOutput::Answered { answer } => self.answered(turn, id, &answer),
-                UsageOutput::OfferRefused { status } => self.adoption_refused(turn, id, status),
+                UsageOutput::OfferRefused { status } => self.offer_refused(turn, id, status),
                 UsageOutput::Ended { .. } => return self.endpoint_ended(turn, id),
             }
         }

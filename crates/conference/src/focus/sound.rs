@@ -20,12 +20,14 @@ impl<S: Copy + Ord> Focus<S> {
         let Sound::Opening { then } = std::mem::replace(&mut endpoint.sound, Sound::Silent) else { return };
         let Ok(ports) = ports else { return self.go_on_without_sound(turn, leg, then) };
         let local = local_media(ports, (turn.random)());
-        endpoint.sound = Sound::Open(Box::new(OpenSound { local, is_running: false, is_holding: false }));
+        let is_resumed = matches!(then, Then::Resume);
+        endpoint.sound = Sound::Open(Box::new(OpenSound { local, is_running: false, is_holding: false, is_resumed }));
         match then {
             Then::Answer(offer) => self.answer(turn, leg, &offer),
             Then::Offer => self.offer(turn, leg),
             Then::Call => self.call(turn, leg),
             Then::Reinvite => self.reinvite(turn, leg),
+            Then::Resume => self.resume(turn, leg),
         }
     }
 
@@ -33,6 +35,7 @@ impl<S: Copy + Ord> Focus<S> {
         match then {
             Then::Answer(offer) if offer.messages().is_some() => self.answer(turn, id, &offer),
             Then::Reinvite => self.adoption_refused(turn, id, 503),
+            Then::Resume => self.hang_up(turn, id),
             _ => self.refuse_session(turn, id, 503, Word::NoMedia),
         }
     }
@@ -118,11 +121,13 @@ impl<S: Copy + Ord> Focus<S> {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
         let Sound::Open(open) = &mut endpoint.sound else { return };
         let is_first = !std::mem::replace(&mut open.is_running, true);
+        let is_resumed = open.is_resumed;
         let is_holding = !session.direction.sends();
         let has_changed = std::mem::replace(&mut open.is_holding, is_holding) != is_holding;
         let (trusted_source, replaced, who) = (endpoint.source, endpoint.replaces.take(), endpoint.participant.clone());
         self.sound(SoundCommand::Run { leg: id, session, trusted_source });
         match is_first {
+            true if is_resumed => self.reseat(&who),
             true => self.seated(id),
             false if has_changed => self.reseat(&who),
             false => {}

@@ -200,12 +200,13 @@ impl World {
         }
         let leg = *choices.one_of(&self.legs);
         let source = [192, 0, 2, 99].into();
-        let event = match choices.below(6) {
+        let event = match choices.below(7) {
             0 => MediaEvent::Heard { leg },
             1 => MediaEvent::SourceRefused { leg, source },
             2 => MediaEvent::Dtmf { leg, key: *choices.one_of(&['1', '*', '#', 'A', '6']) },
             3 => MediaEvent::Talking { leg, is_talking: choices.flag() },
             4 => MediaEvent::Silent { leg },
+            5 => MediaEvent::Lost { leg },
             _ => MediaEvent::Closed { leg, report: LegReport::default() },
         };
         self.input(usize::from(leg.bridge.worker), Input::Media(event));

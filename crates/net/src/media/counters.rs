@@ -17,6 +17,8 @@ pub struct MediaCounters {
     pub legs_refused: u64,
     /// Opened, and never used.
     pub legs_expired: u64,
+    /// Gone with the edge that had them.
+    pub legs_lost: u64,
     pub packets_received: u64,
     pub packets_sent: u64,
     /// Not taken by the system.

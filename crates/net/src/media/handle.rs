@@ -14,17 +14,24 @@ pub struct MediaThreads {
     senders: Vec<mpsc::UnboundedSender<MediaRequest>>,
 }
 
-/// The receiving half of one thread, which [`run`](super::run) takes.
+/// The receiving half of one thread, which [`run`](super::run) takes; or of whoever has bridges elsewhere.
 pub struct MediaInbox {
     pub(super) receiver: mpsc::UnboundedReceiver<MediaRequest>,
 }
 
 /// In the order sent. What can wait here is bounded by who asks: a worker's dialogs, each with few legs.
-pub(super) enum MediaRequest {
+pub enum MediaRequest {
     OpenLeg { leg: LegId, reply: Reply<Result<OpenedLeg, String>> },
     Command(MediaCommand),
     Counters(Box<dyn FnOnce(MediaCounters) + Send>),
     Stop,
+}
+
+impl MediaInbox {
+    /// `None`: nobody is left who could ask for anything.
+    pub async fn next(&mut self) -> Option<MediaRequest> {
+        self.receiver.recv().await
+    }
 }
 
 /// As many inboxes as threads.

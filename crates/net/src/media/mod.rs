@@ -9,7 +9,7 @@ mod ports;
 mod thread;
 
 pub use counters::MediaCounters;
-pub use handle::{MediaInbox, MediaThreads, media_threads, to_workers};
+pub use handle::{MediaInbox, MediaRequest, MediaThreads, media_threads, to_workers};
 pub use ports::{PortRange, PortRangeError, check_ports};
 pub use thread::{MediaSetup, run};
 

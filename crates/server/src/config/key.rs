@@ -248,13 +248,22 @@ pub static WEB_ORIGINS: Key = Key {
     doc: "the origins of the web pages that may open a WebSocket here, by https or http and with their port if it is not the \
         usual one",
 };
+pub static MEDIA_AT: Key = Key {
+    section: "media",
+    name: "at",
+    kind: Kind::Text,
+    need: Need::Default("\"here\""),
+    example: r#""here""#,
+    doc: "where the sound of meetings and anchored calls comes together: \"here\", or of a home alone at its \"edges\"",
+};
 pub static MEDIA_ADDRESS: Key = Key {
     section: "media",
     name: "address",
     kind: Kind::Text,
     need: Need::Default("the first that a listener names, else the one that this machine has towards the network"),
     example: r#""192.0.2.1""#,
-    doc: "the address that phones in meetings are told to send sound to; behind a NAT, the public one",
+    doc: "the address that phones in meetings are told to send sound to; behind a NAT, the public one; an edge alone that has one takes \
+          the sound of its home",
 };
 pub static MEDIA_PORTS: Key = Key {
     section: "media",
@@ -422,6 +431,7 @@ pub static ALL: &[&Key] = &[
     &LISTEN_HEALTH,
     &LISTEN_PROXY_FROM,
     &WEB_ORIGINS,
+    &MEDIA_AT,
     &MEDIA_ADDRESS,
     &MEDIA_PORTS,
     &MEDIA_THREADS,

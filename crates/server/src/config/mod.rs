@@ -32,7 +32,7 @@ use federation::ledger::DiscoveredTerms;
 pub use inside::{Inside, Roles};
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
 pub use mail::{MailSecurity, MailServer};
-pub use media::Media;
+pub use media::{Media, MediaAt};
 use net::{DnsSettings, Networks, Origins};
 use problem::Problems;
 pub use problem::{ConfigError, Problem};
@@ -149,10 +149,10 @@ impl Config {
             edge,
             roles,
             default_route: builder.default_route(is_told(roles, inside.as_ref())),
+            media: builder.media(&listen, roles, inside.as_ref()),
             inside,
             workers: builder.workers(),
             drain_secs_max: builder.up_to(&key::DRAIN_SECS_MAX, DRAIN_SECS_LIMIT).unwrap_or(DRAIN_SECS_DEFAULT),
-            media: builder.media(&listen),
             listen,
             federation: builder.federation(),
             discovered: builder.discovered(),

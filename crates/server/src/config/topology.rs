@@ -2,7 +2,7 @@
 
 use plan::{Half, Hop, Listener, MediaPorts, Order, Proof, Role, Topology};
 
-use super::{Acme, AcmeChallenge, Config, Inside, Roles};
+use super::{Acme, AcmeChallenge, Config, Inside, MediaAt, Roles};
 
 impl From<&Config> for Topology {
     fn from(config: &Config) -> Topology {
@@ -12,11 +12,11 @@ impl From<&Config> for Topology {
             listeners: config.listeners().map(|(transport, address)| Listener { transport, address }).collect(),
             metrics: config.listen.metrics.clone(),
             health: config.listen.health.clone(),
-            media: MediaPorts {
+            media: (config.media.at == MediaAt::Here).then_some(MediaPorts {
                 address: config.media.address,
                 first: config.media.ports.first,
                 last: config.media.ports.last,
-            },
+            }),
             federation: config.federation.enabled,
             discovery: config.federation.discovery,
             dns_servers: config.dns.servers.clone(),

@@ -8,7 +8,7 @@ use federation::ledger::DiscoveredTerms;
 use signaling::CallSettings;
 
 use super::certificate_files::{CertificateFiles, PartnerCertificate};
-use super::{Config, FederationSwitches, Listen, Media, texts};
+use super::{Config, FederationSwitches, Listen, texts};
 
 impl fmt::Display for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,12 +45,7 @@ impl fmt::Display for Config {
         if let Some(inside) = &self.inside {
             writeln!(formatter, "{inside}")?;
         }
-        let Media { address, ports, threads } = self.media;
-        let address = match address {
-            Some(address) => format!("address = \"{address}\""),
-            None => "# address: the one that this machine has towards the network".to_owned(),
-        };
-        writeln!(formatter, "[media]\n{address}\nports = \"{ports}\"\nthreads = {threads}\n")?;
+        writeln!(formatter, "{}\n", self.media)?;
         let FederationSwitches { enabled, discovery, mark_source_verifiable, .. } = self.federation;
         let FederationSwitches { diagnostics_to_partners, hide_topology, crl, .. } = self.federation;
         let connections_per_partner = self.federation.connections_per_partner;

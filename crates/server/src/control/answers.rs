@@ -28,7 +28,10 @@ pub use diagnosis::{
 };
 pub use discovered::{DiscoveredAnswer, TierWord};
 pub use doctor::{DoctorAnswer, Finding, FindingState};
-pub use edge::{AboutPartner, EdgeAnswer, EdgeFailure, EdgeReport, EdgesAnswer, FromEdge, ToldAnswer};
+pub use edge::{
+    AboutPartner, EdgeAnswer, EdgeFailure, EdgeReport, EdgeSoundAnswer, EdgesAnswer, FromEdge, HomeSoundAnswer,
+    ToldAnswer,
+};
 pub use import::{Entered, EnteredPartner, Import, Imported};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,

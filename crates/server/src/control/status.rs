@@ -13,6 +13,7 @@ use super::answers::{
 use super::error::ControlError;
 use super::{Control, Known};
 use crate::config::{Config, Roles};
+use crate::from_home::HomeSound;
 
 pub(super) async fn show(State(control): State<Control>) -> Result<Json<StatusAnswer>, ControlError> {
     let Known { config, store, workers, started, certificate, .. } = &*control.0;
@@ -71,11 +72,12 @@ async fn told(control: &Control) -> Result<Option<ToldAnswer>, ControlError> {
         return Ok(None);
     }
     let heard_unix = control.home_word().heard_unix();
+    let sound = control.home_word().sound().map(HomeSound::answer);
     Ok(Some(match control.store().read(Store::told).await? {
         Some(Told { revision, home, at_unix, .. }) => {
-            ToldAnswer { revision: Some(revision), home: Some(home), told_unix: Some(at_unix), heard_unix }
+            ToldAnswer { revision: Some(revision), home: Some(home), told_unix: Some(at_unix), heard_unix, sound }
         }
-        None => ToldAnswer { revision: None, home: None, told_unix: None, heard_unix },
+        None => ToldAnswer { revision: None, home: None, told_unix: None, heard_unix, sound },
     }))
 }
 

@@ -10,8 +10,10 @@ use axum::http::StatusCode;
 use federation::inside::Inside;
 use federation::verification::Role;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request};
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use net::{InsideTls, Resolver};
 use rustls_pki_types::{ServerName, UnixTime};
@@ -60,8 +62,25 @@ impl Line {
         let one = Inside { peer_names: vec![edge.to_owned()], ..way.rules.clone() };
         one.check_certificate(&certificate, Role::Server).map_err(|refusal| LineError::Broken(refusal.reason))?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         Ok(Line { edge: edge.to_owned(), sender })
+    }
+
+    /// Goes on in another protocol (RFC 9110 section 7.8), for as long as both want.
+    pub(super) async fn upgrade(mut self, path: &str, protocol: &str) -> Result<TokioIo<Upgraded>, LineError> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header("host", &self.edge)
+            .header("connection", "upgrade")
+            .header("upgrade", protocol)
+            .body(Full::new(Bytes::new()))
+            .map_err(broken)?;
+        let response = timeout(OPEN_TIME, self.sender.send_request(request)).await.map_err(broken)?.map_err(broken)?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(refused(response).await);
+        }
+        Ok(TokioIo::new(hyper::upgrade::on(response).await.map_err(broken)?))
     }
 
     pub(super) async fn ask<T: DeserializeOwned>(
@@ -78,18 +97,31 @@ impl Line {
             .body(Full::new(Bytes::from(body)))
             .map_err(broken)?;
         let response = self.sender.send_request(request).await.map_err(broken)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(broken)?.to_bytes();
-        if !status.is_success() {
+        if !response.status().is_success() {
+            return Err(refused(response).await);
+        }
+        serde_json::from_slice(&body_of(response).await?)
+            .map_err(|error| LineError::Broken(format!("the edge's answer is not understood: {error}")))
+    }
+}
+
+async fn body_of(response: Response<Incoming>) -> Result<Bytes, LineError> {
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+    Ok(body.map_err(broken)?.to_bytes())
+}
+
+async fn refused(response: Response<Incoming>) -> LineError {
+    let status = response.status();
+    match body_of(response).await {
+        Ok(body) => {
             let text = match serde_json::from_slice(&body) {
                 Ok(ErrorAnswer { error, hint: Some(hint) }) => format!("{error}; {hint}"),
                 Ok(ErrorAnswer { error, hint: None }) => error,
                 Err(_) => "without a word".to_owned(),
             };
-            return Err(LineError::Refused { status, text });
+            LineError::Refused { status, text }
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| LineError::Broken(format!("the edge's answer is not understood: {error}")))
+        Err(error) => error,
     }
 }
 

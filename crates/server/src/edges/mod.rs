@@ -3,17 +3,20 @@
 
 mod line;
 mod question;
+mod sound;
 mod task;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use ::media::link::EdgeBridges;
 use store::{Revision, now_unix};
 use tokio::sync::watch;
 
-use crate::config::{Config, Inside, Roles};
-use crate::control::answers::{EdgeAnswer, EdgeFailure};
+use crate::config::{Config, Inside, MediaAt, Roles};
+use crate::control::answers::{EdgeAnswer, EdgeFailure, EdgeSoundAnswer};
 use crate::metrics::EdgeCounts;
 pub(crate) use line::{LineError, Way};
+pub(crate) use sound::{FarSound, SOUND_PATH, SoundTasks};
 pub(crate) use task::{Caller, EdgeTasks};
 
 /// What is known of every edge. Cheap to clone; without a home there are none.
@@ -35,7 +38,8 @@ impl Edges {
         let mut states: Vec<EdgeAnswer> = Vec::new();
         for hop in hops {
             if !states.iter().any(|state| state.edge == hop.host) {
-                states.push(EdgeAnswer::unknown(&hop.host));
+                let sound = (config.media.at == MediaAt::Edges).then(EdgeSoundAnswer::default);
+                states.push(EdgeAnswer { sound, ..EdgeAnswer::unknown(&hop.host) });
             }
         }
         Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0, way: Arc::default() }
@@ -63,6 +67,12 @@ impl Edges {
                 (None, Some(ours)) if state.is_current(ours) => counts.current += 1,
                 (None, _) => counts.being_told += 1,
             }
+            match state.sound {
+                Some(EdgeSoundAnswer { is_connected: false, .. }) => counts.sound_away += 1,
+                Some(EdgeSoundAnswer { is_draining: true, .. }) => counts.sound_draining += 1,
+                Some(_) => counts.sound_connected += 1,
+                None => {}
+            }
         }
         counts
     }
@@ -70,6 +80,28 @@ impl Edges {
     /// Tells them at once.
     pub(crate) fn changed(&self) {
         self.changed.send_replace(());
+    }
+
+    /// What became of the connection for sound to one of them; the log says when that turns.
+    fn note_sound(&self, edge: &str, note: EdgeSoundNote) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = states.iter_mut().find(|state| state.edge == edge) else { return };
+        let sound = state.sound.get_or_insert_default();
+        match note {
+            EdgeSoundNote::Stands(EdgeBridges { is_connected, is_draining, bridges, legs }) => {
+                if is_connected && !sound.is_connected {
+                    tracing::info!(edge, "sound goes by this edge");
+                }
+                let why = sound.why.take().filter(|_| !is_connected);
+                *sound = EdgeSoundAnswer { is_connected, is_draining, bridges, legs, why };
+            }
+            EdgeSoundNote::Down(why) => {
+                if sound.why.is_none() {
+                    tracing::warn!(edge, why, "no sound goes by this edge");
+                }
+                *sound = EdgeSoundAnswer { why: Some(why), ..EdgeSoundAnswer::default() };
+            }
+        }
     }
 
     /// What came of speaking to one of them; the log says when that turns.
@@ -96,13 +128,26 @@ impl Edges {
     }
 }
 
+/// What is known of the sound at an edge.
+enum EdgeSoundNote {
+    Stands(EdgeBridges),
+    /// There is no connection, and why.
+    Down(String),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    impl Edges {
+        pub(super) fn named(names: &[&str]) -> Edges {
+            let states = names.iter().map(|name| EdgeAnswer::unknown(name)).collect();
+            Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0, way: Arc::default() }
+        }
+    }
+
     fn edges() -> Edges {
-        let states = vec![EdgeAnswer::unknown("edge.corp.example")];
-        Edges { states: Arc::new(Mutex::new(states)), changed: watch::channel(()).0, way: Arc::default() }
+        Edges::named(&["edge.corp.example"])
     }
 
     #[test]

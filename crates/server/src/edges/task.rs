@@ -118,7 +118,7 @@ fn in_words(error: impl std::fmt::Display) -> String {
 }
 
 /// Doubles, and is never the same for two edges: `chance` takes up to half of it away.
-fn backoff(failures: u32, chance: u32) -> Duration {
+pub(super) fn backoff(failures: u32, chance: u32) -> Duration {
     let whole = BACKOFF_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LOOK_PAUSE);
     whole - whole.mul_f64(f64::from(chance) / f64::from(u32::MAX) / 2.0)
 }

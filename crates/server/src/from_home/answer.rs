@@ -3,16 +3,20 @@
 
 use std::convert::Infallible;
 
+use ::media::link::PROTOCOL;
 use axum::Json;
+use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use store::{Changes, Snapshot, Store};
 
 use crate::control::answers::{AboutPartner, EdgeReport};
 use crate::control::{Control, ControlError, WhyQuery};
+use crate::edges::SOUND_PATH;
 
 /// Who asks: the name by which its certificate is the home's, or why it is nobody's.
 pub(super) type Asker = Result<String, String>;
@@ -54,11 +58,35 @@ async fn home_asks(request: Request<Incoming>, home: &str, control: &Control) ->
             let query: WhyQuery = body(request).await?;
             Ok(Json(control.why(query).await?).into_response())
         }
+        (&Method::POST, SOUND_PATH) => take_sound(request, home, control),
         (method, path) => {
             let error = format!("there is no {method} {path} at an edge");
             Err(ControlError::new(StatusCode::NOT_FOUND, error, "edge and home may be of different versions"))
         }
     }
+}
+
+/// The connection is for sound from now on.
+fn take_sound(request: Request<Incoming>, home: &str, control: &Control) -> Result<Response, ControlError> {
+    let Some(sound) = control.home_word().sound().cloned() else {
+        let error = "this edge takes no sound of its home";
+        return Err(ControlError::new(StatusCode::NOT_FOUND, error, "set address under [media] at the edge"));
+    };
+    let asked = request.headers().get(UPGRADE).and_then(|asked| asked.to_str().ok()).unwrap_or_default();
+    if asked != PROTOCOL {
+        let error = format!("sound is spoken of as {PROTOCOL} here, and not as {asked:?}");
+        let hint = "edge and home are of different versions: update the older one";
+        return Err(ControlError::new(StatusCode::UPGRADE_REQUIRED, error, hint));
+    }
+    let (home, workers) = (home.to_owned(), control.workers().clone());
+    tokio::spawn(async move {
+        match hyper::upgrade::on(request).await {
+            Ok(stream) => sound.serve(&home, TokioIo::new(stream), || workers.are_draining()).await,
+            Err(error) => tracing::debug!(%error, "a connection for sound came to nothing"),
+        }
+    });
+    let head = [(CONNECTION, "upgrade"), (UPGRADE, PROTOCOL)];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, head).into_response())
 }
 
 async fn report(control: &Control) -> Result<Response, ControlError> {

@@ -84,7 +84,7 @@ impl Door {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).keep_alive(asker.is_ok()).max_buf_size(HEAD_BYTES_MAX);
         // A home that hangs up early tries again.
-        let _ = http.serve_connection(TokioIo::new(stream), service).await;
+        let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
     }
 
     fn judge(&self, chain: &[CertificateDer<'_>]) -> Asker {

@@ -3,7 +3,9 @@
 
 mod answer;
 mod listener;
+mod sound;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use federation::ledger::DiscoveredTerms;
@@ -13,6 +15,7 @@ use tokio::sync::Mutex;
 use crate::control::Control;
 pub(crate) use answer::SNAPSHOT_BYTES_MAX;
 pub(crate) use listener::{Inner, open as open_listeners};
+pub(crate) use sound::HomeSound;
 
 /// What is remembered of the home beside the store.
 #[derive(Default)]
@@ -21,9 +24,20 @@ pub(crate) struct HomeWord {
     taking: Mutex<()>,
     /// When the home was here last; 0: not since the start.
     heard_unix: AtomicI64,
+    /// Where this edge takes the home's sound.
+    sound: OnceLock<HomeSound>,
 }
 
 impl HomeWord {
+    pub(crate) fn take_sound(&self, sound: HomeSound) {
+        // A server starts once.
+        let _ = self.sound.set(sound);
+    }
+
+    pub(crate) fn sound(&self) -> Option<&HomeSound> {
+        self.sound.get()
+    }
+
     fn hear(&self) {
         self.heard_unix.store(now_unix(), Ordering::Relaxed);
     }

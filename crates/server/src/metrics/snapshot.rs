@@ -57,6 +57,10 @@ pub(crate) struct EdgeCounts {
     pub current: u64,
     pub being_told: u64,
     pub out_of_reach: u64,
+    /// By which its sound goes, if it goes by edges.
+    pub sound_connected: u64,
+    pub sound_draining: u64,
+    pub sound_away: u64,
 }
 
 #[derive(Debug, Default)]

@@ -133,6 +133,7 @@ fn media() -> MediaCounters {
         legs_opened: 404,
         legs_refused: 405,
         legs_expired: 406,
+        legs_lost: 414,
         packets_received: 407,
         packets_sent: 408,
         packets_unsent: 409,
@@ -168,7 +169,14 @@ fn snapshot(workers: u16) -> Snapshot {
         pins_changed: 310,
         records_dropped: 309,
         partner_endings: [(true, 319), (false, 320)].map(ending).into(),
-        edges: EdgeCounts { current: 314, being_told: 315, out_of_reach: 316 },
+        edges: EdgeCounts {
+            current: 314,
+            being_told: 315,
+            out_of_reach: 316,
+            sound_connected: 322,
+            sound_draining: 323,
+            sound_away: 324,
+        },
         told_unix: 317,
         home_heard_unix: 318,
         resources: Some(Resources {

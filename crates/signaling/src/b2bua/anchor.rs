@@ -24,6 +24,8 @@ pub(super) struct Anchor {
     protection: ProtectionPolicy,
     /// Something was agreed on since this was asked last.
     has_news: bool,
+    /// Other ports are being opened for it.
+    pub is_moving: bool,
 }
 
 /// Our end of the sound with one phone.
@@ -73,6 +75,7 @@ impl Anchor {
             attempts,
             protection: ProtectionPolicy::Preferred,
             has_news: false,
+            is_moving: false,
         }
     }
 
@@ -152,6 +155,23 @@ impl Anchor {
         let told = leg.told.as_deref().ok_or(NoAnchor::NothingOffered)?;
         leg.session = Some(sdp::accept(told, body)?);
         self.has_news = true;
+        Ok(())
+    }
+
+    /// Our ends have other ports: what each phone is to be told of them is [`Anchor::told`], and its answer
+    /// [`Anchor::restored`].
+    ///
+    /// # Errors
+    /// Nothing was agreed on before.
+    pub fn move_to(&mut self, ports: [LegPorts; 2]) -> Result<(), NoAnchor> {
+        self.exchange = None;
+        for (leg, ports) in [&mut self.caller, &mut self.callee].into_iter().zip(ports) {
+            let told = leg.told.as_deref().ok_or(NoAnchor::NothingOffered)?;
+            let LegPorts { address, rtp_port, rtcp_port, keys } = ports;
+            let version = leg.local.version + 1;
+            leg.local = LocalMedia { address, rtp_port, rtcp_port, keys, version, ..leg.local.clone() };
+            (leg.told, leg.session) = (Some(sdp::reoffer(told, &leg.local)?), None);
+        }
         Ok(())
     }
 

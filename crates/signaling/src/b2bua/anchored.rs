@@ -1,6 +1,7 @@
 //! Calls whose sound goes through us, joined to the Core: when they begin so, their ports, and the bridge between their legs.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use conference::{LegOf, LegPorts};
@@ -76,16 +77,21 @@ impl Core {
     }
 
     pub(super) fn open_legs(&mut self, now: Instant, serial: u64, refused: Option<u16>) {
-        let bridge = self.conferences.next_bridge();
-        let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
-        standing.bridge = Some(Bridge { serial: bridge, opened: [None, None] });
+        let Some(standing) = self.between.calls_by_serial.get(&serial) else { return };
         let invite = standing.call.received().clone();
-        self.between.serials_by_bridge.insert(bridge, serial);
         let reason = match refused {
             Some(status) => format!("the one called takes no sound as the caller offers it ({status})"),
             None => "[calls] anchor says always".to_owned(),
         };
         self.record_anchored(now, &invite, reason);
+        self.open_bridge(now, serial);
+    }
+
+    pub(super) fn open_bridge(&mut self, now: Instant, serial: u64) {
+        let bridge = self.conferences.next_bridge();
+        let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
+        standing.bridge = Some(Bridge { serial: bridge, opened: [None, None] });
+        self.between.serials_by_bridge.insert(bridge, serial);
         for side in SIDES {
             self.open_leg(now, LegUser::Call(serial), self.leg(bridge, side));
         }
@@ -156,9 +162,31 @@ impl Core {
 
     /// What a media thread says of a leg of a call.
     pub(crate) fn call_sounds(&mut self, now: Instant, event: &MediaEvent) {
-        let MediaEvent::SourceRefused { leg, source } = event else { return };
-        let serial = self.between.serials_by_bridge.get(&leg.bridge.serial);
-        let Some(standing) = serial.and_then(|serial| self.between.calls_by_serial.get(serial)) else { return };
+        let serial = self.between.serials_by_bridge.get(&event.leg().bridge.serial).copied();
+        match (serial, event) {
+            (Some(serial), MediaEvent::SourceRefused { leg, source }) => {
+                self.source_refused(now, serial, *leg, *source)
+            }
+            (Some(serial), MediaEvent::Lost { .. }) => self.call_sound_lost(now, serial),
+            _ => {}
+        }
+    }
+
+    /// Its bridge is gone with the media node that had it: both phones are offered another, or hear that it is over.
+    fn call_sound_lost(&mut self, now: Instant, serial: u64) {
+        self.close_legs(now, serial);
+        let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
+        let invite = standing.call.received().clone();
+        let reason = match standing.call.sound_lost(now) {
+            true => "the server that had its sound is gone: both phones are offered another way",
+            false => "the server that had its sound is gone, and the call with it",
+        };
+        self.record_anchored(now, &invite, reason.to_owned());
+        self.settle_call(now, serial);
+    }
+
+    fn source_refused(&mut self, now: Instant, serial: u64, leg: LegId, source: IpAddr) {
+        let Some(standing) = self.between.calls_by_serial.get(&serial) else { return };
         let side = SIDES[leg.serial as usize % SIDES.len()];
         let who = standing.call.party(side).map(|who| who.to_string()).unwrap_or_default();
         let invite = standing.call.received().clone();

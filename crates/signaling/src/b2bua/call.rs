@@ -3,6 +3,7 @@
 
 mod lending;
 mod reference;
+mod resuming;
 mod sound;
 mod surplus;
 
@@ -80,6 +81,8 @@ pub(super) enum CallOutput {
     OpenLegs {
         refused: Option<u16>,
     },
+    /// Two others are wanted, in place of those that were lost; the same.
+    OpenLegsAgain,
     Run(Run),
     CloseLegs,
     /// Nothing is left of it.

@@ -238,6 +238,7 @@ impl Core {
                 self.refuse_owned(now, to, &request, &refusal);
             }
             CallOutput::OpenLegs { refused } => self.open_legs(now, serial, refused),
+            CallOutput::OpenLegsAgain => self.open_bridge(now, serial),
             CallOutput::Run(run) => self.run_leg(serial, run),
             CallOutput::CloseLegs => self.close_legs(now, serial),
             CallOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),

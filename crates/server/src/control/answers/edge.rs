@@ -25,6 +25,29 @@ pub struct EdgeAnswer {
     pub succeeded_unix: Option<i64>,
     /// Since then it could not be told.
     pub failed: Option<EdgeFailure>,
+    /// Where the home has its bridges at its edges.
+    #[serde(default)]
+    pub sound: Option<EdgeSoundAnswer>,
+}
+
+/// What sound goes by one edge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeSoundAnswer {
+    pub is_connected: bool,
+    pub is_draining: bool,
+    pub bridges: usize,
+    pub legs: usize,
+    /// Why it is not connected, where that is known.
+    pub why: Option<String>,
+}
+
+/// What sound of its home goes by this edge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeSoundAnswer {
+    /// The homes that are connected for it.
+    pub homes: Vec<String>,
+    pub bridges: usize,
+    pub legs: usize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,7 +60,7 @@ pub struct EdgeFailure {
 
 impl EdgeAnswer {
     pub(crate) fn unknown(edge: &str) -> EdgeAnswer {
-        EdgeAnswer { edge: edge.to_owned(), revision: None, succeeded_unix: None, failed: None }
+        EdgeAnswer { edge: edge.to_owned(), revision: None, succeeded_unix: None, failed: None, sound: None }
     }
 
     /// Whether it knows what is decided at home.
@@ -80,4 +103,7 @@ pub struct ToldAnswer {
     pub told_unix: Option<i64>,
     /// When the home was here last, since the start.
     pub heard_unix: Option<i64>,
+    /// Where the edge takes the home's sound.
+    #[serde(default)]
+    pub sound: Option<HomeSoundAnswer>,
 }

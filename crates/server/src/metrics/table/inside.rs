@@ -16,6 +16,19 @@ pub(crate) static EDGES: Metric = Metric {
     },
 };
 
+static SOUND_STATE: Label = Label { name: "state", values: Values::Words(&["connected", "draining", "away"]) };
+
+pub(crate) static SOUND_EDGES: Metric = Metric {
+    name: "comity_media_edges",
+    kind: Kind::Gauge,
+    labels: &[&SOUND_STATE],
+    help: "Edges at which this home has its sound (at = \"edges\" under [media]), by whether they take it now",
+    read: |all| {
+        let edges = all.server.edges;
+        by_word([("connected", edges.sound_connected), ("draining", edges.sound_draining), ("away", edges.sound_away)])
+    },
+};
+
 pub(crate) static TOLD: Metric = Metric {
     name: "comity_told_timestamp_seconds",
     kind: Kind::Gauge,

@@ -53,6 +53,14 @@ pub(crate) static LEGS_EXPIRED: Metric = Metric {
     read: |all| one(all.sum_media(|media| media.legs_expired)),
 };
 
+pub(crate) static LEGS_LOST: Metric = Metric {
+    name: "comity_media_legs_lost_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Legs of a home that were gone with the edge that had them, while they were in use",
+    read: |all| one(all.sum_media(|media| media.legs_lost)),
+};
+
 pub(crate) static PACKETS_RECEIVED: Metric = Metric {
     name: "comity_media_packets_received_total",
     kind: Kind::Counter,

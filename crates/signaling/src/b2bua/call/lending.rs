@@ -48,7 +48,7 @@ impl Call {
         }
     }
 
-    fn restore(&mut self, tag: &str, side: Side) {
+    pub(super) fn restore(&mut self, tag: &str, side: Side) {
         let told = self.told(side).map(|told| Session::sdp(told.to_owned()));
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
         let other = pair.end(side.other());

@@ -105,6 +105,9 @@ impl Call {
 
     /// The two legs are open, or cannot be had; `session_ids` name our sessions. Says whether they are wanted.
     pub fn legs_opened(&mut self, ports: Option<[LegPorts; 2]>, session_ids: [u64; 2]) -> bool {
+        if matches!(self.sound, Sound::Anchored(_)) {
+            return self.moved(ports);
+        }
         let nothing = Sound::Direct { attempts: VecDeque::new() };
         let Sound::Opening(opening) = std::mem::replace(&mut self.sound, nothing) else { return false };
         let Opening { passed, attempts, refusal } = *opening;
