@@ -19,23 +19,24 @@ pub(crate) async fn run<I: DeserializeOwned, O: Serialize, F: Future<Output = ()
 ) -> String {
     let (reading, writing) = tokio::io::split(stream);
     tokio::select! {
-        why = read(reading, heard) => why,
-        why = write(writing, outgoing, alive) => why,
+        why = read(reading, heard, SILENT_TIME) => why,
+        why = write(writing, (outgoing, alive), SILENT_TIME) => why,
     }
 }
 
 async fn read<S: AsyncRead, I: DeserializeOwned, F: Future<Output = ()>>(
     mut stream: ReadHalf<S>,
     mut heard: impl FnMut(I) -> F,
+    silent_time: Duration,
 ) -> String {
     let mut reader = FrameReader::default();
     let mut bytes = vec![0; READ_BYTES];
     loop {
-        let count = match timeout(SILENT_TIME, stream.read(&mut bytes)).await {
+        let count = match timeout(silent_time, stream.read(&mut bytes)).await {
             Ok(Ok(0)) => return "the other side has closed it".to_owned(),
             Ok(Ok(count)) => count,
             Ok(Err(error)) => return error.to_string(),
-            Err(_) => return format!("nothing was heard for {} s", SILENT_TIME.as_secs()),
+            Err(_) => return format!("nothing was heard for {} s", silent_time.as_secs_f32()),
         };
         reader.feed(&bytes[..count]);
         loop {
@@ -50,8 +51,8 @@ async fn read<S: AsyncRead, I: DeserializeOwned, F: Future<Output = ()>>(
 
 async fn write<S: AsyncWrite, O: Serialize>(
     mut stream: WriteHalf<S>,
-    mut outgoing: mpsc::Receiver<O>,
-    alive: impl Fn() -> O,
+    (mut outgoing, alive): (mpsc::Receiver<O>, impl Fn() -> O),
+    silent_time: Duration,
 ) -> String {
     let mut pulse = interval(ALIVE_PAUSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -70,10 +71,10 @@ async fn write<S: AsyncWrite, O: Serialize>(
             stream.write_all(&bytes).await?;
             stream.flush().await
         };
-        match timeout(SILENT_TIME, written).await {
+        match timeout(silent_time, written).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return error.to_string(),
-            Err(_) => return format!("nothing could be said for {} s", SILENT_TIME.as_secs()),
+            Err(_) => return format!("nothing could be said for {} s", silent_time.as_secs_f32()),
         }
     }
 }
@@ -89,31 +90,21 @@ const MESSAGES_PER_TURN_MAX: usize = 64;
 #[cfg(test)]
 mod tests {
     use ::media::link::{FromEdge, FromHome};
-    use tokio::io::DuplexStream;
 
     use super::*;
 
-    async fn run_alone(stream: DuplexStream, outgoing: mpsc::Receiver<FromHome>) -> String {
-        run(stream, outgoing, || FromHome::Alive, |_: FromEdge| std::future::ready(())).await
-    }
-
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_side_that_falls_silent_or_takes_nothing_is_given_up() {
+        let silent_time = Duration::from_millis(500);
         let (ours, _theirs) = tokio::io::duplex(1 << 20);
+        let (reading, _writing) = tokio::io::split(ours);
+        let why = read(reading, |_: FromEdge| std::future::ready(()), silent_time).await;
+        assert_eq!(why, "nothing was heard for 0.5 s");
+        let (ours, _theirs) = tokio::io::duplex(8);
+        let (_reading, writing) = tokio::io::split(ours);
         let (_say, outgoing) = mpsc::channel(1);
-        assert_eq!(run_alone(ours, outgoing).await, "nothing was heard for 10 s");
-        let (ours, mut theirs) = tokio::io::duplex(8);
-        let (_say, outgoing) = mpsc::channel(1);
-        let alive = async {
-            loop {
-                let _ = theirs.write_all(&frame(&FromEdge::Alive { is_draining: false })).await;
-                tokio::time::sleep(ALIVE_PAUSE).await;
-            }
-        };
-        tokio::select! {
-            why = run_alone(ours, outgoing) => assert_eq!(why, "nothing could be said for 10 s"),
-            () = alive => {}
-        }
+        let why = write(writing, (outgoing, || FromHome::Alive), silent_time).await;
+        assert_eq!(why, "nothing could be said for 0.5 s");
     }
 
     #[tokio::test]
@@ -121,7 +112,7 @@ mod tests {
         let (ours, mut theirs) = tokio::io::duplex(1 << 20);
         let (_say, outgoing) = mpsc::channel(1);
         theirs.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-        let why = run_alone(ours, outgoing).await;
+        let why = run(ours, outgoing, || FromHome::Alive, |_: FromEdge| std::future::ready(())).await;
         assert_eq!(why, "a message of 1195725856 bytes, where 16384 are the most");
     }
 

@@ -22,7 +22,7 @@ pub(crate) static SOUND_EDGES: Metric = Metric {
     name: "comity_media_edges",
     kind: Kind::Gauge,
     labels: &[&SOUND_STATE],
-    help: "Edges at which this home has its sound (at = \"edges\" under [media]), by whether they take it now",
+    help: "Edges at which this home has its sound (at under [media]), by whether they take it now",
     read: |all| {
         let edges = all.server.edges;
         by_word([("connected", edges.sound_connected), ("draining", edges.sound_draining), ("away", edges.sound_away)])
