@@ -56,6 +56,7 @@ targets! {
     rtp = media::rtp::check,
     srtp = media::srtp::check,
     media_node = media::node::check,
+    media_link = media::link::check,
     web_socket = web_socket::check,
     proxy_protocol = proxy_protocol::check,
     configuration = configuration::check,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fuzzing::TARGETS;
+use serde::de::DeserializeOwned;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -50,7 +51,7 @@ macro_rules! replays {
 
 replays! {
     framing message edits via address uri small_headers digest stun
-    certificate discovery session_description rtp srtp media_node web_socket proxy_protocol configuration
+    certificate discovery session_description rtp srtp media_node media_link web_socket proxy_protocol configuration
     pidf conference_info is_composing resource_lists cpim multipart handoff core
 }
 
@@ -104,4 +105,15 @@ fn the_handoffs_of_the_corpus_are_still_handoffs() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/handoff");
     let is_read = |file: &PathBuf| serde_json::from_slice::<signaling::Handoff>(&std::fs::read(file).unwrap()).is_ok();
     assert!(files(&corpus).iter().filter(|file| is_read(file)).count() >= 10);
+}
+
+#[test]
+fn what_home_and_edge_say_in_the_corpus_is_still_understood() {
+    fn heard<T: DeserializeOwned>(name: &str) -> usize {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/media_link").join(name);
+        let mut reader = media::link::FrameReader::default();
+        reader.feed(&std::fs::read(file).unwrap()[1..]);
+        std::iter::from_fn(|| reader.next::<T>().unwrap()).count()
+    }
+    assert_eq!((heard::<media::link::FromHome>("home"), heard::<media::link::FromEdge>("edge")), (10, 6));
 }

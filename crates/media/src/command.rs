@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use sdp::{AudioSession, Encoding, Keys};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A mixer, or the pair of legs of an anchored call. Its legs are all worked on by one thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -165,13 +165,26 @@ pub struct LegReport {
     /// Came too late to be heard.
     pub packets_late: u64,
     /// Interarrival jitter (RFC 3550 section 6.4.1) at the end, and at its worst; milliseconds.
+    #[serde(deserialize_with = "finite")]
     pub jitter_ms: f32,
+    #[serde(deserialize_with = "finite")]
     pub jitter_ms_max: f32,
     /// From the peer's receiver reports: how it hears us.
     pub peer_lost: u64,
+    #[serde(deserialize_with = "finite")]
     pub peer_jitter_ms: f32,
     /// Round trip by RTCP (RFC 3550 section 6.4.1), milliseconds.
+    #[serde(default, deserialize_with = "finite_if_any")]
     pub round_trip_ms: Option<f32>,
     /// The longest time between two packets received while they were expected, milliseconds.
     pub gap_ms_max: u32,
+}
+
+/// What is too large for any measure is none: it could be read, and not be written again.
+fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    f32::deserialize(deserializer).map(|number| if number.is_finite() { number } else { 0.0 })
+}
+
+fn finite_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
+    Option::deserialize(deserializer).map(|number: Option<f32>| number.filter(|number| number.is_finite()))
 }
