@@ -8,7 +8,7 @@ mod phone;
 
 use signaling::{CallSettings, When};
 use sim::{Line, World, first_line};
-use sip::{Message, Method};
+use sip::{HeaderName, Message, Method};
 
 /// Alice and Dave are at Contoso.
 struct Two {
@@ -85,9 +85,10 @@ impl Two {
         request
     }
 
-    fn ends(&mut self, line: Line) {
+    fn ends(&mut self, line: Line) -> Message {
         let bye = self.expect(line, Method::Bye);
         self.world.send(line, &phone::answer(&bye, "200 OK", "again"));
+        bye
     }
 
     fn ends_after_ack(&mut self, line: Line) {
@@ -136,8 +137,10 @@ fn a_call_that_can_have_no_other_sound_ends_for_both() {
         two.call(DAVE, "c1");
         two.world.use_up_ports(two.contoso);
         two.world.lose_sound(two.contoso);
-        two.ends(two.alice);
-        two.ends(two.dave);
+        for line in [two.alice, two.dave] {
+            let bye = two.ends(line);
+            assert_eq!(bye.header_text(HeaderName::Reason), Some("SIP;cause=503;text=\"no-media\""));
+        }
         two.nothing_is_left();
     });
 }

@@ -117,7 +117,10 @@ impl Core {
         let is_open = ports.is_ok();
         bridge.opened[leg.serial as usize % SIDES.len()] = Some(ports);
         let [Some(caller), Some(callee)] = &bridge.opened else { return is_open };
-        let ports = caller.clone().ok().zip(callee.clone().ok()).map(|(caller, callee)| [caller, callee]);
+        let ports = match (caller.clone(), callee.clone()) {
+            (Ok(caller), Ok(callee)) => Ok([caller, callee]),
+            (Err(why), _) | (_, Err(why)) => Err(why),
+        };
         let session_ids = self.with_random(|random| [random(), random()]);
         let is_wanted = match self.between.calls_by_serial.get_mut(&serial) {
             Some(standing) => standing.call.legs_opened(ports, session_ids),

@@ -83,7 +83,7 @@ pub(super) fn about_session(word: Word) -> Option<Words> {
         Word::NoMedia => words(
             Side::Ours,
             "no port for sound could be opened here",
-            "the reason above says why; comity check and the server's log say more",
+            "the reason above says why; comity check and the server's log say more, and where sound is at the edges, comity status",
         ),
         _ => return None,
     })

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use conference::LegPorts;
-use sip::Method;
+use federation::admission::vouch;
+use sip::refusal::Word;
+use sip::{HeaderName, Method};
 
 use super::sound::Sound;
 use super::{Asked, Call, CallOutput};
@@ -27,12 +29,12 @@ impl Call {
     }
 
     /// The other legs are open, or cannot be had. Says whether they are wanted.
-    pub(super) fn moved(&mut self, ports: Option<[LegPorts; 2]>) -> bool {
+    pub(super) fn moved(&mut self, ports: Result<[LegPorts; 2], String>) -> bool {
         let Sound::Anchored(anchor) = &mut self.sound else { return false };
         if !std::mem::take(&mut anchor.is_moving) {
             return false;
         }
-        let is_moved = ports.is_some_and(|ports| anchor.move_to(ports).is_ok());
+        let is_moved = ports.is_ok_and(|ports| anchor.move_to(ports).is_ok());
         let tags: Vec<String> = self.pairs.iter().map(|pair| pair.tag().to_owned()).collect();
         match (is_moved, tags.as_slice()) {
             (true, [tag]) => {
@@ -57,10 +59,21 @@ impl Call {
         let confirmed = self.pairs.iter().filter(|pair| pair.is_confirmed).map(|pair| pair.tag().to_owned());
         for tag in confirmed.collect::<Vec<_>>() {
             for side in [Side::Caller, Side::Callee] {
-                self.send_within(&tag, side, &Method::Bye, Asked::Bye);
+                self.end_with_reason(&tag, side);
             }
             self.pairs.retain(|pair| pair.tag() != tag);
         }
         self.end_if_over();
+    }
+
+    /// RFC 3326.
+    fn end_with_reason(&mut self, tag: &str, side: Side) {
+        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
+        let Some(speaker) = pair.end(side.other()).party.clone() else { return };
+        let reason = format!("SIP;cause=503;text=\"{}\"", Word::NoMedia);
+        let bye = pair.end_mut(side).dialog.request(&Method::Bye).header(HeaderName::Reason, reason);
+        if let Ok(request) = bye.message() {
+            self.ask(Asked::Bye, vouch(&speaker), request);
+        }
     }
 }

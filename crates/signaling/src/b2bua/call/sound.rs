@@ -104,21 +104,24 @@ impl Call {
     }
 
     /// The two legs are open, or cannot be had; `session_ids` name our sessions. Says whether they are wanted.
-    pub fn legs_opened(&mut self, ports: Option<[LegPorts; 2]>, session_ids: [u64; 2]) -> bool {
+    pub fn legs_opened(&mut self, ports: Result<[LegPorts; 2], String>, session_ids: [u64; 2]) -> bool {
         if matches!(self.sound, Sound::Anchored(_)) {
             return self.moved(ports);
         }
         let nothing = Sound::Direct { attempts: VecDeque::new() };
         let Sound::Opening(opening) = std::mem::replace(&mut self.sound, nothing) else { return false };
         let Opening { passed, attempts, refusal } = *opening;
-        let is_open = ports.is_some();
-        if let Some(ports) = ports {
-            self.sound = Sound::Anchored(Box::new(Anchor::new(ports, session_ids, attempts)));
-            let Err(passed) = self.invite(passed, refusal.as_ref()) else { return true };
-            self.refuse(&passed, refusal.as_ref(), unacceptable("its sound cannot go through this server"));
-        } else {
-            let refusal_of_ours = Refusal::new(503, Word::NoMedia, "there are no ports for the sound of the call");
-            self.refuse(&passed, refusal.as_ref(), refusal_of_ours);
+        let is_open = ports.is_ok();
+        match ports {
+            Ok(ports) => {
+                self.sound = Sound::Anchored(Box::new(Anchor::new(ports, session_ids, attempts)));
+                let Err(passed) = self.invite(passed, refusal.as_ref()) else { return true };
+                self.refuse(&passed, refusal.as_ref(), unacceptable("its sound cannot go through this server"));
+            }
+            Err(why) => {
+                let reason = format!("there are no ports for the sound of the call: {why}");
+                self.refuse(&passed, refusal.as_ref(), Refusal::new(503, Word::NoMedia, reason));
+            }
         }
         self.end_if_over();
         is_open
