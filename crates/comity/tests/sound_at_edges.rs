@@ -62,7 +62,7 @@ impl Caller {
     /// The next that is not only a sign of life; `None`: it has ended.
     fn hear(&mut self) -> Option<FromEdge> {
         loop {
-            match self.reader.next().unwrap() {
+            match self.reader.cut().unwrap() {
                 Some(FromEdge::Alive { .. }) => {}
                 Some(message) => return Some(message),
                 None => {

@@ -113,7 +113,7 @@ fn what_home_and_edge_say_in_the_corpus_is_still_understood() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/media_link").join(name);
         let mut reader = media::link::FrameReader::default();
         reader.feed(&std::fs::read(file).unwrap()[1..]);
-        std::iter::from_fn(|| reader.next::<T>().unwrap()).count()
+        std::iter::from_fn(|| reader.cut::<T>().unwrap()).count()
     }
     assert_eq!((heard::<media::link::FromHome>("home"), heard::<media::link::FromEdge>("edge")), (10, 6));
 }

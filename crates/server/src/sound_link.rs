@@ -40,7 +40,7 @@ async fn read<S: AsyncRead, I: DeserializeOwned, F: Future<Output = ()>>(
         };
         reader.feed(&bytes[..count]);
         loop {
-            match reader.next() {
+            match reader.cut() {
                 Ok(Some(message)) => heard(message).await,
                 Ok(None) => break,
                 Err(error) => return error.to_string(),

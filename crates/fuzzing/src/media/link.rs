@@ -24,7 +24,7 @@ fn read<'a, T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
     for piece in pieces {
         reader.feed(piece);
         loop {
-            match reader.next::<T>() {
+            match reader.cut::<T>() {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
                 Err(_) => return messages,
@@ -36,7 +36,7 @@ fn read<'a, T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
         if written.len() <= 4 + FRAME_BYTES_MAX {
             let mut again = FrameReader::default();
             again.feed(&written);
-            assert_eq!(again.next::<T>().as_ref().map(Option::as_ref), Ok(Some(message)));
+            assert_eq!(again.cut::<T>().as_ref().map(Option::as_ref), Ok(Some(message)));
         }
     }
     messages

@@ -63,7 +63,7 @@ impl FrameReader {
     ///
     /// # Errors
     /// Where the connection is to end.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn cut<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some((length, rest)) = self.bytes.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*length);
         let Some(count) = usize::try_from(length).ok().filter(|count| *count <= FRAME_BYTES_MAX) else {
@@ -100,7 +100,7 @@ mod tests {
             let mut heard: Vec<FromHome> = Vec::new();
             for bytes in bytes.chunks(piece) {
                 reader.feed(bytes);
-                while let Some(message) = reader.next().unwrap() {
+                while let Some(message) = reader.cut().unwrap() {
                     heard.push(message);
                 }
             }
@@ -114,7 +114,7 @@ mod tests {
         let read = |length: usize| {
             let mut reader = FrameReader::default();
             reader.feed(&u32::try_from(length).unwrap().to_be_bytes());
-            reader.next::<FromHome>()
+            reader.cut::<FromHome>()
         };
         assert_eq!(read(FRAME_BYTES_MAX), Ok(None));
         assert_eq!(read(FRAME_BYTES_MAX + 1), Err(FrameError::TooLong(16_385)));
@@ -125,6 +125,6 @@ mod tests {
     fn what_is_not_understood_ends_it() {
         let mut reader = FrameReader::default();
         reader.feed(&[0, 0, 0, 4, b'n', b'u', b'l', b'l']);
-        assert!(matches!(reader.next::<FromHome>(), Err(FrameError::NotUnderstood(_))));
+        assert!(matches!(reader.cut::<FromHome>(), Err(FrameError::NotUnderstood(_))));
     }
 }

@@ -183,7 +183,7 @@ mod tests {
         /// The next that is said and not only a sign of life; `None`: it has ended.
         async fn hear(&mut self) -> Option<FromEdge> {
             loop {
-                match self.reader.next().unwrap() {
+                match self.reader.cut().unwrap() {
                     Some(FromEdge::Alive { .. }) => {}
                     Some(message) => return Some(message),
                     None => {
