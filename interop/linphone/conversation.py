@@ -129,6 +129,7 @@ def write_in_threes(report, servers, folder, alice, bob):
 
     try:
         report.check(f"{CAROL} registers over TLS", lambda: registers(carol))
+        agree_to_hear(report, servers, alice, carol)
         report.check("alice begins a conversation of many by a message", begin)
         for phone in (bob, carol):
             report.check(f"alice adds {phone.aor}", lambda phone=phone: add(phone))
@@ -140,6 +141,53 @@ def write_in_threes(report, servers, folder, alice, bob):
         meet_in_threes(report, servers, alice, bob, carol)
     finally:
         carol.end()
+
+
+def agree_to_hear(report, servers, alice, carol):
+    """Carol's domain has no entry with alice's server, which asks alice before she hears from her."""
+    asking = None
+
+    def write(text):
+        carol.command(f"chat sip:{ALICE} {text}")
+
+    def hears(text):
+        alice.expect(f"Message received from sip:{CAROL}: {text}", WAIT_SECS)
+
+    def is_asked():
+        nonlocal asking
+        servers.comity("CONTOSO", "policy", "set", "organisation", "--first-contact", "ask")
+        write("may I")
+        alice.expect(f": {CAROL}, with whom you have not been in touch, has written to you.", WAIT_SECS)
+        asking = re.findall(r"sip:consent-[a-z0-9]+@contoso\.example", alice.said())[-1]
+
+    def answers(text, told):
+        alice.command(f"chat {asking} {text}")
+        alice.expect(f"Message received from {asking}: {told}", WAIT_SECS)
+
+    def agrees():
+        answers("who?", "Please answer with one word")
+        answers("Yes.", "Yes:")
+        hears("may I")
+        write("I am Carol")
+        hears("I am Carol")
+
+    def is_blocked():
+        answers("block", "Block:")
+        write("not to be heard")
+        time.sleep(0.5)
+        answers("yes", "Yes:")
+        write("here again")
+        hears("here again")
+        if f"{CAROL}: not to be heard" in alice.said():
+            raise RuntimeError("she heard what was said while it was blocked")
+
+    def ends():
+        servers.comity("CONTOSO", "policy", "set", "organisation", "--first-contact", "deliver")
+
+    report.check("alice is asked whether she wants to hear from carol, whom she does not know", is_asked)
+    report.check("she says yes, and gets what was held and what comes", agrees)
+    report.check("she blocks carol's domain, and takes it back for carol", is_blocked)
+    report.check("nobody is asked any more", ends)
 
 
 def meet_in_threes(report, servers, alice, bob, carol):
