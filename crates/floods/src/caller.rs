@@ -70,6 +70,11 @@ impl Caller {
         Ok(Caller::over(aor.to_owned(), Line::tls(from, doors.tls, Some(&doors.partner))?))
     }
 
+    /// The edge of the partner that floods.
+    pub fn loud_partner(aor: &str, from: Ipv4Addr, doors: &Doors) -> io::Result<Caller> {
+        Ok(Caller::over(aor.to_owned(), Line::tls(from, doors.tls, Some(&doors.loud_partner))?))
+    }
+
     /// The edge of the honest partner without an entry.
     pub fn discovered(aor: &str, from: Ipv4Addr, doors: &Doors) -> io::Result<Caller> {
         Ok(Caller::over(aor.to_owned(), Line::tls(from, doors.tls, doors.discovered.as_ref())?))

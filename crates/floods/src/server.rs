@@ -37,6 +37,8 @@ pub struct Doors {
     pub plain: u16,
     pub web_socket: u16,
     pub partner: Arc<ServedIdentity>,
+    /// Of another partner.
+    pub loud_partner: Arc<ServedIdentity>,
     /// Of an honest partner without an entry, where those are let in.
     pub discovered: Option<Arc<ServedIdentity>>,
 }
@@ -67,6 +69,8 @@ impl Server {
         let authority = authority(folder.path())?;
         certify(folder.path(), &authority, &[&format!("sip.{DOMAIN}"), DOMAIN], "server")?;
         let partner = certify(folder.path(), &authority, &[&format!("edge.{PARTNER}"), PARTNER], "partner")?;
+        let loud_partner =
+            certify(folder.path(), &authority, &[&format!("edge.{LOUD_PARTNER}"), LOUD_PARTNER], "loud-partner")?;
         let discovered = match discovery {
             true => Some(certify(folder.path(), &authority, &[DISCOVERED], "discovered")?),
             false => None,
@@ -78,13 +82,15 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(File::create(folder.path().join("log"))?)
             .spawn()?;
-        let server =
-            Server { folder, program, child, authority, doors: Doors { tls, plain, web_socket, partner, discovered } };
+        let doors = Doors { tls, plain, web_socket, partner, loud_partner, discovered };
+        let server = Server { folder, program, child, authority, doors };
         server.wait_until_ready()?;
         for user in users {
             server.run(&["user", "add", user, "--password-stdin"], &format!("{PASSWORD}\n"))?;
         }
-        server.run(&["partner", "add", PARTNER, "--edge", &format!("edge.{PARTNER}")], "")?;
+        for partner in [PARTNER, LOUD_PARTNER] {
+            server.run(&["partner", "add", partner, "--edge", &format!("edge.{partner}")], "")?;
+        }
         Ok(server)
     }
 
@@ -210,6 +216,8 @@ fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
 
 pub const DOMAIN: &str = "contoso.example";
 pub const PARTNER: &str = "fabrikam.example";
+/// Another one, which floods.
+pub const LOUD_PARTNER: &str = "litware.example";
 /// Honest, and without an entry.
 pub const DISCOVERED: &str = "adatum.example";
 pub const PASSWORD: &str = "correct horse";

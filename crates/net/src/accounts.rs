@@ -156,8 +156,7 @@ mod tests {
         Flaky.store(new, reply(ask(3), Err(NotStored::Failed(broken())), Answer::Stored));
         Flaky.next_stored(aor, MessageId(0), 0, reply(ask(4), Err(broken()), Answer::NextStored));
         Flaky.settle(MessageId(1), true, reply(ask(5), Err(broken()), Answer::Settled));
-        let mut answers = Vec::new();
-        inbox.urgent.receive(&mut answers, 10).await;
+        let answers: Vec<WorkerMessage> = std::iter::from_fn(|| inbox.urgent.take()).collect();
         assert_eq!(answers.len(), 5);
         assert!(matches!(answers[0], WorkerMessage::Answer { id: QuestionId(1), answer: Answer::Credentials(Err(_)) }));
         assert!(matches!(answers[1], WorkerMessage::Answer { id: QuestionId(2), answer: Answer::User(Ok(true)) }));

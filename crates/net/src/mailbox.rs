@@ -82,6 +82,8 @@ struct Gauge {
     handoffs: AtomicUsize,
     /// Of what may wait.
     waiting: AtomicUsize,
+    /// Of what may not: requests on their way to whoever owns their target.
+    requests: AtomicUsize,
     dropped: AtomicU64,
 }
 
@@ -93,6 +95,7 @@ pub fn mailbox(capacity: usize) -> (Mailbox, Inbox) {
         handoffs_max: capacity,
         handoffs: AtomicUsize::new(0),
         waiting: AtomicUsize::new(0),
+        requests: AtomicUsize::new(0),
         dropped: AtomicU64::new(0),
     });
     let urgent = Urgent { receiver, gauge: gauge.clone() };
@@ -109,6 +112,7 @@ impl Mailbox {
         let has_room = room.is_none_or(|room| self.gauge.enter(room));
         // Before it can be taken.
         self.gauge.waiting.fetch_add(usize::from(has_room && may_wait), Ordering::Relaxed);
+        self.gauge.requests.fetch_add(usize::from(has_room && is_request(&message)), Ordering::Relaxed);
         let sent = has_room && queue.send(message).is_ok();
         if !sent {
             self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
@@ -126,6 +130,11 @@ impl Mailbox {
         self.gauge.waiting.load(Ordering::Relaxed) >= WAITING_MAX
     }
 
+    /// Whether so many requests wait there that whoever has many more is better left for a moment.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.gauge.requests.load(Ordering::Relaxed) >= REQUESTS_MAX
+    }
+
     /// Messages dropped since the start.
     pub fn dropped(&self) -> u64 {
         self.gauge.dropped.load(Ordering::Relaxed)
@@ -133,10 +142,22 @@ impl Mailbox {
 }
 
 impl Urgent {
-    /// Waits for a message, then takes what else is there, at most `count_max`. Nothing: no sender is left.
-    pub(crate) async fn receive(&mut self, into: &mut Vec<WorkerMessage>, count_max: usize) {
-        self.receiver.recv_many(into, count_max).await;
-        self.gauge.leave(into);
+    /// Waits for a message; `None`: no sender is left.
+    pub(crate) async fn receive(&mut self) -> Option<WorkerMessage> {
+        let message = self.receiver.recv().await?;
+        Some(self.taken(message))
+    }
+
+    /// One that is there already.
+    pub(crate) fn take(&mut self) -> Option<WorkerMessage> {
+        let message = self.receiver.try_recv().ok()?;
+        Some(self.taken(message))
+    }
+
+    fn taken(&self, message: WorkerMessage) -> WorkerMessage {
+        self.gauge.requests.fetch_sub(usize::from(is_request(&message)), Ordering::Relaxed);
+        self.gauge.leave(&message);
+        message
     }
 }
 
@@ -155,7 +176,7 @@ impl Waiting {
 
     fn taken(&self, message: WorkerMessage) -> WorkerMessage {
         self.gauge.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.gauge.leave(std::slice::from_ref(&message));
+        self.gauge.leave(&message);
         message
     }
 }
@@ -169,9 +190,8 @@ impl Gauge {
         entered
     }
 
-    fn leave(&self, messages: &[WorkerMessage]) {
-        let handoffs = messages.iter().filter(|message| room(message, 0).is_some()).count();
-        self.handoffs.fetch_sub(handoffs, Ordering::Relaxed);
+    fn leave(&self, message: &WorkerMessage) {
+        self.handoffs.fetch_sub(usize::from(room(message, 0).is_some()), Ordering::Relaxed);
     }
 }
 
@@ -217,6 +237,13 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
     }
 }
 
+fn is_request(message: &WorkerMessage) -> bool {
+    matches!(message, WorkerMessage::Handoff(Handoff::Request(_)))
+}
+
+/// With so many requests waiting, a connection that has more of them than a turn is left for a moment: whoever has one waits for these
+/// at most.
+const REQUESTS_MAX: usize = 32;
 /// With so many that may wait, nothing more is read that would end there: its senders' own sockets hold the rest.
 const WAITING_MAX: usize = 64;
 
@@ -248,8 +275,13 @@ mod tests {
         })
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn what_nobody_would_say_again_enters_a_full_queue() {
+    /// All that is there of what may not wait.
+    fn taken(inbox: &mut Inbox) -> Vec<WorkerMessage> {
+        std::iter::from_fn(|| inbox.urgent.take()).collect()
+    }
+
+    #[test]
+    fn what_nobody_would_say_again_enters_a_full_queue() {
         let (mailbox, mut inbox) = mailbox(1);
         assert!(mailbox.send(handoff(1)));
         let upstream = Upstream { worker: 0, requester: Requester::Outside(ServerTransactionId(1)) };
@@ -266,12 +298,12 @@ mod tests {
         assert_eq!(successes, SUCCESS_ROOM_FACTOR - 1);
         assert_eq!(mailbox.dropped(), 8);
 
-        inbox.urgent.receive(&mut Vec::new(), 100).await;
+        taken(&mut inbox);
         assert_eq!(mailbox.gauge.handoffs.load(Ordering::Relaxed), 0);
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_full_queue_drops_handoffs_and_nothing_else() {
+    #[test]
+    fn a_full_queue_drops_handoffs_and_nothing_else() {
         let (mailbox, mut inbox) = mailbox(2);
         assert!(mailbox.send(handoff(1)));
         assert!(mailbox.send(handoff(2)));
@@ -279,8 +311,7 @@ mod tests {
         assert!(mailbox.send(WorkerMessage::Stop));
         assert_eq!(mailbox.dropped(), 1);
 
-        let mut messages = Vec::new();
-        inbox.urgent.receive(&mut messages, 10).await;
+        let messages = taken(&mut inbox);
         assert_eq!(messages.len(), 3);
         assert!(matches!(messages[2], WorkerMessage::Stop));
         assert!(mailbox.send(handoff(4)), "taking makes room");
@@ -294,8 +325,8 @@ mod tests {
         assert_eq!(mailbox.dropped(), 1);
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn what_may_wait_keeps_its_order_and_stops_more_of_it_when_there_is_much() {
+    #[test]
+    fn what_may_wait_keeps_its_order_and_stops_more_of_it_when_there_is_much() {
         let (mailbox, mut inbox) = mailbox(2);
         let upstream = |serial| Upstream { worker: 0, requester: Requester::Agent(serial) };
         let cancel = |serial| Handoff::Cancel { upstream: upstream(serial), owner: 0, by_ledger: true };
@@ -307,25 +338,12 @@ mod tests {
         assert!(mailbox.is_crowded());
         assert!(mailbox.send(handoff(1)));
 
-        let mut urgent = Vec::new();
-        inbox.urgent.receive(&mut urgent, 10).await;
-        assert!(matches!(urgent[..], [WorkerMessage::Handoff(Handoff::Transmit { .. })]));
+        assert!(matches!(taken(&mut inbox)[..], [WorkerMessage::Handoff(Handoff::Transmit { .. })]));
         let serials = (1..=count).map(|_| match inbox.waiting.take() {
             Some(WorkerMessage::Handoff(Handoff::Cancel { upstream, .. })) => upstream.requester,
             _ => panic!("one that may not wait, or none"),
         });
         assert!(serials.eq((1..=count).map(Requester::Agent)));
         assert!(!mailbox.is_crowded() && inbox.waiting.take().is_none());
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_turn_takes_no_more_than_it_may_and_leaves_the_rest() {
-        let (mailbox, mut inbox) = mailbox(10);
-        (0..5).for_each(|serial| assert!(mailbox.send(handoff(serial))));
-        for count in [3, 2] {
-            let mut messages = Vec::new();
-            inbox.urgent.receive(&mut messages, 3).await;
-            assert_eq!(messages.len(), count);
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! A flow's turn: read, decrypt, cut, parse, hand to the core, perform. And the task that waits between turns.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use signaling::{Breakage, Input, unreadable};
@@ -9,6 +9,7 @@ use sip::{FlowId, Frame, Message, ParseError};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use crate::Mailbox;
 use crate::flow::{Fate, Signal, linger};
 use crate::occupancy::Permit;
 use crate::turns::{BEHIND_BYTES, Turn};
@@ -118,11 +119,18 @@ impl Worker {
     }
 
     fn begin_turn(&self, id: FlowId, is_stranger: bool) -> Turn {
+        let flow = self.flows.get(&id);
+        let is_loud = || flow.is_some_and(|flow| flow.has_backlog()) && self.is_any_behind();
         // A stranger's next one comes after one of each other.
-        match is_stranger || self.flows.get(&id).is_some_and(|flow| flow.queued_bytes() > BEHIND_BYTES) {
+        match is_stranger || flow.is_some_and(|flow| flow.queued_bytes() > BEHIND_BYTES) || is_loud() {
             true => Turn::of_one(self.now),
             false => Turn::begin(self.now, &self.limits, self.busy_flows.count()),
         }
+    }
+
+    /// Whether a worker has more requests to do than it comes to. One that is full of a flow's requests answers nobody else's.
+    fn is_any_behind(&self) -> bool {
+        self.mailboxes.iter().any(Mailbox::is_behind)
     }
 
     /// A peer that asks and asks, and does not read the answers, is one that does not read.
@@ -185,7 +193,11 @@ impl Worker {
             self.close(id);
             self.finish();
         }
+        let is_behind = self.is_any_behind();
         let Some(flow) = self.flows.get_mut(&id) else { return Next::Over };
+        if flow.has_backlog() && is_behind {
+            flow.pause(self.now + BEHIND_TIME);
+        }
         if let Some(until) = flow.paused_until(self.now) {
             return Next::Pause { until, has_output: flow.watch_output() };
         }
@@ -193,5 +205,7 @@ impl Worker {
     }
 }
 
+/// How long whoever has more than a turn is left while another worker is behind with what it was handed.
+const BEHIND_TIME: Duration = Duration::from_millis(2);
 /// The answer to a keep-alive (RFC 5626 3.5.1).
 const PONG: &[u8] = b"\r\n";

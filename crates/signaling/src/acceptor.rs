@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use federation::admission::{Admitted, Decision, Evidence, Origin};
+use federation::admission::{Admitted, Decision, Evidence, Origin, Tier};
 use federation::flow::FlowFacts;
 use federation::screen::screen;
 use federation::verification::Rung;
@@ -214,11 +214,15 @@ impl Core {
         };
         let outside = self.share_outside(arrival, admitted);
         let origin = outside.as_ref().unwrap_or(admitted.origin());
-        let taken = self.acceptor.shares.take(transaction, origin, arrival.evidence.in_dialog, limits);
-        taken.map_err(|limit| {
-            self.counts.hit(limit);
-            overloaded("too much of the same sender is under way")
-        })
+        let Err(limit) = self.acceptor.shares.take(transaction, origin, arrival.evidence.in_dialog, limits) else {
+            return Ok(());
+        };
+        self.counts.hit(limit);
+        if let Origin::Partner { domain, standing: Tier::Allowed, .. } = origin {
+            self.counts.over_share_of_partners[usize::from(!self.partners.is_monitored(domain))] += 1;
+            self.count_of_partner(domain, |counts| counts.over_share += 1);
+        }
+        Err(overloaded("too much of the same sender is under way"))
     }
 
     pub(crate) fn give_to_owner(&mut self, now: Instant, request: AdmittedRequest) {

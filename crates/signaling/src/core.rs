@@ -165,7 +165,14 @@ impl Core {
 
     /// Wakes every machine whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(machine) = self.schedule.pop_due(now) {
+        self.handle_timeouts(now, usize::MAX);
+    }
+
+    /// Wakes so many of them: what thousands began at the same time ends at the same time, too, and others are not to wait for
+    /// all of it. [`Core::poll_timeout`] says when the rest is due.
+    pub fn handle_timeouts(&mut self, now: Instant, count_max: usize) {
+        for _ in 0..count_max {
+            let Some(machine) = self.schedule.pop_due(now) else { return };
             match machine {
                 Machine::Transaction(key) => self.transactions.handle_timeout(now, key),
                 Machine::Context(id) => self.wake_context(now, id),

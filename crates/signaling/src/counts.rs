@@ -57,6 +57,9 @@ pub struct CoreCounts {
     pub look_alikes: u64,
     /// Over a connection to a partner.
     pub sent_to_partners: u64,
+    /// Of partners with an entry, refused since as much of the partner was under way as one may have; the first number is of
+    /// those whom somebody watches over.
+    pub over_share_of_partners: [u64; 2],
     /// A partner's server failed them, and the next one was tried.
     pub retried: u64,
     /// Responses of ours to partners that went over another connection than their requests, which had ended.

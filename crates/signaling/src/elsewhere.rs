@@ -86,6 +86,8 @@ impl InviteName {
 pub(crate) struct Orphans {
     names_by_server: BTreeMap<ServerTransactionId, InviteName>,
     orphans_by_name: BTreeMap<InviteName, (Instant, WorkerId, ServerTransactionId)>,
+    /// When there was no room, until which moment that is taken for so.
+    full_until: Option<Instant>,
 }
 
 impl Orphans {
@@ -101,8 +103,10 @@ impl Orphans {
     }
 
     fn insert(&mut self, now: Instant, name: InviteName, worker: WorkerId, server: ServerTransactionId) {
-        if self.orphans_by_name.len() >= ORPHANS_MAX {
+        // One connection may leave more than there is room for: not all of them are looked at for each.
+        if self.orphans_by_name.len() >= ORPHANS_MAX && self.full_until.is_none_or(|until| now >= until) {
             self.orphans_by_name.retain(|_, (since, ..)| *since + OWED_FOR > now);
+            self.full_until = Some(now + LOOK_AGAIN_TIME);
         }
         if self.orphans_by_name.len() < ORPHANS_MAX {
             self.orphans_by_name.insert(name, (now, worker, server));
@@ -338,3 +342,26 @@ const ENDED_FLOWS_MAX: usize = 4096;
 const LATE_DOMAINS_MAX: usize = 32;
 /// INVITEs that can be taken back over another connection than their own.
 const ORPHANS_MAX: usize = 4096;
+const LOOK_AGAIN_TIME: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The clock is read once, for a moment to count from.
+    #[allow(clippy::disallowed_methods)]
+    #[test]
+    fn where_there_was_no_room_there_is_some_when_the_first_have_ended() {
+        let (mut orphans, begun) = (Orphans::default(), Instant::now());
+        let name = |number: usize| InviteName(format!("fabrikam.example\n1\nt\n{number}"));
+        let mut came = |number, at| {
+            orphans.insert(at, name(number), 0, ServerTransactionId(1));
+            orphans.orphans_by_name.contains_key(&name(number))
+        };
+        assert!((0..ORPHANS_MAX).all(|number| came(number, begun)));
+        assert!(!came(ORPHANS_MAX, begun + OWED_FOR - Duration::from_millis(1)));
+        assert!(!came(ORPHANS_MAX, begun + OWED_FOR), "it was looked for room a moment ago");
+        assert!(came(ORPHANS_MAX, begun + OWED_FOR + LOOK_AGAIN_TIME));
+        assert_eq!(orphans.orphans_by_name.len(), 1);
+    }
+}

@@ -67,6 +67,8 @@ pub struct PartnerCounts {
     pub admitted: u64,
     /// Of the partner.
     pub refused: u64,
+    /// Of those refused: as much of the partner was under way as one may have (503 with Retry-After).
+    pub over_share: u64,
     /// Of our users for the partner.
     pub refused_ours: u64,
     /// To the partner.
@@ -183,6 +185,7 @@ impl std::ops::AddAssign for PartnerCounts {
     fn add_assign(&mut self, other: PartnerCounts) {
         self.admitted += other.admitted;
         self.refused += other.refused;
+        self.over_share += other.over_share;
         self.refused_ours += other.refused_ours;
         self.sent += other.sent;
         self.succeeded += other.succeeded;

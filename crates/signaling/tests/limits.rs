@@ -67,6 +67,19 @@ impl Narrow {
     }
 }
 
+impl Narrow {
+    /// Of a partner's requests, those beyond its share: of all partners, watched over or not, and of this one.
+    fn over_share(&self, domain: &str) -> ([u64; 2], u64) {
+        let now = self.world.now;
+        let cores = (0..self.world.workers(self.contoso)).map(|worker| self.world.core(self.contoso, worker));
+        cores.fold(([0, 0], 0), |([watched, others], own), core| {
+            let [more_watched, more_others] = core.counts().over_share_of_partners;
+            let of_partner = core.partner_status(now, domain).counts.over_share;
+            ([watched + more_watched, others + more_others], own + of_partner)
+        })
+    }
+}
+
 fn is_told_to_wait(answer: &Message) {
     assert_eq!(answer.status(), Some(503));
     assert!(answer.header_text(HeaderName::Warning).unwrap().contains("overloaded"));
@@ -143,6 +156,7 @@ fn a_partner_with_too_much_under_way_is_told_and_our_own_users_are_not() {
         // The partner takes the Retry-After to heart: what it refuses by itself we never see.
         let hits = narrow.hits("requests_per_partner_max");
         assert!((1..refused as u64).contains(&hits), "{hits} {refused}");
+        assert_eq!(narrow.over_share("fabrikam.example"), ([0, hits], hits));
         narrow.message(dave, (DAVE, ALICE), "d1");
         let to_alice = narrow.world.only(alice);
         narrow.world.send(alice, &phone::answer(&to_alice, "200 OK", "alice"));

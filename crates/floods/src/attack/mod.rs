@@ -58,7 +58,7 @@ fn pour(target: &Target, caller: &mut Caller, per_sec: u32, next: impl Fn() -> R
     while !target.is_over() {
         let due = (begun.elapsed().as_secs_f64() * f64::from(per_sec)) as u64;
         let poured = (|| -> io::Result<()> {
-            while answers.sent < due {
+            while answers.sent < due && !target.is_over() {
                 caller.send(&next())?;
                 answers.sent += 1;
             }
@@ -78,9 +78,11 @@ fn pour(target: &Target, caller: &mut Caller, per_sec: u32, next: impl Fn() -> R
     answers
 }
 
-pub const ALL: [Attack; 15] = [
+pub const ALL: [Attack; 17] = [
     Attack { name: "new transactions by UDP from many ports", run: transactions::by_datagrams },
     Attack { name: "new transactions of a partner", run: transactions::of_a_partner },
+    Attack { name: "messages of a loud partner", run: transactions::messages_of_a_loud_partner },
+    Attack { name: "calls of a loud partner", run: transactions::calls_of_a_loud_partner },
     Attack { name: "new transactions of a user", run: transactions::of_a_user },
     Attack { name: "new transactions of strangers by TCP", run: transactions::of_strangers },
     Attack { name: "half-open TLS handshakes", run: connections::half_open },

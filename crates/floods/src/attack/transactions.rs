@@ -9,7 +9,7 @@ use super::{Target, address, crowd, pour};
 use crate::answers::Answers;
 use crate::caller::{Caller, Request, serial};
 use crate::line::Line;
-use crate::server::{DOMAIN, PARTNER};
+use crate::server::{DOMAIN, LOUD_PARTNER, PARTNER};
 
 /// INVITEs from hundreds of ports of dozens of addresses: to the server, each is somebody else.
 pub fn by_datagrams(target: &Target) -> Answers {
@@ -47,6 +47,28 @@ pub fn of_a_partner(target: &Target) -> Answers {
     with_silent_phone(target, || {
         crowd(4, |number| match Caller::partner(&format!("mallory@{PARTNER}"), address(number), &target.doors) {
             Ok(mut caller) => pour(target, &mut caller, REQUESTS_PER_SEC / 4, to_the_silent),
+            Err(error) => failed(&error),
+        })
+    })
+}
+
+/// One partner's messages, more than the server can do; the honest partner is another.
+pub fn messages_of_a_loud_partner(target: &Target) -> Answers {
+    of_a_loud_partner(target, to_the_silent)
+}
+
+/// The same with calls, which nobody answers.
+pub fn calls_of_a_loud_partner(target: &Target) -> Answers {
+    of_a_loud_partner(target, || {
+        Request::new(Method::Invite, &format!("frank@{DOMAIN}"), "Contact: <sip:mallory@phone.invalid>\r\n", "")
+    })
+}
+
+fn of_a_loud_partner(target: &Target, next: fn() -> Request<'static>) -> Answers {
+    with_silent_phone(target, || {
+        let aor = format!("mallory@{LOUD_PARTNER}");
+        crowd(4, |number| match Caller::loud_partner(&aor, address(number), &target.doors) {
+            Ok(mut caller) => pour(target, &mut caller, LOUD_REQUESTS_PER_SEC / 4, next),
             Err(error) => failed(&error),
         })
     })
@@ -128,4 +150,5 @@ fn failed(error: &std::io::Error) -> Answers {
 /// Of each of the eight.
 const DATAGRAMS_PER_SEC: u32 = 250;
 const REQUESTS_PER_SEC: u32 = 2_000;
+const LOUD_REQUESTS_PER_SEC: u32 = 8_000;
 const STRANGE_PER_CONNECTION: usize = 50;

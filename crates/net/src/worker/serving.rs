@@ -8,7 +8,9 @@ use super::starting::{Listening, ListeningKind};
 use super::{Shared, Worker};
 use crate::flow::{Fate, LINGER_TIME, StreamFlow};
 use crate::handshakes::Handshakes;
-use crate::{Counters, Inbox, MovedFlow, WorkerMessage, strangers, tcp, udp};
+use crate::mailbox::Urgent;
+use crate::turns::Turn;
+use crate::{Counters, Inbox, Limits, MovedFlow, WorkerMessage, strangers, tcp, udp};
 
 pub(super) async fn serve(worker: Shared, inbox: Inbox, listeners: Vec<Listening>) {
     let Inbox { mut urgent, waiting } = inbox;
@@ -37,23 +39,22 @@ pub(super) async fn serve(worker: Shared, inbox: Inbox, listeners: Vec<Listening
     }
     let rearm = worker.borrow().rearm.clone();
     let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
-    let mut messages = Vec::new();
     // The clock is read before anything is judged by it.
     worker.borrow_mut().sweep();
     while !worker.borrow().is_stopping {
         let deadline = worker.borrow_mut().arm();
         tokio::select! {
-            () = urgent.receive(&mut messages, MESSAGES_PER_TURN_MAX) => {
-                if messages.is_empty() {
-                    // Nobody is left who could ever send anything, not even Stop.
-                    break;
-                }
-                worker.borrow_mut().take_mail(messages.drain(..));
+            first = urgent.receive() => {
+                // Nobody is left who could ever send anything, not even Stop.
+                let Some(first) = first else { break };
+                worker.borrow_mut().take_turn_of_mail(first, &mut urgent);
             }
             () = sleep_until(deadline) => worker.borrow_mut().handle_timeout(),
             () = rearm.notified() => {}
             _ = sweep.tick() => worker.borrow_mut().sweep(),
         }
+        // However much more there is: the sockets have their turn.
+        tokio::task::yield_now().await;
     }
     worker.borrow_mut().end_all();
     let occupancy = worker.borrow().occupancy.clone();
@@ -80,8 +81,22 @@ impl Worker {
 
     fn handle_timeout(&mut self) {
         self.enter();
-        self.core.handle_timeout(self.now);
+        self.core.handle_timeouts(self.now, TIMERS_PER_TURN_MAX);
         self.finish();
+    }
+
+    /// What has come, up to the limits of a turn.
+    fn take_turn_of_mail(&mut self, first: WorkerMessage, urgent: &mut Urgent) {
+        let limits = Limits { messages_per_turn_max: MESSAGES_PER_TURN_MAX, ..(*self.limits).clone() };
+        let mut turn = Turn::begin(Instant::now(), &limits, 1);
+        let mut next = Some(first);
+        let messages = std::iter::from_fn(|| {
+            if !turn.take(Instant::now()) {
+                return None;
+            }
+            next.take().or_else(|| urgent.take())
+        });
+        self.take_mail(messages);
     }
 
     pub(crate) fn take_mail(&mut self, messages: impl Iterator<Item = WorkerMessage>) {
@@ -159,5 +174,7 @@ impl Worker {
 
 /// Messages taken from the mailbox before the sockets have their turn.
 const MESSAGES_PER_TURN_MAX: usize = 256;
+/// Machines woken likewise.
+const TIMERS_PER_TURN_MAX: usize = 32;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);

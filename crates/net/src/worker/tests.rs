@@ -33,6 +33,7 @@ mod line;
 mod meeting;
 mod moving;
 mod pace;
+mod sharing;
 mod strangers;
 mod transports;
 mod unreadable;

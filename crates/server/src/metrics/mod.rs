@@ -72,6 +72,7 @@ pub static ALL: &[&Metric] = &[
     &partners::CERTIFICATES_END,
     &partners::CERTIFICATES_SOON,
     &partners::DISCOVERED,
+    &partners::OVER_SHARE,
     &partners::LOOK_ALIKES,
     &partners::CONNECTIONS,
     &partners::CONNECTS_FAILED,

@@ -54,6 +54,12 @@ fn print_learnt(detail: &PartnerDetail) {
             "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken, {} refused here",
             counts.admitted, counts.refused, counts.sent, counts.succeeded, counts.refused_ours
         );
+        if counts.over_share > 0 {
+            println!(
+                "  of theirs refused with 503 and a time to wait, for as much was under way as one may have: {}",
+                counts.over_share
+            );
+        }
         if counts.overloaded > 0 {
             let (overloaded, held_back) = (counts.overloaded, counts.held_back);
             println!(

@@ -48,10 +48,10 @@ impl Pair {
     }
 
     async fn mail(&mut self, worker: usize) -> Vec<WorkerMessage> {
-        let mut messages = Vec::new();
+        let inbox = &mut self.inboxes[worker].urgent;
         // Nothing at all is an answer too.
-        tokio::time::timeout(MAIL_TIME, self.inboxes[worker].urgent.receive(&mut messages, 100)).await.ok();
-        messages
+        let first = tokio::time::timeout(MAIL_TIME, inbox.receive()).await.ok().flatten();
+        first.into_iter().chain(std::iter::from_fn(|| inbox.take())).collect()
     }
 }
 

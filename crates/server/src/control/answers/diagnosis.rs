@@ -191,6 +191,9 @@ pub struct CountsAnswer {
     pub admitted: u64,
     /// Of the partner.
     pub refused: u64,
+    /// Of those refused: too much of the partner was under way.
+    #[serde(default)]
+    pub over_share: u64,
     /// Of our users, by us.
     pub refused_ours: u64,
     pub sent: u64,

@@ -64,6 +64,7 @@ pub(super) async fn gather(
         counts: (!statuses.is_empty()).then_some(CountsAnswer {
             admitted: counts.admitted,
             refused: counts.refused,
+            over_share: counts.over_share,
             refused_ours: counts.refused_ours,
             sent: counts.sent,
             succeeded: counts.succeeded,

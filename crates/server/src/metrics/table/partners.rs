@@ -76,6 +76,18 @@ pub(crate) static DISCOVERED: Metric = Metric {
     },
 };
 
+pub(crate) static OVER_SHARE: Metric = Metric {
+    name: "comity_partner_requests_over_share_total",
+    kind: Kind::Counter,
+    labels: &[&MONITORED],
+    help: "Requests of partners with an entry that got 503 with Retry-After, as much of the partner being under way as one may have; \
+        comity partner show has the number of each",
+    read: |all| {
+        let sum = |place: usize| all.sum_counts(|counts| counts.over_share_of_partners[place]);
+        by_word([("yes", sum(0)), ("no", sum(1))])
+    },
+};
+
 pub(crate) static LOOK_ALIKES: Metric = Metric {
     name: "comity_look_alikes_total",
     kind: Kind::Counter,
