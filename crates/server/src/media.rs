@@ -35,7 +35,7 @@ fn towards_the_network(is_v4: bool) -> Option<IpAddr> {
 
 /// What is wrong with the ports of sound on this machine; one sentence each.
 pub(crate) fn problems(config: &Config) -> Vec<String> {
-    if config.media.at == MediaAt::Edges {
+    if config.media.at != MediaAt::Here {
         return Vec::new();
     }
     let checked = address(config).and_then(|address| net::media::check_ports(address, config.media.ports));
