@@ -9,9 +9,10 @@ use federation::admission::Origin;
 use sip::refusal::Word;
 use sip::{Edits, Message, Method, NameAddr, Refusal, Uri};
 
+use crate::agent::AgentKey;
 use crate::core::Core;
 use crate::route::{Destination, OwnRoutes, route_own};
-use crate::{AdmittedRequest, Handoff, Requester, Upstream};
+use crate::{AdmittedRequest, Handoff, Ingress, Requester, Upstream};
 
 impl Core {
     /// The target names another address. Gives the request back where that is for the caller to see to.
@@ -27,12 +28,24 @@ impl Core {
             && matches!(request.admitted.origin(), Origin::User { .. })
             && request.sent_on_by.len() < REDIRECTIONS_MAX;
         let (true, Some(upstream)) = (is_followed, request.upstream) else { return Some(request) };
-        let mut elsewhere = contacts(response).into_iter().filter_map(|uri| self.addressed(&request, &uri)).peekable();
-        if elsewhere.peek().is_none() {
+        let elsewhere = contacts(response).into_iter().filter_map(|uri| self.addressed(&request, &uri));
+        let elsewhere: Vec<(AdmittedRequest, String)> = elsewhere.collect();
+        if elsewhere.is_empty() {
             return Some(request);
         }
+        let (mut may_go, mut refusal) = (Vec::new(), None);
+        for (next, uri) in elsewhere {
+            match self.check_sent_on(&next) {
+                Ok(()) => may_go.push((next, uri)),
+                Err(why) => refusal = refusal.or(Some(why)),
+            }
+        }
+        if let (true, Some(refusal)) = (may_go.is_empty(), refusal) {
+            self.refuse_owned(now, upstream, &request.message, &refusal);
+            return None;
+        }
         // RFC 3261 section 16.5: nobody is called twice.
-        let Some((next, uri)) = elsewhere.find(|(next, uri)| !next.sent_on_by.contains(uri)) else {
+        let Some((next, uri)) = may_go.into_iter().find(|(next, uri)| !next.sent_on_by.contains(uri)) else {
             let circle = next_called(&request);
             self.refuse_owned(now, upstream, &request.message, &circle);
             return None;
@@ -62,6 +75,24 @@ impl Core {
         let sent_on_by = request.sent_on_by.iter().cloned().chain(now_for).collect();
         let next = AdmittedRequest { message, destination, routes_taken: 0, sent_on_by, ..request.clone() };
         is_person.then(|| (next, uri.to_owned()))
+    }
+
+    /// Whether the caller may speak with whom he is sent to: asked as if he had called there himself.
+    ///
+    /// # Errors
+    /// Those of the domain's standing, and of the external access policies.
+    fn check_sent_on(&mut self, next: &AdmittedRequest) -> Result<(), Refusal> {
+        if let Destination::Partner { domain, .. } = &next.destination
+            && !self.organisation.is_local(domain)
+        {
+            self.partners.standing(domain).check(domain)?;
+        }
+        match &next.ingress {
+            Ingress::Agent(AgentKey::Conference(id)) => {
+                self.check_meeting_invites(id, &next.message, &next.destination)
+            }
+            _ => self.check_external_access(&next.message, &next.admitted, &next.destination, None),
+        }
     }
 
     /// On the worker to which the answer goes: its CANCEL must find the new owner, or has come already.

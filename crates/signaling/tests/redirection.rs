@@ -5,8 +5,9 @@
 
 mod phone;
 
+use federation::external_access::{PartnerScope, Policy};
 use signaling::{CallSettings, When};
-use sim::{Line, World, allowed, first_line};
+use sim::{Line, World, allowed, blocked, first_line};
 use sip::Message;
 
 /// Contoso, where Alice and Dave are, follows; Fabrikam, where Bob is, does not. Carol is at Northwind, whom Contoso allows.
@@ -89,9 +90,13 @@ impl Play {
     }
 
     fn is_told_of_a_loop(&mut self) {
+        self.is_told(482, "loop-detected");
+    }
+
+    fn is_told(&mut self, status: u16, word: &str) {
         let refused = self.world.take_response(self.alice);
-        assert_eq!(refused.status(), Some(482), "{}", first_line(&refused));
-        assert!(refused.header_text(sip::HeaderName::Warning).unwrap().contains("loop-detected"));
+        assert_eq!(refused.status(), Some(status), "{}", first_line(&refused));
+        assert!(refused.header_text(sip::HeaderName::Warning).unwrap().contains(word));
     }
 
     fn assert_over(&mut self) {
@@ -199,6 +204,33 @@ fn the_caller_gives_up_wherever_the_call_is() {
         play.world.take(play.carol);
         let statuses: Vec<_> = play.world.take(play.alice).iter().map(Message::status).collect();
         assert_eq!(statuses, [Some(200), Some(487)]);
+        play.assert_over();
+    });
+}
+
+#[test]
+fn nobody_is_sent_to_whom_he_may_not_call() {
+    everywhere(|mut play| {
+        let only = PartnerScope::Only(vec!["fabrikam.example".to_owned()]);
+        let policy = Policy { partners: only, ..Policy::new("organisation") };
+        play.world.change_access(play.contoso, |access| access.put_policy(policy.clone()));
+        play.call(play.alice, (ALICE, DAVE));
+        play.sends_on(play.dave, &format!("<sip:{CAROL}>"));
+        play.world.take(play.dave);
+        play.is_told(403, "partner-not-for-user");
+        play.assert_over();
+    });
+}
+
+#[test]
+fn nobody_is_sent_to_a_blocked_partner_but_to_whom_else_is_named() {
+    everywhere(|mut play| {
+        let list = vec![allowed("fabrikam.example"), blocked("northwind.example")];
+        play.world.replace_partners(play.contoso, list);
+        play.call(play.alice, (ALICE, DAVE));
+        play.sends_on(play.dave, &format!("<sip:{CAROL}>;q=0.9, <sip:{BOB}>;q=0.2"));
+        play.world.take(play.dave);
+        play.talks(play.alice, play.bob);
         play.assert_over();
     });
 }
