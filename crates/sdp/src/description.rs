@@ -73,6 +73,11 @@ impl Offer {
         self.first_audio().map(|stream| stream.direction)
     }
 
+    /// So many its answer has (RFC 3264 section 6).
+    pub fn media_lines(&self) -> usize {
+        self.session.medias.len()
+    }
+
     /// Whether it offers sound, usable or not.
     pub fn has_audio(&self) -> bool {
         self.audio().next().is_some()

@@ -119,6 +119,8 @@ pub struct Core {
     pub(crate) watchers_answered: bool,
     /// The presence agent's, likewise.
     presence_wakes_at: Option<Instant>,
+    /// What the DNS said: its entry.
+    discovery_wakes_at: Option<Instant>,
     pub(crate) waiters: Waiters,
     outputs: VecDeque<Output>,
     /// A moment, and what the clock of the machine said then.

@@ -2,13 +2,11 @@
 //! servers while its partner is spoken with.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::time::Instant;
 
-use federation::discovery::{HostAnswer, Learnt, SrvResult};
+use federation::discovery::{Learnt, SrvResult};
 
 use crate::core::Core;
-use crate::schedule::Machine;
 use crate::waiting::Asker;
 use crate::{Answer, Handoff, Output, Question};
 
@@ -18,33 +16,10 @@ pub(crate) type StaleTold = BTreeSet<String>;
 impl Core {
     /// Keeps what the DNS said of a domain.
     pub(crate) fn learn(&mut self, now: Instant, domain: &str, result: SrvResult) {
-        let learnt = self.discovery.insert(now, domain, result);
-        self.schedule_refresh();
-        match learnt {
+        match self.discovery.insert(now, domain, result) {
             Learnt::Usual => {}
             Learnt::Stale => self.names_changed(domain, true),
             Learnt::Fresh => self.names_changed(domain, false),
-        }
-    }
-
-    /// Keeps what the DNS said of a partner's server.
-    ///
-    /// # Errors
-    /// Why it has no address that is known.
-    pub(crate) fn learn_host(
-        &mut self,
-        now: Instant,
-        host: &str,
-        answer: Result<HostAnswer, String>,
-    ) -> Result<Vec<IpAddr>, String> {
-        let believed = self.hosts.learn(now, host, answer);
-        self.schedule_refresh();
-        believed
-    }
-
-    fn schedule_refresh(&mut self) {
-        for at in [self.discovery.next_refresh(), self.hosts.next_refresh()].into_iter().flatten() {
-            self.schedule.push(at, Machine::Discovery);
         }
     }
 
@@ -63,7 +38,6 @@ impl Core {
                 let _ = self.ask(now, question, Asker::RefreshHost(host));
             }
         }
-        self.schedule_refresh();
     }
 
     /// `None`: nobody answered, which is as if a name server had failed.
@@ -80,7 +54,7 @@ impl Core {
             _ => Err("no name server answered in time".to_owned()),
         };
         // Whoever goes there next is told what is missing.
-        let _ = self.learn_host(now, host, answer);
+        let _ = self.hosts.learn(now, host, answer);
     }
 
     /// Told once, by one worker, however many find out; and never of names that users make up, which no connection leads to.

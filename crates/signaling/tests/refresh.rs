@@ -84,6 +84,23 @@ fn the_addresses_of_a_server_that_is_spoken_with_are_asked_for_before_their_time
 }
 
 #[test]
+fn what_is_refreshed_again_and_again_leaves_no_timers_behind() {
+    everywhere(|mut play| {
+        let timers = |play: &Play| -> Vec<usize> {
+            (0..play.workers).map(|worker| play.world.core(play.contoso, worker).status().timers).collect()
+        };
+        deliver(&mut play, "one");
+        let before: usize = timers(&play).iter().sum();
+        for _ in 0..20 {
+            play.world.pass(secs(50));
+            deliver(&mut play, "one");
+        }
+        let after: usize = timers(&play).iter().sum();
+        assert!(after < before + 10, "{before} timers before, {after} after");
+    });
+}
+
+#[test]
 fn a_partner_that_nobody_speaks_with_any_more_is_not_asked_for() {
     everywhere(|mut play| {
         deliver(&mut play, "one");

@@ -147,6 +147,7 @@ impl Core {
             registrar_wakes_at: None,
             watchers_answered: false,
             presence_wakes_at: None,
+            discovery_wakes_at: None,
             waiters: Waiters::default(),
             outputs: VecDeque::new(),
             clock: (config.epoch, config.epoch_unix_ms),

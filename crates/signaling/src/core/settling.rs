@@ -55,6 +55,12 @@ impl Core {
             self.presence_wakes_at = Some(at);
             self.schedule.push(at, Machine::Presence);
         }
+        if let Some(at) = self.discovery.next_refresh().into_iter().chain(self.hosts.next_refresh()).min()
+            && self.discovery_wakes_at.is_none_or(|set| at < set || set <= now)
+        {
+            self.discovery_wakes_at = Some(at);
+            self.schedule.push(at, Machine::Discovery);
+        }
     }
 
     /// Sends bytes on a flow, wherever that flow lives.

@@ -151,7 +151,7 @@ impl Core {
                 self.start_link(now, key);
             }
             (Stage::ExpectAddresses { mut attempt }, Some(Answer::Addresses(found))) => {
-                let addresses = match self.learn_host(now, &attempt.target.host, found) {
+                let addresses = match self.hosts.learn(now, &attempt.target.host, found) {
                     Ok(addresses) => addresses,
                     Err(error) => {
                         let why = refusal::partner_unreachable(error).with_diagnostics_id(NO_ADDRESS);
