@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sip::{HeaderName, Message, Method};
 
 use super::row::Harm;
-use super::spam::{TEXT, callers, each_crowd};
+use super::spam::{CUT_SHORT, LASTS_MAX, TEXT, callers, each_crowd};
 use super::{Field, Stranger};
 use crate::answers::Answers;
 use crate::caller::{Caller, Request};
@@ -55,7 +55,8 @@ struct Trial {
 
 fn try_some(number: u8, crowd: &[Stranger], doors: &Doors, trial: Trial, told: &Mutex<Told>) -> Answers {
     let mut answers = Answers::default();
-    let mut callers = callers(number, crowd, doors, &mut answers);
+    let until = Instant::now() + LASTS_MAX;
+    let mut callers = callers(number, crowd, doors, until, &mut answers);
     let begun = Instant::now();
     for turn in 0..trial.each {
         if let Some(per_sec) = trial.per_sec {
@@ -63,6 +64,10 @@ fn try_some(number: u8, crowd: &[Stranger], doors: &Doors, trial: Trial, told: &
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }
         for (place, caller) in callers.iter_mut().enumerate() {
+            if Instant::now() >= until {
+                answers.note(CUT_SHORT);
+                return answers;
+            }
             let name = trial.first + place * trial.each + turn;
             if name < trial.names && ask(caller, name, turn) {
                 answers.sent += 1;

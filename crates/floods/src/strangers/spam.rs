@@ -19,7 +19,7 @@ use crate::server::Doors;
 pub fn pour(field: &Field<'_>, messages: usize) -> anyhow::Result<Harm> {
     let (is_over, delivered) = (AtomicBool::new(false), AtomicU64::new(0));
     let begun = Instant::now();
-    let each = messages.div_ceil(field.strangers.len());
+    let (each, until) = (messages.div_ceil(field.strangers.len()), begun + LASTS_MAX);
     let answers = thread::scope(|scope| {
         let doors = &field.server.doors;
         for (number, victim) in (20..).zip(VICTIMS) {
@@ -28,7 +28,7 @@ pub fn pour(field: &Field<'_>, messages: usize) -> anyhow::Result<Harm> {
         }
         // Whoever is to be written to has signed in by then.
         thread::sleep(Duration::from_secs(1));
-        let answers = each_crowd(&field.strangers, |number, crowd| send_all(number, crowd, doors, each));
+        let answers = each_crowd(&field.strangers, |number, crowd| send_all(number, crowd, doors, (each, until)));
         thread::sleep(Duration::from_secs(1));
         is_over.store(true, Ordering::Relaxed);
         answers
@@ -58,13 +58,16 @@ pub fn each_crowd(strangers: &[Stranger], act: impl Fn(u8, &[Stranger]) -> Answe
 }
 
 /// One of each domain of the crowd, connected.
-pub fn callers(number: u8, crowd: &[Stranger], doors: &Doors, answers: &mut Answers) -> Vec<Caller> {
+pub fn callers(number: u8, crowd: &[Stranger], doors: &Doors, until: Instant, answers: &mut Answers) -> Vec<Caller> {
     let connect = |stranger: &Stranger| {
         let line = Line::tls(address(number), doors.tls, Some(&stranger.identity))?;
         Ok(Caller::over(format!("eve@{}", stranger.domain), line))
     };
     let mut connected = Vec::new();
     for stranger in crowd {
+        if Instant::now() >= until {
+            break;
+        }
         match connect(stranger) {
             Ok(caller) => connected.push(caller),
             Err(error) => note_failed(answers, &error),
@@ -77,11 +80,15 @@ fn note_failed(answers: &mut Answers, error: &io::Error) {
     answers.note(&format!("no connection ({})", error.kind()));
 }
 
-fn send_all(number: u8, crowd: &[Stranger], doors: &Doors, each: usize) -> Answers {
+fn send_all(number: u8, crowd: &[Stranger], doors: &Doors, (each, until): (usize, Instant)) -> Answers {
     let mut answers = Answers::default();
-    let mut callers = callers(number, crowd, doors, &mut answers);
+    let mut callers = callers(number, crowd, doors, until, &mut answers);
     for turn in 0..each.div_ceil(AT_ONCE) {
         for caller in &mut callers {
+            if Instant::now() >= until {
+                answers.note(CUT_SHORT);
+                return answers;
+            }
             for place in 0..AT_ONCE.min(each - turn * AT_ONCE) {
                 let to = VICTIMS[(turn + place) % VICTIMS.len()];
                 let request = Request::new(Method::Message, to, TEXT, "Buy now");
@@ -129,6 +136,10 @@ fn take(user: &str, from: Ipv4Addr, doors: &Doors, (is_over, delivered): (&Atomi
 pub const VICTIMS: [&str; 4] =
     ["victim1@contoso.example", "victim2@contoso.example", "victim3@contoso.example", "victim4@contoso.example"];
 pub const TEXT: &str = "Content-Type: text/plain\r\n";
+/// The longest that one attack lasts, whatever is left of it then: the four of them have twenty minutes.
+pub const LASTS_MAX: Duration = Duration::from_secs(280);
+/// What each crowd notes that had more to do.
+pub const CUT_SHORT: &str = "crowd that was cut short";
 const THREADS: usize = 8;
 const AT_ONCE: usize = 10;
 /// What reaches one user of all whom he has not answered, by default.
