@@ -113,3 +113,16 @@ fn an_edge_alone_is_ready_while_somebody_is_behind_it() {
     let _behind = TcpListener::bind((Ipv4Addr::LOCALHOST, next_hop)).unwrap();
     served.wait_until("somebody is there", |_| health(port).0 == 200);
 }
+
+#[test]
+fn the_log_has_each_listener_once_however_many_workers_there_are() {
+    let (served, _) = serve();
+    let log = served.log();
+    let mut listeners: Vec<&str> =
+        log.lines().filter_map(|line| line.split_once("listening").map(|(_, listener)| listener)).collect();
+    assert!(listeners.len() > 1, "{log}");
+    listeners.sort_unstable();
+    let all = listeners.len();
+    listeners.dedup();
+    assert_eq!(listeners.len(), all, "{log}");
+}

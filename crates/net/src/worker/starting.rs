@@ -39,6 +39,10 @@ pub(super) fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>
         .map(|(number, listener)| listen(u8::try_from(number).unwrap_or(u8::MAX), listener))
         .collect::<Result<Vec<_>, _>>()?;
     let mut core = setup.core;
+    // Every worker has sockets of its own at the same addresses.
+    if core.worker == 0 {
+        listeners.iter().for_each(Listening::log);
+    }
     // Where port 0 was asked for, the core is to write the port that we got.
     for (listener, bound) in core.listeners.iter_mut().zip(&listeners) {
         listener.address = bound.address;
@@ -98,11 +102,18 @@ fn listen(number: u8, listener: ListenerSetup) -> Result<Listening, NetError> {
         }
     };
     let kind = registered.map_err(|error| NetError::Runtime { reason: error.to_string() })?;
-    tracing::info!(%transport, address = %bound, inner = is_inner, "listening");
     Ok(Listening { number, address: bound, is_inner, balancers, kind })
 }
 
 impl Listening {
+    fn log(&self) {
+        let transport = match &self.kind {
+            ListeningKind::Stream { transport, .. } => *transport,
+            ListeningKind::Datagram(_) => Transport::Udp,
+        };
+        tracing::info!(%transport, address = %self.address, inner = self.is_inner, "listening");
+    }
+
     fn datagram_socket(&self) -> Option<Rc<UdpSocket>> {
         match &self.kind {
             ListeningKind::Datagram(socket) => Some(socket.clone()),
