@@ -1,5 +1,7 @@
 //! SRTP: what was protected is opened once, and nothing else ever is.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use media::rtp::Header;
 use media::srtp::{Protector, Unprotector, Unusable};
 use sdp::{Key, Suite};
@@ -10,7 +12,7 @@ use crate::choices::Choices;
 pub fn check(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let suite = *choices.one_of(&Suite::ALL);
-    let key = Key(vec![7; suite.key_bytes()]);
+    let key = key(suite, bytes);
     let is_rtcp = choices.flag();
     let mut sender = Protector::new(suite, &key).expect("a key of its length");
     let mut receiver = Unprotector::new(suite, &key).expect("a key of its length");
@@ -32,6 +34,14 @@ pub fn check(bytes: &[u8]) {
         assert_eq!(out, plain);
         assert_eq!(open(&mut receiver, is_rtcp, &sealed, &mut out), Err(Unusable::Replayed));
     }
+}
+
+/// Of each input another, so that a packet which was protected once is a stranger's in every other input.
+fn key(suite: Suite, bytes: &[u8]) -> Key {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    let drawn = hasher.finish().to_be_bytes();
+    Key(drawn.into_iter().cycle().take(suite.key_bytes()).collect())
 }
 
 /// Changed in one byte, or shortened, it is not the same packet.
