@@ -97,13 +97,13 @@ fn loses_between(run: &mut Run, words: &Words) -> Result<(), String> {
 }
 
 fn phone_loses(run: &mut Run, words: &Words) -> Result<(), String> {
-    let (phone, server) = (run.place(words.text(1))?, Place::Site(run.site(words.text(1))?));
+    let (phone, server) = (run.place(words.text(1))?, server_of(run, words.text(1))?);
     lose(run, phone, server, words.number(0));
     Ok(())
 }
 
 fn drops(run: &mut Run, words: &Words, to_phone: bool) -> Result<(), String> {
-    let (phone, server) = (run.place(words.text(1))?, Place::Site(run.site(words.text(1))?));
+    let (phone, server) = (run.place(words.text(1))?, server_of(run, words.text(1))?);
     let (from, to) = if to_phone { (server, phone) } else { (phone, server) };
     run.world.network.drop_next(from, to, words.number(0));
     Ok(())
@@ -116,8 +116,14 @@ fn late(run: &mut Run, words: &Words) -> Result<(), String> {
     Ok(())
 }
 
+/// Where a phone signs in: an edge, if it is outside.
+fn server_of(run: &Run, phone: &str) -> Result<Place, String> {
+    Ok(Place::Site(run.world.phones()[run.phone(phone)?].site))
+}
+
 fn phone_is_late(run: &mut Run, words: &Words) -> Result<(), String> {
-    let (phone, server) = (run.place(words.text(0))?, Place::Site(run.site(words.text(0))?));
+    let phone = run.place(words.text(0))?;
+    let server = server_of(run, words.text(0))?;
     run.world.network.delay(phone, server, words.time(1));
     run.world.network.delay(server, phone, words.time(1));
     Ok(())
