@@ -55,7 +55,9 @@ class Phone:
         """The first line that begins so since the last that was expected."""
         deadline = time.monotonic() + seconds
         while True:
-            lines = (self.home / "said").read_text().splitlines()[self.read_from :]
+            # What is still being said has no end yet.
+            whole, _, _ = (self.home / "said").read_text().rpartition("\n")
+            lines = whole.splitlines()[self.read_from :]
             for number, line in enumerate(lines):
                 if line.startswith(beginning):
                     self.read_from += number + 1
