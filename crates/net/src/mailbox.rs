@@ -58,18 +58,14 @@ pub struct Mailbox {
 
 /// The receiving half, which [`run`](crate::run) takes.
 pub struct Inbox {
-    pub(crate) urgent: Urgent,
-    pub(crate) waiting: Waiting,
+    /// What is taken as soon as it comes.
+    pub(crate) urgent: Queue,
+    /// What may wait.
+    pub(crate) waiting: Queue,
 }
 
-/// What is taken as soon as it comes.
-pub(crate) struct Urgent {
-    receiver: mpsc::UnboundedReceiver<WorkerMessage>,
-    gauge: Arc<Gauge>,
-}
-
-/// What may wait.
-pub(crate) struct Waiting {
+/// One of the two queues into a worker.
+pub(crate) struct Queue {
     receiver: mpsc::UnboundedReceiver<WorkerMessage>,
     gauge: Arc<Gauge>,
 }
@@ -98,8 +94,8 @@ pub fn mailbox(capacity: usize) -> (Mailbox, Inbox) {
         requests: AtomicUsize::new(0),
         dropped: AtomicU64::new(0),
     });
-    let urgent = Urgent { receiver, gauge: gauge.clone() };
-    let waiting = Waiting { receiver: waiting, gauge: gauge.clone() };
+    let urgent = Queue { receiver, gauge: gauge.clone() };
+    let waiting = Queue { receiver: waiting, gauge: gauge.clone() };
     (Mailbox { sender, may_wait, gauge }, Inbox { urgent, waiting })
 }
 
@@ -107,11 +103,10 @@ impl Mailbox {
     /// Never blocks. `false`: the queue is full, or the worker is gone; the message is dropped and counted.
     pub fn send(&self, message: WorkerMessage) -> bool {
         let room = room(&message, self.gauge.handoffs_max);
-        let may_wait = matches!(&message, WorkerMessage::Handoff(handoff) if handoff.may_wait());
-        let queue = if may_wait { &self.may_wait } else { &self.sender };
+        let queue = if may_wait(&message) { &self.may_wait } else { &self.sender };
         let has_room = room.is_none_or(|room| self.gauge.enter(room));
         // Before it can be taken.
-        self.gauge.waiting.fetch_add(usize::from(has_room && may_wait), Ordering::Relaxed);
+        self.gauge.waiting.fetch_add(usize::from(has_room && may_wait(&message)), Ordering::Relaxed);
         self.gauge.requests.fetch_add(usize::from(has_room && is_request(&message)), Ordering::Relaxed);
         let sent = has_room && queue.send(message).is_ok();
         if !sent {
@@ -141,7 +136,7 @@ impl Mailbox {
     }
 }
 
-impl Urgent {
+impl Queue {
     /// Waits for a message; `None`: no sender is left.
     pub(crate) async fn receive(&mut self) -> Option<WorkerMessage> {
         let message = self.receiver.recv().await?;
@@ -155,27 +150,6 @@ impl Urgent {
     }
 
     fn taken(&self, message: WorkerMessage) -> WorkerMessage {
-        self.gauge.requests.fetch_sub(usize::from(is_request(&message)), Ordering::Relaxed);
-        self.gauge.leave(&message);
-        message
-    }
-}
-
-impl Waiting {
-    /// Waits for one; `None`: no sender is left.
-    pub(crate) async fn receive(&mut self) -> Option<WorkerMessage> {
-        let message = self.receiver.recv().await?;
-        Some(self.taken(message))
-    }
-
-    /// One that is there already.
-    pub(crate) fn take(&mut self) -> Option<WorkerMessage> {
-        let message = self.receiver.try_recv().ok()?;
-        Some(self.taken(message))
-    }
-
-    fn taken(&self, message: WorkerMessage) -> WorkerMessage {
-        self.gauge.waiting.fetch_sub(1, Ordering::Relaxed);
         self.gauge.leave(&message);
         message
     }
@@ -192,6 +166,8 @@ impl Gauge {
 
     fn leave(&self, message: &WorkerMessage) {
         self.handoffs.fetch_sub(usize::from(room(message, 0).is_some()), Ordering::Relaxed);
+        self.waiting.fetch_sub(usize::from(may_wait(message)), Ordering::Relaxed);
+        self.requests.fetch_sub(usize::from(is_request(message)), Ordering::Relaxed);
     }
 }
 
@@ -235,6 +211,10 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         // Two for each session, of which there are so many at most.
         Handoff::Gateway { .. } => None,
     }
+}
+
+fn may_wait(message: &WorkerMessage) -> bool {
+    matches!(message, WorkerMessage::Handoff(handoff) if handoff.may_wait())
 }
 
 fn is_request(message: &WorkerMessage) -> bool {

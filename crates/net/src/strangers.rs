@@ -15,7 +15,7 @@ use sip::FlowId;
 use tokio::sync::{Notify, oneshot};
 
 use crate::handshakes::network;
-use crate::mailbox::Waiting;
+use crate::mailbox::Queue;
 use crate::turn::Next;
 use crate::worker::{Shared, Worker};
 
@@ -81,7 +81,7 @@ impl Worker {
     }
 
     /// One message of this kind, if there is one.
-    fn serve_stranger(&mut self, kind: Kind, handed: &mut Waiting) -> Served {
+    fn serve_stranger(&mut self, kind: Kind, handed: &mut Queue) -> Served {
         let strangers = self.strangers.clone();
         let asking = match kind {
             Kind::Handed => {
@@ -96,13 +96,13 @@ impl Worker {
         };
         let Some(Asking { flow, reply }) = asking else { return Served::Nothing };
         // Nobody hears it when the worker ends.
-        reply.send(self.turn(flow)).ok();
+        reply.send(self.turn(flow, true)).ok();
         Served::Some
     }
 }
 
 /// The task that gives them their share.
-pub(crate) async fn serve(worker: Shared, mut handed: Waiting) {
+pub(crate) async fn serve(worker: Shared, mut handed: Queue) {
     let strangers = worker.borrow().strangers.clone();
     let time = Duration::from_millis(worker.borrow().limits.strangers_millis_max);
     let mut kinds = Kinds::default();

@@ -35,7 +35,7 @@ pub(crate) async fn run(worker: Shared, id: FlowId, stream: Rc<TcpStream>, signa
     loop {
         let stranger = worker.borrow().stranger(id);
         let next = match stranger {
-            None => worker.borrow_mut().turn(id),
+            None => worker.borrow_mut().turn(id, false),
             Some(stranger) => {
                 let strangers = worker.borrow().strangers.clone();
                 strangers.turn(stranger, id).await
@@ -55,7 +55,8 @@ pub(crate) async fn run(worker: Shared, id: FlowId, stream: Rc<TcpStream>, signa
 }
 
 impl Worker {
-    pub(crate) fn turn(&mut self, id: FlowId) -> Next {
+    /// `is_stranger`: it is one of those who share a part of each round, and has the turn of one message.
+    pub(crate) fn turn(&mut self, id: FlowId, is_stranger: bool) -> Next {
         self.enter();
         // Evaluated only where debug is on.
         let span = tracing::debug_span!("flow", id = ?id, partner = self.core.partner_of(id));
@@ -67,7 +68,7 @@ impl Worker {
             self.mark_dirty(id);
         }
         match received {
-            Ok(()) => self.take_frames(id),
+            Ok(()) => self.take_frames(id, is_stranger),
             Err(error) => {
                 tracing::debug!(flow = ?id, %error, "reading failed");
                 if let crate::wire::WireError::Tls(error) = &error {
@@ -86,8 +87,7 @@ impl Worker {
 
     /// Takes what was received to the core, message by message, up to the limits of a turn: whose messages
     /// cost much has fewer of them.
-    fn take_frames(&mut self, id: FlowId) {
-        let is_stranger = self.stranger(id).is_some();
+    fn take_frames(&mut self, id: FlowId, is_stranger: bool) {
         let mut turn = self.begin_turn(id, is_stranger);
         while turn.take(Instant::now()) {
             // The core may have moved, closed or slowed the flow because of the last message.

@@ -18,6 +18,11 @@ impl Turn {
         Turn { messages: limits.messages_per_turn_max, is_first: true, until: now + time }
     }
 
+    /// The same for so many messages.
+    pub(crate) fn of_messages(self, messages: usize) -> Turn {
+        Turn { messages, ..self }
+    }
+
     /// One message.
     pub(crate) fn of_one(now: Instant) -> Turn {
         Turn { messages: 1, is_first: true, until: now }

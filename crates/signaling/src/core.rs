@@ -119,7 +119,7 @@ pub struct Core {
     pub(crate) watchers_answered: bool,
     /// The presence agent's, likewise.
     presence_wakes_at: Option<Instant>,
-    /// What the DNS said: its entry.
+    /// That of what the DNS said, likewise.
     discovery_wakes_at: Option<Instant>,
     pub(crate) waiters: Waiters,
     outputs: VecDeque<Output>,

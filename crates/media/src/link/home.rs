@@ -7,14 +7,8 @@ use crate::{BridgeId, LegId};
 /// Edges go by their place in the home's list of them.
 #[derive(Debug)]
 pub struct HomeBridges {
-    edges: Vec<Edge>,
+    edges: Vec<EdgeBridges>,
     bridges_by_id: BTreeMap<BridgeId, Bridge>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Edge {
-    is_connected: bool,
-    is_draining: bool,
 }
 
 #[derive(Debug)]
@@ -44,19 +38,19 @@ pub enum Gone {
 
 impl HomeBridges {
     pub fn new(edges: usize) -> HomeBridges {
-        HomeBridges { edges: vec![Edge::default(); edges], bridges_by_id: BTreeMap::new() }
+        HomeBridges { edges: vec![EdgeBridges::default(); edges], bridges_by_id: BTreeMap::new() }
     }
 
     pub fn edge_is_alive(&mut self, edge: usize, is_draining: bool) {
         if let Some(edge) = self.edges.get_mut(edge) {
-            *edge = Edge { is_connected: true, is_draining };
+            (edge.is_connected, edge.is_draining) = (true, is_draining);
         }
     }
 
     /// The connection to an edge has ended, and with it every bridge there.
     pub fn edge_is_gone(&mut self, edge: usize) -> Vec<Gone> {
         if let Some(edge) = self.edges.get_mut(edge) {
-            *edge = Edge::default();
+            *edge = EdgeBridges::default();
         }
         let mut gone = Vec::new();
         self.bridges_by_id.retain(|id, bridge| {
@@ -79,14 +73,21 @@ impl HomeBridges {
             Some(bridge) => bridge.edge,
             None => self.choose().ok_or_else(|| self.why_nowhere())?,
         };
-        let bridge = Bridge { edge, are_closing: BTreeMap::new() };
-        self.bridges_by_id.entry(leg.bridge).or_insert(bridge).are_closing.entry(leg.serial).or_insert(false);
+        let new = Bridge { edge, are_closing: BTreeMap::new() };
+        let bridge = self.bridges_by_id.entry(leg.bridge).or_insert(new);
+        let (is_new_bridge, is_new_leg) =
+            (bridge.are_closing.is_empty(), !bridge.are_closing.contains_key(&leg.serial));
+        bridge.are_closing.entry(leg.serial).or_insert(false);
+        if let Some(at) = self.edges.get_mut(edge) {
+            at.bridges += usize::from(is_new_bridge);
+            at.legs += usize::from(is_new_leg);
+        }
         Ok(edge)
     }
 
     fn choose(&self) -> Option<usize> {
         let edges = self.edges.iter().enumerate().filter(|(_, edge)| edge.is_connected && !edge.is_draining);
-        edges.map(|(number, _)| number).min_by_key(|number| self.edge(*number).legs)
+        edges.min_by_key(|(_, edge)| edge.legs).map(|(number, _)| number)
     }
 
     fn why_nowhere(&self) -> String {
@@ -112,8 +113,13 @@ impl HomeBridges {
     pub fn closed(&mut self, edge: usize, leg: LegId) -> Option<Gone> {
         let bridge = self.bridges_by_id.get_mut(&leg.bridge).filter(|bridge| bridge.edge == edge)?;
         let is_closing = bridge.are_closing.remove(&leg.serial)?;
-        if bridge.are_closing.is_empty() {
+        let is_last = bridge.are_closing.is_empty();
+        if is_last {
             self.bridges_by_id.remove(&leg.bridge);
+        }
+        if let Some(at) = self.edges.get_mut(edge) {
+            at.bridges -= usize::from(is_last);
+            at.legs -= 1;
         }
         Some(left(leg, is_closing))
     }
@@ -125,14 +131,11 @@ impl HomeBridges {
     }
 
     pub fn edge(&self, number: usize) -> EdgeBridges {
-        let Edge { is_connected, is_draining } = self.edges.get(number).copied().unwrap_or_default();
-        let there = || self.bridges_by_id.values().filter(|bridge| bridge.edge == number);
-        let legs = there().map(|bridge| bridge.are_closing.len()).sum();
-        EdgeBridges { is_connected, is_draining, bridges: there().count(), legs }
+        self.edges.get(number).copied().unwrap_or_default()
     }
 
     pub fn edges(&self) -> impl Iterator<Item = EdgeBridges> {
-        (0..self.edges.len()).map(|number| self.edge(number))
+        self.edges.iter().copied()
     }
 }
 

@@ -8,9 +8,9 @@ use super::starting::{Listening, ListeningKind};
 use super::{Shared, Worker};
 use crate::flow::{Fate, LINGER_TIME, StreamFlow};
 use crate::handshakes::Handshakes;
-use crate::mailbox::Urgent;
+use crate::mailbox::Queue;
 use crate::turns::Turn;
-use crate::{Counters, Inbox, Limits, MovedFlow, WorkerMessage, strangers, tcp, udp};
+use crate::{Counters, Inbox, MovedFlow, WorkerMessage, strangers, tcp, udp};
 
 pub(super) async fn serve(worker: Shared, inbox: Inbox, listeners: Vec<Listening>) {
     let Inbox { mut urgent, waiting } = inbox;
@@ -86,9 +86,8 @@ impl Worker {
     }
 
     /// What has come, up to the limits of a turn.
-    fn take_turn_of_mail(&mut self, first: WorkerMessage, urgent: &mut Urgent) {
-        let limits = Limits { messages_per_turn_max: MESSAGES_PER_TURN_MAX, ..(*self.limits).clone() };
-        let mut turn = Turn::begin(Instant::now(), &limits, 1);
+    fn take_turn_of_mail(&mut self, first: WorkerMessage, urgent: &mut Queue) {
+        let mut turn = Turn::begin(Instant::now(), &self.limits, 1).of_messages(MESSAGES_PER_TURN_MAX);
         let mut next = Some(first);
         let messages = std::iter::from_fn(|| {
             if !turn.take(Instant::now()) {
