@@ -174,6 +174,11 @@ impl Core {
             }
             (_, routed) => routed,
         };
+        let declined = match (&agent, &routed) {
+            (AgentKey::Conference(id), Ok(to)) => self.declined_in_meeting(id, &message, to),
+            _ => None,
+        };
+        let message = declined.unwrap_or(message);
         let routed = if self.is_draining && begins_call(&message) { Err(draining()) } else { routed };
         let Some(number) = number else {
             if let Ok(destination) = routed {

@@ -236,6 +236,7 @@ impl Core {
                 if status >= 200 {
                     self.conferences.ids_by_invite.remove(&to);
                 }
+                let response = self.declined_by_meeting(id, status, response);
                 self.respond(now, to, status, response);
             }
             FocusOutput::Request { number, request } => {
