@@ -15,6 +15,7 @@ use rustls_pki_types::ServerName;
 use serde::Serialize;
 use sip::Message;
 
+use crate::alarm::Alarm;
 use crate::latency::{Latencies, Percentiles};
 use crate::wire::{Wire, wait};
 use crate::work::{Conversation, Next, Parties, Place, Proofs, Work, serial};
@@ -88,6 +89,7 @@ struct Generator<'a> {
     work: Work,
     parties: &'a Parties,
     pace: Pace,
+    alarm: Alarm,
     wires: Vec<Wire>,
     /// What each wire says of itself in Via.
     places: Vec<(&'static str, String)>,
@@ -146,6 +148,7 @@ impl<'a> Generator<'a> {
             work,
             parties,
             pace: shape.pace,
+            alarm: Alarm::new(poll.registry(), ALARM)?,
             wires,
             places,
             conversations_by_serial: HashMap::new(),
@@ -173,9 +176,12 @@ impl<'a> Generator<'a> {
         while now < end {
             self.begin_what_is_due(begun, now);
             self.flush()?;
-            wait(poll, &mut events, self.pause(begun, now).min(end - now))?;
+            if let Some(due) = self.next_due(begun) {
+                self.alarm.set(due.saturating_duration_since(now))?;
+            }
+            wait(poll, &mut events, LONGEST_PAUSE.min(end - now))?;
             now = Instant::now();
-            for event in &events {
+            for event in events.iter().filter(|event| event.token() != ALARM) {
                 self.receive(event.token().0, now)?;
             }
             if now - swept > Duration::from_secs(1) {
@@ -187,26 +193,18 @@ impl<'a> Generator<'a> {
     }
 
     fn begin_what_is_due(&mut self, begun: Instant, now: Instant) {
-        let Pace::PerSecond(rate) = self.pace else { return };
-        while let due = self.next_due(begun, rate)
-            && due <= now
-        {
+        while let Some(due) = self.next_due(begun).filter(|due| *due <= now) {
             let wire = usize::try_from(self.next_serial).unwrap_or(0) % self.wires.len();
             self.begin(wire, due);
         }
     }
 
-    fn next_due(&self, begun: Instant, rate: f64) -> Instant {
+    /// When the next conversation begins, however the others are.
+    fn next_due(&self, begun: Instant) -> Option<Instant> {
+        let Pace::PerSecond(rate) = self.pace else { return None };
         #[expect(clippy::cast_precision_loss, reason = "a run has fewer conversations than a float has digits")]
         let number = (self.next_serial - self.first_serial) as f64;
-        begun + Duration::from_secs_f64(number / rate)
-    }
-
-    fn pause(&self, begun: Instant, now: Instant) -> Duration {
-        match self.pace {
-            Pace::Outstanding(_) => LONGEST_PAUSE,
-            Pace::PerSecond(rate) => self.next_due(begun, rate).saturating_duration_since(now).min(LONGEST_PAUSE),
-        }
+        Some(begun + Duration::from_secs_f64(number / rate))
     }
 
     fn begin(&mut self, wire: usize, due: Instant) {
@@ -327,5 +325,7 @@ fn first_serial() -> u64 {
 }
 
 const GIVE_UP: Duration = Duration::from_secs(5);
+/// No wire has it.
+const ALARM: Token = Token(usize::MAX);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 const CONVERSATIONS_MAX: usize = 20_000;

@@ -1,6 +1,7 @@
 //! `cargo run --release -p bench`: load for a server of this machine, and what it costs the server; ours and others in turn.
 //! The load stays on loopback and stops by itself.
 
+mod alarm;
 mod alone;
 mod answering;
 mod certificate;
