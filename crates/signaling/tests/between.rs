@@ -367,3 +367,37 @@ fn a_reference_outlives_its_call_for_a_while() {
         pair.world.assert_quiet();
     });
 }
+
+/// Two devices answered. The session of the one has ended and only a reference goes on in its dialogs, when the other's becomes
+/// a meeting.
+#[test]
+fn a_reference_within_a_call_that_became_a_meeting_is_forgotten_in_time() {
+    everywhere(|mut pair| {
+        let (alice, bob) = (pair.alice, pair.bob);
+        let invite = phone::simple(&phone::request("INVITE", ALICE, BOB, "two"));
+        pair.world.send(alice, &sdp(&invite, OFFER));
+        let invite = pair.world.only(bob);
+        for tag in ["callee", "other"] {
+            pair.world.send(bob, &sdp(&answer_of(&invite, "200 OK", tag), ANSWER));
+            let ok = pair.world.only(alice);
+            pair.world.send(alice, &phone::by_caller("ACK", &ok, 1));
+            assert_eq!(method(&pair.world.only(bob)), "ACK", "{tag}");
+        }
+        let refer = phone::by_callee("REFER", &invite, 1).replace(
+            "Max-Forwards",
+            "Refer-To: <sip:carol@fabrikam.example>\nContact: <sip:bob@phone.invalid>\nMax-Forwards",
+        );
+        pair.ask(bob, alice, &refer, "202 Accepted");
+        pair.ask(bob, alice, &phone::by_callee("BYE", &invite, 2), "200 OK");
+        let begun = pair.world.on_cores(pair.contoso, |core, now| core.escalate_call(now, "two", &[]));
+        assert!(begun.into_iter().flatten().all(|begun| begun.is_ok()));
+        for line in [alice, bob] {
+            let offer = pair.world.only(line);
+            let answer = sdp(&phone::answer(&offer, "200 OK", "x"), &phone::answer_to(&offer, 4000));
+            pair.world.send(line, &answer);
+            assert_eq!(method(&pair.world.only(line)), "ACK");
+        }
+        pair.world.pass(Duration::from_secs(600));
+        assert_eq!(pair.world.meetings(pair.contoso), 1);
+    });
+}

@@ -70,23 +70,9 @@ fn sdp(request: &str, body: &str) -> String {
     phone::with_body(request, "", "application/sdp", body)
 }
 
-fn described(port: u16) -> String {
-    format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio {port} RTP/AVP 0\n")
-}
-
 fn protected(port: u16) -> String {
     let key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n";
-    described(port).replace("RTP/AVP", "RTP/SAVP") + key
-}
-
-/// What a phone answers to this offer: plain or protected as it is.
-fn answer_to(offer: &Message, port: u16) -> String {
-    let offered = body(offer);
-    let answer = described(port);
-    match offered.lines().find(|line| line.starts_with("a=crypto:1 ")) {
-        Some(crypto) if offered.contains("RTP/SAVP") => answer.replace("RTP/AVP", "RTP/SAVP") + crypto + "\n",
-        _ => answer,
-    }
+    phone::described(port).replace("RTP/AVP", "RTP/SAVP") + key
 }
 
 fn body(message: &Message) -> String {
@@ -100,9 +86,9 @@ fn method(message: &Message) -> String {
 impl Three {
     fn call(&mut self) -> Call {
         let invite = phone::simple(&phone::request("INVITE", ALICE, BOB, CALL_ID));
-        self.world.send(self.alice, &sdp(&invite, &described(4000)));
+        self.world.send(self.alice, &sdp(&invite, &phone::described(4000)));
         let invite = self.world.only(self.bob);
-        self.world.send(self.bob, &sdp(&phone::answer(&invite, "200 OK", "bob"), &described(4002)));
+        self.world.send(self.bob, &sdp(&phone::answer(&invite, "200 OK", "bob"), &phone::described(4002)));
         let ok = self.world.only(self.alice);
         self.world.send(self.alice, &phone::by_caller("ACK", &ok, 1));
         assert_eq!(method(&self.world.only(self.bob)), "ACK");
@@ -130,7 +116,7 @@ impl Three {
     fn take(&mut self, line: Line, port: u16) -> Message {
         let invite = self.world.only(line);
         assert_eq!(method(&invite), "INVITE", "{}", first_line(&invite));
-        let answer = answer_to(&invite, port);
+        let answer = phone::answer_to(&invite, port);
         self.world.send(line, &sdp(&phone::answer(&invite, "200 OK", "x"), &answer));
         let ack = self.world.only(line);
         assert_eq!(method(&ack), "ACK", "{}", first_line(&ack));
@@ -204,7 +190,7 @@ fn where_one_phone_refuses_the_call_goes_on_as_it_was() {
         assert_eq!(three.refuse(bob, "488 Not Acceptable Here"), 2, "each kind of protection is offered once");
         // Alice has agreed to the meeting's sound: she gets Bob's back.
         let restored = three.take(alice, 4000);
-        assert_eq!((body(&restored), restored.cseq().unwrap().number), (described(4002), 2));
+        assert_eq!((body(&restored), restored.cseq().unwrap().number), (phone::described(4002), 2));
         assert_eq!(three.legs(), []);
         let reason = format!("the phone of {BOB} answers 488");
         assert_eq!(three.status(), Some(EscalationStatus::Refused { reason }));
@@ -266,7 +252,7 @@ fn a_phone_of_ours_asks_by_refer_to_the_factory() {
         assert!(notify.body().starts_with(b"SIP/2.0 100 "));
         three.world.send(alice, &phone::answer(notify, "200 OK", "alice"));
         let invite = came.remove(0);
-        three.world.send(alice, &sdp(&phone::answer(&invite, "200 OK", "x"), &answer_to(&invite, 4000)));
+        three.world.send(alice, &sdp(&phone::answer(&invite, "200 OK", "x"), &phone::answer_to(&invite, 4000)));
         assert_eq!(method(&three.world.only(alice)), "ACK");
         three.take(bob, 4002);
         assert_eq!(three.legs().len(), 2);
@@ -308,9 +294,9 @@ fn proxied(three: &mut Three, bob_shows: &str) -> Message {
     let alice = phone::register(&mut three.world, three.contoso, 0, ALICE);
     three.alice = alice;
     let invite = phone::request("INVITE", ALICE, BOB, CALL_ID);
-    three.world.send(alice, &sdp(&invite, &described(4000)));
+    three.world.send(alice, &sdp(&invite, &phone::described(4000)));
     let invite = three.world.only(three.bob);
-    let ok = sdp(&phone::answer(&invite, "200 OK", "bob"), &described(4002));
+    let ok = sdp(&phone::answer(&invite, "200 OK", "bob"), &phone::described(4002));
     three.world.send(three.bob, &ok.replace("Content-Length", &format!("{bob_shows}Content-Length")));
     three.invite = Some(invite);
     let ok = three.world.only(alice);
@@ -399,9 +385,9 @@ fn where_we_never_stand_between_a_phone_of_ours_that_shows_refer_alone_is_asked_
         let alice = phone::register(&mut world, sites[0], 0, ALICE);
         let mut three = with_others(world, sites, alice, |_| 0);
         let invite = phone::request("INVITE", ALICE, BOB, CALL_ID).replace(REPLACES, "");
-        three.world.send(alice, &sdp(&invite, &described(4000)));
+        three.world.send(alice, &sdp(&invite, &phone::described(4000)));
         let invite = three.world.only(three.bob);
-        let ok = sdp(&phone::answer(&invite, "200 OK", "bob"), &described(4002));
+        let ok = sdp(&phone::answer(&invite, "200 OK", "bob"), &phone::described(4002));
         three.world.send(three.bob, &ok.replace("Content-Length", &format!("{REPLACES}Content-Length")));
         let ok = three.world.only(alice);
         three.world.send(alice, &phone::by_caller("ACK", &ok, 1));

@@ -213,3 +213,18 @@ fn within(
 
 const SUPPORT: &str =
     "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, MESSAGE, INFO, UPDATE\nSupported: replaces\n";
+
+/// Plain sound at this port.
+pub fn described(port: u16) -> String {
+    format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio {port} RTP/AVP 0\n")
+}
+
+/// What a phone answers to this offer: plain or protected as it is.
+pub fn answer_to(offer: &Message, port: u16) -> String {
+    let offered = String::from_utf8_lossy(offer.body());
+    let answer = described(port);
+    match offered.lines().find(|line| line.starts_with("a=crypto:1 ")) {
+        Some(crypto) if offered.contains("RTP/SAVP") => answer.replace("RTP/AVP", "RTP/SAVP") + crypto + "\n",
+        _ => answer,
+    }
+}

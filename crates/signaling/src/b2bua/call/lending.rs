@@ -77,6 +77,7 @@ impl Call {
 
     /// It is somebody else's for now.
     pub fn postpone(&mut self, now: Instant) {
+        self.ended.retain(|ended| now < ended.until);
         self.check_at = now + self.check_time;
     }
 }
