@@ -126,6 +126,7 @@ impl Core {
             self.flow_closed(now, flow);
         }
         self.take_back_calls(now);
+        self.end_calls_between(now);
         self.remove_from_conferences(now, Core::check_stays_in_meeting);
         self.end_watching(&old);
     }

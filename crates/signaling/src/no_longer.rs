@@ -17,4 +17,16 @@ impl Core {
             self.cancel_owned(now, upstream);
         }
     }
+
+    /// Calls between whose two ends we stand, one of them a partner who may not be spoken with any more. Of a call that has
+    /// become a meeting its focus sees to that; the phones of others know themselves, and can hang up.
+    pub(crate) fn end_calls_between(&mut self, now: Instant) {
+        let unwelcome = |domain: &str| match self.organisation.is_local(domain) || self.is_welcome(domain) {
+            true => None,
+            false => self.partners.standing(domain).check(domain).err(),
+        };
+        for (serial, refusal) in self.between.calls_with(unwelcome) {
+            self.end_call_between(now, serial, &refusal);
+        }
+    }
 }

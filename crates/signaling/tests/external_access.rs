@@ -230,13 +230,23 @@ fn a_tag_in_to_makes_no_dialog_of_what_a_policy_forbids() {
 }
 
 #[test]
-fn our_user_ends_a_call_with_a_blocked_partner_over_the_connection_of_the_partner() {
-    everywhere(|mut pair, _| {
+fn a_call_with_a_blocked_partner_is_ended_by_our_user_or_by_who_stands_between() {
+    everywhere(|mut pair, is_simple| {
         // The call began there, and nothing of ours has gone out but responses.
         let (invite, _) = pair.call((pair.bob, BOB), (pair.alice, ALICE), false);
         pair.world.replace_partners(pair.contoso, vec![blocked("fabrikam.example")]);
-        pair.refuses(pair.alice, &phone::by_callee("INFO", &invite, 7), "domain-blocked");
-        pair.world.send(pair.alice, &phone::by_callee("BYE", &invite, 8));
-        assert!(first_line(&pair.world.only(pair.bob)).starts_with("BYE "));
+        if !is_simple {
+            pair.refuses(pair.alice, &phone::by_callee("INFO", &invite, 7), "domain-blocked");
+            pair.world.send(pair.alice, &phone::by_callee("BYE", &invite, 8));
+            assert!(first_line(&pair.world.only(pair.bob)).starts_with("BYE "));
+            return;
+        }
+        for line in [pair.alice, pair.bob] {
+            let bye = pair.world.only(line);
+            assert!(first_line(&bye).starts_with("BYE "), "{}", first_line(&bye));
+            assert_eq!(bye.header_text(HeaderName::Reason), Some("SIP;cause=403;text=\"domain-blocked\""));
+            pair.world.send(line, &phone::answer(&bye, "200 OK", "x"));
+        }
+        pair.world.assert_quiet();
     });
 }

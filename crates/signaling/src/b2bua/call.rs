@@ -1,6 +1,7 @@
 //! One call that we stand between: requests and answers of either phone passed on to the other, and the two dialogs known well
 //! enough to end or to move them.
 
+mod ending;
 mod lending;
 mod reference;
 mod resuming;

@@ -28,6 +28,7 @@ use crate::{AdmittedRequest, Ingress, Upstream};
 
 use anchored::Bridge;
 use call::{Call, CallLimits, CallOutput, Offers};
+use dialogs::Side;
 pub use moving::EscalationStatus;
 use moving::Move;
 
@@ -66,6 +67,16 @@ impl Between {
 
     pub(crate) fn len(&self) -> usize {
         self.calls_by_serial.len()
+    }
+
+    /// Those that are calls still, with somebody of a domain that is refused; and how.
+    pub(crate) fn calls_with(&self, refused: impl Fn(&str) -> Option<Refusal>) -> Vec<(u64, Refusal)> {
+        let refused_party = |standing: &Standing| {
+            let parties = [Side::Caller, Side::Callee].map(|side| standing.call.party(side));
+            parties.iter().flatten().find_map(|party| refused(party.domain()))
+        };
+        let calls = self.calls_by_serial.iter().filter(|(_, standing)| standing.moving.conference().is_none());
+        calls.filter_map(|(serial, standing)| Some((*serial, refused_party(standing)?))).collect()
     }
 }
 
@@ -184,6 +195,13 @@ impl Core {
         }
         self.settle_call(now, serial);
         true
+    }
+
+    /// Both ends are told, and why.
+    pub(crate) fn end_call_between(&mut self, now: Instant, serial: u64, refusal: &Refusal) {
+        let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
+        standing.call.end(refusal.status, refusal.word);
+        self.settle_call(now, serial);
     }
 
     pub(crate) fn wake_call(&mut self, now: Instant, serial: u64) {

@@ -60,6 +60,8 @@ pub struct Phone {
     pub shows: Option<Identity>,
     /// Whether it protects its sound; where it is not said, on TLS if the other side can, and on UDP never.
     pub protection: Option<ProtectionPolicy>,
+    /// Whether it shows REFER and Replaces, so that a server need not stand between for its calls to become meetings.
+    pub can_be_moved: bool,
     pub encodings: Vec<Encoding>,
     /// Ringing at the other end is no event.
     pub is_deaf_to_ringing: bool,
@@ -145,6 +147,7 @@ impl Phone {
             pondered: BTreeMap::new(),
             shows: None,
             protection: None,
+            can_be_moved: false,
             encodings: vec![Encoding::G722, Encoding::Pcma, Encoding::Pcmu],
             is_deaf_to_ringing: false,
             is_gone: false,

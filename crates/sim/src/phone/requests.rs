@@ -57,7 +57,12 @@ impl Phone {
 
     /// From its own address; `call_id` is the tag too.
     pub(super) fn draft(&self, method: Method, to: &str, call_id: String) -> Draft {
-        Draft::new(method, &self.aor, to, &call_id.clone(), call_id)
+        let shows = self.can_be_moved && matches!(method, Method::Register | Method::Invite);
+        let draft = Draft::new(method, &self.aor, to, &call_id.clone(), call_id);
+        match shows {
+            true => draft.header(HeaderName::Allow, ALLOW).header(HeaderName::Supported, "replaces"),
+            false => draft,
+        }
     }
 
     /// Returns the number of its transaction; `None` without a line.
@@ -274,6 +279,7 @@ fn is_stale(response: &Message) -> bool {
 
 /// Sent so often with new credentials, a request is given up.
 const TRIES_MAX: u32 = 8;
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, MESSAGE, NOTIFY, REFER, UPDATE";
 
 /// The address of a request's From.
 pub(super) fn sender(request: &Message) -> String {

@@ -33,6 +33,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE will answer the next message with STATUS", act: will_answer },
     Form { pattern: "PHONE takes TIME to answer a message", act: ponders },
     Form { pattern: "PHONE demands protected sound", act: demands_protection },
+    Form { pattern: "PHONE can be moved", act: can_be_moved },
     Form { pattern: "PHONE speaks WORD alone", act: speaks_alone },
     Form { pattern: "PHONE does not mind ringing", act: minds_no_ringing },
     Form { pattern: "PHONE vanishes", act: vanishes },
@@ -160,6 +161,13 @@ fn ponders(run: &mut Run, words: &Words) -> Result<(), String> {
 fn minds_no_ringing(run: &mut Run, words: &Words) -> Result<(), String> {
     let phone = run.phone(words.text(0))?;
     run.world.phone_mut(phone).is_deaf_to_ringing = true;
+    Ok(())
+}
+
+/// By REFER and Replaces, as it shows from now on.
+fn can_be_moved(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    run.world.phone_mut(phone).can_be_moved = true;
     Ok(())
 }
 

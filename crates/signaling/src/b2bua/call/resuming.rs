@@ -3,12 +3,10 @@
 use std::time::Instant;
 
 use conference::LegPorts;
-use federation::admission::vouch;
 use sip::refusal::Word;
-use sip::{HeaderName, Method};
 
 use super::sound::Sound;
-use super::{Asked, Call, CallOutput};
+use super::{Call, CallOutput};
 use crate::b2bua::dialogs::Side;
 
 impl Call {
@@ -22,7 +20,7 @@ impl Call {
                 self.outputs.push_back(CallOutput::OpenLegsAgain);
                 return true;
             }
-            Sound::Anchored(_) => self.end_for_want_of_sound(),
+            Sound::Anchored(_) => self.end(503, Word::NoMedia),
             Sound::Direct { .. } | Sound::Opening(_) => {}
         }
         false
@@ -42,38 +40,9 @@ impl Call {
                     self.restore(tag, side);
                 }
             }
-            _ => self.end_for_want_of_sound(),
+            _ => self.end(503, Word::NoMedia),
         }
         self.end_if_over();
         is_moved
-    }
-
-    fn end_for_want_of_sound(&mut self) {
-        let rings =
-            |asked: &Asked| matches!(asked, Asked::Passed(passed) if passed.pair.is_none() && !passed.is_answered);
-        let ringing = self.asked_by_number.iter().filter(|(_, asked)| rings(asked)).map(|(number, _)| *number);
-        for number in ringing.collect::<Vec<_>>() {
-            self.is_given_up = true;
-            self.outputs.push_back(CallOutput::Cancel { number });
-        }
-        let confirmed = self.pairs.iter().filter(|pair| pair.is_confirmed).map(|pair| pair.tag().to_owned());
-        for tag in confirmed.collect::<Vec<_>>() {
-            for side in [Side::Caller, Side::Callee] {
-                self.end_with_reason(&tag, side);
-            }
-            self.pairs.retain(|pair| pair.tag() != tag);
-        }
-        self.end_if_over();
-    }
-
-    /// RFC 3326.
-    fn end_with_reason(&mut self, tag: &str, side: Side) {
-        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
-        let Some(speaker) = pair.end(side.other()).party.clone() else { return };
-        let reason = format!("SIP;cause=503;text=\"{}\"", Word::NoMedia);
-        let bye = pair.end_mut(side).dialog.request(&Method::Bye).header(HeaderName::Reason, reason);
-        if let Ok(request) = bye.message() {
-            self.ask(Asked::Bye, vouch(&speaker), request);
-        }
     }
 }
