@@ -1,6 +1,11 @@
-//! What a TLS alert of a partner's server says about our certificate, and what to do about it.
+//! What a TLS alert of a partner's server says about our certificate, or the versions of TLS that we speak, and what to do about it.
 //!
 //! Pure. The alert is read from the text that the TLS library makes of it.
+
+/// It is about the versions of TLS that are spoken here: the server has not seen our certificate.
+pub(in super::super) fn is_about_versions(text: &str) -> bool {
+    text.contains("alert: ProtocolVersion")
+}
 
 /// `None`: it has no alert, or one that says nothing.
 pub(in super::super) fn meaning(text: &str) -> Option<(&'static str, &'static str)> {

@@ -91,6 +91,10 @@ fn unreachable(reason: &str, partner: &str) -> Option<Advice> {
                 ),
             )
         }
+        () if alert::is_about_versions(reason) => {
+            let (meaning, next) = alert::meaning(reason).unwrap_or_default();
+            (Side::Partner, Sure::Told, format!("{partner}'s server ends the TLS handshake: {meaning}"), next)
+        }
         () if says("what is no SIP") => (
             Side::Partner,
             Sure::Seen,
@@ -174,6 +178,11 @@ mod tests {
                 "sip.fabrikam.example:5061 ended the connection as soon as it was up: its side most likely does not accept our certificate",
                 Side::Ours,
                 "does not accept our certificate",
+            ),
+            (
+                "sip.fabrikam.example:5061 (192.0.2.1): the TLS handshake with 192.0.2.1:5061 failed: received fatal alert: ProtocolVersion",
+                Side::Partner,
+                "ends the TLS handshake: no version of TLS",
             ),
             ("no target is left to try", Side::Network, "no server of fabrikam.example could be reached"),
         ] {

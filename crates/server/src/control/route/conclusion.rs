@@ -225,6 +225,9 @@ fn not_accepted(answer: &RouteAnswer, target: &TargetStep, how: &str) -> Advice 
         },
         None => Advice {
             verdict: match alert::meaning(how) {
+                Some((meaning, _)) if alert::is_about_versions(how) => {
+                    format!("{place} ends the TLS handshake: {meaning}")
+                }
                 Some((meaning, _)) => format!("{place} refuses our certificate: {meaning}"),
                 None => format!(
                     "{place} ended the connection during or right after the handshake ({how}): most likely it does not \
@@ -241,7 +244,8 @@ fn not_accepted(answer: &RouteAnswer, target: &TargetStep, how: &str) -> Advice 
                 },
                 |(_, next)| next.to_owned(),
             ),
-            side: Side::Ours,
+            // What is spoken here is what everybody speaks today.
+            side: if alert::is_about_versions(how) { Side::Partner } else { Side::Ours },
             sure: alert::meaning(how).map_or(Sure::Likely, |_| Sure::Told),
         },
     }
@@ -312,6 +316,11 @@ pub(super) mod tests {
                 vec![AddressStep { tcp_ms: Some(1), ..failed("alert: UnknownCA") }],
                 Side::Ours,
                 "does not trust the authority",
+            ),
+            (
+                vec![AddressStep { tcp_ms: Some(1), ..failed("received fatal alert: ProtocolVersion") }],
+                Side::Partner,
+                "ends the TLS handshake: no version of TLS",
             ),
             (vec![AddressStep { hung_up: Some("reset".into()), ..good() }], Side::Ours, "accept our certificate"),
             (vec![AddressStep { refusal: Some(refused), rung: None, ..good() }], Side::Partner, "does not prove"),
