@@ -76,6 +76,40 @@ fn an_entry_for_all_below_a_domain_decides_where_there_is_no_other() {
 }
 
 #[test]
+fn a_domain_may_be_typed_in_unicode_and_is_shown_in_both_forms() {
+    let place = place();
+    let both = "xn--bcher-kva.example (bücher.example)";
+    let added = place.run(&["partner", "add", "Bücher.example."]).ok().stdout;
+    assert_eq!(added, format!("{both} is allowed; its edge is found by DNS\n"));
+    for typed in ["bücher.example", "xn--bcher-kva.example"] {
+        let shown = place.run(&["partner", "show", typed]).ok().stdout;
+        assert!(shown.starts_with(&format!("{both}\n  allowed")), "{shown}");
+    }
+    let listed = place.run(&["partner", "list"]).ok().stdout;
+    assert!(listed.contains(both), "{listed}");
+    let json = place.run(&["partner", "list", "--json"]).ok().json();
+    assert_eq!(json[0]["domain"], json!("xn--bcher-kva.example"));
+    let removed = place.run(&["partner", "remove", "bücher.example"]).ok().stdout;
+    assert_eq!(removed, format!("{both} has no entry any more\n"));
+}
+
+#[test]
+fn what_is_wider_or_narrower_than_a_domain_is_asked_about() {
+    let place = place();
+    place.run(&["partner", "add", "*.example"]).fails(&[
+        "error: *.example would allow everybody below a top-level domain",
+        "next: name the domains one by one, or an --edge that all of it is behind; whoever proves a domain comes in by discovery",
+    ]);
+    assert!(
+        place.run(&["partner", "add", "*.corp", "--edge", "sip.fabrikam.example"]).ok().stdout.contains("is allowed")
+    );
+    assert_eq!(place.run(&["partner", "block", "*.example"]).ok().stdout, "*.example is blocked\n");
+    let added = place.run(&["partner", "add", "fabrikam"]).ok().stdout;
+    assert!(added.ends_with("fabrikam has no dot; if that is a slip: comity partner remove fabrikam\n"), "{added}");
+    place.run(&["partner", "remove", "fabrikam"]).ok();
+}
+
+#[test]
 fn hosting_providers_are_entered_changed_listed_and_removed() {
     let place = place();
     let added = place.run(&["provider", "add", "cloud", "--edge", "Edge.cloud.example"]).ok().stdout;

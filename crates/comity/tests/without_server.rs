@@ -284,9 +284,15 @@ fn what_newcomers_type_wrongly_is_answered_with_what_to_type() {
         "next: name a file that comity partner export wrote, or with --lync one that Lync printed",
     ]);
     for (typed, told) in [
-        (["partner", "add", "https://fabrikam.example"], "write the name alone, without a scheme or a path"),
-        (["partner", "add", "sip:fabrikam.example"], "write the part after the @ alone, such as fabrikam.example"),
-        (["partner", "add", "bob@fabrikam.example"], "write the part after the @ alone, such as fabrikam.example"),
+        (
+            ["partner", "add", "https://fabrikam.example"],
+            "write the name alone, without a scheme or a path: fabrikam.example",
+        ),
+        (
+            ["partner", "add", "sip:fabrikam.example"],
+            "write the name alone, without a scheme or a path: fabrikam.example",
+        ),
+        (["partner", "add", "bob@fabrikam.example"], "write the part after the @ alone: fabrikam.example"),
         (["user", "add", "alice"], "write NAME@DOMAIN, such as alice@contoso.example"),
     ] {
         let answer = place.run(&typed);
@@ -297,5 +303,9 @@ fn what_newcomers_type_wrongly_is_answered_with_what_to_type() {
         assert!(answer.stderr.contains("write the name alone, without a scheme or a path"), "{}", answer.stderr);
     }
     let answer = place.run(&["partner", "add", "fabrikam.example", "--edge", "sip:sip.fabrikam.example"]);
-    assert!(answer.stderr.contains("write the part after the @ alone"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("write the name alone, without a scheme or a path: sip.fabrikam"),
+        "{}",
+        answer.stderr
+    );
 }

@@ -258,8 +258,8 @@ servers = ["[::1]"]
         problems(text),
         [
             ":1: domains: contoso.example is listed twice",
-            ":1: domains: \"alice@contoso.example\" is no domain name: write the part after the @ alone, such as fabrikam.example",
-            ":2: edge: \"192.0.2.1\" is no domain name: it is an IP address",
+            ":1: domains: \"alice@contoso.example\" is no domain name: write the part after the @ alone: contoso.example",
+            ":2: edge: \"192.0.2.1\" is no domain name: it is an IP address; write a name, such as fabrikam.example",
             ":3: workers: expected a number from 1 to 256, found 0",
             ":5: [certificate] chain: cannot read etc/absent.pem: entity not found",
             ":8: [listen] tls: \"127.0.2.1\" has no port; write \"127.0.2.1:5061\"",

@@ -154,11 +154,11 @@ pub async fn run(global: &Global, command: PartnerCommand) -> Result<ExitCode, F
         }
         PartnerCommand::Unblock { domain } => {
             let change: PartnerChange = client.delete(&format!("{}?only=blocked", path(&domain))).await?;
-            global.print(&change, || println!("{domain} is no longer blocked; it has no entry now"))
+            global.print(&change, || println!("{} is no longer blocked; it has no entry now", domain::shown(&domain)))
         }
         PartnerCommand::Remove { domain } => {
             let change: PartnerChange = client.delete(&format!("{}?only=allowed", path(&domain))).await?;
-            global.print(&change, || println!("{domain} has no entry any more"))
+            global.print(&change, || println!("{} has no entry any more", domain::shown(&domain)))
         }
         PartnerCommand::Trust { domain, change } => trust::change(global, &mut client, &domain, &change).await,
         PartnerCommand::Reset { domain } => {
@@ -179,10 +179,15 @@ pub async fn run(global: &Global, command: PartnerCommand) -> Result<ExitCode, F
 async fn put(global: &Global, client: &mut Client, domain: &str, new: NewPartner) -> Result<ExitCode, Failure> {
     let change: PartnerChange = client.put(&path(domain), &new).await?;
     global.print(&change, || {
+        let shown = domain::shown(domain);
         match &new {
-            NewPartner { kind: PartnerWord::Blocked, .. } => println!("{domain} is blocked"),
-            NewPartner { edge: Some(edge), .. } => println!("{domain} is allowed, with its edge {edge}"),
-            NewPartner { edge: None, .. } => println!("{domain} is allowed; its edge is found by DNS"),
+            NewPartner { kind: PartnerWord::Blocked, .. } => println!("{shown} is blocked"),
+            NewPartner { edge: Some(edge), .. } => println!("{shown} is allowed, with its edge {edge}"),
+            NewPartner { edge: None, .. } => println!("{shown} is allowed; its edge is found by DNS"),
+        }
+        if !domain.contains('.') {
+            let undo = if new.kind == PartnerWord::Blocked { "unblock" } else { "remove" };
+            println!("{domain} has no dot; if that is a slip: comity partner {undo} {domain}");
         }
         if let Some(before) = change.before.as_ref().filter(|before| before.kind != new.kind || before.edge != new.edge)
         {
@@ -198,7 +203,7 @@ async fn set(global: &Global, client: &mut Client, domain: &str, edit: PartnerEd
     }
     let change: PartnerChange = client.patch(&path(domain), &edit).await?;
     global.print(&change, || {
-        println!("the entry of {domain} is changed");
+        println!("the entry of {} is changed", domain::shown(domain));
         if let (Some(before), Some(entry)) = (&change.before, &change.entry) {
             print_changes(before, entry);
         }
@@ -220,7 +225,7 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
         let mut table = Columns::new(&["DOMAIN", "KIND", "EDGE", "SINCE", "COMMENT"]);
         for partner in &partners {
             table.row([
-                partner.domain.clone(),
+                domain::shown(&partner.domain),
                 partner.kind.as_str().to_owned(),
                 partner.edge.clone().unwrap_or_else(|| "-".to_owned()),
                 moment::date(partner.added_unix),

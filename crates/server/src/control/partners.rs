@@ -119,8 +119,10 @@ pub(super) async fn edit(
 /// An entry as it was sent, checked.
 pub(super) fn partner(domain: String, new: &NewPartner) -> Result<Partner, ControlError> {
     check_comment(&new.comment)?;
+    let kind = kind(new)?;
+    check_width(&domain, &kind)?;
     Ok(Partner {
-        kind: kind(new)?,
+        kind,
         comment: new.comment.clone(),
         monitored: new.monitored,
         verification: new.verification,
@@ -128,6 +130,15 @@ pub(super) fn partner(domain: String, new: &NewPartner) -> Result<Partner, Contr
         mark_source: new.mark_source,
         ..Partner::allowed(domain)
     })
+}
+
+/// All below a top-level domain may be blocked, or be behind an edge that is named; nobody means to allow whoever is there.
+fn check_width(domain: &str, kind: &PartnerKind) -> Result<(), ControlError> {
+    if !domain::is_for_top_level(domain) || *kind != PartnerKind::AllowedDomain {
+        return Ok(());
+    }
+    let hint = "name the domains one by one, or an --edge that all of it is behind; whoever proves a domain comes in by discovery";
+    Err(ControlError::unprocessable(format!("{domain} would allow everybody below a top-level domain"), hint))
 }
 
 pub(super) fn check_comment(comment: &str) -> Result<(), ControlError> {
@@ -287,8 +298,7 @@ fn kind(new: &NewPartner) -> Result<PartnerKind, ControlError> {
 }
 
 pub(super) fn sip_domain(text: &str) -> Result<String, ControlError> {
-    domain::parse(text)
-        .map_err(|error| ControlError::unprocessable(error.to_string(), "write a SIP domain, such as fabrikam.example"))
+    domain::parse(text).map_err(no_sip_domain)
 }
 
 pub(super) fn foreign_domain(control: &Control, text: &str) -> Result<String, ControlError> {
@@ -302,10 +312,14 @@ pub(super) fn foreign_domain(control: &Control, text: &str) -> Result<String, Co
 
 /// A domain of others, or `*.` and a domain, below which may be ours: those are never partners.
 pub(super) fn foreign_entry(control: &Control, text: &str) -> Result<String, ControlError> {
-    match text.strip_prefix("*.") {
-        Some(domain) => sip_domain(domain).map(|domain| format!("*.{domain}")),
-        None => foreign_domain(control, text),
+    match text.starts_with(['*', '.']) {
+        true => domain::parse_entry(text).map_err(no_sip_domain),
+        false => foreign_domain(control, text),
     }
+}
+
+fn no_sip_domain(error: domain::DomainError) -> ControlError {
+    ControlError::unprocessable(error.to_string(), "write a SIP domain, such as fabrikam.example")
 }
 
 fn tier(standing: Standing<'_>) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use server::certificate::ServedCertificate;
 use server::control::answers::{
     DecisionAnswer, DiscoveryAnswer, LinkAnswer, PartnerDetail, SeenAnswer, TroubleAnswer, rung_sentence,
 };
-use server::moment;
+use server::{domain, moment};
 use sip::Diagnostics;
 use store::StoredSeen;
 
@@ -18,12 +18,12 @@ use crate::command::{discovered, edges};
 use crate::table::{Columns, count};
 
 pub(super) fn print_detail(detail: &PartnerDetail) {
-    println!("{}\n  {}", detail.domain, detail.meaning);
+    println!("{}\n  {}", domain::shown(&detail.domain), detail.meaning);
     if let Some(entry) = &detail.entry {
         println!("  entry of {}", moment::date(entry.added_unix));
     }
     if let Some(entry) = &detail.decided_by {
-        println!("  decided by the entry of {}", entry.domain);
+        println!("  decided by the entry of {}", domain::shown(&entry.domain));
     }
     if let Some(tier) = &detail.tier {
         println!("  tier: {tier}");
