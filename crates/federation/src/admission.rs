@@ -5,11 +5,13 @@
 //! the answer is there. Only the nonce book changes, and it is touched last.
 
 mod domain_proof;
+mod guesses;
 mod inside_proof;
 mod remote_proof;
 mod user_proof;
 
 pub use domain_proof::{SOURCE_HEADER, source_value};
+pub use guesses::GuessBook;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -21,6 +23,8 @@ use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::Refusal;
 use sip::uri::Uri;
+
+use guesses::Guesser;
 
 use crate::discovery::SrvResult;
 use crate::domain_name;
@@ -113,6 +117,7 @@ pub struct Rules<'a> {
     pub partners: &'a Partners,
     pub now: Instant,
     pub nonces: &'a mut NonceBook,
+    pub guesses: &'a mut GuessBook,
 }
 
 /// The flow a request came on.
@@ -330,7 +335,7 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
             check_registration(&claim, aor, rules.organisation)?;
             let by_digest = !user_proof::is_proven_by_flow(&claim, aor, flow, evidence);
             if by_digest {
-                user_proof::check_digest(request, &claim, aor, evidence, rules)?;
+                user_proof::check_digest(request, (&claim, aor), evidence, Guesser::of(flow.facts), rules)?;
             }
             Ok(Admitted { by_digest, ..Admitted::new(Origin::User { aor: aor.clone() }) })
         }

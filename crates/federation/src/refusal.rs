@@ -91,6 +91,12 @@ pub fn challenge(word: Word, reason: &str, registrar: bool, challenges: Vec<Stri
     challenges.into_iter().fold(bare, |refusal, challenge| refusal.with_header(header, challenge))
 }
 
+/// No further password is tried for now: said of whoever there is, and of whoever is not.
+pub fn too_many_guesses(aor: &sip::aor::Aor, retry_after_secs: u32) -> Refusal {
+    Refusal::new(503, Word::TooManyGuesses, format!("too many wrong passwords for {aor} came from there"))
+        .with_header(HeaderName::RetryAfter, retry_after_secs.to_string())
+}
+
 /// No challenge can be sent, because nothing answers an ACK (RFC 3261 22.1). The caller drops it.
 pub fn unproven_ack() -> Refusal {
     Refusal::new(

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conference::schedule::Meetings;
-use federation::admission::Organisation;
+use federation::admission::{GuessBook, Organisation};
 use federation::decision::Decisions;
 use federation::discovery::{DiscoveryCache, KnownHosts};
 use federation::flow::{Direction, FlowFacts};
@@ -70,6 +70,7 @@ pub struct Core {
     pub(crate) partners: Arc<Partners>,
     pub(crate) meetings: Arc<Meetings>,
     pub(crate) nonces: NonceBook,
+    pub(crate) guesses: GuessBook,
     pub(crate) discovery: DiscoveryCache,
     pub(crate) hosts: KnownHosts,
     pub(crate) stale_told: StaleTold,

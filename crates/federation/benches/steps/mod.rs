@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use federation::admission::{Admitted, Decision, Evidence, Flow, Organisation, Rules, admit};
+use federation::admission::{Admitted, Decision, Evidence, Flow, GuessBook, Organisation, Rules, admit};
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::partner::{Partner, Partners};
 use federation::trust::{Anchor, Names, PeerCertificate, Purposes};
@@ -19,6 +19,7 @@ pub struct Edge {
     organisation: Organisation,
     partners: Partners,
     nonces: NonceBook,
+    guesses: GuessBook,
     now: Instant,
     partner: FlowFacts,
     phone: FlowFacts,
@@ -34,6 +35,7 @@ impl Edge {
             organisation: Organisation::new(vec!["contoso.example".into()], "sip.contoso.example".into()),
             partners: Partners::new(list, true, false),
             nonces: NonceBook::new([7; 32], now, Duration::from_secs(300), 100),
+            guesses: GuessBook::new(now),
             now,
             partner: facts(Some(Arc::new(certificate()))),
             phone: facts(None),
@@ -80,13 +82,23 @@ impl Edge {
     fn decide(&mut self, request: &Message, evidence: Evidence) -> Decision {
         let flow = Flow { facts: &self.partner, kind: &FlowKind::Partner, users: &[] };
         let (organisation, partners, now) = (&self.organisation, &self.partners, self.now);
-        admit(request, &flow, &evidence, &mut Rules { organisation, partners, now, nonces: &mut self.nonces })
+        admit(
+            request,
+            &flow,
+            &evidence,
+            &mut Rules { organisation, partners, now, nonces: &mut self.nonces, guesses: &mut self.guesses },
+        )
     }
 
     fn decide_phone(&mut self, request: &Message, evidence: Evidence) -> Decision {
         let flow = Flow { facts: &self.phone, kind: &FlowKind::Undecided, users: &[] };
         let (organisation, partners, now) = (&self.organisation, &self.partners, self.now);
-        admit(request, &flow, &evidence, &mut Rules { organisation, partners, now, nonces: &mut self.nonces })
+        admit(
+            request,
+            &flow,
+            &evidence,
+            &mut Rules { organisation, partners, now, nonces: &mut self.nonces, guesses: &mut self.guesses },
+        )
     }
 }
 

@@ -5,6 +5,7 @@ use sip::aor::Aor;
 use sip::message::Message;
 use sip::refusal::Refusal;
 
+use super::guesses::Guesser;
 use super::{Admitted, Claim, Evidence, Flow, Organisation, Origin, Rules, Stop, check_registration, user_proof};
 use crate::inside::{ADMITTED_HEADER, RemoteFlow, Split, read_remote};
 use crate::refusal;
@@ -40,7 +41,7 @@ pub(super) fn check_at_home(
     let flow = &Flow { users, ..*flow };
     let by_digest = !user_proof::is_proven_by_flow(claim, aor, flow, evidence);
     if by_digest {
-        user_proof::check_digest(request, claim, aor, evidence, rules)?;
+        user_proof::check_digest(request, (claim, aor), evidence, Guesser::outside(&remote), rules)?;
     }
     let origin = Origin::User { aor: aor.clone() };
     Ok(Admitted { by_digest, from_inside: true, remote: Some(Box::new(remote)), ..Admitted::new(origin) })

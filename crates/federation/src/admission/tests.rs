@@ -26,6 +26,7 @@ struct Edge {
     organisation: Organisation,
     partners: Partners,
     nonces: NonceBook,
+    guesses: GuessBook,
     now: Instant,
     facts: FlowFacts,
     kind: FlowKind,
@@ -54,6 +55,7 @@ impl Edge {
                 ],
             ),
             nonces: NonceBook::new([7; 32], epoch, Duration::from_secs(300), 100),
+            guesses: GuessBook::new(epoch),
             now: epoch,
             facts: FlowFacts {
                 id: FlowId::Stream { worker: 0, serial: 1 },
@@ -104,6 +106,7 @@ impl Edge {
             partners: &self.partners,
             now: self.now,
             nonces: &mut self.nonces,
+            guesses: &mut self.guesses,
         };
         admit(&request, &flow, &self.evidence, &mut rules)
     }

@@ -7,6 +7,7 @@ use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::{Refusal, Word};
 
+use super::guesses::Guesser;
 use super::{Claim, Evidence, Flow, Question, Rules, Stop};
 use crate::refusal;
 
@@ -27,9 +28,9 @@ pub(super) fn is_proven_by_flow(claim: &Claim<'_>, aor: &Aor, flow: &Flow<'_>, e
 /// Digest, in the realm of the user's own domain.
 pub(super) fn check_digest(
     request: &Message,
-    claim: &Claim<'_>,
-    aor: &Aor,
+    (claim, aor): (&Claim<'_>, &Aor),
     evidence: &Evidence,
+    guesser: Guesser,
     rules: &mut Rules<'_>,
 ) -> Result<(), Stop> {
     if claim.method == Method::Ack {
@@ -52,6 +53,8 @@ pub(super) fn check_digest(
         NonceState::Foreign => return Err(challenger.stale("the nonce is not one of ours").into()),
     }
     check_username(credentials.username(), aor)?;
+    let (now, guesses) = (challenger.rules.now, &mut *challenger.rules.guesses);
+    guesses.check(now, &guesser, aor).map_err(|secs| refusal::too_many_guesses(aor, secs))?;
     let Some(stored) = &evidence.credentials else {
         return Err(Stop::Needs(Question::Credentials(aor.clone())));
     };
@@ -59,9 +62,12 @@ pub(super) fn check_digest(
     let ha1 = stored.as_ref().unwrap_or(&NOBODY);
     let right = credentials.verify(&claim.method, request.body(), ha1);
     match (right, stored) {
-        (true, Some(_)) => {}
-        (_, Some(_)) => return Err(challenger.failed(&format!("wrong password for {aor}")).into()),
-        (_, None) => return Err(challenger.failed(&format!("there is no user {aor}")).into()),
+        (true, Some(_)) => guesses.right(&guesser, aor),
+        (_, stored) => {
+            guesses.wrong(guesser, aor.clone());
+            let why = if stored.is_some() { "wrong password for" } else { "there is no user" };
+            return Err(challenger.failed(&format!("{why} {aor}")).into());
+        }
     }
     // Without a count (RFC 2069 style) a nonce is good for one request.
     match challenger.rules.nonces.accept(challenger.rules.now, credentials.nonce(), credentials.nc().unwrap_or(1)) {

@@ -91,8 +91,13 @@ impl Core {
             kind: state.map_or(&FlowKind::Undecided, |state| &state.kind),
             users: state.map_or(&[], |state| &state.users),
         };
-        let mut rules =
-            Rules { organisation: &self.organisation, partners: &self.partners, now, nonces: &mut self.nonces };
+        let mut rules = Rules {
+            organisation: &self.organisation,
+            partners: &self.partners,
+            now,
+            nonces: &mut self.nonces,
+            guesses: &mut self.guesses,
+        };
         admission::admit(&arrival.message, &flow, &arrival.evidence, &mut rules)
     }
 

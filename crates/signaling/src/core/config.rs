@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conference::schedule::Meetings;
-use federation::admission::Organisation;
+use federation::admission::{GuessBook, Organisation};
 use federation::decision::Decisions;
 use federation::discovery::{DiscoveryCache, KnownHosts};
 use federation::ledger::{DiscoveredTerms, KeptAnswer, KeptSuspect, LedgerLimits, Ledgers};
@@ -103,6 +103,7 @@ impl Core {
             partners: config.partners,
             meetings: config.meetings,
             nonces: NonceBook::new(mint.nonce_secret(), config.epoch, nonce_life, limits.nonces_max),
+            guesses: GuessBook::new(config.epoch),
             mint,
             discovery: DiscoveryCache::new(),
             hosts: KnownHosts::default(),

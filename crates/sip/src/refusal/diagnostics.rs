@@ -41,6 +41,7 @@ impl Word {
             | OriginNotAllowed
             | DomainNotServed
             | AuthenticationRequired
+            | TooManyGuesses
             | IdentityMismatch
             | NoUsersHere
             | NotTheEdge

@@ -272,3 +272,40 @@ fn who_gives_up_at_sha_256_is_offered_md5_alone() {
     }
     assert_eq!(offered("User-Agent: baresip v2.0.0 (x86_64/linux)\r\n"), [false, true]);
 }
+
+/// A MESSAGE with a password, tried as often as said; what became of the last one.
+fn guessed(edge: &mut Edge, password: &str, times: usize) -> Refusal {
+    let mut refusal = edge.refusal(&message(""));
+    for _ in 0..times {
+        let challenge = edge.refusal(&message(""));
+        refusal = edge.refusal(&answered_message(&challenge, "alice", password, 1));
+    }
+    refusal
+}
+
+#[test]
+fn who_guesses_passwords_is_stopped_where_he_is() {
+    for credentials in [Some(ha1()), None] {
+        let mut edge = Edge::new().with_evidence(known(credentials));
+        assert_eq!(guessed(&mut edge, "wrong", 30).word.as_str(), "authentication-failed");
+        let refusal = guessed(&mut edge, "secret", 1);
+        assert_eq!((refusal.status, refusal.word.as_str()), (503, "too-many-guesses"));
+        assert_eq!(refusal.headers, [(HeaderName::RetryAfter, "301".to_owned())]);
+        // A user more, and the same one from elsewhere or over another transport, are not concerned.
+        edge.facts.remote = "192.0.2.99:50000".parse().expect("an address");
+        assert_eq!(guessed(&mut edge, "wrong", 1).word.as_str(), "authentication-failed");
+    }
+}
+
+#[test]
+fn guesses_are_forgotten_in_time_and_for_whoever_knows_the_password() {
+    let mut edge = Edge::new().with_evidence(known(Some(ha1())));
+    guessed(&mut edge, "wrong", 29);
+    let challenge = edge.refusal(&message(""));
+    edge.admitted(&answered_message(&challenge, "alice", "secret", 1));
+    assert_eq!(guessed(&mut edge, "wrong", 30).word.as_str(), "authentication-failed");
+    edge.now += Duration::from_secs(301);
+    assert_eq!(guessed(&mut edge, "wrong", 1).word.as_str(), "too-many-guesses");
+    edge.now += Duration::from_secs(300);
+    assert_eq!(guessed(&mut edge, "wrong", 1).word.as_str(), "authentication-failed");
+}

@@ -43,6 +43,12 @@ pub(super) fn about_request(word: Word) -> Option<Words> {
             "check both in the phone; to see the users: comity user list; to set a new password: comity user passwd \
              NAME@DOMAIN",
         ),
+        Word::TooManyGuesses => words(
+            Side::Sender,
+            "so many wrong passwords for this user came from one place that no further one is tried there for some minutes",
+            "correct the password in the phone, or find out who guesses there; it ends by itself, and signing in from elsewhere \
+             is not concerned",
+        ),
         Word::OutboundUnsupported => words(
             Side::Sender,
             "the phone wants its connection kept (RFC 5626), and a proxy between it and us cannot do that",

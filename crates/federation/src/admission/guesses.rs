@@ -1,0 +1,128 @@
+//! How many wrong passwords somebody may try for one user, whether or not there is such a user.
+//!
+//! Counted for each place that they come from, so that nobody else can keep a user out: an address, with the transport, since a
+//! datagram may say any; or the connection to an edge of ours.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use sip::Transport;
+use sip::aor::Aor;
+
+use crate::flow::FlowFacts;
+use crate::inside::RemoteFlow;
+
+/// Where a password comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Guesser {
+    Address(Transport, IpAddr),
+    /// Outside: what the edge calls the connection.
+    Outside(String),
+}
+
+/// The wrong passwords of this period and of the one before; older ones are forgotten. One for each worker.
+#[derive(Clone, Debug)]
+pub struct GuessBook {
+    period_began: Instant,
+    now: BTreeMap<(Guesser, Aor), u32>,
+    before: BTreeMap<(Guesser, Aor), u32>,
+}
+
+impl Guesser {
+    /// A network of IPv6 is one place: who has one has all its addresses.
+    pub(super) fn of(facts: &FlowFacts) -> Guesser {
+        let address = match facts.remote.ip().to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+            address @ IpAddr::V4(_) => address,
+        };
+        Guesser::Address(facts.transport, address)
+    }
+
+    pub(super) fn outside(remote: &RemoteFlow) -> Guesser {
+        Guesser::Outside(remote.token.clone())
+    }
+}
+
+impl GuessBook {
+    pub fn new(now: Instant) -> GuessBook {
+        GuessBook { period_began: now, now: BTreeMap::new(), before: BTreeMap::new() }
+    }
+
+    /// Whether a password may be tried; if not, after how many seconds.
+    pub(super) fn check(&mut self, now: Instant, guesser: &Guesser, aor: &Aor) -> Result<(), u32> {
+        let age = now.saturating_duration_since(self.period_began);
+        if age >= PERIOD || self.now.len() >= GUESSERS_MAX {
+            self.before = if age >= PERIOD * 2 { BTreeMap::new() } else { std::mem::take(&mut self.now) };
+            self.now.clear();
+            self.period_began = now;
+        }
+        let key = (guesser.clone(), aor.clone());
+        let count = [&self.now, &self.before].into_iter().filter_map(|counts| counts.get(&key)).sum::<u32>();
+        if count < GUESSES_MAX {
+            return Ok(());
+        }
+        let left = (self.period_began + PERIOD).saturating_duration_since(now);
+        // At most the seconds of a period.
+        Err(left.as_secs() as u32 + 1)
+    }
+
+    pub(super) fn wrong(&mut self, guesser: Guesser, aor: Aor) {
+        *self.now.entry((guesser, aor)).or_default() += 1;
+    }
+
+    /// Whoever knows the password does not guess.
+    pub(super) fn right(&mut self, guesser: &Guesser, aor: &Aor) {
+        if self.now.is_empty() && self.before.is_empty() {
+            return;
+        }
+        let key = (guesser.clone(), aor.clone());
+        self.now.remove(&key);
+        self.before.remove(&key);
+    }
+}
+
+/// Of one place for one user, in two periods.
+const GUESSES_MAX: u32 = 30;
+/// Places and users that are counted in a period; beyond it the next one begins.
+const GUESSERS_MAX: usize = 50_000;
+const PERIOD: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(number: usize) -> Guesser {
+        Guesser::Outside(number.to_string())
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+    fn who_guesses_from_many_places_is_counted_in_so_many() {
+        let began = Instant::now();
+        let (mut book, alice) = (GuessBook::new(began), Aor::new("alice", "contoso.com").expect("an AOR"));
+        for number in 0..GUESSERS_MAX * 3 {
+            assert_eq!(book.check(began, &place(number), &alice), Ok(()));
+            book.wrong(place(number), alice.clone());
+        }
+        assert!(book.now.len() <= GUESSERS_MAX && book.before.len() <= GUESSERS_MAX);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_place() {
+        let facts = |remote: &str| FlowFacts {
+            id: sip::FlowId::Stream { worker: 0, serial: 1 },
+            transport: Transport::Tls,
+            local: "[2001:db8::1]:5061".parse().expect("an address"),
+            remote: remote.parse().expect("an address"),
+            direction: crate::flow::Direction::Inbound,
+            certificate: None,
+            is_inner: false,
+        };
+        let of = |remote| Guesser::of(&facts(remote));
+        assert_eq!(of("[2001:db8:1:2:3::4]:50000"), of("[2001:db8:1:2:9::9]:50001"));
+        assert_ne!(of("[2001:db8:1:2::4]:50000"), of("[2001:db8:1:3::4]:50000"));
+        assert_eq!(of("[::ffff:192.0.2.1]:50000"), of("192.0.2.1:50000"));
+        assert_ne!(of("192.0.2.1:50000"), of("192.0.2.2:50000"));
+    }
+}
