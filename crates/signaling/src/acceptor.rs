@@ -164,7 +164,7 @@ impl Core {
             self.proven_addresses.prove(now, arrival.facts.remote.ip(), self.limits.proven_addresses_max);
         }
         if let Err(refusal) = self.take_share(&arrival, &admitted) {
-            return self.refuse_arrival(now, arrival, &refusal);
+            return self.refuse_and_forget(now, arrival, &refusal);
         }
         if arrival.message.method() == Some(Method::Bye) {
             self.call_ended(now, &arrival.message);

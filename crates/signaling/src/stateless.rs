@@ -116,13 +116,18 @@ impl Core {
     /// Of a sender who is only a claim. By datagrams he gets one answer and no transaction, whose answer would be repeated
     /// to whoever he says he is.
     pub(crate) fn refuse_unproven(&mut self, now: Instant, arrival: Arrival, refusal: &Refusal) {
-        match arrival.upstream {
-            Some(Upstream { requester: Requester::Outside(transaction), .. }) if !arrival.facts.id.is_reliable() => {
-                self.record_refused(now, &arrival.message, refusal);
-                self.transactions.abandon(transaction);
-                self.refuse_stateless(now, &arrival.facts, &arrival.message, refusal);
-            }
-            _ => self.refuse_arrival(now, arrival, refusal),
+        match arrival.facts.id.is_reliable() {
+            false => self.refuse_and_forget(now, arrival, refusal),
+            true => self.refuse_arrival(now, arrival, refusal),
+        }
+    }
+
+    /// Nothing is left of a request that had a transaction already.
+    pub(crate) fn refuse_and_forget(&mut self, now: Instant, arrival: Arrival, refusal: &Refusal) {
+        self.record_refused(now, &arrival.message, refusal);
+        if let Some(Upstream { requester: Requester::Outside(transaction), .. }) = arrival.upstream {
+            self.transactions.abandon(transaction);
+            self.refuse_stateless(now, &arrival.facts, &arrival.message, refusal);
         }
     }
 

@@ -115,6 +115,38 @@ fn a_user_with_too_much_under_way_waits_and_others_do_not() {
     });
 }
 
+/// Who never acknowledges a refusal could have as many as anybody else together.
+#[test]
+fn a_refusal_that_nobody_acknowledges_is_under_way_and_one_for_too_much_leaves_nothing() {
+    everywhere(|mut narrow| {
+        let alice = narrow.alice;
+        let invite = |call_id: &str| phone::request("INVITE", ALICE, "nobody@contoso.example", call_id);
+        let refused: Vec<Message> = ["c1", "c2"]
+            .map(|call_id| {
+                narrow.world.send(alice, &invite(call_id));
+                narrow.world.only(alice)
+            })
+            .into();
+        assert!(refused.iter().all(|response| response.status() == Some(404)));
+        let transactions = |narrow: &Narrow| {
+            let statuses = narrow.world.statuses(narrow.contoso);
+            statuses.iter().map(|status| status.server_transactions).sum::<usize>()
+        };
+        let before = transactions(&narrow);
+        let third = phone::request("INVITE", ALICE, DAVE, "c3");
+        narrow.world.send(alice, &third);
+        let told = narrow.world.only(alice);
+        is_told_to_wait(&told);
+        assert_eq!(transactions(&narrow), before);
+        narrow.world.send(alice, &phone::acknowledge(&third, &told));
+        assert!(narrow.world.take(narrow.dave).is_empty(), "he was not called");
+        narrow.world.send(alice, &phone::acknowledge(&invite("c1"), &refused[0]));
+        assert_eq!(transactions(&narrow), before - 1);
+        narrow.world.send(alice, &invite("c4"));
+        assert_eq!(narrow.world.only(alice).status(), Some(404));
+    });
+}
+
 #[test]
 fn what_belongs_to_a_dialog_goes_on_beyond_the_limit() {
     everywhere(|mut narrow| {

@@ -77,11 +77,12 @@ impl Core {
         match to {
             Requester::Agent(serial) => self.asked.responded(serial, response, source),
             Requester::Outside(id) => {
-                if status >= 200 {
-                    self.acceptor.shares.give_back(id);
-                }
                 // It may have ended meanwhile.
                 let _ = self.transactions.respond(now, id, status, response);
+                // A refusal that nobody acknowledges is kept for as long as a call that rings.
+                if status >= 200 && !self.transactions.awaits_ack(id) {
+                    self.acceptor.shares.give_back(id);
+                }
             }
             Requester::Notifier(subscription) => self.notified(now, subscription, status, response),
         }

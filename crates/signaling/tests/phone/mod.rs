@@ -142,6 +142,13 @@ pub fn request(method: &str, from: &str, to: &str, call_id: &str) -> String {
     )
 }
 
+/// The ACK to what an INVITE was refused with (RFC 3261 section 17.1.1.3).
+pub fn acknowledge(invite: &str, refusal: &Message) -> String {
+    let to = invite.lines().find(|line| line.starts_with("To: ")).unwrap();
+    let ack = invite.replacen("INVITE ", "ACK ", 1).replace("CSeq: 1 INVITE", "CSeq: 1 ACK");
+    ack.replace(to, &format!("To: {}", refusal.to().unwrap().as_str()))
+}
+
 /// The same once more, with the password that was asked for.
 pub fn answered(request: &str, challenge: &Message, aor: &str) -> String {
     let values: Vec<&str> =

@@ -207,6 +207,11 @@ impl TransactionLayer {
         ids.into_iter().filter(|id| self.expects_final(*id)).collect()
     }
 
+    /// Whether a final response to an INVITE waits for its ACK.
+    pub fn awaits_ack(&self, id: ServerTransactionId) -> bool {
+        self.servers_by_id.get(&id).is_some_and(|server| server.machine.awaits_ack())
+    }
+
     /// Whether the request belongs to a server transaction already: a repeat, an ACK or a CANCEL.
     pub fn is_known(&self, request: &Message) -> bool {
         let key = method_of(request).and_then(|method| MatchKey::new(request, &method));

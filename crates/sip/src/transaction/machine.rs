@@ -31,6 +31,10 @@ impl ServerMachine {
         matches!(self, ServerMachine::Invite(invite) if invite.expects_final())
     }
 
+    pub(super) fn awaits_ack(&self) -> bool {
+        matches!(self, ServerMachine::Invite(invite) if invite.awaits_ack())
+    }
+
     pub(super) fn expects_final(&self) -> bool {
         match self {
             ServerMachine::Invite(invite) => invite.expects_final(),

@@ -139,6 +139,10 @@ impl ServerInvite {
         }
     }
 
+    pub(super) fn awaits_ack(&self) -> bool {
+        matches!(self, ServerInvite::Completed { .. })
+    }
+
     pub(super) fn expects_final(&self) -> bool {
         matches!(self, ServerInvite::ExpectResponse { .. } | ServerInvite::Proceeding { .. })
     }
