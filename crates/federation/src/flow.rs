@@ -1,6 +1,6 @@
 //! What is known of a flow (a connection, or a remote address over UDP) when a request arrives on it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,15 @@ impl FlowFacts {
     }
 }
 
+/// Whom an address counts for: of IPv6 the network of 64 bits, since whoever has one of its addresses has all of them. An address
+/// of IPv4 that is written as one of IPv6 is the former.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 /// Who opened the flow, or which way a message crosses the border.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Direction {
@@ -55,4 +64,19 @@ pub enum FlowKind {
     Client,
     /// Between an edge and what is behind it.
     Inside,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_place() {
+        let of = |address: &str| network_of(address.parse().expect("an address"));
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:9::9"));
+        assert_ne!(of("2001:db8:1:2::4"), of("2001:db8:1:3::4"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("::ffff:192.0.2.1"), of("::ffff:192.0.2.2"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 }

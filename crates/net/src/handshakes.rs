@@ -8,10 +8,11 @@ mod turn;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use federation::flow::network_of;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::Limits;
@@ -62,7 +63,7 @@ impl Handshakes {
 
     /// A turn at a handshake with this address, which may have to be waited for.
     pub(crate) fn turn(&self, ip: IpAddr) -> Turn {
-        self.turns.enter(network(ip))
+        self.turns.enter(network_of(ip))
     }
 
     /// A place for a newcomer, and the limit for which the oldest silent connection had to go, if one had to.
@@ -71,7 +72,7 @@ impl Handshakes {
     /// The limit is reached, and there is no silent connection under it.
     pub(crate) fn enter(&self, ip: IpAddr, limits: &Limits) -> Result<(Place, Option<Crowded>), Crowded> {
         let mut unfinished = self.unfinished.borrow_mut();
-        let network = network(ip);
+        let network = network_of(ip);
         let mut crowded = None;
         if unfinished.count_of(network) >= limits.unfinished_per_ip_max {
             crowded = Some(Crowded::Ip);
@@ -145,14 +146,6 @@ impl Unfinished {
                 self.serials_by_network.remove(&network);
             }
         }
-    }
-}
-
-/// Whom an address counts for: in IPv6 a host picks its own from the /64 it is in.
-pub(crate) fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

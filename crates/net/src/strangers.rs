@@ -10,11 +10,11 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use federation::flow::network_of;
 use signaling::Precedence;
 use sip::FlowId;
 use tokio::sync::{Notify, oneshot};
 
-use crate::handshakes::network;
 use crate::mailbox::Queue;
 use crate::turn::Next;
 use crate::worker::{Shared, Worker};
@@ -77,7 +77,7 @@ impl Worker {
             Precedence::Discovered => true,
         };
         let remote = self.flows.get(&id)?.facts().remote;
-        Some(Stranger { is_discovered, network: network(remote.ip()) })
+        Some(Stranger { is_discovered, network: network_of(remote.ip()) })
     }
 
     /// One message of this kind, if there is one.

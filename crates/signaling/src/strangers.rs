@@ -2,8 +2,10 @@
 //! one address must not make it ask without end.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use federation::flow::network_of;
 
 /// Requests of each address, in the time that is counted now.
 #[derive(Debug, Default)]
@@ -20,19 +22,11 @@ impl Strangers {
         if self.counted_since.is_none_or(|since| now.saturating_duration_since(since) >= COUNTED_TIME) {
             *self = Strangers { counted_since: Some(now), ..Strangers::default() };
         }
-        let network = network(address);
+        let network = network_of(address);
         let has_place = self.counts_by_address.len() < ADDRESSES_MAX || self.counts_by_address.contains_key(&network);
         let count = if has_place { self.counts_by_address.entry(network).or_default() } else { &mut self.others };
         *count = count.saturating_add(1);
         *count <= max
-    }
-}
-
-/// Whoever has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        v4 => v4,
     }
 }
 

@@ -4,13 +4,13 @@
 //! datagram may say any; or the connection to an edge of ours.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use sip::Transport;
 use sip::aor::Aor;
 
-use crate::flow::FlowFacts;
+use crate::flow::{FlowFacts, network_of};
 use crate::inside::RemoteFlow;
 
 /// Where a password comes from.
@@ -30,13 +30,8 @@ pub struct GuessBook {
 }
 
 impl Guesser {
-    /// A network of IPv6 is one place: who has one has all its addresses.
     pub(super) fn of(facts: &FlowFacts) -> Guesser {
-        let address = match facts.remote.ip().to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-            address @ IpAddr::V4(_) => address,
-        };
-        Guesser::Address(facts.transport, address)
+        Guesser::Address(facts.transport, network_of(facts.remote.ip()))
     }
 
     pub(super) fn outside(remote: &RemoteFlow) -> Guesser {
@@ -106,23 +101,5 @@ mod tests {
             book.wrong(place(number), alice.clone());
         }
         assert!(book.now.len() <= GUESSERS_MAX && book.before.len() <= GUESSERS_MAX);
-    }
-
-    #[test]
-    fn a_network_of_ipv6_is_one_place() {
-        let facts = |remote: &str| FlowFacts {
-            id: sip::FlowId::Stream { worker: 0, serial: 1 },
-            transport: Transport::Tls,
-            local: "[2001:db8::1]:5061".parse().expect("an address"),
-            remote: remote.parse().expect("an address"),
-            direction: crate::flow::Direction::Inbound,
-            certificate: None,
-            is_inner: false,
-        };
-        let of = |remote| Guesser::of(&facts(remote));
-        assert_eq!(of("[2001:db8:1:2:3::4]:50000"), of("[2001:db8:1:2:9::9]:50001"));
-        assert_ne!(of("[2001:db8:1:2::4]:50000"), of("[2001:db8:1:3::4]:50000"));
-        assert_eq!(of("[::ffff:192.0.2.1]:50000"), of("192.0.2.1:50000"));
-        assert_ne!(of("192.0.2.1:50000"), of("192.0.2.2:50000"));
     }
 }
