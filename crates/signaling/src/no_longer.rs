@@ -18,14 +18,14 @@ impl Core {
         }
     }
 
-    /// Calls between whose two ends we stand, one of them a partner who may not be spoken with any more. Of a call that has
-    /// become a meeting its focus sees to that; the phones of others know themselves, and can hang up.
+    /// Calls that we stand between, one end of which is of a partner who may not be spoken with any more. Where a call has become a
+    /// meeting, its focus sees to that; one that we only forward is its phones' own to end.
     pub(crate) fn end_calls_between(&mut self, now: Instant) {
-        let unwelcome = |domain: &str| match self.organisation.is_local(domain) || self.is_welcome(domain) {
+        let refused = |domain: &str| match self.organisation.is_local(domain) {
             true => None,
             false => self.partners.standing(domain).check(domain).err(),
         };
-        for (serial, refusal) in self.between.calls_with(unwelcome) {
+        for (serial, refusal) in self.between.calls_with(refused) {
             self.end_call_between(now, serial, &refusal);
         }
     }
