@@ -36,14 +36,6 @@ fn everywhere(play: impl Fn(Play)) {
     });
 }
 
-/// As a server passes on what it got, for this Request-URI.
-fn passed_on(received: &Message, uri: &str) -> String {
-    let text = String::from_utf8(received.as_bytes().to_vec()).unwrap().replace("\r\n", "\n");
-    let (start, rest) = text.split_once('\n').unwrap();
-    let method = start.split(' ').next().unwrap();
-    format!("{method} {uri} SIP/2.0\nVia: SIP/2.0/TLS elsewhere.invalid;branch=z9hG4bKround\n{rest}")
-}
-
 fn refusal(response: &Message) -> (u16, String) {
     let warning = response.header_text(HeaderName::Warning).unwrap_or_default();
     (response.status().unwrap(), warning.rsplit_once(' ').map(|(_, word)| word.to_owned()).unwrap_or_default())
@@ -53,20 +45,16 @@ fn loop_detected() -> (u16, String) {
     (482, "\"loop-detected\"".to_owned())
 }
 
-fn breadth(message: &Message) -> u32 {
-    message.max_breadth().unwrap().unwrap()
-}
-
 #[test]
 fn what_a_partner_sends_back_as_it_was_is_a_loop() {
     everywhere(|mut play| {
         play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "m1"));
         let received = play.world.only(play.bob);
         let fabrikam = play.world.connect(play.contoso, 0, Some(certificate(&["fabrikam.example"])));
-        play.world.send(fabrikam, &passed_on(&received, &format!("sip:{BOB};transport=tls")));
+        play.world.send(fabrikam, &phone::passed_on(&received, &format!("sip:{BOB};transport=tls"), 0));
         assert_eq!(refusal(&play.world.only(fabrikam)), loop_detected());
         // For somebody else it is no loop, and is judged as all others are.
-        play.world.send(fabrikam, &passed_on(&received, "sip:carol@fabrikam.example"));
+        play.world.send(fabrikam, &phone::passed_on(&received, "sip:carol@fabrikam.example", 0));
         let (status, word) = refusal(&play.world.only(fabrikam));
         assert!(status == 403 || status == 407, "{status} {word}");
     });
@@ -79,11 +67,11 @@ fn a_device_that_sends_back_what_its_user_wrote_to_himself_does_not_make_it_more
         play.world.send(other, &phone::request("MESSAGE", ALICE, ALICE, "m1"));
         let received = play.world.only(play.alice);
         play.world.take(other);
-        play.world.send(play.alice, &passed_on(&received, &format!("sip:{ALICE}")));
+        play.world.send(play.alice, &phone::passed_on(&received, &format!("sip:{ALICE}"), 0));
         assert_eq!(refusal(&play.world.only(play.alice)), loop_detected());
         assert!(play.world.take(other).is_empty());
         // To another user it goes on: that is a spiral, and allowed.
-        play.world.send(play.alice, &passed_on(&received, &format!("sip:{DAVE}")));
+        play.world.send(play.alice, &phone::passed_on(&received, &format!("sip:{DAVE}"), 0));
         assert!(first_line(&play.world.only(play.dave)).starts_with("MESSAGE"));
     });
 }
@@ -119,12 +107,12 @@ fn to_two(play: &mut Play, method: &str, max_breadth: Option<u32>) -> Line {
 fn two_devices_share_what_a_request_may_be_on() {
     everywhere(|mut play| {
         let second = to_two(&mut play, "MESSAGE", None);
-        let mut shares = [play.dave, second].map(|line| breadth(&play.world.only(line)));
+        let mut shares = [play.dave, second].map(|line| phone::breadth(&play.world.only(line)));
         assert_eq!(shares, [30, 30], "sixty where nothing is said");
         let third = phone::register(&mut play.world, play.contoso, 0, DAVE);
         let request = phone::request("MESSAGE", ALICE, DAVE, "m2");
         play.world.send(play.alice, &request.replacen("Max-Forwards", "Max-Breadth: 7\nMax-Forwards", 1));
-        let of_three = [play.dave, second, third].map(|line| breadth(&play.world.only(line)));
+        let of_three = [play.dave, second, third].map(|line| phone::breadth(&play.world.only(line)));
         shares = [of_three.iter().sum(), *of_three.iter().max().unwrap()];
         assert_eq!(shares, [7, 3], "{of_three:?}");
     });
@@ -140,12 +128,12 @@ fn who_may_not_be_asked_at_once_is_asked_one_after_the_other() {
             (first, other) = (second, play.dave);
             came = play.world.take(first);
         }
-        assert_eq!((came.len(), breadth(&came[0])), (1, 1));
+        assert_eq!((came.len(), phone::breadth(&came[0])), (1, 1));
         assert!(play.world.take(other).is_empty());
         play.world.send(first, &phone::answer(&came[0], "200 OK", "dave"));
         assert_eq!(play.world.take_response(play.alice).status(), Some(200));
         let copy = play.world.only(other);
-        assert_eq!(breadth(&copy), 1, "each device gets its copy all the same");
+        assert_eq!(phone::breadth(&copy), 1, "each device gets its copy all the same");
         play.world.send(other, &phone::answer(&copy, "200 OK", "dave"));
         assert!(play.world.is_idle(play.contoso), "nothing is left of it");
     });
@@ -176,6 +164,6 @@ fn on_one_way_it_stays_as_it_came() {
     everywhere(|mut play| {
         let request = phone::request("MESSAGE", ALICE, BOB, "m1");
         play.world.send(play.alice, &request.replacen("Max-Forwards", "Max-Breadth: 9\nMax-Forwards", 1));
-        assert_eq!(breadth(&play.world.only(play.bob)), 9, "two servers were on the way");
+        assert_eq!(phone::breadth(&play.world.only(play.bob)), 9, "two servers were on the way");
     });
 }

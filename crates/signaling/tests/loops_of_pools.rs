@@ -64,21 +64,9 @@ impl Play {
     }
 }
 
-/// As a server passes on what it got, for this Request-URI; the n-th time.
-fn passed_on(received: &Message, uri: &str, n: usize) -> String {
-    let text = String::from_utf8(received.as_bytes().to_vec()).unwrap().replace("\r\n", "\n");
-    let (start, rest) = text.split_once('\n').unwrap();
-    let method = start.split(' ').next().unwrap();
-    format!("{method} {uri} SIP/2.0\nVia: SIP/2.0/TLS elsewhere.invalid;branch=z9hG4bKround{n}\n{rest}")
-}
-
 fn refusal(response: &Message) -> (Option<u16>, &str) {
     let warning = response.header_text(HeaderName::Warning).unwrap_or_default();
     (response.status(), warning.rsplit_once(' ').map_or("", |(_, word)| word))
-}
-
-fn breadth(message: &Message) -> u32 {
-    message.max_breadth().unwrap().unwrap()
 }
 
 fn hops(message: &Message) -> u32 {
@@ -93,9 +81,13 @@ fn what_the_provider_of_a_shared_domain_sends_back_ends_whichever_edge_it_comes_
             let request = phone::request(method, BOB, ZOE, call_id).replacen("Max-", "Max-Breadth: 8\nMax-", 1);
             play.world.send(play.bob, &request);
             let away = play.world.only(play.zoe);
-            assert_eq!((breadth(&away), hops(&away)), (8, 70 - 5), "on one way the one stays, the other is used up");
+            assert_eq!(
+                (phone::breadth(&away), hops(&away)),
+                (8, 70 - 5),
+                "on one way the one stays, the other is used up"
+            );
             for (n, edge) in play.connect_to_edges("sip.cloud.example").into_iter().enumerate() {
-                play.world.send(edge, &passed_on(&away, &format!("sip:{ZOE}"), n));
+                play.world.send(edge, &phone::passed_on(&away, &format!("sip:{ZOE}"), n));
                 let refused = play.world.take_response(edge);
                 // Where the Vias of the inside are hidden, whoever has asked us is not asked.
                 let expected = match play.is_hidden {
@@ -116,7 +108,7 @@ fn two_devices_behind_an_edge_share_what_a_request_may_be_on() {
         for (call_id, header, whole) in [("m1", "", 60), ("m2", "Max-Breadth: 7\n", 7)] {
             let request = phone::request("MESSAGE", BOB, DAVE, call_id);
             play.world.send(play.bob, &request.replacen("Max-Forwards", &format!("{header}Max-Forwards"), 1));
-            let shares = [play.dave, second].map(|line| breadth(&play.world.only(line)));
+            let shares = [play.dave, second].map(|line| phone::breadth(&play.world.only(line)));
             assert_eq!(shares.iter().sum::<u32>(), whole, "{shares:?}");
             assert!(shares.iter().all(|share| *share <= whole.div_ceil(2)), "{shares:?}");
         }

@@ -90,13 +90,12 @@ fn what_is_refreshed_again_and_again_leaves_no_timers_behind() {
             (0..play.workers).map(|worker| play.world.core(play.contoso, worker).status().timers).collect()
         };
         deliver(&mut play, "one");
-        let before: usize = timers(&play).iter().sum();
         for _ in 0..20 {
             play.world.pass(secs(50));
             deliver(&mut play, "one");
         }
         let after: usize = timers(&play).iter().sum();
-        assert!(after < before + 10, "{before} timers before, {after} after");
+        assert!(after <= 6, "{after} timers");
     });
 }
 

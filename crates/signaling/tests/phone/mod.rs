@@ -235,3 +235,16 @@ pub fn answer_to(offer: &Message, port: u16) -> String {
         _ => answer,
     }
 }
+
+/// As a server passes on what it got, for this Request-URI; the n-th time.
+pub fn passed_on(received: &Message, uri: &str, n: usize) -> String {
+    let text = String::from_utf8(received.as_bytes().to_vec()).unwrap().replace("\r\n", "\n");
+    let (start, rest) = text.split_once('\n').unwrap();
+    let method = start.split(' ').next().unwrap();
+    format!("{method} {uri} SIP/2.0\nVia: SIP/2.0/TLS elsewhere.invalid;branch=z9hG4bKround{n}\n{rest}")
+}
+
+/// On how many branches a request may still be (RFC 5393 section 5).
+pub fn breadth(message: &Message) -> u32 {
+    message.max_breadth().unwrap().unwrap()
+}
