@@ -1,8 +1,9 @@
 //! `cargo run -p sim`: performs plays, again and again, and says how to see again what went wrong.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use sim::Fault;
@@ -39,6 +40,9 @@ struct Arguments {
     /// Perform each play again with every COUNT-th output failing, in every way
     #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1", conflicts_with = "fault")]
     faults: Option<u64>,
+    /// Plays performed at a time [default: as many as there are cores]
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<NonZeroUsize>,
     /// Print everything that happens
     #[arg(long)]
     trace: bool,
@@ -64,20 +68,22 @@ fn main() -> ExitCode {
 
 fn perform(arguments: &Arguments) -> Result<ExitCode, String> {
     let files = arguments.files()?;
-    let mut tally = Tally::default();
-    for file in &files {
-        let plays: Vec<&Play> = match &arguments.play {
-            Some(title) => vec![file.play(title)?],
-            None => file.plays.iter().collect(),
-        };
-        for play in plays {
-            arguments.perform(file, play, &mut tally);
-        }
-    }
+    let plays = arguments.plays(&files)?;
+    let tally = if arguments.fault.is_some() || arguments.trace {
+        arguments.perform_aloud(&plays)
+    } else {
+        arguments.programme().give_all(&plays, arguments.threads(), print_play)
+    };
     print_failures(&tally.failures);
     let passed = tally.performances + tally.faults - tally.failures.len() as u64;
     println!("{passed} passed, {} failed", tally.failures.len());
     Ok(if tally.failures.is_empty() && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_play(file: &ScenarioFile, play: &Play, tally: &Tally, took: Duration) {
+    let mark = if tally.failures.is_empty() { "ok  " } else { "FAIL" };
+    let (millis, performances, faults) = (took.as_millis(), tally.performances, tally.faults);
+    println!("{mark} {millis:>6} ms {performances:>4} performances {faults:>6} faults  {}: {}", file.path, play.title);
 }
 
 /// The first of each play in full, of the others how to see them.
@@ -100,47 +106,58 @@ impl Arguments {
         paths.iter().map(|path| ScenarioFile::load(path)).collect()
     }
 
-    fn perform(&self, file: &ScenarioFile, play: &Play, tally: &mut Tally) {
-        let (begun, before) = (Instant::now(), tally.failures.len());
-        let count = (tally.performances, tally.faults);
-        let workers = self.workers.map_or_else(|| vec![1, 3], |workers| vec![workers]);
-        match self.fault {
-            fault if fault.is_some() || self.trace => self.perform_aloud(file, play, &workers, tally),
-            _ => {
-                let seeds = self.seed.map_or(1..self.seeds + 1, |seed| seed..seed + 1);
-                let (edges, outside) = (self.edges.into(), self.outside);
-                Programme { seeds, workers, edges, outside, fault_step: self.faults.unwrap_or(0) }
-                    .give(file, play, tally);
-            }
-        }
-        let mark = if tally.failures.len() == before { "ok  " } else { "FAIL" };
-        let (performances, faults) = (tally.performances - count.0, tally.faults - count.1);
-        let millis = begun.elapsed().as_millis();
-        println!(
-            "{mark} {millis:>6} ms {performances:>4} performances {faults:>6} faults  {}: {}",
-            file.path, play.title
-        );
+    fn plays<'a>(&self, files: &'a [ScenarioFile]) -> Result<Vec<(&'a ScenarioFile, &'a Play)>, String> {
+        let Some(title) = &self.play else {
+            return Ok(files.iter().flat_map(|file| file.plays.iter().map(move |play| (file, play))).collect());
+        };
+        files.iter().map(|file| Ok((file, file.play(title)?))).collect()
     }
 
-    /// One performance for each number of workers, with all that happens printed if that is wanted.
-    fn perform_aloud(&self, file: &ScenarioFile, play: &Play, workers: &[u16], tally: &mut Tally) {
-        for workers in workers.iter().copied() {
-            let (seed, fault) = (self.seed.unwrap_or(1), self.fault);
-            let (edges, outside, keeps_trace) = (self.edges.into(), self.outside, self.trace);
-            let setting = Setting { seed, workers, edges, outside, fault, keeps_trace };
-            tally.performances += 1;
-            match scenario::run(file, play, setting) {
-                Ok(run) if self.trace => {
-                    run.world.trace.lines().for_each(|line| println!("{line}"));
-                    println!(
-                        "{} things happened, their sum is {:016x}",
-                        run.world.trace.count(),
-                        run.world.trace.sum()
-                    );
-                }
-                Ok(_) => {}
-                Err(failure) => tally.failures.push(*failure),
+    fn programme(&self) -> Programme {
+        Programme {
+            seeds: self.seed.map_or(1..self.seeds + 1, |seed| seed..seed + 1),
+            workers: self.workers(),
+            edges: self.edges.into(),
+            outside: self.outside,
+            fault_step: self.faults.unwrap_or(0),
+        }
+    }
+
+    fn workers(&self) -> Vec<u16> {
+        self.workers.map_or_else(|| vec![1, 3], |workers| vec![workers])
+    }
+
+    fn threads(&self) -> NonZeroUsize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+
+    /// One performance of each play and number of workers, with all that happens printed if that is wanted.
+    fn perform_aloud(&self, plays: &[(&ScenarioFile, &Play)]) -> Tally {
+        let mut all = Tally::default();
+        for (file, play) in plays {
+            let (begun, mut tally) = (Instant::now(), Tally::default());
+            for workers in self.workers() {
+                self.perform_once_aloud(file, play, workers, &mut tally);
             }
+            print_play(file, play, &tally, begun.elapsed());
+            all.add(tally);
+        }
+        all
+    }
+
+    fn perform_once_aloud(&self, file: &ScenarioFile, play: &Play, workers: u16, tally: &mut Tally) {
+        let (seed, fault) = (self.seed.unwrap_or(1), self.fault);
+        let (edges, outside, keeps_trace) = (self.edges.into(), self.outside, self.trace);
+        let setting = Setting { seed, workers, edges, outside, fault, keeps_trace };
+        tally.performances += 1;
+        match scenario::run(file, play, setting) {
+            Ok(run) if self.trace => {
+                let trace = &run.world.trace;
+                trace.lines().for_each(|line| println!("{line}"));
+                println!("{} things happened, their sum is {:016x}", trace.count(), trace.sum());
+            }
+            Ok(_) => {}
+            Err(failure) => tally.failures.push(*failure),
         }
     }
 }
