@@ -60,6 +60,11 @@ pub enum FocusOutput<S> {
         number: u64,
         request: RequestBuilder,
     },
+    /// Too many requests are under way: answer this one with 503 as if it had gone out.
+    TooMany {
+        number: u64,
+        request: RequestBuilder,
+    },
     /// Send this ACK, complete but for Via.
     Ack(RequestBuilder),
     /// Take back the INVITE of that number.

@@ -180,9 +180,27 @@ impl Core {
         };
         let message = declined.unwrap_or(message);
         let routed = if self.is_draining && begins_call(&message) { Err(draining()) } else { routed };
+        self.send_routed(now, AgentMessage { agent, admitted, number, message }, routed, own.count);
+    }
+
+    /// Answers a request of an agent of this worker in place of sending it.
+    pub(crate) fn refuse_for_agent(&mut self, now: Instant, said: AgentRequest, refusal: Refusal) {
+        let AgentRequest { agent, aor, number, request } = said;
+        let Ok(message) = request.message() else { return };
+        self.send_routed(now, AgentMessage { agent, admitted: vouch(&aor), number, message }, Err(refusal), 0);
+    }
+
+    fn send_routed(
+        &mut self,
+        now: Instant,
+        said: AgentMessage,
+        routed: Result<Destination, Refusal>,
+        own_routes: usize,
+    ) {
+        let AgentMessage { agent, admitted, number, message } = said;
         let Some(number) = number else {
             if let Ok(destination) = routed {
-                self.give_to_owner(now, own_request(agent, message, admitted, destination, own.count, None));
+                self.give_to_owner(now, own_request(agent, message, admitted, destination, own_routes, None));
             }
             return;
         };
@@ -204,7 +222,7 @@ impl Core {
         self.schedule.push(deadline, Machine::Asked(serial));
         match routed {
             Ok(destination) => {
-                self.give_to_owner(now, own_request(agent, message, admitted, destination, own.count, Some(upstream)));
+                self.give_to_owner(now, own_request(agent, message, admitted, destination, own_routes, Some(upstream)));
             }
             Err(refusal) => self.refuse_owned(now, upstream, &message, &refusal),
         }

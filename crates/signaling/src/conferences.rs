@@ -242,6 +242,11 @@ impl Core {
             FocusOutput::Request { number, request } => {
                 self.send_for_agent(now, AgentRequest { agent, aor, number: Some(number), request });
             }
+            FocusOutput::TooMany { number, request } => {
+                self.counts.hit("requests_max");
+                let refusal = overloaded("too many requests of the meeting wait for an answer");
+                self.refuse_for_agent(now, AgentRequest { agent, aor, number: Some(number), request }, refusal);
+            }
             FocusOutput::Ack(request) => self.send_for_agent(now, AgentRequest { agent, aor, number: None, request }),
             FocusOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),
             FocusOutput::Sound(command) => self.want_sound(now, id, serial, command),

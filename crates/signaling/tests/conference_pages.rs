@@ -220,3 +220,18 @@ fn a_meeting_has_so_many_requests_under_way_and_what_is_beyond_waits_for_an_answ
     room.page(room.bob, BOB, &address, "three");
     assert_eq!(room.texts(room.alice), ["BOB: three"]);
 }
+
+#[test]
+fn whom_a_meeting_has_no_room_to_call_is_not_in_it() {
+    let mut room = Room::within(1, 1, |limits| limits.conference.requests_max = 2);
+    let ok = room.join(room.alice, ALICE, FACTORY, AUDIO);
+    for (cseq, (whom, legs)) in [(BOB, 2), (CAROL, 3), (DAVE, 3)].into_iter().enumerate() {
+        let refer = phone::by_caller("REFER", &ok, 2 + u32::try_from(cseq).unwrap());
+        let refer = format!("{}\nRefer-To: <sip:{whom}>\nRefer-Sub: false\n\n", refer.trim_end());
+        room.world.send(room.alice, &refer);
+        assert_eq!(room.world.take_response(room.alice).status(), Some(202));
+        assert_eq!(room.legs(), legs, "{whom}");
+    }
+    assert_eq!(room.world.take(room.dave).len(), 0);
+    assert_eq!(hits(&room, "requests_max"), 1);
+}

@@ -121,16 +121,16 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     fn send_next_page(&mut self, who: &Aor) {
+        let has_room = self.has_room_to_ask();
         let Some(participant) = self.participants_by_aor.get_mut(who) else { return };
-        let next = participant.pages.waiting.pop_front();
-        participant.pages.is_under_way = next.is_some();
-        let Some(Page { request, asked_by }) = next else { return };
-        let again = request.clone();
-        let is_sent = self.ask(Asked::Page { who: who.clone(), asked_by }, request);
-        if let (false, Some(participant)) = (is_sent, self.participants_by_aor.get_mut(who)) {
-            participant.pages.is_under_way = false;
-            participant.pages.waiting.push_front(Page { request: again, asked_by });
+        let is_empty = participant.pages.waiting.is_empty();
+        participant.pages.is_under_way = has_room && !is_empty;
+        if !has_room && !is_empty {
             self.stalled.insert(who.clone());
+            return self.outputs.push_back(FocusOutput::LimitHit("requests_max"));
+        }
+        if let Some(Page { request, asked_by }) = participant.pages.waiting.pop_front() {
+            self.ask(Asked::Page { who: who.clone(), asked_by }, request);
         }
     }
 

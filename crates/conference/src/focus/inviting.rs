@@ -156,9 +156,7 @@ impl<S: Copy + Ord> Focus<S> {
         while let Some(output) = late.poll_output() {
             match output {
                 UsageOutput::Ack(ack) => self.outputs.push_back(FocusOutput::Ack(ack)),
-                UsageOutput::Request { request, .. } => {
-                    self.ask(Asked::Farewell, request);
-                }
+                UsageOutput::Request { request, .. } => self.ask(Asked::Farewell, request),
                 _ => {}
             }
         }

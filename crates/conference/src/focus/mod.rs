@@ -327,9 +327,7 @@ impl<S: Copy + Ord> Focus<S> {
     fn drain_usage(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         while let Some(output) = self.usage(id).and_then(InviteUsage::poll_output) {
             match output {
-                UsageOutput::Request { request, .. } => {
-                    self.ask(Asked::Within(id), request);
-                }
+                UsageOutput::Request { request, .. } => self.ask(Asked::Within(id), request),
                 UsageOutput::Ack(ack) => self.outputs.push_back(FocusOutput::Ack(ack)),
                 UsageOutput::Respond { to, status, response } => {
                     self.outputs.push_back(FocusOutput::Respond { to, status, response });
@@ -342,16 +340,17 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
-    /// Sends a request of ours; `false`: too many are under way.
-    fn ask(&mut self, asked: Asked, request: RequestBuilder) -> bool {
-        if !self.has_room_to_ask() {
-            self.outputs.push_back(FocusOutput::LimitHit("requests_max"));
-            return false;
-        }
+    /// Sends a request of ours. One too many is answered before it goes, so that whatever waits for its answer goes on.
+    fn ask(&mut self, asked: Asked, request: RequestBuilder) {
+        let has_room = self.has_room_to_ask();
         self.last_number += 1;
-        self.asked_by_number.insert(self.last_number, asked);
-        self.outputs.push_back(FocusOutput::Request { number: self.last_number, request });
-        true
+        let number = self.last_number;
+        self.asked_by_number.insert(number, asked);
+        self.outputs.push_back(if has_room {
+            FocusOutput::Request { number, request }
+        } else {
+            FocusOutput::TooMany { number, request }
+        });
     }
 
     fn has_room_to_ask(&self) -> bool {
