@@ -81,6 +81,12 @@ pub enum FocusOutput<S> {
     Keep(Box<Meeting>),
     /// A limit of [`crate::ConferenceLimits`] was hit, by its name there.
     LimitHit(&'static str),
+    /// Somebody gets no sound here, so that he cannot come in or stay, or his meeting cannot call him (no Call-ID yet).
+    NoSound {
+        who: Aor,
+        call_id: Option<String>,
+        why: String,
+    },
     /// Of a call that was to become this meeting, see [`crate::Focus::gather`].
     NobodyCame {
         reason: String,

@@ -49,7 +49,7 @@ impl ClientFlow {
 pub struct Binding {
     /// The Contact's URI as the client wrote it.
     pub contact: String,
-    /// The Contact header's parameters other than `expires`, as the client wrote them, each with its semicolon.
+    /// Those of the Contact header's parameters that the 200 repeats, as the client wrote them, each with its semicolon.
     pub parameters: String,
     /// The flow the registration came in on. Everything for this device goes out over it.
     pub flow: ClientFlow,

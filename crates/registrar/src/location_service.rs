@@ -368,6 +368,7 @@ fn read_binding(
     // As written, quotes and all: it is repeated in the 200, and compared, but never read.
     let raw =
         |name: &str| contact.params().find(|param| param.name.eq_ignore_ascii_case(name)).and_then(|param| param.value);
+    let told_again = |name: &str| raw(name).map(|value| format!(";{name}={value}")).unwrap_or_default();
     let instance = raw("+sip.instance").map(str::to_owned);
     let uri = contact.uri();
     if !uri.is_sip() {
@@ -380,8 +381,7 @@ fn read_binding(
     let path = request.paths().map(|path| path.map(|path| path.as_str().to_owned())).collect::<Result<_, _>>();
     Ok(Binding {
         contact: uri.as_str().to_owned(),
-        parameters: instance.as_ref().map(|text| format!(";+sip.instance={text}")).unwrap_or_default()
-            + &contact.param("reg-id").flatten().map(|text| format!(";reg-id={text}")).unwrap_or_default(),
+        parameters: ["q", "+sip.instance", "reg-id"].map(told_again).concat(),
         flow,
         reg_id: contact.param("reg-id").flatten().and_then(|text| text.parse().ok()),
         instance,

@@ -75,7 +75,7 @@ fn devices_are_bound_with_their_flow_and_their_remaining_time() {
     assert_eq!(registered.contacts, ["<sip:a@one.invalid>;expires=120"]);
     registry.now += Duration::from_secs(20);
     let registered = registry.register(2, "m: <sip:a@two.invalid>;q=0.5\r\nExpires: 300\r\n").unwrap();
-    assert_eq!(registered.contacts, ["<sip:a@one.invalid>;expires=100", "<sip:a@two.invalid>;expires=300"]);
+    assert_eq!(registered.contacts, ["<sip:a@one.invalid>;expires=100", "<sip:a@two.invalid>;q=0.5;expires=300"]);
     registry.now += Duration::from_secs(100);
     assert_eq!(registry.contacts(), ["sip:a@two.invalid"], "a binding ends on time");
 }
@@ -104,12 +104,13 @@ fn a_device_that_registers_again_takes_its_own_place() {
 fn a_contact_is_a_sip_uri_and_its_instance_is_repeated_as_written() {
     let mut registry = Registry::new();
     assert_eq!(registry.register(1, "Contact: <javascript:alert(1)>\r\n").unwrap_err().status, 400);
-    let quoted =
-        "Contact: <sip:a@one.invalid?Subject=x>;+sip.instance=\"<urn:uuid:1>, <sip:b@evil.invalid>\";reg-id=1\r\n";
+    let quoted = "Contact: <sip:a@one.invalid?Subject=x>;Q=0.5;+sip.instance=\"<urn:uuid:1>, <sip:b@evil.invalid>\";reg-id=1\r\n";
     let registered = registry.register(1, quoted).unwrap();
     assert_eq!(
         registered.contacts,
-        ["<sip:a@one.invalid?Subject=x>;+sip.instance=\"<urn:uuid:1>, <sip:b@evil.invalid>\";reg-id=1;expires=3600"]
+        [
+            "<sip:a@one.invalid?Subject=x>;q=0.5;+sip.instance=\"<urn:uuid:1>, <sip:b@evil.invalid>\";reg-id=1;expires=3600"
+        ]
     );
 }
 

@@ -253,6 +253,7 @@ impl Core {
             FocusOutput::Attendance { aor, is_attending } => self.attendance_changed(now, aor, id, is_attending),
             FocusOutput::Keep(meeting) => self.put(Output::KeepMeeting(meeting)),
             FocusOutput::LimitHit(limit) => self.counts.hit(limit),
+            FocusOutput::NoSound { who, call_id, why } => self.record_soundless(now, &aor, &who, call_id, &why),
             FocusOutput::NobodyCame { reason } => self.nobody_came(id, reason),
             FocusOutput::Adopted { leg, outcome } => self.end_moved(now, id, leg, outcome),
             FocusOutput::Ended => self.end_conference(id),
@@ -444,7 +445,7 @@ impl Core {
             unwelcome.extend(refused.map(|(who, refusal)| (id.clone(), who, refusal)));
         }
         for (id, who, refusal) in unwelcome {
-            let call_ids = self.with_focus(now, &id, |focus, turn| focus.expel(turn, &who));
+            let call_ids = self.with_focus(now, &id, |focus, turn| focus.expel(turn, &who, &refusal));
             for call_id in call_ids.unwrap_or_default() {
                 self.record_removed(now, &call_id, &who, &refusal);
             }

@@ -84,17 +84,45 @@ impl Core {
 
     /// Somebody was removed from a meeting here, because he may not be spoken to any more.
     pub(crate) fn record_removed(&mut self, now: Instant, call_id: &str, who: &Aor, refusal: &Refusal) {
-        let reason = format!("removed from a meeting: {}", refusal.reason);
-        let from_domain = self.organisation.domains.first().cloned().unwrap_or_default();
+        self.record_ended(now, call_id, who.domain(), "removed from a meeting", refusal);
+    }
+
+    /// We ended a call or a session ourselves; `domain` is of whom we ended it with.
+    pub(crate) fn record_ended(&mut self, now: Instant, call_id: &str, domain: &str, what: &str, refusal: &Refusal) {
+        let reason = format!("{what}: {}", refusal.reason);
+        let own = self.organisation.domains.first().cloned().unwrap_or_default();
+        self.record_unsent(now, Method::Bye, call_id, [&own, domain], &Refusal { reason, ..refusal.clone() });
+    }
+
+    /// There are no ports for the sound of somebody in a meeting of this address. Without a Call-ID we were about to call him.
+    pub(crate) fn record_soundless(
+        &mut self,
+        now: Instant,
+        meeting: &Aor,
+        who: &Aor,
+        call_id: Option<String>,
+        why: &str,
+    ) {
+        let ends = match call_id {
+            Some(_) => [who.domain(), meeting.domain()],
+            None => [meeting.domain(), who.domain()],
+        };
+        let reason = format!("there are no ports for sound in the meeting: {why}");
+        let refusal = Refusal::new(503, Word::NoMedia, reason);
+        self.record_unsent(now, Method::Invite, &call_id.unwrap_or_default(), ends, &refusal);
+    }
+
+    /// Of no request that came or went.
+    fn record_unsent(&mut self, now: Instant, method: Method, call_id: &str, [from, to]: [&str; 2], refusal: &Refusal) {
         self.keep_record(
             now,
             DecisionRecord {
                 call_id: call_id.to_owned(),
-                method: Method::Bye.as_str().to_owned(),
-                direction: self.direction(&from_domain),
-                from_domain,
-                to_domain: who.domain().to_owned(),
-                outcome: Outcome::Refused { status: refusal.status, word: refusal.word.to_string(), reason },
+                method: method.as_str().to_owned(),
+                direction: self.direction(from),
+                from_domain: from.to_owned(),
+                to_domain: to.to_owned(),
+                outcome: Outcome::from(refusal),
                 spent_ms: 0,
             },
         );

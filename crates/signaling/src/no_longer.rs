@@ -25,8 +25,8 @@ impl Core {
             true => None,
             false => self.partners.standing(domain).check(domain).err(),
         };
-        for (serial, refusal) in self.between.calls_with(refused) {
-            self.end_call_between(now, serial, &refusal);
+        for (serial, party, refusal) in self.between.calls_with(refused) {
+            self.end_call_between(now, serial, &party, &refusal);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod phone;
 
+use federation::decision::{DecisionRecord, Outcome};
 use federation::external_access::{ExternalAccess, Policy};
 use sim::{Line, World, allowed, blocked, first_line};
 use sip::{HeaderName, Message};
@@ -247,6 +248,12 @@ fn a_call_with_a_blocked_partner_is_ended_by_our_user_or_by_who_stands_between()
             assert_eq!(bye.header_text(HeaderName::Reason), Some("SIP;cause=403;text=\"domain-blocked\""));
             pair.world.send(line, &phone::answer(&bye, "200 OK", "x"));
         }
+        let call_id = invite.call_id().unwrap();
+        let is_why = |record: &&DecisionRecord| {
+            let is_blocked = matches!(&record.outcome, Outcome::Refused { word, reason, .. } if word == "domain-blocked" && reason.contains("call"));
+            record.call_id == call_id && record.method == "BYE" && is_blocked
+        };
+        assert_eq!(pair.world.decisions(pair.contoso).filter(is_why).count(), 1);
         pair.world.assert_quiet();
     });
 }

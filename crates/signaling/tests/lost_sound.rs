@@ -6,6 +6,7 @@
 
 mod phone;
 
+use federation::decision::Outcome;
 use signaling::{CallSettings, When};
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message, Method};
@@ -209,7 +210,14 @@ fn who_is_in_a_meeting_that_can_have_no_other_sound_is_let_go() {
         two.call("meet@contoso.example", "m1");
         two.world.use_up_ports(two.contoso);
         two.world.lose_sound(two.contoso);
-        two.ends(two.alice);
+        let bye = two.ends(two.alice);
+        assert_eq!(bye.header_text(HeaderName::Reason), Some("SIP;cause=503;text=\"no-media\""));
+        let why = two.world.decisions(two.contoso).filter_map(|record| match &record.outcome {
+            Outcome::Refused { status: 503, word, reason } => Some((&*record.call_id, &**word, reason.clone())),
+            _ => None,
+        });
+        let why: Vec<_> = why.collect();
+        assert!(matches!(&why[..], [("m1", "no-media", reason)] if reason.contains("no ports")), "{why:?}");
         two.nothing_is_left();
     });
 }

@@ -153,7 +153,7 @@ impl<S: Copy> Endpoint<S> {
         Some(LegOf { who: self.participant.clone(), call_id, is_over })
     }
 
-    fn call_id(&self) -> Option<&str> {
+    pub fn call_id(&self) -> Option<&str> {
         match &self.stage {
             Stage::Session(usage) => Some(&usage.dialog().id().call_id),
             Stage::Calling { call } => call.sent.as_ref().and_then(|(_, invite)| invite.call_id().ok()),

@@ -1,6 +1,7 @@
 //! Leaving, being removed, and the end.
 
-use sip::Aor;
+use sip::refusal::Word;
+use sip::{Aor, Refusal, refusal};
 
 use super::endpoint::{Endpoint, EndpointId, Stage};
 use super::{Asked, Focus};
@@ -20,6 +21,14 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     /// Ends the session of an endpoint, or the call to it.
+    /// The same, and its BYE says why.
+    pub(super) fn hang_up_for(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16, word: Word) {
+        if let Some(usage) = self.usage(id) {
+            usage.give_reason(refusal::reason(status, word));
+        }
+        self.hang_up(turn, id);
+    }
+
     pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         let calling = match self.endpoints_by_id.get_mut(&id).map(|endpoint| &mut endpoint.stage) {
             Some(Stage::Session(usage)) => {
@@ -84,12 +93,18 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
-    /// Removes somebody without being asked by anybody in the meeting. Gives the Call-IDs of his sessions.
-    pub fn expel(&mut self, turn: &mut Turn<'_>, who: &Aor) -> Vec<String> {
+    /// Removes somebody without being asked by anybody in the meeting, and tells him why. Gives the Call-IDs of his sessions.
+    pub fn expel(&mut self, turn: &mut Turn<'_>, who: &Aor, why: &Refusal) -> Vec<String> {
         let dialogs = self.endpoint_ids_by_dialog.iter();
         let is_his =
             |id: &EndpointId| self.endpoints_by_id.get(id).is_some_and(|endpoint| endpoint.participant == *who);
-        let call_ids = dialogs.filter(|(_, id)| is_his(id)).map(|(dialog, _)| dialog.call_id.clone()).collect();
+        let his = dialogs.filter(|(_, id)| is_his(id)).map(|(dialog, id)| (dialog.call_id.clone(), *id));
+        let (call_ids, ids): (Vec<_>, Vec<_>) = his.unzip();
+        for id in ids {
+            if let Some(usage) = self.usage(id) {
+                usage.give_reason(refusal::reason(why.status, why.word));
+            }
+        }
         self.remove(turn, who);
         call_ids
     }

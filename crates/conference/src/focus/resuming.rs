@@ -1,5 +1,7 @@
 //! Sound that was lost with the media node that had it: the phone is offered that of another, within its dialog. Nobody redials.
 
+use sip::refusal::Word;
+
 use super::Focus;
 use super::endpoint::{Endpoint, EndpointId, Sound, Then};
 use crate::{SoundCommand, Turn};
@@ -13,7 +15,11 @@ impl<S: Copy + Ord> Focus<S> {
         }
         if !endpoint.is_established() || endpoint.adopting.is_some() {
             let is_adopting = endpoint.adopting.is_some();
-            return if is_adopting { self.adoption_refused(turn, id, 503) } else { self.hang_up(turn, id) };
+            return if is_adopting {
+                self.adoption_refused(turn, id, 503)
+            } else {
+                self.hang_up_for(turn, id, 503, Word::NoMedia)
+            };
         }
         let of = endpoint.leg_of(false);
         endpoint.sound = Sound::Silent;
@@ -25,7 +31,7 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn resume(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         match self.describe(id) {
             Some(description) => self.offer_within(turn, id, description),
-            None => self.hang_up(turn, id),
+            None => self.hang_up_for(turn, id, 503, Word::NoMedia),
         }
     }
 
@@ -33,7 +39,7 @@ impl<S: Copy + Ord> Focus<S> {
     pub(super) fn offer_refused(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16) {
         let is_lost = |endpoint: &Endpoint<S>| matches!(&endpoint.sound, Sound::Open(open) if open.is_resumed && !open.is_running);
         match self.endpoints_by_id.get(&id).is_some_and(is_lost) {
-            true => self.hang_up(turn, id),
+            true => self.hang_up_for(turn, id, 503, Word::NoMedia),
             false => self.adoption_refused(turn, id, status),
         }
     }

@@ -8,7 +8,7 @@ use sip::usage::Session;
 
 use super::Focus;
 use super::endpoint::{Endpoint, EndpointId, OpenSound, Sound, Stage, Then};
-use crate::{LegPorts, SoundCommand, Turn};
+use crate::{FocusOutput, LegPorts, SoundCommand, Turn};
 
 impl<S: Copy + Ord> Focus<S> {
     /// The ports of a leg are open, or cannot be had.
@@ -18,7 +18,10 @@ impl<S: Copy + Ord> Focus<S> {
             return self.sound(SoundCommand::Close { leg, of: None });
         };
         let Sound::Opening { then } = std::mem::replace(&mut endpoint.sound, Sound::Silent) else { return };
-        let Ok(ports) = ports else { return self.go_on_without_sound(turn, leg, then) };
+        let ports = match ports {
+            Ok(ports) => ports,
+            Err(why) => return self.go_on_without_sound(turn, leg, then, why),
+        };
         let local = local_media(ports, (turn.random)());
         let is_resumed = matches!(then, Then::Resume);
         endpoint.sound = Sound::Open(Box::new(OpenSound { local, is_running: false, is_holding: false, is_resumed }));
@@ -31,12 +34,19 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
-    fn go_on_without_sound(&mut self, turn: &mut Turn<'_>, id: EndpointId, then: Then) {
+    fn go_on_without_sound(&mut self, turn: &mut Turn<'_>, id: EndpointId, then: Then, why: String) {
+        let then = match then {
+            Then::Answer(offer) if offer.messages().is_some() => return self.answer(turn, id, &offer),
+            then => then,
+        };
+        if let Some(endpoint) = self.endpoints_by_id.get(&id) {
+            let (who, call_id) = (endpoint.participant.clone(), endpoint.call_id().map(str::to_owned));
+            self.outputs.push_back(FocusOutput::NoSound { who, call_id, why });
+        }
         match then {
-            Then::Answer(offer) if offer.messages().is_some() => self.answer(turn, id, &offer),
             Then::Reinvite => self.adoption_refused(turn, id, 503),
-            Then::Resume => self.hang_up(turn, id),
-            _ => self.refuse_session(turn, id, 503, Word::NoMedia),
+            Then::Resume => self.hang_up_for(turn, id, 503, Word::NoMedia),
+            Then::Answer(_) | Then::Offer | Then::Call => self.refuse_session(turn, id, 503, Word::NoMedia),
         }
     }
 
@@ -81,7 +91,7 @@ impl<S: Copy + Ord> Focus<S> {
         }
         let is_nothing = |one: &Endpoint<S>| one.messages.is_none() && !one.has_leg();
         if self.endpoints_by_id.get(&id).is_some_and(is_nothing) {
-            return self.hang_up(turn, id);
+            return self.hang_up_for(turn, id, 488, Word::MediaUnacceptable);
         }
         let Some(endpoint) = self.endpoints_by_id.get(&id).filter(|one| matches!(one.sound, Sound::Open(_))) else {
             return;
@@ -94,7 +104,7 @@ impl<S: Copy + Ord> Focus<S> {
             Err(_) if endpoint.adopting.is_some() => self.adoption_refused(turn, id, 606),
             Err(_) if endpoint.messages.is_some() => self.close_leg(id),
             // There is no sound to be had with it: without any it is not in the meeting.
-            Err(_) => self.hang_up(turn, id),
+            Err(_) => self.hang_up_for(turn, id, 488, Word::MediaUnacceptable),
         }
     }
 

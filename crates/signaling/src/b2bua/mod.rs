@@ -70,13 +70,14 @@ impl Between {
     }
 
     /// Those that are calls still, with somebody of a domain that is refused; and how.
-    pub(crate) fn calls_with(&self, refused: impl Fn(&str) -> Option<Refusal>) -> Vec<(u64, Refusal)> {
+    pub(crate) fn calls_with(&self, refused: impl Fn(&str) -> Option<Refusal>) -> Vec<(u64, Aor, Refusal)> {
         let refused_party = |standing: &Standing| {
             let parties = [Side::Caller, Side::Callee].map(|side| standing.call.party(side));
-            parties.iter().flatten().find_map(|party| refused(party.domain()))
+            parties.into_iter().flatten().find_map(|party| refused(party.domain()).map(|refusal| (party, refusal)))
         };
         let calls = self.calls_by_serial.iter().filter(|(_, standing)| standing.moving.conference().is_none());
-        calls.filter_map(|(serial, standing)| Some((*serial, refused_party(standing)?))).collect()
+        let found = calls.filter_map(|(serial, standing)| Some((*serial, refused_party(standing)?)));
+        found.map(|(serial, (party, refusal))| (serial, party, refusal)).collect()
     }
 }
 
@@ -197,10 +198,12 @@ impl Core {
         true
     }
 
-    /// Both ends are told, and why.
-    pub(crate) fn end_call_between(&mut self, now: Instant, serial: u64, refusal: &Refusal) {
+    /// Both ends are told, and why: one of them is this party, who is refused.
+    pub(crate) fn end_call_between(&mut self, now: Instant, serial: u64, party: &Aor, refusal: &Refusal) {
         let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };
         standing.call.end(refusal.status, refusal.word);
+        let call_id = standing.call.call_id().to_owned();
+        self.record_ended(now, &call_id, party.domain(), "a call under way was ended", refusal);
         self.settle_call(now, serial);
     }
 

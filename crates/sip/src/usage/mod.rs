@@ -44,6 +44,8 @@ pub struct InviteUsage<S> {
     due: Option<Due>,
     /// Ended with the next moment at which a BYE may go.
     hangs_up: bool,
+    /// Of our BYE.
+    reason: Option<String>,
     is_over: bool,
     outputs: VecDeque<UsageOutput<S>>,
 }
@@ -169,6 +171,7 @@ impl<S: Copy> InviteUsage<S> {
             owns_call_id: false,
             due: None,
             hangs_up: false,
+            reason: None,
             is_over: false,
             outputs: VecDeque::new(),
         }
@@ -232,6 +235,11 @@ impl<S: Copy> InviteUsage<S> {
         self.go_on(now);
     }
 
+    /// The Reason of the BYE that we shall send (RFC 3326).
+    pub fn give_reason(&mut self, reason: String) {
+        self.reason = Some(reason);
+    }
+
     /// The next time at which [`InviteUsage::handle_timeout`] is to be called.
     pub fn next_timeout(&self) -> Option<Instant> {
         if self.is_over {
@@ -289,7 +297,11 @@ impl<S: Copy> InviteUsage<S> {
     }
 
     fn send_bye(&mut self, cause: UsageEnd) {
-        let request = self.dialog.request(&Method::Bye);
+        let bye = self.dialog.request(&Method::Bye);
+        let request = match self.reason.take() {
+            Some(reason) => bye.header(HeaderName::Reason, reason),
+            None => bye,
+        };
         self.outputs.push_back(UsageOutput::Request { method: Method::Bye, request });
         self.end(cause);
     }

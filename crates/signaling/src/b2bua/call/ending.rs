@@ -2,7 +2,7 @@
 
 use federation::admission::vouch;
 use sip::refusal::Word;
-use sip::{HeaderName, Method};
+use sip::{HeaderName, Method, refusal};
 
 use super::{Asked, Call, CallOutput};
 use crate::b2bua::dialogs::Side;
@@ -30,8 +30,8 @@ impl Call {
     fn hang_up(&mut self, tag: &str, side: Side, cause: u16, word: Word) {
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
         let Some(speaker) = pair.end(side.other()).party.clone() else { return };
-        let reason = format!("SIP;cause={cause};text=\"{word}\"");
-        let bye = pair.end_mut(side).dialog.request(&Method::Bye).header(HeaderName::Reason, reason);
+        let reason = (HeaderName::Reason, refusal::reason(cause, word));
+        let bye = pair.end_mut(side).dialog.request(&Method::Bye).header(reason.0, reason.1);
         if let Ok(request) = bye.message() {
             self.ask(Asked::Bye, vouch(&speaker), request);
         }
