@@ -73,10 +73,11 @@ fn declared_modules(text: &str) -> impl Iterator<Item = &str> {
 fn is_named_elsewhere(source: &Source, sources: &[Source]) -> bool {
     let name = source.path.rsplit('/').next().unwrap_or(&source.path);
     let folder = source.path.trim_end_matches(name).trim_end_matches('/');
-    let imported = name.strip_suffix(".py").map(|module| format!("from {module} import "));
+    let module = name.strip_suffix(".py");
+    let imports = module.map(|module| [format!("\nfrom {module} import "), format!("\nimport {module}\n")]);
     sources.iter().filter(|other| other.path != source.path).any(|other| {
         let named = other.text.contains(name) && (name != "run" || other.text.contains(folder));
-        named || imported.as_ref().is_some_and(|import| other.text.contains(import))
+        named || imports.as_ref().is_some_and(|ways| ways.iter().any(|import| other.text.contains(import)))
     })
 }
 
