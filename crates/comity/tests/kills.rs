@@ -67,7 +67,8 @@ fn nothing_that_was_promised_is_lost_to_a_kill() {
     assert!(promised > 0, "nothing was under way");
 }
 
-/// How long a server takes that has much in its store, killed or ended in good order before.
+/// How long a server takes that has much in its store, killed or ended in good order before. The best of some starts counts: what
+/// else the machine does makes single ones slow, and what the server does makes all of them slow.
 #[test]
 #[ignore = "a measurement; ./test kills"]
 fn a_server_with_100_000_users_is_ready_again() {
@@ -86,11 +87,15 @@ fn a_server_with_100_000_users_is_ready_again() {
     for meetings in [1..MEETINGS_OFTEN, MEETINGS_OFTEN..MEETINGS_MAX] {
         let count = meetings.end;
         last_meeting = add_meetings(&database, &meeting, meetings);
-        for end in ["-TERM", "-KILL", "-KILL"] {
-            served.signal(end);
-            served.server.wait().unwrap();
-            let ready_ms = start_again(&mut served, &door);
-            println!("{USERS} users, {count} meetings, after SIG{}: ready again after {ready_ms} ms", &end[1..]);
+        for end in ["-TERM", "-KILL"] {
+            let ready_ms = [(); STARTS].map(|()| {
+                served.signal(end);
+                served.server.wait().unwrap();
+                start_again(&mut served, &door)
+            });
+            println!("{USERS} users, {count} meetings, after SIG{}: ready again after {ready_ms:?} ms", &end[1..]);
+            let best = ready_ms.into_iter().min().unwrap();
+            assert!(best < READY_MS_MAX, "ready again after {best} ms at best");
         }
     }
     let status = served.run(&["status", "--json"]).ok().json();
@@ -148,6 +153,8 @@ fn base_8(number: u64) -> String {
     (0..6).map(|place| char::from(b"23456789"[(number >> (3 * place) & 7) as usize])).collect()
 }
 
+const STARTS: usize = 3;
+const READY_MS_MAX: u128 = 1_000;
 const USERS: u64 = 100_000;
 const PARTNERS: u64 = 1_000;
 const MEETINGS_OFTEN: u64 = 1_000;
