@@ -1,4 +1,4 @@
-//! A server that is killed at random moments, with messages, registrations, a meeting and an administrator under way. What
+//! A server that is killed at random moments, with messages, registrations, a meeting and administrators under way. What
 //! it promised has to be there when it is started again.
 //!
 //! `COMITY_KILLS` says how often, `COMITY_KILLS_SEED` at which moments. The step `kills` of `./test` runs it.
@@ -11,24 +11,22 @@ mod phone;
 mod place;
 mod served;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Stdio;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use load::administrator::Kind;
+use load::meeting::{Attendee, GUESTS, ORGANISER};
 use load::{Door, Ledger, Load, RECEIVERS, RESTLESS, SENDERS};
 use phone::Phone;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
 use served::Served;
-use sip::{HeaderName, Method};
-
-const ORGANISER: &str = "organiser@contoso.example";
-const OFFER: &str =
-    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n";
+use sip::Method;
 
 /// One kill, and what was found after it.
 struct Kill {
@@ -48,23 +46,36 @@ fn nothing_that_was_promised_is_lost_to_a_kill() {
     let seed = from_environment("COMITY_KILLS_SEED", 1);
     let mut random = SmallRng::seed_from_u64(seed);
     let mut served = Served::start();
-    for aor in SENDERS.iter().chain(&RECEIVERS).chain(&[RESTLESS, ORGANISER]) {
+    for aor in SENDERS.iter().chain(&RECEIVERS).chain(&GUESTS).chain(&[RESTLESS, ORGANISER]) {
         Phone::add_user(&served, aor);
     }
     let meeting = schedule(&served);
     let numbers = Arc::new(AtomicU64::new(1));
     println!("seed {seed}");
-    println!("kill  after ms  promised  in store  on way  partners  sign-ins  ready ms  repeats  lost");
+    println!("kill  after ms  promised  in store  on way  entered  visits  said  sign-ins  ready ms  repeats  lost");
     let mut total = (0, 0, 0);
+    let mut met = (0, 0, 0);
+    let mut entered = [0; Kind::ALL.len()];
     for number in 1..=kills {
         let kill = kill_once(&mut served, &meeting, &numbers, &mut random);
         kill.print(number);
         total = (total.0 + kill.ledger.acknowledged.len(), total.1 + kill.repeats, total.2 + kill.lost.len());
+        met = (met.0 + kill.ledger.visits, met.1 + kill.ledger.said, met.2 + kill.ledger.heard);
+        for (sum, kind) in entered.iter_mut().zip(Kind::ALL) {
+            *sum += kind.noted(&kill.ledger).len();
+        }
         assert!(kill.lost.is_empty(), "promised and lost; seed {seed}");
     }
     let (promised, repeats, lost) = total;
     println!("{kills} kills, {promised} messages promised, {lost} lost, {repeats} came twice");
+    println!("{} visits of the meeting, {} messages in it, heard {} times", met.0, met.1, met.2);
+    println!(
+        "entered: {}",
+        Kind::ALL.iter().zip(entered).map(|(kind, sum)| format!("{sum} x {kind:?}")).collect::<Vec<_>>().join(", ")
+    );
     assert!(promised > 0, "nothing was under way");
+    assert!(met.0 > 0 && met.2 > 0, "nobody met");
+    assert!(entered.iter().all(|sum| *sum > 0), "not all was entered");
 }
 
 /// How long a server takes that has much in its store, killed or ended in good order before. The best of some starts counts: what
@@ -168,36 +179,39 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
 impl Kill {
     fn print(&self, number: u64) {
         let on_way = self.left.values().filter(|is_sent| **is_sent).count();
-        let Ledger { acknowledged, partners, registrations, .. } = &self.ledger;
-        let (promised, stored, partners) = (acknowledged.len(), self.left.len(), partners.len());
+        let Ledger { acknowledged, registrations, visits, said, .. } = &self.ledger;
+        let (promised, stored) = (acknowledged.len(), self.left.len());
+        let entered: usize = Kind::ALL.iter().map(|kind| kind.noted(&self.ledger).len()).sum();
         let (after, ready, repeats, lost) = (self.after_ms, self.ready_ms, self.repeats, self.lost.len());
         println!(
-            "{number:>4}  {after:>8}  {promised:>8}  {stored:>8}  {on_way:>6}  {partners:>8}  {registrations:>8}  \
-             {ready:>8}  {repeats:>7}  {lost:>4}"
+            "{number:>4}  {after:>8}  {promised:>8}  {stored:>8}  {on_way:>6}  {entered:>7}  {visits:>6}  {said:>4}  \
+             {registrations:>8}  {ready:>8}  {repeats:>7}  {lost:>4}"
         );
     }
 }
 
 fn kill_once(served: &mut Served, meeting: &str, numbers: &Arc<AtomicU64>, random: &mut SmallRng) -> Kill {
     let door = Door { tcp_port: served.tcp_port, folder: served.place.path().to_owned() };
-    let in_meeting = join(&door, meeting);
     let told_before = told_of(served, meeting);
-    assert!(served.run(&["meeting", "running", "--json"]).ok().stdout.contains(ORGANISER), "nobody is in the meeting");
-    let after_ms = random.random_range(20..1000);
-    let load = Load::start(&door, numbers, random.random());
+    let (after_ms, seed) = (random.random_range(20..1000), random.random());
+    let mut load = Load::start(&door, numbers, seed);
+    load.meet(&door, meeting);
+    for kind in [Kind::User, Kind::Meeting, Kind::Policy] {
+        load.administer(&door, seed, kind);
+    }
     std::thread::sleep(Duration::from_millis(after_ms));
     served.server.kill().unwrap();
     served.server.wait().unwrap();
     let ledger = load.end();
-    drop(in_meeting);
     let left = left_behind(served);
     let ready_ms = start_again(served, &door);
 
-    drop(join(&door, meeting));
+    check_ended(served);
+    meet_again(&door, meeting);
     assert_eq!(told_of(served, meeting), told_before, "the meeting is not what it was");
     deliver_all(served, &door, &ledger);
     let ledger = std::mem::take(&mut *ledger.lock().unwrap());
-    check_partners(served, &ledger);
+    check_entered(served, &door, &ledger);
     check_integrity(&served.place.path().join("data/comity.db"));
     let twice: Vec<u64> = ledger.came.iter().filter(|(_, times)| **times > 1).map(|(number, _)| *number).collect();
     for number in &twice {
@@ -261,11 +275,49 @@ fn deliver_all(served: &mut Served, door: &Door, ledger: &Arc<Mutex<Ledger>>) {
     served.wait_until("everybody is away again", |served| signed_in(served) == 0);
 }
 
-fn check_partners(served: &Served, ledger: &Ledger) {
-    let listed = served.run(&["partner", "list", "--json"]).ok().json();
-    let domains: Vec<&str> = listed.as_array().unwrap().iter().map(|entry| entry["domain"].as_str().unwrap()).collect();
-    for domain in &ledger.partners {
-        assert!(domains.contains(&domain.as_str()), "{domain} was entered and is gone");
+/// All that an administrator was told is entered is there, a user may sign in, and every worker knows a meeting.
+fn check_entered(served: &Served, door: &Door, ledger: &Ledger) {
+    let gone = |kind: &Kind| {
+        let (command, name) = kind.list();
+        let listed = served.run(command).ok().json();
+        let listed: BTreeSet<&str> = listed.as_array().unwrap().iter().map(|one| one[name].as_str().unwrap()).collect();
+        let gone: Vec<&String> = kind.noted(ledger).iter().filter(|name| !listed.contains(name.as_str())).collect();
+        gone.iter().map(|name| format!("{kind:?} {name}")).collect::<Vec<_>>()
+    };
+    let gone: Vec<String> = Kind::ALL.iter().flat_map(gone).collect();
+    assert!(gone.is_empty(), "entered and gone: {gone:?}");
+    if let Some(aor) = ledger.users.last() {
+        assert_eq!(load::connect(door, aor.clone().leak()).register().status(), Some(200), "{aor} cannot sign in");
+    }
+    if let Some(id) = ledger.meetings.last() {
+        assert_eq!(served.run(&["meeting", "show", id, "--json"]).ok().json()["workers"], 2);
+    }
+}
+
+/// Of a meeting that a kill has ended nobody is left, and no record says that somebody is still in it.
+fn check_ended(served: &Served) {
+    assert_eq!(served.run(&["meeting", "running", "--json"]).ok().json(), serde_json::json!([]));
+    for aor in GUESTS.iter().chain(&[ORGANISER]) {
+        let calls = served.run(&["calls", "--user", aor, "--json"]).ok().json();
+        let open: Vec<_> = calls.as_array().unwrap().iter().filter(|call| call["end"].is_null()).collect();
+        assert!(open.is_empty(), "{open:?}");
+    }
+}
+
+/// Everybody comes in again, and hears what the last to come says.
+fn meet_again(door: &Door, meeting: &str) {
+    let join = |aor: &&'static str| {
+        let mut attendee = Attendee::join(load::meeting::signed_in(door, aor), meeting).unwrap();
+        attendee.write().unwrap();
+        attendee
+    };
+    let all: Vec<Attendee> = GUESTS.iter().chain(&[ORGANISER]).map(join).collect();
+    for (attendee, still_to_come) in all.into_iter().zip((0..=GUESTS.len() as u32).rev()) {
+        let mut attendee = attendee;
+        while attendee.heard < still_to_come {
+            attendee.hear().unwrap();
+        }
+        attendee.leave().unwrap();
     }
 }
 
@@ -282,23 +334,4 @@ fn told_of(served: &Served, meeting: &str) -> serde_json::Value {
     assert_eq!(told["subject"], "Budget");
     told.as_object_mut().unwrap().remove("workers");
     told
-}
-
-/// The organiser comes in, and stays as long as his phone is kept.
-fn join(door: &Door, meeting: &str) -> Phone {
-    let address = format!("meet-{meeting}@contoso.example");
-    let uri = format!("sip:{address}");
-    let mut phone = load::connect(door, ORGANISER);
-    phone.offer = OFFER;
-    let contact = "Contact: <sip:organiser@phone.invalid;transport=tcp>\r\n";
-    phone.offer_proof(&Method::Invite, &uri, &address, contact);
-    let answer = phone.final_response();
-    assert_eq!(answer.status(), Some(200), "{answer:?}");
-    let text =
-        |name| answer.header_all(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>();
-    let route: String = text(HeaderName::RecordRoute).iter().rev().map(|value| format!("Route: {value}\r\n")).collect();
-    let target = text(HeaderName::Contact)[0].split(['<', '>']).nth(1).unwrap().to_owned();
-    phone.to_tag = text(HeaderName::To)[0].split(";tag=").nth(1).unwrap().to_owned().leak();
-    phone.send(&Method::Ack, &target, &address, &route);
-    phone
 }

@@ -2,10 +2,11 @@
 
 #![allow(dead_code, reason = "not every test needs everything")]
 
+pub mod administrator;
+pub mod meeting;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,8 @@ use sip::{Message, Method};
 
 use crate::partner;
 use crate::phone::Phone;
+use administrator::{Kind, administer};
+use meeting::{GUESTS, ORGANISER, come_and_go, signed_in, stay};
 
 pub const SENDERS: [&str; 3] = ["sender0@contoso.example", "sender1@contoso.example", "sender2@contoso.example"];
 /// The first is signed in throughout, the next two come while messages are sent to them, the last stays away.
@@ -36,9 +39,17 @@ pub struct Ledger {
     pub came: BTreeMap<u64, u32>,
     /// Answers to senders, by status.
     pub statuses: BTreeMap<u16, u32>,
-    /// Entries that the command said were made.
+    /// What the control API said was entered: domains, addresses, IDs and names.
     pub partners: BTreeSet<String>,
+    pub users: BTreeSet<String>,
+    pub meetings: BTreeSet<String>,
+    pub policies: BTreeSet<String>,
     pub registrations: u32,
+    /// How often somebody came into the meeting and left it.
+    pub visits: u32,
+    /// Messages in the meeting whose writer got 200, and how many came to the others.
+    pub said: u32,
+    pub heard: u32,
 }
 
 /// All that is done at the same time. Ends with the server.
@@ -82,9 +93,24 @@ impl Load {
                 ledger.lock().unwrap().registrations += 1;
             }
         });
-        let door = door.clone();
-        load.spawn(move |ledger| administer(&door, seed, ledger));
+        load.administer(door, seed, Kind::Partner);
         load
+    }
+
+    /// An administrator enters one of this kind after the other.
+    pub fn administer(&mut self, door: &Door, seed: u64, kind: Kind) {
+        let door = door.clone();
+        self.spawn(move |ledger| administer(&door, seed, kind, ledger));
+    }
+
+    /// The organiser is in the meeting throughout, the guests come, write and leave, again and again.
+    pub fn meet(&mut self, door: &Door, meeting: &str) {
+        let organiser = meeting::Attendee::join(signed_in(door, ORGANISER), meeting).unwrap();
+        self.spawn(move |ledger| stay(organiser, ledger));
+        for aor in GUESTS {
+            let (phone, meeting) = (signed_in(door, aor), meeting.to_owned());
+            self.spawn(move |ledger| come_and_go(phone, &meeting, ledger));
+        }
     }
 
     /// What was promised until the server was gone.
@@ -158,31 +184,4 @@ pub fn stored_numbers(database: &Connection) -> BTreeMap<u64, bool> {
 fn number_in(request: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(request);
     text.lines().find_map(|line| line.strip_prefix("X-Number: ")).unwrap().trim().parse().unwrap()
-}
-
-/// Enters one partner after the other over the control socket: a command without a server would change the database itself.
-fn administer(door: &Door, seed: u64, ledger: &Mutex<Ledger>) {
-    for number in 0.. {
-        let domain = format!("p{number}-{seed:x}.example");
-        match put_partner(door, &domain) {
-            Ok(head) if head.starts_with("HTTP/1.1 20") => ledger.lock().unwrap().partners.insert(domain),
-            Ok(head) if !head.is_empty() => panic!("{head}"),
-            _ => return,
-        };
-    }
-}
-
-/// The answer; empty from a server that ended before it gave one.
-fn put_partner(door: &Door, domain: &str) -> std::io::Result<String> {
-    let body = r#"{"kind":"allowed-domain"}"#;
-    let mut socket = UnixStream::connect(door.folder.join("data/control.sock"))?;
-    write!(
-        socket,
-        "PUT /api/partners/{domain} HTTP/1.1\r\nHost: comity\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    Ok(answer)
 }

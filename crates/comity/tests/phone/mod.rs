@@ -80,16 +80,25 @@ impl Phone {
 
     /// As [`Phone::ask`], without waiting for what comes after the challenge.
     pub fn offer_proof(&mut self, method: &Method, uri: &str, to: &str, lines: &str) {
-        self.send(method, uri, to, lines);
-        let challenge = self.final_response();
-        if *method == Method::Invite {
-            self.cseq -= 1;
-            self.send(&Method::Ack, uri, to, "");
-        }
-        self.try_prove(&challenge, method, (uri, to), lines).unwrap();
+        self.try_offer_proof(method, uri, to, lines).unwrap();
     }
 
-    fn try_prove(
+    pub fn try_offer_proof(&mut self, method: &Method, uri: &str, to: &str, lines: &str) -> io::Result<()> {
+        self.try_send(method, uri, to, lines)?;
+        let challenge = self.try_final_response()?;
+        if *method == Method::Invite {
+            self.try_acknowledge(uri, to, "")?;
+        }
+        self.try_prove(&challenge, method, (uri, to), lines)
+    }
+
+    /// The ACK to what came last: its number is the INVITE's.
+    pub fn try_acknowledge(&mut self, uri: &str, to: &str, lines: &str) -> io::Result<()> {
+        self.cseq -= 1;
+        self.try_send(&Method::Ack, uri, to, lines)
+    }
+
+    pub fn try_prove(
         &mut self,
         challenge: &Message,
         method: &Method,
@@ -135,7 +144,7 @@ impl Phone {
         self.try_send(method, uri, to, lines).unwrap();
     }
 
-    fn try_send(&mut self, method: &Method, uri: &str, to: &str, lines: &str) -> io::Result<()> {
+    pub fn try_send(&mut self, method: &Method, uri: &str, to: &str, lines: &str) -> io::Result<()> {
         self.cseq += 1;
         let Phone { aor, call_id, cseq, to_tag, .. } = &*self;
         let (body, content_type) = match method {
@@ -166,7 +175,7 @@ impl Phone {
         self.try_final_response().unwrap()
     }
 
-    fn try_final_response(&mut self) -> io::Result<Message> {
+    pub fn try_final_response(&mut self) -> io::Result<Message> {
         loop {
             let message = self.try_receive()?;
             if message.status().is_none_or(|status| status >= 200) {
