@@ -10,7 +10,7 @@ use sip::MessageLimits;
 pub struct Limits {
     /// Stream connections, both directions, handshakes and endings included; beyond it new ones are closed at once.
     pub connections_max: usize,
-    /// Of these, from one remote address.
+    /// Of these, with one remote IPv4 address or IPv6 /64.
     pub connections_per_ip_max: usize,
     /// Inbound connections without a finished handshake, of TLS or of a WebSocket; beyond it the oldest that has sent nothing is closed for a
     /// newcomer, and if there is none, the newcomer.

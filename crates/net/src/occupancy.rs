@@ -1,10 +1,12 @@
-//! How many stream connections a worker holds, in all and by remote address.
+//! How many stream connections a worker holds, in all and by the network that they come from.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
+
+use federation::flow::network_of;
 
 use crate::Limits;
 
@@ -17,12 +19,12 @@ pub(crate) struct Occupancy {
 #[derive(Default)]
 struct Counts {
     total: usize,
-    by_ip: HashMap<IpAddr, usize>,
+    by_network: HashMap<IpAddr, usize>,
 }
 
 /// One connection's place; given back when dropped.
 pub(crate) struct Permit {
-    ip: IpAddr,
+    network: IpAddr,
     counts: Rc<RefCell<Counts>>,
 }
 
@@ -39,7 +41,7 @@ impl Occupancy {
         if counts.total >= limits.connections_max {
             return Err(Full::Total);
         }
-        if counts.by_ip.get(&ip).is_some_and(|count| *count >= limits.connections_per_ip_max) {
+        if counts.by_network.get(&network_of(ip)).is_some_and(|count| *count >= limits.connections_per_ip_max) {
             return Err(Full::Ip);
         }
         drop(counts);
@@ -55,10 +57,11 @@ impl Occupancy {
 
     /// Whatever the limits: for connections that we made, or that another worker admitted.
     pub(crate) fn enter(&self, ip: IpAddr) -> Permit {
+        let network = network_of(ip);
         let mut counts = self.counts.borrow_mut();
         counts.total += 1;
-        *counts.by_ip.entry(ip).or_default() += 1;
-        Permit { ip, counts: self.counts.clone() }
+        *counts.by_network.entry(network).or_default() += 1;
+        Permit { network, counts: self.counts.clone() }
     }
 }
 
@@ -66,10 +69,10 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.counts.borrow_mut();
         counts.total -= 1;
-        if let Some(count) = counts.by_ip.get_mut(&self.ip) {
+        if let Some(count) = counts.by_network.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                counts.by_ip.remove(&self.ip);
+                counts.by_network.remove(&self.network);
             }
         }
     }
@@ -95,6 +98,17 @@ mod tests {
         assert!(occupancy.admit(ip(1), &limits).is_ok());
         drop((second, third));
         assert_eq!(occupancy.counts.borrow().total, 0);
-        assert!(occupancy.counts.borrow().by_ip.is_empty());
+        assert!(occupancy.counts.borrow().by_network.is_empty());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_place() {
+        let occupancy = Occupancy::default();
+        let limits = Limits { connections_per_ip_max: 2, ..Limits::default() };
+        let admit = |ip: &str| occupancy.admit(ip.parse().expect("an address"), &limits);
+        let _permits = [admit("2001:db8::1").ok(), admit("2001:db8::2").ok()];
+        assert_eq!(admit("2001:db8::3").err(), Some(Full::Ip));
+        assert!(admit("2001:db8:0:1::1").is_ok());
+        assert_eq!(occupancy.counts.borrow().by_network.len(), 1);
     }
 }
