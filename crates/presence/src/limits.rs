@@ -12,6 +12,10 @@ pub struct PresenceLimits {
     pub publications_per_user_max: usize,
     /// Subscriptions to one user. Beyond it 486 `too-many-watchers`.
     pub watchers_per_user_max: usize,
+    /// Of them, those of one user of ours, with all his devices. Beyond it 480 `too-many-subscriptions` with Retry-After.
+    pub watchers_per_user_of_one_max: usize,
+    /// Of all users of one partner together, likewise.
+    pub watchers_per_user_of_partner_max: usize,
     /// Subscriptions that one user of ours has, with all his devices. Beyond it 480 `too-many-subscriptions` with Retry-After.
     pub subscriptions_per_user_max: usize,
     /// Those of all users of one partner together, likewise.
@@ -33,6 +37,8 @@ impl Default for PresenceLimits {
         PresenceLimits {
             publications_per_user_max: 16,
             watchers_per_user_max: 1000,
+            watchers_per_user_of_one_max: 32,
+            watchers_per_user_of_partner_max: 500,
             subscriptions_per_user_max: 1000,
             subscriptions_per_partner_max: 20_000,
             subscriptions_max: 100_000,
@@ -49,6 +55,8 @@ impl PresenceLimits {
     pub(crate) fn notifier(&self) -> NotifierLimits {
         NotifierLimits {
             subscriptions_per_resource_max: self.watchers_per_user_max,
+            resource_per_user_max: self.watchers_per_user_of_one_max,
+            resource_per_partner_max: self.watchers_per_user_of_partner_max,
             subscriptions_per_user_max: self.subscriptions_per_user_max,
             subscriptions_per_partner_max: self.subscriptions_per_partner_max,
             subscriptions_max: self.subscriptions_max,

@@ -341,6 +341,29 @@ fn who_watches_as_many_as_one_may_is_told_and_others_watch() {
     assert_eq!(hits, [1, 1]);
 }
 
+/// All places of one user are not for one watcher, nor for the users of one partner.
+#[test]
+fn who_watches_one_user_as_often_as_one_may_is_told_and_others_watch_that_user() {
+    let mut narrow = narrow(1, 1);
+    narrow.world.configure(narrow.contoso, |config| {
+        config.limits.presence.watchers_per_user_of_one_max = 1;
+        config.limits.presence.watchers_per_user_of_partner_max = 2;
+        config.limits.presence.subscriptions_per_partner_max = 9;
+    });
+    let dave = phone::register(&mut narrow.world, narrow.contoso, 0, DAVE);
+    let alice = phone::register(&mut narrow.world, narrow.contoso, 0, ALICE);
+    let bob = narrow.bob;
+    for (to, call_id, status) in [(ALICE, "w1", 200), (ALICE, "w2", 480), (DAVE, "w3", 200)] {
+        assert_eq!(narrow.watch(dave, (DAVE, to), call_id).status(), Some(status), "{call_id}");
+    }
+    for (to, call_id, status) in [(ALICE, "b1", 200), (ALICE, "b2", 200), (ALICE, "b3", 480), (DAVE, "b4", 200)] {
+        assert_eq!(narrow.watch(bob, (BOB, to), call_id).status(), Some(status), "{call_id}");
+    }
+    assert_eq!(narrow.watch(alice, (ALICE, ALICE), "a1").status(), Some(200));
+    let hits = ["subscriptions_per_user_max", "subscriptions_per_partner_max"].map(|limit| narrow.hits(limit));
+    assert_eq!(hits, [1, 1]);
+}
+
 /// What would be refused in the end costs neither a challenge nor a question to the store.
 #[test]
 fn a_registration_of_more_contacts_than_can_be_is_refused_before_anything_is_asked() {

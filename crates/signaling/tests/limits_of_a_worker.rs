@@ -166,7 +166,7 @@ fn a_user_more_than_one_flow_may_prove_proves_himself_each_time() {
 #[test]
 fn watchers_who_are_gone_together_are_let_go_one_by_one() {
     let watch_and_vanish = || {
-        let mut stage = stage(|_| {});
+        let mut stage = stage(|limits| limits.presence.watchers_per_user_of_one_max = 900);
         for number in 0..900 {
             let headers = "Event: presence\nExpires: 600\n";
             let subscribe = phone::request("SUBSCRIBE", DAVE, ALICE, &format!("w{number}"));

@@ -4,10 +4,10 @@
 //! answer is awaited is told at once after it. So is who may subscribe.
 
 mod limits;
+mod shares;
 mod subscribe;
 mod subscription;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +17,9 @@ use crate::dialog::DialogId;
 use crate::refusal::Word;
 use crate::{EventHeader, Refusal, RequestBuilder, TerminationReason};
 
+use limits::Held;
 pub use limits::NotifierLimits;
+use shares::Shares;
 use subscribe::malformed;
 pub use subscribe::{EventPackage, Subscribe, Subscribed, Subscriber};
 use subscription::{Answer, Subscription};
@@ -35,7 +37,7 @@ pub struct Notifier<R, W, S> {
     /// Of those that have not ended.
     ids_by_dialog: BTreeMap<DialogId, SubscriptionId>,
     ids_by_resource: BTreeMap<R, BTreeSet<SubscriptionId>>,
-    counts_by_subscriber: BTreeMap<Subscriber, usize>,
+    shares: Shares<R>,
     deadlines: Deadlines<Due>,
     ready: VecDeque<Ready<R>>,
     last_id: u64,
@@ -104,7 +106,7 @@ impl<R: Clone + Ord, W: Clone, S> Notifier<R, W, S> {
             subscriptions_by_id: BTreeMap::new(),
             ids_by_dialog: BTreeMap::new(),
             ids_by_resource: BTreeMap::new(),
-            counts_by_subscriber: BTreeMap::new(),
+            shares: Shares::new(),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             last_id: 0,
@@ -235,17 +237,21 @@ impl<R: Clone + Ord, W: Clone, S> Notifier<R, W, S> {
         subscribe.permission.clone()?;
         // A fetch leaves nothing behind that a limit would have to bound.
         if expires_secs > 0 {
-            let of_resource = self.ids_by_resource.get(subscribe.resource).map_or(0, BTreeSet::len);
-            let of_subscriber = self.counts_by_subscriber.get(&subscribe.subscriber).copied().unwrap_or(0);
-            let in_all = self.subscriptions_by_id.len();
-            self.limits.check_subscriptions(of_resource, &subscribe.subscriber, of_subscriber, in_all)?;
+            let (of_subscriber, of_subscriber_to_resource) = self.shares.of(&subscribe.subscriber, subscribe.resource);
+            let held = Held {
+                of_resource: self.ids_by_resource.get(subscribe.resource).map_or(0, BTreeSet::len),
+                of_subscriber_to_resource,
+                of_subscriber,
+                in_all: self.subscriptions_by_id.len(),
+            };
+            self.limits.check_subscriptions(&subscribe.subscriber, &held)?;
         }
         let id = SubscriptionId(self.last_id + 1);
         let resource = subscribe.resource.clone();
         let subscription = Subscription::new(now, id, subscribe, event)?;
         self.last_id = id.0;
         self.ids_by_dialog.insert(subscription.dialog.id().clone(), id);
-        *self.counts_by_subscriber.entry(subscription.subscriber.clone()).or_default() += 1;
+        self.shares.take(&subscription.subscriber, &resource);
         self.subscriptions_by_id.insert(id, subscription);
         self.ids_by_resource.entry(resource).or_default().insert(id);
         Ok(id)
@@ -320,22 +326,13 @@ impl<R: Clone + Ord, W: Clone, S> Notifier<R, W, S> {
         self.ids_by_dialog.remove(subscription.dialog.id());
         self.deadlines.set(Due::Expiry(id), None);
         self.deadlines.set(Due::Retry(id), None);
-        self.forget_subscription_of(subscription.subscriber);
         let resource = subscription.resource;
+        self.shares.give_back(subscription.subscriber, resource.clone());
         if let Some(ids) = self.ids_by_resource.get_mut(&resource) {
             ids.remove(&id);
             if ids.is_empty() {
                 self.ids_by_resource.remove(&resource);
                 self.ready.push_back(Ready::Unwatched(resource));
-            }
-        }
-    }
-
-    fn forget_subscription_of(&mut self, subscriber: Subscriber) {
-        if let Entry::Occupied(mut count) = self.counts_by_subscriber.entry(subscriber) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
             }
         }
     }

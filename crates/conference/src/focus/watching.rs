@@ -201,6 +201,8 @@ const CONFERENCE: EventPackage =
 /// Each participant may watch with several devices, and all of them may be of one partner.
 const LIMITS: NotifierLimits = NotifierLimits {
     subscriptions_per_resource_max: 1000,
+    resource_per_user_max: 32,
+    resource_per_partner_max: 1000,
     subscriptions_per_user_max: 32,
     subscriptions_per_partner_max: 1000,
     subscriptions_max: 1000,

@@ -81,7 +81,9 @@ pub fn small_limits() -> Limits {
     };
     limits.registrar.bindings_per_aor_max = 2;
     limits.presence.subscriptions_max = 4;
-    limits.presence.watchers_per_user_max = 2;
+    limits.presence.watchers_per_user_max = 3;
+    limits.presence.watchers_per_user_of_one_max = 2;
+    limits.presence.watchers_per_user_of_partner_max = 1;
     limits.presence.subscriptions_per_user_max = 3;
     limits.presence.subscriptions_per_partner_max = 2;
     limits.presence.publications_per_user_max = 2;

@@ -10,6 +10,10 @@ use super::Subscriber;
 pub struct NotifierLimits {
     /// Subscriptions to one resource. Beyond it 486 `too-many-watchers`.
     pub subscriptions_per_resource_max: usize,
+    /// Of them, those of one user of ours. Beyond it 480 `too-many-subscriptions` with Retry-After.
+    pub resource_per_user_max: usize,
+    /// Of all users of one partner together, likewise.
+    pub resource_per_partner_max: usize,
     /// Subscriptions of one user of ours, to any resource. Beyond it 480 `too-many-subscriptions` with Retry-After.
     pub subscriptions_per_user_max: usize,
     /// Of all users of one partner together, likewise.
@@ -22,6 +26,14 @@ pub struct NotifierLimits {
     pub expires_secs_default: u32,
     /// Who asks for longer gets this.
     pub expires_secs_max: u32,
+}
+
+/// Subscriptions that there are where another one is asked for.
+pub(super) struct Held {
+    pub of_resource: usize,
+    pub of_subscriber_to_resource: usize,
+    pub of_subscriber: usize,
+    pub in_all: usize,
 }
 
 impl NotifierLimits {
@@ -39,23 +51,19 @@ impl NotifierLimits {
     }
 
     /// The resource's own limit first: it says nothing about the rest of the server. Then the sender's.
-    pub(super) fn check_subscriptions(
-        &self,
-        of_resource: usize,
-        subscriber: &Subscriber,
-        of_subscriber: usize,
-        in_all: usize,
-    ) -> Result<(), Refusal> {
+    pub(super) fn check_subscriptions(&self, subscriber: &Subscriber, held: &Held) -> Result<(), Refusal> {
+        let Held { of_resource, of_subscriber_to_resource, of_subscriber, in_all } = *held;
         if of_resource >= self.subscriptions_per_resource_max {
             // Not 503: it is this resource that no more can watch, and a 503 would turn the sender away from the server.
             let reason = format!("{of_resource} watch it already");
             return Err(Refusal::new(486, Word::TooManyWatchers, reason));
         }
-        if of_subscriber >= self.subscriptions_max_of(subscriber) {
-            // Not 503, likewise: what he has asked for before goes on.
-            let reason = format!("the sender has {of_subscriber} subscriptions");
-            return Err(Refusal::new(480, Word::TooManySubscriptions, reason)
-                .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string()));
+        let (to_resource_max, in_all_max) = self.shares_of(subscriber);
+        if of_subscriber_to_resource >= to_resource_max {
+            return Err(too_many(format!("the sender watches it {of_subscriber_to_resource} times already")));
+        }
+        if of_subscriber >= in_all_max {
+            return Err(too_many(format!("the sender has {of_subscriber} subscriptions")));
         }
         if in_all >= self.subscriptions_max {
             return Err(Refusal::new(503, Word::Overloaded, format!("there are {in_all} subscriptions"))
@@ -64,12 +72,19 @@ impl NotifierLimits {
         Ok(())
     }
 
-    fn subscriptions_max_of(&self, subscriber: &Subscriber) -> usize {
+    /// Of one resource, and of all.
+    fn shares_of(&self, subscriber: &Subscriber) -> (usize, usize) {
         match subscriber.aor {
-            Some(_) => self.subscriptions_per_user_max,
-            None => self.subscriptions_per_partner_max,
+            Some(_) => (self.resource_per_user_max, self.subscriptions_per_user_max),
+            None => (self.resource_per_partner_max, self.subscriptions_per_partner_max),
         }
     }
+}
+
+/// Not 503: what he has asked for before goes on.
+fn too_many(reason: String) -> Refusal {
+    Refusal::new(480, Word::TooManySubscriptions, reason)
+        .with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
 }
 
 const RETRY_AFTER_SECS: u32 = 30;

@@ -20,10 +20,12 @@ impl House {
     #[expect(clippy::disallowed_methods, reason = "a test starts somewhere in time")]
     fn new() -> House {
         let limits = NotifierLimits {
-            subscriptions_per_resource_max: 2,
-            subscriptions_per_user_max: 2,
-            subscriptions_per_partner_max: 1,
-            subscriptions_max: 3,
+            subscriptions_per_resource_max: 3,
+            resource_per_user_max: 2,
+            resource_per_partner_max: 1,
+            subscriptions_per_user_max: 3,
+            subscriptions_per_partner_max: 2,
+            subscriptions_max: 4,
             expires_secs_min: 60,
             expires_secs_default: 3600,
             expires_secs_max: 7200,
@@ -266,40 +268,65 @@ fn a_subscription_is_its_maker_s_as_long_as_policy_lets_him() {
 #[test]
 fn limits() {
     let mut house = House::new();
-    for (name, call_id) in [("m1", "c1"), ("m1", "c2")] {
-        house.send(name, call_id, EVENT).expect("there is room");
+    for (sender, name, call_id) in [("bob", "m1", "c1"), ("dave", "m1", "c2"), ("erin", "m1", "c3")] {
+        house.send_as(sender, (name, call_id, EVENT), Ok(())).expect("there is room");
     }
-    let full = house.send("m1", "c3", EVENT).expect_err("m1 is full");
+    let full = house.send("m1", "c4", EVENT).expect_err("m1 is full");
     assert_eq!((full.status, full.word.as_str()), (486, "too-many-watchers"));
-    house.send_as("carol", ("m2", "c4", EVENT), Ok(())).expect("there is room");
-    let overloaded = house.send_as("carol", ("m2", "c5", EVENT), Ok(())).expect_err("all is full");
+    house.send_as("carol", ("m2", "c5", EVENT), Ok(())).expect("there is room");
+    let overloaded = house.send_as("carol", ("m2", "c6", EVENT), Ok(())).expect_err("all is full");
     assert_eq!((overloaded.status, overloaded.headers[0].0), (503, HeaderName::RetryAfter));
-    assert_eq!(house.settle().len(), 3);
+    assert_eq!(house.settle().len(), 4);
 }
 
 #[test]
 fn one_subscriber_has_his_share_and_it_is_given_back() {
     let mut house = House::new();
-    house.send("m1", "c1", EVENT).expect("there is room");
-    house.send("m2", "c2", EVENT).expect("there is room");
-    let too_many = house.send("m2", "c3", EVENT).expect_err("bob has his share");
+    for (name, call_id) in [("m1", "c1"), ("m2", "c2"), ("m2", "c3")] {
+        house.send(name, call_id, EVENT).expect("there is room");
+    }
+    let too_many = house.send("m1", "c4", EVENT).expect_err("bob has his share");
     assert_eq!((too_many.status, too_many.word.as_str()), (480, "too-many-subscriptions"));
+    assert_eq!(too_many.reason, "the sender has 3 subscriptions");
     assert_eq!(too_many.headers[0].0, HeaderName::RetryAfter);
-    house.send("m2", "c4", "Event: conference\r\nExpires: 0\r\n").expect("a fetch leaves nothing behind");
+    house.send("m1", "c5", "Event: conference\r\nExpires: 0\r\n").expect("a fetch leaves nothing behind");
     house.settle();
     house.send("m1;tag=l", "c1", EVENT).expect("what he has may be refreshed");
     house.send("m1;tag=l", "c1", "Event: conference\r\nExpires: 0\r\n").expect("and ended");
     house.settle();
-    house.send("m2", "c5", EVENT).expect("there is room again");
+    house.send("m1", "c6", EVENT).expect("there is room again");
+    assert_eq!(house.settle(), ["c6 1 conference active;expires=3600: whole 1-1"]);
+}
+
+/// Else he could keep all others from watching it.
+#[test]
+fn one_subscriber_has_a_share_of_each_resource() {
+    let mut house = House::new();
+    for call_id in ["c1", "c2"] {
+        house.send("m1", call_id, EVENT).expect("there is room");
+    }
+    let too_many = house.send("m1", "c3", EVENT).expect_err("bob has his share of m1");
+    assert_eq!((too_many.status, too_many.word.as_str()), (480, "too-many-subscriptions"));
+    assert_eq!(too_many.reason, "the sender watches it 2 times already");
+    house.send_as("carol", ("m1", "c4", EVENT), Ok(())).expect("another may watch it");
+    house.send("m2", "c5", EVENT).expect("and bob another one");
+    house.settle();
+    house.send("m1;tag=l", "c1", "Event: conference\r\nExpires: 0\r\n").expect("may be ended");
+    house.settle();
+    house.send("m1", "c6", EVENT).expect("there is room again");
     assert_eq!(house.settle().len(), 1);
 }
 
 #[test]
 fn all_users_of_a_partner_share_what_it_may_have() {
     let mut house = House::new();
-    house.send_as("fabrikam.example", ("m1", "c1", EVENT), Ok(())).expect("there is room");
-    let too_many = house.send_as("fabrikam.example", ("m2", "c2", EVENT), Ok(())).expect_err("it has its share");
-    assert_eq!(too_many.word.as_str(), "too-many-subscriptions");
-    house.send_as("litware.example", ("m2", "c3", EVENT), Ok(())).expect("another partner has its own");
-    assert_eq!(house.settle().len(), 2);
+    let mut send = |domain, name, call_id| house.send_as(domain, (name, call_id, EVENT), Ok(()));
+    send("fabrikam.example", "m1", "c1").expect("there is room");
+    let too_many = send("fabrikam.example", "m1", "c2").expect_err("it has its share of m1");
+    assert_eq!((too_many.status, too_many.word.as_str()), (480, "too-many-subscriptions"));
+    send("fabrikam.example", "m2", "c3").expect("there is room");
+    send("litware.example", "m2", "c4").expect("another partner has its own");
+    let too_many = send("fabrikam.example", "m3", "c5").expect_err("it has its share of all");
+    assert_eq!(too_many.reason, "the sender has 2 subscriptions");
+    assert_eq!(house.settle().len(), 3);
 }
