@@ -6,11 +6,14 @@
 //! that its SRV record names; and where the DNS is validated, any server that it names. Names compare exactly: no
 //! wildcard, no common name.
 
+mod expected;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sip::refusal::Refusal;
 
+pub use self::expected::expected;
 use crate::dane;
 use crate::discovery::{SrvAnswer, SrvResult};
 use crate::domain_name;

@@ -7,7 +7,6 @@ use federation::admission::{Origin, Tier};
 use federation::inside::is_of_nobody;
 use federation::ledger::{CertificateId, Entry, KeptSuspect, LedgerSummary, OverLimit};
 use federation::look_alike::{LookAlike, TrustedNames};
-use federation::partner::PartnerKind;
 use sip::refusal::Word;
 use sip::{Aor, HeaderName, Message, Method, Refusal, Uri};
 
@@ -133,10 +132,7 @@ impl Core {
 
     pub(crate) fn trusted_names(&mut self) -> &TrustedNames {
         let (partners, ours) = (&self.partners, &self.organisation.domains);
-        self.trusted_names.get_or_insert_with(|| {
-            let allowed = partners.iter().filter(|partner| partner.kind != PartnerKind::Blocked);
-            TrustedNames::new(ours.iter().cloned().chain(allowed.map(|partner| partner.domain.clone())))
-        })
+        self.trusted_names.get_or_insert_with(|| partners.trusted_names(ours))
     }
 
     /// The user of ours whom a discovered partner names, as a number that only we can compute.

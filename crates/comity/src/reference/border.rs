@@ -62,6 +62,8 @@ sound), and an address in `Refer-To` or `Replaces`. A partner that refers somebo
 | `Via`, `Record-Route` | ours are put on, with this server's certified name; two Record-Routes lead back to either side, with a signature |
 | `Route` | ours are taken off, and must be ours: signed, of this dialog, and used from the side that they were made for |
 | `Contact` | is never dialled: everything to a device goes over the device's own connection |
+| `ms-asserted-verification-level` | ours alone: to a partner that is told so (`mark_source_verifiable`, `--mark-source` of a provider) that the sender's password was checked, to our user whether the partner vouches for the sender; whatever came is removed |
+| `Max-Breadth` | what is left of it for this branch; 60 where a request has none (RFC 5393) |
 | `Max-Forwards` | counted down; at 0 the answer is 483 |
 | `Authorization`, `Proxy-Authorization` | credentials for our realms stay here |
 | any other | its value as it came; framing is ours: the registry's name, one colon, one space, no folded lines, one Content-Length |

@@ -10,6 +10,7 @@ use crate::admission::Tier;
 use crate::discovery::SrvResult;
 use crate::domain_name;
 use crate::external_access::ExternalAccess;
+use crate::look_alike::TrustedNames;
 use crate::refusal;
 use crate::trust::{DomainTrust, Fingerprint, Names};
 use crate::verification::{Claim, Rung, names_edge, provider_named};
@@ -317,6 +318,12 @@ impl Partners {
             true => Ok(()),
             false => Err(refusal::domain_not_allowed(domain)),
         }
+    }
+
+    /// What another domain could be taken for: ours, and whoever has an entry that lets it in.
+    pub fn trusted_names(&self, ours: &[String]) -> TrustedNames {
+        let allowed = self.iter().filter(|partner| partner.kind != PartnerKind::Blocked);
+        TrustedNames::new(ours.iter().cloned().chain(allowed.map(|partner| partner.domain.clone())))
     }
 
     /// The provider by whose edge a domain was proven, if it was.

@@ -30,7 +30,7 @@ use super::error::ControlError;
 use super::partners::{meaning, sip_domain};
 use super::{Control, FederationTerms, Parameters, partners_of};
 use crate::certificate;
-use crate::config::Config;
+use crate::config::{Config, Roles};
 use crate::domain_trust;
 
 pub(super) async fn show(
@@ -39,6 +39,10 @@ pub(super) async fn show(
     Parameters(sender): Parameters<Sender>,
 ) -> Result<Json<RouteAnswer>, ControlError> {
     let domain = sip_domain(&domain)?;
+    if control.0.config.roles == Roles::Home {
+        let error = "this home reaches other organisations through its edges, and walks no way itself";
+        return Err(ControlError::unprocessable(error, format!("on an edge of it: comity route {domain}")));
+    }
     let tools = Tools::of(&control, &domain).await?;
     Ok(Json(walk_to(&control, &tools, domain, sender.user()?).await?))
 }

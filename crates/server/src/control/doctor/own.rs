@@ -148,8 +148,7 @@ fn port_and_host(data: &str) -> Option<(u16, &str)> {
     Some((words.next()?.parse().ok()?, words.next()?.trim_end_matches('.')))
 }
 
-/// Lync's rule for whom it finds by SRV alone: one target, directly below the domain or the domain itself, which the certificate
-/// names.
+/// Lync's rule for whom it finds by SRV alone: one target, directly below the domain, which the certificate names.
 fn strict(walked: &RouteAnswer) -> Finding {
     let domain = &walked.domain;
     let question = format!("does a strict partner find {domain} by its SRV record alone?");

@@ -1,14 +1,14 @@
 //! What would happen to a message from one address to another: the same entries, SRV records and users, and nothing sent.
 
 mod consent;
+mod inbound;
 
 use std::time::Duration;
 
-use federation::discovery::{SrvResult, order};
+use federation::discovery::SrvResult;
 use federation::external_access::{self, Crossing, FirstContact, Part, PartnerScope, Policy};
 use federation::flow::Direction;
 use federation::modality::Modality;
-use federation::partner::Edge;
 use federation::route::{RoutePlan, plan};
 use net::Resolver;
 use signaling::escalation::{self, Ends, Way};
@@ -21,13 +21,14 @@ use super::super::error::ControlError;
 use super::super::users::registrations;
 use super::super::{Control, FederationTerms, partners_of};
 use super::story;
+use crate::config::Roles;
 use federation::partner::Partners;
 
 pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<WhyAnswer, ControlError> {
     let (from, to) = (address(from)?, address(to)?);
     let domains = &control.0.config.domains;
     let [from_is_ours, to_is_ours] = [&from, &to].map(|aor| domains.iter().any(|ours| ours == aor.domain()));
-    let mut trial = DryRun { control, steps: Vec::new() };
+    let mut trial = DryRun { control, steps: Vec::new(), is_open: false };
     let ours = |aor: Aor, is_ours: bool| is_ours.then_some(aor);
     let ends = (ours(from.clone(), from_is_ours), ours(to.clone(), to_is_ours));
     let advice = match (from_is_ours, to_is_ours) {
@@ -41,6 +42,10 @@ pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<Wh
             sure: Sure::Seen,
         },
     };
+    let advice = match trial.is_open && advice.side == Side::Nobody {
+        true => Advice { sure: Sure::Likely, ..advice },
+        false => advice,
+    };
     if advice.side == Side::Nobody {
         trial.way(ends).await;
     }
@@ -50,6 +55,8 @@ pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<Wh
 struct DryRun<'a> {
     control: &'a Control,
     steps: Vec<WhyStep>,
+    /// Something was taken for granted that each request says for itself, or another server knows.
+    is_open: bool,
 }
 
 impl DryRun<'_> {
@@ -70,8 +77,11 @@ impl DryRun<'_> {
         }
         let domain = to.domain();
         let partners = self.partners().await?;
-        if let Some(advice) = self.policy(&partners, from, domain, Direction::Outbound) {
+        if let Some(advice) = self.policy(&partners, from, domain, Direction::Outbound, None) {
             return Ok(advice);
+        }
+        if self.control.0.config.roles == Roles::Home {
+            return Ok(self.by_an_edge(from, to));
         }
         let mut srv = None;
         let way = partners.way(domain, Some(from));
@@ -97,27 +107,15 @@ impl DryRun<'_> {
         }
     }
 
-    async fn inbound(&mut self, from: &Aor, to: &Aor) -> Result<Advice, ControlError> {
-        let domain = from.domain();
-        let partners = self.partners().await?;
-        if let Err(refusal) = partners.standing(domain).check(domain) {
-            self.say(format!("refused by us: 403 {}", refusal.word), vec![refusal.reason]);
-            return Ok(advice::for_refusal(refusal.word.as_str(), 403, Refuser::UsToPartner, domain));
-        }
-        if let Some(advice) = self.policy(&partners, to, domain, Direction::Inbound) {
-            return Ok(advice);
-        }
-        let way = partners.usual_way(domain);
-        let edge = way.edge.or(way.last_resort).and_then(|edge| edge.parse::<Edge>().ok());
-        self.proofs(domain, edge.map(|edge| format!("{} ({})", edge.host, way.by))).await?;
-        if let Some(advice) = self.consent(&partners, from, to).await? {
-            return Ok(advice);
-        }
-        self.recipient(to, Refuser::UsToPartner).await
-    }
-
     /// What the policies say of a message between this user of ours and that domain; advice where they refuse it.
-    fn policy(&mut self, partners: &Partners, user: &Aor, domain: &str, direction: Direction) -> Option<Advice> {
+    fn policy(
+        &mut self,
+        partners: &Partners,
+        user: &Aor,
+        domain: &str,
+        direction: Direction,
+        unverified_sender: Option<&str>,
+    ) -> Option<Advice> {
         let (policy, scope) = partners.access().policy_of(Some(user));
         let policy = policy?;
         let mut details = vec![format!("with: {}", policy.modalities)];
@@ -133,10 +131,23 @@ impl DryRun<'_> {
         if *policy != Policy::new(policy.name.as_str()) {
             self.say(format!("the policy {} ({scope}) holds for {user}", policy.name), details);
         }
-        let modalities = [Modality::Messages].into_iter().collect();
-        let (part, unverified_sender) = (Part::Begins, None);
-        let crossing = Crossing { direction, user: Some(user), domain, modalities, part, unverified_sender };
-        let refusal = external_access::decide(partners, &crossing).err()?;
+        let decide = |modality: Modality| {
+            let (part, modalities) = (Part::Begins, [modality].into_iter().collect());
+            let crossing = Crossing { direction, user: Some(user), domain, modalities, part, unverified_sender };
+            external_access::decide(partners, &crossing)
+        };
+        let others = Modality::ALL.into_iter().filter(|modality| *modality != Modality::Messages);
+        let refused: Vec<String> = others
+            .filter_map(|modality| {
+                Some(format!("{}: {} would be refused", modality.as_str(), decide(modality).err()?.word))
+            })
+            .collect();
+        let Err(refusal) = decide(Modality::Messages) else {
+            if !refused.is_empty() {
+                self.say("a message may pass, and not all else", refused);
+            }
+            return None;
+        };
         self.say(
             format!("a message is refused by us: {} {}", refusal.status, refusal.word),
             vec![refusal.reason.clone()],
@@ -148,24 +159,39 @@ impl DryRun<'_> {
         Some(advice::for_refusal(refusal.word.as_str(), refusal.status, refuser, domain))
     }
 
-    /// What a server that speaks for the domain would have to show.
-    async fn proofs(&mut self, domain: &str, edge: Option<String>) -> Result<(), ControlError> {
-        let mut proofs: Vec<String> = edge.into_iter().collect();
-        proofs.push(format!("{domain} itself, as a sip: URI or a DNS name"));
-        match self.look_up(domain).await? {
-            Ok(answer) => {
-                let below = |host: &&str| host.split_once('.').is_some_and(|(_, parent)| parent == domain);
-                let targets = order(&answer.targets, &mut |_| 0);
-                let hosts = targets.iter().map(|target| target.host.as_str()).filter(below);
-                proofs.extend(hosts.map(|host| format!("{host} (named by {}, directly below {domain})", answer.name)));
-            }
-            Err(failure) => proofs.push(format!("an edge directly below {domain}, if SRV named one: {failure}")),
+    /// Of a home alone: which edge is tried first, and that it decides.
+    fn by_an_edge(&mut self, from: &Aor, to: &Aor) -> Advice {
+        self.is_open = true;
+        self.say("it would go to one of our edges, which finds the partner's server", self.hops());
+        Advice {
+            verdict: "our home lets it out; the edge decides about the rest".to_owned(),
+            next: format!(
+                "ask on an edge: comity why --from {from} --to {to} --dry-run, and comity route {}",
+                to.domain()
+            ),
+            side: Side::Nobody,
+            sure: Sure::Seen,
         }
-        self.say("the server that sends it must show a trusted certificate that names one of these", proofs);
-        Ok(())
+    }
+
+    /// Where what leaves for the other side of edge and home goes.
+    fn hops(&self) -> Vec<String> {
+        let inside = self.control.0.config.inside.as_ref();
+        let hops = inside.into_iter().flat_map(|inside| &inside.rules.hops);
+        hops.map(|hop| hop.port.map_or_else(|| hop.host.clone(), |port| format!("{}:{port}", hop.host))).collect()
+    }
+
+    /// Users are not known here.
+    fn is_edge_alone(&self) -> bool {
+        self.control.0.config.roles == Roles::Edge
     }
 
     async fn sender(&mut self, from: &Aor) -> Result<Option<Advice>, ControlError> {
+        if self.is_edge_alone() {
+            self.is_open = true;
+            self.say(format!("whether {from} is a user is known inside; it is taken here that it is so"), Vec::new());
+            return Ok(None);
+        }
         if self.exists(from).await? {
             self.say(format!("{from} is a user here, and would be let through with the right password"), Vec::new());
             return Ok(None);
@@ -175,6 +201,16 @@ impl DryRun<'_> {
     }
 
     async fn recipient(&mut self, to: &Aor, refuser: Refuser) -> Result<Advice, ControlError> {
+        if self.is_edge_alone() {
+            self.is_open = true;
+            self.say("it would be handed to what is behind this edge, which knows the users", self.hops());
+            return Ok(Advice {
+                verdict: "this edge lets it pass; what is behind it decides about the rest".to_owned(),
+                next: "ask there: where it is a Comity too, with the same command".to_owned(),
+                side: Side::Nobody,
+                sure: Sure::Seen,
+            });
+        }
         if !self.exists(to).await? {
             self.say(format!("{to} is no user here: refused with 404 user-unknown"), Vec::new());
             return Ok(advice::for_refusal(Word::UserUnknown.as_str(), 404, refuser, to.domain()));

@@ -1,0 +1,111 @@
+//! `comity why --dry-run` says what the server would do: on an edge and home in one, on each of the two alone.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod place;
+
+use place::Place;
+
+const ALICE: &str = "alice@contoso.example";
+
+fn place(federation: &str) -> Place {
+    let place = Place::new(&format!("tls = [\"127.0.0.1:5061\"]\n[federation]\n{federation}"));
+    place.run(&["user", "add", ALICE, "--generate"]).ok();
+    place
+}
+
+/// Alone: its own lines are put into the configuration.
+fn apart(role: &str, inside: &str) -> Place {
+    let place = Place::new("tls = [\"127.0.0.1:5061\"]");
+    let file = place.path().join("comity.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("workers = 2\n", &format!("workers = 2\nroles = [\"{role}\"]\n"));
+    std::fs::write(&file, format!("{text}[inside]\n{inside}\n")).unwrap();
+    place
+}
+
+fn tries(place: &Place, from: &str, to: &str) -> String {
+    place.run(&["why", "--from", from, "--to", to, "--dry-run"]).ok().stdout
+}
+
+fn says(told: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(told.contains(line), "{line:?} is missing in:\n{told}");
+    }
+}
+
+#[test]
+fn whom_nobody_vouches_for_reaches_only_who_has_let_him_in() {
+    let place = place("");
+    place.run(&["partner", "add", "fabrikam.example", "--verification", "always-unverifiable"]).ok();
+    let told = tries(&place, "bob@fabrikam.example", ALICE);
+    says(&told, &["nobody vouches for its senders", "403 source-unverified", "comity user allow"]);
+    place.run(&["user", "allow", ALICE, "bob@fabrikam.example"]).ok();
+    let told = tries(&place, "bob@fabrikam.example", ALICE);
+    says(&told, &["would be delivered", "certain"]);
+    place.run(&["partner", "set", "fabrikam.example", "--verification", "use-source-verification"]).ok();
+    says(&tries(&place, "bob@fabrikam.example", ALICE), &["has to say with each request", "how sure:   likely"]);
+}
+
+#[test]
+fn what_proves_a_pinned_domain_is_its_pin() {
+    let place = place("");
+    let pin = "5a".repeat(32);
+    place.run(&["partner", "add", "fabrikam.example"]).ok();
+    place.run(&["partner", "trust", "fabrikam.example", "--pin", &pin]).ok();
+    let told = tries(&place, "bob@fabrikam.example", ALICE);
+    says(&told, &["it is the pinned certificate 5a", "and no other"]);
+    assert!(!told.contains("itself, as a sip: URI"), "{told}");
+}
+
+#[test]
+fn of_a_stranger_it_is_said_what_he_would_be_told() {
+    let place = place("discovery = true");
+    let told = tries(&place, "eve@c0ntoso.example", ALICE);
+    says(&told, &["refused by us: 403 look-alike", "c0ntoso.example looks the same as contoso.example"]);
+    let told = tries(&place, "eve@adatum.example", "nobody@contoso.example");
+    says(&told, &["nobody@contoso.example is no user here: refused with 480 user-unavailable", "the same of both"]);
+    let told = tries(&place, "eve@adatum.example", ALICE);
+    says(&told, &["would be delivered once the server runs", "3 messages and calls a day"]);
+}
+
+#[test]
+fn where_nothing_is_hidden_from_strangers_it_is_said_so() {
+    let open = place("discovery = true\n[federation.discovered]\nhide_users = false\nlook_alikes = \"flag\"");
+    says(&tries(&open, "eve@adatum.example", "nobody@contoso.example"), &["refused with 404 user-unknown"]);
+    says(&tries(&open, "eve@c0ntoso.example", ALICE), &["the administrator is told", "would be delivered"]);
+}
+
+#[test]
+fn what_is_refused_beside_messages_is_said() {
+    let place = place("");
+    place.run(&["partner", "add", "fabrikam.example", "--edge", "127.edge.example"]).ok();
+    place.run(&["policy", "set", "organisation", "--modalities", "messages,presence"]).ok();
+    let told = tries(&place, ALICE, "bob@fabrikam.example");
+    says(
+        &told,
+        &[
+            "a message may pass, and not all else",
+            "audio: modality-not-allowed would be refused",
+            "our side lets it out",
+        ],
+    );
+    assert!(!told.contains("presence: "), "{told}");
+}
+
+#[test]
+fn an_edge_alone_leaves_users_to_its_home_and_a_home_alone_the_way_to_its_edges() {
+    let edge = apart("edge", "next_hop = \"home.corp.example\"\nlisten = [\"127.0.0.1:5071\"]");
+    edge.run(&["partner", "add", "fabrikam.example"]).ok();
+    let told = tries(&edge, "bob@fabrikam.example", ALICE);
+    says(&told, &["handed to what is behind this edge", "home.corp.example", "how sure:   likely"]);
+    let told = tries(&edge, ALICE, "bob@fabrikam.example");
+    assert!(told.contains("known inside") && !told.contains("no user here"), "{told}");
+    let home = apart("home", "edges = [\"edge1.corp.example:5071\"]\nlisten = [\"127.0.0.1:5071\"]");
+    home.run(&["user", "add", ALICE, "--generate"]).ok();
+    home.run(&["partner", "add", "fabrikam.example"]).ok();
+    let told = tries(&home, ALICE, "bob@fabrikam.example");
+    says(&told, &["to one of our edges", "edge1.corp.example:5071", "comity route fabrikam.example"]);
+    let refused = home.run(&["route", "fabrikam.example"]);
+    says(&refused.stderr, &["through its edges", "next: on an edge of it: comity route fabrikam.example"]);
+}
