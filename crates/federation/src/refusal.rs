@@ -1,6 +1,7 @@
 //! The refusals of the access edge, one constructor a word. The word goes to the peer, the reason stays
 //! with the operator; so a reason may name rules and certificates, and a word never does.
 
+use crate::verification::OUTSIDE;
 use sip::header_name::HeaderName;
 use sip::refusal::{Refusal, Word};
 
@@ -158,8 +159,14 @@ pub fn partner_unreachable(reason: impl Into<String>) -> Refusal {
 
 /// The partner's edge answered with a certificate that does not prove its domain.
 pub fn partner_certificate(reason: impl Into<String>) -> Refusal {
-    Refusal::new(502, Word::PartnerCertificate, reason)
+    let reason = reason.into();
+    let leads_outside = reason.contains(OUTSIDE);
+    let refusal = Refusal::new(502, Word::PartnerCertificate, reason);
+    if leads_outside { refusal.with_diagnostics_id(SRV_CONFLICT) } else { refusal }
 }
+
+/// MS-OCER: no match for the domain in its SRV results.
+const SRV_CONFLICT: u32 = 1009;
 
 /// An edge that its home has told nothing yet. It does so within seconds of being reachable.
 pub fn partners_awaited() -> Refusal {

@@ -223,6 +223,11 @@ fn not_sip_on_the_port() {
 }
 
 #[test]
+fn partner_answers_504_and_nothing_more() {
+    partner_answers("partner-answers-504", Answers(504, &[]), 504, "");
+}
+
+#[test]
 fn partner_explains_by_an_id() {
     const SAYS: (&str, &str) = (
         "ms-diagnostics-public",

@@ -48,12 +48,13 @@ pub(super) fn for_refusal(word: &str, status: u16, refuser: Refuser, partner: &s
             words(Side::Sender, verdict, "the reason above says why")
         }),
     };
-    Advice { verdict, next, side, sure: sureness(known, refuser) }
+    Advice { verdict, next, side, sure: sureness(known, status, refuser) }
 }
 
 /// What we refuse we know the reason of; why somebody does not answer, nobody can know who only waits.
-fn sureness(word: Option<Word>, refuser: Refuser) -> Sure {
+fn sureness(word: Option<Word>, status: u16, refuser: Refuser) -> Sure {
     match (refuser, word) {
+        (Refuser::Partner, None) if status == 504 => Sure::Open,
         (Refuser::Partner, _) => Sure::Told,
         (_, Some(Word::PartnerUnreachable | Word::PartnerSilent | Word::NoAnswer)) => Sure::Open,
         _ => Sure::Seen,
@@ -90,11 +91,12 @@ pub fn wordless(partner: &str) -> Vec<(&'static str, Advice)> {
     WORDLESS.iter().map(|(name, status)| (*name, advice(*status))).collect()
 }
 
-const WORDLESS: [(&str, u16); 10] = [
+const WORDLESS: [(&str, u16); 11] = [
     ("401, 407", 401),
     ("403", 403),
     ("404, 604", 404),
-    ("408, 504", 408),
+    ("408", 408),
+    ("504", 504),
     ("480", 480),
     ("486, 600, 603", 486),
     ("487", 487),

@@ -38,6 +38,17 @@ pub(super) fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Word
             format!("{partner} forbids it"),
             format!("ask {partner}'s administrator why; they need the Call-ID and the time"),
         ),
+        (None, 504) => words(
+            Side::Partner,
+            format!(
+                "{partner} answered 504 and does not say why: a server of Lync or Skype for Business does so when it does not find our edge by \
+                 our SRV record or does not accept our certificate, any other when nobody within {partner} answered in time"
+            ),
+            format!(
+                "see how a strict partner finds us: comity doctor; if nothing is wrong there, ask {partner}'s administrator, who has \
+                 the reason in the log of the edge and needs the Call-ID and the time"
+            ),
+        ),
         (_, 408 | 504) => words(
             Side::Partner,
             format!("within {partner} nobody answered in time"),
