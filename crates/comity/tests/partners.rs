@@ -219,15 +219,30 @@ fn what_one_server_exports_another_imports() {
     one.run(&["partner", "block", "adatum.example", "--comment", "spam"]).ok();
     one.run(&["provider", "add", "cloud", "--edge", "edge.cloud.example"]).ok();
     one.run(&["policy", "add", "sales", "--partners", "fabrikam.example"]).ok();
+    one.run(&["policy", "group", "workers", "sales"]).ok();
+    let authority = one.path().join("authority.pem");
+    std::fs::write(&authority, place::Authority::named("Of Fabrikam").pem()).unwrap();
+    let (pin, authority) = ("5a".repeat(32), authority.to_str().unwrap());
+    one.run(&["partner", "trust", "fabrikam.example", "--anchor", authority]).ok();
+    one.run(&["partner", "trust", "woodgrove.example", "--pin", &pin]).ok();
     let file = one.path().join("partners.toml");
     let file = file.to_str().unwrap();
     one.run(&["partner", "export", file]).ok();
     told(&one.run(&["partner", "export", file]), "error: cannot write");
     let shown = other.run(&["partner", "import", file]).ok().stdout;
     assert!(shown.contains("add partner fabrikam.example: allowed server, its edge sip.fabrikam.example"), "{shown}");
+    for line in [
+        "add group workers: its policy is sales",
+        "add trust in fabrikam.example: 0 pinned certificates, 1 authority of its own",
+        "add trust in woodgrove.example: 1 pinned certificate, 0 authorities of its own",
+    ] {
+        assert!(shown.contains(line), "{line} is missing in:\n{shown}");
+    }
     assert!(shown.ends_with("nothing is changed yet; to do it, add --apply\n"), "{shown}");
     assert_eq!(other.run(&["partner", "list", "--json"]).ok().json(), json!([]));
-    assert!(other.run(&["partner", "import", file, "--apply"]).ok().stdout.ends_with("4 changes made\n"));
+    assert!(other.run(&["partner", "import", file, "--apply"]).ok().stdout.ends_with("7 changes made\n"));
+    let shown = other.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    assert!(shown.contains("Of Fabrikam"), "{shown}");
     assert_eq!(other.run(&["partner", "export"]).ok().stdout, one.run(&["partner", "export"]).ok().stdout);
     assert_eq!(other.run(&["partner", "import", file]).ok().stdout, "nothing is to be changed\n");
     // A block is not lifted by a file.

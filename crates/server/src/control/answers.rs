@@ -32,7 +32,7 @@ pub use edge::{
     AboutPartner, EdgeAnswer, EdgeFailure, EdgeReport, EdgeSoundAnswer, EdgesAnswer, FromEdge, HomeSoundAnswer,
     ToldAnswer,
 };
-pub use import::{Entered, EnteredPartner, Import, Imported};
+pub use import::{Entered, EnteredGroup, EnteredPartner, EnteredTrust, Import, Imported};
 pub use meeting::{
     MailAnswer, MailFailure, MeetingAnswer, MeetingChange, MeetingDetail, MeetingEdit, MeetingState, NewMeeting,
     OccurrenceAnswer, SettingsChange, local,

@@ -6,9 +6,10 @@ use store::now_unix;
 
 use super::answers::{Import, Imported};
 use super::error::ControlError;
+use super::partners::trust::entered_trust;
 use super::partners::{foreign_entry, partner};
 use super::policies::policy;
-use super::providers::provider;
+use super::providers::{plain_name, provider};
 use super::{Body, Control};
 
 pub(super) async fn enter(
@@ -25,17 +26,33 @@ pub(super) async fn enter(
     let policies = checked(import.policy, |entered| {
         policy(&entered.name, entered.entry).map_err(|error| error.about(&format!("policy {}", entered.name)))
     })?;
-    let imported = Imported { partners: partners.len(), providers: providers.len(), policies: policies.len() };
+    let groups = checked(import.group, |entered| {
+        plain_name(&entered.name).map_err(|error| error.about(&format!("group {}", entered.name)))?;
+        Ok(entered)
+    })?;
+    let trusted = checked(import.trust, |entered| {
+        let change = entered_trust(&control, &entered);
+        change.map_err(|error| error.about(&format!("trust in {}", entered.domain)))
+    })?;
+    let imported = Imported {
+        partners: partners.len(),
+        providers: providers.len(),
+        policies: policies.len(),
+        groups: groups.len(),
+        trusted: trusted.len(),
+    };
     let change = move |store: &store::Store| {
         // A partner may name no edge of a provider: what is said of providers comes after.
         partners.iter().try_for_each(|partner| store.put_partner(partner, now_unix()).map(drop))?;
         providers.iter().try_for_each(|provider| store.put_provider(provider, now_unix()).map(drop))?;
-        policies.iter().try_for_each(|policy| store.put_policy(policy).map(drop))
+        policies.iter().try_for_each(|policy| store.put_policy(policy).map(drop))?;
+        groups.iter().try_for_each(|group| store.set_group_policy(&group.name, Some(&group.policy)))?;
+        trusted.iter().try_for_each(|(domain, trust)| store.change_trust(domain, trust, now_unix()).map(drop))
     };
     control.0.store.write(change).await?;
     control.publish_partners().await?;
-    let Imported { partners, providers, policies } = imported;
-    tracing::info!(partners, providers, policies, "entries were imported");
+    let Imported { partners, providers, policies, groups, trusted } = imported;
+    tracing::info!(partners, providers, policies, groups, trusted, "entries were imported");
     Ok(Json(imported))
 }
 

@@ -200,6 +200,7 @@ impl Control {
             .route("/api/policies/{name}", put(policies::put).delete(policies::remove))
             .route("/api/groups", get(policies::groups))
             .route("/api/groups/{group}", put(policies::put_group))
+            .route("/api/trust", get(partners::trust::list))
             .route("/api/import", post(import::enter).layer(DefaultBodyLimit::max(import::BYTES_MAX)))
             .route_layer(middleware::from_fn_with_state(self, decided_here))
     }

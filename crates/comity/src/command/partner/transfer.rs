@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use server::control::answers::{
-    Entered, EnteredPartner, Import, Imported, PartnerAnswer, PartnerWord, PolicyAnswer, ProviderAnswer,
+    Entered, EnteredGroup, EnteredPartner, EnteredTrust, GroupPolicy, Import, Imported, PartnerAnswer, PartnerWord,
+    PolicyAnswer, ProviderAnswer,
 };
 
 use super::super::Global;
@@ -21,6 +22,9 @@ async fn of_server(client: &mut Client) -> Result<Import, Failure> {
     let partners: Vec<PartnerAnswer> = client.get("/api/partners").await?;
     let providers: Vec<ProviderAnswer> = client.get("/api/providers").await?;
     let policies: Vec<PolicyAnswer> = client.get("/api/policies").await?;
+    let trust: Vec<EnteredTrust> = client.get("/api/trust").await?;
+    let groups: Vec<GroupPolicy> = client.get("/api/groups").await?;
+    let group = |given: GroupPolicy| Some(EnteredGroup { name: given.group, policy: given.policy? });
     let partner = |answer: PartnerAnswer| EnteredPartner { domain: answer.domain.clone(), entry: answer.into() };
     let provider = |answer: ProviderAnswer| Entered { name: answer.provider.name.clone(), entry: answer.into() };
     let policy = |answer: PolicyAnswer| Entered { name: answer.policy.name.clone(), entry: answer.into() };
@@ -28,6 +32,8 @@ async fn of_server(client: &mut Client) -> Result<Import, Failure> {
         partner: partners.into_iter().map(partner).collect(),
         provider: providers.into_iter().map(provider).collect(),
         policy: policies.into_iter().map(policy).collect(),
+        group: groups.into_iter().filter_map(group).collect(),
+        trust,
     })
 }
 
@@ -123,6 +129,8 @@ fn read(arguments: &ImportArguments) -> Result<lync::Mapped, Failure> {
         all.transfer.partner.extend(one.transfer.partner);
         all.transfer.provider.extend(one.transfer.provider);
         all.transfer.policy.extend(one.transfer.policy);
+        all.transfer.group.extend(one.transfer.group);
+        all.transfer.trust.extend(one.transfer.trust);
         all.settings.extend(one.settings);
         all.rest.extend(one.rest);
     }
@@ -142,13 +150,38 @@ impl Plan {
     fn of(wanted: Import, now: &Import) -> Plan {
         let mut plan = Plan::default();
         plan.partners(wanted.partner, &now.partner);
-        plan.changes.provider = plan.differing(wanted.provider, &now.provider, |Entered { name, entry }| {
-            format!("hosting provider {name}: its edge {}", entry.edge)
-        });
-        plan.changes.policy = plan.differing(wanted.policy, &now.policy, |Entered { name, entry }| {
-            let federation = if entry.federation { "federation" } else { "no federation" };
-            format!("policy {name}: {federation}")
-        });
+        plan.changes.provider = plan.differing(
+            wanted.provider,
+            &now.provider,
+            |it| &it.name,
+            |Entered { name, entry }| format!("hosting provider {name}: its edge {}", entry.edge),
+        );
+        plan.changes.policy = plan.differing(
+            wanted.policy,
+            &now.policy,
+            |it| &it.name,
+            |Entered { name, entry }| {
+                let federation = if entry.federation { "federation" } else { "no federation" };
+                format!("policy {name}: {federation}")
+            },
+        );
+        plan.changes.group = plan.differing(
+            wanted.group,
+            &now.group,
+            |it| &it.name,
+            |EnteredGroup { name, policy }| format!("group {name}: its policy is {policy}"),
+        );
+        plan.changes.trust = plan.differing(
+            wanted.trust,
+            &now.trust,
+            |it| &it.domain,
+            |it| {
+                let pins = count(it.pins.len() as u64, "pinned certificate", "pinned certificates");
+                let authorities = it.anchors.matches("BEGIN CERTIFICATE").count() as u64;
+                let authorities = count(authorities, "authority of its own", "authorities of its own");
+                format!("trust in {}: {pins}, {authorities}", it.domain)
+            },
+        );
         plan
     }
 
@@ -178,15 +211,16 @@ impl Plan {
 
     fn differing<T: PartialEq>(
         &mut self,
-        wanted: Vec<Entered<T>>,
-        now: &[Entered<T>],
-        what: fn(&Entered<T>) -> String,
-    ) -> Vec<Entered<T>> {
-        let before: BTreeMap<_, _> = now.iter().map(|known| (known.name.as_str(), known)).collect();
-        let differs = |wanted: &Entered<T>| before.get(wanted.name.as_str()) != Some(&wanted);
+        wanted: Vec<T>,
+        now: &[T],
+        name: fn(&T) -> &String,
+        what: fn(&T) -> String,
+    ) -> Vec<T> {
+        let before: BTreeMap<_, _> = now.iter().map(|known| (name(known), known)).collect();
+        let differs = |wanted: &T| before.get(name(wanted)) != Some(&wanted);
         let differing: Vec<_> = wanted.into_iter().filter(differs).collect();
         for entered in &differing {
-            let is_there = before.contains_key(entered.name.as_str());
+            let is_there = before.contains_key(name(entered));
             self.sentences.push(format!("{} {}", verb(is_there), what(entered)));
         }
         differing

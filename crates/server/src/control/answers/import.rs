@@ -14,6 +14,31 @@ pub struct Import {
     pub provider: Vec<Entered<NewProvider>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<Entered<NewPolicy>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group: Vec<EnteredGroup>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<EnteredTrust>,
+}
+
+/// The policy that a group of users has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnteredGroup {
+    pub name: String,
+    pub policy: String,
+}
+
+/// All that is said of a domain's certificates, in place of what was said before. `GET /api/trust` answers a list of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnteredTrust {
+    pub domain: String,
+    /// SHA-256 of certificates, as 64 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<String>,
+    /// The domain's own authorities, in PEM.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub anchors: String,
 }
 
 /// A partner entry, as it is sent to `PUT /api/partners/{domain}`.
@@ -38,4 +63,6 @@ pub struct Imported {
     pub partners: usize,
     pub providers: usize,
     pub policies: usize,
+    pub groups: usize,
+    pub trusted: usize,
 }

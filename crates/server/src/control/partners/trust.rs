@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use certificates::Roots;
 use federation::trust;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use store::{StoredTrust, TrustChange, now_unix};
 
-use super::super::answers::{AnchorAnswer, NewTrust, TrustAnswer, TrustChanged};
+use super::super::answers::{AnchorAnswer, EnteredTrust, NewTrust, TrustAnswer, TrustChanged};
 use super::super::error::ControlError;
 use super::super::{Body, Control};
 use super::foreign_domain;
@@ -39,6 +40,27 @@ pub(in super::super) async fn put(
     Ok(Json(TrustChanged { domain, trust: answer(&now), before: answer(&before) }))
 }
 
+/// `GET /api/trust`: of all domains, as it can be entered elsewhere.
+pub(in super::super) async fn list(State(control): State<Control>) -> Result<Json<Vec<EnteredTrust>>, ControlError> {
+    let all = control.0.store.read(store::Store::domain_trust).await?;
+    let entered = all.into_iter().map(|(domain, stored)| EnteredTrust {
+        domain,
+        pins: stored.pins.iter().map(trust::hexadecimal).collect(),
+        anchors: stored.anchors.iter().map(|der| pem(der)).collect(),
+    });
+    Ok(Json(entered.collect()))
+}
+
+/// What a file of entries says of a domain's certificates.
+pub(in super::super) fn entered_trust(
+    control: &Control,
+    entered: &EnteredTrust,
+) -> Result<(String, TrustChange), ControlError> {
+    let domain = foreign_domain(control, &entered.domain)?;
+    let change = TrustChange { pins: Some(pins(&entered.pins)?), anchors: Some(anchors(&entered.anchors)?) };
+    Ok((domain, change))
+}
+
 pub(super) async fn of(control: &Control, domain: &str) -> Result<TrustAnswer, ControlError> {
     let wanted = domain.to_owned();
     let stored = control.0.store.read(move |store| Ok(store.domain_trust()?.remove(&wanted))).await?;
@@ -58,6 +80,13 @@ fn answer(stored: &StoredTrust) -> TrustAnswer {
         pins: stored.pins.iter().map(trust::hexadecimal).collect(),
         anchors: stored.anchors.iter().map(anchor).collect(),
     }
+}
+
+/// RFC 7468 section 5.
+fn pem(certificate: &[u8]) -> String {
+    let encoded = BASE64_STANDARD.encode(certificate);
+    let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 fn now() -> rustls_pki_types::UnixTime {

@@ -125,6 +125,21 @@ impl Mapped {
                 known.push(*property);
             }
         }
+        let is_by_default_route =
+            record.get("RoutingMethod").is_some_and(|way| way.eq_ignore_ascii_case("UseDefaultRouting"));
+        if let Some(host) = record.get("DefaultRouteFqdn").filter(|host| is_by_default_route && !host.is_empty()) {
+            self.settings.push(format!("[federation] default_route = \"sip:{host}:5061;transport=tls\""));
+            known.extend(["RoutingMethod", "DefaultRouteFqdn"]);
+        }
+        if let Some(kept) = record.get("KeepCrlsUpToDateForPeers") {
+            let policy = if is_true(Some(kept)) { "when-available" } else { "off" };
+            self.settings.push(format!("[federation] crl = \"{policy}\""));
+            known.push("KeepCrlsUpToDateForPeers");
+        }
+        if let Some(outside) = record.get("AllowOutsideUsers") {
+            self.settings.push(format!("[inside] remote_users = {} (on an edge alone)", is_true(Some(outside))));
+            known.push("AllowOutsideUsers");
+        }
         self.others(record, "AccessEdgeConfiguration", &known);
     }
 
@@ -191,6 +206,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("MarkSourceVerifiableOnOutgoingMessages", "federation", "mark_source_verifiable"),
     ("DiscoveredPartnerStandardRate", "federation.discovered", "rate"),
     ("MaxContactsPerDiscoveredPartner", "federation.discovered", "users_max"),
+    ("OutgoingTlsCountForFederatedPartners", "federation", "connections_per_partner"),
 ];
 
 /// What objects of PowerShell and of the management store carry for themselves.
@@ -207,21 +223,19 @@ const BOOKKEEPING: &[&str] = &[
     "PSShowComputerName",
     "XsAnyElements",
     "XsAnyAttributes",
-    "Description",
-    "Priority",
 ];
 
 /// Why a property has no place here.
 const REASONS: &[(&str, &str)] = &[
     ("AllowAnonymousUsers", "each meeting says whether guests come in: comity meeting create --help"),
-    ("AllowOutsideUsers", "an edge says it for itself: [inside] remote_users = true in its comity.toml"),
     ("AutodiscoverUrl", "phones are not told where else to sign in"),
     (
         "BeClearingHouse",
         "partners are not carried on to each other; to use one: comity provider set NAME --clearing-house yes",
     ),
     ("CertificatesDeletedPercentage", "certificates are kept with their connections"),
-    ("DefaultRouteFqdn", "write it as a SIP URI: [federation] default_route"),
+    ("DefaultRouteFqdn", "it counts with RoutingMethod UseDefaultRouting alone"),
+    ("Description", "a policy has its name alone; a partner and a provider have comments"),
     ("DiscoveredPartnerReportPeriodMinutes", "the report in the log comes every hour: comity partner report"),
     ("DiscoveredPartnerVerificationLevel", "a discovered partner's domain is proven by its certificate"),
     ("EnableArchivingDisclaimer", "nothing is added to messages"),
@@ -232,10 +246,9 @@ const REASONS: &[(&str, &str)] = &[
     ("EnableXmppAccess", "there is no XMPP gateway"),
     ("IsLocal", "it says where Lync itself runs"),
     ("IsPublicProvider", "there are no public providers; enter one as a hosting provider"),
-    ("KeepCrlsUpToDateForPeers", "revocation is not one of the partner's settings"),
     ("MaxAcceptedCertificatesStored", "certificates are kept with their connections"),
     ("MaxRejectedCertificatesStored", "certificates are kept with their connections"),
-    ("OutgoingTlsCountForFederatedPartners", "each partner gets up to four connections"),
+    ("Priority", "the user's own policy comes first, then the group's, then the organisation's"),
     ("RoutingMethod", "UseDefaultRouting is [federation] default_route; without one the DNS is asked"),
     ("SipClientPort", "it is for clients of the provider"),
 ];

@@ -57,6 +57,30 @@ fn providers_policies_and_settings_are_mapped_and_the_rest_is_told() {
 }
 
 #[test]
+fn each_setting_of_the_access_edge_that_has_a_place_is_a_line_for_it() {
+    let text = "AllowFederatedUsers : True\nAllowOutsideUsers : True\nRoutingMethod : UseDefaultRouting\n\
+                DefaultRouteFqdn : hub.example\nKeepCrlsUpToDateForPeers : False\nOutgoingTlsCountForFederatedPartners : 2\n";
+    let mapped = read(text.as_bytes()).expect("it can be read");
+    let expected = [
+        "[federation] enabled = true",
+        "[federation] connections_per_partner = 2",
+        "[federation] default_route = \"sip:hub.example:5061;transport=tls\"",
+        "[federation] crl = \"off\"",
+        "[inside] remote_users = true (on an edge alone)",
+    ];
+    assert_eq!(mapped.settings, expected);
+    assert_eq!(mapped.rest, [""; 0]);
+}
+
+#[test]
+fn nothing_that_an_object_says_is_passed_over() {
+    let text = "Identity : tag:sales\nEnableFederationAccess : True\nDescription : of Berlin\nPriority : 1\n";
+    let mapped = read(text.as_bytes()).expect("it can be read");
+    let told: Vec<_> = mapped.rest.iter().map(|line| line.split(':').next().unwrap_or_default()).collect();
+    assert_eq!(told, ["sales", "sales"], "{:?}", mapped.rest);
+}
+
+#[test]
 fn what_cannot_be_taken_is_told_and_the_rest_is_taken() {
     let text = "Identity : not a domain\nDomain : not a domain\nProxyFqdn :\n\nDomain : a.example\nProxyFqdn : 192.0.2.1\n\n\
                 Something : else\n";
