@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::{A, AAAA, SOA, SRV};
-use hickory_proto::rr::{Name, RData, Record};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_server::Server;
 use hickory_server::store::in_memory::InMemoryZoneHandler;
@@ -25,6 +26,26 @@ pub(crate) async fn start<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> S
     server.register_socket(udp);
     server.register_listener(tcp, Duration::from_secs(5), 32);
     tokio::spawn(async move { server.block_until_done().await });
+    address
+}
+
+/// Says nothing to questions of these types, and to all others what that server says. Ends with the tests.
+pub(crate) fn silent_about(types: &'static [RecordType], speaking: SocketAddr) -> SocketAddr {
+    let open = || std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let (questions, answers) = (open(), open());
+    let address = questions.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok((count, asker)) = questions.recv_from(&mut bytes) {
+            let question = Message::from_vec(&bytes[..count]).expect("a question");
+            if question.queries.iter().any(|query| types.contains(&query.query_type())) {
+                continue;
+            }
+            answers.send_to(&bytes[..count], speaking).expect("a name server");
+            let count = answers.recv(&mut bytes).expect("an answer");
+            questions.send_to(&bytes[..count], asker).expect("an asker");
+        }
+    });
     address
 }
 

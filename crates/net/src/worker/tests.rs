@@ -34,6 +34,7 @@ mod meeting;
 mod moving;
 mod pace;
 mod sharing;
+mod slow_dns;
 mod strangers;
 mod transports;
 mod unreadable;
