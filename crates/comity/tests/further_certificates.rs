@@ -11,20 +11,25 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime};
 
+use certificates::ServedIdentity;
 use phone::Phone;
 use place::Place;
 use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::{CertificateDer, ServerName};
 use served::Served;
+use sip::{HeaderName, Method};
 
 /// Where the partner is.
 const PARTNER: Ipv4Addr = Ipv4Addr::new(127, 0, 72, 1);
 const HOSTS: &[(&str, Ipv4Addr)] = &[("edge.fabrikam.example", PARTNER)];
 
 const FIRST: [&str; 2] = ["sip.contoso.example", "contoso.example"];
+/// Of the second domain.
+const ADELE: &str = "adele@litware.example";
 const WEB: [&str; 2] = ["phone.contoso.example", "*.web.contoso.example"];
 
 /// With a further certificate in web.pem, for TLS and for WebSockets.
@@ -128,7 +133,7 @@ fn two_domains(names: &[&str]) -> (Served, Receiver<CertificateDer<'static>>) {
 fn writes(served: &Served, user: &'static str, address: Ipv4Addr) {
     Phone::add_user(served, user);
     let mut phone = Phone::connect(served, user, address);
-    phone.offer_proof(&sip::Method::Message, "sip:bob@fabrikam.example", "bob@fabrikam.example", "");
+    phone.offer_proof(&Method::Message, "sip:bob@fabrikam.example", "bob@fabrikam.example", "");
 }
 
 fn in_file(served: &Served, certificate: &str) -> CertificateDer<'static> {
@@ -144,7 +149,7 @@ fn a_partner_is_shown_the_certificate_of_the_domain_that_writes() {
     let checked = served.place.run(&["check"]).ok().stdout;
     assert!(!checked.contains("does not prove litware.example"), "{checked}");
     for (user, address, certificate) in [
-        ("adele@litware.example", Ipv4Addr::new(127, 0, 72, 3), "litware.pem"),
+        (ADELE, Ipv4Addr::new(127, 0, 72, 3), "litware.pem"),
         ("alice@contoso.example", Ipv4Addr::new(127, 0, 72, 2), "contoso.pem"),
     ] {
         writes(&served, user, address);
@@ -156,7 +161,7 @@ fn a_partner_is_shown_the_certificate_of_the_domain_that_writes() {
 #[test]
 fn a_renewed_certificate_proves_what_the_old_one_did_not_without_a_new_start() {
     let (mut served, shown) = two_domains(&["phone.litware.test"]);
-    writes(&served, "adele@litware.example", Ipv4Addr::new(127, 0, 72, 4));
+    writes(&served, ADELE, Ipv4Addr::new(127, 0, 72, 4));
     let first = in_file(&served, "contoso.pem");
     assert_eq!(shown.recv_timeout(Duration::from_secs(20)).unwrap(), first, "no other proves the domain any better");
 
@@ -165,4 +170,51 @@ fn a_renewed_certificate_proves_what_the_old_one_did_not_without_a_new_start() {
     served.wait_until("it is served", |served| served.log().contains("litware.pem: a new certificate is served"));
     writes(&served, "anton@litware.example", Ipv4Addr::new(127, 0, 72, 5));
     assert_eq!(shown.recv_timeout(Duration::from_secs(20)).unwrap(), in_file(&served, "litware.pem"));
+}
+
+/// What is answered to somebody who says that he is of the partner, over a connection under this name; and the certificate that
+/// he was shown.
+fn knocks(
+    served: &Served,
+    name: &'static str,
+    identity: Option<&Arc<ServedIdentity>>,
+) -> (Option<u16>, String, CertificateDer<'static>) {
+    let mut stream = partner::connect_under(name, PARTNER, served.tls_port, identity);
+    stream.flush().unwrap();
+    let shown = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
+    let mut line = Phone::over("bob@fabrikam.example", stream);
+    let number = KNOCKS.fetch_add(1, Ordering::Relaxed);
+    line.send_text(&format!(
+        "MESSAGE sip:{ADELE} SIP/2.0\r\nVia: SIP/2.0/TLS edge.fabrikam.example;branch=z9hG4bK{number}\r\n\
+         From: <sip:bob@fabrikam.example>;tag=b\r\nTo: <sip:{ADELE}>\r\nCall-ID: {number}\r\nCSeq: 1 MESSAGE\r\n\
+         Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    ));
+    let response = line.final_response();
+    (response.status(), response.header_text(HeaderName::Warning).unwrap_or_default().to_owned(), shown)
+}
+
+static KNOCKS: AtomicU32 = AtomicU32::new(1);
+
+#[test]
+fn under_every_name_a_partner_is_asked_for_its_certificate_and_judged_by_it() {
+    let (served, _shown) = two_domains(&["sip.litware.example", "litware.example"]);
+    Phone::add_user(&served, ADELE);
+    let folder = served.place.path();
+    let theirs = partner::identity(folder, &served.authority, &["edge.fabrikam.example"]);
+    let another_s = partner::identity(folder, &served.authority, &["edge.northwind.example"]);
+    for (name, certificate) in [
+        ("sip.litware.example", "litware.pem"),
+        ("litware.example", "litware.pem"),
+        ("sip.contoso.example", "contoso.pem"),
+        ("elsewhere.example", "contoso.pem"),
+    ] {
+        for (identity, answer, word) in
+            [(Some(&theirs), 202, ""), (Some(&another_s), 403, "certificate-name"), (None, 403, "certificate-missing")]
+        {
+            let (status, warning, shown) = knocks(&served, name, identity);
+            assert_eq!(status, Some(answer), "{name}: {warning}");
+            assert!(warning.contains(word), "{name}: {warning}");
+            assert_eq!(shown, in_file(&served, certificate), "{name}");
+        }
+    }
 }

@@ -98,8 +98,18 @@ pub fn connect(
     port: u16,
     identity: Option<&Arc<ServedIdentity>>,
 ) -> StreamOwned<ClientConnection, TcpStream> {
+    connect_under("sip.contoso.example", from, port, identity)
+}
+
+/// As [`connect`], to another name of the server, as the handshake says it (SNI).
+pub fn connect_under(
+    name: &'static str,
+    from: Ipv4Addr,
+    port: u16,
+    identity: Option<&Arc<ServedIdentity>>,
+) -> StreamOwned<ClientConnection, TcpStream> {
     let config = certificates::tls::recording_client_config(identity).unwrap();
-    let name = ServerName::try_from("sip.contoso.example").unwrap();
+    let name = ServerName::try_from(name).unwrap();
     let connection = ClientConnection::new(Arc::new(config), name).unwrap();
     StreamOwned::new(connection, connect_plain(from, port))
 }
