@@ -30,13 +30,13 @@ pub struct Request<'a> {
     pub branch: String,
     /// Further headers, each with its CRLF.
     pub lines: Cow<'a, str>,
-    pub body: Cow<'a, str>,
+    pub body: Cow<'a, [u8]>,
 }
 
 impl<'a> Request<'a> {
     /// The first of its Call-ID, to this address.
     pub fn new(method: Method, to: &str, lines: impl Into<Cow<'a, str>>, body: impl Into<Cow<'a, str>>) -> Request<'a> {
-        let (lines, body) = (lines.into(), body.into());
+        let (lines, body) = (lines.into(), bytes(body.into()));
         let (uri, call_id) = (format!("sip:{to}"), format!("c{}", serial()));
         Request { method, to: format!("<{uri}>"), uri, call_id, cseq: 1, branch: branch(), lines, body }
     }
@@ -48,14 +48,23 @@ impl<'a> Request<'a> {
         let uri = contact.trim_start_matches('<').split('>').next().unwrap_or_default().to_owned();
         let cseq = self.cseq + u32::from(method != Method::Ack);
         let (to, call_id) = (text(HeaderName::To), self.call_id.clone());
-        Request { method, uri, to, call_id, cseq, branch: branch(), lines: routes.into(), body: "".into() }
+        Request { method, uri, to, call_id, cseq, branch: branch(), lines: routes.into(), body: Cow::default() }
     }
 
     /// The ACK to a response other than 2xx: of the same transaction (RFC 3261 section 17.1.1.3).
     fn ack(&self, response: &Message) -> Request<'static> {
         let to = response.header_text(HeaderName::To).unwrap_or_default().to_owned();
         let (uri, call_id, branch) = (self.uri.clone(), self.call_id.clone(), self.branch.clone());
-        Request { method: Method::Ack, uri, to, call_id, cseq: self.cseq, branch, lines: "".into(), body: "".into() }
+        Request {
+            method: Method::Ack,
+            uri,
+            to,
+            call_id,
+            cseq: self.cseq,
+            branch,
+            lines: "".into(),
+            body: Cow::default(),
+        }
     }
 }
 
@@ -128,8 +137,8 @@ impl Caller {
     }
 
     pub fn send(&mut self, request: &Request<'_>) -> io::Result<()> {
-        let text = self.compose(request);
-        self.line.send(text.as_bytes())
+        let bytes = self.compose(request);
+        self.line.send(&bytes)
     }
 
     /// Keeps the challenge, which answers to it from now on.
@@ -141,25 +150,26 @@ impl Caller {
     }
 
     /// With proof, once there was a challenge.
-    pub fn compose(&mut self, request: &Request<'_>) -> String {
+    pub fn compose(&mut self, request: &Request<'_>) -> Vec<u8> {
         let Request { method, uri, to, call_id, cseq, branch, lines, body } = request;
         let is_ack = *method == Method::Ack;
         let proof = if is_ack { None } else { self.proof(method, uri, body) }.unwrap_or_default();
-        format!(
+        let head = format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/TLS phone.invalid;branch={branch}\r\nFrom: <sip:{}>;tag=f\r\n\
              To: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n{lines}{proof}\
-             Content-Length: {}\r\n\r\n{body}",
+             Content-Length: {}\r\n\r\n",
             self.aor,
             body.len()
-        )
+        );
+        [head.as_bytes(), body].concat()
     }
 
-    fn proof(&mut self, method: &Method, uri: &str, body: &str) -> Option<String> {
+    fn proof(&mut self, method: &Method, uri: &str, body: &[u8]) -> Option<String> {
         let name = self.name().to_owned();
         let (offered, is_proxy, count) = self.proof.as_mut()?;
         *count += 1;
         let offered: Vec<&str> = offered.iter().map(String::as_str).collect();
-        let value = auth::answer(&offered, &name, self.password, method, uri, body.as_bytes(), "c", *count)?;
+        let value = auth::answer(&offered, &name, self.password, method, uri, body, "c", *count)?;
         Some(format!("{}: {value}\r\n", if *is_proxy { "Proxy-Authorization" } else { "Authorization" }))
     }
 
@@ -189,6 +199,13 @@ pub fn routes(response: &Message) -> String {
     let mut recorded: Vec<_> = response.header_all(HeaderName::RecordRoute).collect();
     recorded.reverse();
     recorded.iter().map(|value| format!("Route: {}\r\n", String::from_utf8_lossy(value))).collect()
+}
+
+fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => text.as_bytes().into(),
+        Cow::Owned(text) => text.into_bytes().into(),
+    }
 }
 
 fn branch() -> String {

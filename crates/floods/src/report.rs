@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::answers::Answers;
+use crate::attack::MemoryMax;
 use crate::honest::Summary;
 
 pub struct Row {
     pub attack: &'static str,
     /// Bytes: before, at the peak, after.
     pub memory: [u64; 3],
+    pub memory_max: MemoryMax,
     pub before: Summary,
     pub during: Summary,
     pub limits_met: BTreeMap<String, u64>,
@@ -37,7 +39,24 @@ impl Row {
         if self.answers.surplus_per_sec() > SURPLUS_PER_SEC_MAX {
             problems.push(format!("{}: more bytes come back than are sent: {}", self.attack, self.answers));
         }
+        let [before, peak, _] = self.memory;
+        self.note_memory(&mut problems, "had at its peak", peak, before + self.memory_max.peak);
         problems
+    }
+
+    /// What the server may not keep, of one that had nothing else to do.
+    pub fn kept(&self) -> Vec<String> {
+        let [before, _, after] = self.memory;
+        let mut problems = Vec::new();
+        self.note_memory(&mut problems, "keeps", after, before + self.memory_max.kept);
+        problems
+    }
+
+    fn note_memory(&self, problems: &mut Vec<String>, what: &str, bytes: u64, max: u64) {
+        if bytes > max {
+            let [bytes, max] = [bytes, max].map(|bytes| bytes >> 20);
+            problems.push(format!("{}: the server {what} {bytes} MB, more than {max} MB", self.attack));
+        }
     }
 }
 

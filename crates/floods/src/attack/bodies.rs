@@ -4,36 +4,49 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sip::Method;
 
-use super::{Target, address, pour};
+use super::{Target, address, pour, zeroes};
 use crate::answers::Answers;
 use crate::caller::{Caller, Request};
 use crate::server::DOMAIN;
 
+/// Ten megabytes of zeroes in ten kilobytes, for a phone, for what reads presence and for what reads offers: nobody here is to
+/// unpack it.
+pub fn compressed(target: &Target) -> Answers {
+    let zeroes = zeroes::packed(10_000_000);
+    let bodies = [
+        (Method::Message, "bob", "Content-Type: text/plain\r\n"),
+        (Method::Publish, "mallory", PRESENCE),
+        (Method::Invite, "meet", SESSION),
+    ];
+    send_in_turn(
+        target,
+        bodies.map(|(method, to, lines)| (method, to, format!("{lines}Content-Encoding: gzip\r\n"), zeroes.clone())),
+    )
+}
+
 pub fn nested(target: &Target) -> Answers {
+    let bodies = [
+        (Method::Message, "bob", "Content-Type: multipart/mixed;boundary=b0\r\n", multipart()),
+        (Method::Publish, "mallory", PRESENCE, elements()),
+        (Method::Publish, "mallory", PRESENCE, entities()),
+        (Method::Invite, "bob", SESSION, sdp()),
+    ];
+    send_in_turn(target, bodies.map(|(method, to, lines, body)| (method, to, lines.to_owned(), body.into_bytes())))
+}
+
+/// Requests of a user who may send them: method, to whom, headers, body.
+fn send_in_turn<const N: usize>(target: &Target, requests: [(Method, &str, String, Vec<u8>); N]) -> Answers {
     let mut answers = Answers::default();
     let Ok(mut caller) = Caller::user("mallory", address(0), &target.doors) else { return answers };
     if let Err(error) = caller.sign_in() {
         answers.note(&format!("could not begin ({error})"));
         return answers;
     }
-    let (multipart, elements, entities, sdp) = (multipart(), elements(), entities(), sdp());
     let turn = AtomicUsize::new(0);
     pour(target, &mut caller, PER_SEC, || {
-        let to_bob = |method, lines, body: &str| Request::new(method, &format!("bob@{DOMAIN}"), lines, body.to_owned());
-        let published =
-            |body: &str| Request::new(Method::Publish, &format!("mallory@{DOMAIN}"), PRESENCE, body.to_owned());
-        match turn.fetch_add(1, Ordering::Relaxed) % 5 {
-            // What a gigabyte of zeroes begins with: nobody here is to unpack it.
-            0 => to_bob(Method::Message, "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n", "\u{1f}\u{8}\u{0}"),
-            1 => to_bob(Method::Message, "Content-Type: multipart/mixed;boundary=b0\r\n", &multipart),
-            2 => published(&elements),
-            3 => published(&entities),
-            _ => to_bob(
-                Method::Invite,
-                "Contact: <sip:mallory@phone.invalid>\r\nContent-Type: application/sdp\r\n",
-                &sdp,
-            ),
-        }
+        let (method, to, lines, body) = &requests[turn.fetch_add(1, Ordering::Relaxed) % N];
+        let request = Request::new(method.clone(), &format!("{to}@{DOMAIN}"), lines.clone(), "");
+        Request { body: body.clone().into(), ..request }
     })
 }
 
@@ -66,4 +79,5 @@ fn sdp() -> String {
 }
 
 const PER_SEC: u32 = 300;
+const SESSION: &str = "Contact: <sip:mallory@phone.invalid>\r\nContent-Type: application/sdp\r\n";
 const PRESENCE: &str = "Event: presence\r\nExpires: 600\r\nContent-Type: application/pidf+xml\r\n";

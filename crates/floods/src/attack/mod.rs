@@ -7,6 +7,7 @@ mod messages;
 mod registrations;
 mod subscriptions;
 mod transactions;
+mod zeroes;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -20,7 +21,21 @@ use crate::server::Doors;
 pub struct Attack {
     pub name: &'static str,
     pub run: fn(&Target) -> Answers,
+    pub memory_max: MemoryMax,
 }
+
+/// Bytes beyond those before an attack: what the server may have at the peak, and may keep two seconds after.
+#[derive(Clone, Copy)]
+pub struct MemoryMax {
+    pub peak: u64,
+    pub kept: u64,
+}
+
+/// What nearly all attacks keep within. What stays is what the allocator keeps, and what has its time: transactions 32 s,
+/// subscriptions until they expire.
+pub const MEMORY_MAX: MemoryMax = MemoryMax { peak: 256 << 20, kept: 128 << 20 };
+/// A partner may have 25,000 requests under way on each of two workers: messages take some 7.5 kB each, calls 10 kB.
+const PARTNER_MEMORY_MAX: MemoryMax = MemoryMax { peak: 640 << 20, kept: 384 << 20 };
 
 /// Whom it is against, and until when.
 #[derive(Clone)]
@@ -78,22 +93,28 @@ fn pour(target: &Target, caller: &mut Caller, per_sec: u32, next: impl Fn() -> R
     answers
 }
 
-pub const ALL: [Attack; 17] = [
-    Attack { name: "new transactions by UDP from many ports", run: transactions::by_datagrams },
-    Attack { name: "new transactions of a partner", run: transactions::of_a_partner },
-    Attack { name: "messages of a loud partner", run: transactions::messages_of_a_loud_partner },
-    Attack { name: "calls of a loud partner", run: transactions::calls_of_a_loud_partner },
-    Attack { name: "new transactions of a user", run: transactions::of_a_user },
-    Attack { name: "new transactions of strangers by TCP", run: transactions::of_strangers },
-    Attack { name: "half-open TLS handshakes", run: connections::half_open },
-    Attack { name: "WebSocket upgrades", run: connections::web_sockets },
-    Attack { name: "giant and endless messages", run: messages::giant },
-    Attack { name: "slow writers", run: messages::slow_writers },
-    Attack { name: "slow readers", run: messages::slow_readers },
-    Attack { name: "compressed and nested bodies", run: bodies::nested },
-    Attack { name: "subscriptions of a user", run: subscriptions::of_a_user },
-    Attack { name: "subscriptions of a partner", run: subscriptions::of_a_partner },
-    Attack { name: "registrations with many contacts", run: registrations::many_contacts },
-    Attack { name: "wrong passwords of many users", run: registrations::wrong_passwords },
-    Attack { name: "spoofed datagrams, to be amplified", run: datagrams::spoofed },
+const fn attack(name: &'static str, run: fn(&Target) -> Answers, memory_max: MemoryMax) -> Attack {
+    Attack { name, run, memory_max }
+}
+
+pub const ALL: [Attack; 19] = [
+    attack("new transactions by UDP from many ports", transactions::by_datagrams, MEMORY_MAX),
+    attack("new transactions of a partner", transactions::of_a_partner, PARTNER_MEMORY_MAX),
+    attack("messages of a loud partner", transactions::messages_of_a_loud_partner, PARTNER_MEMORY_MAX),
+    attack("calls of a loud partner", transactions::calls_of_a_loud_partner, PARTNER_MEMORY_MAX),
+    attack("new transactions of a user", transactions::of_a_user, MEMORY_MAX),
+    attack("new transactions of strangers by TCP", transactions::of_strangers, MEMORY_MAX),
+    attack("half-open TLS handshakes", connections::half_open, MEMORY_MAX),
+    attack("WebSocket upgrades", connections::web_sockets, MEMORY_MAX),
+    attack("giant and endless messages", messages::giant, MEMORY_MAX),
+    attack("slow writers", messages::slow_writers, MEMORY_MAX),
+    attack("slow readers", messages::slow_readers, MEMORY_MAX),
+    attack("compressed bodies", bodies::compressed, MEMORY_MAX),
+    attack("nested bodies", bodies::nested, MEMORY_MAX),
+    attack("subscriptions of a user", subscriptions::of_a_user, MEMORY_MAX),
+    attack("subscriptions of a partner", subscriptions::of_a_partner, MEMORY_MAX),
+    attack("registrations with many contacts", registrations::many_contacts, MEMORY_MAX),
+    attack("registrations refreshed without a pause", registrations::refreshed, MEMORY_MAX),
+    attack("wrong passwords of many users", registrations::wrong_passwords, MEMORY_MAX),
+    attack("spoofed datagrams, to be amplified", datagrams::spoofed, MEMORY_MAX),
 ];

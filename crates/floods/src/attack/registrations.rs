@@ -1,6 +1,8 @@
-//! Registrations: of one user with more contacts than devices, and of many users by somebody who knows no password.
+//! Registrations: of one user with more contacts than devices, or more often than anybody needs; and of many users by somebody
+//! who knows no password.
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sip::Method;
 
@@ -20,6 +22,25 @@ pub fn many_contacts(target: &Target) -> Answers {
                 let contacts =
                     (0..50).map(|_| format!("Contact: <sip:m{}@phone.invalid>\r\n", serial())).collect::<String>();
                 register("mallory", contacts)
+            }),
+            Err(error) => failed(&error),
+        }
+    })
+}
+
+/// One user, who proves himself each time, and refreshes what is registered on each of four connections.
+pub fn refreshed(target: &Target) -> Answers {
+    crowd(4, |number| {
+        let begin = || -> io::Result<Caller> {
+            let mut caller = Caller::user("mallory", address(number), &target.doors)?;
+            caller.sign_in().map(|()| caller)
+        };
+        let (call_id, turn) = (format!("c{}", serial()), AtomicU32::new(1));
+        match begin() {
+            Ok(mut caller) => pour(target, &mut caller, REFRESHES_PER_SEC, || {
+                let contact = format!("Contact: <sip:m{number}@phone.invalid;transport=tls>\r\nExpires: 600\r\n");
+                let cseq = turn.fetch_add(1, Ordering::Relaxed);
+                Request { call_id: call_id.clone(), cseq, ..register("mallory", contact) }
             }),
             Err(error) => failed(&error),
         }
@@ -59,3 +80,5 @@ fn failed(error: &io::Error) -> Answers {
 }
 
 const PER_SEC: u32 = 200;
+/// Of each of the four: more than is answered.
+const REFRESHES_PER_SEC: u32 = 2_000;
