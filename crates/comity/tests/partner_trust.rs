@@ -261,3 +261,21 @@ fn a_partner_of_a_private_authority_is_shown_the_certificate_that_it_wants_and_o
     theirs.issue(&["sip.contoso.example"], &own.chain, &own.key);
     served.wait_until("it is renewed", |served| served.log().contains("for-fabrikam.pem: a new certificate is served"));
 }
+
+#[test]
+fn a_refusal_stays_in_sight_when_much_has_passed_since() {
+    let served = Served::start();
+    served.run(&["partner", "add", "fabrikam.example"]).ok();
+    Phone::add_user(&served, ALICE);
+    let shown = Shown::new(served.place.path(), "first", &Authority::new());
+    check_refused(shown.message(&served, BOB), "certificate-untrusted");
+    served.run(&["partner", "trust", "fabrikam.example", "--pin", &shown.fingerprint()]).ok();
+    for _ in 0..DECISIONS_SHOWN {
+        assert_eq!(shown.message(&served, BOB).0, Some(202));
+    }
+    let told = served.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
+    let (_, refusals) = told.split_once("\nthe last refusals before those\n").unwrap_or_else(|| panic!("{told}"));
+    assert!(refusals.contains("certificate-untrusted"), "{told}");
+}
+
+const DECISIONS_SHOWN: usize = 20;

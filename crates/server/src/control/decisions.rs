@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use axum::Json;
 use axum::extract::State;
-use federation::decision::Recorded;
+use federation::decision::{Outcome, Recorded};
 use serde::Deserialize;
 use store::RefusalQuery;
 
@@ -19,6 +19,9 @@ pub(super) struct DecisionQuery {
     pub call_id: Option<String>,
     pub domain: Option<String>,
     pub limit: Option<usize>,
+    /// What was refused by us, and nothing else.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 pub(super) async fn list(
@@ -55,6 +58,20 @@ pub(super) async fn decisions(control: &Control, query: DecisionQuery) -> Result
     Ok(all)
 }
 
+/// The last few refusals about a domain which is canonical, of those that are older than all that is shown.
+pub(super) async fn earlier_refusals(
+    control: &Control,
+    domain: &str,
+    shown: &[DecisionAnswer],
+) -> Result<Vec<DecisionAnswer>, ControlError> {
+    let Some(oldest) = shown.iter().map(|decision| decision.at_unix_ms).min() else { return Ok(Vec::new()) };
+    let limit = Some(shown.len() + REFUSALS_SHOWN);
+    let query = DecisionQuery { call_id: None, domain: Some(domain.to_owned()), limit, refused: true };
+    let refusals = decisions(control, query).await?;
+    let earlier = refusals.into_iter().filter(|refusal| refusal.at_unix_ms < oldest);
+    Ok(earlier.take(REFUSALS_SHOWN).collect())
+}
+
 fn newest<'a>(
     recorded: impl Iterator<Item = &'a Recorded>,
     query: &DecisionQuery,
@@ -65,7 +82,8 @@ fn newest<'a>(
         let by_call = query.call_id.as_ref().is_none_or(|call_id| *call_id == record.call_id);
         let by_domain =
             query.domain.as_ref().is_none_or(|domain| [&record.from_domain, &record.to_domain].contains(&domain));
-        by_call && by_domain
+        let by_outcome = !query.refused || matches!(record.outcome, Outcome::Refused { .. });
+        by_call && by_domain && by_outcome
     };
     let answer = |recorded: &Recorded| DecisionAnswer {
         at_unix_ms: i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX),
@@ -82,5 +100,6 @@ fn identity(decision: &DecisionAnswer) -> (i64, String) {
     (decision.at_unix_ms, format!("{} {}", decision.record.call_id, decision.record.method))
 }
 
+const REFUSALS_SHOWN: usize = 5;
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 1000;

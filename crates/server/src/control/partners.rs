@@ -15,7 +15,7 @@ use super::answers::{
     AboutPartner, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit, PartnerReset,
     PartnerWord,
 };
-use super::decisions::{DecisionQuery, decisions};
+use super::decisions::{DecisionQuery, decisions, earlier_refusals};
 use super::discovered;
 use super::error::ControlError;
 use super::{Body, Control, FederationTerms, Parameters, partners_of};
@@ -58,13 +58,15 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
     let entry = of(&wanted);
     let standing = table.standing(&domain);
     let decided_by = standing.entry().filter(|entry| entry.domain != domain).and_then(|entry| of(&entry.domain));
-    let query = DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN) };
+    let query =
+        DecisionQuery { domain: Some(domain.clone()), call_id: None, limit: Some(DECISIONS_SHOWN), refused: false };
     let switches = control.switches().await?;
     let trust = trust::of(control, &domain).await?;
     let seen = seen(control, &domain).await?;
     let gathered = detail::gather(control, domain.clone(), entry).await;
     let deciding = decided_by.as_ref().or(gathered.0.entry.as_ref());
     let served = control.0.certificate.get();
+    let decisions = decisions(control, query).await?;
     let detail = PartnerDetail {
         shown: served.also.into_iter().find(|one| one.for_partner.as_ref() == Some(&wanted)),
         trust,
@@ -74,7 +76,8 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
         links: links(control, &domain).await,
         ledgers: discovered::of_domain(control, &domain).await?,
         seen,
-        decisions: decisions(control, query).await?,
+        refusals: earlier_refusals(control, &domain, &decisions).await?,
+        decisions,
         decided_by,
         ..gathered.0
     };

@@ -76,7 +76,13 @@ fn print_learnt(detail: &PartnerDetail) {
     print_troubles(&detail.troubles);
     print_certificates(&detail.certificates);
     print_seen(&detail.seen);
-    print_decisions(&detail.decisions);
+    match detail.decisions.is_empty() {
+        true => println!("\nno decisions about it yet"),
+        false => print_decisions("last decisions, the newest first", &detail.decisions),
+    }
+    if !detail.refusals.is_empty() {
+        print_decisions("the last refusals before those", &detail.refusals);
+    }
     print_advice(&detail.advice);
 }
 
@@ -175,11 +181,8 @@ fn print_links(links: &[LinkAnswer]) {
     table.print_indented();
 }
 
-fn print_decisions(decisions: &[DecisionAnswer]) {
-    if decisions.is_empty() {
-        return println!("\nno decisions about it yet");
-    }
-    println!("\nlast decisions, the newest first");
+fn print_decisions(title: &str, decisions: &[DecisionAnswer]) {
+    println!("\n{title}");
     let mut table = Columns::new(&["TIME", "WAY", "METHOD", "FROM", "TO", "OUTCOME"]);
     for DecisionAnswer { at_unix_ms, record } in decisions {
         let DecisionRecord { method, from_domain, to_domain, direction, outcome, .. } = record;

@@ -141,6 +141,9 @@ pub struct PartnerDetail {
     pub counts: Option<CountsAnswer>,
     /// The last decisions about it, the newest first.
     pub decisions: Vec<DecisionAnswer>,
+    /// The last refusals of ours, the newest first, that are older than those.
+    #[serde(default)]
+    pub refusals: Vec<DecisionAnswer>,
     pub advice: Advice,
     /// Of a home: what each of its edges knows, which are those that the partner meets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -72,6 +72,7 @@ pub(super) async fn gather(
             held_back: counts.held_back,
         }),
         decisions: Vec::new(),
+        refusals: Vec::new(),
         advice: Advice { verdict: String::new(), next: String::new(), side: Side::Nobody, sure: Sure::Seen },
         edges: Vec::new(),
         domain,
@@ -333,6 +334,7 @@ mod tests {
             seen: Vec::new(),
             counts: None,
             decisions: decisions.into_iter().map(decision).collect(),
+            refusals: Vec::new(),
             advice: well(""),
             edges: Vec::new(),
         }
