@@ -3,21 +3,20 @@
 //! What a meeting is, is `conference`'s. Here it is found or begun, its requests go out and their answers come back, and what
 //! it wants of the mixer goes to the media thread.
 
+mod beginning;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use conference::id::MeetingAddress;
 use conference::schedule::Meetings;
 use conference::{
-    Conduct, ConferenceId, Focus, FocusConfig, FocusOutput, Incoming, LegPorts, Outcome, ParticipantSummary,
-    SoundCommand, SoundEvent, Tone, Turn,
+    ConferenceId, Focus, FocusOutput, Incoming, LegPorts, Outcome, ParticipantSummary, SoundCommand, SoundEvent, Tone,
+    Turn,
 };
-use federation::admission::Origin;
 use media::{Announcement, BridgeId, BridgeKind, LegId, MediaCommand, MediaEvent};
 use serde::{Deserialize, Serialize};
-use sip::refusal::Word;
-use sip::{Aor, Message, Method, Refusal, Uri};
+use sip::{Aor, Method, Refusal};
 
 use crate::acceptor::overloaded;
 use crate::agent::{AgentKey, AgentRequest, AgentResponse, LegUser};
@@ -101,11 +100,6 @@ impl Conferences {
 }
 
 impl Core {
-    /// The name of a conference that is about to begin.
-    pub(crate) fn new_conference(&mut self) -> ConferenceId {
-        ConferenceId::new(self.with_random(|random| random()))
-    }
-
     /// A request for a conference that this worker owns.
     pub(crate) fn serve_conference(&mut self, now: Instant, id: &ConferenceId, request: AdmittedRequest) {
         let may_come = self.check_comes_into_meeting(id, &request);
@@ -127,71 +121,6 @@ impl Core {
             self.refuse_owned(now, upstream, &request.message, &refusal);
         }
         self.forget_unused(id);
-    }
-
-    /// The conference goes on, is scheduled, or begins with this request.
-    fn find_conference(&mut self, id: &ConferenceId, request: &AdmittedRequest) -> Result<(), Refusal> {
-        if self.conferences.conferences_by_id.contains_key(id) {
-            return Ok(());
-        }
-        let unknown = |reason: &str| Refusal::new(404, Word::MeetingUnknown, reason.to_owned());
-        if !begins_conference(&request.message) {
-            return Err(Refusal::new(481, Word::DialogUnknown, "the conference is over, or was lost with its server"));
-        }
-        let own_domains = self.organisation.domains.clone();
-        let (conduct, domain) = match request_user(&request.message) {
-            Some((MeetingAddress::Factory, domain)) => match request.admitted.origin() {
-                Origin::User { aor } => (Conduct::ad_hoc(aor.clone(), own_domains), domain),
-                Origin::Partner { .. } | Origin::Remote { .. } | Origin::Inside { .. } => {
-                    return Err(unknown("only our own users begin meetings here"));
-                }
-            },
-            _ => match self.meetings.get(id) {
-                Some(meeting) => {
-                    let domain = meeting.domain().to_owned();
-                    (Conduct::scheduled(meeting.clone(), own_domains), domain)
-                }
-                None => return Err(unknown("no meeting has that name")),
-            },
-        };
-        self.begin_conference(id, &domain, conduct)
-    }
-
-    pub(crate) fn begin_conference(
-        &mut self,
-        id: &ConferenceId,
-        domain: &str,
-        conduct: Conduct,
-    ) -> Result<(), Refusal> {
-        if self.conferences.len() >= self.limits.conferences_max {
-            self.counts.hit("conferences_max");
-            return Err(overloaded("too many conferences"));
-        }
-        let focus = Focus::new(FocusConfig {
-            id: id.clone(),
-            aor: id.aor(domain),
-            conduct,
-            capabilities: sdp::Capabilities::default(),
-            limits: self.limits.conference.clone(),
-        });
-        let serial = self.conferences.next_bridge();
-        self.conferences.ids_by_serial.insert(serial, id.clone());
-        self.conferences.conferences_by_id.insert(id.clone(), Conference { focus, serial, wakes_at: None });
-        Ok(())
-    }
-
-    /// A conference that nobody came into, because its first request was refused or only asked.
-    fn forget_unused(&mut self, id: &ConferenceId) {
-        if self.conferences.conferences_by_id.get(id).is_some_and(|conference| conference.focus.is_unused()) {
-            self.end_conference(id);
-        }
-    }
-
-    pub(crate) fn end_conference(&mut self, id: &ConferenceId) {
-        if let Some(conference) = self.conferences.conferences_by_id.remove(id) {
-            self.conferences.ids_by_serial.remove(&conference.serial);
-            self.conferences.ids_by_invite.retain(|_, of| of != id);
-        }
     }
 
     /// Gives the focus an input and does what it wants done then; `None`: there is no such conference.
@@ -342,28 +271,6 @@ impl Core {
         self.settle(now);
     }
 
-    /// Begins a meeting in the name of a user of ours, and calls him and these people into it; `None`: another worker owns
-    /// it.
-    ///
-    /// # Errors
-    /// 503 `overloaded`, and those of [`Focus::invite`].
-    pub fn start_conference(&mut self, now: Instant, new: &AdHocMeeting) -> Option<Result<(), Refusal>> {
-        let AdHocMeeting { id, organiser, people, is_written } = new;
-        if !self.ownership.is_ours(self.ownership.of_conference(id)) {
-            return None;
-        }
-        let conduct = Conduct::ad_hoc(organiser.clone(), self.organisation.domains.clone());
-        let begun = self.begin_conference(id, organiser.domain(), conduct).and_then(|()| {
-            let call = |focus: &mut Focus<Upstream>, turn: &mut Turn<'_>| match is_written {
-                true => focus.begin_in_writing(turn, people),
-                false => std::iter::once(organiser).chain(people).try_for_each(|who| focus.invite(turn, who, None)),
-            };
-            self.with_focus(now, id, call).unwrap_or(Ok(()))
-        });
-        self.settle(now);
-        Some(begun)
-    }
-
     /// The meetings of this worker that have people in them, by id.
     pub fn conference_statuses(&self) -> Vec<ConferenceStatus> {
         let status = |focus: &Focus<Upstream>| ConferenceStatus {
@@ -455,18 +362,6 @@ impl Core {
     fn attendance_changed(&mut self, now: Instant, aor: Aor, id: &ConferenceId, is_attending: bool) {
         self.engagement_changed(now, aor, Engagement::Meeting(id.clone()), is_attending);
     }
-}
-
-/// Whether a request can begin a conference, or bring somebody into one that is to begin.
-fn begins_conference(request: &Message) -> bool {
-    let is_outside = request.to().is_ok_and(|to| to.tag().is_none());
-    is_outside && request.method() != Some(Method::Ack)
-}
-
-/// What the user part of the Request-URI stands for, and its domain.
-fn request_user(request: &Message) -> Option<(MeetingAddress, String)> {
-    let uri = Uri::parse(request.request_uri()?).ok()?;
-    Some((MeetingAddress::read(uri.user()?)?, uri.host_lowercase().into()))
 }
 
 fn announcement(tone: Tone) -> Announcement {
