@@ -22,7 +22,9 @@ use crate::acceptor::overloaded;
 use crate::agent::{AgentKey, AgentRequest, AgentResponse, LegUser};
 use crate::calls::Engagement;
 use crate::core::Core;
+use crate::established::Established;
 use crate::schedule::Machine;
+use crate::shares::Peer;
 use crate::waiting::Asker;
 use crate::{AdmittedRequest, Answer, Output, Question, Upstream};
 
@@ -57,6 +59,8 @@ pub(crate) struct Conferences {
     ids_by_serial: BTreeMap<u64, ConferenceId>,
     /// Each INVITE that waits for its answer, so that its CANCEL finds it.
     ids_by_invite: BTreeMap<Upstream, ConferenceId>,
+    /// Those that are not scheduled, by whose they are.
+    unscheduled: Established,
     serial: u64,
 }
 
@@ -67,6 +71,8 @@ struct Conference {
     serial: u64,
     /// Its entry in the schedule, so that not every input adds one.
     wakes_at: Option<Instant>,
+    /// Whose it is, where it is not scheduled.
+    counts_for: Option<Peer>,
 }
 
 impl Conferences {
@@ -76,6 +82,7 @@ impl Conferences {
             conferences_by_id: BTreeMap::new(),
             ids_by_serial: BTreeMap::new(),
             ids_by_invite: BTreeMap::new(),
+            unscheduled: Established::default(),
             serial,
         }
     }

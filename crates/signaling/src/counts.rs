@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 28] = [
+pub const COUNTED_LIMITS: [&str; 29] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -25,6 +25,7 @@ pub const COUNTED_LIMITS: [&str; 28] = [
     "held_per_sender",
     "held_per_user",
     "ledgers_max",
+    "meetings_per_organiser_max",
     "message_bytes_max",
     "messages_per_sec_max",
     "pages_waiting_max",

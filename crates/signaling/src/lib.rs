@@ -23,6 +23,7 @@ mod diagnostics;
 mod draining;
 mod elsewhere;
 pub mod escalation;
+mod established;
 mod extensions;
 mod external_access;
 mod failover;

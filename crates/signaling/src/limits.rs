@@ -68,6 +68,8 @@ pub struct Limits {
     pub presence: PresenceLimits,
     /// Conferences of one worker; beyond it 503.
     pub conferences_max: usize,
+    /// Of them, those that one user of ours began and that are not scheduled; beyond it 480 `too-many-meetings` with Retry-After.
+    pub meetings_per_organiser_max: usize,
     pub conference: ConferenceLimits,
     /// Calls of one worker that we stand between; beyond it calls are proxied.
     pub calls_between_max: usize,
@@ -144,6 +146,7 @@ impl Default for Limits {
             store_and_forward: StoreAndForwardLimits::default(),
             presence: PresenceLimits::default(),
             conferences_max: 10_000,
+            meetings_per_organiser_max: 100,
             conference: ConferenceLimits::default(),
             calls_between_max: 20_000,
             calls_proxied_max: 20_000,

@@ -24,10 +24,20 @@ struct Share {
     count: usize,
 }
 
-#[derive(Debug, Clone)]
-enum Peer {
+/// Whom something counts for: a user of ours, or a partner with all its users.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Peer {
     User(Aor),
     Domain(String),
+}
+
+impl Peer {
+    pub fn of(origin: &Origin) -> Peer {
+        match origin {
+            Origin::User { aor } | Origin::Remote { aor } => Peer::User(aor.clone()),
+            Origin::Partner { domain, .. } | Origin::Inside { domain } => Peer::Domain(domain.clone()),
+        }
+    }
 }
 
 /// How many one of them may have; what belongs to a dialog may be as many again.
@@ -86,10 +96,7 @@ impl Shares {
     }
 
     fn begin(&mut self, origin: &Origin) -> Place {
-        let peer = match origin {
-            Origin::User { aor } | Origin::Remote { aor } => Peer::User(aor.clone()),
-            Origin::Partner { domain, .. } | Origin::Inside { domain } => Peer::Domain(domain.clone()),
-        };
+        let peer = Peer::of(origin);
         let share = Share { peer: peer.clone(), count: 0 };
         let place = match self.free.pop() {
             Some(place) => {

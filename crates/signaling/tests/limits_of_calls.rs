@@ -158,6 +158,30 @@ fn one_more_than_a_meeting_holds_is_told_that_it_is_full() {
     assert_eq!(stage.world.core(stage.site, 0).load().conferences, 1, "it goes on");
 }
 
+#[test]
+fn a_user_has_so_many_meetings_under_way_and_others_begin_theirs() {
+    let mut stage = stage(|limits| limits.meetings_per_organiser_max = 1);
+    let (alice, dave) = (stage.alice, stage.dave);
+    let begin = |stage: &mut Stage, (line, who): (Line, &str), call_id: &str| {
+        stage.invite(line, (who, FACTORY), call_id, SOUND);
+        let answer = stage.world.take_response(line);
+        if answer.status() == Some(200) {
+            stage.world.send(line, &phone::by_caller("ACK", &answer, 1));
+        }
+        answer
+    };
+    let first = begin(&mut stage, (alice, ALICE), "a1");
+    assert_eq!(first.status(), Some(200));
+    let refused = begin(&mut stage, (alice, ALICE), "a2");
+    assert_eq!((refused.status(), refused.header_text(HeaderName::RetryAfter)), (Some(480), Some("30")));
+    assert!(refused.header_text(HeaderName::Warning).unwrap().contains("too-many-meetings"));
+    assert_eq!(begin(&mut stage, (dave, DAVE), "d1").status(), Some(200));
+    stage.world.send(alice, &phone::by_caller("BYE", &first, 2));
+    assert_eq!(stage.world.take_response(alice).status(), Some(200));
+    assert_eq!(begin(&mut stage, (alice, ALICE), "a3").status(), Some(200), "there is room again");
+    assert_eq!(stage.hits("meetings_per_organiser_max"), 1);
+}
+
 /// What a call is forked to beyond us may be as many devices as it likes, each with a tag of its own.
 #[test]
 fn so_many_devices_that_answer_one_call_begin_dialogs() {

@@ -108,6 +108,7 @@ fn refused(refusal: &Refusal) -> ControlError {
     let hint = match refusal.word {
         Word::NotInMeeting => "comity meeting running ID shows who is in it",
         Word::MeetingFull => "remove somebody first",
+        Word::TooManyMeetings => "comity meeting running lists those under way; to end one: comity meeting end ID",
         _ => "comity meeting running ID shows how it stands",
     };
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::CONFLICT);

@@ -6,11 +6,12 @@ use conference::id::MeetingAddress;
 use conference::{Conduct, ConferenceId, Focus, FocusConfig, Turn};
 use federation::admission::Origin;
 use sip::refusal::Word;
-use sip::{Message, Method, Refusal, Uri};
+use sip::{HeaderName, Message, Method, Refusal, Uri};
 
 use super::{AdHocMeeting, Conference};
 use crate::acceptor::overloaded;
 use crate::core::Core;
+use crate::shares::Peer;
 use crate::{AdmittedRequest, Upstream};
 
 impl Core {
@@ -57,6 +58,13 @@ impl Core {
             self.counts.hit("conferences_max");
             return Err(overloaded("too many conferences"));
         }
+        let counts_for = conduct.meeting.is_none().then(|| Peer::User(conduct.organiser.clone()));
+        if counts_for.as_ref().is_some_and(|organiser| {
+            self.conferences.unscheduled.of(organiser) >= self.limits.meetings_per_organiser_max
+        }) {
+            self.counts.hit("meetings_per_organiser_max");
+            return Err(too_many_meetings(self.limits.meetings_per_organiser_max));
+        }
         let focus = Focus::new(FocusConfig {
             id: id.clone(),
             aor: id.aor(domain),
@@ -66,7 +74,10 @@ impl Core {
         });
         let serial = self.conferences.next_bridge();
         self.conferences.ids_by_serial.insert(serial, id.clone());
-        self.conferences.conferences_by_id.insert(id.clone(), Conference { focus, serial, wakes_at: None });
+        self.conferences
+            .conferences_by_id
+            .insert(id.clone(), Conference { focus, serial, wakes_at: None, counts_for: counts_for.clone() });
+        counts_for.into_iter().for_each(|organiser| self.conferences.unscheduled.take(organiser));
         Ok(())
     }
 
@@ -81,6 +92,7 @@ impl Core {
         if let Some(conference) = self.conferences.conferences_by_id.remove(id) {
             self.conferences.ids_by_serial.remove(&conference.serial);
             self.conferences.ids_by_invite.retain(|_, of| of != id);
+            conference.counts_for.into_iter().for_each(|organiser| self.conferences.unscheduled.give_back(organiser));
         }
     }
 
@@ -107,6 +119,12 @@ impl Core {
     }
 }
 
+/// Not 503: the meetings that he has go on, and others begin theirs.
+fn too_many_meetings(under_way: usize) -> Refusal {
+    let reason = format!("{under_way} meetings of the organiser are under way on this worker");
+    Refusal::new(480, Word::TooManyMeetings, reason).with_header(HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string())
+}
+
 /// Whether a request can begin a conference, or bring somebody into one that is to begin.
 fn begins_conference(request: &Message) -> bool {
     let is_outside = request.to().is_ok_and(|to| to.tag().is_none());
@@ -118,3 +136,5 @@ fn request_user(request: &Message) -> Option<(MeetingAddress, String)> {
     let uri = Uri::parse(request.request_uri()?).ok()?;
     Some((MeetingAddress::read(uri.user()?)?, uri.host_lowercase().into()))
 }
+
+const RETRY_AFTER_SECS: u32 = 30;

@@ -61,6 +61,7 @@ impl Word {
             | MeetingLocked
             | MeetingClosed
             | MeetingFull
+            | TooManyMeetings
             | NotInMeeting
             | TooManyMessages
             | NotPresenter

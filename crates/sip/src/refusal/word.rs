@@ -109,6 +109,7 @@ words! {
     MeetingLocked          "meeting-locked"          [403],           Both,     "a meeting";
     MeetingClosed          "meeting-closed"          [403],           Both,     "a meeting";
     MeetingFull            "meeting-full"            [486],           Both,     "a meeting";
+    TooManyMeetings        "too-many-meetings"       [480],           Users,    "a meeting";
     NotInMeeting           "not-in-meeting"          [403, 404],      Both,     "a meeting";
     TooManyMessages        "too-many-messages"       [480],           Both,     "a meeting";
     NotPresenter           "not-presenter"           [403],           Both,     "a meeting";

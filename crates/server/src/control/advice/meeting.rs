@@ -38,6 +38,11 @@ pub(super) fn about_meeting(word: Word) -> Option<Words> {
             "as many people as may are in the meeting already, or as many devices of this one",
             "hang up on devices that are not needed there",
         ),
+        Word::TooManyMeetings => words(
+            Side::Sender,
+            "as many meetings of this organiser as may are under way, beside those that are scheduled",
+            "end some that are not needed any more; those under way: comity meeting running; to end one: comity meeting end ID",
+        ),
         Word::NotInMeeting => words(
             Side::Sender,
             "this can be done only by, or to, somebody who is in the meeting",

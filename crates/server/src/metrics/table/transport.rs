@@ -211,7 +211,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 37] = [
+const LIMITS: [&str; 38] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -228,6 +228,7 @@ const LIMITS: [&str; 37] = [
     "idle_secs_max",
     "introductions_max",
     "ledgers_max",
+    "meetings_per_organiser_max",
     "message_bytes_max",
     "messages_per_sec_max",
     "output_bytes_max",
