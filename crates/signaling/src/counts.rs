@@ -13,14 +13,18 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 29] = [
+pub const COUNTED_LIMITS: [&str; 33] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
+    "calls_between_per_partner_max",
+    "calls_between_per_user_max",
     "client_transactions_max",
     "conferences_max",
     "datagram_surplus_bytes_per_sec_max",
     "gateways_max",
+    "gateways_per_partner_max",
+    "gateways_per_user_max",
     "held_max",
     "held_per_sender",
     "held_per_user",

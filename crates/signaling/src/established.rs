@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 
 use federation::admission::Origin;
 
-use crate::shares::{Peer, ShareLimits};
+use crate::shares::Peer;
 
 /// Of one kind, of one worker: how many there are, by who began them.
 #[derive(Debug, Default)]
@@ -14,15 +14,24 @@ pub(crate) struct Established {
     counts_by_peer: BTreeMap<Peer, usize>,
 }
 
+/// How many one of them may have, and the name of that limit.
+pub(crate) struct EstablishedLimits {
+    pub of_user: (usize, &'static str),
+    pub of_partner: (usize, &'static str),
+}
+
 impl Established {
     /// Whether whoever sends this may have one more.
-    pub fn has_room(&self, origin: &Origin, limits: ShareLimits) -> bool {
+    ///
+    /// # Errors
+    /// The name of the limit that he is at.
+    pub fn check(&self, origin: &Origin, limits: &EstablishedLimits) -> Result<(), &'static str> {
         let peer = Peer::of(origin);
-        let max = match &peer {
-            Peer::User(_) => limits.user_max,
-            Peer::Domain(_) => limits.partner_max,
+        let (max, name) = match &peer {
+            Peer::User(_) => limits.of_user,
+            Peer::Domain(_) => limits.of_partner,
         };
-        self.of(&peer) < max
+        if self.of(&peer) < max { Ok(()) } else { Err(name) }
     }
 
     pub fn of(&self, peer: &Peer) -> usize {
@@ -47,24 +56,24 @@ impl Established {
 mod tests {
     use super::*;
 
-    const LIMITS: ShareLimits = ShareLimits { user_max: 2, partner_max: 1 };
+    const LIMITS: EstablishedLimits = EstablishedLimits { of_user: (2, "user"), of_partner: (1, "partner") };
 
     #[test]
     fn one_at_the_limit_takes_nothing_from_another_and_what_ended_leaves_nobody_behind() {
         let user = |name: &str| Origin::User { aor: format!("{name}@contoso.example").parse().expect("an address") };
         let inside = Origin::Inside { domain: "contoso.example".to_owned() };
         let mut established = Established::default();
-        for (origin, rooms) in [(&user("alice"), [true, true, false]), (&inside, [true, false, false])] {
-            for has_room in rooms {
-                assert_eq!(established.has_room(origin, LIMITS), has_room);
-                if has_room {
-                    established.take(Peer::of(origin));
-                }
+        for (origin, max, name) in [(&user("alice"), 2, "user"), (&inside, 1, "partner")] {
+            for _ in 0..max {
+                assert_eq!(established.check(origin, &LIMITS), Ok(()));
+                established.take(Peer::of(origin));
             }
+            assert_eq!(established.check(origin, &LIMITS), Err(name));
         }
-        assert!(established.has_room(&user("bob"), LIMITS));
+        assert_eq!(established.check(&user("bob"), &LIMITS), Ok(()));
         established.give_back(Peer::of(&user("alice")));
-        assert!(established.has_room(&user("alice"), LIMITS) && !established.has_room(&inside, LIMITS));
+        assert_eq!(established.check(&user("alice"), &LIMITS), Ok(()));
+        assert_eq!(established.check(&inside, &LIMITS), Err("partner"));
         established.give_back(Peer::of(&user("alice")));
         established.give_back(Peer::of(&inside));
         assert!(established.counts_by_peer.is_empty());

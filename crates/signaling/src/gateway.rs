@@ -15,8 +15,10 @@ use sip::{Aor, Message, Method, Refusal, Uri};
 
 use crate::agent::{AgentKey, AgentRequest, AgentResponse};
 use crate::core::Core;
+use crate::established::{Established, EstablishedLimits};
 use crate::route::Destination;
 use crate::schedule::Machine;
+use crate::shares::Peer;
 use crate::{AdmittedRequest, Handoff, Ingress, Upstream};
 
 /// The sessions of this worker, and whose messages to whom belong into one of any worker.
@@ -24,12 +26,15 @@ use crate::{AdmittedRequest, Handoff, Ingress, Upstream};
 pub(crate) struct Gateways {
     by_serial: BTreeMap<u64, Running>,
     agents_by_pair: BTreeMap<(Aor, Aor), AgentKey>,
+    by_caller: Established,
     serial: u64,
 }
 
 #[derive(Debug)]
 struct Running {
     gateway: Gateway<Upstream>,
+    /// For whom it counts.
+    caller: Peer,
     /// Its entry in the schedule, so that not every input adds one.
     wakes_at: Option<Instant>,
 }
@@ -37,18 +42,34 @@ struct Running {
 impl Gateways {
     /// Serials tell the lives of the server apart.
     pub(crate) fn new(incarnation: u32) -> Gateways {
-        Gateways { by_serial: BTreeMap::new(), agents_by_pair: BTreeMap::new(), serial: u64::from(incarnation) << 32 }
+        Gateways {
+            by_serial: BTreeMap::new(),
+            agents_by_pair: BTreeMap::new(),
+            by_caller: Established::default(),
+            serial: u64::from(incarnation) << 32,
+        }
+    }
+
+    fn forget(&mut self, serial: u64) {
+        if let Some(running) = self.by_serial.remove(&serial) {
+            self.by_caller.give_back(running.caller);
+        }
     }
 }
 
 impl Core {
-    /// Whether there is room for one more.
-    pub(crate) fn has_room_for_gateway(&mut self) -> bool {
-        let has_room = self.gateways.by_serial.len() < self.limits.gateways_max;
-        if !has_room {
-            self.counts.hit("gateways_max");
-        }
-        has_room
+    /// Whether there is room for one more of whoever asks.
+    pub(crate) fn has_room_for_gateway(&mut self, origin: &Origin) -> bool {
+        let limits = &self.limits;
+        let shares = EstablishedLimits {
+            of_user: (limits.gateways_per_user_max, "gateways_per_user_max"),
+            of_partner: (limits.gateways_per_partner_max, "gateways_per_partner_max"),
+        };
+        let found = match self.gateways.by_serial.len() < limits.gateways_max {
+            true => self.gateways.by_caller.check(origin, &shares),
+            false => Err("gateways_max"),
+        };
+        found.inspect_err(|limit| self.counts.hit(limit)).is_ok()
     }
 
     pub(crate) fn begin_gateway(&mut self, now: Instant, request: AdmittedRequest, refused: &Message) {
@@ -68,7 +89,9 @@ impl Core {
                     format!("{NEXT_HOP}, since the user's devices know no such sessions (they answered {status})");
                 self.record_routed(now, &request.message, &why);
                 let (user, peer) = (gateway.user().clone(), gateway.peer().clone());
-                self.gateways.by_serial.insert(serial, Running { gateway, wakes_at: None });
+                let caller = Peer::of(request.admitted.origin());
+                self.gateways.by_caller.take(caller.clone());
+                self.gateways.by_serial.insert(serial, Running { gateway, caller, wakes_at: None });
                 self.list_gateway_everywhere(user, peer, &agent, true);
                 self.settle_gateway(now, serial);
             }
@@ -160,7 +183,7 @@ impl Core {
                     self.send_for_agent(now, AgentRequest { agent, aor: user, number: None, request });
                 }
                 GatewayOutput::Closed => self.list_gateway_everywhere(user, peer, &agent, false),
-                GatewayOutput::Ended => drop(self.gateways.by_serial.remove(&serial)),
+                GatewayOutput::Ended => self.gateways.forget(serial),
             }
         }
     }

@@ -73,6 +73,9 @@ pub struct Limits {
     pub conference: ConferenceLimits,
     /// Calls of one worker that we stand between; beyond it calls are proxied.
     pub calls_between_max: usize,
+    /// Of them, those that one user of ours began, and all users of one partner; beyond it likewise.
+    pub calls_between_per_user_max: usize,
+    pub calls_between_per_partner_max: usize,
     /// Answered calls of one worker that are remembered so that they can become meetings; beyond it the oldest is forgotten.
     pub calls_proxied_max: usize,
     /// Requests within such a call that wait for an answer; beyond it 503.
@@ -84,6 +87,9 @@ pub struct Limits {
     /// Sessions of messages that one worker answers for users whose devices know none; beyond it what the devices answered
     /// is the answer.
     pub gateways_max: usize,
+    /// Of them, those that one user of ours began, and all users of one partner; beyond it likewise.
+    pub gateways_per_user_max: usize,
+    pub gateways_per_partner_max: usize,
     pub gateway: GatewayLimits,
     /// Records of calls that are under way; beyond it a call is recorded at once, its end as never seen.
     pub call_records_max: usize,
@@ -149,11 +155,15 @@ impl Default for Limits {
             meetings_per_organiser_max: 100,
             conference: ConferenceLimits::default(),
             calls_between_max: 20_000,
+            calls_between_per_user_max: 500,
+            calls_between_per_partner_max: 10_000,
             calls_proxied_max: 20_000,
             requests_per_call_max: 32,
             ledgers: LedgerLimits::default(),
             call_check_secs: 900,
             gateways_max: 10_000,
+            gateways_per_user_max: 500,
+            gateways_per_partner_max: 5_000,
             gateway: GatewayLimits::default(),
             call_records_max: 50_000,
             call_records_per_user_max: 2_000,

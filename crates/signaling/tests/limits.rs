@@ -364,6 +364,29 @@ fn who_watches_one_user_as_often_as_one_may_is_told_and_others_watch_that_user()
     assert_eq!(hits, [1, 1]);
 }
 
+/// What a partner's users begin here lasts for as long as they like.
+#[test]
+fn a_partner_with_enough_calls_and_sessions_that_go_through_us_has_them_go_on_without() {
+    for (max, hits, status) in [(0, 1, 488), (1, 0, 200)] {
+        let mut narrow = narrow(1, 1);
+        narrow.world.configure(narrow.contoso, |config| {
+            config.limits.calls_between_per_partner_max = max;
+            config.limits.gateways_per_partner_max = max;
+        });
+        let alice = phone::register(&mut narrow.world, narrow.contoso, 0, ALICE);
+        let invite = phone::request("INVITE", BOB, ALICE, "session");
+        narrow.world.send(narrow.bob, &phone::with_body(&invite, "", "application/sdp", WRITTEN));
+        let came = narrow.world.only(alice);
+        narrow.world.send(alice, &phone::answer(&came, "488 Not Acceptable Here", "alice"));
+        assert_eq!(narrow.world.take_response(narrow.bob).status(), Some(status));
+        assert_eq!(narrow.hits("calls_between_per_partner_max"), hits);
+        assert_eq!(narrow.hits("gateways_per_partner_max"), hits);
+    }
+}
+
+const WRITTEN: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=message 5060 sip null\n\
+    a=accept-types:text/plain\n";
+
 /// What would be refused in the end costs neither a challenge nor a question to the store.
 #[test]
 fn a_registration_of_more_contacts_than_can_be_is_refused_before_anything_is_asked() {

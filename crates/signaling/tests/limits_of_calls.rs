@@ -78,6 +78,22 @@ fn a_call_more_than_we_may_stand_between_passes_through() {
 }
 
 #[test]
+fn a_user_whose_calls_we_stand_between_enough_leaves_the_rest_to_others() {
+    let mut stage = stage(|limits| limits.calls_between_per_user_max = 1);
+    let between = |stage: &Stage| stage.world.core(stage.site, 0).load().calls_between;
+    let first = stage.call("c1");
+    let second = stage.call("c2");
+    assert_eq!((between(&stage), stage.hits("calls_between_per_user_max")), (1, 1));
+    stage.invite(stage.dave, (DAVE, ALICE), "d1", SOUND);
+    assert_eq!((between(&stage), stage.hits("calls_between_per_user_max")), (2, 1), "dave has his own share");
+    assert!(first_line(&stage.world.only(stage.alice)).starts_with("INVITE"));
+    stage.hang_up(&second);
+    stage.hang_up(&first);
+    stage.call("c3");
+    assert_eq!((between(&stage), stage.hits("calls_between_per_user_max")), (2, 1));
+}
+
+#[test]
 fn a_call_for_whose_record_there_is_no_room_is_recorded_at_once() {
     let mut stage = stage(|limits| limits.call_records_max = 0);
     let ok = stage.call("c1");
@@ -119,6 +135,18 @@ fn a_session_more_than_we_may_answer_is_refused_as_the_phone_refused_it() {
     let mut other = self::stage(|limits| limits.gateways_max = 0);
     assert_eq!(ask_for_session(&mut other, "s1").status(), Some(488));
     assert_eq!(other.hits("gateways_max"), 1);
+}
+
+#[test]
+fn a_user_with_enough_sessions_that_we_answer_gets_what_the_phone_answers() {
+    let mut stage = stage(|limits| limits.gateways_per_user_max = 1);
+    let first = ask_for_session(&mut stage, "s1");
+    assert_eq!(first.status(), Some(200));
+    assert_eq!(ask_for_session(&mut stage, "s2").status(), Some(488));
+    assert_eq!(stage.hits("gateways_per_user_max"), 1);
+    stage.world.send(stage.alice, &phone::by_caller("BYE", &first, 2));
+    assert_eq!(stage.world.take_response(stage.alice).status(), Some(200));
+    assert_eq!(ask_for_session(&mut stage, "s3").status(), Some(200));
 }
 
 #[test]

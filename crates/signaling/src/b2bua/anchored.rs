@@ -61,19 +61,14 @@ impl Core {
             return Some(request);
         }
         let mut attempts = self.attempts(now, &request);
-        if attempts.pop_front() != Some(Attempt::AsItCame) || attempts.is_empty() || !self.has_room_between() {
+        if attempts.pop_front() != Some(Attempt::AsItCame) || attempts.is_empty() {
+            return Some(request);
+        }
+        if self.find_room_between(&request).is_err() {
             return Some(request);
         }
         self.begin_call(now, request, Offers { attempts, refusal: Some(refusal) });
         None
-    }
-
-    pub(super) fn has_room_between(&mut self) -> bool {
-        let has_room = self.between.len() < self.limits.calls_between_max;
-        if !has_room {
-            self.counts.hit("calls_between_max");
-        }
-        has_room
     }
 
     pub(super) fn open_legs(&mut self, now: Instant, serial: u64, refused: Option<u16>) {

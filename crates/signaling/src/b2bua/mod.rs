@@ -22,8 +22,10 @@ use crate::agent::{AgentKey, AgentMessage, AgentResponse};
 use crate::anchoring::Attempt;
 use crate::core::Core;
 use crate::escalation::{self, Ends, Way};
+use crate::established::{Established, EstablishedLimits};
 use crate::route::Destination;
 use crate::schedule::Machine;
+use crate::shares::Peer;
 use crate::{AdmittedRequest, Ingress, Upstream};
 
 use anchored::Bridge;
@@ -42,12 +44,15 @@ pub(crate) struct Between {
     serials_by_conference: BTreeMap<ConferenceId, u64>,
     /// Calls whose sound goes through us.
     serials_by_bridge: BTreeMap<u64, u64>,
+    by_caller: Established,
     serial: u64,
 }
 
 #[derive(Debug)]
 struct Standing {
     call: Call,
+    /// For whom it counts.
+    caller: Peer,
     moving: Move,
     bridge: Option<Bridge>,
     /// Its entry in the schedule, so that not every input adds one.
@@ -61,12 +66,19 @@ impl Between {
             serials_by_invite: BTreeMap::new(),
             serials_by_conference: BTreeMap::new(),
             serials_by_bridge: BTreeMap::new(),
+            by_caller: Established::default(),
             serial: u64::from(incarnation) << 32,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.calls_by_serial.len()
+    }
+
+    fn forget(&mut self, serial: u64) {
+        if let Some(standing) = self.calls_by_serial.remove(&serial) {
+            self.by_caller.give_back(standing.caller);
+        }
     }
 
     /// Those that are calls still, with somebody of a domain that is refused; and how.
@@ -108,9 +120,11 @@ impl Core {
         if !way.stands_between && attempts.front() != Some(&Attempt::AsItCame) {
             way = Way { stands_between: true, reason: "[calls] anchor says always".to_owned() };
         }
-        if way.stands_between && !self.has_room_between() {
+        if way.stands_between
+            && let Err(limit) = self.find_room_between(&request)
+        {
             way.stands_between = false;
-            way.reason = format!("{}, but calls_between_max is reached", way.reason);
+            way.reason = format!("{}, but {limit} is reached", way.reason);
         }
         let stands_between = way.stands_between;
         self.record_way(now, &request.message, way);
@@ -126,6 +140,21 @@ impl Core {
         self.location.lookup(now, aor).iter().map(|binding| binding.transfer).collect()
     }
 
+    /// # Errors
+    /// The name of the limit that is reached.
+    fn find_room_between(&mut self, request: &AdmittedRequest) -> Result<(), &'static str> {
+        let limits = &self.limits;
+        let shares = EstablishedLimits {
+            of_user: (limits.calls_between_per_user_max, "calls_between_per_user_max"),
+            of_partner: (limits.calls_between_per_partner_max, "calls_between_per_partner_max"),
+        };
+        let found = match self.between.len() < limits.calls_between_max {
+            true => self.between.by_caller.check(request.admitted.origin(), &shares),
+            false => Err("calls_between_max"),
+        };
+        found.inspect_err(|limit| self.counts.hit(limit))
+    }
+
     fn begin_call(&mut self, now: Instant, request: AdmittedRequest, offers: Offers<'_>) {
         let Some(upstream) = request.upstream else { return };
         self.between.serial += 1;
@@ -137,7 +166,9 @@ impl Core {
         let recorded = self.recorded_for(&self.call_key(serial), &request);
         match recorded.and_then(|recorded| Call::begin(now, &request, recorded, &limits, offers)) {
             Ok(call) => {
-                let standing = Standing { call, moving: Move::default(), bridge: None, wakes_at: None };
+                let caller = Peer::of(request.admitted.origin());
+                self.between.by_caller.take(caller.clone());
+                let standing = Standing { call, caller, moving: Move::default(), bridge: None, wakes_at: None };
                 self.between.calls_by_serial.insert(serial, standing);
                 self.between.serials_by_invite.insert(upstream, serial);
                 self.settle_call(now, serial);
@@ -213,7 +244,7 @@ impl Core {
             (Some(conference), _) if !self.conferences.is_known(&conference) => {
                 self.between.serials_by_conference.remove(&conference);
                 self.close_legs(now, serial);
-                self.between.calls_by_serial.remove(&serial);
+                self.between.forget(serial);
             }
             (Some(_), Some(standing)) => standing.call.postpone(now),
             (_, Some(standing)) => standing.call.handle_timeout(now),
@@ -265,7 +296,7 @@ impl Core {
             CallOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),
             CallOutput::Ended => {
                 self.close_legs(now, serial);
-                self.between.calls_by_serial.remove(&serial);
+                self.between.forget(serial);
             }
         }
     }

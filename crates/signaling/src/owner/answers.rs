@@ -183,7 +183,7 @@ impl Core {
     /// What the target refuses we may do for it. Gives the request back where not.
     fn answer_instead(&mut self, now: Instant, request: AdmittedRequest, refusal: &Message) -> Option<AdmittedRequest> {
         let is_session = gateway::is_refused_session(&request, refusal);
-        if is_session && self.has_room_for_gateway() && !self.hides_from_stranger(&request) {
+        if is_session && self.has_room_for_gateway(request.admitted.origin()) && !self.hides_from_stranger(&request) {
             self.begin_gateway(now, request, refusal);
             return None;
         }

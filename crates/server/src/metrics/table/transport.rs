@@ -211,16 +211,20 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 38] = [
+const LIMITS: [&str; 42] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
+    "calls_between_per_partner_max",
+    "calls_between_per_user_max",
     "client_transactions_max",
     "conferences_max",
     "connections_max",
     "connections_per_ip_max",
     "datagram_surplus_bytes_per_sec_max",
     "gateways_max",
+    "gateways_per_partner_max",
+    "gateways_per_user_max",
     "handshakes_max",
     "held_max",
     "held_per_sender",
