@@ -27,6 +27,8 @@ use sip::{Message, Method};
 use traced::Event;
 
 const ALICE: &str = "alice@contoso.example";
+/// None of them alone may leave so much with anybody.
+const WRITERS: [&str; 3] = [ALICE, "dave@contoso.example", "erin@contoso.example"];
 const AWAY: [&str; 2] = ["bob@contoso.example", "carol@contoso.example"];
 
 /// Ended when dropped: a tracer that is killed leaves what it traces behind.
@@ -86,11 +88,12 @@ impl Drop for Traced {
 
 /// Sends so many messages to who is away, each a transaction with a Call-ID that says whose and which it is.
 fn write_messages(served: &Served, to: &'static str, run: &str, count: u32) {
-    let mut alice = Phone::connect(served, ALICE, Ipv4Addr::LOCALHOST);
+    let mut writers = WRITERS.map(|writer| Phone::connect(served, writer, Ipv4Addr::LOCALHOST));
     let padding = "x".repeat(1500);
     for number in 0..count {
-        alice.call_id = format!("{run}-{number}-for-{}", to.replace('@', "-"));
-        let answer = alice.ask(&Method::Message, &format!("sip:{to}"), to, &format!("X-Padding: {padding}\r\n"));
+        let writer = &mut writers[number as usize % WRITERS.len()];
+        writer.call_id = format!("{run}-{number}-for-{}", to.replace('@', "-"));
+        let answer = writer.ask(&Method::Message, &format!("sip:{to}"), to, &format!("X-Padding: {padding}\r\n"));
         assert_eq!(answer.status(), Some(202), "{answer:?}");
     }
 }
@@ -205,7 +208,7 @@ fn what_was_promised_survives_the_loss_of_all_that_was_not_synced() {
     let ports = served::free_ports();
     let listen = format!("tls = [\"127.0.0.1:{}\"]\ntcp = [\"127.0.0.1:{}\"]", ports[0], ports[1]);
     let mut traced = Traced::start(Place::new(&listen), ports, "first.trace");
-    for aor in [ALICE, AWAY[0], AWAY[1]] {
+    for aor in WRITERS.into_iter().chain(AWAY) {
         Phone::add_user(&traced.served, aor);
     }
     let meeting = traced.served.schedule(ALICE, &[])["id"].as_str().unwrap().to_owned();
@@ -219,7 +222,7 @@ fn what_was_promised_survives_the_loss_of_all_that_was_not_synced() {
         event => event,
     }));
 
-    let mut names: BTreeSet<String> = [ALICE, AWAY[0], AWAY[1]].map(str::to_owned).into();
+    let mut names: BTreeSet<String> = WRITERS.into_iter().chain(AWAY).map(str::to_owned).collect();
     names.insert(meeting);
     names.extend(
         [("first", 30), ("second", 5)]

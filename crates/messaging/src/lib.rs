@@ -7,6 +7,7 @@ mod consent;
 mod gateway;
 mod pager;
 mod queue;
+mod room;
 mod store_and_forward;
 
 pub use consent::{
@@ -16,6 +17,7 @@ pub use consent::{
 pub use gateway::{Gateway, GatewayLimits, GatewayOutput};
 pub use pager::{Delivery, Pager, PagerLimits};
 pub use queue::{Outcome, Queues, Settled};
+pub use room::{Room, SenderShare};
 pub use store_and_forward::{
     MessageId, NewMessage, NotStored, StoreAndForward, StoreAndForwardLimits, StoredMessage, Terms, is_transient,
 };

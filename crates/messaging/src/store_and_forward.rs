@@ -8,6 +8,8 @@ use federation::Admitted;
 use sip::refusal::Word;
 use sip::{Aor, HeaderName, Message, Refusal};
 
+use crate::Room;
+
 /// The rules for keeping messages, of one organisation.
 #[derive(Debug, Default)]
 pub struct StoreAndForward {
@@ -21,6 +23,12 @@ pub struct StoreAndForwardLimits {
     pub messages_per_user_max: u32,
     /// Beyond it 486 `mailbox-full`.
     pub bytes_per_user_max: u64,
+    /// Of them, those of one sender; beyond it likewise.
+    pub messages_per_sender_max: u32,
+    pub bytes_per_sender_max: u64,
+    /// Of all users of one partner together, likewise.
+    pub messages_per_partner_max: u32,
+    pub bytes_per_partner_max: u64,
     /// For a message that does not say how long it is valid.
     pub expires_secs_default: u32,
     /// A message that says it is valid for longer is kept for this long.
@@ -38,8 +46,10 @@ pub struct MessageId(pub i64);
 pub struct Terms {
     pub accepted_unix_ms: u64,
     pub expires_unix_ms: u64,
-    pub messages_max: u32,
-    pub bytes_max: u64,
+    pub room: Room,
+    pub of_sender: Room,
+    /// Of all of his domain together; `None`: he is a user of ours.
+    pub of_partner: Option<Room>,
 }
 
 /// A message for the store.
@@ -68,6 +78,8 @@ pub enum NotStored {
     UserUnknown,
     /// The user has as many, or as many bytes, as he may have.
     Full,
+    /// Of that, his sender has as much as one may, or his sender's organisation.
+    SenderFull,
     Failed(String),
 }
 
@@ -82,18 +94,28 @@ impl StoreAndForward {
     ///
     /// # Errors
     /// 400 for an Expires that is no number of seconds.
-    pub fn terms(&self, request: &Message, _: &Admitted, accepted_unix_ms: u64) -> Result<Option<Terms>, Refusal> {
+    pub fn terms(
+        &self,
+        request: &Message,
+        admitted: &Admitted,
+        accepted_unix_ms: u64,
+    ) -> Result<Option<Terms>, Refusal> {
         let expires =
             request.expires().map_err(|error| Refusal::new(400, Word::MalformedRequest, error.to_string()))?;
         let secs = expires.unwrap_or(self.limits.expires_secs_default).min(self.limits.expires_secs_max);
         if secs == 0 || is_transient(request) {
             return Ok(None);
         }
+        let limits = &self.limits;
         Ok(Some(Terms {
             accepted_unix_ms,
             expires_unix_ms: accepted_unix_ms.saturating_add(u64::from(secs) * 1000),
-            messages_max: self.limits.messages_per_user_max,
-            bytes_max: self.limits.bytes_per_user_max,
+            room: Room { messages_max: limits.messages_per_user_max, bytes_max: limits.bytes_per_user_max },
+            of_sender: Room { messages_max: limits.messages_per_sender_max, bytes_max: limits.bytes_per_sender_max },
+            of_partner: admitted.aor().is_none().then_some(Room {
+                messages_max: limits.messages_per_partner_max,
+                bytes_max: limits.bytes_per_partner_max,
+            }),
         }))
     }
 }
@@ -103,6 +125,10 @@ impl Default for StoreAndForwardLimits {
         StoreAndForwardLimits {
             messages_per_user_max: 200,
             bytes_per_user_max: 2 << 20,
+            messages_per_sender_max: 50,
+            bytes_per_sender_max: 512 << 10,
+            messages_per_partner_max: 100,
+            bytes_per_partner_max: 1 << 20,
             expires_secs_default: 7 * DAY_SECS,
             expires_secs_max: 28 * DAY_SECS,
             empty_queues_max: 100_000,
@@ -117,6 +143,11 @@ impl From<NotStored> for Refusal {
             // Not 503: it is this user who can take no more, and a 503 would turn the sender away from the whole server.
             NotStored::Full => {
                 Refusal::new(486, Word::MailboxFull, "the user is away and has as much stored as he may")
+            }
+            NotStored::SenderFull => {
+                let reason =
+                    "the user is away and has as much stored of the sender, or of the sender's domain, as one may";
+                Refusal::new(486, Word::MailboxFull, reason)
             }
             // Not 503 either: who is signed in can still be reached (RFC 3261 section 21.5.1 has a Retry-After, too).
             NotStored::Failed(reason) => Refusal::new(500, Word::NotStored, format!("the store: {reason}"))

@@ -51,6 +51,7 @@ fn each_reason_has_its_answer() {
     };
     assert_eq!(answer(NotStored::UserUnknown), (404, "user-unknown"));
     assert_eq!(answer(NotStored::Full), (486, "mailbox-full"));
+    assert_eq!(answer(NotStored::SenderFull), (486, "mailbox-full"));
     assert_eq!(answer(NotStored::Failed("disk full".into())), (500, "not-stored"));
 }
 

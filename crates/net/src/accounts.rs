@@ -94,7 +94,7 @@ pub(crate) fn broken() -> String {
 
 #[cfg(test)]
 mod tests {
-    use messaging::Terms;
+    use messaging::{Room, Terms};
 
     use super::*;
     use crate::mailbox;
@@ -151,7 +151,8 @@ mod tests {
         let ask = |number| (QuestionId(number), sender.clone());
         Flaky.credentials(aor.clone(), reply(ask(1), Err(broken()), Answer::Credentials));
         Flaky.exists(aor.clone(), reply(ask(2), Err(broken()), Answer::User));
-        let terms = Terms { accepted_unix_ms: 0, expires_unix_ms: 1, messages_max: 1, bytes_max: 1 };
+        let room = Room { messages_max: 1, bytes_max: 1 };
+        let terms = Terms { accepted_unix_ms: 0, expires_unix_ms: 1, room, of_sender: room, of_partner: None };
         let new = NewMessage { aor: aor.clone(), request: "MESSAGE".into(), terms, was_sent: false };
         Flaky.store(new, reply(ask(3), Err(NotStored::Failed(broken())), Answer::Stored));
         Flaky.next_stored(aor, MessageId(0), 0, reply(ask(4), Err(broken()), Answer::NextStored));

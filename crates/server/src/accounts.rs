@@ -180,6 +180,7 @@ fn not_stored(counts: &ServerCounts, error: StoreError) -> NotStored {
     match error {
         StoreError::UserUnknown(_) => NotStored::UserUnknown,
         StoreError::MailboxFull(_) => NotStored::Full,
+        StoreError::SenderFull(_) => NotStored::SenderFull,
         other => {
             failed(counts, &other, "a message cannot be stored");
             NotStored::Failed(other.to_string())

@@ -7,6 +7,7 @@ mod phone;
 
 use std::time::Duration;
 
+use signaling::Limits;
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
 
@@ -26,8 +27,13 @@ fn everywhere(play: impl Fn(Play)) {
 }
 
 fn opening(workers: u16, seed: u64) -> Play {
+    opening_with(workers, seed, |_| {})
+}
+
+fn opening_with(workers: u16, seed: u64, narrow: impl Fn(&mut Limits)) -> Play {
     let mut world = World::new(seed);
     let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
+    world.configure(fabrikam, |config| narrow(&mut config.limits));
     world.user(contoso, ALICE);
     world.user(fabrikam, BOB);
     world.user(fabrikam, ERIN);
@@ -314,8 +320,33 @@ fn a_message_that_no_longer_means_anything_is_not_delivered() {
 }
 
 #[test]
+fn one_sender_or_partner_leaves_room_in_a_mailbox_for_others() {
+    let full = |answer: &Message| (answer.status(), warning(answer).contains("mailbox-full"));
+    for (of_sender, of_partner, at_home) in [(2, 9, 2), (9, 2, 9)] {
+        let mut play = opening_with(1, 5, |limits| {
+            limits.store_and_forward.messages_per_sender_max = of_sender;
+            limits.store_and_forward.messages_per_partner_max = of_partner;
+        });
+        for n in 0..2 {
+            assert_eq!(play.send(&format!("m{n}")).status(), Some(202));
+        }
+        assert_eq!(full(&play.send("one-too-many")), (Some(486), true));
+        for n in 0..at_home {
+            assert_eq!(play.send_at_home(&format!("e{n}"), "").status(), Some(202), "no partner is his domain");
+        }
+        assert_eq!(full(&play.send_at_home("hers", "")), (Some(486), true));
+        let bob = play.bob_registers(0);
+        play.take(bob, "m0", "200 OK");
+        assert_eq!(play.send("again").status(), Some(202), "there is room for one");
+    }
+}
+
+#[test]
 fn a_full_mailbox_says_so() {
-    let mut play = opening(3, 5);
+    let mut play = opening_with(3, 5, |limits| {
+        limits.store_and_forward.messages_per_sender_max = 200;
+        limits.store_and_forward.messages_per_partner_max = 200;
+    });
     for n in 0..200 {
         assert_eq!(play.send(&format!("m{n}")).status(), Some(202));
     }

@@ -4,7 +4,7 @@ mod consents;
 
 use std::collections::BTreeMap;
 
-use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
+use messaging::{MessageId, NewMessage, NotStored, SenderShare, StoredMessage};
 use signaling::{Answer, QuestionId};
 use sip::Aor;
 
@@ -69,13 +69,19 @@ impl MessageStore {
 
     pub fn store(&mut self, new: NewMessage, is_user: bool) -> Answer {
         self.asked.push("store");
-        let theirs = || self.messages.values().filter(|(other, _)| other.aor == new.aor);
-        let bytes = theirs().map(|(other, _)| other.request.len()).sum::<usize>() + new.request.len();
-        let full = theirs().count() >= new.terms.messages_max as usize || bytes as u64 > new.terms.bytes_max;
+        let theirs =
+            || self.messages.values().filter(|(other, _)| other.aor == new.aor).map(|(other, _)| &other.request);
+        let (count, bytes) = (theirs().count() as u64, theirs().map(|request| request.len() as u64).sum());
+        let has_room = new.terms.room.has_room(count, bytes, new.request.len());
+        let has_share = SenderShare::needed(&new, count, bytes).is_none_or(|mut share| {
+            theirs().for_each(|request| share.add(request.clone()));
+            share.has_room()
+        });
         Answer::Stored(match (self.is_broken, is_user) {
             (true, _) => Err(NotStored::Failed("it is broken".into())),
             (_, false) => Err(NotStored::UserUnknown),
-            _ if full => Err(NotStored::Full),
+            _ if !has_room => Err(NotStored::Full),
+            _ if !has_share => Err(NotStored::SenderFull),
             _ => {
                 self.serial += 1;
                 let was_sent = new.was_sent;

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// As many messages, or as many bytes, wait for the user as may.
     #[error("the mailbox of {0} is full")]
     MailboxFull(Aor),
+    /// As many of one sender, or of one partner, wait for the user as may.
+    #[error("the mailbox of {0} has as much of the sender as one may leave there")]
+    SenderFull(Aor),
     #[error("{domain} is blocked")]
     PartnerBlocked { domain: String },
     #[error("{domain} is not blocked")]
@@ -82,7 +85,9 @@ impl StoreError {
         Some(match self {
             StoreError::UserExists(aor) => format!("to change its password: comity user passwd {aor}"),
             StoreError::UserUnknown(_) => "to see the users: comity user list".to_owned(),
-            StoreError::MailboxFull(_) => "what waits is delivered when a device of the user registers".to_owned(),
+            StoreError::MailboxFull(_) | StoreError::SenderFull(_) => {
+                "what waits is delivered when a device of the user registers".to_owned()
+            }
             StoreError::PartnerBlocked { domain } => format!("first lift the block: comity partner unblock {domain}"),
             StoreError::PartnerNotBlocked { domain } => {
                 format!("to see its entry: comity partner show {domain}; to remove it: comity partner remove {domain}")

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use messaging::{MessageId, NewMessage, StoredMessage};
+use messaging::{MessageId, NewMessage, SenderShare, StoredMessage};
 use rusqlite::{OptionalExtension, params};
 use sip::Aor;
 
@@ -20,7 +20,8 @@ impl Store {
     /// Keeps a message for a user, after what he has already.
     ///
     /// # Errors
-    /// [`StoreError::UserUnknown`], and [`StoreError::MailboxFull`] beyond the room that the message's terms name.
+    /// [`StoreError::UserUnknown`], and beyond the room that the message's terms name [`StoreError::MailboxFull`] or, where others may
+    /// still write to the user, [`StoreError::SenderFull`].
     pub fn add_message(&self, new: &NewMessage) -> Result<MessageId, StoreError> {
         let (aor, terms) = (new.aor.to_string(), new.terms);
         if !self.user_exists(&new.aor)? {
@@ -34,9 +35,12 @@ impl Store {
                  WHERE aor = ?1 AND expires > ?2",
             )?
             .query_row(params![aor, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let bytes = bytes.unsigned_abs() + new.request.len() as u64;
-        if count.unsigned_abs() >= u64::from(terms.messages_max) || bytes > terms.bytes_max {
+        let (count, bytes) = (count.unsigned_abs(), bytes.unsigned_abs());
+        if !terms.room.has_room(count, bytes, new.request.len()) {
             return Err(StoreError::MailboxFull(new.aor.clone()));
+        }
+        if let Some(share) = SenderShare::needed(new, count, bytes) {
+            self.check_share(&new.aor, now, share)?;
         }
         connection
             .prepare_cached(
@@ -44,6 +48,18 @@ impl Store {
             )?
             .execute(params![aor, now, integer(terms.expires_unix_ms), new.was_sent, &new.request[..]])?;
         Ok(MessageId(connection.last_insert_rowid()))
+    }
+
+    /// Who sent what is stored stands in it alone. There are at most as many as one user may have, and they are read only where
+    /// more wait than one sender may have there.
+    fn check_share(&self, aor: &Aor, now: i64, mut share: SenderShare<'_>) -> Result<(), StoreError> {
+        let mut statement =
+            self.connection().prepare_cached("SELECT request FROM stored_messages WHERE aor = ?1 AND expires > ?2")?;
+        let mut rows = statement.query(params![aor.to_string(), now])?;
+        while let Some(row) = rows.next()? {
+            share.add(row.get::<_, Vec<u8>>(0)?.into());
+        }
+        share.has_room().then_some(()).ok_or_else(|| StoreError::SenderFull(aor.clone()))
     }
 
     /// The first message of a user after this one that is still valid, marked as sent: it is about to be.
@@ -114,7 +130,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use messaging::Terms;
+    use messaging::{Room, Terms};
 
     use super::*;
     use crate::Credentials;
@@ -127,7 +143,14 @@ mod tests {
     }
 
     fn message(to: &Aor, text: &'static str) -> NewMessage {
-        let terms = Terms { accepted_unix_ms: NOW, expires_unix_ms: NOW + 10_000, messages_max: 3, bytes_max: 1000 };
+        let room = Room { messages_max: 3, bytes_max: 1000 };
+        let terms = Terms {
+            accepted_unix_ms: NOW,
+            expires_unix_ms: NOW + 10_000,
+            room,
+            of_sender: room,
+            of_partner: Some(room),
+        };
         NewMessage { aor: to.clone(), request: text.into(), terms, was_sent: false }
     }
 
@@ -198,7 +221,7 @@ mod tests {
         let full = |result| matches!(result, Err(StoreError::MailboxFull(_)));
         assert!(full(store.add_message(&message(&alice, "text"))));
         let mut large = message(&bob, "12345678");
-        large.terms.bytes_max = 15;
+        large.terms.room.bytes_max = 15;
         store.add_message(&large).unwrap();
         assert!(full(store.add_message(&large)));
         // What has expired takes no room, swept or not.
@@ -207,6 +230,37 @@ mod tests {
         later.terms.expires_unix_ms = NOW + 20_000;
         store.add_message(&later).unwrap();
         assert_eq!(queue(&store, &alice, NOW + 10_000), ["later"]);
+    }
+
+    #[test]
+    fn one_sender_leaves_room_for_others() {
+        let (alice, bob) = (aor("alice@contoso.example"), aor("bob@contoso.example"));
+        let (_folder, store) = store(&[&alice, &bob]);
+        let from = |to: &Aor, sender: &str| {
+            let text = format!(
+                "MESSAGE sip:{to} SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\nFrom: <sip:{sender}>;tag=1\r\n\
+                 To: <sip:{to}>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
+            );
+            let mut new = NewMessage { request: text.into(), ..message(to, "") };
+            new.terms.room = Room { messages_max: 6, bytes_max: 10_000 };
+            new.terms.of_sender = Room { messages_max: 2, bytes_max: 10_000 };
+            new.terms.of_partner = Some(Room { messages_max: 3, bytes_max: 10_000 });
+            new
+        };
+        let is_over_share = |new| matches!(store.add_message(&new), Err(StoreError::SenderFull(_)));
+        for _ in 0..2 {
+            store.add_message(&from(&alice, "mallory@fabrikam.example")).unwrap();
+        }
+        assert!(is_over_share(from(&alice, "mallory@fabrikam.example")));
+        store.add_message(&from(&bob, "mallory@fabrikam.example")).unwrap();
+        store.add_message(&from(&alice, "carol@fabrikam.example")).unwrap();
+        assert!(is_over_share(from(&alice, "carol@fabrikam.example")), "three are of the partner");
+        store.add_message(&from(&alice, "dave@litware.example")).unwrap();
+        // What has expired takes no room of its sender, swept or not.
+        let mut later = from(&alice, "mallory@fabrikam.example");
+        later.terms.accepted_unix_ms = NOW + 10_000;
+        later.terms.expires_unix_ms = NOW + 20_000;
+        store.add_message(&later).unwrap();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use messaging::{
     Approach, Brings, ConsentAnswer, ConsentAnswered, ConsentId, ConsentReply, Holding, Known, MessageId, NewMessage,
-    Terms, Verdict, judge,
+    Room, Terms, Verdict, judge,
 };
 use signaling::Answer;
 use sip::Aor;
@@ -136,7 +136,8 @@ impl MessageStore {
 
     /// Among what is stored for the user, whether there is room or not.
     fn put(&mut self, aor: &Aor, request: Bytes, (accepted_unix_ms, expires_unix_ms): (u64, u64)) {
-        let terms = Terms { accepted_unix_ms, expires_unix_ms, messages_max: u32::MAX, bytes_max: u64::MAX };
+        let room = Room { messages_max: u32::MAX, bytes_max: u64::MAX };
+        let terms = Terms { accepted_unix_ms, expires_unix_ms, room, of_sender: room, of_partner: None };
         let new = NewMessage { aor: aor.clone(), request, terms, was_sent: false };
         self.serial += 1;
         self.messages.insert(MessageId(self.serial), (new, false));

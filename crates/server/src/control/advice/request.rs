@@ -24,7 +24,7 @@ pub(super) fn about_request(word: Word) -> Option<Words> {
         ),
         Word::MailboxFull => words(
             Side::Nobody,
-            "the user is away, and as many messages wait as may",
+            "the user is away, and as many messages wait as may: in all, of this sender, or of the sender's organisation",
             "ask the user to sign in: what waits is delivered then; to see how much it is: comity user list",
         ),
         Word::NotStored => words(
