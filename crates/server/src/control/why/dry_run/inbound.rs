@@ -123,19 +123,20 @@ impl DryRun<'_> {
             self.say(bounds, Vec::new());
             return Ok(advice);
         }
-        let why = match exists {
-            true => format!("{to} is a user here, and no device of theirs is signed in"),
-            false => format!("{to} is no user here"),
+        let (why, next) = match exists {
+            true => (
+                format!("{to} is a user here, and no device of theirs is signed in"),
+                format!("to have its messages kept for users who are away: comity partner add {}", from.domain()),
+            ),
+            false => (
+                format!("{to} is no user here"),
+                format!("the sender has to look at the address; to make this user: comity user add {to}"),
+            ),
         };
         let details = vec![
             "a domain without an entry is told the same of both (hide_users), and nothing is kept for later".to_owned(),
         ];
         self.say(format!("{why}: refused with 480 {}", Word::UserUnavailable), details);
-        Ok(Advice {
-            verdict: why,
-            next: format!("to have its messages kept for users who are away: comity partner add {}", from.domain()),
-            side: Side::Nobody,
-            sure: Sure::Seen,
-        })
+        Ok(Advice { verdict: why, next, side: Side::Nobody, sure: Sure::Seen })
     }
 }
