@@ -200,16 +200,20 @@ const CONFERENCE: EventPackage =
 
 /// Each participant may watch with several devices, and all of them may be of one partner.
 const LIMITS: NotifierLimits = NotifierLimits {
-    subscriptions_per_resource_max: 1000,
-    resource_per_user_max: 32,
-    resource_per_partner_max: 1000,
-    subscriptions_per_user_max: 32,
-    subscriptions_per_partner_max: 1000,
-    subscriptions_max: 1000,
+    subscriptions_per_resource_max: WATCHERS_MAX,
+    resource_per_user_max: WATCHES_PER_USER_MAX,
+    resource_per_partner_max: WATCHERS_MAX,
+    subscriptions_per_user_max: WATCHES_PER_USER_MAX,
+    subscriptions_per_partner_max: WATCHERS_MAX,
+    subscriptions_max: WATCHERS_MAX,
     expires_secs_min: 60,
     expires_secs_default: 3600,
     expires_secs_max: 7200,
 };
+
+/// Of one meeting.
+const WATCHERS_MAX: usize = 1000;
+const WATCHES_PER_USER_MAX: usize = 32;
 
 /// What our side says for a watcher who said nothing, or who could not be reached.
 const NO_ANSWER: [u16; 3] = [408, 480, 504];

@@ -1,7 +1,8 @@
 //! docs/internals/limits.md lists every limit that the code has: each field of each `Limits` struct has a row with the
-//! default that the code gives it, each row its field or constant, and each test that a row names is there.
+//! default that the code gives it, each row its field or constant, and each test that a row names is there. So has each constant
+//! that ends in `_MAX`, in the crates that peers speak with; `BESIDE` has those that bound nothing of a peer's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Source, finding};
 
@@ -20,6 +21,14 @@ pub fn check(sources: &[Source]) -> Vec<Finding> {
                 findings.push(finding(PAGE, format!("{name} says `{}`; the code says {default}", row.default)));
             }
             Some(_) => {}
+        }
+    }
+    for constant in constants(sources) {
+        if !rows.iter().any(|row| row.name == constant) && !BESIDE.contains(&constant.as_str()) {
+            findings.push(finding(
+                PAGE,
+                format!("{constant} has no row; what is no peer's to reach is for BESIDE of tidy"),
+            ));
         }
     }
     for row in &rows {
@@ -51,17 +60,39 @@ fn fields(sources: &[Source]) -> BTreeMap<String, Option<String>> {
     for source in sources.iter().filter(|source| is_product(&source.path)) {
         let code = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let krate = source.path.split('/').nth(1).unwrap_or_default();
-        for (name, body) in blocks(code, "struct ").filter(|(name, _)| name.ends_with("Limits")) {
+        let is_listed = |name: &str| name.ends_with("Limits") || name == TERMS;
+        for (name, body) in blocks(code, "struct ").filter(|(name, _)| is_listed(name)) {
             let defaults = defaults(code, name);
             for line in body.lines().filter_map(|line| line.trim().strip_prefix("pub ")) {
                 let Some((field, kind)) = line.trim_end_matches(',').split_once(": ") else { continue };
-                if !kind.ends_with("Limits") {
+                if !kind.ends_with("Limits") && (name != TERMS || kind == "u32") {
                     fields.insert(format!("{krate}::{name}.{field}"), defaults.get(field).cloned());
                 }
             }
         }
     }
     fields
+}
+
+/// Each `path NAME_MAX` of the crates that peers speak with.
+fn constants(sources: &[Source]) -> BTreeSet<String> {
+    let is_of_test = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/") || path.contains("/testing/");
+    let is_ours = |path: &str| SPOKEN_WITH.iter().any(|krate| path.starts_with(&format!("crates/{krate}/src/")));
+    let mut constants = BTreeSet::new();
+    for source in sources.iter().filter(|source| is_ours(&source.path) && !is_of_test(&source.path)) {
+        let code = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for line in code.lines().filter(|line| !line.starts_with([' ', '/'])) {
+            let Some(name) =
+                line.split_once("const ").and_then(|(_, rest)| rest.split_once(": ")).map(|(name, _)| name)
+            else {
+                continue;
+            };
+            if name.ends_with("_MAX") {
+                constants.insert(format!("{} {name}", source.path.trim_start_matches("crates/")));
+            }
+        }
+    }
+    constants
 }
 
 /// What `impl Default`, or a constant of the type, gives each field.
@@ -114,6 +145,48 @@ fn is_product(path: &str) -> bool {
 }
 
 const PAGE: &str = "docs/internals/limits.md";
+/// What discovered partners may do: limits among settings.
+const TERMS: &str = "DiscoveredTerms";
+const SPOKEN_WITH: [&str; 4] = ["conference", "federation", "net", "signaling"];
+/// Times and sizes of ours, of the protocols, and of sentences; what an organiser may schedule, who is told what is too much.
+const BESIDE: &[&str] = &[
+    "conference/src/focus/joining.rs DISPLAY_CHARS_MAX",
+    "conference/src/focus/writing.rs INVITATION_NAMES_MAX",
+    "conference/src/focus/writing.rs LISTED_NAMES_MAX",
+    "conference/src/id.rs ID_BYTES_MAX",
+    "conference/src/policy/admission.rs RETRY_AFTER_SECS_MAX",
+    "conference/src/schedule/invitation/content_line.rs LINE_BYTES_MAX",
+    "conference/src/schedule/invitation/time_zone.rs CHANGES_MAX",
+    "conference/src/schedule/meeting.rs MINUTES_MAX",
+    "conference/src/schedule/meeting.rs OPENS_BEFORE_MINS_MAX",
+    "conference/src/schedule/meeting.rs SUBJECT_CHARS_MAX",
+    "conference/src/schedule/occurrence.rs EXCEPTIONS_MAX",
+    "conference/src/schedule/occurrence.rs OCCURRENCES_MAX",
+    "conference/src/schedule/opening.rs OVERRUN_SECS_MAX",
+    "conference/src/schedule/recurrence.rs INTERVAL_MAX",
+    "federation/src/discovery.rs LIFE_MAX",
+    "federation/src/discovery.rs NEGATIVE_LIFE_MAX",
+    "federation/src/discovery/memory.rs STALE_MAX",
+    "federation/src/health.rs BACKOFF_DOUBLINGS_MAX",
+    "federation/src/health.rs BACKOFF_MAX",
+    "federation/src/health.rs REASON_CHARS_MAX",
+    "federation/src/inside.rs NAMED_MAX",
+    "federation/src/verification.rs LISTED_MAX",
+    "net/src/media/ports.rs ATTEMPTS_MAX",
+    "net/src/resolver.rs NEGATIVE_LIFE_MAX",
+    "net/src/resolver.rs POSITIVE_LIFE_MAX",
+    "net/src/tls.rs RECORD_BYTES_MAX",
+    "net/src/udp.rs DATAGRAM_BYTES_MAX",
+    "net/src/web_socket/origins.rs HOST_BYTES_MAX",
+    "net/src/wire.rs SLICES_MAX",
+    "net/src/worker/sweeping.rs CLOCK_OFF_MS_MAX",
+    "signaling/src/consent/words.rs USER_CHARS_MAX",
+    "signaling/src/decisions.rs WORD_CHARS_MAX",
+    "signaling/src/input.rs BEGINNING_CHARS_MAX",
+    "signaling/src/outbound.rs DATAGRAM_BYTES_MAX",
+    "signaling/src/token.rs POOL_SECRETS_MAX",
+    "signaling/src/unreadable.rs SURPLUS_BYTES_MAX",
+];
 
 #[cfg(test)]
 mod tests {
@@ -137,6 +210,24 @@ mod tests {
         assert_eq!(found(ROW), [""; 0]);
         assert_eq!(found(""), ["a::Limits.flows_max has no row"]);
         assert_eq!(found(&ROW.replace("20", "21")), ["a::Limits.flows_max says `4 << 21`; the code says 4 << 20"]);
+    }
+
+    #[test]
+    fn a_constant_that_peers_may_reach_has_its_row() {
+        let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+        let code = "/// const OLD_MAX: usize = 1;\npub(super) const PEERS_MAX: usize = 16;\nconst OTHER: u8 = 1;\n\
+            #[cfg(test)]\nmod tests {\nconst TRIES_MAX: u8 = 2;\n";
+        let found = |path: &str, rows: &str| {
+            let findings = check(&[source(PAGE, rows), source(path, code)]);
+            findings.into_iter().map(|finding| finding.what).collect::<Vec<_>>()
+        };
+        let missing = found("crates/net/src/a.rs", "");
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].starts_with("net/src/a.rs PEERS_MAX has no row"), "{missing:?}");
+        assert_eq!(found("crates/net/src/a.rs", "| `net/src/a.rs PEERS_MAX` | `16` | no | no | - small |\n"), [""; 0]);
+        for other in ["crates/net/src/a/tests.rs", "crates/store/src/a.rs"] {
+            assert_eq!(found(other, ""), [""; 0], "{other}");
+        }
     }
 
     #[test]
