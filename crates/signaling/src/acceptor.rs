@@ -161,7 +161,7 @@ impl Core {
         self.flows.admitted(flow, admitted.kind(), admitted.signs_in(), self.limits.users_per_flow_max);
         self.record_admitted(now, &arrival.message, &admitted);
         if !flow.is_reliable() && admitted.signs_in().is_some() {
-            self.proven_addresses.prove(now, arrival.facts.remote.ip(), self.limits.proven_addresses_max);
+            self.prove_address(now, arrival.facts.remote.ip());
         }
         if let Err(refusal) = self.take_share(&arrival, &admitted) {
             return self.refuse_and_forget(now, arrival, &refusal);

@@ -13,12 +13,13 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 33] = [
+pub const COUNTED_LIMITS: [&str; 35] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
     "calls_between_per_partner_max",
     "calls_between_per_user_max",
+    "calls_proxied_max",
     "client_transactions_max",
     "conferences_max",
     "datagram_surplus_bytes_per_sec_max",
@@ -33,6 +34,7 @@ pub const COUNTED_LIMITS: [&str; 33] = [
     "message_bytes_max",
     "messages_per_sec_max",
     "pages_waiting_max",
+    "proven_addresses_max",
     "proven_phones_max",
     "requests_max",
     "requests_per_call_max",

@@ -251,7 +251,9 @@ impl Core {
         match news {
             CallNews::Answered(record) => self.keep_open(now, *record),
             CallNews::Proxied { call_id, call } => {
-                self.proxied.remember(call_id, *call, self.limits.calls_proxied_max);
+                if self.proxied.remember(call_id, *call, self.limits.calls_proxied_max) {
+                    self.counts.hit("calls_proxied_max");
+                }
             }
             CallNews::Ended { call_id, by } => {
                 self.proxied.ended(&call_id, &by);

@@ -90,7 +90,7 @@ impl Core {
             self.flows.admitted(flow, FlowKind::Client, None, 0);
             self.flows.registered(flow, registered, self.limits.users_per_flow_max);
             if !flow.is_reliable() {
-                self.proven_addresses.prove(now, address, self.limits.proven_addresses_max);
+                self.prove_address(now, address);
             }
         }
         if flow.is_reliable() || self.proven_addresses.has(now, address) {

@@ -60,16 +60,19 @@ struct Party {
 }
 
 impl Proxied {
-    pub(crate) fn remember(&mut self, call_id: String, call: ProxiedCall, max: usize) {
+    /// Says whether the oldest had to make room.
+    pub(crate) fn remember(&mut self, call_id: String, call: ProxiedCall, max: usize) -> bool {
         self.forget(&call_id);
         self.last_age += 1;
         self.ids_by_age.insert(self.last_age, call_id.clone());
         self.calls_by_id.insert(call_id, Kept { age: self.last_age, call, stage: Stage::UnderWay });
+        let is_full = self.calls_by_id.len() > max;
         while self.calls_by_id.len() > max
             && let Some((_, oldest)) = self.ids_by_age.pop_first()
         {
             self.calls_by_id.remove(&oldest);
         }
+        is_full
     }
 
     fn forget(&mut self, call_id: &str) {

@@ -24,14 +24,16 @@ pub(crate) struct ProvenAddresses {
 
 impl ProvenAddresses {
     /// At the limit those that are over are forgotten, and if none is, the new one has to prove itself again.
-    pub(crate) fn prove(&mut self, now: Instant, address: IpAddr, max: usize) {
+    /// Says whether it is remembered.
+    fn prove(&mut self, now: Instant, address: IpAddr, max: usize) -> bool {
         if self.proven_at.len() >= max && !self.proven_at.contains_key(&address) {
             self.proven_at.retain(|_, at| now.saturating_duration_since(*at) < PROVEN_TIME);
             if self.proven_at.len() >= max {
-                return;
+                return false;
             }
         }
         self.proven_at.insert(address, now);
+        true
     }
 
     pub(crate) fn has(&self, now: Instant, address: IpAddr) -> bool {
@@ -66,6 +68,13 @@ impl Surplus {
 }
 
 impl Core {
+    /// A user of ours has answered a challenge from there.
+    pub(crate) fn prove_address(&mut self, now: Instant, address: IpAddr) {
+        if !self.proven_addresses.prove(now, address, self.limits.proven_addresses_max) {
+            self.counts.hit("proven_addresses_max");
+        }
+    }
+
     /// Before any transaction: nothing is kept, and a repeat gets the same answer (RFC 3261 section 8.2.7).
     pub(crate) fn refuse_stateless(&mut self, now: Instant, facts: &FlowFacts, request: &Message, refusal: &Refusal) {
         let edge = self.organisation.clone();

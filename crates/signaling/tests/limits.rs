@@ -280,6 +280,8 @@ fn where_a_user_has_signed_in_by_datagrams_many_may_ask_at_once() {
             answers += world.take(office).len();
         }
         assert!(if expected == 50 { answers == 50 } else { (1..25).contains(&answers) }, "{answers}");
+        let hits = world.core(contoso, 0).counts().limits_hit.get("proven_addresses_max").copied();
+        assert_eq!(hits.is_some(), addresses_max == 0, "{hits:?}");
     }
 }
 

@@ -186,6 +186,15 @@ fn watchers_who_are_gone_together_are_let_go_one_by_one() {
 const STACK_BYTES: usize = 512 << 10;
 
 #[test]
+fn of_more_answered_calls_than_are_remembered_the_oldest_is_forgotten() {
+    for (max, hits) in [(1, None), (0, Some(1))] {
+        let mut stage = stage(|limits| limits.calls_proxied_max = max);
+        stage.call();
+        assert_eq!(stage.world.core(stage.site, 0).counts().limits_hit.get("calls_proxied_max").copied(), hits);
+    }
+}
+
+#[test]
 fn a_meeting_more_than_there_may_be_is_refused() {
     let mut stage = stage(|limits| limits.conferences_max = 0);
     stage.world.send(stage.alice, &phone::request("INVITE", ALICE, "meet@contoso.example", "meeting"));

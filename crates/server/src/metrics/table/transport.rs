@@ -211,12 +211,13 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 42] = [
+const LIMITS: [&str; 44] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
     "calls_between_per_partner_max",
     "calls_between_per_user_max",
+    "calls_proxied_max",
     "client_transactions_max",
     "conferences_max",
     "connections_max",
@@ -238,6 +239,7 @@ const LIMITS: [&str; 42] = [
     "output_bytes_max",
     "pages_waiting_max",
     "parse_errors_per_flow_max",
+    "proven_addresses_max",
     "proven_phones_max",
     "requests_max",
     "requests_per_call_max",
