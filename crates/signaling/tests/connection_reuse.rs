@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use federation::trust::Purposes;
 use neighbours::{ALICE, BOB, Play};
-use sim::{Line, allowed, blocked, certificate, first_line};
+use sim::{Line, World, allowed, blocked, certificate, first_line};
 use sip::{HeaderName, Message};
 
 fn everywhere(act: impl Fn(Play)) {
@@ -192,4 +192,21 @@ fn a_changed_entry_wants_a_new_proof() {
         play.reaches(line, "x");
         play.world.pass(Duration::from_secs(100));
     });
+}
+
+#[test]
+fn a_partner_has_as_many_connections_of_ours_as_we_say_and_no_more() {
+    for most in [1, 3] {
+        let arrange = |world: &mut World, fabrikam: usize| {
+            let contoso = fabrikam - 1;
+            world.configure(contoso, |config| config.limits.partner_connections = most);
+        };
+        neighbours::everywhere(arrange, |mut play| {
+            let bob = play.bob;
+            for number in 0..24 {
+                play.reaches(bob, &format!("spread{number}"));
+            }
+            assert_eq!(play.world.dialled.len(), usize::from(most));
+        });
+    }
 }
