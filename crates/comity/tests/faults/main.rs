@@ -15,6 +15,7 @@ mod place;
 mod scene;
 #[path = "../served/mod.rs"]
 mod served;
+mod ways;
 mod zone;
 
 use std::time::{Duration, SystemTime};

@@ -22,7 +22,7 @@ pub const BOB: &str = "bob@fabrikam.example";
 pub const EDGE: Ipv4Addr = Ipv4Addr::new(127, 0, 80, 2);
 /// As Alice's phone chooses it; Bob's too, where he writes.
 pub const CALL_ID: &str = "of-alice-contoso.example";
-const ALICE_AT: Ipv4Addr = Ipv4Addr::new(127, 0, 80, 1);
+pub const ALICE_AT: Ipv4Addr = Ipv4Addr::new(127, 0, 80, 1);
 
 pub struct Scene {
     pub served: Served,
