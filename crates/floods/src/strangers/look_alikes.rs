@@ -32,7 +32,15 @@ pub fn show(server: &Server) -> anyhow::Result<Harm> {
     let unflagged = (ALL.len() as u64).saturating_sub(flagged);
     let of = ALL.len() as u64;
     let problems = Vec::new();
-    Ok(Harm { kind: "let through or not flagged", done: let_through + unflagged, of, done_max: 0, answers, problems })
+    Ok(Harm {
+        kind: "let through or not flagged",
+        done: let_through + unflagged,
+        of,
+        done_max: 0,
+        answers,
+        problems,
+        remark: None,
+    })
 }
 
 /// With whether it looks the same; with Cyrillic letters, too.

@@ -73,6 +73,7 @@ pub fn run(amount: &Amount) -> anyhow::Result<ExitCode> {
         println!("{row}");
         problems.extend(row.problems());
         slowest.push(row.slowest());
+        slowest.extend(row.harm.remark.map(|remark| format!("{name}: {remark}")));
         anyhow::Ok(())
     };
     perform("look-alikes", &|| look_alikes::show(&server))?;

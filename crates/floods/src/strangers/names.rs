@@ -25,6 +25,24 @@ pub fn there(number: usize) -> String {
 struct Told {
     about_users: BTreeMap<usize, String>,
     about_nobody: BTreeSet<String>,
+    /// How long each answer took that was waited for.
+    took_about_users: Vec<Duration>,
+    took_about_nobody: Vec<Duration>,
+}
+
+impl Told {
+    fn times(&mut self) -> Option<String> {
+        let users = middle(&mut self.took_about_users)?;
+        let nobody = middle(&mut self.took_about_nobody)?;
+        Some(format!("an answer about a user's name took {users}, about another {nobody}"))
+    }
+}
+
+/// The median, and what nine of ten stay below.
+fn middle(took: &mut [Duration]) -> Option<String> {
+    took.sort();
+    let at = |tenths: usize| Some(took.get(took.len() * tenths / 10)?.as_secs_f64() * 1000.0);
+    Some(format!("{:.2} ms (nine of ten of {} less than {:.2})", at(5)?, took.len(), at(9)?))
 }
 
 pub fn try_all(field: &Field<'_>, names: usize, per_sec: Option<u32>) -> anyhow::Result<Harm> {
@@ -35,13 +53,15 @@ pub fn try_all(field: &Field<'_>, names: usize, per_sec: Option<u32>) -> anyhow:
         let first = usize::from(number) * size * each;
         try_some(number, crowd, &field.server.doors, Trial { first, each, names, per_sec }, &told)
     });
-    let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     let learnt = told.about_users.values().filter(|answer| !told.about_nobody.contains(*answer)).count() as u64;
     let mut problems = Vec::new();
     if told.about_users.is_empty() || told.about_nobody.is_empty() {
         problems.push("nothing was answered about names that are somebody's, or about the others".to_owned());
     }
-    Ok(Harm { kind: "names learnt", done: learnt, of: names as u64, done_max: names as u64 / 1000, answers, problems })
+    let remark = told.times();
+    let (of, done_max) = (names as u64, names as u64 / 1000);
+    Ok(Harm { kind: "names learnt", done: learnt, of, done_max, answers, problems, remark })
 }
 
 /// Which names one crowd tries: each domain its own.
@@ -68,9 +88,14 @@ fn try_some(number: u8, crowd: &[Stranger], doors: &Doors, trial: Trial, told: &
                 answers.note(CUT_SHORT);
                 return answers;
             }
-            let name = trial.first + place * trial.each + turn;
-            if name < trial.names && ask(caller, name, turn) {
+            // Where in its row a user's name comes differs from domain to domain.
+            let name = trial.first + place * trial.each + (turn + 7 * place + 3) % trial.each;
+            let asked = Instant::now();
+            if name < trial.names && ask(caller, name, usize::from(number) + place + turn) {
                 answers.sent += 1;
+                if trial.per_sec.is_some() {
+                    wait_for(name, caller, asked, &mut answers, told);
+                }
             }
             note(caller, Duration::ZERO, &mut answers, told);
         }
@@ -80,8 +105,8 @@ fn try_some(number: u8, crowd: &[Stranger], doors: &Doors, trial: Trial, told: &
 }
 
 /// In one of the ways in which one can ask about a user; the Call-ID says whom.
-fn ask(caller: &mut Caller, name: usize, turn: usize) -> bool {
-    let method = [Method::Message, Method::Invite, Method::Options, Method::Subscribe][turn % 4].clone();
+fn ask(caller: &mut Caller, name: usize, way: usize) -> bool {
+    let method = [Method::Message, Method::Invite, Method::Options, Method::Subscribe][way % 4].clone();
     let lines = match method {
         Method::Message => TEXT.to_owned(),
         Method::Subscribe => format!("Event: presence\r\nContact: {}\r\n", caller.contact()),
@@ -92,19 +117,49 @@ fn ask(caller: &mut Caller, name: usize, turn: usize) -> bool {
     caller.send(&request).is_ok()
 }
 
-fn note(caller: &mut Caller, within: Duration, answers: &mut Answers, told: &Mutex<Told>) {
-    while let Ok(Some(message)) = caller.line.receive(within) {
-        if message.status() < Some(200) {
-            continue;
-        }
-        answers.note_message(&message);
-        let Some(name) = name_of(&message) else { continue };
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        match name % 100 {
-            0 => drop(told.about_users.insert(name, said(&message))),
-            _ => drop(told.about_nobody.insert(said(&message))),
+/// Its final answer, and how long it took.
+fn wait_for(name: usize, caller: &mut Caller, asked: Instant, answers: &mut Answers, told: &Mutex<Told>) {
+    while let Some(left) = ANSWER_MAX.checked_sub(asked.elapsed()) {
+        let Ok(Some(message)) = caller.line.receive(left) else { return };
+        let took = asked.elapsed();
+        if note_one(&message, answers, told) == Some(name) {
+            // Beyond its rate it is refused before anybody looks who is asked for.
+            if message.status() == Some(503) {
+                return;
+            }
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            match is_users(name) {
+                true => told.took_about_users.push(took),
+                false => told.took_about_nobody.push(took),
+            }
+            return;
         }
     }
+}
+
+fn note(caller: &mut Caller, within: Duration, answers: &mut Answers, told: &Mutex<Told>) {
+    while let Ok(Some(message)) = caller.line.receive(within) {
+        note_one(&message, answers, told);
+    }
+}
+
+/// Which name it is about, if it is a final answer.
+fn note_one(message: &Message, answers: &mut Answers, told: &Mutex<Told>) -> Option<usize> {
+    if message.status() < Some(200) {
+        return None;
+    }
+    answers.note_message(message);
+    let name = name_of(message)?;
+    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    match is_users(name) {
+        true => drop(told.about_users.insert(name, said(message))),
+        false => drop(told.about_nobody.insert(said(message))),
+    }
+    Some(name)
+}
+
+fn is_users(name: usize) -> bool {
+    name.is_multiple_of(100)
 }
 
 fn name_of(message: &Message) -> Option<usize> {
@@ -119,3 +174,5 @@ fn said(message: &Message) -> String {
     let cseq = message.header_text(HeaderName::CSeq).unwrap_or_default();
     format!("{} {}", cseq.split(' ').nth(1).unwrap_or_default(), own.collect::<Vec<_>>().join("\n"))
 }
+
+const ANSWER_MAX: Duration = Duration::from_millis(300);

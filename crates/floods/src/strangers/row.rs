@@ -18,6 +18,8 @@ pub struct Harm {
     pub answers: Answers,
     /// What went wrong with the attack itself.
     pub problems: Vec<String>,
+    /// What else was seen.
+    pub remark: Option<String>,
 }
 
 pub struct Row {

@@ -41,6 +41,7 @@ pub fn pour(field: &Field<'_>, messages: usize) -> anyhow::Result<Harm> {
         done_max: PER_HOUR * hours * VICTIMS.len() as u64,
         answers,
         problems: Vec::new(),
+        remark: None,
     })
 }
 
