@@ -123,20 +123,22 @@ impl DryRun<'_> {
             self.say(bounds, Vec::new());
             return Ok(advice);
         }
-        let (why, next) = match exists {
+        let (why, next, side) = match exists {
             true => (
                 format!("{to} is a user here, and no device of theirs is signed in"),
                 format!("to have its messages kept for users who are away: comity partner add {}", from.domain()),
+                Side::Nobody,
             ),
             false => (
                 format!("{to} is no user here"),
                 format!("the sender has to look at the address; to make this user: comity user add {to}"),
+                Side::Sender,
             ),
         };
         let details = vec![
             "a domain without an entry is told the same of both (hide_users), and nothing is kept for later".to_owned(),
         ];
         self.say(format!("{why}: refused with 480 {}", Word::UserUnavailable), details);
-        Ok(Advice { verdict: why, next, side: Side::Nobody, sure: Sure::Seen })
+        Ok(Advice { verdict: why, next, side, sure: Sure::Seen })
     }
 }
