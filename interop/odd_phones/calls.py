@@ -128,24 +128,24 @@ def cancelled(alice, text):
     alice.send("\r\n".join([f"CANCEL {uri} SIP/2.0", *keep, f"CSeq: {number} CANCEL", "Content-Length: 0"]) + "\r\n\r\n")
 
 
-def kept(build):
-    """The builder, and what it last built."""
-    last = {}
+def ringing(alice, dave):
+    """What came to dave, who rings, and the INVITE as alice last sent it."""
+    sent, build = [], invite(alice, TYPE, body=SDP)
 
     def keeping(number, credentials):
-        last["text"] = build(number, credentials)
-        return last["text"]
+        sent.append(build(number, credentials))
+        return sent[-1]
 
-    return keeping, last
+    got = comes(alice, dave, keeping, "INVITE")
+    dave.respond(got, 180)
+    alice.until(180)
+    return got, sent[-1]
 
 
 @check()
 def taken_back_while_it_rings(alice, dave):
-    build, last = kept(invite(alice, TYPE, body=SDP))
-    got = comes(alice, dave, build, "INVITE")
-    dave.respond(got, 180)
-    alice.until(180)
-    cancelled(alice, last["text"])
+    got, text = ringing(alice, dave)
+    cancelled(alice, text)
     both = {alice.take().text.split()[1]}
     cancel = dave.take()
     equal(cancel.method, "CANCEL")
@@ -155,18 +155,15 @@ def taken_back_while_it_rings(alice, dave):
     refusal = alice.take()
     both.add(str(refusal.status))
     equal(both, {"200", "487"})
-    alice.acknowledge_refusal(last["text"], refusal)
+    alice.acknowledge_refusal(text, refusal)
     alice.nothing()
 
 
 @check()
 def taken_back_too_late(alice, dave):
-    build, last = kept(invite(alice, TYPE, body=SDP))
-    got = comes(alice, dave, build, "INVITE")
-    dave.respond(got, 180)
-    alice.until(180)
+    got, text = ringing(alice, dave)
     dave.respond(got, 200, f"Contact: {dave.contact}", TYPE, body=SDP)
-    cancelled(alice, last["text"])
+    cancelled(alice, text)
     answers = [alice.take(), alice.take()]
     taken = next(answer for answer in answers if answer.method == "INVITE")
     equal(taken.status, 200)

@@ -63,9 +63,9 @@ def expect(answer, *statuses):
     return answer
 
 
-def comes(alice, dave, build, method=None):
-    """What alice begins comes to dave."""
-    answer = alice.begin(build, dave)
+def comes(alice, dave, build, method=None, **options):
+    """What alice begins comes to dave; the options are those of her credentials."""
+    answer = alice.begin(build, dave, **options)
     if answer is not None:
         raise AssertionError(f"alice was told: {answer.text}")
     got = dave.take()
@@ -74,9 +74,9 @@ def comes(alice, dave, build, method=None):
     return got
 
 
-def delivered(alice, dave, build, method="MESSAGE"):
+def delivered(alice, dave, build, method="MESSAGE", **options):
     """Comes to dave, and his 200 to alice."""
-    got = comes(alice, dave, build, method)
+    got = comes(alice, dave, build, method, **options)
     dave.respond(got, 200)
     return got, alice.until(200)
 

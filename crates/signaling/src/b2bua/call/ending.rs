@@ -30,8 +30,8 @@ impl Call {
     fn hang_up(&mut self, tag: &str, side: Side, cause: u16, word: Word) {
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
         let Some(speaker) = pair.end(side.other()).party.clone() else { return };
-        let reason = (HeaderName::Reason, refusal::reason(cause, word));
-        let bye = pair.end_mut(side).dialog.request(&Method::Bye).header(reason.0, reason.1);
+        let bye = pair.end_mut(side).dialog.request(&Method::Bye);
+        let bye = bye.header(HeaderName::Reason, refusal::reason(cause, word));
         if let Ok(request) = bye.message() {
             self.ask(Asked::Bye, vouch(&speaker), request);
         }

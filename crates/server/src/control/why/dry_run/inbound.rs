@@ -1,7 +1,5 @@
 //! A message from a partner: what its server would have to prove, whether its sender is vouched for, and who hears of it.
 
-use std::fmt::Display;
-
 use federation::admission::Tier;
 use federation::discovery::SrvResult;
 use federation::flow::Direction;
@@ -83,15 +81,16 @@ impl DryRun<'_> {
 
     /// Whether nobody vouches for its senders.
     fn vouching(&mut self, level: VerificationLevel, domain: &str) -> bool {
-        let said: Option<&dyn Display> = match level {
+        let said = match level {
             VerificationLevel::AlwaysVerifiable => None,
             VerificationLevel::AlwaysUnverifiable => Some(
-                &"nobody vouches for its senders (always-unverifiable), so that it reaches only who has let them in",
+                "nobody vouches for its senders (always-unverifiable), so that it reaches only who has let them in",
             ),
             VerificationLevel::UseSourceVerification => {
                 self.is_open = true;
                 Some(
-                    &"its server has to say with each request whether it vouches for the sender (use-source-verification); it is taken here that it does",
+                    "its server has to say with each request whether it vouches for the sender (use-source-verification); \
+                     it is taken here that it does",
                 )
             }
         };
