@@ -126,11 +126,9 @@ impl RevocationLists {
         let mut held = self.held();
         let standing = held.standing(&url, &serial, issuer_key, now);
         let fingerprint = crate::roots::fingerprint(der);
-        if held.seen.len() < SEEN_MAX || held.seen.contains_key(&fingerprint) {
-            let chain = chain.iter().map(|der| der.clone().into_owned()).collect();
-            let issuer_key = issuer_key.to_vec();
-            held.seen.insert(fingerprint, Seen { url, serial, issuer_key, chain, at_unix: now.as_secs() });
-        }
+        let chain = chain.iter().map(|der| der.clone().into_owned()).collect();
+        let issuer_key = issuer_key.to_vec();
+        held.remember(fingerprint, Seen { url, serial, issuer_key, chain, at_unix: now.as_secs() });
         standing
     }
 
@@ -189,6 +187,13 @@ impl RevocationLists {
 }
 
 impl Held {
+    /// Beyond the limit nobody is put out for a newcomer.
+    fn remember(&mut self, fingerprint: Fingerprint, seen: Seen) {
+        if self.seen.len() < SEEN_MAX || self.seen.contains_key(&fingerprint) {
+            self.seen.insert(fingerprint, seen);
+        }
+    }
+
     /// A list that is out of date still revokes: nobody is taken off one but by a later list. That a certificate is not on
     /// it says nothing any more.
     fn standing(&self, url: &str, serial: &[u8], issuer_key: &[u8], now: UnixTime) -> Standing {

@@ -94,6 +94,15 @@ impl TlsWire {
     /// Appends what was decrypted to `plaintext`; what was received is decrypted in its place. An error leaves an alert in
     /// the output.
     pub(crate) fn decode(&mut self, received: &mut [u8], plaintext: &mut BytesMut) -> Result<Peer, WireError> {
+        self.decode_within(RECEIVED_BYTES_MAX, received, plaintext)
+    }
+
+    fn decode_within(
+        &mut self,
+        kept_bytes_max: usize,
+        received: &mut [u8],
+        plaintext: &mut BytesMut,
+    ) -> Result<Peer, WireError> {
         if self.received.is_empty() {
             let (used, peer) = self.take_records(received, plaintext)?;
             self.received.extend_from_slice(&received[used..]);
@@ -107,7 +116,7 @@ impl TlsWire {
             self.received = whole;
         }
         // A message of the handshake, which rustls lets have less than this.
-        let is_bounded = self.received.len() < RECEIVED_BYTES_MAX;
+        let is_bounded = self.received.len() < kept_bytes_max;
         if is_bounded { Ok(peer) } else { Err(io::Error::from(io::ErrorKind::InvalidData).into()) }
     }
 
@@ -363,3 +372,49 @@ const RECORD_BYTES_MAX: usize = 16_384;
 /// Header, content type, tag, and the explicit nonce of TLS 1.2.
 const RECORD_OVERHEAD_BYTES: usize = 32;
 const RECEIVED_BYTES_MAX: usize = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Authority;
+
+    /// A record of a ClientHello that says that it is so long.
+    fn part_of_hello(message_bytes: u32, is_first: bool) -> Vec<u8> {
+        let mut part = vec![0; 4096];
+        if is_first {
+            part[..4].copy_from_slice(&message_bytes.to_be_bytes());
+            part[0] = CLIENT_HELLO;
+        }
+        let len = u16::try_from(part.len()).expect("short").to_be_bytes();
+        [&[HANDSHAKE, 3, 1, len[0], len[1]], &part[..]].concat()
+    }
+
+    /// The most that was kept of a message of the handshake that is never whole, and whether the connection went on.
+    fn kept_of(message_bytes: u32, kept_bytes_max: usize) -> (usize, bool) {
+        let edge = Authority::new().edge("contoso.example");
+        let mut wire = TlsWire::server(edge.server).expect("a server");
+        let mut kept = 0;
+        for part in 0..14 {
+            let mut record = part_of_hello(message_bytes, part == 0);
+            let decoded = wire.decode_within(kept_bytes_max, &mut record, &mut BytesMut::new());
+            kept = kept.max(wire.received.len());
+            if decoded.is_err() {
+                return (kept, false);
+            }
+        }
+        (kept, true)
+    }
+
+    #[test]
+    fn a_message_of_the_handshake_without_an_end_is_not_kept() {
+        let (kept, goes_on) = kept_of(60_000, RECEIVED_BYTES_MAX);
+        assert!(goes_on && kept >= 14 * 4096, "{kept}: it may yet be whole");
+        let (kept, goes_on) = kept_of(60_000, 20_000);
+        assert!(!goes_on && kept < 20_000 + 2 * 4096, "{kept}");
+        let (kept, goes_on) = kept_of(0xff_ffff, RECEIVED_BYTES_MAX);
+        assert!(!goes_on && kept < 2 * 4096, "{kept}: the library does not wait for one so long");
+    }
+
+    const HANDSHAKE: u8 = 22;
+    const CLIENT_HELLO: u8 = 1;
+}

@@ -167,3 +167,40 @@ const AT_ONCE_MAX: usize = 4;
 const LIST_BYTES_MAX: usize = 16 << 20;
 /// After its last handshake. A certificate that comes back sooner is judged by a list at once.
 const REMEMBERED_SECS: u64 = 7 * 86_400;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    /// Where a list of so many bytes is to be had, once.
+    fn serve(bytes: usize) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/one.crl", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut asked = [0; 1024];
+            assert!(peer.read(&mut asked).unwrap() > 0);
+            // Whoever has read enough hangs up.
+            peer.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").ok();
+            for chunk in vec![7; bytes].chunks(1 << 20) {
+                peer.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).ok();
+                peer.write_all(chunk).ok();
+                peer.write_all(b"\r\n").ok();
+            }
+            peer.write_all(b"0\r\n\r\n").ok();
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_list_longer_than_the_limit_is_not_read() {
+        let nobody = net::DnsSettings { servers: vec!["127.0.0.1:9".parse().unwrap()], ..net::DnsSettings::default() };
+        let resolver = Resolver::new(&nobody).unwrap();
+        let whole = fetch(&resolver, &serve(LIST_BYTES_MAX)).await.unwrap();
+        assert_eq!(whole.len(), LIST_BYTES_MAX);
+        let why = fetch(&resolver, &serve(LIST_BYTES_MAX + 1)).await.unwrap_err();
+        assert_eq!(why, "it cannot be read: length limit exceeded");
+    }
+}

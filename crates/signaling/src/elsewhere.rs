@@ -364,4 +364,21 @@ mod tests {
         assert!(came(ORPHANS_MAX, begun + OWED_FOR + LOOK_AGAIN_TIME));
         assert_eq!(orphans.orphans_by_name.len(), 1);
     }
+
+    #[allow(clippy::disallowed_methods)]
+    #[test]
+    fn an_ended_connection_proves_so_many_domains_late() {
+        let (mut ended, flow) = (EndedFlows::default(), FlowId::Stream { worker: 0, serial: 1 });
+        ended.insert(Instant::now(), flow, vec!["d0.example".to_owned()], false);
+        let domain = |number: usize| format!("d{number}.example");
+        for number in 0..2 * LATE_DOMAINS_MAX {
+            ended.proves(flow, &domain(number));
+            ended.proves(flow, &domain(number));
+        }
+        let proven: Vec<usize> =
+            (0..2 * LATE_DOMAINS_MAX).filter(|number| ended.has_proven(flow, &domain(*number))).collect();
+        assert_eq!(proven, Vec::from_iter(0..LATE_DOMAINS_MAX));
+        ended.proves(FlowId::Stream { worker: 0, serial: 2 }, "late.example");
+        assert_eq!(ended.domains_by_flow.len(), 1, "a connection that is not remembered proves nothing");
+    }
 }

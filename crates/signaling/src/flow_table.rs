@@ -189,3 +189,39 @@ impl FlowTable {
 
 /// An edge may serve many domains.
 const PROVEN_PER_FLOW_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use federation::flow::Direction;
+    use sip::Transport;
+
+    use super::*;
+
+    fn facts(id: FlowId) -> FlowFacts {
+        let address = SocketAddr::from(([192, 0, 2, 1], 5061));
+        FlowFacts {
+            id,
+            transport: Transport::Tls,
+            local: address,
+            remote: address,
+            direction: Direction::Inbound,
+            certificate: None,
+            is_inner: false,
+        }
+    }
+
+    #[test]
+    fn a_flow_proves_so_many_domains_and_those_may_say_more() {
+        let (mut table, flow) = (FlowTable::default(), FlowId::Stream { worker: 0, serial: 1 });
+        table.open(facts(flow));
+        let domain = |number: usize| format!("d{number}.example");
+        let news = (0..2 * PROVEN_PER_FLOW_MAX).filter(|number| table.proves(flow, &domain(*number), false));
+        assert_eq!(Vec::from_iter(news), Vec::from_iter(0..PROVEN_PER_FLOW_MAX));
+        assert!(table.proves(flow, &domain(0), true) && !table.proves(flow, &domain(0), true));
+        assert_eq!(table.get(flow).map(|state| state.proven.len()), Some(PROVEN_PER_FLOW_MAX));
+        table.retain_proven(|kept| kept != domain(0));
+        assert!(table.proves(flow, "late.example", false), "there is room again");
+    }
+}

@@ -11,7 +11,17 @@ use crate::waiting::Asker;
 use crate::{Answer, Handoff, Output, Question};
 
 /// The partners of which it was told that their name servers do not answer, on the worker that tells.
-pub(crate) type StaleTold = BTreeSet<String>;
+#[derive(Debug, Default)]
+pub(crate) struct StaleTold(BTreeSet<String>);
+
+impl StaleTold {
+    fn is_news(&mut self, domain: &str, is_stale: bool) -> bool {
+        match is_stale {
+            true => self.0.len() < DOMAINS_TOLD_MAX && self.0.insert(domain.to_owned()),
+            false => self.0.remove(domain),
+        }
+    }
+}
 
 impl Core {
     /// Keeps what the DNS said of a domain.
@@ -70,11 +80,7 @@ impl Core {
     }
 
     pub(crate) fn tell_names(&mut self, domain: String, is_stale: bool) {
-        let is_news = match is_stale {
-            true => self.stale_told.len() < DOMAINS_TOLD_MAX && self.stale_told.insert(domain.clone()),
-            false => self.stale_told.remove(&domain),
-        };
-        if is_news {
+        if self.stale_told.is_news(&domain, is_stale) {
             self.put(Output::PartnerNames { domain, is_stale });
         }
     }
@@ -82,3 +88,18 @@ impl Core {
 
 /// Partners beyond these are not told of.
 const DOMAINS_TOLD_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_so_many_partners_it_is_told_that_their_name_servers_do_not_answer() {
+        let (mut told, domain) = (StaleTold::default(), |number: usize| format!("p{number}.example"));
+        let news = (0..2 * DOMAINS_TOLD_MAX).filter(|number| told.is_news(&domain(*number), true));
+        assert_eq!(Vec::from_iter(news), Vec::from_iter(0..DOMAINS_TOLD_MAX));
+        assert_eq!(told.0.len(), DOMAINS_TOLD_MAX);
+        assert!(!told.is_news(&domain(DOMAINS_TOLD_MAX), false), "whoever was not told of is not told to be back");
+        assert!(told.is_news(&domain(0), false) && told.is_news(&domain(DOMAINS_TOLD_MAX), true));
+    }
+}

@@ -87,4 +87,17 @@ mod tests {
         known.keep(alice.clone(), ha1, revision, now);
         assert!(known.get(&alice, now).is_none());
     }
+
+    #[test]
+    fn beyond_the_limit_all_are_forgotten_and_the_newest_is_known() {
+        let (known, now) = (KnownCredentials::default(), Instant::now());
+        let aor = |number: usize| -> Aor { format!("u{number}@contoso.example").parse().unwrap() };
+        let ha1 = Ha1::new("u", "contoso.example", "one");
+        let keep = |number| known.keep(aor(number), ha1.clone(), known.revision(), now);
+        let is_known = |number| known.get(&aor(number), now).is_some();
+        (0..KNOWN_MAX).for_each(keep);
+        assert!((0..KNOWN_MAX).all(is_known));
+        keep(KNOWN_MAX);
+        assert!(is_known(KNOWN_MAX) && !(0..KNOWN_MAX).any(is_known));
+    }
 }

@@ -197,6 +197,27 @@ mod tests {
     }
 
     #[test]
+    fn so_many_are_to_take_place_and_no_more_until_one_is_over() {
+        let (_folder, store) = store();
+        let once = meeting("once");
+        let end = once.ends_unix().unwrap();
+        store.add_meeting(&once, 1).unwrap();
+        let fill =
+            "WITH RECURSIVE numbers (number) AS (SELECT 2 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?1)
+                    INSERT INTO meetings (id, organiser, ends, record, created)
+                    SELECT 'm' || number, organiser, ends, record, created FROM numbers, meetings WHERE id = 'once'";
+        store.connection().execute(fill, [MEETINGS_MAX.cast_signed()]).unwrap();
+        assert_eq!(store.meetings_count(1).unwrap(), MEETINGS_MAX);
+        let refused = |added| matches!(added, Err(StoreError::MeetingsFull { max: MEETINGS_MAX }));
+        assert!(refused(store.add_meeting(&meeting("late"), 2)) && refused(store.put_meeting(&meeting("late"), 2)));
+        // What is there may be changed.
+        store.put_meeting(&Meeting { is_cancelled: true, ..once }, 2).unwrap();
+        store.add_meeting(&meeting("late"), 2).unwrap();
+        assert!(refused(store.add_meeting(&meeting("later"), 2)));
+        store.add_meeting(&meeting("later"), end).unwrap();
+    }
+
+    #[test]
     fn who_organises_is_a_user() {
         let (_folder, store) = store();
         let other = Meeting { organiser: "bob@contoso.example".parse().unwrap(), ..meeting("one") };

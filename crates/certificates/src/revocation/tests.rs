@@ -117,3 +117,30 @@ fn only_what_an_authority_of_ours_has_signed_makes_us_fetch() {
     roots.revocations().forget_before(now().as_secs() + 1);
     assert!(roots.revocations().wanted().is_empty());
 }
+
+#[test]
+fn so_many_certificates_are_followed_and_others_judged_by_what_is_held() {
+    let root = Authority::root("Root");
+    let (first, late) = (issue(&root, URL), issue(&root, URL));
+    let roots = root.roots().with_revocation(RevocationPolicy::WhenAvailable);
+    look(&first, &roots, now());
+    let seen = wanted(&roots);
+    {
+        let mut held = roots.revocations().held();
+        for number in 0..2 * SEEN_MAX as u64 {
+            let mut fingerprint = [0; 32];
+            fingerprint[..8].copy_from_slice(&number.to_be_bytes());
+            held.remember(fingerprint, Seen { at_unix: 1, ..seen.clone() });
+        }
+        assert_eq!(held.seen.len(), SEEN_MAX);
+    }
+    let told = || roots.revocations().told(&crate::roots::fingerprint(&late.chain[0]), now()).0;
+    assert!(look(&late, &roots, now()).chain.is_ok());
+    assert_eq!(told(), Standing::NotLookedUp, "there is no room to follow it");
+    roots.take_list(&seen, &list(&root, &[&late]), now()).expect("a list");
+    assert_eq!(look(&late, &roots, now()).chain, Err(Why::Revoked));
+    assert_eq!(told(), Standing::NotLookedUp);
+    roots.revocations().forget_before(2);
+    look(&late, &roots, now());
+    assert_eq!(told(), Standing::Revoked, "there is room again");
+}

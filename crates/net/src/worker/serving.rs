@@ -174,6 +174,6 @@ impl Worker {
 /// Messages taken from the mailbox before the sockets have their turn.
 const MESSAGES_PER_TURN_MAX: usize = 256;
 /// Machines woken likewise.
-const TIMERS_PER_TURN_MAX: usize = 32;
+pub(super) const TIMERS_PER_TURN_MAX: usize = 32;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);

@@ -107,7 +107,7 @@ impl Core {
             mint,
             discovery: DiscoveryCache::new(),
             hosts: KnownHosts::default(),
-            stale_told: StaleTold::new(),
+            stale_told: StaleTold::default(),
             flows: FlowTable::default(),
             transactions: TransactionLayer::new(Timers::default(), transaction_limits),
             acceptor: Acceptor::default(),

@@ -69,6 +69,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_is_not_opened() {
+        let mint = Mint::new(&[7; 32], 0, 1);
+        let longest = "x".repeat(SEALED_BYTES_MAX / 4 * 3 - NONCE_BYTES);
+        let (fits, beyond) = (mint.seal(&longest, "c"), mint.seal(&format!("{longest}x"), "c"));
+        assert_eq!(fits.len(), SEALED_BYTES_MAX);
+        assert_eq!((mint.unseal(&fits, "c"), mint.unseal(&beyond, "c")), (Some(longest), None));
+    }
+
+    #[test]
     fn any_edge_of_a_pool_reads_it() {
         let edge = |own: u8| {
             let mut mint = Mint::new(&[own; 32], 0, 1);

@@ -1,5 +1,7 @@
 //! Flows that end because nothing comes any more, or because nothing more goes out.
 
+use std::io::ErrorKind;
+
 use super::*;
 
 /// Flows are looked at every few seconds.
@@ -40,4 +42,40 @@ fn a_flow_that_ends_waits_so_long_for_its_peer_to_read_the_last_bytes() {
     let ends = || contoso.sum(|seen| if seen.framing_errors > 0 { seen.flows as u64 } else { 0 }) == 1;
     assert!(comes_to_be(Duration::from_secs(30), ends), "it is let go, and what waits keeps it open");
     assert!(comes_to_be(Duration::from_secs(10), || contoso.sum(|seen| seen.flows as u64) == 0));
+}
+
+/// What became of a connection that has said nothing.
+fn is_open(peer: &mut StdStream) -> bool {
+    peer.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket");
+    matches!(peer.read(&mut [0; 16]), Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+}
+
+#[test]
+fn a_connection_too_many_is_closed_at_once_and_those_that_stand_are_served() {
+    const OPENED: usize = 40;
+    let places = 3 * usize::from(WORKERS);
+    let limits = Limits { connections_max: 3, silent_secs_max: 600, ..Limits::default() };
+    let (contoso, _fabrikam, _name_server) = two_organisations_within(limits);
+    let mut alice = Phone::connect(&contoso, "alice");
+    alice.register();
+    let mut opened: Vec<StdStream> = (0..OPENED).map(|_| StdStream::connect(contoso.tcp).expect("a server")).collect();
+    // One place is hers.
+    let refused = OPENED - (places - 1);
+    contoso.expect_at_least(refused as u64, |seen| seen.connections_refused);
+    opened.retain_mut(is_open);
+    assert_eq!(opened.len(), places - 1);
+    for peer in &mut opened {
+        peer.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+        peer.write_all(&unproven_register("TCP")).expect("a connection");
+        let mut answer = [0; 64];
+        let count = peer.read(&mut answer).expect("an answer");
+        assert!(answer[..count].starts_with(b"SIP/2.0 401 "), "{}", String::from_utf8_lossy(&answer));
+    }
+    alice.say("sip:alice@contoso.example", "still here");
+    assert_eq!(alice.receive().method(), Some(Method::Message));
+    assert_eq!(contoso.sum(|seen| seen.connections_refused), refused as u64);
+    drop(opened);
+    assert!(comes_to_be(Duration::from_secs(10), || contoso.sum(|seen| seen.flows as u64) == 1));
+    Phone::connect(&contoso, "carol").register();
+    assert_eq!(contoso.sum(|seen| seen.connections_refused), refused as u64);
 }

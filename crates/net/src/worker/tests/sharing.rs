@@ -2,7 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use federation::flow::{Direction, FlowFacts};
+use signaling::{Core, Input, Output};
+use sip::FlowId;
+
 use super::*;
+use crate::worker::serving::TIMERS_PER_TURN_MAX;
 
 /// Makes a worker do nothing else for so long.
 fn delay(millis: u64, done: &Arc<AtomicUsize>) -> WorkerMessage {
@@ -50,4 +55,37 @@ fn who_asks_more_than_the_owner_of_its_targets_comes_to_is_read_more_slowly() {
     let meanwhile = counters.recv().expect("a worker that is not held up") - before;
     assert!((1..REQUESTS / 2).contains(&meanwhile), "{meanwhile} of {REQUESTS}");
     contoso.expect_at_least(before + REQUESTS, |seen| seen.messages_received);
+}
+
+/// A hundred connections that have shown nothing, and whose time is over at once.
+#[test]
+fn of_what_is_due_at_once_a_turn_has_so_many_and_the_rest_stays_due() {
+    const SILENT: usize = 100;
+    let address = SocketAddr::from(([192, 0, 2, 1], 5061));
+    let mut core = Core::new(core_config("contoso.example", "fabrikam.example", 0, &[address]));
+    let opened = Instant::now();
+    for serial in 1..=SILENT as u64 {
+        core.handle_input(
+            opened,
+            Input::FlowOpened(FlowFacts {
+                id: FlowId::Stream { worker: 0, serial },
+                transport: Transport::Tls,
+                local: address,
+                remote: address,
+                direction: Direction::Inbound,
+                certificate: None,
+                is_inner: false,
+            }),
+        );
+    }
+    let due = opened + Duration::from_secs(signaling::Limits::default().undecided_secs_max);
+    let mut closed = Vec::new();
+    while closed.iter().sum::<usize>() < SILENT {
+        assert!(core.poll_timeout().expect("something is due") <= due);
+        core.handle_timeouts(due, TIMERS_PER_TURN_MAX);
+        let outputs = std::iter::from_fn(|| core.poll_output());
+        closed.push(outputs.filter(|output| matches!(output, Output::CloseFlow { .. })).count());
+    }
+    assert!(closed.len() > SILENT / TIMERS_PER_TURN_MAX, "{closed:?}");
+    assert!(closed.iter().all(|count| *count <= TIMERS_PER_TURN_MAX), "{closed:?}");
 }
