@@ -9,6 +9,7 @@ mod edge;
 mod import;
 mod meeting;
 mod partner;
+mod provider;
 mod trust;
 
 use std::net::SocketAddr;
@@ -38,9 +39,10 @@ pub use meeting::{
     OccurrenceAnswer, SettingsChange, local,
 };
 pub use partner::{
-    AccessAnswer, AllowChange, GroupPolicy, NewPartner, NewPolicy, NewProvider, PartnerAnswer, PartnerChange,
-    PartnerDetail, PartnerEdit, PartnerReset, PartnerWord, PolicyAnswer, ProviderAnswer, ProviderChange,
+    AccessAnswer, AllowChange, GroupPolicy, NewPartner, NewPolicy, PartnerAnswer, PartnerChange, PartnerDetail,
+    PartnerEdit, PartnerReset, PartnerWord, PolicyAnswer,
 };
+pub use provider::{NewProvider, ProviderAnswer, ProviderChange};
 pub use trust::{AnchorAnswer, NewTrust, TrustAnswer, TrustChanged};
 
 /// `GET /api/status`

@@ -1,11 +1,11 @@
-//! Partners, hosting providers and external access policies.
+//! Partners and external access policies.
 
 use federation::external_access::{FirstContact, PartnerScope, Policy};
 use federation::modality::Modalities;
-use federation::partner::{Partner, PartnerKind, Provider, SourceMark, VerificationLevel};
+use federation::partner::{Partner, PartnerKind, SourceMark, VerificationLevel};
 use serde::{Deserialize, Serialize};
 use signaling::Forgotten;
-use store::{StoredPartner, StoredProvider, StoredSeen};
+use store::{StoredPartner, StoredSeen};
 
 use super::{
     Advice, CountsAnswer, DecisionAnswer, DiscoveredAnswer, DiscoveryAnswer, FromEdge, LinkAnswer, SeenAnswer,
@@ -79,6 +79,10 @@ pub struct PartnerEdit {
     pub modalities: Option<Modalities>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark_source: Option<SourceMark>,
+}
+
+pub(super) fn yes() -> bool {
+    true
 }
 
 fn all() -> Modalities {
@@ -193,77 +197,6 @@ impl From<PartnerAnswer> for NewPartner {
         let PartnerAnswer { kind, edge, comment, monitored, verification, modalities, mark_source, .. } = entry;
         NewPartner { kind, edge, comment, monitored, verification, modalities, mark_source }
     }
-}
-
-/// A hosting provider, and when it was entered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProviderAnswer {
-    #[serde(flatten)]
-    pub provider: Provider,
-    pub added_unix: i64,
-}
-
-impl From<StoredProvider> for ProviderAnswer {
-    fn from(StoredProvider { provider, added_unix }: StoredProvider) -> ProviderAnswer {
-        ProviderAnswer { provider, added_unix }
-    }
-}
-
-/// `PUT /api/providers/{name}`: what is absent is as it is for a new one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewProvider {
-    pub edge: String,
-    #[serde(default = "yes")]
-    pub enabled: bool,
-    #[serde(default)]
-    pub verification: VerificationLevel,
-    #[serde(default)]
-    pub shared_address_space: bool,
-    #[serde(default)]
-    pub hosts_users: bool,
-    #[serde(default)]
-    pub mark_source: SourceMark,
-    #[serde(default)]
-    pub clearing_house: bool,
-    #[serde(default)]
-    pub comment: String,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl From<ProviderAnswer> for NewProvider {
-    fn from(answer: ProviderAnswer) -> NewProvider {
-        let Provider {
-            edge,
-            enabled,
-            verification,
-            shared_address_space,
-            hosts_users,
-            mark_source,
-            clearing_house,
-            comment,
-            name: _,
-        } = answer.provider;
-        NewProvider {
-            edge,
-            enabled,
-            verification,
-            shared_address_space,
-            hosts_users,
-            mark_source,
-            clearing_house,
-            comment,
-        }
-    }
-}
-
-/// The answer to `PUT` and `DELETE /api/providers/{name}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ProviderChange {
-    pub provider: Option<ProviderAnswer>,
-    pub before: Option<ProviderAnswer>,
 }
 
 /// An element of `GET /api/policies`
