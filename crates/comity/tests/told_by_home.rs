@@ -300,3 +300,24 @@ fn each_edge_behind_one_name_is_told_by_a_name_of_its_own() {
     let answered: Vec<_> = shown.as_array().unwrap().iter().map(|edge| edge["failure"].is_null()).collect();
     assert_eq!(answered, [true, true], "{shown}");
 }
+
+#[test]
+fn a_provider_is_shown_at_home_as_its_edges_know_it() {
+    let mut apart = Apart::new("edge.corp.example");
+    apart.edge.start();
+    apart.home.start();
+    apart.home.run(&["provider", "add", "hub", "--edge", "hub.example", "--clearing-house", "yes"]).ok();
+    let shown = |side: &apart::Side| side.run(&["provider", "show", "hub", "--json"]).ok().json();
+    apart.home.wait_until("the edge knows the provider", |_| {
+        apart.edge.run(&["provider", "list", "--json"]).ok().json() != serde_json::json!([])
+    });
+    apart.message("hub.example");
+    let behind = |shown: &serde_json::Value| shown["domains"][0]["domain"].clone();
+    assert_eq!(behind(&shown(&apart.edge)), "hub.example");
+    let at_home = shown(&apart.home);
+    assert_eq!(at_home["edges"][0]["edge"], "edge.corp.example");
+    assert_eq!(behind(&at_home["edges"][0]["answer"]), "hub.example", "{at_home}");
+    let text = apart.home.run(&["provider", "show", "hub"]).ok().stdout;
+    let (_, of_edge) = text.split_once("at the edge edge.corp.example").unwrap_or_else(|| panic!("{text}"));
+    assert!(of_edge.contains("proven by the provider's certificate"), "{text}");
+}

@@ -115,6 +115,11 @@ impl Health {
         self.troubles_by_place.iter().filter(move |(place, _)| place.domain == domain)
     }
 
+    /// Of whichever domains it was to be reached for.
+    pub fn at_host(&self, host: &str) -> impl Iterator<Item = (&Place, &Trouble)> {
+        self.troubles_by_place.iter().filter(move |(place, _)| domain_name::same(&place.target.host, host))
+    }
+
     /// Whether anything of the domain failed.
     pub fn is_troubled(&self, domain: &str) -> bool {
         !self.troubles_by_place.is_empty() && self.of_domain(domain).next().is_some()

@@ -196,7 +196,7 @@ pub(crate) fn names_edge(names: &Names, edge: &str) -> bool {
 
 /// The provider whose edge the certificate names.
 pub(crate) fn provider_named<'a>(names: &Names, providers: &'a [Provider]) -> Option<&'a Provider> {
-    providers.iter().find(|provider| names_edge(names, &provider.edge))
+    providers.iter().find(|provider| provider.is_named_by(names))
 }
 
 /// RFC 5922 7.1: DNS names identify a SIP domain only if the certificate has no `sip:` URI.

@@ -150,6 +150,7 @@ fn row(seen: signaling::PartnerSeen) -> PartnerSeen {
         serial: certificate.serial.clone(),
         not_after_unix: certificate.not_after_unix,
         domain: seen.domain,
+        provider: seen.provider,
     }
 }
 
@@ -193,6 +194,7 @@ mod tests {
     fn seen(domain: &str, subject: &str, fingerprint: &str, last_unix: i64) -> StoredSeen {
         let seen = PartnerSeen {
             domain: domain.to_owned(),
+            provider: None,
             is_inbound: false,
             place: "edge:5061".to_owned(),
             address: IpAddr::from([192, 0, 2, 1]),

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use federation::decision::{DecisionRecord, Outcome};
 use federation::discovery::SrvResult;
 use federation::flow::Direction;
+use federation::health::{self, Place};
+use federation::partner::Standing;
 use federation::trust::PeerCertificate;
 use federation::verification::Rung;
 
@@ -48,10 +50,13 @@ pub struct CertificateSeen {
     pub certificate: Arc<PeerCertificate>,
 }
 
-/// A connection with a partner that has an entry, and what was proven on it.
+/// A connection with a partner that has an entry, or with a hosting provider's edge, and what was proven on it.
 #[derive(Debug, Clone)]
 pub struct PartnerSeen {
+    /// Of a domain behind a provider that has no entry, the provider's edge: there may be any number of such domains.
     pub domain: String,
+    /// The provider by whose certificate the domain was proven.
+    pub provider: Option<String>,
     pub direction: Direction,
     pub remote: SocketAddr,
     /// `edge.fabrikam.example:5061`, where we went to.
@@ -81,6 +86,29 @@ pub struct PartnerCounts {
     pub held_back: u64,
 }
 
+impl Trouble {
+    pub(crate) fn of(place: &Place, trouble: &health::Trouble, now: Instant) -> Trouble {
+        Trouble {
+            place: match place.address {
+                Some(address) => format!("{} ({address})", place.target),
+                None => place.target.to_string(),
+            },
+            failures: trouble.failures,
+            reason: trouble.reason.clone(),
+            failed_ago: now.saturating_duration_since(trouble.last_failure),
+            avoided_for: trouble.avoided_until.saturating_duration_since(now),
+        }
+    }
+}
+
+impl CertificateSeen {
+    /// `None`: the other side showed none.
+    pub(crate) fn of(flow: &FlowState) -> Option<CertificateSeen> {
+        let (direction, remote) = (flow.facts.direction, flow.facts.remote);
+        Some(CertificateSeen { direction, remote, certificate: flow.facts.certificate.clone()? })
+    }
+}
+
 impl Core {
     pub fn partner_status(&self, now: Instant, domain: &str) -> PartnerStatus {
         let known = self.discovery.remembered(domain);
@@ -93,23 +121,24 @@ impl Core {
             discovery: left.filter(|(_, rest)| !rest.is_zero()),
             discovery_stale: stale.map(|(since, why)| (now.saturating_duration_since(since), why.to_owned())),
             troubles: self.troubles(now, domain),
-            certificates: seen
-                .filter_map(|flow| {
-                    let (direction, remote) = (flow.facts.direction, flow.facts.remote);
-                    Some(CertificateSeen { direction, remote, certificate: flow.facts.certificate.clone()? })
-                })
-                .collect(),
+            certificates: seen.filter_map(CertificateSeen::of).collect(),
             counts: self.counts_by_partner.get(domain).copied().unwrap_or_default(),
         }
     }
 
-    /// All partners with an entry on connections of this worker, one for each connection.
+    /// All partners with an entry, and providers, on connections of this worker, one for each connection.
     pub fn partners_seen(&self) -> Vec<PartnerSeen> {
         let seen = |flow: &FlowState| {
             let domain = flow.partner.as_ref().filter(|_| !flow.facts.is_inner)?;
-            self.partners.standing(domain).entry().filter(|entry| !entry.is_blocked())?;
+            let provider = self.provider_on(flow);
+            let domain = match (self.partners.standing(domain), provider) {
+                (Standing::Blocked(_), _) => return None,
+                (Standing::Allowed(_), _) => domain.clone(),
+                (_, provider) => provider?.edge().ok()?.host,
+            };
             Some(PartnerSeen {
-                domain: domain.clone(),
+                domain,
+                provider: provider.map(|provider| provider.name.clone()),
                 direction: flow.facts.direction,
                 remote: flow.facts.remote,
                 server: self.links.place_of(flow.facts.id).map(|(_, server, _)| server.to_string()),
@@ -121,17 +150,7 @@ impl Core {
     }
 
     fn troubles(&self, now: Instant, domain: &str) -> Vec<Trouble> {
-        let troubles = self.failover.health.of_domain(domain).map(|(place, trouble)| Trouble {
-            place: match place.address {
-                Some(address) => format!("{} ({address})", place.target),
-                None => place.target.to_string(),
-            },
-            failures: trouble.failures,
-            reason: trouble.reason.clone(),
-            failed_ago: now.saturating_duration_since(trouble.last_failure),
-            avoided_for: trouble.avoided_until.saturating_duration_since(now),
-        });
-        troubles.collect()
+        self.failover.health.of_domain(domain).map(|(place, trouble)| Trouble::of(place, trouble, now)).collect()
     }
 
     /// Counts a decision for the domain on the other side. Names that nobody has proven, or entered in the partner

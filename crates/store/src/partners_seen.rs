@@ -11,8 +11,11 @@ use crate::{Store, StoreError};
 /// A certificate of a partner's, at one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartnerSeen {
-    /// The domain for which it spoke last.
+    /// The domain for which it spoke last; the provider's edge, where that has no entry.
     pub domain: String,
+    /// The hosting provider by whose certificate the domain was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The partner came to us.
     pub is_inbound: bool,
     /// The server that we reached, `edge.fabrikam.example:5061`; empty for a partner that came to us.
@@ -64,6 +67,11 @@ impl Store {
         self.read_seen("WHERE domain = ?1 ORDER BY last DESC, place", params![domain])
     }
 
+    /// What the edge of a provider has shown, for whichever domains, the last seen first.
+    pub fn seen_of_provider(&self, name: &str) -> Result<Vec<StoredSeen>, StoreError> {
+        self.read_seen("WHERE json_extract(record, '$.provider') = ?1 ORDER BY last DESC, place", params![name])
+    }
+
     /// What any has shown since then.
     pub fn seen_since(&self, unix: i64) -> Result<Vec<StoredSeen>, StoreError> {
         self.read_seen("WHERE last >= ?1 ORDER BY domain", params![unix])
@@ -98,6 +106,7 @@ mod tests {
     fn seen(domain: &str, place: &str, fingerprint: &str) -> PartnerSeen {
         PartnerSeen {
             domain: domain.to_owned(),
+            provider: None,
             is_inbound: place.is_empty(),
             place: place.to_owned(),
             address: IpAddr::from([192, 0, 2, 1]),
@@ -123,6 +132,18 @@ mod tests {
         assert_eq!(store.seen_since(20).unwrap().len(), 2);
         assert_eq!(store.forget_seen("a.example").unwrap(), 2);
         assert_eq!(store.seen_since(0).unwrap(), [at(seen("b.example", "", "02"), 20, 20)]);
+    }
+
+    #[test]
+    fn what_was_seen_of_a_provider_is_found_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("comity.db")).unwrap();
+        let hosted = |domain: &str| PartnerSeen { provider: Some("cloud".to_owned()), ..seen(domain, "", "01") };
+        store.note_seen(&[hosted("a.example"), hosted("edge.cloud.example"), seen("b.example", "", "02")], 1).unwrap();
+        let found = store.seen_of_provider("cloud").unwrap();
+        let domains: Vec<&str> = found.iter().map(|row| row.seen.domain.as_str()).collect();
+        assert_eq!(domains, ["a.example", "edge.cloud.example"]);
+        assert!(store.seen_of_provider("hub").unwrap().is_empty());
     }
 
     #[test]

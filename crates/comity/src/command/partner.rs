@@ -1,6 +1,6 @@
 //! `comity partner ...`
 
-mod detail;
+pub(super) mod detail;
 mod entry_terms;
 mod lync;
 mod transfer;

@@ -1,13 +1,16 @@
 //! `comity provider ...`
 
+mod detail;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use clap::builder::BoolishValueParser;
 use federation::partner::{Provider, SourceMark, VerificationLevel};
-use server::control::answers::{NewProvider, ProviderAnswer, ProviderChange};
+use server::control::answers::{NewProvider, ProviderAnswer, ProviderChange, ProviderDetail};
 use server::{domain, moment};
 
+use self::detail::print_detail;
 use super::Global;
 use super::partner::yes_or_no;
 use super::terms::{level, source_mark};
@@ -23,6 +26,7 @@ Examples:
   comity provider set cloud --shared-address-space yes --hosts-users yes
   comity provider set hub --clearing-house yes                       for whoever has no other way
   comity provider list
+  comity provider show cloud                                         domains behind it, certificates, last decisions
   comity provider remove cloud";
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +56,12 @@ pub enum ProviderCommand {
     /// List all providers
     #[command(after_help = "Example:\n  comity provider list --json | jq '.[].edge'")]
     List,
+    /// Show what holds for a provider: which domains are behind it, its certificates, connections and the last decisions
+    #[command(after_help = "Example:\n  comity provider show cloud")]
+    Show {
+        /// The provider's name
+        name: String,
+    },
     /// Remove a provider; its domains have to prove themselves then
     #[command(after_help = "Example:\n  comity provider remove cloud")]
     Remove {
@@ -119,6 +129,10 @@ pub async fn run(global: &Global, command: ProviderCommand) -> Result<ExitCode, 
             put(global, &mut client, &name, &terms.on(provider)).await
         }
         ProviderCommand::List => list(global, &mut client).await,
+        ProviderCommand::Show { name } => {
+            let detail: ProviderDetail = client.get(&path(&name)).await?;
+            global.print(&detail, || print_detail(&detail))
+        }
         ProviderCommand::Remove { name } => {
             let change: ProviderChange = client.delete(&path(&name)).await?;
             global.print(&change, || println!("the hosting provider {name} is removed"))

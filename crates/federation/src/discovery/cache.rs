@@ -58,6 +58,11 @@ impl DiscoveryCache {
         Some(Remembered { result: &entry.value, expires: entry.expires, stale })
     }
 
+    /// Every domain with what is known of it, believed or not.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &SrvResult)> {
+        self.memory.iter()
+    }
+
     /// The domain is spoken with: it is worth asking for again.
     pub fn mark_used(&mut self, domain: &str) {
         self.memory.mark_used(&domain_name::canonical(domain));

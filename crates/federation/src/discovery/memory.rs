@@ -46,6 +46,10 @@ impl<T> Memory<T> {
         self.entries_by_name.get(name)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.entries_by_name.iter().map(|(name, entry)| (name.as_str(), &entry.value))
+    }
+
     /// Somebody makes use of it: it is worth asking for again.
     pub fn mark_used(&mut self, name: &str) {
         if let Some(entry) = self.entries_by_name.get_mut(name) {

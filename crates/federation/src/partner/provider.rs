@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Edge, EdgeError};
 use crate::discovery::SrvResult;
 use crate::domain_name;
+use crate::trust::Names;
+use crate::verification::names_edge;
 
 /// Somebody whose edge serves many domains. A domain is of a provider when its own entry names no edge and its SRV
 /// records lead to the provider's.
@@ -57,6 +59,11 @@ impl Provider {
     pub fn is_led_to(&self, srv: &SrvResult) -> bool {
         let (Ok(edge), Ok(answer)) = (self.edge(), srv) else { return false };
         answer.targets.iter().any(|target| domain_name::same(&target.host, &edge.host))
+    }
+
+    /// Whether a certificate with these names is this provider's.
+    pub fn is_named_by(&self, names: &Names) -> bool {
+        names_edge(names, &self.edge)
     }
 
     /// Whether users who are not here are looked for there.

@@ -7,7 +7,7 @@ use sip::refusal::Refusal;
 
 use super::{Partner, PartnerKind, Provider};
 use crate::admission::Tier;
-use crate::discovery::SrvResult;
+use crate::discovery::{SrvFailure, SrvResult};
 use crate::domain_name;
 use crate::external_access::ExternalAccess;
 use crate::look_alike::TrustedNames;
@@ -341,11 +341,13 @@ impl Partners {
         provider_named(names, std::slice::from_ref(provider))
     }
 
-    /// The provider to which the records of this domain lead, unless its own entry names an edge.
+    /// The provider to which the records of this domain lead, unless its own entry names an edge; or which takes it, since it
+    /// has no other way.
     pub fn provider_of(&self, domain: &str, srv: &SrvResult) -> Option<&Provider> {
         match self.standing(domain) {
-            Standing::Shared(provider) => Some(provider),
+            Standing::Shared(provider) | Standing::Cleared(Clearing::Provider(provider)) => Some(provider),
             standing if standing.edge().is_some() => None,
+            Standing::Discovered if matches!(srv, Err(SrvFailure::NoRecord)) => self.clearing_house(),
             _ => self.providers.iter().find(|provider| provider.is_led_to(srv)),
         }
     }
@@ -357,6 +359,11 @@ impl Partners {
     /// The enabled ones.
     pub fn providers(&self) -> impl Iterator<Item = &Provider> {
         self.providers.iter()
+    }
+
+    /// The enabled one of this name.
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.name == name)
     }
 }
 

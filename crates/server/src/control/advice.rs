@@ -51,6 +51,11 @@ pub(super) fn for_refusal(word: &str, status: u16, refuser: Refuser, partner: &s
     Advice { verdict, next, side, sure: sureness(known, status, refuser) }
 }
 
+/// Until something is known.
+pub(super) fn nothing_said() -> Advice {
+    Advice { verdict: String::new(), next: String::new(), side: Side::Nobody, sure: Sure::Seen }
+}
+
 /// What we refuse we know the reason of; why somebody does not answer, nobody can know who only waits.
 fn sureness(word: Option<Word>, status: u16, refuser: Refuser) -> Sure {
     match (refuser, word) {

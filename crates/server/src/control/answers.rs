@@ -30,8 +30,8 @@ pub use diagnosis::{
 pub use discovered::{DiscoveredAnswer, TierWord};
 pub use doctor::{DoctorAnswer, Finding, FindingState};
 pub use edge::{
-    AboutPartner, EdgeAnswer, EdgeFailure, EdgeReport, EdgeSoundAnswer, EdgesAnswer, FromEdge, HomeSoundAnswer,
-    ToldAnswer,
+    AboutPartner, AboutProvider, EdgeAnswer, EdgeFailure, EdgeReport, EdgeSoundAnswer, EdgesAnswer, FromEdge,
+    HomeSoundAnswer, ToldAnswer,
 };
 pub use import::{Entered, EnteredGroup, EnteredPartner, EnteredTrust, Import, Imported};
 pub use meeting::{
@@ -42,7 +42,7 @@ pub use partner::{
     AccessAnswer, AllowChange, GroupPolicy, NewPartner, NewPolicy, PartnerAnswer, PartnerChange, PartnerDetail,
     PartnerEdit, PartnerReset, PartnerWord, PolicyAnswer,
 };
-pub use provider::{NewProvider, ProviderAnswer, ProviderChange};
+pub use provider::{HostedDomain, NewProvider, ProviderAnswer, ProviderChange, ProviderDetail};
 pub use trust::{AnchorAnswer, NewTrust, TrustAnswer, TrustChanged};
 
 /// `GET /api/status`

@@ -195,7 +195,7 @@ impl Control {
             )
             .route("/api/partners/{domain}/trust", put(partners::trust::put))
             .route("/api/providers", get(providers::list))
-            .route("/api/providers/{name}", put(providers::put).delete(providers::remove))
+            .route("/api/providers/{name}", get(providers::detail::show).put(providers::put).delete(providers::remove))
             .route("/api/policies", get(policies::list))
             .route("/api/policies/{name}", put(policies::put).delete(policies::remove))
             .route("/api/groups", get(policies::groups))

@@ -1,6 +1,6 @@
 //! `/api/partners`: a change is stored, then in force in every worker, then answered.
 
-mod detail;
+pub(super) mod detail;
 pub(super) mod trust;
 
 use axum::Json;
@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use federation::partner::{Partner, PartnerKind, Partners, Standing, Way};
 use serde::Deserialize;
-use signaling::Forgotten;
+use signaling::{Forgotten, LinkStatus};
 use store::{PartnerRemoval, StoredSeen, now_unix};
 
 use super::answers::{
@@ -73,7 +73,7 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
         meaning: meaning(deciding, switches, &table.usual_way(&domain)) + &by_policies(&table),
         tier: tier(standing).map(str::to_owned),
         provider: gathered.1.and_then(|srv| Some(table.provider_of(&domain, &srv)?.name.clone())),
-        links: links(control, &domain).await,
+        links: links(control, |link| link.domain == domain).await,
         ledgers: discovered::of_domain(control, &domain).await?,
         seen,
         refusals: earlier_refusals(control, &domain, &decisions).await?,
@@ -228,25 +228,29 @@ async fn reset_here(control: &Control, domain: &str) -> Result<PartnerReset, Con
 
 /// What the partner has shown so far, with what it shows now.
 async fn seen(control: &Control, domain: &str) -> Result<Vec<StoredSeen>, ControlError> {
-    let (watch, wanted) = (control.partner_watch(), domain.to_owned());
-    watch.forget(domain);
-    // Where nothing can be written, what is known is shown all the same.
-    if let Err(error) = watch.look(&control.0.workers, &control.0.store).await {
-        tracing::debug!(%error, "what partners show cannot be kept");
-    }
+    let wanted = domain.to_owned();
+    control.partner_watch().forget(domain);
+    look_now(control).await;
     let mut seen = control.0.store.read(move |store| store.seen_of(&wanted)).await?;
     seen.truncate(SEEN_SHOWN);
     Ok(seen)
 }
 
-async fn links(control: &Control, domain: &str) -> Vec<LinkAnswer> {
+/// Sees to it that what partners show just now is among what was seen.
+pub(super) async fn look_now(control: &Control) {
+    // Where nothing can be written, what is known is shown all the same.
+    if let Err(error) = control.partner_watch().look(&control.0.workers, &control.0.store).await {
+        tracing::debug!(%error, "what partners show cannot be kept");
+    }
+}
+
+pub(super) async fn links(control: &Control, is_wanted: impl Fn(&LinkStatus) -> bool) -> Vec<LinkAnswer> {
     let of_worker = |status: signaling::CoreStatus| {
         let worker = status.worker;
         status.links.into_iter().map(move |link| LinkAnswer { worker, link })
     };
     let answers = control.0.workers.ask(|core, _| core.status()).await;
-    let mut links: Vec<_> =
-        answers.into_iter().flat_map(of_worker).filter(|found| found.link.domain == domain).collect();
+    let mut links: Vec<_> = answers.into_iter().flat_map(of_worker).filter(|found| is_wanted(&found.link)).collect();
     links.sort_by_key(|found| found.link.connection);
     links
 }
@@ -325,7 +329,7 @@ fn no_sip_domain(error: domain::DomainError) -> ControlError {
     ControlError::unprocessable(error.to_string(), "write a SIP domain, such as fabrikam.example")
 }
 
-fn tier(standing: Standing<'_>) -> Option<&'static str> {
+pub(super) fn tier(standing: Standing<'_>) -> Option<&'static str> {
     match standing {
         Standing::Allowed(_) | Standing::Shared(_) | Standing::Cleared(_) => Some("allowed"),
         Standing::Discovered => Some("discovered"),

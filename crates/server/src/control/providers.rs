@@ -1,5 +1,7 @@
 //! `/api/providers`: hosting providers.
 
+pub(super) mod detail;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use store::{Changes, Snapshot, Store};
 
-use crate::control::answers::{AboutPartner, EdgeReport};
+use crate::control::answers::{AboutPartner, AboutProvider, EdgeReport};
 use crate::control::{Control, ControlError, WhyQuery};
 use crate::edges::SOUND_PATH;
 
@@ -52,6 +52,10 @@ async fn home_asks(request: Request<Incoming>, home: &str, control: &Control) ->
         (&Method::POST, "/edge/partner/reset") => {
             let AboutPartner { domain } = body(request).await?;
             Ok(Json(control.reset_partner(&domain).await?).into_response())
+        }
+        (&Method::POST, "/edge/provider") => {
+            let AboutProvider { name } = body(request).await?;
+            Ok(Json(control.provider(&name).await?).into_response())
         }
         (&Method::POST, "/edge/discovered") => Ok(Json(control.discovered().await?).into_response()),
         (&Method::POST, "/edge/why") => {

@@ -5,7 +5,7 @@ use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
 use server::certificate::ServedCertificate;
 use server::control::answers::{
-    DecisionAnswer, DiscoveryAnswer, LinkAnswer, PartnerDetail, SeenAnswer, TroubleAnswer, rung_sentence,
+    CountsAnswer, DecisionAnswer, DiscoveryAnswer, LinkAnswer, PartnerDetail, SeenAnswer, TroubleAnswer, rung_sentence,
 };
 use server::{domain, moment};
 use sip::Diagnostics;
@@ -49,41 +49,47 @@ fn print_learnt(detail: &PartnerDetail) {
     for way in &detail.ways {
         println!("  messages go to {} ({}): {}", way.target, way.address, rung_sentence(&way.rung));
     }
-    if let Some(counts) = &detail.counts {
-        println!(
-            "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken, {} refused here",
-            counts.admitted, counts.refused, counts.sent, counts.succeeded, counts.refused_ours
-        );
-        if counts.over_share > 0 {
-            println!(
-                "  of theirs refused with 503 and a time to wait, for as much was under way as one may have: {}",
-                counts.over_share
-            );
-        }
-        if counts.overloaded > 0 {
-            let (overloaded, held_back) = (counts.overloaded, counts.held_back);
-            println!(
-                "  answered with 503 (overloaded): {overloaded}; not sent while its server had asked for rest: {held_back}"
-            );
-        }
-    }
+    detail.counts.as_ref().map(print_counts);
     detail.discovery.as_ref().map(print_discovery);
     discovered::print_ledgers(&detail.ledgers);
     // Behind edges nobody expects any.
     if detail.edges.is_empty() {
-        print_links(&detail.links);
+        print_links(&detail.links, &Whose::Partners);
     }
     print_troubles(&detail.troubles);
     print_certificates(&detail.certificates);
     print_seen(&detail.seen);
-    match detail.decisions.is_empty() {
-        true => println!("\nno decisions about it yet"),
-        false => print_decisions("last decisions, the newest first", &detail.decisions),
-    }
-    if !detail.refusals.is_empty() {
-        print_decisions("the last refusals before those", &detail.refusals);
-    }
+    print_all_decisions(&detail.decisions, &detail.refusals);
     print_advice(&detail.advice);
+}
+
+pub(in crate::command) fn print_counts(counts: &CountsAnswer) {
+    println!(
+        "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken, {} refused here",
+        counts.admitted, counts.refused, counts.sent, counts.succeeded, counts.refused_ours
+    );
+    if counts.over_share > 0 {
+        println!(
+            "  of theirs refused with 503 and a time to wait, for as much was under way as one may have: {}",
+            counts.over_share
+        );
+    }
+    if counts.overloaded > 0 {
+        let (overloaded, held_back) = (counts.overloaded, counts.held_back);
+        println!(
+            "  answered with 503 (overloaded): {overloaded}; not sent while its server had asked for rest: {held_back}"
+        );
+    }
+}
+
+pub(in crate::command) fn print_all_decisions(decisions: &[DecisionAnswer], refusals: &[DecisionAnswer]) {
+    match decisions.is_empty() {
+        true => println!("\nno decisions about it yet"),
+        false => print_decisions("last decisions, the newest first", decisions),
+    }
+    if !refusals.is_empty() {
+        print_decisions("the last refusals before those", refusals);
+    }
 }
 
 fn print_discovery(discovery: &DiscoveryAnswer) {
@@ -103,7 +109,7 @@ fn print_discovery(discovery: &DiscoveryAnswer) {
     }
 }
 
-fn print_troubles(troubles: &[TroubleAnswer]) {
+pub(in crate::command) fn print_troubles(troubles: &[TroubleAnswer]) {
     if troubles.is_empty() {
         return;
     }
@@ -125,7 +131,7 @@ fn print_troubles(troubles: &[TroubleAnswer]) {
     table.print_indented();
 }
 
-fn print_certificates(certificates: &[SeenAnswer]) {
+pub(in crate::command) fn print_certificates(certificates: &[SeenAnswer]) {
     if certificates.is_empty() {
         return;
     }
@@ -139,7 +145,7 @@ fn print_certificates(certificates: &[SeenAnswer]) {
 }
 
 /// Since when the partner shows what, and where.
-fn print_seen(all: &[StoredSeen]) {
+pub(in crate::command) fn print_seen(all: &[StoredSeen]) {
     if all.is_empty() {
         return;
     }
@@ -161,16 +167,31 @@ fn print_seen(all: &[StoredSeen]) {
     table.print_indented();
 }
 
-fn print_links(links: &[LinkAnswer]) {
+/// With whom connections are.
+pub(in crate::command) enum Whose {
+    Partners,
+    /// For several domains.
+    Providers,
+}
+
+pub(in crate::command) fn print_links(links: &[LinkAnswer], whose: &Whose) {
     if links.is_empty() {
         return println!("\nno connections to it");
     }
     println!("\nconnections to it");
-    let mut table = Columns::new(&["NUMBER", "WORKER", "STATE", "HOST", "PROVEN BY", "LAST FAILURE"]);
+    // A partner's page has said its domain already.
+    let number = match whose {
+        Whose::Partners => "NUMBER",
+        Whose::Providers => "DOMAIN, NUMBER",
+    };
+    let mut table = Columns::new(&[number, "WORKER", "STATE", "HOST", "PROVEN BY", "LAST FAILURE"]);
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     for LinkAnswer { worker, link } in links {
         table.row([
-            link.connection.to_string(),
+            match whose {
+                Whose::Partners => link.connection.to_string(),
+                Whose::Providers => format!("{}, {}", domain::shown(&link.domain), link.connection),
+            },
             worker.to_string(),
             link.state.clone(),
             or_dash(&link.host),

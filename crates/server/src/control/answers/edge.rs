@@ -84,6 +84,12 @@ pub struct AboutPartner {
     pub domain: String,
 }
 
+/// `POST /edge/provider` at an edge's control address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AboutProvider {
+    pub name: String,
+}
+
 /// A home and its edges.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EdgesAnswer {

@@ -2,9 +2,10 @@
 
 use federation::partner::{Provider, SourceMark, VerificationLevel};
 use serde::{Deserialize, Serialize};
-use store::StoredProvider;
+use store::{StoredProvider, StoredSeen};
 
 use super::partner::yes;
+use super::{Advice, CountsAnswer, DecisionAnswer, FromEdge, LinkAnswer, SeenAnswer, TroubleAnswer};
 
 /// A hosting provider, and when it was entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,4 +72,48 @@ impl From<ProviderAnswer> for NewProvider {
 pub struct ProviderChange {
     pub provider: Option<ProviderAnswer>,
     pub before: Option<ProviderAnswer>,
+}
+
+/// `GET /api/providers/{name}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProviderDetail {
+    pub provider: ProviderAnswer,
+    /// What follows from its entry, in one sentence.
+    pub meaning: String,
+    /// Domains that were seen behind it lately, by name: as many as are shown.
+    pub domains: Vec<HostedDomain>,
+    /// How many there are.
+    pub domains_seen: usize,
+    /// Our connections to its edge, for whichever of these domains: as many as are shown.
+    pub links: Vec<LinkAnswer>,
+    /// What of its edge failed lately.
+    pub troubles: Vec<TroubleAnswer>,
+    /// On connections with its edge that stand.
+    pub certificates: Vec<SeenAnswer>,
+    /// Which certificates its edge has shown where, first and last, the last seen first.
+    pub seen: Vec<StoredSeen>,
+    /// Of all these domains; absent where no server runs.
+    pub counts: Option<CountsAnswer>,
+    /// The last decisions about these domains, the newest first.
+    pub decisions: Vec<DecisionAnswer>,
+    /// The last refusals of ours, the newest first, that are older than those.
+    pub refusals: Vec<DecisionAnswer>,
+    pub advice: Advice,
+    /// Of a home: what each of its edges knows, which are those that the provider meets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<FromEdge<ProviderDetail>>,
+}
+
+/// A domain behind a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostedDomain {
+    pub domain: String,
+    /// The partner entry that decides about it.
+    pub entry: Option<String>,
+    /// As in `GET /api/partners/{domain}`.
+    pub tier: Option<String>,
+    /// Its SRV records lead to the provider, or nothing else takes it.
+    pub is_led: bool,
+    /// The provider's certificate has proven it.
+    pub is_proven: bool,
 }

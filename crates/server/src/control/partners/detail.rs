@@ -10,7 +10,7 @@ use federation::discovery::SrvResult;
 use federation::flow::Direction;
 use federation::trust::Fingerprint;
 use rustls_pki_types::UnixTime;
-use signaling::{PartnerCounts, PartnerStatus};
+use signaling::{CertificateSeen, PartnerCounts, PartnerStatus, Trouble};
 use sip::refusal::Word;
 
 use super::super::Control;
@@ -57,23 +57,17 @@ pub(super) async fn gather(
         links: Vec::new(),
         ways,
         discovery: statuses.iter().find_map(|(_, status, _)| discovery(status)),
-        troubles: statuses.iter().flat_map(|(worker, status, _)| troubles(*worker, status)).collect(),
+        troubles: statuses.iter().flat_map(|(worker, status, _)| troubles(*worker, &status.troubles)).collect(),
         ledgers: Vec::new(),
         seen: Vec::new(),
-        certificates: certificates(statuses.iter().map(|(_, status, _)| status), &control.0.certificate.roots()),
-        counts: (!statuses.is_empty()).then_some(CountsAnswer {
-            admitted: counts.admitted,
-            refused: counts.refused,
-            over_share: counts.over_share,
-            refused_ours: counts.refused_ours,
-            sent: counts.sent,
-            succeeded: counts.succeeded,
-            overloaded: counts.overloaded,
-            held_back: counts.held_back,
-        }),
+        certificates: certificates(
+            statuses.iter().flat_map(|(_, status, _)| &status.certificates),
+            &control.0.certificate.roots(),
+        ),
+        counts: (!statuses.is_empty()).then(|| self::counts(counts)),
         decisions: Vec::new(),
         refusals: Vec::new(),
-        advice: Advice { verdict: String::new(), next: String::new(), side: Side::Nobody, sure: Sure::Seen },
+        advice: advice::nothing_said(),
         edges: Vec::new(),
         domain,
         entry,
@@ -98,8 +92,13 @@ fn discovery(status: &PartnerStatus) -> Option<DiscoveryAnswer> {
     Some(DiscoveryAnswer { name, records, failure, believed_secs: rest.as_secs(), stale, stale_secs: over })
 }
 
-fn troubles(worker: u16, status: &PartnerStatus) -> impl Iterator<Item = TroubleAnswer> + '_ {
-    status.troubles.iter().map(move |trouble| TroubleAnswer {
+pub(in super::super) fn counts(counts: PartnerCounts) -> CountsAnswer {
+    let PartnerCounts { admitted, refused, over_share, refused_ours, sent, succeeded, overloaded, held_back } = counts;
+    CountsAnswer { admitted, refused, over_share, refused_ours, sent, succeeded, overloaded, held_back }
+}
+
+pub(in super::super) fn troubles(worker: u16, troubles: &[Trouble]) -> impl Iterator<Item = TroubleAnswer> + '_ {
+    troubles.iter().map(move |trouble| TroubleAnswer {
         worker,
         place: trouble.place.clone(),
         failures: trouble.failures,
@@ -110,9 +109,12 @@ fn troubles(worker: u16, status: &PartnerStatus) -> impl Iterator<Item = Trouble
 }
 
 /// One line for each certificate, way and host.
-fn certificates<'a>(statuses: impl Iterator<Item = &'a PartnerStatus>, roots: &Roots) -> Vec<SeenAnswer> {
+pub(in super::super) fn certificates<'a>(
+    all: impl Iterator<Item = &'a CertificateSeen>,
+    roots: &Roots,
+) -> Vec<SeenAnswer> {
     let mut seen_by_identity = BTreeMap::new();
-    for seen in statuses.flat_map(|status| &status.certificates) {
+    for seen in all {
         let inbound = seen.direction == Direction::Inbound;
         let identity = (inbound, seen.remote.ip(), seen.certificate.fingerprint);
         let answer = seen_by_identity.entry(identity).or_insert_with(|| SeenAnswer {
@@ -185,9 +187,7 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: Option<FederationSwi
 
 /// Where all goes well, what will not before long: the certificate of a connection that stands ends.
 pub(super) fn look_ahead(mut detail: PartnerDetail, now_unix: i64) -> PartnerDetail {
-    let soonest = detail.certificates.iter().map(|seen| seen.certificate.not_after_unix).min();
-    let is_soon = |end: &i64| end - now_unix < certificate::EXPIRY_WARNING_DAYS * 86_400;
-    if let (Side::Nobody, Some(end)) = (detail.advice.side, soonest.filter(is_soon)) {
+    if let (Side::Nobody, Some(end)) = (detail.advice.side, ends_soon(&detail.certificates, now_unix)) {
         let domain = &detail.domain;
         detail.advice = Advice {
             verdict: format!(
@@ -202,8 +202,14 @@ pub(super) fn look_ahead(mut detail: PartnerDetail, now_unix: i64) -> PartnerDet
     detail
 }
 
+/// When the first of them ends, if that is before long.
+pub(in super::super) fn ends_soon(certificates: &[SeenAnswer], now_unix: i64) -> Option<i64> {
+    let soonest = certificates.iter().map(|seen| seen.certificate.not_after_unix).min();
+    soonest.filter(|end| end - now_unix < certificate::EXPIRY_WARNING_DAYS * 86_400)
+}
+
 /// What the newest decisions come down to. A partner may reach us while we do not reach it, so each way counts alone.
-fn told(decisions: &[DecisionAnswer], domain: &str) -> Option<Advice> {
+pub(in super::super) fn told(decisions: &[DecisionAnswer], domain: &str) -> Option<Advice> {
     // Anybody can send in the partner's name: what we refused counts only where nothing proven speaks against it.
     let (proven, unproven): (Vec<_>, Vec<_>) = decisions.iter().partition(|decision| !is_unproven(decision));
     let newest = |way| {

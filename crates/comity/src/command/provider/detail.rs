@@ -1,0 +1,80 @@
+//! What `comity provider show` prints: its terms, the domains behind it, and what was seen of its edge.
+
+use federation::partner::Provider;
+use server::control::answers::{HostedDomain, ProviderAnswer, ProviderDetail};
+use server::{domain, moment};
+
+use crate::command::edges;
+use crate::command::partner::detail::{
+    Whose, print_all_decisions, print_certificates, print_counts, print_links, print_seen, print_troubles,
+};
+use crate::command::partner::yes_or_no;
+use crate::command::route::print_advice;
+use crate::table::{Columns, count};
+
+pub(super) fn print_detail(detail: &ProviderDetail) {
+    let ProviderAnswer { provider, added_unix } = &detail.provider;
+    println!("{}\n  {}", provider.name, detail.meaning);
+    println!("  entry of {}", moment::date(*added_unix));
+    terms_of(provider).into_iter().for_each(|(name, value)| println!("  {name}: {value}"));
+    print_learnt(detail);
+    edges::print_each(&detail.edges, print_learnt);
+}
+
+fn terms_of(provider: &Provider) -> Vec<(&'static str, String)> {
+    let mut terms = vec![
+        ("edge", provider.edge.clone()),
+        ("verification", provider.verification.to_string()),
+        ("mark source", provider.mark_source.to_string()),
+        ("shared address space", yes_or_no(provider.shared_address_space).to_owned()),
+        ("hosts users", yes_or_no(provider.hosts_users).to_owned()),
+        ("clearing house", yes_or_no(provider.clearing_house).to_owned()),
+    ];
+    if !provider.comment.is_empty() {
+        terms.push(("comment", provider.comment.clone()));
+    }
+    terms
+}
+
+/// What it came to on one server.
+fn print_learnt(detail: &ProviderDetail) {
+    detail.counts.as_ref().map(print_counts);
+    // The edges meet it, not their home.
+    if detail.edges.is_empty() {
+        print_domains(&detail.domains, detail.domains_seen);
+        print_links(&detail.links, &Whose::Providers);
+    }
+    print_troubles(&detail.troubles);
+    print_certificates(&detail.certificates);
+    print_seen(&detail.seen);
+    print_all_decisions(&detail.decisions, &detail.refusals);
+    print_advice(&detail.advice);
+}
+
+fn print_domains(domains: &[HostedDomain], seen: usize) {
+    if domains.is_empty() {
+        return println!("\nno domain was seen behind it lately");
+    }
+    println!("\ndomains seen behind it lately");
+    let mut table = Columns::new(&["DOMAIN", "TIER", "ENTRY", "KNOWN BY"]);
+    for hosted in domains {
+        table.row([
+            domain::shown(&hosted.domain),
+            hosted.tier.clone().unwrap_or_else(|| "-".to_owned()),
+            hosted.entry.as_deref().map_or_else(|| "-".to_owned(), domain::shown),
+            known_by(hosted).to_owned(),
+        ]);
+    }
+    table.print_indented();
+    if seen > domains.len() {
+        println!("  and {}", count((seen - domains.len()) as u64, "more domain", "more domains"));
+    }
+}
+
+fn known_by(hosted: &HostedDomain) -> &'static str {
+    match (hosted.is_led, hosted.is_proven) {
+        (true, true) => "its way, and proven by the provider's certificate",
+        (false, _) => "proven by the provider's certificate",
+        (true, false) => "its way leads there",
+    }
+}

@@ -1,0 +1,85 @@
+//! A hosting provider, as its administrator sees it: what is behind its edge, and what its terms let pass.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod partner;
+mod phone;
+mod place;
+mod served;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use certificates::ServedIdentity;
+use phone::Phone;
+use serde_json::json;
+use served::Served;
+use sip::Message;
+
+const ALICE: &str = "alice@contoso.example";
+const HUB: Ipv4Addr = Ipv4Addr::new(127, 0, 91, 2);
+
+/// A server for which `hub` takes whoever has no other way, and the hub's certificate.
+fn with_hub() -> (Served, Arc<ServedIdentity>) {
+    let served = Served::start();
+    served.run(&["provider", "add", "hub", "--edge", "edge.hub.example", "--clearing-house", "yes"]).ok();
+    Phone::add_user(&served, ALICE);
+    let identity = partner::identity(served.place.path(), &served.authority, &["edge.hub.example"]);
+    (served, identity)
+}
+
+/// A message of bob@`domain` to alice by way of the hub, and the connection.
+fn message(served: &Served, hub: &Arc<ServedIdentity>, domain: &str) -> (Message, Phone) {
+    let mut line = Phone::over("bob@litware.example", partner::connect(HUB, served.tls_port, Some(hub)));
+    line.send_text(&format!(
+        "MESSAGE sip:{ALICE} SIP/2.0\r\nVia: SIP/2.0/TLS edge.hub.example;branch=z9hG4bK{domain}\r\n\
+         From: <sip:bob@{domain}>;tag=b\r\nTo: <sip:{ALICE}>\r\nCall-ID: of-{domain}\r\n\
+         CSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    ));
+    (line.final_response(), line)
+}
+
+#[test]
+fn a_provider_is_shown_with_the_domains_behind_it_and_what_its_edge_has_shown() {
+    let (served, hub) = with_hub();
+    let shown = || served.run(&["provider", "show", "hub"]).ok().stdout;
+    let before = shown();
+    assert!(before.starts_with("hub\n  a domain whose SRV records lead to edge.hub.example is proven by"), "{before}");
+    for line in ["clearing house: yes", "no domain was seen behind it lately", "no connections to it"] {
+        assert!(before.contains(line), "{line} is missing in:\n{before}");
+    }
+
+    let (response, _line) = message(&served, &hub, "litware.example");
+    assert_eq!(response.status(), Some(202));
+    served.run(&["partner", "block", "tailspin.example"]).ok();
+    let (response, _other_line) = message(&served, &hub, "tailspin.example");
+    assert_eq!(response.status(), Some(403));
+    let json = served.run(&["provider", "show", "hub", "--json"]).ok().json();
+    let behind =
+        json!([{ "domain": "litware.example", "entry": null, "tier": "allowed", "is_led": false, "is_proven": true }]);
+    assert_eq!((&json["domains"], &json["domains_seen"]), (&behind, &json!(1)));
+    assert_eq!(json["counts"]["admitted"], 1);
+    assert_eq!(json["certificates"][0]["inbound"], true);
+    // It has no entry: what is kept is about the provider's edge.
+    assert_eq!((&json["seen"][0]["domain"], &json["seen"][0]["provider"]), (&json!("edge.hub.example"), &json!("hub")));
+    assert_eq!(json["seen"][0]["serial"], json["certificates"][0]["certificate"]["serial"]);
+    let after = shown();
+    for line in [
+        "litware.example  allowed  -      proven by the provider's certificate",
+        "1 of theirs admitted",
+        "certificates on connections that stand",
+        "serverAuth",
+        "certificates that it has shown so far",
+        "it goes well with the domains behind hub",
+    ] {
+        assert!(after.contains(line), "{line} is missing in:\n{after}");
+    }
+
+    served.run(&["provider", "set", "hub", "--enabled", "no"]).ok();
+    let disabled = shown();
+    assert!(disabled.contains("disabled: it is as if it were not there"), "{disabled}");
+    assert!(disabled.contains("comity provider set hub --enabled yes"), "{disabled}");
+    served
+        .run(&["provider", "show", "nobody"])
+        .fails(&["error: there is no hosting provider \"nobody\"", "next: to see them: comity provider list"]);
+}
