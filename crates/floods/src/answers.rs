@@ -22,6 +22,11 @@ impl Answers {
         *self.counts.entry(what.to_owned()).or_default() += 1;
     }
 
+    /// How often this was noted.
+    pub fn count(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or(0)
+    }
+
     /// A response by its status, with Retry-After where it has one.
     pub fn note_message(&mut self, message: &Message) {
         let Some(status) = message.status() else { return self.note(&format!("{:?}", message.method())) };

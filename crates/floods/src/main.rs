@@ -31,7 +31,8 @@ struct Arguments {
     /// bytes than it had
     #[arg(long)]
     quick: bool,
-    /// How long honest people are measured before each attack, and each attack lasts
+    /// How long honest people are measured before each attack, and each attack lasts; with --strangers, each that has no
+    /// amount of its own
     #[arg(long, value_name = "SECS", default_value_t = 15)]
     secs: u64,
     /// How often each attack is done: each time with a new server, and the best for the honest is shown; with --quick, one
@@ -51,7 +52,7 @@ struct Arguments {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if arguments.strangers {
-        return strangers::run(&arguments.amount);
+        return strangers::run(&arguments.amount, Duration::from_secs(arguments.secs.max(SECS_OF_STRANGERS_MIN)));
     }
     let attacks: Vec<&Attack> = attack::ALL.iter().filter(|attack| attack.name.contains(&arguments.only)).collect();
     anyhow::ensure!(!attacks.is_empty(), "no attack has \"{}\" in its name", arguments.only);
@@ -132,4 +133,6 @@ const USERS: [&str; 7] = [
     "frank@contoso.example",
     "mallory@contoso.example",
 ];
+/// A handshake that does not go on may be borne for some ten.
+const SECS_OF_STRANGERS_MIN: u64 = 15;
 const SETTLE: Duration = Duration::from_secs(2);

@@ -14,6 +14,8 @@ pub struct Counters {
     pub flows_given_away: u64,
     pub flows_ended: u64,
     pub flows_idle_ended: u64,
+    /// Those of which a message took too long to come.
+    pub slow_writers_ended: u64,
     pub connects_failed: u64,
     /// Questions to the DNS that a worker asked: SRV records, or addresses.
     pub dns_questions: u64,

@@ -31,6 +31,8 @@ pub(crate) struct StreamFlow {
     unreadable: u32,
     /// Whole messages may be left in `unread` from the last turn.
     has_backlog: bool,
+    /// Since when nothing is there but part of a message.
+    partial_since: Option<Instant>,
     /// Nothing is taken from it before.
     paused_until: Option<Instant>,
     closing_since: Option<Instant>,
@@ -99,6 +101,7 @@ impl StreamFlow {
             unread,
             peer: Peer::Open,
             unreadable: 0,
+            partial_since: None,
             paused_until: None,
             closing_since: None,
             used_at: Instant::now(),
@@ -123,6 +126,7 @@ impl StreamFlow {
             unread: moved.unread,
             peer: moved.peer,
             unreadable: moved.unreadable,
+            partial_since: None,
             paused_until: None,
             closing_since: moved.closing_since,
             used_at: Instant::now(),
@@ -205,11 +209,26 @@ impl StreamFlow {
         }
         let frame = cut?;
         self.has_backlog = frame.is_some();
+        if frame.is_some() {
+            self.partial_since = None;
+        }
         if self.unread.is_empty() {
             // Gives the buffer up: the messages cut from it keep it for as long as they live.
             self.unread = BytesMut::new();
         }
         Ok(frame)
+    }
+
+    /// Nothing whole is left: the rest of what is there has its time from now, or from when it had it before.
+    pub(crate) fn await_rest(&mut self, now: Instant) {
+        let is_partial = !self.unread.is_empty() || self.wire.has_partial();
+        self.partial_since = is_partial.then(|| self.partial_since.unwrap_or(now));
+    }
+
+    /// A message that was begun so long ago, and of which all that came was read. While we take nothing from it, it is not its fault.
+    pub(crate) fn is_partial_longer_than(&self, now: Instant, time: Duration) -> bool {
+        let is_ours = self.has_backlog || self.is_closing() || self.paused_until(now).is_some();
+        !is_ours && self.partial_since.is_some_and(|since| now.saturating_duration_since(since) >= time)
     }
 
     /// What was received, and is in no frame yet.

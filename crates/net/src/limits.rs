@@ -34,6 +34,8 @@ pub struct Limits {
     pub resolve_secs_max: u64,
     /// A stream flow on which nothing came or went for this long ends.
     pub idle_secs_max: u64,
+    /// From the first byte of a message on a stream flow to its last; beyond it the flow ends.
+    pub message_secs_max: u64,
     /// A WebSocket on which nothing came for this long is asked whether its peer is there: every so many seconds. Below
     /// the minute after which proxies end what is silent.
     pub web_socket_ping_secs: u64,
@@ -71,6 +73,7 @@ impl Default for Limits {
             connect_secs_max: 5,
             resolve_secs_max: 8,
             idle_secs_max: 900,
+            message_secs_max: 20,
             web_socket_ping_secs: 25,
             web_socket_silent_secs_max: 90,
             closing_secs_max: 10,

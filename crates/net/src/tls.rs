@@ -186,6 +186,10 @@ impl TlsWire {
         self.sending.len()
     }
 
+    pub(crate) fn has_partial(&self) -> bool {
+        !self.received.is_empty()
+    }
+
     /// Room that it has taken, whether there is something in it or not.
     #[cfg(test)]
     pub(crate) fn kept_bytes(&self) -> usize {

@@ -104,7 +104,10 @@ impl Worker {
                 }
                 Ok(Some(Frame::Ping)) => self.queue(id, Bytes::from_static(PONG)),
                 Ok(Some(Frame::Pong)) => {}
-                Ok(None) => break,
+                Ok(None) => {
+                    flow.await_rest(self.now);
+                    break;
+                }
                 Err(error) => {
                     tracing::debug!(flow = ?id, %error, "no message");
                     let how = Breakage::no_sip(flow.unread());

@@ -92,6 +92,11 @@ impl Wire {
         }
     }
 
+    /// Whether part of a record of TLS is there, whose rest is to come.
+    pub(crate) fn has_partial(&self) -> bool {
+        matches!(self, Wire::Tls(tls) if tls.has_partial())
+    }
+
     /// Bytes that the socket has not taken.
     pub(crate) fn queued_bytes(&self) -> usize {
         match self {

@@ -79,7 +79,7 @@ fn upgrade(origin: &str) -> String {
 /// Of each of the attackers.
 const HELD: usize = 200;
 /// A record of TLS that says that 512 bytes of handshake follow, and some of them.
-const CLIENT_HELLO: [u8; 64] = {
+pub const CLIENT_HELLO: [u8; 64] = {
     let mut bytes = [0; 64];
     [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]] = [22, 3, 1, 2, 0];
     [bytes[5], bytes[6], bytes[7], bytes[8], bytes[9], bytes[10]] = [1, 0, 1, 252, 3, 3];

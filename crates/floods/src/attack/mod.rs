@@ -18,6 +18,8 @@ use crate::answers::Answers;
 use crate::caller::{Caller, Request};
 use crate::server::Doors;
 
+pub use connections::CLIENT_HELLO;
+
 pub struct Attack {
     pub name: &'static str,
     pub run: fn(&Target) -> Answers,

@@ -1,8 +1,10 @@
-//! Those whom nobody entered, where anybody may come: many domains that send what nobody asked for, try names, and look like
-//! others; beside honest people, an allowed partner and an honest partner without an entry.
+//! Those whom nobody entered, where anybody may come: many domains that send what nobody asked for, try names, look like
+//! others, and send what is broken or does not go on; beside honest people, an allowed partner and an honest partner without an entry.
 //!
 //! Each domain has its own certificate of the test's authority, which names it: nobody has to ask the DNS who he is.
 
+mod broken;
+mod lingering;
 mod look_alikes;
 mod names;
 mod row;
@@ -57,13 +59,14 @@ impl<'a> Field<'a> {
     }
 }
 
-pub fn run(amount: &Amount) -> anyhow::Result<ExitCode> {
+/// What has no amount lasts `lasts`.
+pub fn run(amount: &Amount, lasts: Duration) -> anyhow::Result<ExitCode> {
     let there: Vec<String> = (0..amount.names.div_ceil(100)).map(names::there).collect();
     let users = crate::USERS.into_iter().chain(spam::VICTIMS).chain(there.iter().map(String::as_str));
     let server = Server::start_open(&users.collect::<Vec<_>>())?;
     // Each attack is of others: what was learnt of those before must not help.
-    let [patient, quick, loud] = ["patient", "quick", "loud"].map(|name| Field::new(&server, name, amount.domains));
-    let (patient, quick, loud) = (patient?, quick?, loud?);
+    let field = |name| Field::new(&server, name, amount.domains);
+    let (patient, quick, loud, clumsy) = (field("patient")?, field("quick")?, field("loud")?, field("clumsy")?);
     let honest = Honest::begin(&server.doors).context("honest people cannot sign in")?;
     std::thread::sleep(SETTLE);
     row::print_head();
@@ -80,6 +83,9 @@ pub fn run(amount: &Amount) -> anyhow::Result<ExitCode> {
     perform("names, tried patiently", &|| names::try_all(&patient, amount.names, Some(PATIENT_PER_SEC)))?;
     perform("names, as fast as can be", &|| names::try_all(&quick, amount.names, None))?;
     perform("messages that nobody asked for", &|| spam::pour(&loud, amount.messages))?;
+    perform("malformed messages", &|| broken::pour(&clumsy, lasts))?;
+    perform("half-open handshakes", &|| Ok(lingering::half_open(&clumsy, lasts)))?;
+    perform("slow drips", &|| Ok(lingering::drip(&clumsy, lasts.max(lingering::DRIPS))))?;
     println!("{}", slowest.join("\n"));
     println!("memory at the end: {} MB", server.memory()? >> 20);
     Ok(report::verdict(&problems))

@@ -1,4 +1,4 @@
-//! Messages that nobody asked for, from all domains at once, as fast as they are taken.
+//! Messages that nobody asked for, from all domains at once, as fast as they are taken; and the users who get what comes.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -17,32 +17,39 @@ use crate::line::Line;
 use crate::server::Doors;
 
 pub fn pour(field: &Field<'_>, messages: usize) -> anyhow::Result<Harm> {
-    let (is_over, delivered) = (AtomicBool::new(false), AtomicU64::new(0));
     let begun = Instant::now();
     let (each, until) = (messages.div_ceil(field.strangers.len()), begun + LASTS_MAX);
-    let answers = thread::scope(|scope| {
-        let doors = &field.server.doors;
-        for (number, victim) in (20..).zip(VICTIMS) {
-            let (is_over, delivered) = (&is_over, &delivered);
-            scope.spawn(move || take(victim, Ipv4Addr::new(127, 0, 81, number), doors, (is_over, delivered)));
-        }
-        // Whoever is to be written to has signed in by then.
-        thread::sleep(Duration::from_secs(1));
-        let answers = each_crowd(&field.strangers, |number, crowd| send_all(number, crowd, doors, (each, until)));
-        thread::sleep(Duration::from_secs(1));
-        is_over.store(true, Ordering::Relaxed);
-        answers
+    let doors = &field.server.doors;
+    let (answers, done) = delivered_by(doors, || {
+        each_crowd(&field.strangers, |number, crowd| send_all(number, crowd, doors, (each, until)))
     });
     let hours = begun.elapsed().as_secs() / 3600 + 1;
     Ok(Harm {
         kind: "delivered",
-        done: delivered.load(Ordering::Relaxed),
+        done,
         of: answers.sent,
         done_max: PER_HOUR * hours * VICTIMS.len() as u64,
         answers,
         problems: Vec::new(),
         remark: None,
     })
+}
+
+/// What attackers got, and how many messages reached the victims meanwhile, who have signed in before.
+pub fn delivered_by(doors: &Doors, attack: impl FnOnce() -> Answers) -> (Answers, u64) {
+    let (is_over, delivered) = (AtomicBool::new(false), AtomicU64::new(0));
+    let answers = thread::scope(|scope| {
+        for (number, victim) in (20..).zip(VICTIMS) {
+            let (is_over, delivered) = (&is_over, &delivered);
+            scope.spawn(move || take(victim, Ipv4Addr::new(127, 0, 81, number), doors, (is_over, delivered)));
+        }
+        thread::sleep(Duration::from_secs(1));
+        let answers = attack();
+        thread::sleep(Duration::from_secs(1));
+        is_over.store(true, Ordering::Relaxed);
+        answers
+    });
+    (answers, delivered.into_inner())
 }
 
 /// All strangers in a few crowds, each on a thread of its own; what all of them got.

@@ -380,3 +380,64 @@ fn a_closing_flow_reads_no_more_and_is_not_woken_by_input() {
         assert!(!flow.is_closing_longer_than(start + Duration::from_secs(9), Duration::from_secs(10)));
     });
 }
+
+#[test]
+fn the_rest_of_a_message_has_its_time_from_when_it_began() {
+    let (listener, address) = listener();
+    let mut client = StdStream::connect(address).expect("a listener");
+    runtime().block_on(async {
+        let mut flow = flow(accept(&listener), Wire::Plain(PlainWire::default()), BytesMut::new());
+        let (start, stream) = (Instant::now(), flow.stream());
+        let (five, six) = (start + Duration::from_secs(5), start + Duration::from_secs(6));
+        let is_slow = |flow: &StreamFlow, now| flow.is_partial_longer_than(now, Duration::from_secs(6));
+        let whole = message("slow");
+        for (at, piece) in [(start, &whole[..10]), (five, &whole[10..20])] {
+            client.write_all(piece.as_bytes()).expect("a reader");
+            stream.readable().await.expect("a socket");
+            flow.receive(at, &mut [0; 4096]).expect("a healthy connection");
+            assert!(matches!(flow.next_frame(), Ok(None)));
+            flow.await_rest(at);
+        }
+        assert!(!is_slow(&flow, five) && is_slow(&flow, six));
+        flow.pause(six + Duration::from_secs(1));
+        assert!(!is_slow(&flow, six), "we do not read");
+        let (rest, next) = (&whole[20..], &message("next")[..10]);
+        client.write_all(format!("{rest}{next}").as_bytes()).expect("a reader");
+        stream.readable().await.expect("a socket");
+        let later = six + Duration::from_secs(2);
+        flow.receive(later, &mut [0; 4096]).expect("a healthy connection");
+        assert!(matches!(flow.next_frame(), Ok(Some(Frame::Message(_)))));
+        assert!(matches!(flow.next_frame(), Ok(None)));
+        flow.await_rest(later);
+        assert!(!is_slow(&flow, later + Duration::from_secs(5)), "the next one has its own time");
+    });
+}
+
+#[test]
+fn part_of_a_record_of_tls_is_part_of_a_message() {
+    let edge = Authority::new().edge("contoso.example");
+    let (listener, address) = listener();
+    let mut client = tls_client(&edge, address);
+    let client = thread::spawn(move || {
+        client.flush().expect("a handshake");
+        let mut record = Vec::new();
+        client.conn.writer().write_all(b"OPTIONS").expect("room");
+        client.conn.write_tls(&mut record).expect("room");
+        client.sock.write_all(&record[..record.len() - 1]).expect("a reader");
+        client
+    });
+    runtime().block_on(async {
+        let mut flow = accept_tls(&edge, &listener).await;
+        let (now, stream) = (Instant::now(), flow.stream());
+        while !flow.wire.has_partial() {
+            flow.await_rest(now);
+            assert!(!flow.is_partial_longer_than(now, Duration::ZERO), "nothing has come");
+            stream.readable().await.expect("a socket");
+            flow.receive(now, &mut [0; 4096]).expect("a healthy connection");
+            assert!(matches!(flow.next_frame(), Ok(None)));
+        }
+        flow.await_rest(now);
+        assert!(flow.unread.is_empty() && flow.is_partial_longer_than(now, Duration::ZERO));
+    });
+    drop(client.join().expect("a client"));
+}

@@ -25,7 +25,7 @@ impl Worker {
         self.core.handle_input(self.now, Input::Clock { unix_ms });
     }
 
-    /// Ends what has been idle, or ending, for too long.
+    /// Ends what has been idle, or ending, or in the middle of a message, for too long.
     pub(super) fn sweep(&mut self) {
         self.enter();
         let idle_time = Duration::from_secs(self.limits.idle_secs_max);
@@ -34,6 +34,8 @@ impl Worker {
         let stuck: Vec<FlowId> = self.flows_where(|flow| flow.is_closing_longer_than(now, closing_time)).collect();
         let idle: Vec<FlowId> =
             self.flows_where(|flow| !flow.is_closing() && flow.is_idle_longer_than(now, idle_time)).collect();
+        let message_time = Duration::from_secs(self.limits.message_secs_max);
+        let slow: Vec<FlowId> = self.flows_where(|flow| flow.is_partial_longer_than(now, message_time)).collect();
         for id in stuck {
             self.end(id, Fate::Ended);
         }
@@ -41,6 +43,11 @@ impl Worker {
         self.read_clock();
         for id in idle {
             self.counters.flows_idle_ended += 1;
+            self.close(id);
+        }
+        for id in slow {
+            tracing::debug!(flow = ?id, "a message does not come to its end");
+            self.counters.slow_writers_ended += 1;
             self.close(id);
         }
         self.finish();

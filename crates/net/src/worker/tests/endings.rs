@@ -27,6 +27,29 @@ fn a_flow_on_which_nothing_comes_or_goes_ends() {
     assert_eq!(contoso.sum(|seen| seen.flows_idle_ended), 1);
 }
 
+/// Bytes that come all the time keep a flow from being idle, not from being slow.
+#[test]
+fn a_message_that_does_not_come_to_its_end_ends_its_flow() {
+    let limits = Limits { message_secs_max: 2, ..Limits::default() };
+    let (contoso, _fabrikam, _name_server) = two_organisations_within(limits);
+    let mut alice = Phone::connect(&contoso, "alice");
+    alice.register();
+    let mut bob = Phone::connect(&contoso, "bob");
+    bob.register();
+    let begun = Instant::now();
+    let mut bytes = b"OPTIONS sip:contoso.example SIP/2.0\r\nVia: ".iter().chain(std::iter::repeat(&b'x'));
+    let is_over = || contoso.sum(|seen| seen.slow_writers_ended) == 1;
+    while !is_over() && begun.elapsed() < Duration::from_secs(30) {
+        alice.send(&[*bytes.next().expect("without end")]);
+        // Whole messages, one after the other, are no slow one.
+        bob.register();
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(is_over() && begun.elapsed() >= Duration::from_secs(2));
+    assert_eq!(alice.next_frame(), None, "it is closed");
+    bob.register();
+}
+
 #[test]
 fn a_flow_that_ends_waits_so_long_for_its_peer_to_read_the_last_bytes() {
     let limits = Limits { closing_secs_max: 2, output_bytes_max: 64 << 20, ..Limits::default() };

@@ -204,6 +204,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
         "introductions_max" => sockets.introductions_full,
         "web_socket_silent_secs_max" => sockets.web_sockets_silent_ended,
         "idle_secs_max" => sockets.flows_idle_ended,
+        "message_secs_max" => sockets.slow_writers_ended,
         "output_bytes_max" => sockets.slow_readers_ended,
         "parse_errors_per_flow_max" => sockets.parse_errors_ended,
         of_core => worker.counts.limits_hit.get(of_core).copied().unwrap_or(0),
@@ -211,7 +212,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 44] = [
+const LIMITS: [&str; 45] = [
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -235,6 +236,7 @@ const LIMITS: [&str; 44] = [
     "ledgers_max",
     "meetings_per_organiser_max",
     "message_bytes_max",
+    "message_secs_max",
     "messages_per_sec_max",
     "output_bytes_max",
     "pages_waiting_max",
