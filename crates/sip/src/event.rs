@@ -81,7 +81,9 @@ impl SubscriptionState {
             "active" => Ok(SubscriptionState::Active { expires_secs }),
             "pending" => Ok(SubscriptionState::Pending { expires_secs }),
             "terminated" => {
-                let reason = parameters.get("reason").flatten().map(TerminationReason::named);
+                // A token (section 8.2.3); what is none is no reason that anybody knows.
+                let reason = parameters.get("reason").flatten().filter(|text| is_token(text.as_bytes()));
+                let reason = reason.map(TerminationReason::named);
                 Ok(SubscriptionState::Terminated { reason })
             }
             _ => Err(MALFORMED_STATE),
@@ -215,6 +217,10 @@ mod tests {
             assert_eq!(read, Ok(Some(state)));
         }
         assert_eq!(SubscriptionState::parse(b"TERMINATED ; reason = TimeOut;retry-after=3"), Ok(timeout));
+        for no_token in ["terminated;reason=\"\"", "terminated;reason=\"a b\""] {
+            let none = SubscriptionState::Terminated { reason: None };
+            assert_eq!(SubscriptionState::parse(no_token.as_bytes()), Ok(none), "{no_token}");
+        }
         for bad in ["", "waiting", "active;expires=soon", "active;expires", "active expires=3"] {
             assert_eq!(SubscriptionState::parse(bad.as_bytes()), Err(MALFORMED_STATE), "{bad}");
         }
