@@ -3,6 +3,10 @@
 
 use std::time::Instant;
 
+use federation::external_access::check_goes_on;
+use federation::modality::Modalities;
+use sip::Aor;
+
 use crate::core::Core;
 
 impl Core {
@@ -18,12 +22,16 @@ impl Core {
         }
     }
 
-    /// Calls that we stand between, one end of which is of a partner who may not be spoken with any more. Where a call has become a
-    /// meeting, its focus sees to that; one that we only forward is its phones' own to end.
+    /// Calls that we stand between, one end of which is of a partner who may not be spoken with any more, by anybody or by the
+    /// user at the other end. Where a call has become a meeting, its focus sees to that; one that we only forward is its phones'
+    /// own to end.
     pub(crate) fn end_calls_between(&mut self, now: Instant) {
-        let refused = |domain: &str| match self.organisation.is_local(domain) {
+        let is_local = |who: &Aor| self.organisation.is_local(who.domain());
+        let refused = |party: &Aor, other: Option<&Aor>, began_as: Modalities| match is_local(party) {
             true => None,
-            false => self.partners.standing(domain).check(domain).err(),
+            false => {
+                check_goes_on(&self.partners, other.filter(|other| is_local(other)), party.domain(), began_as).err()
+            }
         };
         for (serial, party, refusal) in self.between.calls_with(refused) {
             self.end_call_between(now, serial, &party, &refusal);

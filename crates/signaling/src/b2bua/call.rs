@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use federation::Admitted;
 use federation::admission::vouch;
+use federation::modality::{Modalities, Modality, asked_for};
 use sip::dialog::DialogError;
 use sip::refusal::Word;
 use sip::{Aor, Message, Method, ParseError, Refusal, build};
@@ -363,6 +364,12 @@ impl Call {
             Side::Callee => self.received.to(),
         };
         Aor::from_uri(&address.ok()?.uri()).ok()
+    }
+
+    /// Sound or messages, whichever its INVITE asked for: without them there is no call, without a picture there is.
+    pub fn began_as(&self) -> Modalities {
+        let asked = asked_for(&self.received);
+        [Modality::Audio, Modality::Messages].into_iter().filter(|modality| asked.contains(*modality)).collect()
     }
 
     pub fn call_id(&self) -> &str {

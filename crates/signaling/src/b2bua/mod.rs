@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use conference::ConferenceId;
 use federation::admission::Origin;
+use federation::modality::Modalities;
 use sip::TransferSupport;
 use sip::refusal::Word;
 use sip::{Aor, Method, Refusal};
@@ -81,11 +82,20 @@ impl Between {
         }
     }
 
-    /// Those that are calls still, with somebody of a domain that is refused; and how.
-    pub(crate) fn calls_with(&self, refused: impl Fn(&str) -> Option<Refusal>) -> Vec<(u64, Aor, Refusal)> {
+    /// Those that are calls still, one party of which is refused now; and how. Asked about each party, with the other one and
+    /// what the call began as.
+    pub(crate) fn calls_with(
+        &self,
+        refused: impl Fn(&Aor, Option<&Aor>, Modalities) -> Option<Refusal>,
+    ) -> Vec<(u64, Aor, Refusal)> {
         let refused_party = |standing: &Standing| {
-            let parties = [Side::Caller, Side::Callee].map(|side| standing.call.party(side));
-            parties.into_iter().flatten().find_map(|party| refused(party.domain()).map(|refusal| (party, refusal)))
+            let [caller, callee] = [Side::Caller, Side::Callee].map(|side| standing.call.party(side));
+            let began_as = standing.call.began_as();
+            let check = |party: &Option<Aor>, other: &Option<Aor>| {
+                let party = party.as_ref()?;
+                refused(party, other.as_ref(), began_as).map(|refusal| (party.clone(), refusal))
+            };
+            check(&caller, &callee).or_else(|| check(&callee, &caller))
         };
         let calls = self.calls_by_serial.iter().filter(|(_, standing)| standing.moving.conference().is_none());
         let found = calls.filter_map(|(serial, standing)| Some((*serial, refused_party(standing)?)));
