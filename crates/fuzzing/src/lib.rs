@@ -18,7 +18,7 @@ mod sip;
 mod web_socket;
 
 /// What a script of the target `core` makes go out: methods, statuses, and what else the workers want done.
-pub use core::reach;
+pub use core::{Part, reach};
 
 /// A property of all bytes, under the name of its entry point and its corpus.
 pub struct Target {
@@ -68,4 +68,6 @@ targets! {
     multipart = documents::multipart,
     handoff = handoff::check,
     core = core::check,
+    edge = core::check_edge,
+    home = core::check_home,
 }

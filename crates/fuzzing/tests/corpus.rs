@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use fuzzing::TARGETS;
+use fuzzing::{Part, TARGETS, reach};
 use serde::de::DeserializeOwned;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -52,7 +52,7 @@ macro_rules! replays {
 replays! {
     framing message edits via address uri small_headers digest stun
     certificate discovery session_description rtp srtp media_node media_link web_socket proxy_protocol configuration
-    pidf conference_info is_composing resource_lists cpim multipart handoff core
+    pidf conference_info is_composing resource_lists cpim multipart handoff core edge home
 }
 
 #[test]
@@ -72,31 +72,18 @@ fn the_messages_of_the_rfcs() {
 /// Scripts are bytes: what they mean changes with the target, and they must not come to mean nothing.
 #[test]
 fn the_scripts_of_the_core_go_somewhere() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/core");
-    let reached: BTreeSet<String> =
-        files(&corpus).iter().flat_map(|file| fuzzing::reach(&std::fs::read(file).unwrap())).collect();
-    for kind in [
-        "INVITE",
-        "ACK",
-        "BYE",
-        "MESSAGE",
-        "NOTIFY",
-        "REFER",
-        "180",
-        "200",
-        "202",
-        "401",
-        "407",
-        "403",
-        "MoveFlow",
-        "Handoff",
-        "Media",
-        "KeepMeeting",
-        "Record",
-        "CloseFlow",
-        "Ask",
+    let common = ["INVITE", "ACK", "BYE", "MESSAGE", "NOTIFY", "REFER", "180", "200", "202", "403", "Handoff", "Ask"];
+    for (name, part, more) in [
+        ("core", Part::Whole, &["401", "407", "MoveFlow", "Media", "KeepMeeting", "Record", "CloseFlow"][..]),
+        ("edge", Part::Edge, &["401", "REGISTER", "PUBLISH", "503", "KeepAnswer", "PartnerReach", "CloseFlow"]),
+        ("home", Part::Home, &["407", "504", "MoveFlow", "Media", "KeepMeeting", "Record", "CloseFlow"]),
     ] {
-        assert!(reached.contains(kind), "no script leads to {kind}: {reached:?}");
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+        let scripts = files(&corpus).into_iter().map(|file| std::fs::read(file).unwrap());
+        let reached: BTreeSet<String> = scripts.flat_map(|script| reach(part, &script)).collect();
+        for kind in common.iter().chain(more) {
+            assert!(reached.contains(*kind), "no script of {name} leads to {kind}: {reached:?}");
+        }
     }
 }
 

@@ -40,7 +40,9 @@ pub fn right(question: &Question, flow: FlowId) -> Answer {
         Question::Srv { domain } => Answer::Srv(Ok(srv(domain))),
         Question::Addresses { .. } => Answer::Addresses(Ok(host(&[IpAddr::from([192, 0, 2, 40])]))),
         Question::OpenLeg { leg } => Answer::LegOpened(Ok(opened(*leg))),
-        Question::ConnectInside { .. } => Answer::Connected(Err("there is no inner side".to_owned())),
+        Question::ConnectInside { remote, server_name, .. } => {
+            Answer::Connected(Ok(connection_inside(flow, *remote, server_name)))
+        }
         Question::Connect { remote, server_name, .. } => Answer::Connected(Ok(connection(flow, *remote, server_name))),
     }
 }
@@ -88,17 +90,23 @@ pub fn other(choices: &mut Choices<'_>) -> Question {
 
 /// Of a partner's edge, by an authority that we know or not.
 pub fn certificate(domain: &str, is_trusted: bool) -> PeerCertificate {
+    let names = Names { sip_uris: vec![], dns: vec![format!("sip.{domain}"), domain.to_owned()] };
+    PeerCertificate { names, subject: format!("CN=sip.{domain}"), ..certificate_of(domain, is_trusted) }
+}
+
+/// Of a server with this name.
+pub fn certificate_of(name: &str, is_trusted: bool) -> PeerCertificate {
     let anchor = Anchor::Public { name: "An Authority".into() };
     PeerCertificate {
         chain: if is_trusted { Ok(anchor) } else { Err(Why::UnknownIssuer) },
         validity: Ok(()),
         dane: None,
         purposes: Purposes { client_auth: true, server_auth: true, sip_domain: false, any: false, stated: true },
-        names: Names { sip_uris: vec![], dns: vec![format!("sip.{domain}"), domain.to_owned()] },
+        names: Names { sip_uris: vec![], dns: vec![name.to_owned()] },
         fingerprint: [1; 32],
         issuer: "CN=An Authority".into(),
         serial: "01".into(),
-        subject: format!("CN=sip.{domain}"),
+        subject: format!("CN={name}"),
         not_after_unix: 4_000_000_000,
     }
 }
@@ -131,6 +139,11 @@ fn opened(leg: LegId) -> OpenedLeg {
     let port = 20_000 + 2 * u16::try_from(leg.bridge.serial % 1000).expect("small");
     let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
     OpenedLeg { rtp: at(port), rtcp: at(port + 1), keys: Keys::cut(&[9; Keys::BYTES]) }
+}
+
+fn connection_inside(id: FlowId, remote: SocketAddr, server_name: &str) -> FlowFacts {
+    let certificate = Some(Arc::new(certificate_of(server_name, true)));
+    FlowFacts { certificate, is_inner: true, ..connection(id, remote, server_name) }
 }
 
 fn connection(id: FlowId, remote: SocketAddr, server_name: &str) -> FlowFacts {

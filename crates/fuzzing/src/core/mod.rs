@@ -14,18 +14,30 @@ use std::time::Duration;
 use signaling::Input;
 
 pub use self::answers::certificate;
+pub use self::setting::Part;
 use self::speech::Speech;
 pub use self::world::World;
 use crate::choices::Choices;
 
 pub fn check(bytes: &[u8]) {
-    reach(bytes);
+    reach(Part::Whole, bytes);
 }
 
-/// Plays the script; the first byte chooses the world, each further one what happens next. Returns what went out, by its kind.
-pub fn reach(bytes: &[u8]) -> BTreeSet<String> {
+/// The same of an edge alone.
+pub fn check_edge(bytes: &[u8]) {
+    reach(Part::Edge, bytes);
+}
+
+/// The same of a home alone.
+pub fn check_home(bytes: &[u8]) {
+    reach(Part::Home, bytes);
+}
+
+/// Plays the script; the first byte chooses the world (of an edge or a home alone the first two), each further one what
+/// happens next. Returns what went out, by its kind.
+pub fn reach(part: Part, bytes: &[u8]) -> BTreeSet<String> {
     let mut choices = Choices::new(bytes);
-    let mut world = World::new(&mut choices);
+    let mut world = World::new(part, &mut choices);
     for _ in 0..STEPS_MAX {
         if choices.is_used_up() {
             break;
@@ -39,6 +51,7 @@ pub fn reach(bytes: &[u8]) -> BTreeSet<String> {
 fn step(world: &mut World, choices: &mut Choices<'_>) {
     match choices.below(16) {
         0 => world.open_client(choices),
+        1 if world.part != Part::Whole && choices.below(3) != 0 => world.open_inside(choices),
         1 => world.open_partner(choices),
         2 => world.close_one(choices),
         3..=6 => say(world, choices, Speech::request),

@@ -61,7 +61,7 @@ impl World {
         let framed = Framer::default().cut(&mut buffer);
         assert_eq!(framed, Ok(Some(Frame::Message(bytes.clone()))), "not one message");
         let message = Message::parse(bytes).expect("what is framed is read");
-        check_sent(&message);
+        check_sent(&message, self.part);
         let kind = message
             .status()
             .map_or_else(|| message.method().map(|method| method.to_string()), |status| Some(status.to_string()));

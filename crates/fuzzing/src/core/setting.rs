@@ -6,10 +6,50 @@ use std::time::Instant;
 
 use conference::schedule::{Meeting, Meetings};
 use federation::admission::Organisation;
+use federation::inside::{Hop, Inside, Split};
 use federation::ledger::DiscoveredTerms;
 use federation::partner::{Partner, PartnerKind, Partners};
 use signaling::{CallSettings, CoreConfig, Limits, Listener, WorkerId};
 use sip::Transport;
+
+/// What of the organisation the workers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Edge and home in one.
+    Whole,
+    Edge,
+    Home,
+}
+
+/// Names on the inner side.
+pub const EDGE_INSIDE: &str = "edge.inside.example";
+pub const HOME_INSIDE: &str = "home.inside.example";
+
+impl Part {
+    /// Who is at the other end of a connection on the inner side.
+    pub fn other(self) -> &'static str {
+        if self == Part::Edge { HOME_INSIDE } else { EDGE_INSIDE }
+    }
+
+    /// `style`: whether what is behind the edge is of our kind, and whether users may come in from outside.
+    fn split(self, style: u8) -> Split {
+        let inside = |name: &str| Inside {
+            name: name.to_owned(),
+            hops: vec![Hop { host: self.other().to_owned(), port: Some(5071) }],
+            transport: Transport::Tls,
+            is_comity: style & 1 == 0,
+            peer_names: vec![self.other().to_owned()],
+            peer_addresses: Vec::new(),
+            assert: style & 2 == 0,
+            takes_remote_users: style & 4 == 0,
+        };
+        match self {
+            Part::Whole => Split::Whole,
+            Part::Edge => Split::Edge(inside(EDGE_INSIDE)),
+            Part::Home => Split::Home(inside(HOME_INSIDE)),
+        }
+    }
+}
 
 /// Fabrikam is allowed; Northwind is not known, allowed by its edge's name, or blocked.
 pub fn partners(variant: usize) -> Arc<Partners> {
@@ -32,16 +72,27 @@ pub fn meetings(is_cancelled: bool) -> Arc<Meetings> {
     Arc::new(Meetings::new([Meeting { is_cancelled, ..meeting }]))
 }
 
-pub fn config((worker, workers): (WorkerId, u16), now: Instant, calls: CallSettings, limits: Limits) -> CoreConfig {
+pub fn config(
+    (worker, workers): (WorkerId, u16),
+    now: Instant,
+    (part, style): (Part, u8),
+    calls: CallSettings,
+    limits: Limits,
+) -> CoreConfig {
     let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    let whole = Organisation::new(vec!["contoso.example".into()], "sip.contoso.example".into());
+    let inner = Listener { transport: Transport::Tls, address: address(5071), is_inner: true };
     CoreConfig {
         worker,
         workers,
-        organisation: Arc::new(Organisation::new(vec!["contoso.example".into()], "sip.contoso.example".into())),
-        listeners: vec![
+        organisation: Arc::new(Organisation { split: part.split(style), ..whole }),
+        listeners: [
             Listener { transport: Transport::Tls, address: address(5061), is_inner: false },
             Listener { transport: Transport::Udp, address: address(5060), is_inner: false },
-        ],
+        ]
+        .into_iter()
+        .chain((part != Part::Whole).then_some(inner))
+        .collect(),
         secret: [7; 32],
         pool_secret: None,
         incarnation: 1,

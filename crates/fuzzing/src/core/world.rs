@@ -13,11 +13,12 @@ use signaling::{Answer, CallSettings, Core, Input, Limits, Question, QuestionId,
 use sip::{FlowId, Frame, Framer, Message, Transport};
 
 use super::answers;
-use super::setting::{config, small_limits};
+use super::setting::{Part, config, small_limits};
 use super::speech::Speech;
 use crate::choices::Choices;
 
 pub struct World {
+    pub(super) part: Part,
     pub(super) is_shown: bool,
     /// What went out, by its kind: `INVITE`, `180`, `MoveFlow` ...
     pub(super) reached: BTreeSet<String>,
@@ -44,14 +45,16 @@ pub(super) struct Flow {
 }
 
 impl World {
-    pub fn new(choices: &mut Choices<'_>) -> World {
+    pub fn new(part: Part, choices: &mut Choices<'_>) -> World {
         let style = choices.byte();
+        let split_style = if part == Part::Whole { 0 } else { choices.byte() };
         let (workers, now) = (1 + u16::from(style & 1), Instant::now());
         let when = |bits: u8| When::ALL[usize::from(bits & 3) % 3];
         let calls = CallSettings { between: when(style >> 2), anchor: when(style >> 4), redirects: style & 0x40 != 0 };
         let limits = if style & 0x80 == 0 { small_limits() } else { Limits::default() };
-        let core = |worker| Core::new(config((worker, workers), now, calls, limits.clone()));
+        let core = |worker| Core::new(config((worker, workers), now, (part, split_style), calls, limits.clone()));
         World {
+            part,
             is_shown: std::env::var_os("FUZZ_SHOW").is_some(),
             reached: BTreeSet::new(),
             begun: now,
@@ -73,6 +76,13 @@ impl World {
         self.open(choices, transport, None);
     }
 
+    /// The other of edge and home, or somebody who is neither.
+    pub fn open_inside(&mut self, choices: &mut Choices<'_>) {
+        let name = if choices.below(8) == 7 { "printer.inside.example" } else { self.part.other() };
+        let certificate = Arc::new(answers::certificate_of(name, choices.below(8) != 7));
+        self.open_on((Transport::Tls, true), choices, Some(certificate));
+    }
+
     pub fn open_partner(&mut self, choices: &mut Choices<'_>) {
         let domain = *choices.one_of(&["fabrikam.example", "northwind.example", "contoso.example"]);
         let certificate = Arc::new(answers::certificate(domain, choices.below(4) != 3));
@@ -85,6 +95,15 @@ impl World {
         transport: Transport,
         certificate: Option<Arc<federation::trust::PeerCertificate>>,
     ) {
+        self.open_on((transport, false), choices, certificate);
+    }
+
+    fn open_on(
+        &mut self,
+        (transport, is_inner): (Transport, bool),
+        choices: &mut Choices<'_>,
+        certificate: Option<Arc<federation::trust::PeerCertificate>>,
+    ) {
         if self.flows.len() >= FLOWS_MAX {
             return;
         }
@@ -92,11 +111,11 @@ impl World {
         let facts = FlowFacts {
             id: self.new_flow(worker),
             transport,
-            local: SocketAddr::from(([192, 0, 2, 1], 5061)),
+            local: SocketAddr::from(([192, 0, 2, 1], if is_inner { 5071 } else { 5061 })),
             remote: SocketAddr::from(([192, 0, 2, 200], 50_000)),
             direction: Direction::Inbound,
             certificate,
-            is_inner: false,
+            is_inner,
         };
         self.adopt(facts.clone(), worker);
         self.input(usize::from(worker), Input::FlowOpened(facts));
