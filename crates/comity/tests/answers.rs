@@ -10,7 +10,6 @@ mod place;
 mod served;
 
 use std::net::Ipv4Addr;
-use std::process::Stdio;
 
 use phone::Phone;
 use served::Served;
@@ -33,14 +32,6 @@ fn told(served: &Served, identity: &std::sync::Arc<certificates::ServedIdentity>
     word(&line.final_response())
 }
 
-fn killed_and_started(served: &mut Served) {
-    served.server.kill().unwrap();
-    served.server.wait().unwrap();
-    let log = std::fs::File::create(served.place.path().join("log")).unwrap();
-    served.server = served.place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
-    served.wait_until("the server is ready again", |served| served.place.run(&["status"]).code == Some(0));
-}
-
 #[test]
 fn a_killed_server_knows_who_was_answered_and_who_was_not() {
     let mut served = Served::start_with("federation.discovery = true", "127.0.0.1:9");
@@ -49,7 +40,7 @@ fn a_killed_server_knows_who_was_answered_and_who_was_not() {
     assert_eq!(std::array::from_fn(|_| told(&served, &adatum)), ["user-unavailable", "user-unavailable"]);
     // What nobody waits for is on the disk a moment later.
     std::thread::sleep(std::time::Duration::from_secs(1));
-    killed_and_started(&mut served);
+    served.killed_and_started_with("");
     assert_eq!(std::array::from_fn(|_| told(&served, &adatum)), ["user-unavailable", "unanswered"]);
 
     let mut alice = Phone::connect(&served, ALICE, Ipv4Addr::new(127, 0, 74, 1));
@@ -58,7 +49,7 @@ fn a_killed_server_knows_who_was_answered_and_who_was_not() {
     alice.message("eve@adatum.example");
     std::thread::sleep(std::time::Duration::from_secs(1));
     drop(alice);
-    killed_and_started(&mut served);
+    served.killed_and_started_with("");
     assert_eq!(std::array::from_fn(|_| told(&served, &adatum)), ["user-unavailable"; 5]);
 }
 

@@ -38,6 +38,18 @@ fn whoever_is_on_no_list_is_reached_through_the_clearing_house_and_comes_through
 }
 
 #[test]
+fn whoever_has_no_edge_of_its_own_in_the_list_is_reached_through_the_default_route() {
+    let (mut scene, hub, edge) = beside_a_hub();
+    assert_eq!(scene.alice_writes(), (403, "domain-not-allowed".to_owned()));
+    scene.served.killed_and_started_with(&format!("[federation]\ndefault_route = \"sip:{edge};transport=tls\"\n"));
+    assert_eq!(scene.alice_writes().0, 200);
+    why(&scene, &format!("sent to {edge}"));
+    assert_eq!(scene.bob_writes(Some(&hub), 1).0, 202);
+    scene.served.run(&["partner", "block", "fabrikam.example"]).ok();
+    assert_eq!(scene.alice_writes(), (403, "domain-blocked".to_owned()));
+}
+
+#[test]
 fn the_route_of_a_policy_is_taken_whatever_the_dns_says() {
     let (scene, _, edge) = beside_a_hub();
     scene.served.run(&["partner", "add", "fabrikam.example"]).ok();

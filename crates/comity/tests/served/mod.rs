@@ -64,6 +64,18 @@ impl Served {
         Served { place, authority, server, tls_port, tcp_port }
     }
 
+    /// Killed, and started with these lines at the end of its configuration.
+    pub fn killed_and_started_with(&mut self, lines: &str) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+        let file = self.place.path().join("comity.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text}\n{lines}")).unwrap();
+        let log = std::fs::File::create(self.place.path().join("log")).unwrap();
+        self.server = self.place.command(&["serve"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        self.wait_until("the server is ready again", |served| served.place.run(&["status"]).code == Some(0));
+    }
+
     /// A meeting of two hours about the budget that is open now, as the command answers it.
     pub fn schedule(&self, organiser: &str, more: &[&str]) -> serde_json::Value {
         let soon = Command::new("date").args(["-u", "-d", "5 minutes", "+%Y-%m-%d %H:%M"]).output().unwrap();
