@@ -14,7 +14,7 @@ use certificates::ServedIdentity;
 use phone::Phone;
 use serde_json::json;
 use served::Served;
-use sip::Message;
+use sip::{HeaderName, Message};
 
 const ALICE: &str = "alice@contoso.example";
 const HUB: Ipv4Addr = Ipv4Addr::new(127, 0, 91, 2);
@@ -82,4 +82,50 @@ fn a_provider_is_shown_with_the_domains_behind_it_and_what_its_edge_has_shown() 
     served
         .run(&["provider", "show", "nobody"])
         .fails(&["error: there is no hosting provider \"nobody\"", "next: to see them: comity provider list"]);
+}
+
+#[test]
+fn the_terms_of_a_provider_hold_for_the_domains_behind_it_and_are_told_everywhere() {
+    let (served, hub) = with_hub();
+    let set = ["provider", "set", "hub", "--modalities", "presence,audio", "--monitored", "yes"];
+    let changed = served.run(&set).ok().stdout;
+    assert!(changed.ends_with("with domains behind it may pass: presence, audio\n"), "{changed}");
+    let (response, line) = message(&served, &hub, "litware.example");
+    assert_eq!(response.status(), Some(403));
+    let warning = response.header_text(HeaderName::Warning).unwrap().to_owned();
+    assert!(warning.contains("modality-not-allowed") && !warning.contains("hub"), "{warning}");
+
+    let dry = |from: &str, to: &str| served.run(&["why", "--from", from, "--to", to, "--dry-run"]).stdout;
+    let inbound = dry("bob@litware.example", ALICE);
+    for line in ["is behind the hosting provider hub", "it lets pass: presence, audio", "403 modality-not-allowed"] {
+        assert!(inbound.contains(line), "{line} is missing in:\n{inbound}");
+    }
+    let outbound = dry(ALICE, "bob@litware.example");
+    for line in
+        ["litware.example is behind the hosting provider hub", "403 modality-not-allowed", "comity provider set"]
+    {
+        assert!(outbound.contains(line), "{line} is missing in:\n{outbound}");
+    }
+    let shown = served.run(&["partner", "show", "litware.example"]).ok().stdout;
+    for line in ["its provider's modalities, which hold besides: presence, audio", "its provider is monitored"] {
+        assert!(shown.contains(line), "{line} is missing in:\n{shown}");
+    }
+    let shown = served.run(&["provider", "show", "hub"]).ok().stdout;
+    assert!(shown.contains("  modalities: presence, audio\n  monitored: yes\n"), "{shown}");
+    let monitored = served.run(&["status", "--json"]).ok().json()["monitored"].clone();
+    assert_eq!((&monitored[0]["domain"], &monitored[0]["is_provider"]), (&json!("hub"), &json!(true)));
+    assert!(monitored[0]["not_after_unix"].is_i64(), "{monitored}");
+    assert!(served.run(&["status"]).ok().stdout.contains("\nthe provider hub "), "the row of the provider");
+    let metrics = served.run(&["metrics"]).ok().stdout;
+    assert!(metrics.contains("comity_partner_certificate_not_after_timestamp_seconds{monitored=\"yes\"}"), "{metrics}");
+    drop(line);
+
+    served.run(&["provider", "set", "hub", "--comment", "of the region"]).ok();
+    let exported = served.run(&["partner", "export"]).ok().stdout;
+    assert!(exported.contains("modalities = [\"presence\", \"audio\"]"), "{exported}");
+    assert!(exported.contains("monitored = true"), "{exported}");
+    let file = served.place.path().join("partners.toml");
+    std::fs::write(&file, exported.replace("monitored = true\n", "")).unwrap();
+    let planned = served.run(&["partner", "import", file.to_str().unwrap()]).ok().stdout;
+    assert!(planned.contains("change hosting provider hub"), "{planned}");
 }

@@ -13,7 +13,7 @@ use sip::refusal::{Refusal, Word};
 use crate::domain_name;
 use crate::flow::Direction;
 use crate::modality::{Modalities, Modality};
-use crate::partner::{Partner, Partners};
+use crate::partner::{Partner, Partners, Provider};
 
 /// The name of the policy that holds where no other was given; it is always there.
 pub const ORGANISATION: &str = "organisation";
@@ -231,6 +231,8 @@ pub struct Crossing<'a> {
     pub user: Option<&'a Aor>,
     /// The other organisation's domain.
     pub domain: &'a str,
+    /// The name of the hosting provider that it is behind, where that is known already.
+    pub provider: Option<&'a str>,
     pub modalities: Modalities,
     pub part: Part,
     /// From outside, by a sender whose name nobody vouches for: `user@domain`.
@@ -258,20 +260,32 @@ pub fn decide(partners: &Partners, crossing: &Crossing<'_>) -> Result<(), Refusa
             check_federation(policy, &scope, crossing)?;
         }
         let whose = || format!("the policy {} ({scope})", policy.name);
-        check_modalities(policy.modalities, crossing, whose)?;
+        check_modalities(policy.modalities, crossing.modalities, whose)?;
     }
     if let Some(entry) = partners.standing(crossing.domain).entry() {
-        check_modalities(entry.modalities, crossing, || entry_named(entry))?;
+        check_modalities(entry.modalities, crossing.modalities, || entry_named(entry))?;
+    }
+    if let Some(provider) = crossing.provider.and_then(|name| partners.provider(name)) {
+        check_provider(provider, crossing.modalities)?;
     }
     check_sender(partners.access(), crossing)
 }
 
+/// Whether this may pass with domains behind a provider.
+///
+/// # Errors
+/// `modality-not-allowed`.
+pub fn check_provider(provider: &Provider, modalities: Modalities) -> Result<(), Refusal> {
+    check_modalities(provider.modalities, modalities, || format!("the hosting provider {}", provider.name))
+}
+
 /// The ways in which a user, or a meeting of nobody's, and people of a domain may communicate: what a request may ask for, and
 /// what an answer to it may offer.
-pub fn allowed(partners: &Partners, user: Option<&Aor>, domain: &str) -> Modalities {
+pub fn allowed(partners: &Partners, user: Option<&Aor>, domain: &str, provider: Option<&Provider>) -> Modalities {
     let of_policy = partners.access().policy_of(user).0.map(|policy| policy.modalities);
     let of_entry = partners.standing(domain).entry().map(|entry| entry.modalities);
-    let sets = [of_policy, of_entry].map(|set| set.unwrap_or(Modalities::ALL));
+    let of_provider = provider.map(|provider| provider.modalities);
+    let sets = [of_policy, of_entry, of_provider].map(|set| set.unwrap_or(Modalities::ALL));
     Modality::ALL.into_iter().filter(|modality| sets.iter().all(|set| set.contains(*modality))).collect()
 }
 
@@ -292,6 +306,7 @@ pub fn check_goes_on(
             direction: Direction::Outbound,
             user,
             domain,
+            provider: None,
             modalities,
             part: Part::Begins,
             unverified_sender: None,
@@ -334,12 +349,8 @@ fn check_federation(policy: &Policy, scope: &Scope, crossing: &Crossing<'_>) -> 
     })
 }
 
-fn check_modalities(
-    allowed: Modalities,
-    crossing: &Crossing<'_>,
-    whose: impl FnOnce() -> String,
-) -> Result<(), Refusal> {
-    match crossing.modalities.first_beyond(allowed) {
+fn check_modalities(allowed: Modalities, asked: Modalities, whose: impl FnOnce() -> String) -> Result<(), Refusal> {
+    match asked.first_beyond(allowed) {
         None => Ok(()),
         Some(beyond) => {
             let reason = format!("{} allows {allowed}, not {}", whose(), beyond.as_str());

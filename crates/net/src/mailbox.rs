@@ -186,7 +186,7 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         // less for want of its record.
         Handoff::WatchPartner { .. }
         | Handoff::PartnerHeard { .. }
-        | Handoff::PartnerReach { .. }
+        | Handoff::PartnerReach(_)
         | Handoff::PartnerNames { .. }
         | Handoff::Engaged { .. }
         | Handoff::Alias { .. }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use federation::flow::Direction;
-use federation::partner::Partners;
-use store::{PartnerSeen, StoreError, StoreHandle, StoredPartner, StoredSeen, now_unix};
+use federation::partner::{Partner, Partners};
+use store::{PartnerSeen, StoreError, StoreHandle, StoredPartner, StoredProvider, StoredSeen, now_unix};
 
 use crate::certificate::{EXPIRY_WARNING_DAYS, days};
 use crate::certificate_service::ExpiryReminder;
@@ -26,7 +26,7 @@ pub(crate) struct PartnerWatch {
 struct Known {
     /// When it was written last that a certificate was seen.
     written_unix: BTreeMap<Key, i64>,
-    reminders: BTreeMap<(String, String), ExpiryReminder>,
+    reminders: BTreeMap<(bool, String, String), ExpiryReminder>,
     endings: Vec<Ending>,
 }
 
@@ -37,12 +37,29 @@ type Key = (String, bool, String, String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ending {
     pub domain: String,
+    /// The hosting provider whose certificate it is.
+    pub provider: Option<String>,
     pub is_monitored: bool,
     pub fingerprint: String,
     pub not_after_unix: i64,
 }
 
 impl Ending {
+    /// Whose certificate it is: whether a provider's, and the name of that.
+    fn whose(&self) -> (bool, &str) {
+        (self.provider.is_some(), self.provider.as_deref().unwrap_or(&self.domain))
+    }
+
+    /// Each certificate once, wherever and for whichever domains of a provider it is shown.
+    pub(crate) fn once_each(all: &[Ending]) -> Vec<Ending> {
+        let mut found: BTreeMap<_, Ending> = BTreeMap::new();
+        for ending in all {
+            let known = found.entry((ending.whose(), &ending.fingerprint)).or_insert_with(|| ending.clone());
+            known.is_monitored |= ending.is_monitored;
+        }
+        found.into_values().collect()
+    }
+
     pub(crate) fn is_soon(&self, now_unix: i64) -> bool {
         self.not_after_unix - now_unix < EXPIRY_WARNING_DAYS * DAY_SECS
     }
@@ -69,13 +86,15 @@ impl PartnerWatch {
         if !seen.is_empty() {
             store.write(move |store| store.note_seen(&seen, now)).await?;
         }
-        let read = move |store: &store::Store| Ok((store.seen_since(now - LATELY_SECS)?, store.partners()?));
-        let (rows, entries) = store.read(read).await?;
-        self.remind(endings(&rows, entries), now);
+        let read = move |store: &store::Store| {
+            Ok((store.seen_since(now - LATELY_SECS)?, table(store.partners()?, store.providers()?)))
+        };
+        let (rows, table) = store.read(read).await?;
+        self.remind(endings(&rows, &table), now);
         Ok(())
     }
 
-    /// What partners with an entry show nowadays, as it was found last.
+    /// What partners with an entry, and hosting providers, show nowadays, as it was found last.
     pub(crate) fn endings(&self) -> Vec<Ending> {
         self.lock().endings.clone()
     }
@@ -103,12 +122,9 @@ impl PartnerWatch {
     fn remind(&self, endings: Vec<Ending>, now: i64) {
         let known = &mut *self.lock();
         let mut before = std::mem::take(&mut known.reminders);
-        for ending in endings.iter().filter(|ending| ending.is_soon(now)) {
-            let key = (ending.domain.clone(), ending.fingerprint.clone());
-            // It may be shown at several places.
-            if known.reminders.contains_key(&key) {
-                continue;
-            }
+        for ending in Ending::once_each(&endings).iter().filter(|ending| ending.is_soon(now)) {
+            let (is_provider, name) = ending.whose();
+            let key = (is_provider, name.to_owned(), ending.fingerprint.clone());
             let mut reminder = before.remove(&key).unwrap_or_default();
             if reminder.is_due(ending.not_after_unix, now) {
                 warn(ending, now);
@@ -126,6 +142,21 @@ impl PartnerWatch {
 fn warn(ending: &Ending, now: i64) {
     let Ending { domain, is_monitored: monitored, not_after_unix, .. } = ending;
     let (date, left) = (moment::date(*not_after_unix), not_after_unix - now);
+    if let Some(provider) = &ending.provider {
+        return match left < 0 {
+            true => tracing::warn!(
+                provider,
+                monitored,
+                "the certificate of a hosting provider expired on {date}: all domains behind it are refused"
+            ),
+            false => tracing::warn!(
+                provider,
+                monitored,
+                "the certificate of a hosting provider expires in {} on {date}, for all domains behind it: ask it to renew it",
+                days(left / DAY_SECS)
+            ),
+        };
+    }
     match left < 0 {
         true => tracing::warn!(domain, monitored, "the certificate of a partner expired on {date}: it is refused"),
         false => tracing::warn!(
@@ -154,21 +185,34 @@ fn row(seen: signaling::PartnerSeen) -> PartnerSeen {
     }
 }
 
+fn table(entries: Vec<StoredPartner>, providers: Vec<StoredProvider>) -> Partners {
+    let providers = providers.into_iter().map(|stored| stored.provider).collect();
+    Partners::new(entries.into_iter().map(|stored| stored.partner).collect(), true, false)
+        .with_providers(providers, &[])
+}
+
 /// Of what was seen lately, what was not replaced since: another certificate of the same name was seen a day later.
-fn endings(rows: &[StoredSeen], entries: Vec<StoredPartner>) -> Vec<Ending> {
-    let table = Partners::new(entries.into_iter().map(|stored| stored.partner).collect(), true, false);
+fn endings(rows: &[StoredSeen], table: &Partners) -> Vec<Ending> {
+    let provider = |row: &StoredSeen| table.provider(row.seen.provider.as_ref()?);
     let mut last_seen: BTreeMap<_, i64> = BTreeMap::new();
-    let name = |row: &StoredSeen| (row.seen.domain.clone(), row.seen.is_inbound, row.seen.subject.clone());
+    let name = |row: &StoredSeen| {
+        let whose = provider(row).map_or(&row.seen.domain, |provider| &provider.name);
+        (provider(row).is_some(), whose.clone(), row.seen.is_inbound, row.seen.subject.clone())
+    };
     for row in rows {
         let last = last_seen.entry(name(row)).or_default();
         *last = row.last_unix.max(*last);
     }
     let ending = |row: &StoredSeen| {
-        let entry = table.standing(&row.seen.domain).entry().filter(|entry| !entry.is_blocked())?;
+        let (entry, provider) = (table.standing(&row.seen.domain).entry(), provider(row));
+        if entry.map_or(provider.is_none(), Partner::is_blocked) {
+            return None;
+        }
         let is_replaced = last_seen.get(&name(row)).is_some_and(|last| last - row.last_unix >= DAY_SECS);
         (!is_replaced).then(|| Ending {
             domain: row.seen.domain.clone(),
-            is_monitored: entry.monitored,
+            provider: provider.map(|provider| provider.name.clone()),
+            is_monitored: table.is_monitored(&row.seen.domain, row.seen.provider.as_deref()),
             fingerprint: row.seen.fingerprint.clone(),
             not_after_unix: row.seen.not_after_unix,
         })
@@ -187,7 +231,7 @@ const DAY_SECS: i64 = 86_400;
 mod tests {
     use std::net::IpAddr;
 
-    use federation::partner::Partner;
+    use federation::partner::Provider;
 
     use super::*;
 
@@ -224,9 +268,39 @@ mod tests {
             seen("spam.example", "CN=s", "s", DAY_SECS),
             seen("stranger.example", "CN=s", "s", DAY_SECS),
         ];
-        let found = endings(&rows, entries);
+        let found = endings(&rows, &table(entries, Vec::new()));
         let found: Vec<_> = found.iter().map(|ending| (ending.fingerprint.as_str(), ending.is_monitored)).collect();
         assert_eq!(found, [("new", true), ("other", true), ("x", false)]);
+    }
+
+    #[test]
+    fn a_provider_s_certificate_ends_once_for_all_domains_behind_it() {
+        let of_cloud = |domain: &str, fingerprint: &str, last_unix| {
+            let mut row = seen(domain, "CN=edge", fingerprint, last_unix);
+            row.seen.provider = Some("cloud".to_owned());
+            row
+        };
+        let rows = [
+            of_cloud("a.example", "new", 2 * DAY_SECS),
+            // Of whom has no entry, and of one that was replaced for whichever domain.
+            of_cloud("edge.cloud.example", "new", 2 * DAY_SECS),
+            of_cloud("b.example", "old", DAY_SECS),
+            of_cloud("spam.example", "new", 2 * DAY_SECS),
+        ];
+        let entry = |partner| StoredPartner { partner, added_unix: 0 };
+        let entries = vec![entry(Partner::allowed("a.example")), entry(Partner::blocked("spam.example"))];
+        let cloud = Provider { monitored: true, ..Provider::new("cloud", "edge.cloud.example") };
+        let providers = |provider| vec![StoredProvider { provider, added_unix: 0 }];
+        let found = endings(&rows, &table(entries.clone(), providers(cloud.clone())));
+        assert_eq!(
+            found.iter().map(|ending| ending.domain.as_str()).collect::<Vec<_>>(),
+            ["a.example", "edge.cloud.example"]
+        );
+        let once = Ending::once_each(&found);
+        assert_eq!((once.len(), once[0].provider.as_deref(), once[0].is_monitored), (1, Some("cloud"), true));
+        // One that does not count any more leaves its domains to themselves.
+        let found = endings(&rows, &table(entries, providers(Provider { enabled: false, ..cloud })));
+        assert_eq!(found.iter().map(|ending| ending.provider.as_deref()).collect::<Vec<_>>(), [None]);
     }
 
     #[test]

@@ -218,8 +218,9 @@ impl Core {
             return Ok(());
         };
         self.counts.hit(limit);
-        if let Origin::Partner { domain, standing: Tier::Allowed, .. } = origin {
-            self.counts.over_share_of_partners[usize::from(!self.partners.is_monitored(domain))] += 1;
+        if let Origin::Partner { domain, standing: Tier::Allowed, source, .. } = origin {
+            let is_monitored = self.partners.is_monitored(domain, source.provider.as_deref());
+            self.counts.over_share_of_partners[usize::from(!is_monitored)] += 1;
             self.count_of_partner(domain, |counts| counts.over_share += 1);
         }
         Err(overloaded("too much of the same sender is under way"))

@@ -30,6 +30,11 @@ pub(crate) struct Aliases {
 }
 
 impl Aliases {
+    /// What is known of one of them.
+    pub(crate) fn facts(&self, domain: &str, flow: FlowId) -> Option<&FlowFacts> {
+        self.aliases_by_domain.get(domain)?.iter().map(|alias| &alias.facts).find(|facts| facts.id == flow)
+    }
+
     /// Of a domain that has many the oldest is forgotten, of too many domains the new one.
     pub(crate) fn insert(&mut self, domain: &str, alias: Alias) {
         let flow = alias.facts.id;

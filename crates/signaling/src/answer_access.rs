@@ -9,7 +9,7 @@ use conference::ConferenceId;
 use federation::admission::Origin;
 use federation::external_access::allowed;
 use federation::modality::{Modalities, declined};
-use sip::{Aor, Edits, HeaderName, Message, Method};
+use sip::{Aor, Edits, FlowId, HeaderName, Message, Method};
 
 use crate::AdmittedRequest;
 use crate::agent::AgentKey;
@@ -18,13 +18,19 @@ use crate::handoff::Ingress;
 use crate::route::{Destination, OwnRoutes};
 
 impl Core {
-    /// The response with every stream declined that the policies do not allow; `None`: it may pass as it is.
-    pub(crate) fn declined_answer(&mut self, request: &AdmittedRequest, response: &Message) -> Option<Message> {
+    /// The response with every stream declined that the policies do not allow; `None`: it may pass as it is. `from`: the flow that
+    /// the request went out on.
+    pub(crate) fn declined_answer(
+        &mut self,
+        request: &AdmittedRequest,
+        response: &Message,
+        from: Option<FlowId>,
+    ) -> Option<Message> {
         let may_offer = matches!(request.message.method(), Some(Method::Invite | Method::Update | Method::Prack));
         if !may_offer || response.body().is_empty() || response.status() >= Some(300) {
             return None;
         }
-        let allowed = self.allowed_between(request)?;
+        let allowed = self.allowed_between(request, from)?;
         without_unwelcome(response, allowed)
     }
 
@@ -55,17 +61,21 @@ impl Core {
     /// What people of a domain may do in a meeting; `None`: they are of our organisation.
     fn allowed_in_meeting(&self, id: &ConferenceId, domain: &str) -> Option<Modalities> {
         let is_outside = !self.organisation.is_local(domain);
-        is_outside.then(|| allowed(&self.partners, self.organiser_of(id), domain))
+        is_outside.then(|| allowed(&self.partners, self.organiser_of(id), domain, self.provider_known(domain)))
     }
 
     /// What the two between whom this request passes may do with each other; `None`: they are of one organisation.
-    fn allowed_between(&mut self, request: &AdmittedRequest) -> Option<Modalities> {
+    fn allowed_between(&mut self, request: &AdmittedRequest, to: Option<FlowId>) -> Option<Modalities> {
         let (user, domain) = match (request.admitted.origin(), &request.destination) {
             (Origin::Partner { domain, .. }, _) => (self.called_by_partner(request), domain.clone()),
             (_, Destination::Partner { domain, .. }) => (self.caller_of(request), domain.clone()),
             _ => return None,
         };
-        (!self.organisation.is_local(&domain)).then(|| allowed(&self.partners, user.as_ref(), &domain))
+        let provider = match request.admitted.origin() {
+            Origin::Partner { source, .. } => source.provider.as_deref().and_then(|name| self.partners.provider(name)),
+            _ => to.and_then(|flow| self.provider_over(&domain, flow)),
+        };
+        (!self.organisation.is_local(&domain)).then(|| allowed(&self.partners, user.as_ref(), &domain, provider))
     }
 
     fn called_by_partner(&mut self, request: &AdmittedRequest) -> Option<Aor> {

@@ -272,7 +272,7 @@ impl Core {
             Handoff::Registered { aor, is_new_flow } => self.registration_answered(now, aor, is_new_flow),
             Handoff::CallRecord(news) => self.hear_of_call(now, news),
             Handoff::WatchPartner { domain, watcher } => self.failover.watch(domain, watcher),
-            Handoff::PartnerReach { domain, reach } => self.tell_reach(now, domain, reach),
+            Handoff::PartnerReach(change) => self.tell_reach(now, change),
             Handoff::PartnerNames { domain, is_stale } => self.tell_names(domain, is_stale),
             Handoff::PhoneGone { edge, number } => self.phone_lost(EdgeFlow { edge, number }),
             Handoff::PhoneProven { edge, number, user, secs } => {

@@ -9,14 +9,18 @@ use std::collections::BTreeMap;
 
 use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Origin, Tier};
-use federation::external_access::{Crossing, Part, check_outside, decide};
+use federation::external_access::{Crossing, Part, check_outside, check_provider, decide};
 use federation::flow::Direction;
 use federation::modality::{Modalities, Modality, asked_for, is_last_word};
+use federation::partner::Provider;
+use federation::verification::Rung;
 use sip::refusal::Word;
-use sip::{Aor, Message, Method, Refusal, Uri};
+use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
 
+use crate::AdmittedRequest;
 use crate::agent::AgentKey;
 use crate::core::Core;
+use crate::handoff::Ingress;
 use crate::route::{Destination, is_from_ours};
 use crate::token::Leg;
 
@@ -101,6 +105,8 @@ impl Core {
             direction: Direction::Inbound,
             user,
             domain,
+            // Of our own domains, and whom it carries to us, it is not the provider.
+            provider: source.provider.as_deref().filter(|_| carried.is_none()),
             modalities,
             part,
             unverified_sender: Some(sender.as_str()).filter(|_| !source.is_verified),
@@ -119,19 +125,43 @@ impl Core {
         if self.organisation.is_local(domain) {
             return Ok(());
         }
-        let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok());
-        let calls_meeting = uri.is_some_and(|uri| uri.user().is_some_and(|user| MeetingAddress::read(user).is_some()));
         decide(
             &self.partners,
             &Crossing {
                 direction: Direction::Outbound,
                 user: Some(aor),
                 domain,
-                modalities: with_meeting(asked_for(message), calls_meeting && !is_in_dialog(message)),
+                // By whose edge it leaves is known there.
+                provider: None,
+                modalities: asked_of_partner(message),
                 part: part(message, exit.is_some()),
                 unverified_sender: None,
             },
         )
+    }
+
+    /// Whether a request may leave for a partner over this flow, where it is a hosting provider's: the one thing that is known only
+    /// once its server has shown a certificate.
+    ///
+    /// # Errors
+    /// 403 `modality-not-allowed`.
+    pub(crate) fn check_way_out(&self, request: &AdmittedRequest, flow: FlowId) -> Result<(), Refusal> {
+        let Destination::Partner { domain, .. } = &request.destination else { return Ok(()) };
+        let Some(provider) = self.provider_over(domain, flow) else { return Ok(()) };
+        let is_of_meeting = matches!(&request.ingress, Ingress::Agent(AgentKey::Conference(_)));
+        let begins = is_of_meeting && !is_in_dialog(&request.message);
+        check_provider(provider, with_meeting(asked_of_partner(&request.message), begins))
+    }
+
+    /// The provider that another organisation's domain is behind, where its requests go over this flow.
+    pub(crate) fn provider_over(&self, domain: &str, flow: FlowId) -> Option<&Provider> {
+        let state = self.flows.get(flow);
+        let facts = state.map(|state| &state.facts).or_else(|| self.aliases.facts(domain, flow))?;
+        let certificate =
+            facts.secure_certificate().filter(|_| !facts.is_inner && !self.organisation.is_local(domain))?;
+        let spoke_last = state.filter(|state| state.partner.as_deref() == Some(domain));
+        let rung = spoke_last.and_then(|state| state.rung).unwrap_or(Rung::EdgeFqdn);
+        self.partners.provider_behind(domain, rung, &certificate.names)
     }
 
     /// The user of ours to whom a partner's request within a dialog goes: by our own token, whatever its To says. Nobody who
@@ -157,6 +187,13 @@ impl Core {
     fn own_user(&self, uri: &Uri<'_>) -> Option<Aor> {
         Aor::from_uri(uri).ok().filter(|aor| self.organisation.is_local(aor.domain()))
     }
+}
+
+/// What a request to another organisation asks for; some of these are meetings there.
+fn asked_of_partner(message: &Message) -> Modalities {
+    let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok());
+    let calls_meeting = uri.is_some_and(|uri| uri.user().is_some_and(|user| MeetingAddress::read(user).is_some()));
+    with_meeting(asked_for(message), calls_meeting && !is_in_dialog(message))
 }
 
 pub(crate) fn with_meeting(mut modalities: Modalities, is_meeting: bool) -> Modalities {

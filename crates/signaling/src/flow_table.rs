@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use federation::flow::{FlowFacts, FlowKind};
-use federation::partner::Partners;
+use federation::partner::{Partners, Provider};
 use federation::verification::Rung;
 use sip::{Aor, FlowId};
 
@@ -168,7 +168,10 @@ impl FlowTable {
             let shown = state.proven.iter().map(|proven| &proven.domain).chain(&state.partner);
             domains.extend(
                 shown
-                    .filter(|domain| behind(old, domain).is_some_and(|provider| behind(new, domain) != Some(provider)))
+                    .filter(|domain| {
+                        let alike = |one: &Provider| behind(new, domain).is_some_and(|other| one.proves_alike(&other));
+                        behind(old, domain).is_some_and(|provider| !alike(&provider))
+                    })
                     .cloned(),
             );
         }

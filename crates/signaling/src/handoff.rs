@@ -16,7 +16,7 @@ use crate::calls::Engagement;
 use crate::elsewhere::InviteName;
 use crate::records::CallNews;
 use crate::route::Destination;
-use crate::{Reach, WorkerId};
+use crate::{Reached, WorkerId};
 
 /// What one worker asks of another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub enum Handoff {
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.
     WatchPartner { domain: String, watcher: WorkerId },
     /// How far a connection of the sending worker to this partner has come, for the worker that tells of it.
-    PartnerReach { domain: String, reach: Reach },
+    PartnerReach(Reached),
     /// A partner's name servers have ceased to answer, or answer again; for the worker that tells.
     PartnerNames { domain: String, is_stale: bool },
     /// An edge, by its place among ours, has lost a phone's connection.

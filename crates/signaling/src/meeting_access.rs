@@ -56,6 +56,7 @@ impl Core {
                 direction: Direction::Outbound,
                 user: self.organiser_of(id),
                 domain,
+                provider: None,
                 modalities: with_meeting(asked_for(message), true),
                 part: Part::Begins,
                 unverified_sender: None,

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use federation::admission::Origin;
 use federation::decision::{DecisionRecord, Outcome};
+use federation::discovery::SrvFailure;
 use federation::partner::Provider;
 use federation::verification::Rung;
 
@@ -68,6 +69,12 @@ impl Core {
         let mut sum = PartnerCounts::default();
         domains.iter().filter_map(|domain| self.counts_by_partner.get(domain)).for_each(|counts| sum += *counts);
         sum
+    }
+
+    /// The provider that a domain is behind, as far as this worker has learnt from the DNS.
+    pub(crate) fn provider_known(&self, domain: &str) -> Option<&Provider> {
+        let srv = self.discovery.remembered(domain).map_or(&Err(SrvFailure::Timeout), |known| known.result);
+        self.partners.provider_of(domain, srv)
     }
 
     /// The provider by whose certificate the domain was proven that spoke last on a connection.

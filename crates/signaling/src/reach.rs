@@ -46,6 +46,15 @@ impl Reach {
     }
 }
 
+/// How far connections to a partner come now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    pub domain: String,
+    /// The hosting provider that it is behind, where that is known.
+    pub provider: Option<String>,
+    pub reach: Reach,
+}
+
 /// What was told of partners that are, or lately were, in trouble.
 #[derive(Debug, Default)]
 pub(crate) struct Reaches {
@@ -54,6 +63,7 @@ pub(crate) struct Reaches {
 
 #[derive(Debug)]
 struct Told {
+    provider: Option<String>,
     reach: Reach,
     /// In the hour that began then.
     changes: u32,
@@ -62,12 +72,14 @@ struct Told {
 
 impl Reaches {
     /// Whether it is a change, and to be told. A partner that changes all the time is told of so many times an hour.
-    fn is_news(&mut self, now: Instant, domain: &str, reach: Reach) -> bool {
+    fn is_news(&mut self, now: Instant, Reached { domain, provider, reach }: &Reached) -> bool {
+        let reach = *reach;
         let Some(told) = self.told_by_domain.get_mut(domain) else {
             if reach == Reach::Reachable || self.told_by_domain.len() >= DOMAINS_TOLD_MAX {
                 return false;
             }
-            self.told_by_domain.insert(domain.to_owned(), Told { reach, changes: 1, hour_began: now });
+            let told = Told { provider: provider.clone(), reach, changes: 1, hour_began: now };
+            self.told_by_domain.insert(domain.to_owned(), told);
             return true;
         };
         if reach == told.reach || (reach != Reach::Reachable && reach < told.reach) {
@@ -85,9 +97,13 @@ impl Reaches {
         true
     }
 
-    fn away(&self) -> impl Iterator<Item = (&str, Reach)> {
-        let told = self.told_by_domain.iter().map(|(domain, told)| (domain.as_str(), told.reach));
-        told.filter(|(_, reach)| *reach != Reach::Reachable)
+    fn away(&self) -> impl Iterator<Item = Reached> {
+        let away = self.told_by_domain.iter().filter(|(_, told)| told.reach != Reach::Reachable);
+        away.map(|(domain, Told { provider, reach, .. })| Reached {
+            domain: domain.clone(),
+            provider: provider.clone(),
+            reach: *reach,
+        })
     }
 
     /// Keeps what was told of these domains alone.
@@ -112,27 +128,31 @@ impl Core {
             return;
         }
         let teller = self.ownership.of_partner(&key.domain, 0);
+        let provider = self.provider_known(&key.domain).map(|provider| provider.name.clone());
+        let change = Reached { domain: key.domain.clone(), provider, reach };
         match self.ownership.is_ours(teller) {
-            true => self.tell_reach(now, key.domain.clone(), reach),
-            false => self.hand(teller, Handoff::PartnerReach { domain: key.domain.clone(), reach }),
+            true => self.tell_reach(now, change),
+            false => self.hand(teller, Handoff::PartnerReach(change)),
         }
     }
 
-    pub(crate) fn tell_reach(&mut self, now: Instant, domain: String, reach: Reach) {
-        if self.reaches.is_news(now, &domain, reach) {
-            let is_monitored = self.partners.is_monitored(&domain);
+    pub(crate) fn tell_reach(&mut self, now: Instant, change: Reached) {
+        if self.reaches.is_news(now, &change) {
+            let Reached { domain, provider, reach } = change;
+            let is_monitored = self.partners.is_monitored(&domain, provider.as_deref());
             self.put(Output::PartnerReach { domain, reach, is_monitored });
         }
     }
 
     /// Partners that were told to be out of reach, one way or another, and not since to be back.
-    pub fn partners_away(&self) -> Vec<(String, Reach)> {
-        self.reaches.away().map(|(domain, reach)| (domain.to_owned(), reach)).collect()
+    pub fn partners_away(&self) -> Vec<Reached> {
+        self.reaches.away().collect()
     }
 
     /// How many these are: of all, and of those with the mark.
     pub(crate) fn count_away(&self) -> (usize, usize) {
-        let monitored = self.reaches.away().filter(|(domain, _)| self.partners.is_monitored(domain)).count();
+        let monitored =
+            self.reaches.away().filter(|it| self.partners.is_monitored(&it.domain, it.provider.as_deref())).count();
         (self.reaches.away().count(), monitored)
     }
 }
@@ -149,23 +169,27 @@ mod tests {
 
     const DOMAIN: &str = "fabrikam.example";
 
+    fn now_at(domain: impl Into<String>, reach: Reach) -> Reached {
+        Reached { domain: domain.into(), provider: None, reach }
+    }
+
     #[test]
     fn the_first_failure_and_whatever_is_worse_is_news_and_the_first_success() {
         let (mut reaches, now) = (Reaches::default(), Instant::now());
         use Reach::{CertificateRefused, HangsUp, OutOfReach, Reachable};
         let order =
             [Reachable, OutOfReach, OutOfReach, CertificateRefused, OutOfReach, HangsUp, Reachable, Reachable, HangsUp];
-        let told = order.map(|reach| reaches.is_news(now, DOMAIN, reach));
+        let told = order.map(|reach| reaches.is_news(now, &now_at(DOMAIN, reach)));
         assert_eq!(told, [false, true, false, true, false, false, true, false, true]);
     }
 
     #[test]
     fn who_is_away_is_known_until_it_is_back() {
         let (mut reaches, now) = (Reaches::default(), Instant::now());
-        reaches.is_news(now, DOMAIN, Reach::OutOfReach);
-        reaches.is_news(now, DOMAIN, Reach::CertificateRefused);
-        assert_eq!(reaches.away().collect::<Vec<_>>(), [(DOMAIN, Reach::CertificateRefused)]);
-        reaches.is_news(now, DOMAIN, Reach::Reachable);
+        reaches.is_news(now, &now_at(DOMAIN, Reach::OutOfReach));
+        reaches.is_news(now, &now_at(DOMAIN, Reach::CertificateRefused));
+        assert_eq!(reaches.away().collect::<Vec<_>>(), [now_at(DOMAIN, Reach::CertificateRefused)]);
+        reaches.is_news(now, &now_at(DOMAIN, Reach::Reachable));
         assert_eq!(reaches.away().count(), 0);
     }
 
@@ -174,7 +198,7 @@ mod tests {
         let (mut reaches, begun) = (Reaches::default(), Instant::now());
         let mut told_at = |secs: u64| {
             let now = begun + Duration::from_secs(secs);
-            [Reach::OutOfReach, Reach::Reachable].map(|reach| u32::from(reaches.is_news(now, DOMAIN, reach)))
+            [Reach::OutOfReach, Reach::Reachable].map(|reach| u32::from(reaches.is_news(now, &now_at(DOMAIN, reach))))
         };
         let told: u32 = (0..1000).flat_map(&mut told_at).sum();
         assert_eq!(told, CHANGES_PER_HOUR_MAX);
@@ -184,7 +208,8 @@ mod tests {
     #[test]
     fn so_many_partners_are_told_of() {
         let (mut reaches, now) = (Reaches::default(), Instant::now());
-        let told = (0..=DOMAINS_TOLD_MAX).filter(|n| reaches.is_news(now, &format!("p{n}.example"), Reach::OutOfReach));
+        let told = (0..=DOMAINS_TOLD_MAX)
+            .filter(|n| reaches.is_news(now, &now_at(format!("p{n}.example"), Reach::OutOfReach)));
         assert_eq!(told.count(), DOMAINS_TOLD_MAX);
     }
 }

@@ -91,6 +91,14 @@ impl World {
         self.publish(site);
     }
 
+    /// The administrator changes the terms of a hosting provider.
+    pub fn change_provider(&mut self, site: usize, name: &str, change: impl Fn(&mut Provider)) {
+        self.on_nodes(site, |node| {
+            node.providers.iter_mut().filter(|provider| provider.name == name).for_each(&change)
+        });
+        self.publish(site);
+    }
+
     /// The administrator takes a hosting provider out.
     pub fn remove_provider(&mut self, site: usize, name: &str) {
         self.on_nodes(site, |node| node.providers.retain(|provider| provider.name != name));

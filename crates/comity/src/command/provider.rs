@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use clap::builder::BoolishValueParser;
+use federation::modality::Modalities;
 use federation::partner::{Provider, SourceMark, VerificationLevel};
 use server::control::answers::{NewProvider, ProviderAnswer, ProviderChange, ProviderDetail};
 use server::{domain, moment};
@@ -13,7 +14,7 @@ use server::{domain, moment};
 use self::detail::print_detail;
 use super::Global;
 use super::partner::yes_or_no;
-use super::terms::{level, source_mark};
+use super::terms::{level, parse_modalities, source_mark};
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
@@ -23,6 +24,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   comity provider add cloud --edge edge.cloud.example
   comity provider set cloud --verification always-unverifiable
+  comity provider set cloud --modalities messages,presence           with all domains behind it
   comity provider set cloud --shared-address-space yes --hosts-users yes
   comity provider set hub --clearing-house yes                       for whoever has no other way
   comity provider list
@@ -91,6 +93,13 @@ pub struct ProviderTerms {
     /// Whether whoever has no entry, nor an SRV record with discovery on, is reached through it
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     clearing_house: Option<bool>,
+    /// A mark for whoever watches over it and all domains behind it, as of a partner
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    monitored: Option<bool>,
+    /// What may pass with domains behind it, besides what their entries say: messages, presence, audio, video, sharing, files, meetings;
+    /// all; none
+    #[arg(long, value_name = "LIST", value_parser = parse_modalities)]
+    modalities: Option<Modalities>,
     /// A note for whoever reads the list
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -106,6 +115,8 @@ impl ProviderTerms {
             hosts_users: self.hosts_users.unwrap_or(provider.hosts_users),
             mark_source: self.mark_source.unwrap_or(provider.mark_source),
             clearing_house: self.clearing_house.unwrap_or(provider.clearing_house),
+            monitored: self.monitored.unwrap_or(provider.monitored),
+            modalities: self.modalities.unwrap_or(provider.modalities),
             comment: self.comment.unwrap_or(provider.comment),
         }
     }
@@ -150,6 +161,9 @@ async fn put(global: &Global, client: &mut Client, name: &str, new: &NewProvider
         }
         if new.enabled && new.clearing_house {
             println!("domains that have no other way go through it");
+        }
+        if new.modalities != Modalities::ALL {
+            println!("with domains behind it may pass: {}", new.modalities);
         }
     })
 }

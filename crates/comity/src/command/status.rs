@@ -135,9 +135,9 @@ fn print_monitored(monitored: &[MonitoredAnswer]) {
         return;
     }
     let mut table = Columns::new(&["MONITORED PARTNER", "CONNECTIONS", "TROUBLE", "CERTIFICATE ENDS"]);
-    for MonitoredAnswer { domain, connections, away, not_after_unix } in monitored {
+    for MonitoredAnswer { domain, is_provider, connections, away, not_after_unix } in monitored {
         table.row([
-            domain.clone(),
+            if *is_provider { format!("the provider {domain}") } else { domain.clone() },
             connections.to_string(),
             away.clone().unwrap_or_else(|| "-".to_owned()),
             not_after_unix.map_or_else(|| "-".to_owned(), moment::date),

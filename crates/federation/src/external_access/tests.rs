@@ -43,6 +43,7 @@ fn decided(user: &str, domain: &str, direction: Direction, modalities: &str) -> 
         direction,
         user: Some(&user),
         domain,
+        provider: None,
         modalities: modalities.parse().expect("words"),
         part: Part::Begins,
         unverified_sender: None,
@@ -99,7 +100,15 @@ fn a_partner_s_own_limits_count_besides() {
         let (direction, unverified_sender) = (Direction::Inbound, None);
         decide(
             &open,
-            &Crossing { direction, user: Some(&user), domain, modalities, part: Part::Begins, unverified_sender },
+            &Crossing {
+                direction,
+                user: Some(&user),
+                domain,
+                provider: None,
+                modalities,
+                part: Part::Begins,
+                unverified_sender,
+            },
         )
     };
     assert!(decided("a.t.example", "audio").is_ok());
@@ -115,7 +124,8 @@ fn a_dialog_that_was_let_in_goes_on_but_gets_no_new_modality() {
         let modalities = modalities.parse().expect("words");
         let (direction, domain, unverified_sender) =
             (Direction::Inbound, "tailspin.example", Some("x@tailspin.example"));
-        let crossing = Crossing { direction, user: Some(&user), domain, modalities, part, unverified_sender };
+        let crossing =
+            Crossing { direction, user: Some(&user), domain, provider: None, modalities, part, unverified_sender };
         decide(&partners(), &crossing).map_err(|refusal| refusal.word)
     };
     assert_eq!(within("carol", Part::GoesOn, "none"), Ok(()));
@@ -137,6 +147,7 @@ fn who_is_unverified_reaches_only_those_who_allow_it() {
             direction: Direction::Inbound,
             user: user.as_ref(),
             domain: "fabrikam.example",
+            provider: None,
             modalities: Modalities::NONE,
             part: Part::Begins,
             unverified_sender: Some(sender),
@@ -160,6 +171,7 @@ fn an_edge_leaves_to_its_home_what_concerns_users() {
         direction: Direction::Inbound,
         user: Some(&alice),
         domain,
+        provider: None,
         modalities: [Modality::Messages].into_iter().collect(),
         part: Part::Begins,
         unverified_sender,

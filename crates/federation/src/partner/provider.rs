@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Edge, EdgeError};
 use crate::discovery::SrvResult;
 use crate::domain_name;
+use crate::modality::Modalities;
 use crate::trust::Names;
 use crate::verification::names_edge;
 
@@ -30,7 +31,18 @@ pub struct Provider {
     /// Whoever has no entry, and no SRV record where discovery is on, is reached through it.
     #[serde(default)]
     pub clearing_house: bool,
+    /// The administrator's mark, as of a partner, for all domains behind it.
+    #[serde(default)]
+    pub monitored: bool,
+    /// What may pass with domains behind it, in either direction, besides what their own entries say.
+    #[serde(default = "everything")]
+    pub modalities: Modalities,
     pub comment: String,
+}
+
+/// What was kept before a provider had any.
+fn everything() -> Modalities {
+    Modalities::ALL
 }
 
 impl Provider {
@@ -45,6 +57,8 @@ impl Provider {
             hosts_users: false,
             mark_source: SourceMark::default(),
             clearing_house: false,
+            monitored: false,
+            modalities: Modalities::ALL,
             comment: String::new(),
         }
     }
@@ -59,6 +73,12 @@ impl Provider {
     pub fn is_led_to(&self, srv: &SrvResult) -> bool {
         let (Ok(edge), Ok(answer)) = (self.edge(), srv) else { return false };
         answer.targets.iter().any(|target| domain_name::same(&target.host, &edge.host))
+    }
+
+    /// Whether a domain that the one has proven would be proven by the other; what else is said of it is asked with each request.
+    pub fn proves_alike(&self, other: &Provider) -> bool {
+        let Provider { verification, mark_source, monitored, modalities, comment, .. } = self.clone();
+        *self == Provider { verification, mark_source, monitored, modalities, comment, ..other.clone() }
     }
 
     /// Whether a certificate with these names is this provider's.

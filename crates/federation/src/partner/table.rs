@@ -231,9 +231,11 @@ impl Partners {
         self.diagnostics_to_partners
     }
 
-    /// Whether somebody watches over the partner.
-    pub fn is_monitored(&self, domain: &str) -> bool {
-        self.standing(domain).entry().is_some_and(|entry| entry.monitored)
+    /// Whether somebody watches over the partner, or over the provider of this name that it is behind.
+    pub fn is_monitored(&self, domain: &str, provider: Option<&str>) -> bool {
+        let provider = provider.and_then(|name| self.provider(name));
+        provider.is_some_and(|provider| provider.monitored)
+            || self.standing(domain).entry().is_some_and(|entry| entry.monitored)
     }
 
     /// Whether a domain is told that we vouch for our users: by its entry, by the provider whose names its server's certificate

@@ -76,13 +76,16 @@ pub struct StatusAnswer {
     pub workers: Vec<WorkerAnswer>,
 }
 
-/// A partner with the mark, and how it stands.
+/// A partner, or a hosting provider, with the mark, and how it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MonitoredAnswer {
+    /// The partner's; the name of a provider.
     pub domain: String,
+    #[serde(default)]
+    pub is_provider: bool,
     /// Connections of ours that are up.
     pub connections: usize,
-    /// Why it was told of as out of reach, if it still is.
+    /// Why it, or the first of the domains behind it, was told of as out of reach, if it still is.
     pub away: Option<String>,
     /// When the first of the certificates ends that it shows.
     pub not_after_unix: Option<i64>,

@@ -8,6 +8,7 @@ use store::{Store, StoreError, now_unix};
 
 use super::{Control, Known};
 use crate::metrics::{self, Resources, ServerSnapshot, Snapshot, StoredSnapshot};
+use crate::partner_watch::Ending;
 
 pub(super) async fn show(State(control): State<Control>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], control.metrics().await)
@@ -57,7 +58,7 @@ impl Control {
             store_failures: counts.store_failures_total(),
             pins_changed: counts.pins_changed_total(),
             records_dropped: counts.records_dropped_total(),
-            partner_endings: self.partner_watch().endings(),
+            partner_endings: Ending::once_each(&self.partner_watch().endings()),
             edges: self.edges().counts(self.read_or_none(Store::revision).await),
             told_unix: self.read_or_none(Store::told).await.flatten().map_or(0, |told| told.at_unix),
             home_heard_unix: self.home_word().heard_unix().unwrap_or_default(),

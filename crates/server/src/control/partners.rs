@@ -6,6 +6,7 @@ pub(super) mod trust;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use federation::discovery::SrvFailure;
 use federation::partner::{Partner, PartnerKind, Partners, Standing, Way};
 use serde::Deserialize;
 use signaling::{Forgotten, LinkStatus};
@@ -64,6 +65,7 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
     let trust = trust::of(control, &domain).await?;
     let seen = seen(control, &domain).await?;
     let gathered = detail::gather(control, domain.clone(), entry).await;
+    let provider = table.provider_of(&domain, gathered.1.as_ref().unwrap_or(&Err(SrvFailure::Timeout)));
     let deciding = decided_by.as_ref().or(gathered.0.entry.as_ref());
     let served = control.0.certificate.get();
     let decisions = decisions(control, query).await?;
@@ -72,7 +74,9 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
         trust,
         meaning: meaning(deciding, switches, &table.usual_way(&domain)) + &by_policies(&table),
         tier: tier(standing).map(str::to_owned),
-        provider: gathered.1.and_then(|srv| Some(table.provider_of(&domain, &srv)?.name.clone())),
+        provider: provider.map(|provider| provider.name.clone()),
+        provider_modalities: provider.map(|provider| provider.modalities),
+        provider_monitored: provider.is_some_and(|provider| provider.monitored),
         links: links(control, |link| link.domain == domain).await,
         ledgers: discovered::of_domain(control, &domain).await?,
         seen,

@@ -57,6 +57,8 @@ pub(super) fn provider(name: &str, new: NewProvider) -> Result<Provider, Control
         hosts_users: new.hosts_users,
         mark_source: new.mark_source,
         clearing_house: new.clearing_house,
+        monitored: new.monitored,
+        modalities: new.modalities,
         comment: new.comment,
     })
 }

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use signaling::CoreStatus;
+use federation::partner::Provider;
+use signaling::{CoreStatus, LinkStatus, Reached};
 use sip::Transport;
 use store::{Store, Told, now_unix};
 
@@ -11,6 +12,7 @@ use super::answers::{
     UnwritableAnswer, WorkerAnswer,
 };
 use super::error::ControlError;
+use super::providers::detail::is_at;
 use super::{Control, Known};
 use crate::config::{Config, Roles};
 use crate::from_home::HomeSound;
@@ -85,19 +87,33 @@ async fn monitored(control: &Control, cores: &[CoreStatus]) -> Result<Vec<Monito
     if control.config().roles == Roles::Home {
         return Ok(Vec::new());
     }
-    let marked = control.store().read(Store::partners).await?.into_iter().map(|entry| entry.partner);
-    let marked: Vec<String> =
-        marked.filter(|partner| partner.monitored).map(|partner| partner.domain).take(MONITORED_SHOWN).collect();
+    let (partners, providers) = control.store().read(|store| Ok((store.partners()?, store.providers()?))).await?;
+    let partners = partners.into_iter().map(|entry| entry.partner).filter(|partner| partner.monitored);
+    let providers = providers.into_iter().map(|entry| entry.provider).filter(|it| it.monitored && it.enabled);
     let away = control.workers().ask(|core, _| core.partners_away()).await.concat();
     let endings = control.partner_watch().endings();
     let links = || cores.iter().flat_map(|core| &core.links).filter(|link| link.state == "up");
     let stands = |domain: String| MonitoredAnswer {
         connections: links().filter(|link| link.domain == domain).count(),
-        away: away.iter().find(|(known, _)| *known == domain).map(|(_, reach)| reach.as_str().to_owned()),
+        away: away.iter().find(|it| it.domain == domain).map(|it| it.reach.as_str().to_owned()),
         not_after_unix: endings.iter().filter(|it| it.domain == domain).map(|it| it.not_after_unix).min(),
+        is_provider: false,
         domain,
     };
-    Ok(marked.into_iter().map(stands).collect())
+    let first_away = |it: &Reached| format!("{}: {}", it.domain, it.reach.as_str());
+    let provider_stands = |provider: Provider| {
+        let is_there = |link: &&LinkStatus| link.host.as_ref().is_some_and(|host| is_at(&provider, host));
+        let is_its = |name: &Option<String>| name.as_ref() == Some(&provider.name);
+        MonitoredAnswer {
+            connections: links().filter(is_there).count(),
+            away: away.iter().find(|it| is_its(&it.provider)).map(first_away),
+            not_after_unix: endings.iter().filter(|it| is_its(&it.provider)).map(|it| it.not_after_unix).min(),
+            is_provider: true,
+            domain: provider.name.clone(),
+        }
+    };
+    let all = providers.map(provider_stands).chain(partners.map(|partner| stands(partner.domain)));
+    Ok(all.take(MONITORED_SHOWN).collect())
 }
 
 fn worker_answer(worker: u16, cores: &[CoreStatus], sockets: &[net::Counters]) -> WorkerAnswer {

@@ -149,6 +149,7 @@ fn media() -> MediaCounters {
 fn ending((is_monitored, not_after_unix): (bool, i64)) -> crate::partner_watch::Ending {
     crate::partner_watch::Ending {
         domain: "a.example".into(),
+        provider: None,
         is_monitored,
         fingerprint: String::new(),
         not_after_unix,

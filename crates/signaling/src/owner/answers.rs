@@ -242,10 +242,11 @@ impl Core {
 
     /// As [`Core::declined_answer`], of a response that crosses the border.
     fn declined(&mut self, id: ContextId, response: &Message) -> Option<Message> {
-        let request = &self.owner.contexts.get(&id)?.request;
+        let context = self.owner.contexts.get(&id)?;
+        let (request, sent_on) = (&context.request, context.trial.sent_on);
         let may_be = !response.body().is_empty() && crossing_back(request, &self.organisation).is_border();
         let request = may_be.then(|| request.clone())?;
-        self.declined_answer(&request, response)
+        self.declined_answer(&request, response, sent_on)
     }
 
     /// Whether what refuses is the home behind this edge: its words are for whoever asked.

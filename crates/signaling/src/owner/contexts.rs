@@ -218,7 +218,8 @@ impl Core {
             target.flow = flow;
         }
         let Some(request) = self.owner.request(context) else { return };
-        let (target, sent) = match self.outgoing_by_size(request, target, id) {
+        let may_go = self.check_way_out(request, target.flow);
+        let (target, sent) = match may_go.and_then(|()| self.outgoing_by_size(request, target, id)) {
             Ok(sent) => sent,
             Err(refusal) => return self.abandon_context(now, context, &refusal),
         };

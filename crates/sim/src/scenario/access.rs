@@ -13,6 +13,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "DOMAIN also serves DOMAIN", act: also_serves },
     Form { pattern: "PHONE has a phone at DOMAIN", act: phone_at },
     Form { pattern: "DOMAIN has the provider WORD at HOST", act: |run, words| provider(run, words, false) },
+    Form { pattern: "DOMAIN lets through TEXT with the provider WORD", act: provider_may },
     Form { pattern: "DOMAIN removes the provider WORD", act: remove_provider },
     Form { pattern: "DOMAIN has the clearing house WORD at HOST", act: clearing_house },
     Form { pattern: "DOMAIN has the default route HOST", act: default_route },
@@ -58,6 +59,13 @@ fn provider(run: &mut Run, words: &Words, shares: bool) -> Result<(), String> {
     let provider =
         Provider { shared_address_space: shares, hosts_users: shares, ..Provider::new(words.text(1), words.text(2)) };
     run.world.add_provider(site, provider);
+    Ok(())
+}
+
+fn provider_may(run: &mut Run, words: &Words) -> Result<(), String> {
+    let (site, name) = (run.site(words.text(0))?, words.text(2));
+    let modalities = words.text(1).parse().map_err(|error| format!("{error}"))?;
+    run.world.change_provider(site, name, |provider| provider.modalities = modalities);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use federation::external_access::Scope;
 use federation::ledger::KeptAnswer;
+use federation::modality::Modalities;
 use federation::partner::{Partner, PartnerKind, SourceMark, VerificationLevel};
 use messaging::MessageId;
 
@@ -162,6 +163,7 @@ fn check_terms_and_providers(store: &Store) {
     assert_eq!((providers.len(), providers[0].added_unix), (1, 7));
     let cloud = &providers[0].provider;
     assert_eq!((cloud.edge.as_str(), cloud.takes_missing_users()), ("edge.cloud.example:5071", true));
+    assert_eq!((cloud.monitored, cloud.modalities), (false, Modalities::ALL));
 }
 
 fn check_access(store: &Store) {

@@ -3,6 +3,7 @@
 use federation::admission::Origin;
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
+use federation::modality::Modalities;
 use server::certificate::ServedCertificate;
 use server::control::answers::{
     CountsAnswer, DecisionAnswer, DiscoveryAnswer, LinkAnswer, PartnerDetail, SeenAnswer, TroubleAnswer, rung_sentence,
@@ -30,6 +31,12 @@ pub(super) fn print_detail(detail: &PartnerDetail) {
     }
     if let Some(provider) = &detail.provider {
         println!("  a domain of the hosting provider {provider}");
+        if let Some(modalities) = detail.provider_modalities.filter(|modalities| *modalities != Modalities::ALL) {
+            println!("  its provider's modalities, which hold besides: {modalities}");
+        }
+        if detail.provider_monitored {
+            println!("  its provider is monitored");
+        }
     }
     if let Some(entry) = detail.decided_by.as_ref().or(detail.entry.as_ref()) {
         let unusual = terms_of(entry).into_iter().skip(2).filter(|(name, value)| !is_usual(name, value));

@@ -26,6 +26,8 @@ fn terms_of(provider: &Provider) -> Vec<(&'static str, String)> {
         ("edge", provider.edge.clone()),
         ("verification", provider.verification.to_string()),
         ("mark source", provider.mark_source.to_string()),
+        ("modalities", provider.modalities.to_string()),
+        ("monitored", yes_or_no(provider.monitored).to_owned()),
         ("shared address space", yes_or_no(provider.shared_address_space).to_owned()),
         ("hosts users", yes_or_no(provider.hosts_users).to_owned()),
         ("clearing house", yes_or_no(provider.clearing_house).to_owned()),

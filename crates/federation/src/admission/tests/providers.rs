@@ -1,7 +1,11 @@
 //! Hosting providers, shared address space, and the word of a sender.
 
 use super::*;
-use crate::partner::{Provider, VerificationLevel};
+use crate::discovery::{SrvFailure, SrvResult};
+use crate::external_access::{Crossing, Part, allowed, decide};
+use crate::flow::Direction;
+use crate::modality::Modalities;
+use crate::partner::{Partner, Provider, VerificationLevel};
 
 /// fabrikam.com is allowed, cloud's edge is edge.cloud.example and shares our domains.
 fn edge_of_cloud(discovery: bool, level: VerificationLevel) -> Edge {
@@ -38,6 +42,73 @@ fn a_domain_whose_records_lead_to_the_provider_is_admitted_by_it() {
     let unlisted = initial("INVITE", "sip:x@tailspin.com", "sip:alice@contoso.com");
     assert_eq!(verifiable(false).refused(&unlisted), (403, "domain-not-allowed".into()));
     assert_eq!(verifiable(true).admitted(&unlisted).origin(), &origin("tailspin.com"));
+}
+
+#[test]
+fn what_the_provider_lets_pass_is_asked_besides_what_the_entry_does() {
+    let mut edge = verifiable(false);
+    let fabrikam = Partner { modalities: "messages, audio".parse().unwrap(), ..Partner::allowed("fabrikam.com") };
+    let cloud =
+        Provider { modalities: "messages, video".parse().unwrap(), ..Provider::new("cloud", "edge.cloud.example") };
+    edge.partners = Partners::new(vec![fabrikam], true, false).with_providers(vec![cloud], &edge.organisation.domains);
+    let admitted = edge.admitted(&invite_from_fabrikam());
+    let Origin::Partner { domain, source, .. } = admitted.origin() else { panic!("{admitted:?}") };
+    assert_eq!(source.provider.as_deref(), Some("cloud"));
+    let decided = |modality: &str, provider: Option<&str>| {
+        let crossing = Crossing {
+            direction: Direction::Inbound,
+            user: None,
+            domain,
+            provider,
+            modalities: modality.parse().unwrap(),
+            part: Part::Begins,
+            unverified_sender: None,
+        };
+        decide(&edge.partners, &crossing).map_err(|refusal| (refusal.word.to_string(), refusal.reason))
+    };
+    let behind = source.provider.as_deref();
+    assert_eq!(decided("messages", behind), Ok(()));
+    let (word, reason) = decided("audio", behind).unwrap_err();
+    assert_eq!(word, "modality-not-allowed");
+    assert_eq!(reason, "the hosting provider cloud allows messages, video, not audio");
+    assert!(decided("video", behind).is_err_and(|(_, reason)| reason.starts_with("the partner entry of fabrikam.com")));
+    // By another way than the provider's edge it is asked about its entry alone.
+    assert_eq!(decided("audio", None), Ok(()));
+    let both = allowed(&edge.partners, None, domain, edge.partners.provider("cloud"));
+    assert_eq!(both.to_string(), "messages");
+}
+
+#[test]
+fn a_provider_s_mark_is_that_of_every_domain_behind_it() {
+    let mut cloud = Provider::new("cloud", "edge.cloud.example");
+    let table = |cloud: &Provider| partners(true, true, []).with_providers(vec![cloud.clone()], &[]);
+    assert!(!table(&cloud).is_monitored("fabrikam.com", Some("cloud")));
+    cloud.monitored = true;
+    assert!(table(&cloud).is_monitored("fabrikam.com", Some("cloud")));
+    assert!(!table(&cloud).is_monitored("fabrikam.com", None));
+    // Neither this nor what may pass is a reason to prove anything anew.
+    let other = Provider { modalities: Modalities::NONE, ..Provider::new("cloud", "edge.cloud.example") };
+    assert!(cloud.proves_alike(&other));
+    assert!(!cloud.proves_alike(&Provider { clearing_house: true, ..cloud.clone() }));
+    // What was kept before there were such terms.
+    let kept = r#"{"name":"cloud","edge":"edge.cloud.example","enabled":true,"verification":"always-verifiable",
+        "shared_address_space":false,"hosts_users":false,"comment":""}"#;
+    let kept: Provider = serde_json::from_str(kept).unwrap();
+    assert_eq!(kept, Provider::new("cloud", "edge.cloud.example"));
+}
+
+#[test]
+fn a_provider_takes_whoever_has_no_other_way() {
+    let hub = Provider { clearing_house: true, ..Provider::new("hub", "edge.hub.example") };
+    let of = |discovery, srv: &SrvResult| {
+        let table = partners(true, discovery, [("fabrikam.com", PartnerKind::AllowedDomain)])
+            .with_providers(vec![hub.clone()], &[]);
+        ["fabrikam.com", "tailspin.com"].map(|domain| table.provider_of(domain, srv).is_some())
+    };
+    assert_eq!(of(false, &Err(SrvFailure::NoRecord)), [false, true]);
+    assert_eq!(of(true, &Err(SrvFailure::NoRecord)), [false, true]);
+    assert_eq!(of(true, &Err(SrvFailure::Timeout)), [false, false]);
+    assert_eq!(of(true, &srv(&["edge.hub.example"])), [true, true]);
 }
 
 #[test]

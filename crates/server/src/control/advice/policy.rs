@@ -70,7 +70,7 @@ pub(super) fn about_policy(word: Word, partner: &str) -> Option<Words> {
                 "the user's external access policy, or our entry of {partner}, does not allow this kind of contact"
             ),
             format!(
-                "the reason above names which; change it: comity policy set, comity partner set {partner} --modalities"
+                "the reason above names which; change it: comity policy set, comity partner set {partner} --modalities, or comity provider set"
             ),
         ),
         _ => return None,

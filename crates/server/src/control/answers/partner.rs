@@ -85,7 +85,7 @@ pub(super) fn yes() -> bool {
     true
 }
 
-fn all() -> Modalities {
+pub(super) fn all() -> Modalities {
     Modalities::ALL
 }
 
@@ -118,6 +118,12 @@ pub struct PartnerDetail {
     pub tier: Option<String>,
     /// The hosting provider to which its records lead, as far as they are remembered.
     pub provider: Option<String>,
+    /// What that lets pass, besides what the entry says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_modalities: Option<Modalities>,
+    /// Whether somebody watches over that.
+    #[serde(default)]
+    pub provider_monitored: bool,
     /// What follows for the domain, in one sentence.
     pub meaning: String,
     /// The certificate that it alone is shown, if it is.

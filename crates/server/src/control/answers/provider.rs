@@ -1,10 +1,11 @@
 //! Hosting providers.
 
+use federation::modality::Modalities;
 use federation::partner::{Provider, SourceMark, VerificationLevel};
 use serde::{Deserialize, Serialize};
 use store::{StoredProvider, StoredSeen};
 
-use super::partner::yes;
+use super::partner::{all, yes};
 use super::{Advice, CountsAnswer, DecisionAnswer, FromEdge, LinkAnswer, SeenAnswer, TroubleAnswer};
 
 /// A hosting provider, and when it was entered.
@@ -38,6 +39,10 @@ pub struct NewProvider {
     #[serde(default)]
     pub clearing_house: bool,
     #[serde(default)]
+    pub monitored: bool,
+    #[serde(default = "all")]
+    pub modalities: Modalities,
+    #[serde(default)]
     pub comment: String,
 }
 
@@ -51,6 +56,8 @@ impl From<ProviderAnswer> for NewProvider {
             hosts_users,
             mark_source,
             clearing_house,
+            monitored,
+            modalities,
             comment,
             name: _,
         } = answer.provider;
@@ -62,6 +69,8 @@ impl From<ProviderAnswer> for NewProvider {
             hosts_users,
             mark_source,
             clearing_house,
+            monitored,
+            modalities,
             comment,
         }
     }

@@ -102,7 +102,8 @@ impl Gathered {
     }
 }
 
-fn is_at(provider: &Provider, host: &str) -> bool {
+/// Whether a connection leads to its edge: "host" or "host:port".
+pub(in super::super) fn is_at(provider: &Provider, host: &str) -> bool {
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
     provider.edge().is_ok_and(|edge| edge.host.eq_ignore_ascii_case(host))
 }

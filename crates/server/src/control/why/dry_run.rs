@@ -5,15 +5,15 @@ mod inbound;
 
 use std::time::Duration;
 
-use federation::discovery::SrvResult;
+use federation::discovery::{SrvFailure, SrvResult};
 use federation::external_access::{self, Crossing, FirstContact, Part, PartnerScope, Policy};
 use federation::flow::Direction;
-use federation::modality::Modality;
+use federation::modality::{Modalities, Modality};
 use federation::route::{RoutePlan, plan};
 use net::Resolver;
 use signaling::escalation::{self, Ends, Way};
 use sip::refusal::Word;
-use sip::{Aor, TransferSupport};
+use sip::{Aor, Refusal, TransferSupport};
 
 use super::super::advice::{self, Refuser};
 use super::super::answers::{Advice, Side, Sure, WhyAnswer, WhyStep};
@@ -22,7 +22,7 @@ use super::super::users::registrations;
 use super::super::{Control, FederationTerms, partners_of};
 use super::story;
 use crate::config::Roles;
-use federation::partner::Partners;
+use federation::partner::{By, Partners, Provider};
 
 pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<WhyAnswer, ControlError> {
     let (from, to) = (address(from)?, address(to)?);
@@ -77,7 +77,16 @@ impl DryRun<'_> {
         }
         let domain = to.domain();
         let partners = self.partners().await?;
-        if let Some(advice) = self.policy(&partners, from, domain, Direction::Outbound, None) {
+        let crossing = Crossing {
+            direction: Direction::Outbound,
+            user: Some(from),
+            domain,
+            provider: None,
+            modalities: Modalities::NONE,
+            part: Part::Begins,
+            unverified_sender: None,
+        };
+        if let Some(advice) = self.policy(&partners, &crossing) {
             return Ok(advice);
         }
         if self.control.0.config.roles == Roles::Home {
@@ -93,6 +102,11 @@ impl DryRun<'_> {
                     return Ok(advice::for_refusal(refusal.word.as_str(), refusal.status, Refuser::UsToUser, domain));
                 }
                 RoutePlan::Targets(targets) => {
+                    let srv = srv.as_ref().unwrap_or(&Err(SrvFailure::NoRecord));
+                    let provider = partners.provider_of(domain, srv).filter(|_| !matches!(way.by, By::Policy(_)));
+                    if let Some(advice) = provider.and_then(|provider| self.by_provider(provider, domain)) {
+                        return Ok(advice);
+                    }
                     let mut details: Vec<String> = targets.iter().map(ToString::to_string).collect();
                     details.extend(way.edge.map(|_| format!("which is {}", way.by)));
                     self.say(format!("it would go to {domain}, to the first of these that works"), details);
@@ -108,16 +122,10 @@ impl DryRun<'_> {
     }
 
     /// What the policies say of a message between this user of ours and that domain; advice where they refuse it.
-    fn policy(
-        &mut self,
-        partners: &Partners,
-        user: &Aor,
-        domain: &str,
-        direction: Direction,
-        unverified_sender: Option<&str>,
-    ) -> Option<Advice> {
-        let (policy, scope) = partners.access().policy_of(Some(user));
-        let policy = policy?;
+    fn policy(&mut self, partners: &Partners, crossing: &Crossing<'_>) -> Option<Advice> {
+        let Crossing { direction, user, domain, .. } = *crossing;
+        let (policy, scope) = partners.access().policy_of(user);
+        let (policy, user) = (policy?, user?);
         let mut details = vec![format!("with: {}", policy.modalities)];
         if let PartnerScope::Only(list) = &policy.partners {
             details.push(format!("with these partners alone: {}", list.join(", ")));
@@ -132,9 +140,8 @@ impl DryRun<'_> {
             self.say(format!("the policy {} ({scope}) holds for {user}", policy.name), details);
         }
         let decide = |modality: Modality| {
-            let (part, modalities) = (Part::Begins, [modality].into_iter().collect());
-            let crossing = Crossing { direction, user: Some(user), domain, modalities, part, unverified_sender };
-            external_access::decide(partners, &crossing)
+            let modalities = [modality].into_iter().collect();
+            external_access::decide(partners, &Crossing { modalities, ..crossing.clone() })
         };
         let others = Modality::ALL.into_iter().filter(|modality| *modality != Modality::Messages);
         let refused: Vec<String> = others
@@ -157,6 +164,22 @@ impl DryRun<'_> {
             Direction::Outbound => Refuser::UsToUser,
         };
         Some(advice::for_refusal(refusal.word.as_str(), refusal.status, refuser, domain))
+    }
+
+    /// What the hosting provider by whose edge it would leave lets pass; advice where that is no message.
+    fn by_provider(&mut self, provider: &Provider, domain: &str) -> Option<Advice> {
+        self.terms_of(provider, domain);
+        let refusal = external_access::check_provider(provider, [Modality::Messages].into_iter().collect()).err()?;
+        let Refusal { status, word, reason, .. } = refusal;
+        self.say(format!("a message is refused by us: {status} {word}"), vec![reason]);
+        Some(advice::for_refusal(word.as_str(), status, Refuser::UsToUser, domain))
+    }
+
+    fn terms_of(&mut self, Provider { name, modalities, .. }: &Provider, domain: &str) {
+        if *modalities != Modalities::ALL {
+            let sentence = format!("{domain} is behind the hosting provider {name}, whose terms hold besides");
+            self.say(sentence, vec![format!("it lets pass: {modalities}")]);
+        }
     }
 
     /// Of a home alone: which edge is tried first, and that it decides.

@@ -39,7 +39,7 @@ pub(crate) static CERTIFICATES_END: Metric = Metric {
     name: "comity_partner_certificate_not_after_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[&MONITORED],
-    help: "When the first of the certificates expires that partners with an entry show, in seconds since 1970; absent where \
+    help: "When the first of the certificates expires that partners with an entry and hosting providers show, in seconds since 1970; absent where \
         none was seen in the last seven days",
     read: |all| {
         let first = |is_monitored| {
@@ -55,7 +55,7 @@ pub(crate) static CERTIFICATES_SOON: Metric = Metric {
     name: "comity_partner_certificates_expiring",
     kind: Kind::Gauge,
     labels: &[&MONITORED],
-    help: "Certificates that partners with an entry show and that expire within 30 days, or have expired",
+    help: "Certificates that partners with an entry and hosting providers show and that expire within 30 days, or have expired",
     read: |all| {
         let count = |is_monitored| {
             let soon = all.server.partner_endings.iter().filter(|ending| ending.is_soon(all.server.now_unix));

@@ -87,6 +87,8 @@ impl Mapped {
             hosts_users: hosts && shared_address_space,
             mark_source: SourceMark::default(),
             clearing_house: false,
+            monitored: false,
+            modalities: Modalities::ALL,
             comment: comment(record),
         };
         self.transfer.provider.push(Entered { name: name.clone(), entry: provider });

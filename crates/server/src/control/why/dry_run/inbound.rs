@@ -2,7 +2,9 @@
 
 use federation::admission::Tier;
 use federation::discovery::SrvResult;
+use federation::external_access::{Crossing, Part};
 use federation::flow::Direction;
+use federation::modality::Modalities;
 use federation::partner::{Partners, VerificationLevel};
 use federation::verification::expected;
 use sip::Aor;
@@ -34,12 +36,24 @@ impl DryRun<'_> {
             return Ok(advice);
         }
         self.proofs(&partners, domain, &srv);
+        if let Some(provider) = provider {
+            self.terms_of(provider, domain);
+        }
         let standing = partners.standing(domain);
         let level = provider.map(|one| one.verification).or(standing.entry().map(|entry| entry.verification));
         let is_unverified = self.vouching(level.unwrap_or_default(), domain);
         let sender = from.to_string().to_ascii_lowercase();
         let unverified_sender = is_unverified.then_some(&*sender);
-        if let Some(advice) = self.policy(&partners, to, domain, Direction::Inbound, unverified_sender) {
+        let crossing = Crossing {
+            direction: Direction::Inbound,
+            user: Some(to),
+            domain,
+            provider: provider.map(|provider| provider.name.as_str()),
+            modalities: Modalities::NONE,
+            part: Part::Begins,
+            unverified_sender,
+        };
+        if let Some(advice) = self.policy(&partners, &crossing) {
             return Ok(advice);
         }
         if let Some(advice) = self.consent(&partners, from, to).await? {
