@@ -69,7 +69,7 @@ impl Store {
 
     /// What the edge of a provider has shown, for whichever domains, the last seen first.
     pub fn seen_of_provider(&self, name: &str) -> Result<Vec<StoredSeen>, StoreError> {
-        self.read_seen("WHERE json_extract(record, '$.provider') = ?1 ORDER BY last DESC, place", params![name])
+        self.read_seen("WHERE json_extract(record, '$.provider') = ?1 ORDER BY last DESC, place, domain", params![name])
     }
 
     /// What any has shown since then.
