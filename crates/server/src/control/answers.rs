@@ -81,7 +81,7 @@ pub struct StatusAnswer {
 pub struct MonitoredAnswer {
     /// The partner's; the name of a provider.
     pub domain: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_provider: bool,
     /// Connections of ours that are up.
     pub connections: usize,
