@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -163,25 +162,17 @@ class Place:
             f'[listen]\ntls = ["{outer(edge)}:5061"]\nhealth = ["{outer(edge)}:8061"]\n{trusted}'
             f'[inside]\nnext_hop = "home.corp.example:5071"\nlisten = ["{inner(edge)}:5061"]\n'
             f'name = "{INNER_POOL if behind else name + ".corp.example"}"\n{inside("inner")}{trusted}'
-            + ("" if behind else f'control = ["{inner(edge)}:5062"]\n')
+            f'control = ["{inner(edge)}:5062"]\n'
         ))
-        if behind:
-            self.share_by_hand(name)
-
-    def share_by_hand(self, name):
-        """A home that reaches its edges through a balancer cannot tell each of them its partners and the pool's secret."""
-        for partner in ["fabrikam.example", "northwind.example"]:
-            self.comity(name, "partner", "add", partner)
-        with sqlite3.connect(self.folder / name / "data/comity.db") as database:
-            database.execute("INSERT OR REPLACE INTO server (name, value) VALUES ('secret', ?)", [b"\x07" * 32])
 
     def make_home(self):
-        edges = [INNER_POOL] if self.method == "haproxy" else [f"edge{edge}.corp.example" for edge in (1, 2)]
-        named = ", ".join(f'"{edge}:5061"' for edge in edges)
+        own = [f"edge{edge}.corp.example" for edge in (1, 2)]
+        edges, told = ([INNER_POOL], own) if self.method == "haproxy" else (own, [])
+        named, past = (", ".join(f'"{name}:{port}"' for name in names) for names, port in ((edges, 5061), (told, 5062)))
         self.configure("home", (
             f'domains = ["contoso.example"]\nedge = "home.corp.example"\nroles = ["home"]\nworkers = 2\n{certificate("home")}'
             f'[listen]\ntls = ["{HOME}:5061"]\ntcp = ["{HOME}:5060"]\n'
-            f'[inside]\nedges = [{named}]\nlisten = ["{HOME}:5071"]\n{inside("home")}{CALLS}'
+            f'[inside]\nedges = [{named}]\ncontrol = [{past}]\nlisten = ["{HOME}:5071"]\n{inside("home")}{CALLS}'
         ))
         self.admit("home", ["fabrikam.example", "northwind.example"], "alice@contoso.example")
 
