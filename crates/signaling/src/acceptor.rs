@@ -158,7 +158,11 @@ impl Core {
     /// Admitted: fixes what the flow is, decides where the request goes, and gives it to the owner of that.
     fn send_on(&mut self, now: Instant, arrival: Arrival, admitted: Admitted) {
         let flow = arrival.facts.id;
-        self.flows.admitted(flow, admitted.kind(), admitted.signs_in(), self.limits.users_per_flow_max);
+        self.flows.fix(flow, admitted.kind());
+        let users_max = self.limits.users_per_flow_max;
+        if admitted.signs_in().is_some_and(|user| !self.flows.signed_in(flow, user, users_max)) {
+            self.counts.hit("users_per_flow_max");
+        }
         self.record_admitted(now, &arrival.message, &admitted);
         if !flow.is_reliable() && admitted.signs_in().is_some() {
             self.prove_address(now, arrival.facts.remote.ip());

@@ -13,7 +13,9 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 35] = [
+pub const COUNTED_LIMITS: [&str; 40] = [
+    "acquaintances_max",
+    "branches_max",
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -33,9 +35,11 @@ pub const COUNTED_LIMITS: [&str; 35] = [
     "meetings_per_organiser_max",
     "message_bytes_max",
     "messages_per_sec_max",
+    "nonces_max",
     "pages_waiting_max",
     "proven_addresses_max",
     "proven_phones_max",
+    "recipients_max",
     "requests_max",
     "requests_per_call_max",
     "requests_per_partner_max",
@@ -46,6 +50,7 @@ pub const COUNTED_LIMITS: [&str; 35] = [
     "subscriptions_per_user_max",
     "undecided_secs_max",
     "unproven_per_address_max",
+    "users_per_flow_max",
     "waiting_max",
     "waiting_per_flow_max",
     "waiting_per_link_max",
@@ -91,7 +96,7 @@ pub struct CoreCounts {
     pub set_up_times: AnswerTimes,
     /// Legs of sound that have said how they were, and all their packets together.
     pub legs: LegCounts,
-    /// How often each of [`COUNTED_LIMITS`] was hit, by its name in [`Limits`](crate::Limits).
+    /// How often each of [`COUNTED_LIMITS`] was hit, by its name in [`Limits`](crate::Limits) or in those of a machine.
     pub limits_hit: BTreeMap<&'static str, u64>,
 }
 
@@ -144,6 +149,14 @@ impl CoreCounts {
     pub(crate) fn hit(&mut self, limit: &'static str) {
         debug_assert!(COUNTED_LIMITS.contains(&limit), "{limit} is in no list");
         *self.limits_hit.entry(limit).or_default() += 1;
+    }
+
+    /// How often in all a machine has met a limit of its own.
+    pub(crate) fn met(&mut self, limit: &'static str, times: u64) {
+        debug_assert!(COUNTED_LIMITS.contains(&limit), "{limit} is in no list");
+        if times > 0 {
+            self.limits_hit.insert(limit, times);
+        }
     }
 }
 

@@ -102,29 +102,30 @@ impl FlowTable {
         self.relocated.get(&flow).map_or(Whereabouts::Gone, |to| Whereabouts::At(*to))
     }
 
-    /// Fixes what a flow is by the first request that was admitted on it, and remembers who spoke.
-    pub(crate) fn admitted(&mut self, flow: FlowId, kind: FlowKind, user: Option<&Aor>, users_max: usize) {
-        let Some(state) = self.flows.get_mut(&flow) else { return };
-        if state.kind == FlowKind::Undecided {
+    /// Fixes what a flow is by the first request that was admitted on it.
+    pub(crate) fn fix(&mut self, flow: FlowId, kind: FlowKind) {
+        if let Some(state) = self.flows.get_mut(&flow).filter(|state| state.kind == FlowKind::Undecided) {
             state.kind = kind;
-        }
-        if let Some(user) = user
-            && state.facts.transport.is_secure()
-            && state.users.len() < users_max
-            && !state.users.contains(user)
-        {
-            state.users.push(user.clone());
         }
     }
 
-    /// At an edge: a user outside has registered over it, as his home said.
-    pub(crate) fn registered(&mut self, flow: FlowId, user: Option<Aor>, users_max: usize) {
-        if let (Some(state), Some(user)) = (self.flows.get_mut(&flow), user)
-            && state.users.len() < users_max
-            && !state.users.contains(&user)
-        {
-            state.users.push(user);
+    /// Remembers who has spoken on a flow, where nobody can slip in later. `false`: there was no room for him.
+    pub(crate) fn signed_in(&mut self, flow: FlowId, user: &Aor, users_max: usize) -> bool {
+        let is_secure = self.flows.get(&flow).is_some_and(|state| state.facts.transport.is_secure());
+        !is_secure || self.remember_user(flow, user, users_max)
+    }
+
+    /// The same at an edge, of a user outside who has registered over it, as his home said.
+    pub(crate) fn remember_user(&mut self, flow: FlowId, user: &Aor, users_max: usize) -> bool {
+        let Some(state) = self.flows.get_mut(&flow) else { return true };
+        if state.users.contains(user) {
+            return true;
         }
+        let has_room = state.users.len() < users_max;
+        if has_room {
+            state.users.push(user.clone());
+        }
+        has_room
     }
 
     /// Remembers whose connection it is.

@@ -75,11 +75,8 @@ impl Core {
             is_paced,
         };
         let now_unix_ms = self.unix_ms(now);
-        let (forgotten, taken) = (self.ledgers.forgotten(), self.ledgers.take(now_unix_ms, &entry));
+        let taken = self.ledgers.take(now_unix_ms, &entry);
         self.ledgers.refused_elsewhere(&certificate, refused);
-        if self.ledgers.forgotten() > forgotten {
-            self.counts.hit("ledgers_max");
-        }
         let is_noted = is_first && self.ledgers.seen(&certificate, domain).is_some();
         let suspect = self.ledgers.judge(now_unix_ms, &certificate);
         self.keep_suspect(suspect);

@@ -30,18 +30,29 @@ impl Target {
 impl Core {
     /// The flows that lead to a user's devices, one to each device, most wanted first.
     pub(crate) fn devices(&self, now: Instant, aor: &Aor) -> Vec<Target> {
-        self.devices_by(now, aor, false)
+        self.devices_by(now, aor, false).take(self.limits.branches_max).collect()
     }
 
-    /// Of them those that this request may go to: one for a `sips` URI only to devices that have registered one, over TLS
+    /// Of them those that this request goes to: one for a `sips` URI only to devices that have registered one, over TLS
     /// (RFC 5630 section 5.3).
-    pub(crate) fn devices_for(&self, now: Instant, aor: &Aor, request: &Message) -> Vec<Target> {
-        self.devices_by(now, aor, is_sips(request))
+    pub(crate) fn devices_for(&mut self, now: Instant, aor: &Aor, request: &Message) -> Vec<Target> {
+        self.called_devices(now, aor, is_sips(request))
     }
 
-    fn devices_by(&self, now: Instant, aor: &Aor, is_sips: bool) -> Vec<Target> {
+    /// Those that a request goes to.
+    pub(crate) fn called_devices(&mut self, now: Instant, aor: &Aor, is_sips: bool) -> Vec<Target> {
+        let max = self.limits.branches_max;
+        let mut devices: Vec<Target> = self.devices_by(now, aor, is_sips).take(max.saturating_add(1)).collect();
+        if devices.len() > max {
+            self.counts.hit("branches_max");
+            devices.truncate(max);
+        }
+        devices
+    }
+
+    fn devices_by(&self, now: Instant, aor: &Aor, is_sips: bool) -> impl Iterator<Item = Target> {
         let devices = self.location.devices(now, aor).into_iter();
-        devices.filter_map(|flows| self.device(aor, &flows, is_sips)).take(self.limits.branches_max).collect()
+        devices.filter_map(move |flows| self.device(aor, &flows, is_sips))
     }
 
     /// `None`: none of its flows is there any more.

@@ -87,8 +87,11 @@ impl Core {
             self.remotes.forget(id);
         }
         if is_let_in {
-            self.flows.admitted(flow, FlowKind::Client, None, 0);
-            self.flows.registered(flow, registered, self.limits.users_per_flow_max);
+            self.flows.fix(flow, FlowKind::Client);
+            let users_max = self.limits.users_per_flow_max;
+            if registered.is_some_and(|user| !self.flows.remember_user(flow, &user, users_max)) {
+                self.counts.hit("users_per_flow_max");
+            }
             if !flow.is_reliable() {
                 self.prove_address(now, address);
             }

@@ -134,7 +134,8 @@ impl Core {
                 return self.refuse_owned(now, upstream, &request.message, &no_answer());
             }
         };
-        let targets = if was_sent || why == NotStored::UserUnknown { Vec::new() } else { self.devices(now, &aor) };
+        let is_over = was_sent || why == NotStored::UserUnknown;
+        let targets = if is_over { Vec::new() } else { self.called_devices(now, &aor, false) };
         match targets.is_empty() {
             true => self.refuse_owned(now, upstream, &request.message, &why.into()),
             false => self.fork(now, request, targets),
@@ -204,7 +205,7 @@ impl Core {
     /// To every device; each answers for itself.
     fn send_stored(&mut self, now: Instant, aor: &Aor, stored: StoredMessage) {
         self.stored_repeats += u64::from(stored.is_repeat);
-        let targets = self.devices(now, aor);
+        let targets = self.called_devices(now, aor, false);
         let mut branches = BTreeSet::new();
         let mut unsent = targets.is_empty().then_some(Outcome::NotNow);
         if let Ok(message) = Message::parse(stored.request) {

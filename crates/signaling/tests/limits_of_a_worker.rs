@@ -23,6 +23,10 @@ impl Stage {
         self.world.send(self.alice, &phone::request("MESSAGE", ALICE, DAVE, call_id));
     }
 
+    fn hits(&self, limit: &str) -> Option<u64> {
+        self.world.core(self.site, 0).counts().limits_hit.get(limit).copied()
+    }
+
     fn is_refused(&mut self, limit: &str) {
         let answer = self.world.only(self.alice);
         assert_eq!(answer.status(), Some(503), "{limit}");
@@ -110,12 +114,13 @@ fn what_could_not_be_sent_on_is_refused() {
 
 #[test]
 fn a_device_more_than_may_be_is_not_called() {
-    for (max, called) in [(1, 1), (2, 2)] {
+    for (max, called, hits) in [(1, 1, Some(1)), (2, 2, None)] {
         let mut stage = stage(|limits| limits.branches_max = max);
         let second = phone::register(&mut stage.world, stage.site, 0, DAVE);
         stage.write("to-both");
         let both = [stage.dave, second].map(|line| stage.world.take(line).len());
         assert_eq!(both.iter().sum::<usize>(), called, "{both:?}");
+        assert_eq!(stage.hits("branches_max"), hits);
     }
 }
 
@@ -153,12 +158,23 @@ fn who_shows_a_certificate_that_is_vouched_for_may_be_silent() {
 
 #[test]
 fn a_user_more_than_one_flow_may_prove_proves_himself_each_time() {
-    for (max, status) in [(1, Some(407)), (2, None)] {
+    for (max, status, hits) in [(1, Some(407), Some(1)), (2, None, None)] {
         let mut stage = stage(|limits| limits.users_per_flow_max = max);
         phone::register_on(&mut stage.world, stage.alice, DAVE);
         stage.world.send(stage.alice, &phone::request("MESSAGE", DAVE, ALICE, "his"));
         let came = stage.world.only(stage.alice);
         assert_eq!(came.status(), status, "it is on its way to alice, or he is asked for his password");
+        assert_eq!(stage.hits("users_per_flow_max"), hits);
+    }
+}
+
+/// Each of the two who are signed in has used one, and so does whoever asks again.
+#[test]
+fn of_more_nonces_than_are_remembered_the_oldest_is_forgotten_and_counted() {
+    for (max, hits) in [(1, Some(2)), (2, Some(1)), (3, None)] {
+        let mut stage = stage(|limits| limits.nonces_max = max);
+        phone::refresh(&mut stage.world, stage.alice, ALICE, 3);
+        assert_eq!(stage.hits("nonces_max"), hits, "{max}");
     }
 }
 

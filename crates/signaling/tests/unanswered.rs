@@ -108,6 +108,26 @@ fn whoever_was_written_to_first_answers_freely_and_so_does_who_is_watched() {
 }
 
 #[test]
+fn as_many_users_as_may_be_known_or_addressed_are_counted_at_their_limits() {
+    let mut stage = stage(1, 1);
+    stage.world.configure(stage.contoso, |config| {
+        config.limits.ledgers.acquaintances_max = 2;
+        config.limits.ledgers.recipients_max = 1;
+    });
+    stage.alice = phone::register(&mut stage.world, stage.contoso, 0, ALICE);
+    stage.adatum = stage.world.connect(stage.contoso, 0, Some(of("adatum.example")));
+    let hits = |stage: &Stage, limit: &str| stage.world.core(stage.contoso, 0).counts().limits_hit.get(limit).copied();
+    assert_eq!(stage.write(ALICE).status(), Some(200));
+    assert_eq!(hits(&stage, "recipients_max"), None);
+    assert_eq!(told(&stage.write(CAROL)), (403, "unanswered".into()));
+    assert_eq!(hits(&stage, "recipients_max"), Some(1));
+    for (to, expected) in [("d@one.example", None), ("d@two.example", None), ("d@three.example", Some(1))] {
+        stage.alice_sends(&phone::request("MESSAGE", ALICE, to, to));
+        assert_eq!(hits(&stage, "acquaintances_max"), expected, "{to}");
+    }
+}
+
+#[test]
 fn that_a_message_was_shown_is_no_answer_of_a_person() {
     everywhere(|mut stage| {
         let notification = phone::request("MESSAGE", ALICE, EVE, "shown");

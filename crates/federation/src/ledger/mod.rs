@@ -352,9 +352,13 @@ impl Ledgers {
         self.ledgers_by_certificate.values().filter(|ledger| ledger.suspicion.is_some()).count()
     }
 
-    /// How often a ledger had to be forgotten for another.
-    pub fn forgotten(&self) -> u64 {
-        self.forgotten
+    /// How often each of these limits was met.
+    pub fn limits_met(&self) -> [(&'static str, u64); 3] {
+        [
+            ("acquaintances_max", self.acquaintances.forgotten()),
+            ("ledgers_max", self.forgotten),
+            ("recipients_max", self.recipients.full()),
+        ]
     }
 
     fn make_room(&mut self) {

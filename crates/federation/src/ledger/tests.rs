@@ -206,7 +206,7 @@ fn ledgers_are_bounded_and_suspects_are_forgotten_last() {
         partner.certificate = certificate(&format!("{serial:02}"));
         assert_eq!(partner.ask(1), Ok(()));
     }
-    assert_eq!((partner.ledgers.len(), partner.ledgers.suspects(), partner.ledgers.forgotten()), (3, 1, 46));
+    assert_eq!((partner.ledgers.len(), partner.ledgers.suspects(), partner.ledgers.forgotten), (3, 1, 46));
 }
 
 #[test]
@@ -375,6 +375,8 @@ fn acquaintances_and_recipients_are_bounded() {
     assert!(partner.ledgers.turned_to(1, "f.example"), "who is not is forgotten");
     let passed = (5_000..5_020).filter(|user| partner.write(*user).is_ok()).count();
     assert_eq!((passed, partner.ledgers.recipients.len()), (5, 5));
+    // Of each half four are new, and the first two halves had room.
+    assert_eq!(partner.ledgers.limits_met(), [("acquaintances_max", 248), ("ledgers_max", 0), ("recipients_max", 15)]);
     partner.pass(WINDOW_MS);
     assert_eq!((6_000..6_020).filter(|user| partner.write(*user).is_ok()).count(), 5, "when their hours are over");
 }

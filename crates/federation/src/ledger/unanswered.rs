@@ -14,6 +14,8 @@ use super::WINDOW_MS;
 pub(super) struct Acquaintances {
     recent: BTreeSet<(u64, String)>,
     earlier: BTreeSet<(u64, String)>,
+    /// How often some had to be forgotten for others.
+    forgotten: u64,
 }
 
 impl Acquaintances {
@@ -24,6 +26,7 @@ impl Acquaintances {
             return false;
         }
         if self.recent.len() >= max.div_ceil(2) {
+            self.forgotten += u64::from(!self.earlier.is_empty());
             self.earlier = std::mem::take(&mut self.recent);
         }
         let is_news = !self.earlier.remove(&pair);
@@ -41,6 +44,10 @@ impl Acquaintances {
         is_earlier || self.recent.contains(&pair)
     }
 
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.recent.len() + self.earlier.len()
@@ -52,6 +59,8 @@ impl Acquaintances {
 pub(super) struct Recipients {
     hours_by_user: BTreeMap<u64, Hour>,
     swept_unix_ms: u64,
+    /// How often there was no room for a user.
+    full: u64,
 }
 
 #[derive(Debug)]
@@ -64,6 +73,7 @@ impl Recipients {
     /// Counts one more, where the user may get one more. Where there are as many users as can be counted, none of a new one.
     pub(super) fn take(&mut self, now_unix_ms: u64, user: u64, per_hour: u32, max: usize) -> bool {
         if !self.hours_by_user.contains_key(&user) && !self.has_room(now_unix_ms, max) {
+            self.full += 1;
             return false;
         }
         let hour = self.hours_by_user.entry(user).or_insert(Hour { began_unix_ms: now_unix_ms, count: 0 });
@@ -73,6 +83,10 @@ impl Recipients {
         let may = hour.count < per_hour;
         hour.count += u32::from(may);
         may
+    }
+
+    pub(super) fn full(&self) -> u64 {
+        self.full
     }
 
     /// Looks through all of them once a minute at most: whoever fills it must not make each request cost that.

@@ -250,7 +250,7 @@ impl Core {
         });
         self.flows.open(facts);
         let kind = if key.is_inside() { FlowKind::Inside } else { FlowKind::Partner };
-        self.flows.admitted(flow, kind, None, 0);
+        self.flows.fix(flow, kind);
         if !key.is_inside() {
             self.flows.speaks_for(flow, &key.domain, rung);
         }

@@ -24,6 +24,8 @@ pub struct NonceBook {
     /// Nonces with a smaller serial may have had their count forgotten.
     serial_min: u64,
     entries_by_serial: BTreeMap<u64, Entry>,
+    /// Still young, for others.
+    forgotten: u64,
 }
 
 #[derive(Clone)]
@@ -53,6 +55,7 @@ impl NonceBook {
             serial_next: 0,
             serial_min: 0,
             entries_by_serial: BTreeMap::new(),
+            forgotten: 0,
         }
     }
 
@@ -93,6 +96,11 @@ impl NonceBook {
         self.entries_by_serial.len()
     }
 
+    /// How often a nonce that was not too old had to be forgotten for another.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     fn is_live(&self, now: Instant, nonce: &Nonce) -> bool {
         nonce.serial >= self.serial_min && self.is_young(now, nonce.issued_ms)
     }
@@ -104,9 +112,11 @@ impl NonceBook {
     /// Drops what expired, and the oldest beyond the limit. Serials rise with time, so the oldest come first.
     fn forget_oldest(&mut self, now: Instant) {
         while let Some((&serial, entry)) = self.entries_by_serial.first_key_value() {
-            if self.entries_by_serial.len() <= self.entries_max && self.is_young(now, entry.issued_ms) {
+            let is_young = self.is_young(now, entry.issued_ms);
+            if self.entries_by_serial.len() <= self.entries_max && is_young {
                 break;
             }
+            self.forgotten += u64::from(is_young);
             self.entries_by_serial.remove(&serial);
             self.serial_min = serial + 1;
         }
@@ -216,6 +226,7 @@ mod tests {
         assert_eq!(book.accept(now, &nonces[1], 2), Stale, "its entry made room for a newer one");
         assert_eq!(book.check(now, &nonces[0]), Stale, "older than what was evicted");
         assert_eq!(book.accept(now, &nonces[4], 2), Valid);
+        assert_eq!(book.forgotten(), 1);
     }
 
     #[test]
@@ -226,6 +237,6 @@ mod tests {
         let later = now + LIFE * 2;
         let new = book.issue(later);
         assert_eq!(book.accept(later, &new, 1), Valid);
-        assert_eq!(book.entries(), 1);
+        assert_eq!((book.entries(), book.forgotten()), (1, 0));
     }
 }

@@ -212,7 +212,9 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 45] = [
+const LIMITS: [&str; 50] = [
+    "acquaintances_max",
+    "branches_max",
     "call_records_max",
     "call_records_per_user_max",
     "calls_between_max",
@@ -238,11 +240,13 @@ const LIMITS: [&str; 45] = [
     "message_bytes_max",
     "message_secs_max",
     "messages_per_sec_max",
+    "nonces_max",
     "output_bytes_max",
     "pages_waiting_max",
     "parse_errors_per_flow_max",
     "proven_addresses_max",
     "proven_phones_max",
+    "recipients_max",
     "requests_max",
     "requests_per_call_max",
     "requests_per_partner_max",
@@ -254,6 +258,7 @@ const LIMITS: [&str; 45] = [
     "undecided_secs_max",
     "unfinished_max",
     "unproven_per_address_max",
+    "users_per_flow_max",
     "waiting_max",
     "waiting_per_flow_max",
     "waiting_per_link_max",
