@@ -60,6 +60,32 @@ fn what_a_partner_sends_back_as_it_was_is_a_loop() {
     });
 }
 
+/// The mark in the branch of our Via says it alone: nothing else of ours is left in the request.
+#[test]
+fn a_loop_is_known_by_the_branch_of_our_via_without_any_route() {
+    everywhere(|mut play| {
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "m1"));
+        let received = play.world.only(play.bob);
+        let back = phone::passed_on(&received, &format!("sip:{BOB};transport=tls"), 0);
+        let is_route = |line: &&str| line.starts_with("Route:") || line.starts_with("Record-Route:");
+        let bare: String = back.split_inclusive('\n').filter(|line| !is_route(line)).collect();
+        let is_ours = |line: &&str| line.starts_with("Via:") && line.contains("contoso.example");
+        let ours = bare.lines().find(is_ours).expect("our Via").to_owned();
+        let fabrikam = play.world.connect(play.contoso, 0, Some(certificate(&["fabrikam.example"])));
+        play.world.send(fabrikam, &bare);
+        assert_eq!(refusal(&play.world.only(fabrikam)), loop_detected());
+        let branch = ours.split("branch=").nth(1).unwrap().split(';').next().unwrap();
+        let (changed, others) = (branch[..branch.len() - 1].to_owned(), ours.replace("contoso.example", "x.example"));
+        for (number, via) in [ours.replace(branch, &changed), others, String::new()].into_iter().enumerate() {
+            let line = if via.is_empty() { format!("{ours}\n") } else { ours.clone() };
+            let other = bare.replace(&line, &via).replace("round0", &format!("round{}", number + 1));
+            play.world.send(fabrikam, &other);
+            let (status, word) = refusal(&play.world.only(fabrikam));
+            assert!(status == 403 || status == 407, "{via}: {status} {word}");
+        }
+    });
+}
+
 #[test]
 fn a_device_that_sends_back_what_its_user_wrote_to_himself_does_not_make_it_more() {
     everywhere(|mut play| {

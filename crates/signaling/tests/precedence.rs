@@ -50,3 +50,14 @@ fn who_signs_in_or_has_an_entry_comes_first_and_so_does_whom_we_connected_to() {
         assert_eq!(stand(&world), (3, 1));
     });
 }
+
+/// Where no user is remembered by the connection: that it is a client's was shown all the same.
+#[test]
+fn a_client_comes_first_though_its_users_prove_themselves_each_time() {
+    let mut world = World::new(1);
+    let contoso = world.organisation("contoso.example", 1, &[], false);
+    world.configure(contoso, |config| config.limits.users_per_flow_max = 0);
+    world.user(contoso, ALICE);
+    phone::register(&mut world, contoso, 0, ALICE);
+    assert_eq!(count(&world, contoso, Precedence::Known), 1);
+}

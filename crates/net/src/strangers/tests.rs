@@ -75,3 +75,17 @@ fn addresses_take_turns_however_many_wait_at_one() {
     assert_eq!(order, [2, 20, 30, 3, 31, 4]);
     assert!(waiting.is_empty() && waiting.items_by_network.is_empty());
 }
+
+#[test]
+fn an_address_that_asks_again_comes_after_those_that_waited_meanwhile() {
+    let mut waiting = ByNetwork::default();
+    (1..=3).for_each(|last| waiting.push(ip(last), last));
+    let mut order = Vec::new();
+    for _ in 0..6 {
+        let next = waiting.pop().expect("somebody waits");
+        order.push(next);
+        // It was all that it had, and it has more.
+        waiting.push(ip(next), next);
+    }
+    assert_eq!(order, [1, 2, 3, 1, 2, 3]);
+}
