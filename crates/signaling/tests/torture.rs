@@ -37,6 +37,23 @@ fn every_message_is_handled_as_the_manifest_says() {
     assert!(stood_between >= 14, "calls that we stood between: {stood_between}");
 }
 
+#[test]
+fn addresses_of_ipv6_pass_whole_to_whom_we_know() {
+    let mut wrong = Vec::new();
+    for vector in manifest::readdressed() {
+        for (workers, seed) in [(1, 0), (3, 0), (3, 1)] {
+            for (way, expected) in [(Way::Stream, &vector.stream), (Way::Datagram, &vector.datagram)] {
+                let mut stage = Stage::new(&vector, workers, seed, way);
+                let found = outcome(&mut stage, &vector, expected);
+                if found != *expected {
+                    wrong.push(format!("{} {way:?} {workers} {seed}: {found}, not {expected}", vector.name));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// A status, `passed` to whom it was for and answered by him, `closed`, or `nothing`.
 fn outcome(stage: &mut Stage, vector: &Vector, expected: &str) -> String {
     let outcome = stage.send(&vector.bytes, expected);

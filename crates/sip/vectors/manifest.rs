@@ -39,6 +39,36 @@ pub fn vectors() -> Vec<Vector> {
     vectors
 }
 
+/// The messages of the table of those that are addressed to somebody else, with that Request-URI.
+#[allow(dead_code, reason = "one test reads them")]
+pub fn readdressed() -> Vec<Vector> {
+    let manifest = include_str!("manifest.md");
+    let (_, table) = manifest.split_once("\n## Addressed to whom we know").expect("the table");
+    let table = table.split("\n## ").next().expect("a section");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| **"));
+    let mut all = vectors();
+    let mut readdressed = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
+        let [name, uri, partner, stream, datagram] = cells[..] else { panic!("{row}: {} cells, not 5", cells.len()) };
+        let name = format!("rfc5118/{}", name.trim_end_matches('*'));
+        let place = all.iter().position(|vector| vector.name == name).expect("a message of the RFC");
+        let vector = all.swap_remove(place);
+        let text = String::from_utf8(vector.bytes).expect("text");
+        let (method, rest) = text.split_once(' ').expect("a request line");
+        let (_, rest) = rest.split_once(' ').expect("a request line");
+        readdressed.push(Vector {
+            bytes: format!("{method} {uri} {rest}").into_bytes(),
+            partner: partner.to_owned(),
+            stream: stream.to_owned(),
+            datagram: datagram.to_owned(),
+            ..vector
+        });
+    }
+    assert!(!readdressed.is_empty());
+    readdressed
+}
+
 fn vector(folder: &Path, rfc: &str, row: &str) -> Vector {
     let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
     let [name, _section, says, message, home, partner, stream, datagram, why] = cells[..] else {
