@@ -13,6 +13,7 @@ mod documents;
 mod handoff;
 mod media;
 mod proxy_protocol;
+mod revocation_list;
 mod session_description;
 mod sip;
 mod web_socket;
@@ -51,6 +52,7 @@ targets! {
     digest = sip::digest::check,
     stun = sip::stun::check,
     certificate = certificate::check,
+    revocation_list = revocation_list::check,
     discovery = discovery::check,
     session_description = session_description::check,
     rtp = media::rtp::check,
