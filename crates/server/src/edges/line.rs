@@ -66,6 +66,14 @@ impl Line {
         Ok(Line { edge: edge.to_owned(), sender })
     }
 
+    /// To whoever is at the other end of this.
+    #[cfg(test)]
+    pub(super) async fn over(ours: tokio::io::DuplexStream) -> Line {
+        let (sender, connection) = http1::handshake(TokioIo::new(ours)).await.expect("a line");
+        tokio::spawn(connection);
+        Line { edge: "edge.corp.example".to_owned(), sender }
+    }
+
     /// Goes on in another protocol (RFC 9110 section 7.8), for as long as both want.
     pub(super) async fn upgrade(mut self, path: &str, protocol: &str) -> Result<TokioIo<Upgraded>, LineError> {
         let request = Request::builder()
@@ -168,13 +176,11 @@ mod tests {
     /// Whoever answers like this, once.
     async fn line(answer: Vec<u8>) -> Line {
         let (ours, mut theirs) = tokio::io::duplex(64 << 10);
-        let (sender, connection) = http1::handshake(TokioIo::new(ours)).await.unwrap();
-        tokio::spawn(connection);
         tokio::spawn(async move {
             let _ = theirs.read(&mut [0; 4096]).await;
             let _ = theirs.write_all(&answer).await;
         });
-        Line { edge: "edge.corp.example".to_owned(), sender }
+        Line::over(ours).await
     }
 
     async fn said(answer: Vec<u8>) -> Result<u64, LineError> {

@@ -60,32 +60,48 @@ async fn run(caller: Caller, edge: String) {
 impl Caller {
     /// The edge is current when this returns.
     async fn round(&self, edge: &str) -> Result<Revision, String> {
-        let mut line = Line::open(&self.way, edge).await.map_err(in_words)?;
-        let report: EdgeReport = line.ask(Method::GET, "/edge", Vec::new()).await.map_err(in_words)?;
+        let line = Line::open(&self.way, edge).await.map_err(in_words)?;
+        Teller { store: &self.store, edge, line }.tell().await
+    }
+}
+
+/// What one edge is told over one connection.
+struct Teller<'a> {
+    store: &'a StoreHandle,
+    edge: &'a str,
+    line: Line,
+}
+
+impl Teller<'_> {
+    /// What it does not know yet, and no more of it than it has to be.
+    async fn tell(mut self) -> Result<Revision, String> {
+        let edge = self.edge;
+        let report: EdgeReport = self.line.ask(Method::GET, "/edge", Vec::new()).await.map_err(in_words)?;
         let ours = self.store.read(Store::revision).await.map_err(in_words)?;
         if report.revision.as_ref() == Some(&ours) {
             return Ok(ours);
         }
         if let Some(base) = report.revision
-            && let Some(revision) = self.tell_changes(edge, &mut line, base).await?
+            && let Some(revision) = self.tell_changes(base).await?
         {
             return Ok(revision);
         }
         let snapshot = self.snapshot().await?;
         let bytes = snapshot.len();
-        let told: EdgeReport = line.ask(Method::PUT, "/edge/snapshot", snapshot).await.map_err(in_words)?;
+        let told: EdgeReport = self.line.ask(Method::PUT, "/edge/snapshot", snapshot).await.map_err(in_words)?;
         let revision = told.revision.ok_or("the edge took what it was told, and does not know it")?;
         tracing::info!(edge, %revision, bytes, "the edge was told what is decided here");
         Ok(revision)
     }
 
     /// `None`: it has to be told all of it.
-    async fn tell_changes(&self, edge: &str, line: &mut Line, base: Revision) -> Result<Option<Revision>, String> {
+    async fn tell_changes(&mut self, base: Revision) -> Result<Option<Revision>, String> {
+        let edge = self.edge;
         let changes = self.store.read(move |store| store.changes(&base)).await.map_err(in_words)?;
         let Some(changes) = changes else { return Ok(None) };
         let (entries, json) = (changes.len(), serde_json::to_vec(&changes).map_err(in_words)?);
         let bytes = json.len();
-        match line.ask::<EdgeReport>(Method::PUT, "/edge/changes", json).await {
+        match self.line.ask::<EdgeReport>(Method::PUT, "/edge/changes", json).await {
             Ok(EdgeReport { revision: Some(revision), .. }) => {
                 tracing::info!(edge, %revision, entries, bytes, "the edge was told what has changed here");
                 Ok(Some(revision))
@@ -131,7 +147,122 @@ const ROUND_TIME: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    use federation::ledger::DiscoveredTerms;
+    use federation::partner::Partner;
+    use http_body_util::{BodyExt as _, Full};
+    use hyper::body::{Bytes, Incoming};
+    use hyper::service::service_fn;
+    use hyper::{Request, Response};
+    use hyper_util::rt::TokioIo;
+    use store::{Changes, Rules, Snapshot, StoreThread};
+
     use super::*;
+
+    /// A home's store, and an edge's that answers as an edge does; what each round asked of it, with how many partners.
+    struct Told {
+        _folder: tempfile::TempDir,
+        home: StoreThread,
+        edge: StoreThread,
+        asked: Arc<Mutex<Vec<(String, usize)>>>,
+    }
+
+    impl Told {
+        async fn new() -> Told {
+            let folder = tempfile::tempdir().unwrap();
+            let start = |name| StoreThread::start(&folder.path().join(name)).unwrap();
+            let told = Told { home: start("home.db"), edge: start("edge.db"), _folder: folder, asked: Arc::default() };
+            let prepare = |store: &Store| {
+                store.note_rules(&Rules {
+                    federation: true,
+                    discovery: false,
+                    mark_source_verifiable: true,
+                    diagnostics_to_partners: false,
+                    default_route: None,
+                    discovered: DiscoveredTerms::default(),
+                })?;
+                store.pool_secret([9; 32])
+            };
+            told.home.handle().write(prepare).await.unwrap();
+            told
+        }
+
+        async fn add(&self, prefix: &'static str, count: usize) {
+            let add = move |store: &Store| {
+                let mut domains = (0..count).map(|number| format!("{prefix}{number}.example"));
+                domains.try_for_each(|domain| store.put_partner(&Partner::allowed(domain), 1).map(drop))
+            };
+            self.home.handle().write(add).await.unwrap();
+        }
+
+        /// One round; what it asked.
+        async fn round(&self) -> Vec<(String, usize)> {
+            let (ours, theirs) = tokio::io::duplex(64 << 10);
+            let (edge, asked) = (self.edge.handle(), self.asked.clone());
+            let answer = service_fn(move |request| answer(request, edge.clone(), asked.clone()));
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(theirs), answer));
+            let (store, line) = (self.home.handle(), Line::over(ours).await);
+            let revision = Teller { store: &store, edge: "edge.corp.example", line }.tell().await.unwrap();
+            let partners = |store: &Store| store.partners().map(|partners| partners.len());
+            let knows = (self.home.handle().read(partners).await, self.edge.handle().read(partners).await);
+            assert_eq!(knows.0.unwrap(), knows.1.unwrap());
+            assert_eq!(self.edge.handle().read(Store::told).await.unwrap().unwrap().revision, revision);
+            std::mem::take(&mut self.asked.lock().unwrap())
+        }
+    }
+
+    async fn answer(
+        request: Request<Incoming>,
+        edge: StoreHandle,
+        asked: Arc<Mutex<Vec<(String, usize)>>>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let path = request.uri().path().to_owned();
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let partners = match path.as_str() {
+            "/edge/changes" => {
+                let changes: Changes = serde_json::from_slice(&body).unwrap();
+                let count = changes.partners.len();
+                edge.write(move |store| store.keep_changes(&changes, "home", 1)).await.unwrap();
+                count
+            }
+            "/edge/snapshot" => {
+                let snapshot: Snapshot = serde_json::from_slice(&body).unwrap();
+                let count = snapshot.partners.len();
+                edge.write(move |store| store.keep_snapshot(&snapshot, "home", 1)).await.unwrap();
+                count
+            }
+            _ => 0,
+        };
+        asked.lock().unwrap().push((path, partners));
+        let revision = edge.read(Store::told).await.unwrap().map(|told| told.revision);
+        let report = EdgeReport { version: String::new(), edge: String::new(), revision };
+        Ok(Response::new(Full::new(serde_json::to_vec(&report).unwrap().into())))
+    }
+
+    fn asked(of: &[(&str, usize)]) -> Vec<(String, usize)> {
+        of.iter().map(|(path, partners)| ((*path).to_owned(), *partners)).collect()
+    }
+
+    #[tokio::test]
+    async fn an_edge_is_told_what_has_changed_since_and_all_of_it_when_that_is_too_much() {
+        let told = Told::new().await;
+        told.add("first", 3).await;
+        assert_eq!(told.round().await, asked(&[("/edge", 0), ("/edge/snapshot", 3)]));
+        assert_eq!(told.round().await, asked(&[("/edge", 0)]));
+        told.add("second", 2).await;
+        assert_eq!(told.round().await, asked(&[("/edge", 0), ("/edge/changes", 2)]));
+        told.add("third", FAR_BEHIND).await;
+        assert_eq!(told.round().await, asked(&[("/edge", 0), ("/edge/snapshot", FAR_BEHIND + 5)]));
+        told.add("fourth", 1).await;
+        assert_eq!(told.round().await, asked(&[("/edge", 0), ("/edge/changes", 1)]));
+        told.home.stop();
+        told.edge.stop();
+    }
+
+    /// One more than are told one by one.
+    const FAR_BEHIND: usize = 10_001;
 
     #[test]
     fn an_edge_that_is_away_is_tried_less_and_less_often_and_never_less_than_every_half_minute() {
