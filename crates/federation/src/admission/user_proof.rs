@@ -64,7 +64,7 @@ pub(super) fn check_digest(
     match (right, stored) {
         (true, Some(_)) => guesses.right(&guesser, aor),
         (_, stored) => {
-            guesses.wrong(guesser, aor.clone());
+            guesses.wrong(&guesser, aor);
             let why = if stored.is_some() { "wrong password for" } else { "there is no user" };
             return Err(challenger.failed(&format!("{why} {aor}")).into());
         }
