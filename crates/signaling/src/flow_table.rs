@@ -195,7 +195,7 @@ impl FlowTable {
 const PROVEN_PER_FLOW_MAX: usize = 32;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::SocketAddr;
 
     use federation::flow::Direction;
@@ -203,7 +203,8 @@ mod tests {
 
     use super::*;
 
-    fn facts(id: FlowId) -> FlowFacts {
+    /// Of a connection that anybody could have opened.
+    pub(crate) fn facts(id: FlowId) -> FlowFacts {
         let address = SocketAddr::from(([192, 0, 2, 1], 5061));
         FlowFacts {
             id,

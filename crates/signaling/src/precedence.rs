@@ -50,25 +50,14 @@ fn precedence(state: &FlowState, has_entry: impl Fn() -> bool) -> Precedence {
 
 #[cfg(test)]
 mod tests {
-    use federation::flow::FlowFacts;
-    use sip::Transport;
-
     use super::*;
     use crate::flow_table::FlowTable;
+    use crate::flow_table::tests::facts;
 
     /// What is said of a flow of this kind, which anybody could have opened, after `change`.
     fn judged(kind: FlowKind, change: impl Fn(&mut FlowState)) -> Precedence {
         let (mut table, id) = (FlowTable::default(), FlowId::Stream { worker: 0, serial: 1 });
-        let address = ([192, 0, 2, 1], 5061).into();
-        table.open(FlowFacts {
-            id,
-            transport: Transport::Tls,
-            local: address,
-            remote: address,
-            direction: Direction::Inbound,
-            certificate: None,
-            is_inner: false,
-        });
+        table.open(facts(id));
         let state = table.get_mut(id).expect("it was opened");
         state.kind = kind;
         change(state);

@@ -295,13 +295,13 @@ const IDS_ABOUT_A_USER: [u32; 9] = [2, 1001, 1002, 1003, 1004, 1012, 1018, 4003,
 const CERTIFICATES_MAX: usize = 50;
 
 #[cfg(test)]
-mod tests {
+pub(in super::super) mod tests {
     use certificates::RevocationPolicy;
     use federation::decision::DecisionRecord;
 
     use super::*;
 
-    const ON: FederationSwitches = FederationSwitches {
+    pub(in super::super::super) const ON: FederationSwitches = FederationSwitches {
         enabled: true,
         discovery: true,
         mark_source_verifiable: true,

@@ -1,19 +1,9 @@
-use certificates::RevocationPolicy;
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
 
 use super::super::super::answers::TroubleAnswer;
+use super::super::super::partners::detail::tests::ON;
 use super::*;
-
-const ON: FederationSwitches = FederationSwitches {
-    enabled: true,
-    discovery: true,
-    mark_source_verifiable: true,
-    diagnostics_to_partners: false,
-    connections_per_partner: 4,
-    hide_topology: false,
-    crl: RevocationPolicy::WhenAvailable,
-};
 
 fn detail(domains: &[&str], decisions: Vec<(&str, Outcome)>) -> ProviderDetail {
     let hosted = |domain: &&str| HostedDomain {
