@@ -119,6 +119,11 @@ impl Phone {
         }
     }
 
+    /// A packet that says nothing.
+    pub(crate) fn hiss(&self) {
+        self.socket.send_to(&[0; 40], self.to).unwrap();
+    }
+
     /// Says its tone for so many frames of 20 ms; what it heard.
     pub(crate) fn talk(mut self, frames: usize) -> Vec<i16> {
         let encoding = self.session.format.encoding;

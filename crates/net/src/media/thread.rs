@@ -41,24 +41,8 @@ pub struct MediaSetup {
 pub fn run(setup: MediaSetup) -> Result<(), NetError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| NetError::Runtime { reason: error.to_string() })?;
-    let MediaSetup { thread, inbox, deliver, clock, .. } = setup;
-    let shell = Shell {
-        node: MediaNode::new(clock, rand::random()),
-        ports: setup.address.map(|address| Ports {
-            told: address,
-            pool: PortPool::new(
-                bound_to(address),
-                setup.ports,
-                (thread, setup.threads),
-                rand::random_range(0..1 << 16),
-            ),
-        }),
-        legs: BTreeMap::new(),
-        deliver,
-        counters: MediaCounters { thread, ..MediaCounters::default() },
-        scratch: vec![0; SCRATCH_BYTES],
-    };
-    LocalSet::new().block_on(&runtime, serve(Rc::new(RefCell::new(shell)), inbox));
+    let (shell, inbox) = Shell::new(setup);
+    LocalSet::new().block_on(&runtime, serve(shell, inbox));
     Ok(())
 }
 
@@ -122,6 +106,8 @@ async fn serve(shell: Rc<RefCell<Shell>>, mut inbox: MediaInbox) {
                     }
                     take_request(&shell, request);
                 }
+                // However much more there is: the sockets have their turn.
+                tokio::task::yield_now().await;
             }
             () = sleep_until(deadline) => shell.borrow_mut().handle_timeout(),
             _ = sweep.tick() => shell.borrow_mut().sweep(Instant::now()),
@@ -180,6 +166,27 @@ async fn receive(shell: Rc<RefCell<Shell>>, of: (LegId, PacketKind), socket: Rc<
 }
 
 impl Shell {
+    fn new(setup: MediaSetup) -> (Rc<RefCell<Shell>>, MediaInbox) {
+        let MediaSetup { thread, inbox, deliver, clock, .. } = setup;
+        let shell = Shell {
+            node: MediaNode::new(clock, rand::random()),
+            ports: setup.address.map(|address| Ports {
+                told: address,
+                pool: PortPool::new(
+                    bound_to(address),
+                    setup.ports,
+                    (thread, setup.threads),
+                    rand::random_range(0..1 << 16),
+                ),
+            }),
+            legs: BTreeMap::new(),
+            deliver,
+            counters: MediaCounters { thread, ..MediaCounters::default() },
+            scratch: vec![0; SCRATCH_BYTES],
+        };
+        (Rc::new(RefCell::new(shell)), inbox)
+    }
+
     fn take_pair(&mut self) -> Result<Pair, String> {
         let pair = self.ports.as_mut().map_err(|reason| reason.clone()).and_then(|ports| ports.pool.open());
         match &pair {
@@ -314,3 +321,6 @@ const REQUESTS_PER_TURN_MAX: usize = 64;
 const PACKETS_PER_TURN_MAX: usize = 16;
 /// More than the largest datagram.
 const SCRATCH_BYTES: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests;
