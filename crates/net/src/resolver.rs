@@ -146,17 +146,7 @@ impl Resolver {
         for target in targets.iter().take(TLSA_TARGETS_MAX) {
             let Ok(query) = absolute(&format!("_{}._tcp.{}", target.port, target.host)) else { continue };
             let Ok(lookup) = self.resolver.lookup(query, RecordType::TLSA).await else { continue };
-            let records = lookup.answers().iter().filter(|record| record.proof.is_secure());
-            found.extend(records.filter_map(|record| match &record.data {
-                RData::TLSA(tlsa) => Some(Tlsa {
-                    usage: tlsa.cert_usage.into(),
-                    selector: tlsa.selector.into(),
-                    matching: tlsa.matching.into(),
-                    content: tlsa.cert_data.clone(),
-                }),
-                _ => None,
-            }));
-            found.truncate(TLSA_RECORDS_MAX);
+            take_tlsa(&mut found, lookup.answers());
         }
         found
     }
@@ -241,6 +231,20 @@ fn is_secure(records: &[Record]) -> bool {
     !records.is_empty() && records.iter().all(|record| record.proof.is_secure())
 }
 
+/// The validated ones among these, as long as there is room for them.
+fn take_tlsa(found: &mut Vec<Tlsa>, records: &[Record]) {
+    let secure = records.iter().filter(|record| record.proof.is_secure()).filter_map(|record| match &record.data {
+        RData::TLSA(tlsa) => Some(Tlsa {
+            usage: tlsa.cert_usage.into(),
+            selector: tlsa.selector.into(),
+            matching: tlsa.matching.into(),
+            content: tlsa.cert_data.clone(),
+        }),
+        _ => None,
+    });
+    found.extend(secure.take(TLSA_RECORDS_MAX.saturating_sub(found.len())));
+}
+
 /// Those to begin from, where anything is to be validated.
 fn anchors(settings: &DnsSettings) -> Result<Option<Arc<TrustAnchors>>, NetError> {
     let read = |file: &PathBuf| {
@@ -299,8 +303,12 @@ const TLSA_RECORDS_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use hickory_proto::dnssec::Proof;
+    use hickory_proto::rr::rdata::TLSA;
+    use hickory_proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
+
     use super::*;
-    use crate::testing::name_server::{self, address, srv};
+    use crate::testing::name_server::{self, address, name, srv};
 
     async fn resolver() -> Resolver {
         let server = name_server::start([
@@ -348,6 +356,38 @@ mod tests {
         assert_eq!(resolver.addresses("[::1]").await, Ok(vec!["::1".parse().expect("an address")]));
         let error = resolver.addresses("missing.both.example").await.expect_err("no such host");
         assert_eq!(error, "missing.both.example has no address");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn of_many_servers_the_first_few_are_asked_for_their_tlsa_records() {
+        let speaking = name_server::start([("edge.many.example", address([127, 0, 0, 7].into()))]).await;
+        let (server, questions) = name_server::heard_about(RecordType::TLSA, speaking);
+        let resolver = Resolver::new(&DnsSettings::of(&[server])).expect("explicit servers need no files");
+        let targets: Vec<SrvTarget> = (0..3 * TLSA_TARGETS_MAX)
+            .map(|number| srv_target(&SRV::new(10, 20, 5061, name(&format!("edge{number}.many.example")))))
+            .collect();
+        assert_eq!(resolver.tlsa(&targets).await, []);
+        let asked: Vec<String> = questions.try_iter().collect();
+        let expected = (0..TLSA_TARGETS_MAX).map(|number| format!("_5061._tcp.edge{number}.many.example."));
+        assert_eq!(asked, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn of_many_tlsa_records_the_first_are_taken_whoever_has_them() {
+        let record = |number: u8, proof| {
+            let tlsa = TLSA::new(CertUsage::DaneEe, Selector::Spki, Matching::Sha256, vec![number; 32]);
+            let mut record = Record::from_rdata(name("_5061._tcp.edge.example"), 300, RData::TLSA(tlsa));
+            record.proof = proof;
+            record
+        };
+        let records = |numbers: std::ops::Range<u8>, proof| numbers.map(|n| record(n, proof)).collect::<Vec<_>>();
+        let mut found = Vec::new();
+        take_tlsa(&mut found, &records(100..200, Proof::Insecure));
+        take_tlsa(&mut found, &records(0..10, Proof::Secure));
+        take_tlsa(&mut found, &records(10..200, Proof::Secure));
+        take_tlsa(&mut found, &records(0..10, Proof::Secure));
+        let taken: Vec<u8> = found.iter().map(|tlsa| tlsa.content[0]).collect();
+        assert_eq!(taken, (0..16).collect::<Vec<u8>>());
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -368,6 +368,35 @@ fn a_reference_outlives_its_call_for_a_while() {
     });
 }
 
+#[test]
+fn more_transfers_of_one_phone_than_are_counted_are_not_waited_for() {
+    const COUNTED: u32 = 16;
+    everywhere(|mut pair| {
+        let (invite, ok) = pair.call();
+        let (alice, bob) = (pair.alice, pair.bob);
+        for cseq in 1..=COUNTED + 4 {
+            let refer = phone::by_callee("REFER", &invite, cseq).replace(
+                "Max-Forwards",
+                "Refer-To: <sip:carol@fabrikam.example>\nContact: <sip:bob@phone.invalid>\nMax-Forwards",
+            );
+            pair.ask(bob, alice, &refer, "202 Accepted");
+        }
+        pair.ask(bob, alice, &phone::by_callee("BYE", &invite, COUNTED + 5), "200 OK");
+        let over = |cseq| {
+            phone::by_caller("NOTIFY", &ok, cseq)
+                .replace("Max-Forwards", "Event: refer\nSubscription-State: terminated\nMax-Forwards")
+        };
+        for told in 0..COUNTED {
+            assert_eq!(pair.standing(), 1, "{told} have come to their end");
+            pair.ask(alice, bob, &over(2 + told), "200 OK");
+        }
+        assert_eq!(pair.standing(), 0);
+        pair.world.send(alice, &over(2 + COUNTED));
+        assert_eq!(pair.world.only(alice).status(), Some(481));
+        pair.world.assert_quiet();
+    });
+}
+
 /// Two devices answered. The session of the one has ended and only a reference goes on in its dialogs, when the other's becomes
 /// a meeting.
 #[test]

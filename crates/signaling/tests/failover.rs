@@ -120,6 +120,18 @@ fn every_address_of_a_server_is_tried_before_the_next_server() {
 }
 
 #[test]
+fn of_a_server_with_many_addresses_so_many_are_tried_and_then_the_next_server() {
+    everywhere(|mut play| {
+        let many: Vec<String> = (1..=40).map(|last| format!("192.0.2.{last}")).collect();
+        let addresses: Vec<&str> = many.iter().map(String::as_str).collect();
+        play.world.server(play.fabrikam, 5, "many.fabrikam.example", &addresses);
+        addresses.iter().for_each(|address| play.world.set_condition(address, Condition::Dead));
+        play.deliver("x");
+        assert_eq!(play.dialled(), [&addresses[..4], &[FIRST]].concat());
+    });
+}
+
+#[test]
 fn a_server_with_a_wrong_certificate_gets_no_byte_and_the_next_is_tried() {
     everywhere(|mut play| {
         play.world.set_certificate(FIRST, certificate(&["sip.mallory.example"]));

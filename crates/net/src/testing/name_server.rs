@@ -1,10 +1,10 @@
 //! An authoritative server for `example.`; everything else it refuses.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use hickory_proto::op::Message;
+use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::rdata::{A, AAAA, SOA, SRV};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -31,6 +31,23 @@ pub(crate) async fn start<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> S
 
 /// Says nothing to questions of these types, and to all others what that server says. Ends with the tests.
 pub(crate) fn silent_about(types: &'static [RecordType], speaking: SocketAddr) -> SocketAddr {
+    in_front_of(speaking, move |question| !types.contains(&question.query_type()))
+}
+
+/// Says what that server says, and tells of which names it was asked for a record of this type.
+pub(crate) fn heard_about(of: RecordType, speaking: SocketAddr) -> (SocketAddr, mpsc::Receiver<String>) {
+    let (tell, told) = mpsc::channel();
+    let address = in_front_of(speaking, move |question| {
+        if question.query_type() == of {
+            tell.send(question.name().to_ascii()).ok();
+        }
+        true
+    });
+    (address, told)
+}
+
+/// Passes on what this says yes to.
+fn in_front_of(speaking: SocketAddr, passes: impl Fn(&Query) -> bool + Send + 'static) -> SocketAddr {
     let open = || std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let (questions, answers) = (open(), open());
     let address = questions.local_addr().expect("bound");
@@ -38,7 +55,7 @@ pub(crate) fn silent_about(types: &'static [RecordType], speaking: SocketAddr) -
         let mut bytes = [0; 4096];
         while let Ok((count, asker)) = questions.recv_from(&mut bytes) {
             let question = Message::from_vec(&bytes[..count]).expect("a question");
-            if question.queries.iter().any(|query| types.contains(&query.query_type())) {
+            if !question.queries.iter().all(&passes) {
                 continue;
             }
             answers.send_to(&bytes[..count], speaking).expect("a name server");
@@ -61,7 +78,11 @@ async fn one_port() -> (UdpSocket, TcpListener) {
 }
 
 pub(crate) fn srv(port: u16, target: &str) -> RData {
-    RData::SRV(SRV::new(10, 20, port, name(target)))
+    srv_of(10, port, target)
+}
+
+pub(crate) fn srv_of(priority: u16, port: u16, target: &str) -> RData {
+    RData::SRV(SRV::new(priority, 20, port, name(target)))
 }
 
 pub(crate) fn address(ip: IpAddr) -> RData {
@@ -81,7 +102,7 @@ fn zone<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> InMemoryZoneHandler
     zone
 }
 
-fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     let mut name = Name::from_ascii(text).expect("a name");
     name.set_fqdn(true);
     name

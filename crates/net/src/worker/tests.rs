@@ -22,10 +22,11 @@ use self::line::Line;
 use super::*;
 use crate::mailbox::mailbox;
 use crate::media::{MediaSetup, MediaThreads};
-use crate::testing::name_server::{self, address, srv};
+use crate::testing::name_server::{self, address, srv, srv_of};
 use crate::testing::{Authority, Edge};
 use crate::{Inbox, ListenerSetup, Networks, Reply, WorkerMessage};
 
+mod alone;
 mod balancers;
 mod endings;
 mod handshakes;
@@ -35,6 +36,7 @@ mod moving;
 mod pace;
 mod sharing;
 mod slow_dns;
+mod slow_partners;
 mod strangers;
 mod transports;
 mod unreadable;
@@ -467,41 +469,6 @@ fn a_clock_that_was_wrong_at_the_start_is_read_again() {
         let off = u128::from(hears.recv().expect("an answer")).abs_diff(since_1970.as_millis());
         assert!(off < 5_000, "{off} ms");
     }
-}
-
-#[test]
-fn an_address_in_use_is_reported_before_anything_runs() {
-    let (contoso, _fabrikam, _name_server) = two_organisations();
-    let taken = StdListener::bind("127.0.0.1:0").expect("a free port");
-    let address = taken.local_addr().expect("bound");
-    let authority = Authority::new();
-    let edge = authority.edge("contoso.example");
-    let (mailbox, inbox) = mailbox(1);
-    let setup = WorkerSetup {
-        core: core_config("contoso.example", "fabrikam.example", 0, &[address]),
-        listeners: vec![ListenerSetup {
-            transport: Transport::Tcp,
-            address,
-            tls: None,
-            is_inner: false,
-            balancers: Arc::default(),
-        }],
-        origins: Arc::new(Origins::of_domains([])),
-        challenges: certificates::TlsAlpn::default(),
-        tls_clients: crate::TlsClients::of(edge.client.clone()),
-        roots: edge.roots.clone(),
-        inside: None,
-        resolver: Resolver::new(&crate::DnsSettings::of(&[contoso.udp])).expect("explicit servers need no files"),
-        accounts: Arc::new(TestAccounts { realm: "contoso.example" }),
-        media: crate::media::MediaThreads::default(),
-        mailboxes: vec![mailbox],
-        inbox,
-        limits: Limits::default(),
-    };
-    let mut heard = None;
-    let result = run(setup, |ready| heard = Some(ready));
-    assert!(matches!(result, Err(NetError::Bind { .. })));
-    assert_eq!(heard.expect("a word").err(), result.err());
 }
 
 #[test]
