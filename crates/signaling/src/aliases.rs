@@ -128,7 +128,7 @@ impl Core {
             return self.ended_flows.proves(facts.id, domain);
         }
         // To one that we have opened our own link leads.
-        if facts.is_inner || facts.direction != Direction::Inbound || via.host.len() > SENT_BY_BYTES_MAX {
+        if facts.is_inner || facts.direction != Direction::Inbound {
             return;
         }
         let alias = Alias { facts: facts.clone(), sent_by: via.host.to_owned(), takes_requests };
@@ -143,8 +143,6 @@ impl Core {
 const ALIASES_PER_DOMAIN_MAX: usize = 8;
 /// Domains of which any are remembered.
 const DOMAINS_MAX: usize = 4096;
-/// The longest name of a host.
-const SENT_BY_BYTES_MAX: usize = 253;
 
 #[cfg(test)]
 mod tests {

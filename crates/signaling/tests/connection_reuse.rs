@@ -100,6 +100,24 @@ fn who_does_not_say_alias_is_dialled() {
     });
 }
 
+/// A name of a host has 253 bytes at most (RFC 1035 2.3.4): what is remembered of a connection is no longer.
+#[test]
+fn a_via_that_names_a_host_too_long_to_be_one_makes_its_connection_no_way_to_the_partner() {
+    everywhere(|mut play| {
+        for (bytes, status) in [(254, 400), (253, 200)] {
+            let line = play.world.connect(play.contoso, play.worker(1), Some(certificate(&["fabrikam.example"])));
+            let host = format!("{}{}", "x".repeat(bytes - 200), format!(".{}", "y".repeat(49)).repeat(4));
+            let name = format!("long{bytes}");
+            let hello = phone::request("OPTIONS", "x@fabrikam.example", "contoso.example", &name);
+            play.world.send(line, &hello.replace("phone.invalid;branch", &format!("{host};alias;branch")));
+            assert_eq!(play.world.only(line).status(), Some(status));
+            play.reaches(if status == 200 { line } else { play.bob }, &name);
+            assert_eq!(std::mem::take(&mut play.world.dialled).len(), usize::from(status != 200), "{bytes}");
+            play.world.cut(play.contoso);
+        }
+    });
+}
+
 #[test]
 fn nobody_gets_what_is_for_a_domain_that_he_has_not_proven() {
     everywhere(|mut play| {

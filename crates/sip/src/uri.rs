@@ -370,6 +370,19 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_no_longer_than_a_name_and_its_labels_may_be() {
+        let host = |first: usize| format!("{}{}", "x".repeat(first), format!(".{}", "y".repeat(49)).repeat(4));
+        for (first, is_host) in [(53, true), (54, false)] {
+            let host = host(first);
+            assert_eq!(Uri::parse(&format!("sip:a@{host}")).is_ok(), is_host, "{}", host.len());
+            assert_eq!(Uri::parse(&format!("sip:a@{host}.:5061;lr")).is_ok(), is_host, "the root is not counted");
+            assert_eq!(split_host_port(&host).is_some(), is_host, "as a Via has it");
+        }
+        assert!(Uri::parse(&format!("sip:{}.example", "x".repeat(63))).is_ok());
+        assert!(Uri::parse(&format!("sip:{}.example", "x".repeat(64))).is_err());
+    }
+
+    #[test]
     fn hosts() {
         assert_eq!(parse("sip:[2001:db8::10]:5070").port(), Some(5070));
         assert_eq!(parse("sip:[2001:db8::10:5070]").host(), "[2001:db8::10:5070]");
