@@ -120,12 +120,23 @@ fn the_terms_of_a_provider_hold_for_the_domains_behind_it_and_are_told_everywher
     assert!(metrics.contains("comity_partner_certificate_not_after_timestamp_seconds{monitored=\"yes\"}"), "{metrics}");
     drop(line);
 
+    let pin = "AB:".repeat(31) + "AB";
+    served.run(&["provider", "set", "hub", "--pin", &pin]).ok();
     served.run(&["provider", "set", "hub", "--comment", "of the region"]).ok();
     let exported = served.run(&["partner", "export"]).ok().stdout;
     assert!(exported.contains("modalities = [\"presence\", \"audio\"]"), "{exported}");
     assert!(exported.contains("monitored = true"), "{exported}");
+    assert!(exported.contains(&format!("pins = [\"{}\"]", "ab".repeat(32))), "{exported}");
     let file = served.place.path().join("partners.toml");
     std::fs::write(&file, exported.replace("monitored = true\n", "")).unwrap();
     let planned = served.run(&["partner", "import", file.to_str().unwrap()]).ok().stdout;
     assert!(planned.contains("change hosting provider hub"), "{planned}");
+    let shown = served.run(&["partner", "show", "litware.example"]).ok().stdout;
+    assert!(shown.contains(&format!("its provider's pinned certificate {}", "ab".repeat(32))), "{shown}");
+    let removed = served.run(&["provider", "set", "hub", "--no-pins"]).ok().stdout;
+    assert!(removed.contains("before:\n  pinned certificate abab"), "{removed}");
+    served.run(&["provider", "set", "hub", "--pin", "abc"]).fails(&[
+        "error: \"abc\" is no fingerprint",
+        "next: write the SHA-256 of the certificate as 64 hexadecimal digits, as `comity route DOMAIN` shows it",
+    ]);
 }

@@ -485,4 +485,4 @@ fn check_registration(claim: &Claim<'_>, aor: &Aor, organisation: &Organisation)
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -49,6 +49,24 @@ pub fn fingerprint(text: &str) -> Option<Fingerprint> {
     if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }
 
+/// Fingerprints as text, for what people read.
+pub(crate) mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use super::{Fingerprint, fingerprint, hexadecimal};
+
+    pub(crate) fn serialize<S: Serializer>(all: &[Fingerprint], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(all.iter().map(hexadecimal))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Fingerprint>, D::Error> {
+        let read = |text: &String| {
+            fingerprint(text).ok_or_else(|| de::Error::custom(format_args!("{text:?} is no fingerprint")))
+        };
+        Vec::<String>::deserialize(deserializer)?.iter().map(read).collect()
+    }
+}
+
 /// What an administrator has said about one domain's certificates, beside its entry in the partner list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainTrust {

@@ -7,6 +7,7 @@
 //! wildcard, no common name.
 
 mod expected;
+mod pins;
 
 use std::collections::BTreeSet;
 
@@ -14,17 +15,19 @@ use serde::{Deserialize, Serialize};
 use sip::refusal::Refusal;
 
 pub use self::expected::expected;
+use self::pins::by_pins;
+pub use self::pins::provider_pinned_in;
 use crate::dane;
 use crate::discovery::{SrvAnswer, SrvResult};
 use crate::domain_name;
 use crate::partner::{Edge, Provider};
 use crate::refusal;
-use crate::trust::{Anchor, DomainTrust, Fingerprint, Names, PeerCertificate, Purposes, Why, hexadecimal};
+use crate::trust::{Anchor, DomainTrust, Fingerprint, Names, PeerCertificate, Purposes, Why};
 
 /// How a domain was proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Rung {
-    /// The certificate is one that was pinned for the domain.
+    /// The certificate is one that was pinned for the domain, or for the edge of the provider that it is behind.
     Pin,
     /// The certificate names the edge of the partner entry, or of the provider to which the domain's SRV records lead.
     EdgeFqdn,
@@ -79,6 +82,10 @@ pub struct Claim<'a> {
     pub trust: &'a DomainTrust,
     /// The providers that may answer for the domain; none where its entry names an edge.
     pub providers: &'a [Provider],
+    /// The provider that speaks for the domain in its place, whatever the DNS says.
+    pub deputy: Option<&'a Provider>,
+    /// The provider that speaks for it where the DNS names no server.
+    pub last_resort: Option<&'a Provider>,
     /// Certificates that were taken back after their handshake, for all that is known by now.
     pub revoked: &'a BTreeSet<Fingerprint>,
 }
@@ -86,21 +93,32 @@ pub struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Of a domain about which nothing was configured.
     pub fn of(domain: &'a str) -> Claim<'a> {
-        Claim { domain, edge: None, relays: &[], trust: &NOTHING_SAID, providers: &[], revoked: &NOTHING_REVOKED }
+        Claim {
+            domain,
+            edge: None,
+            relays: &[],
+            trust: &NOTHING_SAID,
+            providers: &[],
+            deputy: None,
+            last_resort: None,
+            revoked: &NOTHING_REVOKED,
+        }
     }
 }
 
 /// Climbs the ladder. `srv` is the domain's answer if it is known already.
 pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: Option<&SrvResult>) -> Verdict {
-    let Claim { domain, edge, relays, trust, providers, revoked } = *claim;
+    let Claim { domain, edge, relays, trust, providers, revoked, .. } = *claim;
     let domain = domain_name::canonical(domain);
     // Before everything, a pin included: its owner or its authority says that somebody else may have the key.
     if certificate.chain == Err(Why::Revoked) || revoked.contains(&certificate.fingerprint) {
         return Verdict::Failed(not_accepted(certificate, &Why::Revoked));
     }
     if !trust.pins.is_empty() {
-        let checked = check_pins(certificate, &domain, trust).and_then(|()| check_purposes(certificate.purposes, role));
-        return checked.map_or_else(Verdict::Failed, |()| Verdict::Proven(Rung::Pin));
+        return by_pins(certificate, role, &domain, &trust.pins);
+    }
+    if let Some(verdict) = pins::by_provider(certificate, role, claim, srv) {
+        return verdict;
     }
     let checked = check_chain(certificate, &domain, trust).and_then(|()| check_purposes(certificate.purposes, role));
     if let Err(refusal) = checked {
@@ -112,10 +130,12 @@ pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: 
         };
     }
     let names = &certificate.names;
+    let is_pinned = claim.last_resort.is_some_and(|provider| !provider.pins.is_empty());
+    let edge = edge.filter(|_| !is_pinned);
     if edge.is_some_and(|edge| names_edge(names, edge)) || relays.iter().any(|relay| names_edge(names, relay)) {
         return Verdict::Proven(Rung::EdgeFqdn);
     }
-    if let Some(provider) = provider_named(names, providers) {
+    if let Some(provider) = provider_of_certificate(certificate, providers) {
         match srv {
             None => return Verdict::Needs,
             Some(result) if provider.is_led_to(result) => return Verdict::Proven(Rung::EdgeFqdn),
@@ -133,23 +153,6 @@ pub fn judge(certificate: &PeerCertificate, role: Role, claim: &Claim<'_>, srv: 
         }
         Some(result) => Verdict::Failed(refusal::certificate_name(name_reason(names, &domain, edge, result))),
     }
-}
-
-/// A pin replaces chain and names, since the administrator has seen this very certificate. It does not replace the
-/// certificate's own dates: whoever holds its key has said until when that key is to be relied upon, and after that day
-/// nobody need tell us any more that it was lost.
-fn check_pins(certificate: &PeerCertificate, domain: &str, trust: &DomainTrust) -> Result<(), Refusal> {
-    if !trust.pins.contains(&certificate.fingerprint) {
-        let pinned: Vec<String> = trust.pins.iter().map(hexadecimal).collect();
-        return Err(refusal::certificate_pin_changed(format!(
-            "for {domain} the certificate {} is pinned, and another was shown: {}, of {}, issued by {}",
-            list(pinned.iter().map(String::as_str)),
-            certificate.fingerprint_hex(),
-            certificate.subject,
-            certificate.issuer
-        )));
-    }
-    certificate.validity.as_ref().map_err(|why| not_accepted(certificate, why)).copied()
 }
 
 pub(crate) fn check_chain(certificate: &PeerCertificate, domain: &str, trust: &DomainTrust) -> Result<(), Refusal> {
@@ -194,9 +197,12 @@ pub(crate) fn names_edge(names: &Names, edge: &str) -> bool {
     edge.parse::<Edge>().is_ok_and(|edge| names.dns.contains(&edge.host))
 }
 
-/// The provider whose edge the certificate names.
-pub(crate) fn provider_named<'a>(names: &Names, providers: &'a [Provider]) -> Option<&'a Provider> {
-    providers.iter().find(|provider| provider.is_named_by(names))
+/// The provider whose certificate it is.
+pub(crate) fn provider_of_certificate<'a>(
+    certificate: &PeerCertificate,
+    providers: &'a [Provider],
+) -> Option<&'a Provider> {
+    providers.iter().find(|provider| provider.has_certificate(certificate))
 }
 
 /// RFC 5922 7.1: DNS names identify a SIP domain only if the certificate has no `sip:` URI.

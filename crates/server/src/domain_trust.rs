@@ -8,6 +8,7 @@ use certificates::Roots;
 use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
 use federation::trust::DomainTrust;
+use federation::verification::provider_pinned_in;
 use rustls_pki_types::CertificateDer;
 use sip::refusal::Word;
 use store::{Store, StoreError, StoredTrust};
@@ -35,47 +36,62 @@ pub(crate) fn enforce(roots: &Roots, authorities: &[CertificateDer<'_>]) {
 }
 
 /// Rings where another certificate than the pinned one is shown. Anybody can show one in a partner's name, so a domain
-/// rings once an hour.
+/// rings once an hour, and a hosting provider once for all domains behind it.
 #[derive(Default)]
 pub(crate) struct PinAlarm {
-    rung_by_domain: BTreeMap<String, Instant>,
+    rung_by_name: BTreeMap<(bool, String), Instant>,
 }
 
 impl PinAlarm {
     /// Whether the refusal is about a pin. `now` is when it is looked at.
     pub(crate) fn look(&mut self, now: Instant, record: &DecisionRecord) -> bool {
-        let Some(domain) = changed(record) else { return false };
-        self.rung_by_domain.retain(|_, rung| now < *rung + PAUSE);
-        if !self.rung_by_domain.contains_key(domain) && self.rung_by_domain.len() < DOMAINS_MAX {
-            self.rung_by_domain.insert(domain.to_owned(), now);
+        let Some((domain, provider)) = changed(record) else { return false };
+        self.rung_by_name.retain(|_, rung| now < *rung + PAUSE);
+        let name = (provider.is_some(), provider.unwrap_or(domain).to_owned());
+        if !self.rung_by_name.contains_key(&name) && self.rung_by_name.len() < NAMES_MAX {
+            self.rung_by_name.insert(name, now);
             let way = if record.direction == Direction::Inbound { "from" } else { "to" };
-            tracing::warn!(
-                domain,
-                way,
-                "another certificate was shown than the pinned one; to see it: comity why --from {domain}, \
-                 comity route {domain}"
-            );
+            ring(domain, provider, way);
         }
         true
     }
 }
 
-/// The domain whose pin a refusal is about.
-fn changed(record: &DecisionRecord) -> Option<&str> {
-    let Outcome::Refused { word, reason, .. } = &record.outcome else { return None };
-    let changed = Word::CertificatePinChanged.as_str();
-    match record.direction {
-        Direction::Inbound if word == changed => Some(&record.from_domain),
-        // Towards a partner the word is that its certificate will not do, and the reason begins with which.
-        Direction::Outbound if word == Word::PartnerCertificate.as_str() && reason.contains(changed) => {
-            Some(&record.to_domain)
-        }
-        _ => None,
+fn ring(domain: &str, provider: Option<&str>, way: &str) {
+    match provider {
+        Some(provider) => tracing::warn!(
+            provider,
+            domain,
+            way,
+            "another certificate was shown than the one that is pinned for a hosting provider; to see it: comity provider \
+             show {provider}, comity route {domain}"
+        ),
+        None => tracing::warn!(
+            domain,
+            way,
+            "another certificate was shown than the pinned one; to see it: comity why --from {domain}, \
+             comity route {domain}"
+        ),
     }
 }
 
+/// The domain that a refusal for a pin is about, and the provider, where the pin is that one's.
+fn changed(record: &DecisionRecord) -> Option<(&str, Option<&str>)> {
+    let Outcome::Refused { word, reason, .. } = &record.outcome else { return None };
+    let changed = Word::CertificatePinChanged.as_str();
+    let domain = match record.direction {
+        Direction::Inbound if word == changed => &record.from_domain,
+        // Towards a partner the word is that its certificate will not do, and the reason begins with which.
+        Direction::Outbound if word == Word::PartnerCertificate.as_str() && reason.contains(changed) => {
+            &record.to_domain
+        }
+        _ => return None,
+    };
+    Some((domain, provider_pinned_in(reason)))
+}
+
 const PAUSE: Duration = Duration::from_secs(3600);
-const DOMAINS_MAX: usize = 1000;
+const NAMES_MAX: usize = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -100,19 +116,33 @@ mod tests {
         let outbound =
             refused(Direction::Outbound, "partner-certificate", "sip.x:5061: certificate-pin-changed: other");
         assert!(alarm.look(now, &inbound) && alarm.look(now, &outbound));
-        let domains: Vec<_> = alarm.rung_by_domain.keys().cloned().collect();
-        assert_eq!(domains, ["from.example", "to.example"]);
+        let name = |domain: &str| (false, domain.to_owned());
+        assert_eq!(Vec::from_iter(alarm.rung_by_name.keys().cloned()), ["from.example", "to.example"].map(name));
         let soon = now + Duration::from_secs(3599);
         assert!(alarm.look(soon, &inbound), "it counts all the same");
-        assert_eq!(alarm.rung_by_domain["from.example"], now);
+        assert_eq!(alarm.rung_by_name[&name("from.example")], now);
         let later = now + PAUSE;
         assert!(alarm.look(later, &inbound));
-        assert_eq!(alarm.rung_by_domain["from.example"], later);
+        assert_eq!(alarm.rung_by_name[&name("from.example")], later);
         for other in [
             refused(Direction::Inbound, "certificate-name", "certificate-pin-changed"),
             refused(Direction::Outbound, "partner-certificate", "certificate-name: x"),
         ] {
             assert!(!alarm.look(now, &other));
         }
+    }
+
+    #[test]
+    fn a_provider_s_pin_rings_once_for_all_domains_behind_it() {
+        let (mut alarm, now) = (PinAlarm::default(), Instant::now());
+        let reason = "for the hosting provider cloud the certificate 07 is pinned, and another was shown";
+        let mut record = refused(Direction::Inbound, "certificate-pin-changed", reason);
+        for domain in ["a.example", "b.example"] {
+            record.from_domain = domain.to_owned();
+            assert!(alarm.look(now, &record));
+        }
+        let outbound = format!("edge.x:5061: certificate-pin-changed: {reason}");
+        assert!(alarm.look(now, &refused(Direction::Outbound, "partner-certificate", &outbound)));
+        assert_eq!(Vec::from_iter(alarm.rung_by_name.into_keys()), [(true, "cloud".to_owned())]);
     }
 }

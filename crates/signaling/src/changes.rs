@@ -1,6 +1,6 @@
 //! What changes under a worker: flows that come and go, the table of partners, accounts that are removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -99,7 +99,8 @@ impl Core {
         let new = self.partners.clone();
         self.trusted_names = None;
         self.users_with_terms = None;
-        let hosted_otherwise = self.flows.hosted_otherwise(&old, &new);
+        let mut hosted_otherwise = self.flows.hosted_otherwise(&old, &new);
+        hosted_otherwise.extend(self.pinned_otherwise(&old));
         let stands_alike = |domain: &str| {
             old.standing(domain).is_alike(new.standing(domain))
                 && old.trust(domain) == new.trust(domain)
@@ -129,6 +130,22 @@ impl Core {
         self.end_calls_between(now);
         self.remove_from_conferences(now, Core::check_stays_in_meeting);
         self.end_watching(&old);
+    }
+
+    /// Domains whose records lead to a provider for whose edge other certificates are pinned by now: what was proven of them without
+    /// such a pin may name no edge of a provider.
+    fn pinned_otherwise(&self, old: &Partners) -> BTreeSet<String> {
+        let pins = |table: &Partners| -> BTreeSet<_> {
+            table.providers().flat_map(|one| one.pins.iter().map(|pin| (one.name.clone(), *pin))).collect()
+        };
+        if pins(old) == pins(&self.partners) {
+            return BTreeSet::new();
+        }
+        let of = |table: &Partners, domain, srv| table.provider_of(domain, srv).map(|found| found.pins.clone());
+        let changed = self.discovery.iter().filter(|(domain, srv)| {
+            of(old, domain, srv).unwrap_or_default() != of(&self.partners, domain, srv).unwrap_or_default()
+        });
+        changed.map(|(domain, _)| domain.to_owned()).collect()
     }
 
     pub(crate) fn user_removed(&mut self, now: Instant, aor: &Aor) {

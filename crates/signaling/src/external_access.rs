@@ -161,7 +161,7 @@ impl Core {
             facts.secure_certificate().filter(|_| !facts.is_inner && !self.organisation.is_local(domain))?;
         let spoke_last = state.filter(|state| state.partner.as_deref() == Some(domain));
         let rung = spoke_last.and_then(|state| state.rung).unwrap_or(Rung::EdgeFqdn);
-        self.partners.provider_behind(domain, rung, &certificate.names)
+        self.partners.provider_behind(domain, rung, certificate)
     }
 
     /// The user of ours to whom a partner's request within a dialog goes: by our own token, whatever its To says. Nobody who

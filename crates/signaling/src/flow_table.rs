@@ -163,9 +163,8 @@ impl FlowTable {
         let mut domains = BTreeSet::new();
         for state in self.flows.values() {
             let Some(certificate) = &state.facts.certificate else { continue };
-            let behind = |table: &Partners, domain: &str| {
-                table.provider_behind(domain, Rung::EdgeFqdn, &certificate.names).cloned()
-            };
+            let behind =
+                |table: &Partners, domain: &str| table.provider_behind(domain, Rung::EdgeFqdn, certificate).cloned();
             let shown = state.proven.iter().map(|proven| &proven.domain).chain(&state.partner);
             domains.extend(
                 shown

@@ -77,7 +77,7 @@ impl Core {
                 // On the inner side it is an edge that has a certificate.
                 let facts = to.and_then(|flow| self.flows.get(flow)).map(|state| &state.facts);
                 let shown = facts.filter(|facts| !facts.is_inner).and_then(|facts| facts.secure_certificate());
-                self.partners.marks_source(domain, shown.map(|certificate| &certificate.names)).then_some(true)
+                self.partners.marks_source(domain, shown).then_some(true)
             }
         }
     }

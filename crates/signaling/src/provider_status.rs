@@ -7,8 +7,9 @@ use std::time::Instant;
 use federation::admission::Origin;
 use federation::decision::{DecisionRecord, Outcome};
 use federation::discovery::SrvFailure;
+use federation::flow::Direction;
 use federation::partner::Provider;
-use federation::verification::Rung;
+use federation::verification::{Rung, provider_pinned_in};
 
 use crate::core::Core;
 use crate::flow_table::FlowState;
@@ -55,6 +56,8 @@ impl Core {
         self.flows.iter().for_each(|flow| self.proven_by(provider, flow).for_each(|domain| note(domain, PROVEN)));
         let admitted = self.decisions().iter().filter_map(|known| admitted_through(&known.record, name));
         admitted.for_each(|domain| note(domain, PROVEN));
+        let refused = self.decisions().iter().filter_map(|known| refused_by_pin(&known.record, name));
+        refused.for_each(|domain| note(domain, Behind::default()));
         if let Ok(edge) = provider.edge() {
             let troubles = self.failover.health.at_host(&edge.host);
             status.troubles = troubles.map(|(place, trouble)| Trouble::of(place, trouble, now)).collect();
@@ -80,7 +83,7 @@ impl Core {
     /// The provider by whose certificate the domain was proven that spoke last on a connection.
     pub(crate) fn provider_on(&self, flow: &FlowState) -> Option<&Provider> {
         let certificate = flow.facts.certificate.as_ref().filter(|_| !flow.facts.is_inner)?;
-        self.partners.provider_behind(flow.partner.as_ref()?, flow.rung?, &certificate.names)
+        self.partners.provider_behind(flow.partner.as_ref()?, flow.rung?, certificate)
     }
 
     /// The domains that this provider's certificate has proven on a connection.
@@ -89,7 +92,7 @@ impl Core {
         let before = flow.proven.iter().map(|proven| (&proven.domain, Rung::EdgeFqdn));
         let certificate = flow.facts.certificate.as_ref().filter(|_| is_of(provider, flow));
         spoke_last.into_iter().chain(before).filter_map(move |(domain, rung)| {
-            let behind = self.partners.provider_behind(domain, rung, &certificate?.names)?;
+            let behind = self.partners.provider_behind(domain, rung, certificate?)?;
             (behind.name == provider.name).then_some(domain.as_str())
         })
     }
@@ -98,7 +101,7 @@ impl Core {
 /// Whether it is a connection with the provider's edge, either way.
 fn is_of(provider: &Provider, flow: &FlowState) -> bool {
     let certificate = flow.facts.certificate.as_ref().filter(|_| !flow.facts.is_inner);
-    certificate.is_some_and(|certificate| provider.is_named_by(&certificate.names))
+    certificate.is_some_and(|certificate| provider.is_claimed_by(certificate))
 }
 
 fn admitted_through<'a>(record: &'a DecisionRecord, name: &str) -> Option<&'a str> {
@@ -108,6 +111,16 @@ fn admitted_through<'a>(record: &'a DecisionRecord, name: &str) -> Option<&'a st
         }
         _ => None,
     }
+}
+
+/// The domain in whose name another certificate was shown than the provider's pinned one.
+fn refused_by_pin<'a>(record: &'a DecisionRecord, name: &str) -> Option<&'a str> {
+    let Outcome::Refused { reason, .. } = &record.outcome else { return None };
+    let domain = match record.direction {
+        Direction::Inbound => &record.from_domain,
+        Direction::Outbound => &record.to_domain,
+    };
+    (provider_pinned_in(reason)? == name).then_some(domain)
 }
 
 const LED: Behind = Behind { is_led: true, is_proven: false };

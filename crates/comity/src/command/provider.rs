@@ -8,6 +8,7 @@ use clap::Subcommand;
 use clap::builder::BoolishValueParser;
 use federation::modality::Modalities;
 use federation::partner::{Provider, SourceMark, VerificationLevel};
+use federation::trust::{Fingerprint, hexadecimal};
 use server::control::answers::{NewProvider, ProviderAnswer, ProviderChange, ProviderDetail};
 use server::{domain, moment};
 
@@ -25,6 +26,7 @@ Examples:
   comity provider add cloud --edge edge.cloud.example
   comity provider set cloud --verification always-unverifiable
   comity provider set cloud --modalities messages,presence           with all domains behind it
+  comity provider set cloud --pin 9F86D081...                        this certificate alone
   comity provider set cloud --shared-address-space yes --hosts-users yes
   comity provider set hub --clearing-house yes                       for whoever has no other way
   comity provider list
@@ -100,6 +102,12 @@ pub struct ProviderTerms {
     /// all; none
     #[arg(long, value_name = "LIST", value_parser = parse_modalities)]
     modalities: Option<Modalities>,
+    /// The SHA-256 of a certificate; only pinned ones are its edge's then. May be given again, as before a renewal
+    #[arg(long = "pin", value_name = "FINGERPRINT")]
+    pins: Vec<String>,
+    /// Remove all pins
+    #[arg(long, conflicts_with = "pins")]
+    no_pins: bool,
     /// A note for whoever reads the list
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -117,6 +125,10 @@ impl ProviderTerms {
             clearing_house: self.clearing_house.unwrap_or(provider.clearing_house),
             monitored: self.monitored.unwrap_or(provider.monitored),
             modalities: self.modalities.unwrap_or(provider.modalities),
+            pins: match self.no_pins || !self.pins.is_empty() {
+                true => self.pins,
+                false => provider.pins.iter().map(hexadecimal).collect(),
+            },
             comment: self.comment.unwrap_or(provider.comment),
         }
     }
@@ -165,6 +177,13 @@ async fn put(global: &Global, client: &mut Client, name: &str, new: &NewProvider
         if new.modalities != Modalities::ALL {
             println!("with domains behind it may pass: {}", new.modalities);
         }
+        let pins_of = |answer: Option<&ProviderAnswer>| answer.map(|it| it.provider.pins.clone()).unwrap_or_default();
+        let (pins, before) = (pins_of(change.provider.as_ref()), pins_of(change.before.as_ref()));
+        print_pins(&pins);
+        if before != pins && !before.is_empty() {
+            println!("before:");
+            print_pins(&before);
+        }
     })
 }
 
@@ -205,6 +224,10 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
         }
         table.print();
     })
+}
+
+fn print_pins(pins: &[Fingerprint]) {
+    pins.iter().for_each(|pin| println!("  pinned certificate {}", hexadecimal(pin)));
 }
 
 fn path(name: &str) -> String {

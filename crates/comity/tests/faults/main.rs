@@ -197,6 +197,51 @@ fn pin_changed() {
 }
 
 #[test]
+fn provider_pin_changed() {
+    const ALARM: &str = "another certificate was shown than the one that is pinned for a hosting provider";
+    let mut scene = Scene::new();
+    let identity = scene.certificate(&["edge.cloud.example", "fabrikam.example"]);
+    let port = edge::serve(EDGE, edge::tolerant(&identity), WELL);
+    scene.ports.push(port);
+    scene.zone.host("edge.cloud.example", EDGE);
+    scene.zone.leads_to("edge.cloud.example", port);
+    let other = "0123456789abcdef".repeat(4);
+    scene.served.run(&["provider", "add", "cloud", "--edge", "edge.cloud.example", "--pin", &other]).ok();
+    alice_is_refused("provider-pin-changed", &scene, 502, "partner-certificate");
+    let refused = (403, "certificate-pin-changed".to_owned());
+    assert_eq!(scene.bob_writes(Some(&identity), 1), refused);
+    let told = scene.served.run(&["why", CALL_ID]).ok().stdout;
+    assert!(told.contains("if so: comity provider set cloud --pin FINGERPRINT; else"), "{told}");
+    let shown = scene.served.run(&["provider", "show", "cloud"]).ok().stdout;
+    let pinned = format!("  pinned certificate {other}");
+    for line in [
+        &pinned,
+        "is proven by the pinned certificate alone",
+        "another certificate was shown for fabrikam.example than the one",
+    ] {
+        assert!(shown.contains(line), "{line} is missing in:\n{shown}");
+    }
+    scene.served.wait_until("the alarm", |served| served.log().contains(ALARM));
+    let log = scene.served.log();
+    assert_eq!(log.matches(ALARM).count(), 1, "{log}");
+
+    let pin = federation::trust::hexadecimal(&certificates::roots::fingerprint(&identity.chain()[0]));
+    let set = scene.served.run(&["provider", "set", "cloud", "--pin", &other, "--pin", &pin]).ok().stdout;
+    assert!(set.ends_with(&format!("before:\n{pinned}\n")), "{set}");
+    assert_eq!(scene.alice_writes().0, 200);
+    assert_eq!(scene.bob_writes(Some(&identity), 1).0, 202);
+    let route = scene.served.run(&["route", "fabrikam.example", "--json"]).ok().json();
+    assert_eq!(route["way"]["rung"], "pin", "{route}");
+    // What was proven by another pin, or by none, is so no more.
+    for set in [&["--no-pins"][..], &["--pin", &other]] {
+        scene.served.run(&[&["provider", "set", "cloud"][..], set].concat()).ok();
+        let passes = set.len() == 1;
+        assert_eq!(scene.alice_writes().0, if passes { 200 } else { 502 });
+        assert_eq!(scene.bob_writes(Some(&identity), 1).0, if passes { 202 } else { 403 });
+    }
+}
+
+#[test]
 fn partner_shows_no_certificate() {
     let scene = Scene::new();
     assert_eq!(scene.bob_writes(None, 1), (403, "certificate-missing".to_owned()));

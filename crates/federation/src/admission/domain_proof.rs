@@ -73,8 +73,8 @@ fn prove_welcome(
     let standing = rules.partners.standing(domain);
     let tier = standing.check(domain)?;
     let rung = check_domain(&Peer { certificate, role: flow.facts.peer_role() }, domain, srv, rules.partners)?;
-    rules.partners.check_cleared(domain, &certificate.names)?;
-    let provider = rules.partners.provider_behind(domain, rung, &certificate.names);
+    rules.partners.check_cleared(domain, certificate)?;
+    let provider = rules.partners.provider_behind(domain, rung, certificate);
     let source = check_source(request, claim, level(standing, provider))?;
     // Whoever is behind a provider that the administrator chose is as welcome as one that he entered himself.
     let standing = if provider.is_some() { super::Tier::Allowed } else { tier };
@@ -97,11 +97,20 @@ pub(super) fn prove_or_carried(
     let organisation = evidence.1.organisation;
     let hosts = [claim.request_uri.host(), claim.to.host()];
     let ours = hosts.into_iter().find(|host| organisation.is_local(host)).map(domain_name::canonical);
-    let Some(ours) = ours.filter(|_| refusal.word == Word::CertificateName) else { return proven };
+    let Some(ours) = ours else { return proven };
     match sharer(flow, &ours, evidence.1.partners, organisation) {
-        Some(provider) if provider.takes_missing_users() => prove(request, claim, &ours, flow, evidence),
+        Some(provider) if provider.takes_missing_users() && may_carry(provider, refusal, flow) => {
+            prove(request, claim, &ours, flow, evidence)
+        }
         _ => proven,
     }
+}
+
+/// Whether what the certificate lacks is the domain's name alone. A pinned one needs no chain either.
+fn may_carry(sharer: &Provider, refusal: &Refusal, flow: &Flow<'_>) -> bool {
+    let is_pinned = |certificate: &PeerCertificate| sharer.pins.contains(&certificate.fingerprint);
+    refusal.word == Word::CertificateName
+        || refusal.word == Word::CertificateUntrusted && flow.facts.secure_certificate().is_some_and(is_pinned)
 }
 
 /// The provider that shares our address space, if this is its connection: in a domain of ours it speaks for those who
@@ -113,7 +122,7 @@ pub(super) fn sharer<'a>(
     organisation: &Organisation,
 ) -> Option<&'a Provider> {
     let certificate = flow.facts.secure_certificate().filter(|_| organisation.is_local(domain))?;
-    partners.sharer_named(&certificate.names)
+    partners.sharer_claimed(certificate)
 }
 
 /// Nobody outside speaks for who is at home here.

@@ -144,7 +144,7 @@ fn partners<const N: usize>(federation: bool, discovery: bool, list: [(&str, Par
     Partners::new(list.into_iter().map(partner).collect(), federation, discovery)
 }
 
-fn certificate(sip_uris: &[&str], dns: &[&str]) -> PeerCertificate {
+pub(crate) fn certificate(sip_uris: &[&str], dns: &[&str]) -> PeerCertificate {
     let own = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
     PeerCertificate {
         chain: Ok(Anchor::Public { name: "Root".into() }),
@@ -160,7 +160,7 @@ fn certificate(sip_uris: &[&str], dns: &[&str]) -> PeerCertificate {
     }
 }
 
-fn srv(hosts: &[&str]) -> SrvResult {
+pub(crate) fn srv(hosts: &[&str]) -> SrvResult {
     let target = |host: &&str| SrvTarget { priority: 0, weight: 0, port: 5061, host: host.to_string() };
     Ok(SrvAnswer {
         name: "_sipfederationtls._tcp.fabrikam.com".into(),

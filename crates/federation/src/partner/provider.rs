@@ -8,7 +8,7 @@ use super::{Edge, EdgeError};
 use crate::discovery::SrvResult;
 use crate::domain_name;
 use crate::modality::Modalities;
-use crate::trust::Names;
+use crate::trust::{Fingerprint, PeerCertificate, as_text};
 use crate::verification::names_edge;
 
 /// Somebody whose edge serves many domains. A domain is of a provider when its own entry names no edge and its SRV
@@ -37,6 +37,9 @@ pub struct Provider {
     /// What may pass with domains behind it, in either direction, besides what their own entries say.
     #[serde(default = "everything")]
     pub modalities: Modalities,
+    /// If there are any, only these certificates are its edge's, and they need neither chain nor name.
+    #[serde(default, with = "as_text")]
+    pub pins: Vec<Fingerprint>,
     pub comment: String,
 }
 
@@ -59,6 +62,7 @@ impl Provider {
             clearing_house: false,
             monitored: false,
             modalities: Modalities::ALL,
+            pins: Vec::new(),
             comment: String::new(),
         }
     }
@@ -81,9 +85,17 @@ impl Provider {
         *self == Provider { verification, mark_source, monitored, modalities, comment, ..other.clone() }
     }
 
-    /// Whether a certificate with these names is this provider's.
-    pub fn is_named_by(&self, names: &Names) -> bool {
-        names_edge(names, &self.edge)
+    /// Whether it is this provider's certificate: a pinned one, or where none is pinned, one that names its edge.
+    pub fn has_certificate(&self, certificate: &PeerCertificate) -> bool {
+        match self.pins.is_empty() {
+            true => names_edge(&certificate.names, &self.edge),
+            false => self.pins.contains(&certificate.fingerprint),
+        }
+    }
+
+    /// Whether a certificate is meant to be this provider's, whatever is pinned.
+    pub fn is_claimed_by(&self, certificate: &PeerCertificate) -> bool {
+        names_edge(&certificate.names, &self.edge) || self.pins.contains(&certificate.fingerprint)
     }
 
     /// Whether users who are not here are looked for there.

@@ -12,8 +12,8 @@ use crate::domain_name;
 use crate::external_access::ExternalAccess;
 use crate::look_alike::TrustedNames;
 use crate::refusal;
-use crate::trust::{DomainTrust, Fingerprint, Names};
-use crate::verification::{Claim, Rung, names_edge, provider_named};
+use crate::trust::{DomainTrust, Fingerprint, PeerCertificate};
+use crate::verification::{Claim, Rung, names_edge, provider_of_certificate};
 
 /// All that an administrator decided about other organisations, as every worker has it.
 #[derive(Clone, Debug)]
@@ -71,6 +71,13 @@ impl<'a> Clearing<'a> {
             Clearing::Provider(provider) => &provider.edge,
         }
     }
+
+    fn pins(self) -> &'a [Fingerprint] {
+        match self {
+            Clearing::DefaultRoute(_) => &[],
+            Clearing::Provider(provider) => &provider.pins,
+        }
+    }
 }
 
 impl<'a> Standing<'a> {
@@ -110,8 +117,10 @@ impl<'a> Standing<'a> {
     pub fn is_alike(self, other: Standing<'_>) -> bool {
         match (self, other) {
             (Standing::Allowed(one), Standing::Allowed(other)) => one.kind == other.kind,
-            (Standing::Shared(one), Standing::Shared(other)) => one.edge == other.edge,
-            (Standing::Cleared(one), Standing::Cleared(other)) => one.edge() == other.edge(),
+            (Standing::Shared(one), Standing::Shared(other)) => one.edge == other.edge && one.pins == other.pins,
+            (Standing::Cleared(one), Standing::Cleared(other)) => {
+                one.edge() == other.edge() && one.pins() == other.pins()
+            }
             (Standing::Discovered, Standing::Discovered) => true,
             _ => false,
         }
@@ -238,11 +247,11 @@ impl Partners {
             || self.standing(domain).entry().is_some_and(|entry| entry.monitored)
     }
 
-    /// Whether a domain is told that we vouch for our users: by its entry, by the provider whose names its server's certificate
+    /// Whether a domain is told that we vouch for our users: by its entry, by the provider whose certificate its server
     /// has, or as it is for all.
-    pub fn marks_source(&self, domain: &str, names: Option<&Names>) -> bool {
+    pub fn marks_source(&self, domain: &str, certificate: Option<&PeerCertificate>) -> bool {
         let by_entry = self.standing(domain).entry().and_then(|entry| entry.mark_source.said());
-        let provider = || self.provider_behind(domain, Rung::EdgeFqdn, names?)?.mark_source.said();
+        let provider = || self.provider_behind(domain, Rung::EdgeFqdn, certificate?)?.mark_source.said();
         by_entry.or_else(provider).unwrap_or(self.mark_source_verifiable)
     }
 
@@ -304,19 +313,33 @@ impl Partners {
     pub fn claim<'a>(&'a self, domain: &'a str) -> Claim<'a> {
         let way = self.usual_way(domain);
         let providers = if way.standing.edge().is_some() { &[] } else { self.providers.as_slice() };
-        let edge = way.edge.or(way.last_resort);
-        let relays = self.access.routes();
-        Claim { domain, edge, relays, trust: self.trust(domain), providers, revoked: &self.revoked }
+        let deputy = match way.standing {
+            Standing::Shared(provider) | Standing::Cleared(Clearing::Provider(provider)) => Some(provider),
+            _ => None,
+        };
+        Claim {
+            domain,
+            edge: way.edge.or(way.last_resort),
+            relays: self.access.routes(),
+            trust: self.trust(domain),
+            providers,
+            deputy,
+            last_resort: way.last_resort.and_then(|_| self.clearing_house()),
+            revoked: &self.revoked,
+        }
     }
 
     /// Whoever is on no list comes through the one that takes such, or not at all.
     ///
     /// # Errors
-    /// `domain-not-allowed` where the certificate with these names is another's.
-    pub(crate) fn check_cleared(&self, domain: &str, names: &Names) -> Result<(), Refusal> {
+    /// `domain-not-allowed` where the certificate is another's.
+    pub(crate) fn check_cleared(&self, domain: &str, certificate: &PeerCertificate) -> Result<(), Refusal> {
         let Standing::Cleared(clearing) = self.standing(domain) else { return Ok(()) };
-        let through = [clearing.edge()].into_iter().chain(self.access.routes().iter().map(String::as_str));
-        match through.into_iter().any(|edge| names_edge(names, edge)) {
+        let is_through = match clearing {
+            Clearing::DefaultRoute(edge) => names_edge(&certificate.names, edge),
+            Clearing::Provider(provider) => provider.has_certificate(certificate),
+        };
+        match is_through || self.access.routes().iter().any(|edge| names_edge(&certificate.names, edge)) {
             true => Ok(()),
             false => Err(refusal::domain_not_allowed(domain)),
         }
@@ -329,18 +352,17 @@ impl Partners {
     }
 
     /// The provider by whose edge a domain was proven, if it was.
-    pub fn provider_behind(&self, domain: &str, rung: Rung, names: &Names) -> Option<&Provider> {
+    pub fn provider_behind(&self, domain: &str, rung: Rung, certificate: &PeerCertificate) -> Option<&Provider> {
         match self.standing(domain) {
             Standing::Shared(provider) => Some(provider),
-            standing if standing.edge().is_some() || rung != Rung::EdgeFqdn => None,
-            _ => provider_named(names, &self.providers),
+            standing if standing.edge().is_some() || !matches!(rung, Rung::EdgeFqdn | Rung::Pin) => None,
+            _ => provider_of_certificate(certificate, &self.providers),
         }
     }
 
-    /// The provider that shares our address space, where a certificate names its edge.
-    pub fn sharer_named(&self, names: &Names) -> Option<&Provider> {
-        let provider = self.shared_address_space()?;
-        provider_named(names, std::slice::from_ref(provider))
+    /// The provider that shares our address space, where a certificate is meant to be its own.
+    pub fn sharer_claimed(&self, certificate: &PeerCertificate) -> Option<&Provider> {
+        self.shared_address_space().filter(|provider| provider.is_claimed_by(certificate))
     }
 
     /// The provider to which the records of this domain lead, unless its own entry names an edge; or which takes it, since it

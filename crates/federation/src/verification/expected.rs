@@ -1,15 +1,15 @@
 //! What would prove a domain, for whoever asks before anybody has shown a certificate: the ladder of [`super::judge`] in words.
 
 use super::Claim;
-use crate::discovery::SrvResult;
+use crate::discovery::{SrvFailure, SrvResult};
 use crate::domain_name;
-use crate::partner::Edge;
+use crate::partner::{Edge, Provider};
 use crate::trust::hexadecimal;
 
 /// Each a thing that the certificate of whoever speaks for the domain could be or name, the highest rung first. `by` says why the
 /// claim's edge is the domain's.
 pub fn expected(claim: &Claim<'_>, by: &str, srv: &SrvResult) -> Vec<String> {
-    let Claim { domain, edge, relays, trust, providers, .. } = *claim;
+    let Claim { domain, edge, relays, trust, .. } = *claim;
     let domain = domain_name::canonical(domain);
     if !trust.pins.is_empty() {
         return trust
@@ -18,9 +18,16 @@ pub fn expected(claim: &Claim<'_>, by: &str, srv: &SrvResult) -> Vec<String> {
             .map(|pin| format!("it is the pinned certificate {}, and no other", hexadecimal(pin)))
             .collect();
     }
+    let led_to = claim.providers.iter().filter(|provider| provider.is_led_to(srv));
+    let answering = claim.deputy.or(claim.last_resort.filter(|_| matches!(srv, Err(SrvFailure::NoRecord))));
+    if let Some(provider) = led_to.clone().chain(answering).find(|provider| !provider.pins.is_empty()) {
+        let Provider { name, pins, .. } = provider;
+        let pinned =
+            |pin| format!("it is the pinned certificate {} (of the provider {name}), and no other", hexadecimal(pin));
+        return pins.iter().map(pinned).chain(relays.iter().map(|relay| by_route(relay))).collect();
+    }
     let mut proofs: Vec<String> = edge.map(|edge| format!("it names {} ({by})", host(edge))).into_iter().collect();
-    proofs.extend(relays.iter().map(|relay| format!("it names {} (the route of a policy)", host(relay))));
-    let led_to = providers.iter().filter(|provider| provider.is_led_to(srv));
+    proofs.extend(relays.iter().map(|relay| by_route(relay)));
     proofs.extend(
         led_to
             .map(|provider| format!("it names {} (the edge of the provider {})", host(&provider.edge), provider.name)),
@@ -48,6 +55,10 @@ pub fn expected(claim: &Claim<'_>, by: &str, srv: &SrvResult) -> Vec<String> {
         proofs.push(format!("an authority that was entered for {domain} alone may have issued it"));
     }
     proofs
+}
+
+fn by_route(relay: &str) -> String {
+    format!("it names {} (the route of a policy)", host(relay))
 }
 
 /// Without its port.

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use federation::discovery::SrvFailure;
 use federation::partner::{Partner, PartnerKind, Partners, Standing, Way};
+use federation::trust::hexadecimal;
 use serde::Deserialize;
 use signaling::{Forgotten, LinkStatus};
 use store::{PartnerRemoval, StoredSeen, now_unix};
@@ -76,6 +77,7 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
         tier: tier(standing).map(str::to_owned),
         provider: provider.map(|provider| provider.name.clone()),
         provider_modalities: provider.map(|provider| provider.modalities),
+        provider_pins: provider.map(|provider| provider.pins.iter().map(hexadecimal).collect()).unwrap_or_default(),
         provider_monitored: provider.is_some_and(|provider| provider.monitored),
         links: links(control, |link| link.domain == domain).await,
         ledgers: discovered::of_domain(control, &domain).await?,

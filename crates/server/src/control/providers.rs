@@ -11,6 +11,7 @@ use store::now_unix;
 use super::answers::{NewProvider, ProviderAnswer, ProviderChange};
 use super::error::ControlError;
 use super::partners::check_comment;
+use super::partners::trust::pins;
 use super::{Body, Control};
 use crate::domain;
 
@@ -59,6 +60,7 @@ pub(super) fn provider(name: &str, new: NewProvider) -> Result<Provider, Control
         clearing_house: new.clearing_house,
         monitored: new.monitored,
         modalities: new.modalities,
+        pins: pins(&new.pins)?,
         comment: new.comment,
     })
 }

@@ -79,7 +79,7 @@ pub(super) async fn walk_to(
     let (entry, partners) = control.0.store.read(read).await?;
     if is_ours {
         let meaning = own::meaning(&domain);
-        let claim = Claim { edge: None, relays: &[], providers: &[], ..partners.claim(&domain) };
+        let claim = Claim { edge: None, relays: &[], providers: &[], deputy: None, ..partners.claim(&domain) };
         let answer = RouteAnswer::begin(domain.clone(), entry, meaning);
         return Ok(own::conclude(walk(tools, (Way::by_dns(Standing::Discovered), claim), answer).await));
     }

@@ -34,6 +34,9 @@ pub(super) fn print_detail(detail: &PartnerDetail) {
         if let Some(modalities) = detail.provider_modalities.filter(|modalities| *modalities != Modalities::ALL) {
             println!("  its provider's modalities, which hold besides: {modalities}");
         }
+        for pin in &detail.provider_pins {
+            println!("  its provider's pinned certificate {pin}");
+        }
         if detail.provider_monitored {
             println!("  its provider is monitored");
         }

@@ -4,6 +4,7 @@ use federation::partner::Provider;
 use server::control::answers::{HostedDomain, ProviderAnswer, ProviderDetail};
 use server::{domain, moment};
 
+use super::print_pins;
 use crate::command::edges;
 use crate::command::partner::detail::{
     Whose, print_all_decisions, print_certificates, print_counts, print_links, print_seen, print_troubles,
@@ -17,6 +18,7 @@ pub(super) fn print_detail(detail: &ProviderDetail) {
     println!("{}\n  {}", provider.name, detail.meaning);
     println!("  entry of {}", moment::date(*added_unix));
     terms_of(provider).into_iter().for_each(|(name, value)| println!("  {name}: {value}"));
+    print_pins(&provider.pins);
     print_learnt(detail);
     edges::print_each(&detail.edges, print_learnt);
 }
@@ -75,8 +77,9 @@ fn print_domains(domains: &[HostedDomain], seen: usize) {
 
 fn known_by(hosted: &HostedDomain) -> &'static str {
     match (hosted.is_led, hosted.is_proven) {
+        (false, false) => "another certificate was shown in its name",
         (true, true) => "its way, and proven by the provider's certificate",
-        (false, _) => "proven by the provider's certificate",
+        (false, true) => "proven by the provider's certificate",
         (true, false) => "its way leads there",
     }
 }

@@ -86,6 +86,7 @@ fn a_provider_s_mark_is_that_of_every_domain_behind_it() {
     cloud.monitored = true;
     assert!(table(&cloud).is_monitored("fabrikam.com", Some("cloud")));
     assert!(!table(&cloud).is_monitored("fabrikam.com", None));
+    assert!(!cloud.proves_alike(&Provider { pins: vec![[7; 32]], ..cloud.clone() }));
     // Neither this nor what may pass is a reason to prove anything anew.
     let other = Provider { modalities: Modalities::NONE, ..Provider::new("cloud", "edge.cloud.example") };
     assert!(cloud.proves_alike(&other));
@@ -95,6 +96,10 @@ fn a_provider_s_mark_is_that_of_every_domain_behind_it() {
         "shared_address_space":false,"hosts_users":false,"comment":""}"#;
     let kept: Provider = serde_json::from_str(kept).unwrap();
     assert_eq!(kept, Provider::new("cloud", "edge.cloud.example"));
+    let pinned = Provider { pins: vec![[0xab; 32]], ..kept };
+    let written = serde_json::to_string(&pinned).unwrap();
+    assert!(written.contains(&"ab".repeat(32)), "{written}");
+    assert_eq!(serde_json::from_str::<Provider>(&written).unwrap(), pinned);
 }
 
 #[test]
@@ -178,6 +183,29 @@ fn the_sharing_provider_carries_partners_to_who_is_at_home_here_and_nobody_elsew
     alone.partners = partners(true, false, [("fabrikam.com", PartnerKind::AllowedDomain)])
         .with_providers(vec![Provider::new("cloud", "edge.cloud.example")], &alone.organisation.domains);
     assert_eq!(alone.refused(&invite_from_fabrikam()), (403, "certificate-name".into()));
+}
+
+#[test]
+fn a_pinned_sharer_speaks_for_ours_by_that_certificate_alone() {
+    let pinned = |fingerprint| {
+        let mut edge = verifiable(false);
+        let cloud = Provider { pins: vec![[7; 32]], ..edge.partners.provider("cloud").unwrap().clone() };
+        edge.partners = partners(true, false, [("fabrikam.com", PartnerKind::AllowedDomain)])
+            .with_providers(vec![cloud], &edge.organisation.domains);
+        let good = certificate(&[], &["edge.cloud.example"]);
+        let chain = if fingerprint == [7; 32] { Err(Why::UnknownIssuer) } else { good.chain.clone() };
+        edge.facts.certificate = Some(Arc::new(PeerCertificate { fingerprint, chain, ..good }));
+        edge.evidence.srv = Some(srv(&["edge.fabrikam.com"]));
+        edge.evidence.credentials = Some(None);
+        edge
+    };
+    let hosted = initial("INVITE", "sip:dora@contoso.com", "sip:alice@contoso.com");
+    for request in [&hosted, &invite_from_fabrikam()] {
+        let admitted = pinned([7; 32]).admitted(request);
+        let Origin::Partner { domain, rung, source: found, .. } = admitted.origin() else { panic!("{admitted:?}") };
+        assert_eq!((domain.as_str(), *rung, found), ("contoso.com", Rung::Pin, &source(true)));
+        assert_eq!(pinned([1; 32]).refused(request), (403, "certificate-pin-changed".into()));
+    }
 }
 
 #[test]

@@ -125,8 +125,8 @@ fn who_is_told_that_we_vouch_for_our_users_its_entry_says_then_its_provider_then
     ];
     let silent = Provider { mark_source: SourceMark::Never, ..Provider::new("cloud", "edge.cloud.example") };
     let partners = Partners::new(list, true, true).with_providers(vec![silent], &[]);
-    let cloud = Names { dns: vec!["edge.cloud.example".to_owned()], sip_uris: Vec::new() };
-    for (domain, names, is_marked) in [
+    let cloud = crate::admission::tests::certificate(&[], &["edge.cloud.example"]);
+    for (domain, certificate, is_marked) in [
         ("always.example", None, true),
         ("always.example", Some(&cloud), true),
         ("x.never.example", None, false),
@@ -135,7 +135,7 @@ fn who_is_told_that_we_vouch_for_our_users_its_entry_says_then_its_provider_then
         ("stranger.example", Some(&cloud), false),
         ("b.example", Some(&cloud), true),
     ] {
-        assert_eq!(partners.marks_source(domain, names), is_marked, "{domain}");
+        assert_eq!(partners.marks_source(domain, certificate), is_marked, "{domain}");
     }
     let off = partners.with_source_marked(false);
     let told = ["always.example", "a.example", "b.example"].map(|domain| off.marks_source(domain, None));

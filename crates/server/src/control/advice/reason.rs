@@ -3,7 +3,7 @@
 //! Pure. Refusals of older days are known by their text alone, so the text is what is read.
 
 use federation::trust::Why;
-use federation::verification::OUTSIDE;
+use federation::verification::{OUTSIDE, provider_pinned_in};
 use sip::refusal::Word;
 
 use super::super::answers::{Advice, Side, Sure};
@@ -12,6 +12,9 @@ use super::{Refuser, alert, for_refusal};
 /// The advice for a refusal of ours, by its word and by the reason that stayed with us.
 pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuser: Refuser, partner: &str) -> Advice {
     let advice = match (Word::named(word), refuser) {
+        (Some(Word::CertificatePinChanged), Refuser::UsToPartner) => {
+            provider_pinned_in(reason).map(|name| pinned(name, partner))
+        }
         (Some(Word::PartnerUnreachable), Refuser::UsToUser) => unreachable(reason, partner),
         (Some(Word::CertificateName | Word::PartnerCertificate), _) if reason.contains(OUTSIDE) => {
             Some(outside(partner))
@@ -37,9 +40,31 @@ fn shown_to_us(reason: &str, partner: &str) -> Option<Advice> {
         Word::CertificateName,
         Word::CertificatePinChanged,
     ];
+    if let Some(name) = provider_pinned_in(reason) {
+        return Some(to_be_seen(pinned(name, partner), partner));
+    }
     let word = WORDS.into_iter().find(|word| reason.contains(word.as_str()))?;
     let advice = for_refusal(word.as_str(), 403, Refuser::UsToPartner, partner);
-    Some(Advice { next: format!("{}; to see it: comity route {partner}", advice.next), ..advice })
+    Some(to_be_seen(advice, partner))
+}
+
+fn to_be_seen(advice: Advice, partner: &str) -> Advice {
+    Advice { next: format!("{}; to see it: comity route {partner}", advice.next), ..advice }
+}
+
+/// The same as of a partner's own pin.
+fn pinned(provider: &str, partner: &str) -> Advice {
+    Advice {
+        verdict: format!(
+            "another certificate was shown for {partner} than the one that is pinned here for its hosting provider {provider}"
+        ),
+        next: format!(
+            "ask {provider}'s administrator, by another way than this, whether it was renewed, and what its fingerprint is \
+             (SHA-256); if so: comity provider set {provider} --pin FINGERPRINT; else somebody else uses its name"
+        ),
+        side: Side::Partner,
+        sure: Sure::Seen,
+    }
 }
 
 /// Whoever runs the DNS of a domain may lead it anywhere; only its owner's certificate or ours to trust binds the two.

@@ -121,6 +121,9 @@ pub struct PartnerDetail {
     /// What that lets pass, besides what the entry says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_modalities: Option<Modalities>,
+    /// Which certificates alone are its edge's, as 64 hexadecimal digits each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provider_pins: Vec<String>,
     /// Whether somebody watches over that.
     #[serde(default)]
     pub provider_monitored: bool,

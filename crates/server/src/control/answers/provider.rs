@@ -2,6 +2,7 @@
 
 use federation::modality::Modalities;
 use federation::partner::{Provider, SourceMark, VerificationLevel};
+use federation::trust::hexadecimal;
 use serde::{Deserialize, Serialize};
 use store::{StoredProvider, StoredSeen};
 
@@ -42,6 +43,9 @@ pub struct NewProvider {
     pub monitored: bool,
     #[serde(default = "all")]
     pub modalities: Modalities,
+    /// SHA-256 of certificates, as 64 hexadecimal digits, with or without colons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<String>,
     #[serde(default)]
     pub comment: String,
 }
@@ -58,6 +62,7 @@ impl From<ProviderAnswer> for NewProvider {
             clearing_house,
             monitored,
             modalities,
+            pins,
             comment,
             name: _,
         } = answer.provider;
@@ -71,6 +76,7 @@ impl From<ProviderAnswer> for NewProvider {
             clearing_house,
             monitored,
             modalities,
+            pins: pins.iter().map(hexadecimal).collect(),
             comment,
         }
     }

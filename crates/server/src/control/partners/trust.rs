@@ -93,14 +93,11 @@ fn now() -> rustls_pki_types::UnixTime {
     rustls_pki_types::UnixTime::now()
 }
 
-fn pins(texts: &[String]) -> Result<Vec<trust::Fingerprint>, ControlError> {
+pub(in super::super) fn pins(texts: &[String]) -> Result<Vec<trust::Fingerprint>, ControlError> {
     const HINT: &str =
         "write the SHA-256 of the certificate as 64 hexadecimal digits, as `comity route DOMAIN` shows it";
     if texts.len() > PINS_MAX {
-        return Err(ControlError::unprocessable(
-            format!("more than {PINS_MAX} pins for one domain"),
-            "leave out old ones",
-        ));
+        return Err(ControlError::unprocessable(format!("more than {PINS_MAX} pins at once"), "leave out old ones"));
     }
     let pin = |text: &String| {
         trust::fingerprint(text)

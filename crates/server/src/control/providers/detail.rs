@@ -133,10 +133,13 @@ fn meaning(provider: &Provider) -> String {
     if !provider.enabled {
         return "disabled: it is as if it were not there".to_owned();
     }
-    let mut meaning = format!(
-        "a domain whose SRV records lead to {edge} is proven by a certificate that names that host, unless its own entry \
-         names an edge"
-    );
+    let by = match provider.pins.len() {
+        0 => "a certificate that names that host",
+        1 => "the pinned certificate alone",
+        _ => "a pinned certificate alone",
+    };
+    let mut meaning =
+        format!("a domain whose SRV records lead to {edge} is proven by {by}, unless its own entry names an edge");
     meaning += match (provider.shared_address_space, provider.hosts_users) {
         (true, true) => "; users of our domains who are not here are looked for there",
         (true, false) => "; it serves our domains too",

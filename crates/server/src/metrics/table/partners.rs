@@ -131,7 +131,7 @@ pub(crate) static PINS_CHANGED: Metric = Metric {
     name: "comity_partner_pins_changed_total",
     kind: Kind::Counter,
     labels: &[],
-    help: "Requests refused because another certificate was shown than the one that is pinned for the domain",
+    help: "Requests refused because another certificate was shown than the one that is pinned for the domain or its hosting provider",
     read: |all| one(all.server.pins_changed),
 };
 

@@ -89,6 +89,7 @@ impl Mapped {
             clearing_house: false,
             monitored: false,
             modalities: Modalities::ALL,
+            pins: Vec::new(),
             comment: comment(record),
         };
         self.transfer.provider.push(Entered { name: name.clone(), entry: provider });
