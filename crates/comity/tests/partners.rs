@@ -119,6 +119,14 @@ fn hosting_providers_are_entered_changed_listed_and_removed() {
     assert!(changed.ends_with("users of our domains who are not here are looked for there\n"), "{changed}");
     let listed = place.run(&["provider", "list"]).ok().stdout;
     assert!(listed.contains("edge.cloud.example") && listed.contains("at home there"), "{listed}");
+    assert!(listed.lines().nth(1).is_some_and(|line| line.trim_end().ends_with("  -")), "all is usual:\n{listed}");
+    let pins = ["ab", "cd"].map(|byte| byte.repeat(32));
+    let terms = ["--monitored", "yes", "--pin", &pins[0], "--pin", &pins[1], "--modalities", "messages,audio"];
+    let words = ["--verification", "use-source-verification", "--mark-source", "never", "--comment", "ours"];
+    place.run(&[&["provider", "set", "cloud"][..], &terms, &words].concat()).ok();
+    let listed = place.run(&["provider", "list"]).ok().stdout;
+    let line = "  monitored; 2 pins; passes messages, audio; use-source-verification; source marked never  ours\n";
+    assert!(listed.ends_with(line), "{listed}");
     place.run(&["partner", "add", "fabrikam.example", "--edge", "edge.cloud.example"]).fails(&[
         "error: edge.cloud.example is the edge of the hosting provider cloud",
         "next: a provider's domains are found by their SRV records: add the domain without --edge",

@@ -19,7 +19,7 @@ use super::terms::{level, parse_modalities, source_mark};
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
-use crate::table::Columns;
+use crate::table::{Columns, count};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -193,17 +193,8 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
         if providers.is_empty() {
             return println!("no hosting providers; to enter one: comity provider add NAME --edge HOST");
         }
-        let mut table = Columns::new(&[
-            "NAME",
-            "EDGE",
-            "ENABLED",
-            "VERIFICATION",
-            "MARK SOURCE",
-            "OUR USERS",
-            "ALL OTHERS",
-            "SINCE",
-            "COMMENT",
-        ]);
+        let mut table =
+            Columns::new(&["NAME", "EDGE", "ENABLED", "OUR USERS", "ALL OTHERS", "SINCE", "OTHER TERMS", "COMMENT"]);
         for ProviderAnswer { provider, added_unix } in &providers {
             let ours = match (provider.shared_address_space, provider.hosts_users) {
                 (true, true) => "at home there",
@@ -214,16 +205,29 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
                 provider.name.clone(),
                 provider.edge.clone(),
                 yes_or_no(provider.enabled).to_owned(),
-                provider.verification.to_string(),
-                provider.mark_source.to_string(),
                 ours.to_owned(),
                 yes_or_no(provider.clearing_house).to_owned(),
                 moment::date(*added_unix),
+                unusual_terms(provider),
                 provider.comment.clone(),
             ]);
         }
         table.print();
     })
+}
+
+/// What a new provider has not, in a few words.
+fn unusual_terms(provider: &Provider) -> String {
+    let Provider { monitored, pins, modalities, verification, mark_source, .. } = provider;
+    let terms = [
+        monitored.then(|| "monitored".to_owned()),
+        (!pins.is_empty()).then(|| count(pins.len() as u64, "pin", "pins")),
+        (*modalities != Modalities::ALL).then(|| format!("passes {modalities}")),
+        (*verification != VerificationLevel::default()).then(|| verification.to_string()),
+        (*mark_source != SourceMark::default()).then(|| format!("source marked {mark_source}")),
+    ];
+    let terms: Vec<String> = terms.into_iter().flatten().collect();
+    if terms.is_empty() { "-".to_owned() } else { terms.join("; ") }
 }
 
 fn print_pins(pins: &[Fingerprint]) {
