@@ -145,6 +145,17 @@ fn what_a_partner_shows_is_remembered_and_its_end_is_told_in_time() {
     let shown = served.run(&["partner", "show", "fabrikam.example"]).ok().stdout;
     assert!(shown.contains("certificates that it has shown so far"), "{shown}");
     let seen = served.run(&["partner", "show", "fabrikam.example", "--json"]).ok().json()["seen"].clone();
+    let (_, printed) = shown.split_once("certificates that it has shown so far\n").unwrap();
+    let lines: Vec<&str> = printed.lines().take(5).collect();
+    let text = |name: &str| seen[0][name].as_str().unwrap().to_owned();
+    assert_eq!(lines[0], format!("  certificate of {}", text("subject")));
+    assert_eq!(lines[1], format!("    issued by {}, serial {}", text("issuer"), text("serial")));
+    assert!(lines[2].starts_with("    expires 20") && lines[2].ends_with(", for serverAuth"), "{shown}");
+    assert_eq!(lines[3], format!("    fingerprint {}", near.fingerprint()));
+    assert!(
+        lines[4].starts_with("    from 127.0.") && lines[4].contains(", proven by domain: first seen 20"),
+        "{shown}"
+    );
     assert_eq!(
         (seen.as_array().unwrap().len(), &seen[0]["is_inbound"], &seen[0]["rung"]),
         (1, &json!(true), &json!("domain"))

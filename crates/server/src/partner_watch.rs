@@ -11,6 +11,7 @@ use store::{PartnerSeen, StoreError, StoreHandle, StoredPartner, StoredProvider,
 
 use crate::certificate::{EXPIRY_WARNING_DAYS, days};
 use crate::certificate_service::ExpiryReminder;
+use crate::control::answers::purposes;
 use crate::moment;
 use crate::workers::Workers;
 
@@ -180,6 +181,8 @@ fn row(seen: signaling::PartnerSeen) -> PartnerSeen {
         issuer: certificate.issuer.clone(),
         serial: certificate.serial.clone(),
         not_after_unix: certificate.not_after_unix,
+        purposes: purposes(certificate.purposes),
+        purposes_stated: Some(certificate.purposes.stated),
         domain: seen.domain,
         provider: seen.provider,
     }
@@ -248,6 +251,8 @@ mod tests {
             issuer: String::new(),
             serial: String::new(),
             not_after_unix: 100,
+            purposes: Vec::new(),
+            purposes_stated: None,
         };
         StoredSeen { seen, first_unix: 0, last_unix }
     }

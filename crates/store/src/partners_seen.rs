@@ -29,6 +29,12 @@ pub struct PartnerSeen {
     pub issuer: String,
     pub serial: String,
     pub not_after_unix: i64,
+    /// Those of its extended key usages that SIP reads.
+    #[serde(default)]
+    pub purposes: Vec<String>,
+    /// It states any; without that it is good for every purpose. Absent: that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purposes_stated: Option<bool>,
 }
 
 /// The same, and when.
@@ -116,6 +122,8 @@ mod tests {
             issuer: "CN=Some CA".to_owned(),
             serial: "0a".to_owned(),
             not_after_unix: 1_000,
+            purposes: vec!["serverAuth".to_owned()],
+            purposes_stated: Some(true),
         }
     }
 

@@ -119,11 +119,7 @@ fn print_address(step: &AddressStep) {
 
 /// A certificate, for whoever wants to know which one it was.
 pub fn print_certificate(certificate: &CertificateAnswer, indent: &str) {
-    let purposes = match (certificate.purposes_stated, certificate.purposes.is_empty()) {
-        (false, _) => "any, since none is stated".to_owned(),
-        (true, true) => "none that SIP knows".to_owned(),
-        (true, false) => certificate.purposes.join(", "),
-    };
+    let purposes = purposes_told(&certificate.purposes, certificate.purposes_stated);
     let chain = match (&certificate.anchor, &certificate.chain_failure) {
         (_, Some(failure)) => format!("not accepted: {failure}"),
         (anchor, None) => format!("accepted, ends at {}", anchor.as_deref().unwrap_or("an authority of ours")),
@@ -135,6 +131,15 @@ pub fn print_certificate(certificate: &CertificateAnswer, indent: &str) {
     println!("{indent}  chain {chain}");
     if let Some(revocation) = &certificate.revocation {
         println!("{indent}  revocation: {revocation}");
+    }
+}
+
+/// What a certificate is for.
+pub fn purposes_told(purposes: &[String], are_stated: bool) -> String {
+    match (are_stated, purposes.is_empty()) {
+        (false, _) => "any, since none is stated".to_owned(),
+        (true, true) => "none that SIP knows".to_owned(),
+        (true, false) => purposes.join(", "),
     }
 }
 

@@ -23,6 +23,7 @@ pub use store::StoredCall as CallAnswer;
 use crate::certificate::ServedCertificate;
 pub use conference::{ConferenceAct, ConferenceChange, ConferenceStatus, NewConference, NewEscalation};
 pub use consent::{ConsentAnswer, ConsentChange, NewConsent};
+pub(crate) use diagnosis::purposes;
 pub use diagnosis::{
     AddressStep, Advice, CertificateAnswer, CountsAnswer, DiscoveryAnswer, QueryStep, RefusalAnswer, RouteAnswer,
     SeenAnswer, Side, Sure, TargetStep, TroubleAnswer, WayAnswer, WhyAnswer, WhyStep, rung_sentence,

@@ -10,11 +10,11 @@ use server::control::answers::{
 };
 use server::{domain, moment};
 use sip::Diagnostics;
-use store::StoredSeen;
+use store::{PartnerSeen, StoredSeen};
 
 use super::entry_terms::{is_usual, terms_of};
 use super::trust;
-use crate::command::route::{print_advice, print_certificate};
+use crate::command::route::{print_advice, print_certificate, purposes_told};
 use crate::command::{discovered, edges};
 use crate::table::{Columns, count};
 
@@ -160,21 +160,31 @@ pub(in crate::command) fn print_seen(all: &[StoredSeen]) {
         return;
     }
     println!("\ncertificates that it has shown so far");
-    let mut table =
-        Columns::new(&["WAY", "SERVER", "ADDRESS", "PROVEN BY", "CERTIFICATE", "ENDS", "FIRST SEEN", "LAST SEEN"]);
-    for StoredSeen { seen, first_unix, last_unix } in all {
-        table.row([
-            if seen.is_inbound { "from" } else { "to" }.to_owned(),
-            if seen.place.is_empty() { "-".to_owned() } else { seen.place.clone() },
-            seen.address.to_string(),
-            seen.rung.clone().unwrap_or_else(|| "-".to_owned()),
-            format!("{}, {}", seen.subject, seen.fingerprint.get(..8).unwrap_or_default()),
-            moment::date(seen.not_after_unix),
-            moment::date_and_time(*first_unix),
-            moment::date_and_time(*last_unix),
-        ]);
+    let mut told: Vec<&str> = Vec::new();
+    for StoredSeen { seen, .. } in all.iter() {
+        if !told.contains(&seen.fingerprint.as_str()) {
+            told.push(&seen.fingerprint);
+            print_seen_certificate(seen);
+            all.iter().filter(|other| other.seen.fingerprint == seen.fingerprint).for_each(print_seen_at);
+        }
     }
-    table.print_indented();
+}
+
+fn print_seen_certificate(seen: &PartnerSeen) {
+    let PartnerSeen { subject, issuer, serial, not_after_unix, purposes, purposes_stated, fingerprint, .. } = seen;
+    let purposes = purposes_stated.map(|stated| format!(", for {}", purposes_told(purposes, stated)));
+    println!("  certificate of {}", if subject.is_empty() { "nothing" } else { subject });
+    println!("    issued by {issuer}, serial {serial}");
+    println!("    expires {}{}", moment::date(*not_after_unix), purposes.unwrap_or_default());
+    println!("    fingerprint {fingerprint}");
+}
+
+fn print_seen_at(StoredSeen { seen, first_unix, last_unix }: &StoredSeen) {
+    let PartnerSeen { address, place, rung, .. } = seen;
+    let place = if seen.is_inbound { format!("from {address}") } else { format!("to {place} ({address})") };
+    let rung = rung.as_ref().map(|rung| format!(", proven by {rung}")).unwrap_or_default();
+    let [first, last] = [first_unix, last_unix].map(|unix| moment::date_and_time(*unix));
+    println!("    {place}{rung}: first seen {first}, last seen {last}");
 }
 
 /// With whom connections are.

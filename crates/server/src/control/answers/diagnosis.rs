@@ -327,7 +327,8 @@ impl From<&sip::Refusal> for RefusalAnswer {
     }
 }
 
-fn purposes(of: Purposes) -> Vec<String> {
+/// Those that SIP reads, as they are called.
+pub(crate) fn purposes(of: Purposes) -> Vec<String> {
     let named =
         [(of.server_auth, "serverAuth"), (of.client_auth, "clientAuth"), (of.sip_domain, "sipDomain"), (of.any, "any")];
     named.into_iter().filter(|(stated, _)| *stated).map(|(_, name)| name.to_owned()).collect()

@@ -89,6 +89,8 @@ fn a_certificate_shown_for_several_domains_is_one_row() {
             issuer: String::new(),
             serial: String::new(),
             not_after_unix: 0,
+            purposes: Vec::new(),
+            purposes_stated: None,
         },
         first_unix,
         last_unix,
