@@ -233,3 +233,26 @@ fn an_address_that_proves_nobody_does_not_make_its_home_work_without_end() {
     assert_eq!(counts.limits_hit["unproven_per_address_max"], 1);
     stage.write(signed_in, "");
 }
+
+/// What his home is told when the connection ends has its limit at the edge; he is reached as well as any.
+#[test]
+fn a_user_more_than_an_edge_remembers_of_one_connection_is_counted() {
+    for (max, hits) in [(1, Some(1)), (2, None)] {
+        let mut stage = Stage::new(1);
+        stage.world.user(stage.home, ERIN);
+        stage.world.configure(stage.edge, |config| config.limits.users_per_flow_max = max);
+        let line = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+        phone::register_on(&mut stage.world, line, ERIN);
+        phone::refresh(&mut stage.world, line, ALICE, 5);
+        assert_eq!(stage.world.core(stage.edge, 0).counts().limits_hit.get("users_per_flow_max").copied(), hits);
+        stage.world.send(stage.dave, &phone::request("MESSAGE", DAVE, ERIN, "to-erin"));
+        let arrived = stage.world.only(line);
+        stage.world.send(line, &phone::answer(&arrived, "200 OK", "erin"));
+        assert_eq!(stage.world.only(stage.dave).status(), Some(200));
+        let bindings =
+            |stage: &Stage| stage.world.statuses(stage.home).iter().map(|status| status.bindings).sum::<usize>();
+        assert_eq!(bindings(&stage), 3);
+        stage.world.hang_up(line);
+        assert_eq!(bindings(&stage), if hits.is_some() { 2 } else { 1 });
+    }
+}
