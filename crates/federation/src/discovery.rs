@@ -15,7 +15,7 @@ pub use memory::STALE_MAX;
 
 use crate::dane::Tlsa;
 
-/// Targets considered of one answer; those of the worst priorities are left out.
+/// Targets considered of one answer, and remembered; those of the worst priorities are left out.
 pub const SRV_TARGETS_MAX: usize = 32;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,16 @@ pub enum SrvFailure {
     ServFail(String),
 }
 
+impl SrvAnswer {
+    /// With the targets that are considered, and no memory for others.
+    fn within_limits(self) -> SrvAnswer {
+        match self.targets.len() > SRV_TARGETS_MAX {
+            true => SrvAnswer { targets: considered(self.targets), ..self },
+            false => self,
+        }
+    }
+}
+
 impl SrvFailure {
     /// Whether asking again soon may give another answer.
     pub fn is_temporary(&self) -> bool {
@@ -76,10 +86,7 @@ pub fn srv_names(domain: &str) -> [String; 2] {
 /// The targets in the order in which they are to be tried (RFC 2782, "The format of the SRV RR"): by
 /// priority, and within one priority drawn by weight. `random(bound)` gives a number below `bound`.
 pub fn order(targets: &[SrvTarget], random: &mut impl FnMut(u32) -> u32) -> Vec<SrvTarget> {
-    let mut remaining = targets.to_vec();
-    // Zero weights stand first, as the RFC wants, so that they have their small chance.
-    remaining.sort_by_key(|target| (target.priority, target.weight != 0));
-    remaining.truncate(SRV_TARGETS_MAX);
+    let mut remaining = considered(targets.to_vec());
     let mut ordered = Vec::with_capacity(remaining.len());
     while let Some(first) = remaining.first() {
         let priority = first.priority;
@@ -88,6 +95,14 @@ pub fn order(targets: &[SrvTarget], random: &mut impl FnMut(u32) -> u32) -> Vec<
         ordered.push(remaining.remove(drawn));
     }
     ordered
+}
+
+/// By priority; zero weights stand first, as the RFC wants, so that they have their small chance.
+fn considered(mut targets: Vec<SrvTarget>) -> Vec<SrvTarget> {
+    targets.sort_by_key(|target| (target.priority, target.weight != 0));
+    targets.truncate(SRV_TARGETS_MAX);
+    targets.shrink_to_fit();
+    targets
 }
 
 /// The index of the first target whose running sum of weights reaches a random number.

@@ -70,6 +70,7 @@ impl Resolver {
         options.timeout = ATTEMPT_TIME;
         options.attempts = ATTEMPTS;
         options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+        options.cache_size = ANSWERS_MAX;
         options.positive_max_ttl = Some(POSITIVE_LIFE_MAX);
         options.negative_max_ttl = Some(NEGATIVE_LIFE_MAX);
         Resolver::build(Arc::new(Settings { config, options, anchors: anchors(settings)? }))
@@ -234,7 +235,7 @@ fn is_secure(records: &[Record]) -> bool {
 /// The validated ones among these, as long as there is room for them.
 fn take_tlsa(found: &mut Vec<Tlsa>, records: &[Record]) {
     let secure = records.iter().filter(|record| record.proof.is_secure()).filter_map(|record| match &record.data {
-        RData::TLSA(tlsa) => Some(Tlsa {
+        RData::TLSA(tlsa) if tlsa.cert_data.len() <= TLSA_BYTES_MAX => Some(Tlsa {
             usage: tlsa.cert_usage.into(),
             selector: tlsa.selector.into(),
             matching: tlsa.matching.into(),
@@ -300,6 +301,11 @@ const NEGATIVE_LIFE_MAX: Duration = Duration::from_secs(60);
 const DISCARD_PORT: u16 = 9;
 const TLSA_TARGETS_MAX: usize = 4;
 const TLSA_RECORDS_MAX: usize = 16;
+/// Longer than any certificate that is worth a comparison.
+const TLSA_BYTES_MAX: usize = 4096;
+/// Of each resolver. An answer by TCP may take a megabyte here; where domains and their servers are is remembered elsewhere, and
+/// what many names have in common, such as the keys of their parents, is asked for most often and stays.
+const ANSWERS_MAX: u64 = 128;
 
 #[cfg(test)]
 mod tests {
@@ -372,14 +378,44 @@ mod tests {
         assert_eq!(asked, expected.collect::<Vec<_>>());
     }
 
+    /// More names than are remembered, one after the other and then all of them again.
+    #[tokio::test(flavor = "current_thread")]
+    async fn so_many_answers_are_remembered_and_others_are_asked_for_again() {
+        const NAMES: usize = 1_000;
+        let names: Vec<String> = (0..NAMES).map(|number| format!("edge{number}.many.example")).collect();
+        let records = names.iter().map(|name| (name.as_str(), address([127, 0, 0, 7].into())));
+        let (server, questions) = name_server::heard_about(RecordType::A, name_server::start(records).await);
+        let resolver = Resolver::new(&DnsSettings::of(&[server])).expect("explicit servers need no files");
+        let ask_all = async || {
+            for name in &names {
+                assert!(resolver.addresses(name).await.is_ok(), "{name}");
+            }
+            questions.try_iter().count()
+        };
+        assert_eq!(ask_all().await, NAMES);
+        let again = ask_all().await;
+        let remembered = NAMES - again;
+        assert!(remembered <= 2 * ANSWERS_MAX as usize, "{remembered}");
+    }
+
+    fn tlsa(content: Vec<u8>, proof: Proof) -> Record {
+        let tlsa = TLSA::new(CertUsage::DaneEe, Selector::Spki, Matching::Sha256, content);
+        let mut record = Record::from_rdata(name("_5061._tcp.edge.example"), 300, RData::TLSA(tlsa));
+        record.proof = proof;
+        record
+    }
+
+    #[test]
+    fn a_tlsa_record_too_long_for_a_certificate_is_passed_over() {
+        let records = [4097, 4096].map(|length| tlsa(vec![1; length], Proof::Secure));
+        let mut found = Vec::new();
+        take_tlsa(&mut found, &records);
+        assert_eq!(found.iter().map(|tlsa| tlsa.content.len()).collect::<Vec<_>>(), [4096]);
+    }
+
     #[test]
     fn of_many_tlsa_records_the_first_are_taken_whoever_has_them() {
-        let record = |number: u8, proof| {
-            let tlsa = TLSA::new(CertUsage::DaneEe, Selector::Spki, Matching::Sha256, vec![number; 32]);
-            let mut record = Record::from_rdata(name("_5061._tcp.edge.example"), 300, RData::TLSA(tlsa));
-            record.proof = proof;
-            record
-        };
+        let record = |number: u8, proof| tlsa(vec![number; 32], proof);
         let records = |numbers: std::ops::Range<u8>, proof| numbers.map(|n| record(n, proof)).collect::<Vec<_>>();
         let mut found = Vec::new();
         take_tlsa(&mut found, &records(100..200, Proof::Insecure));

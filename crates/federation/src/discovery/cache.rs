@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::memory::{Entry, Memory};
-use super::{SrvResult, life};
+use super::{SrvAnswer, SrvResult, life};
 use crate::domain_name;
 
 /// Domains remembered at once.
@@ -71,7 +71,7 @@ impl DiscoveryCache {
     /// Remembers a result for as long as [`life`] says. A failure to find out leaves an answer that is known in force, up to
     /// [`STALE_MAX`](super::STALE_MAX) beyond its own time.
     pub fn insert(&mut self, now: Instant, domain: &str, result: SrvResult) -> Learnt {
-        let domain = domain_name::canonical(domain);
+        let (domain, result) = (domain_name::canonical(domain), result.map(SrvAnswer::within_limits));
         let before = self.memory.take(&domain);
         let was_stale = before.as_ref().is_some_and(|entry| entry.stale.is_some());
         let (entry, learnt) = match (before, &result) {
@@ -116,11 +116,12 @@ impl DiscoveryCache {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use super::*;
     use crate::discovery::tests::answer;
-    use crate::discovery::{STALE_MAX, SrvFailure};
+    use crate::discovery::{SRV_TARGETS_MAX, STALE_MAX, SrvFailure, SrvTarget};
 
     #[test]
     fn the_cache_forgets_on_expiry_and_on_demand() {
@@ -133,6 +134,26 @@ mod tests {
         assert!(cache.lookup(start, "tailspin.com").is_some());
         cache.forget("tailspin.com");
         assert_eq!(cache.lookup(start, "tailspin.com"), None);
+    }
+
+    /// As much as fits into what a name server says by TCP.
+    #[test]
+    fn of_a_huge_answer_the_targets_that_are_considered_are_remembered() {
+        let target = |number: u16| SrvTarget {
+            priority: number / 2,
+            weight: 1 - number % 2,
+            port: 5061,
+            host: format!("{number}.example"),
+        };
+        let Ok(usual) = answer(100) else { panic!("an answer") };
+        let huge = SrvAnswer { targets: (0..3_000).rev().map(target).collect(), ..usual };
+        let (start, mut cache) = (Instant::now(), DiscoveryCache::new());
+        cache.insert(start, "a.example", Ok(huge));
+        let Some(Ok(kept)) = cache.lookup(start, "a.example") else { panic!("it is remembered") };
+        let hosts: BTreeSet<&str> = kept.targets.iter().map(|target| target.host.as_str()).collect();
+        let best: Vec<String> = (0..SRV_TARGETS_MAX).map(|number| format!("{number}.example")).collect();
+        assert_eq!(hosts, best.iter().map(String::as_str).collect());
+        assert!(kept.targets.capacity() < 2 * SRV_TARGETS_MAX, "{}", kept.targets.capacity());
     }
 
     fn secs(secs: u64) -> Duration {

@@ -9,6 +9,8 @@ use super::{LIFE_MAX, LIFE_MIN};
 
 /// Servers whose addresses are remembered.
 pub const HOSTS_MAX: usize = 4096;
+/// Addresses remembered of one server: the first, in the order in which to try them.
+const ADDRESSES_MAX: usize = 32;
 
 /// What the name servers say of a host. Never without an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +53,11 @@ impl KnownHosts {
     ) -> Result<Vec<IpAddr>, String> {
         let known = self.memory.take(host);
         let entry = match answer {
-            Ok(HostAnswer { addresses, ttl }) => Entry::new(now, addresses, ttl.clamp(LIFE_MIN, LIFE_MAX)),
+            Ok(HostAnswer { mut addresses, ttl }) => {
+                addresses.truncate(ADDRESSES_MAX);
+                addresses.shrink_to_fit();
+                Entry::new(now, addresses, ttl.clamp(LIFE_MIN, LIFE_MAX))
+            }
             Err(error) => match known.filter(|known| !error.contains(NO_ADDRESS) && known.may_go_on(now)) {
                 Some(known) => known.gone_on(now, error),
                 None => return Err(error),
@@ -105,6 +111,19 @@ mod tests {
         assert_eq!(hosts.learn(start, "a.example", found()), Ok(vec![address]));
         assert!(hosts.learn(start, "a.example", Err("a.example has no address".to_owned())).is_err());
         assert!(hosts.learn(start, "a.example", silent()).is_err());
+    }
+
+    /// What a name server says by TCP may have some four thousand.
+    #[test]
+    fn of_a_server_with_many_addresses_the_first_few_are_remembered() {
+        let start = Instant::now();
+        let all: Vec<IpAddr> = (0..4_000_u32).map(|number| IpAddr::from(number.to_be_bytes())).collect();
+        let mut hosts = KnownHosts::default();
+        let answer = Ok(HostAnswer { addresses: all.clone(), ttl: secs(100) });
+        assert_eq!(hosts.learn(start, "a.example", answer).as_deref(), Ok(&all[..ADDRESSES_MAX]));
+        assert_eq!(hosts.lookup(start, "a.example").as_deref(), Some(&all[..ADDRESSES_MAX]));
+        let kept = &hosts.memory.get("a.example").expect("it was learnt").value;
+        assert!(kept.capacity() < 2 * ADDRESSES_MAX, "{}", kept.capacity());
     }
 
     #[test]
