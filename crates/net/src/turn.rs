@@ -102,6 +102,8 @@ impl Worker {
                     }
                     self.take_stream_message(id, bytes);
                 }
+                // Two bytes each, and a place in the queue that takes many times as much.
+                Ok(Some(Frame::Ping)) if flow.queued_bytes() > BEHIND_BYTES => {}
                 Ok(Some(Frame::Ping)) => self.queue(id, Bytes::from_static(PONG)),
                 Ok(Some(Frame::Pong)) => {}
                 Ok(None) => {

@@ -66,6 +66,22 @@ fn flow(bytes: &[u8]) -> (StreamFlow, StdStream) {
     (StreamFlow::new(facts, stream, Wire::Plain(PlainWire::default()), BytesMut::from(bytes), framing), peer)
 }
 
+/// RFC 5626 3.5.1. Nothing is read of what is queued.
+#[test]
+fn who_has_not_read_his_answers_is_answered_no_keep_alives() {
+    const PINGS: usize = 1 << 18;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let tasks = LocalSet::new();
+    let _within = (runtime.enter(), tasks.enter());
+    let (worker, ..) = start(contoso(([127, 0, 0, 1], 0).into(), Limits::default())).expect("a worker");
+    let (flow, _peer) = flow(&b"\r\n\r\n".repeat(PINGS));
+    let id = flow.facts().id;
+    let permit = worker.borrow().occupancy.enter(flow.facts().remote.ip());
+    worker.borrow_mut().open(flow, permit);
+    while matches!(worker.borrow_mut().turn(id, false), Next::Again) {}
+    assert_eq!(worker.borrow().flows[&id].queued_bytes(), BEHIND_BYTES + 2, "of {}", 2 * PINGS);
+}
+
 /// Nothing goes out before the test waits for that.
 #[test]
 fn who_has_not_read_his_answers_has_one_message_at_a_turn_until_he_has() {
