@@ -397,6 +397,51 @@ fn more_transfers_of_one_phone_than_are_counted_are_not_waited_for() {
     });
 }
 
+/// One device after the other answers, is asked to call somebody else, and hangs up.
+#[test]
+fn of_dialogs_that_only_transfers_are_told_in_the_oldest_are_forgotten() {
+    const DEVICES: usize = 20;
+    everywhere(|mut pair| {
+        let (alice, bob) = (pair.alice, pair.bob);
+        pair.world.send(alice, &sdp(&phone::simple(&phone::request("INVITE", ALICE, BOB, "many")), OFFER));
+        let invite = pair.world.only(bob);
+        let mut oks = Vec::new();
+        for device in 0..DEVICES {
+            pair.world.send(bob, &sdp(&answer_of(&invite, "200 OK", &format!("device{device}")), ANSWER));
+            let ok = pair.world.only(alice);
+            pair.world.send(alice, &phone::by_caller("ACK", &ok, 1));
+            assert_eq!(method(&pair.world.only(bob)), "ACK", "{device}");
+            let by_device = |method, cseq| {
+                phone::by_callee(method, &invite, cseq)
+                    .replace("tag=callee", &format!("tag=device{device}"))
+                    .replace(";branch=z9hG4bK", &format!(";branch=z9hG4bK{device}"))
+            };
+            let refer = by_device("REFER", 1).replace(
+                "Max-Forwards",
+                "Refer-To: <sip:carol@fabrikam.example>\nContact: <sip:bob@phone.invalid>\nMax-Forwards",
+            );
+            pair.ask(bob, alice, &refer, "202 Accepted");
+            pair.ask(bob, alice, &by_device("BYE", 2), "200 OK");
+            oks.push(ok);
+        }
+        let standing: Vec<u16> = oks
+            .iter()
+            .enumerate()
+            .map(|(device, ok)| {
+                let notify = phone::by_caller("NOTIFY", ok, 2)
+                    .replace(";branch=z9hG4bK", &format!(";branch=z9hG4bK{device}"))
+                    .replace("Max-Forwards", "Event: refer\nSubscription-State: active;expires=60\nMax-Forwards");
+                pair.world.send(alice, &notify);
+                for arrived in pair.world.take(bob) {
+                    pair.world.send(bob, &phone::answer(&arrived, "200 OK", "bob"));
+                }
+                pair.world.only(alice).status().unwrap()
+            })
+            .collect();
+        assert_eq!(standing, [[481; 4].as_slice(), &[200; 16]].concat());
+    });
+}
+
 /// Two devices answered. The session of the one has ended and only a reference goes on in its dialogs, when the other's becomes
 /// a meeting.
 #[test]

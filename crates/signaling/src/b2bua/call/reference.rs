@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sip::header::refer_sub::wants_subscription;
 use sip::{HeaderName, Message, Method};
 
-use super::{Call, Passed};
+use super::{Call, PAIRS_MAX, Passed};
 use crate::b2bua::dialogs::Pair;
 
 /// The two dialogs of a session that has ended, for what is still told in them.
@@ -22,6 +22,9 @@ impl Call {
         let Some(at) = self.pairs.iter().position(|pair| pair.tag() == tag) else { return };
         let pair = self.pairs.remove(at);
         if pair.references > 0 {
+            if self.ended.len() >= PAIRS_MAX {
+                self.ended.remove(0);
+            }
             self.ended.push(Ended { pair, until: now + REFERENCE_TIME });
         }
     }
