@@ -28,7 +28,7 @@ use guesses::Guesser;
 
 use crate::discovery::SrvResult;
 use crate::domain_name;
-use crate::flow::{FlowFacts, FlowKind};
+use crate::flow::{FlowFacts, FlowKind, is_written};
 use crate::inside::{Inside, RemoteFlow, Split};
 use crate::partner::{Partners, Provider};
 use crate::refusal;
@@ -325,7 +325,7 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
         Sender::Foreign { domain } if rules.organisation.is_home_only() => Err(refusal::not_the_edge(domain).into()),
         Sender::Foreign { domain } => {
             let origin = domain_proof::prove_or_carried(request, &claim, domain, flow, (evidence.srv.as_ref(), rules))?;
-            check_relay(&claim, rules.organisation)?;
+            check_relay(flow, &claim, rules.organisation)?;
             Ok(Admitted::new(origin))
         }
         Sender::Local { aor } if rules.organisation.is_edge_only() => {
@@ -357,7 +357,7 @@ fn check_shared(
     check_partner_method(claim)?;
     // Who is at home there reaches partners through us: it is our certificate that proves the domain to them.
     if !provider.takes_missing_users() || !claim.request_uri.is_sip() {
-        check_relay(claim, rules.organisation)?;
+        check_relay(flow, claim, rules.organisation)?;
     }
     match &evidence.credentials {
         None => Err(Stop::Needs(Question::Credentials(aor.clone()))),
@@ -454,9 +454,11 @@ fn check_partner_method(claim: &Claim<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// A partner reaches our own users, and through a dialog of theirs the phone behind it; nothing else.
-fn check_relay(claim: &Claim<'_>, organisation: &Organisation) -> Result<(), Refusal> {
-    if claim.in_dialog || organisation.answers_for(claim.request_uri.host()) {
+/// A partner reaches our own users, and through a dialog of theirs the phone behind it, and this server by its names and by the
+/// address that it came to; nothing else.
+fn check_relay(flow: &Flow<'_>, claim: &Claim<'_>, organisation: &Organisation) -> Result<(), Refusal> {
+    let host = claim.request_uri.host();
+    if claim.in_dialog || organisation.answers_for(host) || is_written(host, flow.facts.local.ip()) {
         return Ok(());
     }
     if !claim.request_uri.is_sip() {

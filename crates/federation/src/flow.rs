@@ -40,6 +40,11 @@ impl FlowFacts {
     }
 }
 
+/// Whether a host, as a URI has it, is this address in any of its spellings.
+pub fn is_written(host: &str, address: IpAddr) -> bool {
+    host.trim_matches(['[', ']']).parse().is_ok_and(|written: IpAddr| written == address)
+}
+
 /// Whom an address counts for: of IPv6 the network of 64 bits, since whoever has one of its addresses has all of them. An address
 /// of IPv4 that is written as one of IPv6 is the former.
 pub fn network_of(address: IpAddr) -> IpAddr {

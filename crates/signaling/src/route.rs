@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use conference::ConferenceId;
 use conference::id::MeetingAddress;
 use federation::admission::{Admitted, Organisation, Origin};
+use federation::flow::is_written;
 use serde::{Deserialize, Serialize};
 use sip::refusal::Word;
 use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
@@ -83,12 +84,14 @@ pub struct OwnRoutes {
     pub stale: bool,
     /// The one Route is our Path (RFC 3327).
     pub by_path: bool,
+    /// The address of ours that the request came to; `None`: it is our own.
+    pub local: Option<IpAddr>,
 }
 
 impl OwnRoutes {
     /// Reads the leading Routes of a request that arrived at `local`.
     pub fn of(request: &Message, organisation: &Organisation, local: IpAddr, mint: &Mint) -> OwnRoutes {
-        let mut own = OwnRoutes::default();
+        let mut own = OwnRoutes { local: Some(local), ..OwnRoutes::default() };
         let call_id = request.call_id().unwrap_or_default();
         for route in request.routes() {
             let Ok(route) = route else { break };
@@ -175,7 +178,7 @@ pub fn route(
         check_side(own, admitted, mint)?;
         return in_dialog(leg, admitted, request, (organisation, connections));
     }
-    by_uri(request, admitted, organisation, connections)
+    by_uri(request, admitted, own, (organisation, connections))
 }
 
 /// Decides where a request of an agent of ours goes: within its dialog by the Route that our token is in, which is its own.
@@ -189,15 +192,15 @@ pub(crate) fn route_own(
     match own.exit() {
         _ if own.stale => Err(flow_failed(request, "the dialog's connection ended when this server restarted")),
         Some(leg) => in_dialog(leg, admitted, request, (organisation, connections)),
-        None => by_uri(request, admitted, organisation, connections),
+        None => by_uri(request, admitted, own, (organisation, connections)),
     }
 }
 
 fn by_uri(
     request: &Message,
     admitted: &Admitted,
-    organisation: &Organisation,
-    connections: u16,
+    own: &OwnRoutes,
+    (organisation, connections): (&Organisation, u16),
 ) -> Result<Destination, Refusal> {
     let uri = request_uri(request)?;
     let domain = uri.host_lowercase();
@@ -224,10 +227,11 @@ fn by_uri(
             None => Ok(Destination::Ourselves),
         };
     }
-    if organisation.is_named(&domain) {
+    if organisation.is_named(&domain) || own.local.is_some_and(|local| is_written(&domain, local)) {
         return match uri.user() {
             Some(_) => {
-                Err(Refusal::new(404, Word::UserUnknown, "users are addressed by a SIP domain, not by the edge"))
+                let reason = "users are addressed by a SIP domain, not by the name or the address of the edge";
+                Err(Refusal::new(404, Word::UserUnknown, reason))
             }
             None => Ok(Destination::Ourselves),
         };
@@ -320,7 +324,7 @@ fn names_us(uri: &Uri<'_>, organisation: &Organisation, local: IpAddr) -> bool {
     let host = uri.host_lowercase();
     organisation.is_named(&host)
         || organisation.domains.iter().any(|domain| *domain == host)
-        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip == local)
+        || is_written(&host, local)
 }
 
 fn request_uri<'a>(request: &'a Message) -> Result<Uri<'a>, Refusal> {

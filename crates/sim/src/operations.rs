@@ -36,6 +36,15 @@ impl World {
         self.zones.set_addresses(host, addresses);
     }
 
+    /// Gives an organisation's server this address in place of its own.
+    pub fn place_at(&mut self, site: usize, address: &str) {
+        let address: IpAddr = address.parse().expect("an address");
+        self.sites[site].address.set_ip(address);
+        self.configure(site, |config| {
+            config.listeners.iter_mut().for_each(|listener| listener.address.set_ip(address))
+        });
+    }
+
     pub fn set_condition(&mut self, address: &str, condition: Condition) {
         self.server_at(address).condition = condition;
     }
