@@ -6,7 +6,7 @@ use bytes::Bytes;
 use federation::discovery::SrvFailure;
 use federation::look_alike::LookAlike;
 use messaging::NotStored;
-use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, Reach, WorkerId};
+use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, Reach, ReachedProvider, WorkerId};
 use sip::{FlowId, Transport};
 use tokio::task::spawn_local;
 
@@ -36,7 +36,12 @@ impl Worker {
             Output::LookAlike(LookAlike { domain, of, likeness }) => {
                 tracing::warn!(domain, of, ?likeness, "a domain without an entry looks like one that is trusted here");
             }
-            Output::PartnerReach { domain, reach, is_monitored } => warn_of_reach(&domain, reach, is_monitored),
+            Output::PartnerReach { domain, provider: None, reach, is_monitored } => {
+                warn_of_reach(&domain, reach, is_monitored);
+            }
+            Output::PartnerReach { provider: Some(provider), reach, is_monitored, .. } => {
+                warn_of_provider(&provider, reach, is_monitored);
+            }
             Output::PartnerNames { domain, is_stale: true } => tracing::warn!(
                 domain,
                 "the name servers do not answer for a partner; what they said last is believed for a day at most"
@@ -242,6 +247,37 @@ fn warn_of_reach(domain: &str, reach: Reach, monitored: bool) {
         Reach::CertificateRefused => {
             tracing::warn!(domain, monitored, "a partner's certificate is refused; comity partner show says why");
         }
+    }
+}
+
+/// Once for all domains behind it.
+fn warn_of_provider(ReachedProvider { name, domains }: &ReachedProvider, reach: Reach, monitored: bool) {
+    match reach {
+        Reach::Reachable => tracing::warn!(
+            provider = name,
+            domains,
+            monitored,
+            "a hosting provider can be reached again, and the domains behind it"
+        ),
+        Reach::OutOfReach => tracing::warn!(
+            provider = name,
+            domains,
+            monitored,
+            "a hosting provider is out of reach, and the domains behind it; comity provider show says why"
+        ),
+        Reach::HangsUp => tracing::warn!(
+            provider = name,
+            domains,
+            monitored,
+            "a hosting provider ends connections as soon as they are up, most likely for our certificate, for all domains behind \
+             it; its own log says why"
+        ),
+        Reach::CertificateRefused => tracing::warn!(
+            provider = name,
+            domains,
+            monitored,
+            "the certificate of a hosting provider is refused, for all domains behind it; comity provider show says why"
+        ),
     }
 }
 

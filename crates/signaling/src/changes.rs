@@ -108,7 +108,10 @@ impl Core {
         };
         self.failover.health.retain_domains(stands_alike);
         self.failover.rests.retain_domains(stands_alike);
-        self.reaches.retain_domains(stands_alike);
+        let is_there_alike = |name: &str| {
+            old.provider(name).zip(new.provider(name)).is_some_and(|(before, now)| before.proves_alike(now))
+        };
+        self.reaches.retain(stands_alike, is_there_alike);
         self.aliases.retain_domains(stands_alike);
         self.flows.retain_proven(stands_alike);
         self.links.leave_aliases(stands_alike);

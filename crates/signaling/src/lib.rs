@@ -94,7 +94,7 @@ pub use crate::partner_status::{CertificateSeen, PartnerCounts, PartnerSeen, Par
 pub use crate::precedence::Precedence;
 pub use crate::provider_status::{Behind, ProviderStatus};
 pub use crate::question::{Answer, Question, QuestionId};
-pub use crate::reach::{Reach, Reached};
+pub use crate::reach::{Reach, Reached, ReachedProvider};
 pub use crate::records::{CallNews, HungUp};
 pub use crate::replacing::ProxiedCall;
 pub use crate::status::{CoreStatus, Forgotten, LinkCounts, LinkStatus};

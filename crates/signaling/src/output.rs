@@ -10,7 +10,7 @@ use federation::look_alike::LookAlike;
 use media::MediaCommand;
 use sip::FlowId;
 
-use crate::{Handoff, Question, QuestionId, Reach, Record, WorkerId};
+use crate::{Handoff, Question, QuestionId, Reach, ReachedProvider, Record, WorkerId};
 
 /// Everything a worker's core can want done. The shell performs them in order.
 #[derive(Debug, Clone)]
@@ -40,8 +40,9 @@ pub enum Output {
     KeepAnswer(KeptAnswer),
     /// A domain that looks like one that is trusted here was heard from for the first time.
     LookAlike(LookAlike),
-    /// A partner can be reached again, or no longer: tell the operator. It comes once for each change.
-    PartnerReach { domain: String, reach: Reach, is_monitored: bool },
+    /// A partner can be reached again, or no longer, or the edge of a hosting provider for whichever domain behind it: tell the
+    /// operator. It comes once for each change.
+    PartnerReach { domain: String, provider: Option<ReachedProvider>, reach: Reach, is_monitored: bool },
     /// A partner's name servers have ceased to answer, and what they said last goes on being believed; or they answer again.
     PartnerNames { domain: String, is_stale: bool },
     /// Keep this of a call. Nothing waits for it.

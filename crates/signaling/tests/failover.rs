@@ -8,6 +8,7 @@ mod phone;
 use std::time::Duration;
 
 use federation::decision::Outcome;
+use federation::partner::Provider;
 use signaling::{PartnerCounts, Reach};
 use sim::{Condition, Line, World, allowed, blocked, certificate};
 use sip::{HeaderName, Message};
@@ -416,5 +417,42 @@ fn a_caller_who_gives_up_while_the_next_server_is_tried_is_answered() {
         let answers: Vec<_> = play.world.take(play.alice).iter().filter_map(Message::status).collect();
         assert!(answers.contains(&487), "{answers:?}");
         assert_eq!(play.dialled(), [FIRST], "nothing is begun for a caller who is gone");
+    });
+}
+
+#[test]
+fn of_a_provider_s_edge_it_is_told_once_for_all_domains_behind_it() {
+    phone::everywhere(6, |workers, seed| {
+        let mut world = World::new(seed);
+        let [contoso, cloud] = world.allies(["contoso.example", "cloud.example"], workers);
+        let hosted = ["a.example", "b.example", "c.example"];
+        world.server(cloud, 10, "sip.cloud.example", &[FIRST]);
+        hosted.iter().for_each(|domain| world.serve(cloud, domain));
+        let entries = hosted.iter().map(|domain| allowed(domain));
+        world.replace_partners(contoso, entries.collect());
+        world.add_provider(contoso, Provider::new("cloud", "sip.cloud.example"));
+        world.user(contoso, ALICE);
+        let alice = phone::register(&mut world, contoso, 0, ALICE);
+        let write = |world: &mut World, call_id: &str| {
+            hosted.map(|domain| {
+                world.send(
+                    alice,
+                    &phone::request("MESSAGE", ALICE, &format!("x@{domain}"), &format!("{call_id}.{domain}")),
+                );
+                world.only(alice).status().unwrap()
+            })
+        };
+        assert_eq!(write(&mut world, "well"), [404, 404, 404], "it is reached, and knows nobody");
+        assert_eq!(world.reaches, []);
+        world.cut(contoso);
+        world.set_condition(FIRST, Condition::Dead);
+        for number in 0..4 {
+            assert_eq!(write(&mut world, &format!("dead{number}")), [504, 504, 504]);
+        }
+        let told = |reach| [(contoso, "cloud with 3".to_owned(), reach)];
+        assert_eq!(std::mem::take(&mut world.reaches), told(Reach::OutOfReach));
+        world.set_condition(FIRST, Condition::Well);
+        assert_eq!(write(&mut world, "again"), [404, 404, 404]);
+        assert_eq!(std::mem::take(&mut world.reaches), told(Reach::Reachable));
     });
 }

@@ -273,7 +273,9 @@ fn in_short(output: &Output) -> String {
         Output::KeepMeeting(meeting) => format!("keep meeting {}", meeting.id),
         Output::Decided(_) => "decided".into(),
         Output::Record(_) => "record".into(),
-        Output::PartnerReach { domain, reach, .. } => format!("{domain} is {reach:?}"),
+        Output::PartnerReach { domain, provider, reach, .. } => {
+            format!("{domain} or its provider {provider:?} is {reach:?}")
+        }
         Output::PartnerNames { domain, is_stale } => format!("the names of {domain} are stale: {is_stale}"),
         Output::LookAlike(look_alike) => format!("look-alike: {look_alike}"),
         Output::KeepSuspect(suspect) => format!("keep suspect {:?}", suspect.domains),

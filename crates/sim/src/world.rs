@@ -50,7 +50,7 @@ pub struct World {
     pub dialled: Vec<IpAddr>,
     /// Flows that were to be read more slowly, in order. Lines of this world have no room to fill.
     pub slowed: Vec<(usize, FlowId)>,
-    /// What each site was told of its partners, in order.
+    /// What each site was told of its partners, and of providers with so many domains, in order.
     pub reaches: Vec<(usize, String, Reach)>,
     /// What was told of partners whose name servers are silent: by whom, of whom.
     pub stale_names: Vec<(usize, String, bool)>,
@@ -361,7 +361,10 @@ impl World {
             Output::Record(record) => self.sites[site].records.push(record),
             Output::KeepSuspect(suspect) => self.sites[site].suspects.push(*suspect),
             Output::KeepAnswer(answer) => self.sites[site].keep_answer(answer),
-            Output::PartnerReach { domain, reach, .. } => self.reaches.push((site, domain, reach)),
+            Output::PartnerReach { domain, provider, reach, .. } => {
+                let whose = provider.map(|it| format!("{} with {}", it.name, it.domains));
+                self.reaches.push((site, whose.unwrap_or(domain), reach));
+            }
             Output::PartnerNames { domain, is_stale } => self.stale_names.push((site, domain, is_stale)),
             Output::SlowFlow { flow } => self.slowed.push((site, flow)),
             Output::Decided(_) | Output::LookAlike(_) => {}
