@@ -208,6 +208,8 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         | Handoff::FlowMoved { .. }
         | Handoff::FlowEnded { .. }
         | Handoff::PhoneGone { .. } => None,
+        // One for each provider, when an administrator changes it.
+        Handoff::Narrowed(_) => None,
         // Two for each session, of which there are so many at most.
         Handoff::Gateway { .. } => None,
     }

@@ -26,13 +26,18 @@ pub(crate) struct Aliases {
     aliases_by_domain: BTreeMap<String, Vec<Alias>>,
     domains_by_flow: BTreeMap<FlowId, BTreeSet<String>>,
     /// Of domains that were judged by what no longer holds: the newest connection that takes requests.
-    last_by_domain: BTreeMap<String, FlowId>,
+    last_by_domain: BTreeMap<String, FlowFacts>,
 }
 
 impl Aliases {
     /// What is known of one of them.
     pub(crate) fn facts(&self, domain: &str, flow: FlowId) -> Option<&FlowFacts> {
         self.aliases_by_domain.get(domain)?.iter().map(|alias| &alias.facts).find(|facts| facts.id == flow)
+    }
+
+    /// Each domain that was proven on one, with that.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&String, &FlowFacts)> {
+        self.aliases_by_domain.iter().flat_map(|(domain, all)| all.iter().map(move |alias| (domain, &alias.facts)))
     }
 
     /// Of a domain that has many the oldest is forgotten, of too many domains the new one.
@@ -68,8 +73,8 @@ impl Aliases {
     }
 
     /// The connection for what is still said to a domain that is not spoken with any more.
-    pub(crate) fn for_last_word(&self, domain: &str) -> Option<FlowId> {
-        self.last_by_domain.get(domain).copied()
+    pub(crate) fn for_last_word(&self, domain: &str) -> Option<&FlowFacts> {
+        self.last_by_domain.get(domain)
     }
 
     /// A request failed there: others find another way.
@@ -80,7 +85,7 @@ impl Aliases {
 
     /// The connection has ended; answers the domains of which it was the last.
     pub(crate) fn flow_closed(&mut self, flow: FlowId) -> Vec<String> {
-        self.last_by_domain.retain(|_, last| *last != flow);
+        self.last_by_domain.retain(|_, last| last.id != flow);
         let domains = self.domains_by_flow.remove(&flow).unwrap_or_default();
         domains.iter().for_each(|domain| self.remove(domain, flow));
         domains.into_iter().filter(|domain| !self.aliases_by_domain.contains_key(domain)).collect()
@@ -90,7 +95,7 @@ impl Aliases {
     pub(crate) fn retain_domains(&mut self, keep: impl Fn(&str) -> bool) {
         let is_left = |(domain, _): &(&String, &Vec<Alias>)| !keep(domain);
         for (domain, known) in self.aliases_by_domain.iter().filter(is_left) {
-            let last = known.iter().rev().find(|alias| alias.takes_requests).map(|alias| alias.facts.id);
+            let last = known.iter().rev().find(|alias| alias.takes_requests).map(|alias| alias.facts.clone());
             self.last_by_domain.extend(last.map(|last| (domain.clone(), last)));
         }
         while self.last_by_domain.len() > DOMAINS_MAX {

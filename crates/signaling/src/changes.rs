@@ -7,7 +7,8 @@ use std::time::Instant;
 use conference::schedule::Meetings;
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::ledger::DiscoveredTerms;
-use federation::partner::Partners;
+use federation::partner::{Partners, Provider};
+use federation::verification::Rung;
 use sip::refusal::Word;
 use sip::{Aor, FlowId, Refusal};
 
@@ -99,7 +100,8 @@ impl Core {
         let new = self.partners.clone();
         self.trusted_names = None;
         self.users_with_terms = None;
-        let mut hosted_otherwise = self.flows.hosted_otherwise(&old, &new);
+        let narrowed = self.narrowed(now, &old);
+        let mut hosted_otherwise = self.hosted_otherwise(&old);
         hosted_otherwise.extend(self.pinned_otherwise(&old));
         let stands_alike = |domain: &str| {
             old.standing(domain).is_alike(new.standing(domain))
@@ -133,6 +135,22 @@ impl Core {
         self.end_calls_between(now);
         self.remove_from_conferences(now, Core::check_stays_in_meeting);
         self.end_watching(&old);
+        self.end_with_providers(now, narrowed);
+    }
+
+    /// Domains that a provider's edge has proven, here or at another worker, of which the table does not say so any more.
+    fn hosted_otherwise(&self, old: &Partners) -> BTreeSet<String> {
+        if old.providers().eq(self.partners.providers()) {
+            return BTreeSet::new();
+        }
+        let is_otherwise = |(domain, facts): &(&String, &FlowFacts)| {
+            let Some(certificate) = &facts.certificate else { return false };
+            let behind = |table: &Partners| table.provider_behind(domain, Rung::EdgeFqdn, certificate).cloned();
+            let alike = |one: Provider| behind(&self.partners).is_some_and(|other| one.proves_alike(&other));
+            behind(old).is_some_and(|one| !alike(one))
+        };
+        let shown = self.flows.shown().chain(self.aliases.shown()).filter(is_otherwise);
+        shown.map(|(domain, _)| domain.clone()).collect()
     }
 
     /// Domains whose records lead to a provider for whose edge other certificates are pinned by now: what was proven of them without

@@ -278,6 +278,7 @@ impl Core {
             Handoff::PhoneProven { edge, number, user, secs } => {
                 self.phone_proven(now, EdgeFlow { edge, number }, (user, secs));
             }
+            Handoff::Narrowed(narrowed) => self.end_behind(now, &narrowed),
             Handoff::PartnerHeard { domain } => {
                 self.failover.health.forget(&domain);
             }

@@ -1,9 +1,8 @@
 //! The stream flows of this worker: what each turned out to be, and where the ones we gave away went.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use federation::flow::{FlowFacts, FlowKind};
-use federation::partner::{Partners, Provider};
 use federation::verification::Rung;
 use sip::{Aor, FlowId};
 
@@ -155,27 +154,12 @@ impl FlowTable {
         }
     }
 
-    /// Domains that a provider's edge has proven, of which the new table does not say so any more.
-    pub(crate) fn hosted_otherwise(&self, old: &Partners, new: &Partners) -> BTreeSet<String> {
-        if old.providers().eq(new.providers()) {
-            return BTreeSet::new();
-        }
-        let mut domains = BTreeSet::new();
-        for state in self.flows.values() {
-            let Some(certificate) = &state.facts.certificate else { continue };
-            let behind =
-                |table: &Partners, domain: &str| table.provider_behind(domain, Rung::EdgeFqdn, certificate).cloned();
+    /// Each domain that was proven on a connection, with that.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&String, &FlowFacts)> {
+        self.flows.values().flat_map(|state| {
             let shown = state.proven.iter().map(|proven| &proven.domain).chain(&state.partner);
-            domains.extend(
-                shown
-                    .filter(|domain| {
-                        let alike = |one: &Provider| behind(new, domain).is_some_and(|other| one.proves_alike(&other));
-                        behind(old, domain).is_some_and(|provider| !alike(&provider))
-                    })
-                    .cloned(),
-            );
-        }
-        domains
+            shown.map(|domain| (domain, &state.facts))
+        })
     }
 
     /// What was proven of other domains was judged by what no longer holds.

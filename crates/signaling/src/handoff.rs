@@ -16,7 +16,7 @@ use crate::calls::Engagement;
 use crate::elsewhere::InviteName;
 use crate::records::CallNews;
 use crate::route::Destination;
-use crate::{Reached, WorkerId};
+use crate::{Narrowed, Reached, WorkerId};
 
 /// What one worker asks of another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,6 +89,8 @@ pub enum Handoff {
     PhoneGone { edge: u16, number: u64 },
     /// This user has shown the password on that connection: for so long it needs not be asked for there. 0: not any more.
     PhoneProven { edge: u16, number: u64, user: Aor, secs: u64 },
+    /// A hosting provider's terms have become narrower: what is under way with these domains behind it ends.
+    Narrowed(Box<Narrowed>),
     /// The partner was heard from: what failed may work again.
     PartnerHeard { domain: String },
 }

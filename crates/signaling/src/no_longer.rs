@@ -12,11 +12,17 @@ use crate::core::Core;
 impl Core {
     /// Calls that ring, from or to a partner who may not be spoken with any more, end as if their caller had given up.
     pub(crate) fn take_back_calls(&mut self, now: Instant) {
-        for server in self.orphans.of_domains(|domain| !self.is_welcome(domain)) {
+        let (partners, organisation) = (self.partners.clone(), self.organisation.clone());
+        let is_welcome = |domain: &str| partners.standing(domain).check(domain).is_ok();
+        self.take_back(now, |domain| !organisation.is_local(domain) && !is_welcome(domain));
+    }
+
+    /// The same with these domains.
+    pub(crate) fn take_back(&mut self, now: Instant, is_meant: impl Fn(&str) -> bool) {
+        for server in self.orphans.of_domains(&is_meant) {
             self.cancel(now, server);
         }
-        let is_unwelcome = |domain: &str| !self.organisation.is_local(domain) && !self.is_welcome(domain);
-        for upstream in self.owner.calls_to_partners(is_unwelcome) {
+        for upstream in self.owner.calls_to_partners(&is_meant) {
             self.draft_cancelled(upstream.requester);
             self.cancel_owned(now, upstream);
         }

@@ -8,6 +8,7 @@ use federation::decision::Connection;
 use federation::discovery::KnownHosts;
 use federation::modality::is_last_word;
 use federation::partner::By;
+use federation::verification::Verdict;
 use sip::transaction::ClientTransactionId;
 use sip::{Aor, FlowId};
 
@@ -51,15 +52,33 @@ impl Core {
                 (None, None) => {}
             };
         }
+        if let Some(target) = self.way_back(now, &request) {
+            return self.send_single(now, request, target);
+        }
         let request = self.by_route_of_sender(request);
         let Some(key) = self.link_key(&request.destination) else { return };
         self.send_over_link(now, key, request);
     }
 
+    /// For a last word to who was reached by a connection that does not prove the domain any more, as one behind a provider that is
+    /// gone: whoever is asked by another way knows of nothing.
+    fn way_back(&self, now: Instant, request: &AdmittedRequest) -> Option<Target> {
+        let key =
+            self.link_key(&request.destination).filter(|key| !key.is_inside() && is_last_word(&request.message))?;
+        if self.links.flow_of(&key).is_some() {
+            return None;
+        }
+        let dialled = self.links.last_flow(&key).and_then(|flow| Some(&self.flows.get(flow)?.facts));
+        let opened = || self.aliases.for_requests(&key.domain, key.connection);
+        let last = dialled.or_else(|| self.aliases.for_last_word(&key.domain)).or_else(opened)?;
+        let proves = self.judged(now, last, last.peer_role(), &key.domain);
+        (!matches!(proves, Verdict::Proven(_))).then(|| self.link_target(last.id, &request.destination))
+    }
+
     /// A partner that is not spoken to any more is told that its subscription or call is over, where a connection still stands.
     fn way_of_last_word(&self, request: &AdmittedRequest) -> Option<Target> {
         let key = self.link_key(&request.destination).filter(|_| is_last_word(&request.message))?;
-        let last = self.links.last_flow(&key).or_else(|| self.aliases.for_last_word(&key.domain));
+        let last = self.links.last_flow(&key).or_else(|| self.aliases.for_last_word(&key.domain).map(|facts| facts.id));
         Some(self.link_target(last?, &request.destination))
     }
 
