@@ -98,8 +98,22 @@ fn what_is_wider_or_narrower_than_a_domain_is_asked_about() {
     let place = place();
     place.run(&["partner", "add", "*.example"]).fails(&[
         "error: *.example would allow everybody below a top-level domain",
-        "next: name the domains one by one, or an --edge that all of it is behind; whoever proves a domain comes in by discovery",
+        "next: name the domains one by one, or the edge that all of it is behind (--edge HOST, in a file kind = \"allowed-server\" \
+         and edge = \"HOST\"); whoever proves a domain comes in by discovery",
     ]);
+    // One that was entered before this was asked about.
+    let store = store::Store::open(&place.path().join("data/comity.db")).unwrap();
+    store.put_partner(&federation::partner::Partner::allowed("*.test"), 1).unwrap();
+    drop(store);
+    place.run(&["partner", "set", "*.test", "--modalities", "messages"]).ok();
+    let exported = place.run(&["partner", "export"]).ok().stdout;
+    let file = place.path().join("wide.toml");
+    std::fs::write(&file, exported.replace("\"messages\"", "\"presence\"")).unwrap();
+    place.run(&["partner", "import", file.to_str().unwrap(), "--apply"]).ok();
+    let listed = place.run(&["partner", "list", "--json"]).ok().json();
+    assert_eq!(listed[0]["modalities"], json!(["presence"]), "{listed}");
+    place.run(&["partner", "set", "*.test", "--edge", "sip.fabrikam.example"]).ok();
+    told(&place.run(&["partner", "set", "*.test", "--no-edge"]), "error: *.test would allow everybody");
     assert!(
         place.run(&["partner", "add", "*.corp", "--edge", "sip.fabrikam.example"]).ok().stdout.contains("is allowed")
     );

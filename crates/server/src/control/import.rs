@@ -1,7 +1,10 @@
 //! `POST /api/import`: many entries, providers and policies in one change, all of them or none.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
+use federation::partner::PartnerKind;
 use store::now_unix;
 
 use super::answers::{Import, Imported};
@@ -16,8 +19,14 @@ pub(super) async fn enter(
     State(control): State<Control>,
     Body(import): Body<Import>,
 ) -> Result<Json<Imported>, ControlError> {
+    let known = control.0.store.read(|store| store.partners()).await?;
+    let kinds: BTreeMap<&str, &PartnerKind> =
+        known.iter().map(|stored| (stored.partner.domain.as_str(), &stored.partner.kind)).collect();
     let partners = checked(import.partner, |entered| {
-        let entry = foreign_entry(&control, &entered.domain).and_then(|domain| partner(domain, &entered.entry));
+        let entry = foreign_entry(&control, &entered.domain).and_then(|domain| {
+            let before = kinds.get(domain.as_str()).copied();
+            partner(domain, &entered.entry, before)
+        });
         entry.map_err(|error| error.about(&format!("partner {}", entered.domain)))
     })?;
     let providers = checked(import.provider, |entered| {

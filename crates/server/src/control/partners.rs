@@ -96,7 +96,9 @@ pub(super) async fn put(
     Body(new): Body<NewPartner>,
 ) -> Result<(StatusCode, Json<PartnerChange>), ControlError> {
     let domain = foreign_entry(&control, &domain)?;
-    let partner = partner(domain, &new)?;
+    let wanted = domain.clone();
+    let before = control.0.store.read(move |store| store.partner(&wanted)).await?;
+    let partner = partner(domain, &new, before.map(|before| before.partner.kind).as_ref())?;
     keep(&control, partner).await
 }
 
@@ -111,6 +113,7 @@ pub(super) async fn edit(
     let Some(before) = control.0.store.read(move |store| store.partner(&wanted)).await? else {
         return Err(store::StoreError::PartnerUnknown { domain }.into());
     };
+    let kind = before.partner.kind.clone();
     let mut new = NewPartner::from(PartnerAnswer::from(before));
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     if let (Some(edge), PartnerWord::AllowedDomain | PartnerWord::AllowedServer) = (edit.edge, new.kind) {
@@ -122,14 +125,14 @@ pub(super) async fn edit(
     new.verification = edit.verification.unwrap_or(new.verification);
     new.modalities = edit.modalities.unwrap_or(new.modalities);
     new.mark_source = edit.mark_source.unwrap_or(new.mark_source);
-    keep(&control, partner(domain, &new)?).await
+    keep(&control, partner(domain, &new, Some(&kind))?).await
 }
 
-/// An entry as it was sent, checked.
-pub(super) fn partner(domain: String, new: &NewPartner) -> Result<Partner, ControlError> {
+/// An entry as it was sent, checked; `before`: of what kind the one is that it takes the place of.
+pub(super) fn partner(domain: String, new: &NewPartner, before: Option<&PartnerKind>) -> Result<Partner, ControlError> {
     check_comment(&new.comment)?;
     let kind = kind(new)?;
-    check_width(&domain, &kind)?;
+    check_width(&domain, &kind, before)?;
     Ok(Partner {
         kind,
         comment: new.comment.clone(),
@@ -142,11 +145,14 @@ pub(super) fn partner(domain: String, new: &NewPartner) -> Result<Partner, Contr
 }
 
 /// All below a top-level domain may be blocked, or be behind an edge that is named; nobody means to allow whoever is there.
-fn check_width(domain: &str, kind: &PartnerKind) -> Result<(), ControlError> {
-    if !domain::is_for_top_level(domain) || *kind != PartnerKind::AllowedDomain {
+/// One that does so already, from before that was asked about, may get other terms.
+fn check_width(domain: &str, kind: &PartnerKind, before: Option<&PartnerKind>) -> Result<(), ControlError> {
+    let is_wide = |kind: &PartnerKind| *kind == PartnerKind::AllowedDomain;
+    if !domain::is_for_top_level(domain) || !is_wide(kind) || before.is_some_and(is_wide) {
         return Ok(());
     }
-    let hint = "name the domains one by one, or an --edge that all of it is behind; whoever proves a domain comes in by discovery";
+    let hint = "name the domains one by one, or the edge that all of it is behind (--edge HOST, in a file kind = \"allowed-server\" and \
+        edge = \"HOST\"); whoever proves a domain comes in by discovery";
     Err(ControlError::unprocessable(format!("{domain} would allow everybody below a top-level domain"), hint))
 }
 
