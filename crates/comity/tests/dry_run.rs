@@ -74,6 +74,8 @@ fn of_a_stranger_it_is_said_what_he_would_be_told() {
     );
     let told = tries(&place, "eve@adatum.example", ALICE);
     says(&told, &["would be delivered once the server runs", "3 messages and calls a day"]);
+    let watches = ["why", "--from", "eve@adatum.example", "--to", ALICE, "--dry-run", "--what", "presence"];
+    says(&place.run(&watches).ok().stdout, &["refused by us: 403 presence-denied", "adatum.example has no entry"]);
 }
 
 #[test]
@@ -98,6 +100,33 @@ fn what_is_refused_beside_messages_is_said() {
         ],
     );
     assert!(!told.contains("presence: "), "{told}");
+}
+
+#[test]
+fn what_is_asked_about_is_decided_about() {
+    let place = place("");
+    place.run(&["partner", "add", "fabrikam.example", "--modalities", "presence,audio"]).ok();
+    place.run(&["partner", "set", "fabrikam.example", "--edge", "127.edge.example"]).ok();
+    let asks = |from: &str, to: &str, what: &str| {
+        place.run(&["why", "--from", from, "--to", to, "--dry-run", "--what", what]).ok().stdout
+    };
+    for (from, to) in [(ALICE, "bob@fabrikam.example"), ("bob@fabrikam.example", ALICE)] {
+        for (what, named) in
+            [("messages", "a message"), ("video", "a call with video"), ("meetings", "a request to or from a meeting")]
+        {
+            let told = asks(from, to, what);
+            says(&told, &[&format!("{named} is refused by us: 403 modality-not-allowed"), "how sure:   certain"]);
+        }
+        let told = asks(from, to, "audio");
+        says(
+            &told,
+            &["a call with audio may pass, and not all else", "messages: modality-not-allowed would be refused"],
+        );
+        assert!(!told.contains("refused by us"), "{told}");
+        says(&tries(&place, from, to), &["a message is refused by us"]);
+    }
+    let wrong = place.run(&["why", "--from", ALICE, "--to", "b@x.example", "--dry-run", "--what", "smoke"]);
+    says(&wrong.stderr, &["invalid value 'smoke' for '--what", "possible values: messages, presence, audio"]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use federation::modality::Modality;
 use server::control::answers::{WhyAnswer, WhyStep};
 use server::moment;
 
@@ -17,6 +19,7 @@ Examples:
   comity why 8d1f0c2e@phone.contoso.example
   comity why --from alice@contoso.example --to bob@fabrikam.example
   comity why --from alice@contoso.example --to bob@fabrikam.example --dry-run
+  comity why --from alice@contoso.example --to bob@fabrikam.example --dry-run --what video
   comity why 8d1f0c2e --json | jq .advice
 
 If no server runs, only refusals are known.";
@@ -36,6 +39,10 @@ pub struct WhyArguments {
     /// Say what would happen to a message, and send nothing
     #[arg(long, requires = "from")]
     dry_run: bool,
+    /// With --dry-run, what it would be instead: one of the modalities [default: messages]
+    #[arg(long, value_name = "MODALITY", requires = "dry_run",
+        value_parser = PossibleValuesParser::new(Modality::ALL.map(Modality::as_str)))]
+    what: Option<String>,
 }
 
 /// Prints the chain of decisions and what it comes down to.
@@ -48,8 +55,9 @@ pub async fn run(global: &Global, arguments: &WhyArguments) -> Result<ExitCode, 
 
 fn path(arguments: &WhyArguments) -> String {
     match arguments {
-        WhyArguments { from: Some(from), to: Some(to), dry_run, .. } => {
-            format!("/api/why?from={}&to={}&dry_run={dry_run}", segment(from), segment(to))
+        WhyArguments { from: Some(from), to: Some(to), dry_run, what, .. } => {
+            let what = what.as_ref().map(|what| format!("&what={what}")).unwrap_or_default();
+            format!("/api/why?from={}&to={}&dry_run={dry_run}{what}", segment(from), segment(to))
         }
         WhyArguments { call_id, .. } => {
             format!("/api/why?call_id={}", segment(call_id.as_deref().unwrap_or_default()))

@@ -11,6 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use federation::decision::{Outcome, Recorded};
+use federation::modality::Modality;
 use serde::{Deserialize, Serialize};
 use store::RefusalQuery;
 
@@ -29,6 +30,9 @@ pub(crate) struct WhyQuery {
     /// Decide about a message from one to the other, and send nothing.
     #[serde(default)]
     dry_run: bool,
+    /// With a dry run: another modality than messages, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    what: Option<String>,
 }
 
 pub(super) async fn show(
@@ -50,13 +54,23 @@ impl Control {
     pub(crate) async fn why(&self, query: WhyQuery) -> Result<WhyAnswer, ControlError> {
         match query {
             WhyQuery { call_id: Some(call_id), .. } => of_call(self, call_id).await,
-            WhyQuery { from: Some(from), to: Some(to), dry_run: true, .. } => dry_run::decide(self, &from, &to).await,
+            WhyQuery { from: Some(from), to: Some(to), dry_run: true, what, .. } => {
+                dry_run::decide(self, (&from, &to), modality(what.as_deref())?).await
+            }
             WhyQuery { from: Some(from), to: Some(to), .. } => {
                 between(self, &domain_of(&from)?, &domain_of(&to)?).await
             }
             _ => Err(ControlError::unprocessable("nothing is asked for", "name a Call-ID, or both --from and --to")),
         }
     }
+}
+
+fn modality(name: Option<&str>) -> Result<Modality, ControlError> {
+    let Some(name) = name else { return Ok(Modality::Messages) };
+    Modality::ALL.into_iter().find(|modality| modality.as_str() == name).ok_or_else(|| {
+        let names = Modality::ALL.map(Modality::as_str).join(", ");
+        ControlError::unprocessable(format!("{name:?} is no modality"), format!("name one of these: {names}"))
+    })
 }
 
 /// What an edge refused never came to its home.

@@ -1,4 +1,5 @@
-//! What would happen to a message from one address to another: the same entries, SRV records and users, and nothing sent.
+//! What would happen to a message, or to what else one asks about, from one address to another: the same entries, SRV records and
+//! users, and nothing sent.
 
 mod consent;
 mod inbound;
@@ -24,11 +25,15 @@ use super::story;
 use crate::config::Roles;
 use federation::partner::{By, Partners, Provider};
 
-pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<WhyAnswer, ControlError> {
+pub(super) async fn decide(
+    control: &Control,
+    (from, to): (&str, &str),
+    what: Modality,
+) -> Result<WhyAnswer, ControlError> {
     let (from, to) = (address(from)?, address(to)?);
     let domains = &control.0.config.domains;
     let [from_is_ours, to_is_ours] = [&from, &to].map(|aor| domains.iter().any(|ours| ours == aor.domain()));
-    let mut trial = DryRun { control, steps: Vec::new(), is_open: false };
+    let mut trial = DryRun { control, what, steps: Vec::new(), is_open: false };
     let ours = |aor: Aor, is_ours: bool| is_ours.then_some(aor);
     let ends = (ours(from.clone(), from_is_ours), ours(to.clone(), to_is_ours));
     let advice = match (from_is_ours, to_is_ours) {
@@ -46,7 +51,7 @@ pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<Wh
         true => Advice { sure: Sure::Likely, ..advice },
         false => advice,
     };
-    if advice.side == Side::Nobody {
+    if advice.side == Side::Nobody && what != Modality::Presence {
         trial.way(ends).await;
     }
     Ok(WhyAnswer { call_id: None, note: None, steps: trial.steps, others: Vec::new(), advice, edges: Vec::new() })
@@ -54,6 +59,7 @@ pub(super) async fn decide(control: &Control, from: &str, to: &str) -> Result<Wh
 
 struct DryRun<'a> {
     control: &'a Control,
+    what: Modality,
     steps: Vec<WhyStep>,
     /// Something was taken for granted that each request says for itself, or another server knows.
     is_open: bool,
@@ -121,7 +127,20 @@ impl DryRun<'_> {
         }
     }
 
-    /// What the policies say of a message between this user of ours and that domain; advice where they refuse it.
+    /// The thing asked about, for the beginning of a sentence.
+    fn named(&self) -> &'static str {
+        match self.what {
+            Modality::Messages => "a message",
+            Modality::Presence => "a request for presence",
+            Modality::Audio => "a call with audio",
+            Modality::Video => "a call with video",
+            Modality::Sharing => "a call with something shared",
+            Modality::Files => "a file",
+            Modality::Meetings => "a request to or from a meeting",
+        }
+    }
+
+    /// What the policies say of that between this user of ours and that domain; advice where they refuse it.
     fn policy(&mut self, partners: &Partners, crossing: &Crossing<'_>) -> Option<Advice> {
         let Crossing { direction, user, domain, .. } = *crossing;
         let (policy, scope) = partners.access().policy_of(user);
@@ -143,20 +162,21 @@ impl DryRun<'_> {
             let modalities = [modality].into_iter().collect();
             external_access::decide(partners, &Crossing { modalities, ..crossing.clone() })
         };
-        let others = Modality::ALL.into_iter().filter(|modality| *modality != Modality::Messages);
+        let others = Modality::ALL.into_iter().filter(|modality| *modality != self.what);
         let refused: Vec<String> = others
             .filter_map(|modality| {
                 Some(format!("{}: {} would be refused", modality.as_str(), decide(modality).err()?.word))
             })
             .collect();
-        let Err(refusal) = decide(Modality::Messages) else {
+        let named = self.named();
+        let Err(refusal) = decide(self.what) else {
             if !refused.is_empty() {
-                self.say("a message may pass, and not all else", refused);
+                self.say(format!("{named} may pass, and not all else"), refused);
             }
             return None;
         };
         self.say(
-            format!("a message is refused by us: {} {}", refusal.status, refusal.word),
+            format!("{named} is refused by us: {} {}", refusal.status, refusal.word),
             vec![refusal.reason.clone()],
         );
         let refuser = match direction {
@@ -166,12 +186,12 @@ impl DryRun<'_> {
         Some(advice::for_refusal(refusal.word.as_str(), refusal.status, refuser, domain))
     }
 
-    /// What the hosting provider by whose edge it would leave lets pass; advice where that is no message.
+    /// What the hosting provider by whose edge it would leave lets pass; advice where it does not.
     fn by_provider(&mut self, provider: &Provider, domain: &str) -> Option<Advice> {
         self.terms_of(provider, domain);
-        let refusal = external_access::check_provider(provider, [Modality::Messages].into_iter().collect()).err()?;
+        let refusal = external_access::check_provider(provider, [self.what].into_iter().collect()).err()?;
         let Refusal { status, word, reason, .. } = refusal;
-        self.say(format!("a message is refused by us: {status} {word}"), vec![reason]);
+        self.say(format!("{} is refused by us: {status} {word}", self.named()), vec![reason]);
         Some(advice::for_refusal(word.as_str(), status, Refuser::UsToUser, domain))
     }
 
@@ -182,6 +202,14 @@ impl DryRun<'_> {
         }
     }
 
+    /// To ask the same elsewhere.
+    fn option(&self) -> String {
+        match self.what {
+            Modality::Messages => String::new(),
+            what => format!(" --what {}", what.as_str()),
+        }
+    }
+
     /// Of a home alone: which edge is tried first, and that it decides.
     fn by_an_edge(&mut self, from: &Aor, to: &Aor) -> Advice {
         self.is_open = true;
@@ -189,7 +217,8 @@ impl DryRun<'_> {
         Advice {
             verdict: "our home lets it out; the edge decides about the rest".to_owned(),
             next: format!(
-                "ask on an edge: comity why --from {from} --to {to} --dry-run, and comity route {}",
+                "ask on an edge: comity why --from {from} --to {to} --dry-run{}, and comity route {}",
+                self.option(),
                 to.domain()
             ),
             side: Side::Nobody,
@@ -239,13 +268,20 @@ impl DryRun<'_> {
             return Ok(advice::for_refusal(Word::UserUnknown.as_str(), 404, refuser, to.domain()));
         }
         let devices = registrations(self.control).await.map(|all| all.get(&to.to_string()).copied().unwrap_or(0));
-        let (sentence, verdict) = match devices {
-            Some(0) => {
+        let (sentence, verdict) = match (devices, self.what) {
+            (Some(_), Modality::Presence) => {
+                ("the server itself answers it, and tells what their devices publish", "it would be let in")
+            }
+            (Some(0), Modality::Messages) => {
                 let away = "no device of theirs is signed in: a message is kept until one is, a call is refused (480)";
                 (away, "the user is away; messages wait for them")
             }
-            Some(_) => ("it would be handed to every device of theirs", "it would be delivered"),
-            None => ("no server runs, so that nobody is signed in", "it would be delivered once the server runs"),
+            (Some(0), _) => (
+                "no device of theirs is signed in: refused with 480 user-offline",
+                "the user is away; messages alone wait",
+            ),
+            (Some(_), _) => ("it would be handed to every device of theirs", "it would be delivered"),
+            (None, _) => ("no server runs, so that nobody is signed in", "it would be delivered once the server runs"),
         };
         self.say(format!("{to} is a user here; {sentence}"), Vec::new());
         Ok(Advice {

@@ -1,10 +1,10 @@
-//! A message from a partner: what its server would have to prove, whether its sender is vouched for, and who hears of it.
+//! A message, or what else it is, from a partner: what its server would have to prove, whether its sender is vouched for, and who hears of it.
 
 use federation::admission::Tier;
 use federation::discovery::SrvResult;
 use federation::external_access::{Crossing, Part};
 use federation::flow::Direction;
-use federation::modality::Modalities;
+use federation::modality::{Modalities, Modality};
 use federation::partner::{Partners, VerificationLevel};
 use federation::verification::expected;
 use sip::Aor;
@@ -58,6 +58,11 @@ impl DryRun<'_> {
         }
         if let Some(advice) = self.consent(&partners, from, to).await? {
             return Ok(advice);
+        }
+        if tier == Tier::Discovered && self.what == Modality::Presence {
+            let details = vec![format!("{domain} has no entry: only who has one watches our users")];
+            self.say(format!("refused by us: 403 {}", Word::PresenceDenied), details);
+            return Ok(advice::for_refusal(Word::PresenceDenied.as_str(), 403, Refuser::UsToPartner, domain));
         }
         match tier {
             Tier::Discovered => self.recipient_of_stranger(from, to).await,
