@@ -154,8 +154,17 @@ impl Plan {
             wanted.provider,
             &now.provider,
             |it| &it.name,
-            |Entered { name, entry }| format!("hosting provider {name}: its edge {}", entry.edge),
+            |Entered { name, entry }| {
+                let pins = count(entry.pins.len() as u64, "pinned certificate", "pinned certificates");
+                let pins = if entry.pins.is_empty() { String::new() } else { format!(", {pins}") };
+                format!("hosting provider {name}: its edge {}{pins}", entry.edge)
+            },
         );
+        let pinned: BTreeSet<&str> =
+            now.provider.iter().filter(|it| !it.entry.pins.is_empty()).map(|it| it.name.as_str()).collect();
+        let losing = plan.changes.provider.iter().filter(|it| it.entry.pins.is_empty());
+        let losing = losing.filter(|it| pinned.contains(it.name.as_str()));
+        plan.sentences.extend(losing.map(|it| format!("take away the pins of hosting provider {}", it.name)));
         plan.changes.policy = plan.differing(
             wanted.policy,
             &now.policy,
