@@ -4,6 +4,7 @@
 //! owner of the address-of-record.
 
 mod binding;
+mod gruu;
 mod location_service;
 mod outbound;
 

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use federation::Admitted;
 use sip::refusal::Word;
-use sip::{Aor, ContactValue, FlowId, HeaderName, Message, Method, NameAddr, ParseError, Refusal, TransferSupport};
+use sip::{
+    Aor, ContactValue, FlowId, HeaderName, Message, Method, NameAddr, ParseError, Refusal, TransferSupport, Uri,
+};
 
 use crate::binding::{EdgeFlow, Way};
-use crate::outbound;
-use crate::{Binding, BindingSummary, ClientFlow};
+use crate::{Binding, BindingSummary, ClientFlow, gruu, outbound};
 
 /// The location service of one worker.
 #[derive(Debug, Default)]
@@ -87,8 +88,9 @@ impl LocationService {
             Wish::Update(updates) => self.update(aor, updates)?,
         }
         let bindings = self.lookup(now, aor);
+        let gruu = |binding: &Binding| gruu::public(aor, binding).filter(|_| gruu::is_asked_for(request));
         Ok(Registered {
-            contacts: bindings.iter().map(|binding| contact_value(binding, now)).collect(),
+            contacts: bindings.iter().map(|binding| contact_value(binding, gruu(binding), now)).collect(),
             path,
             bound: bindings.iter().any(|binding| binding.flow.is_same(&flow)),
             outbound,
@@ -118,6 +120,14 @@ impl LocationService {
             device.sort_by_key(|binding| std::cmp::Reverse((binding.q, binding.registered_at)));
         }
         devices
+    }
+
+    /// Those of a user that lead to the device which a URI of his with `gr` names (RFC 5627 section 6.1), the last registered
+    /// first.
+    pub fn named_device(&self, now: Instant, aor: &Aor, uri: &Uri<'_>) -> Vec<&Binding> {
+        let mut flows: Vec<_> = self.lookup(now, aor).into_iter().filter(|binding| gruu::names(uri, binding)).collect();
+        flows.sort_by_key(|binding| std::cmp::Reverse(binding.registered_at));
+        flows
     }
 
     /// Whether a binding is reached over this flow.
@@ -404,8 +414,9 @@ fn check_order(old: &Binding, call_id: &str, cseq: u32) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn contact_value(binding: &Binding, now: Instant) -> String {
-    format!("<{}>{};expires={}", binding.contact, binding.parameters, binding.remaining_secs(now))
+fn contact_value(binding: &Binding, gruu: Option<String>, now: Instant) -> String {
+    let gruu = gruu.map(|gruu| format!(";pub-gruu=\"{gruu}\"")).unwrap_or_default();
+    format!("<{}>{}{gruu};expires={}", binding.contact, binding.parameters, binding.remaining_secs(now))
 }
 
 fn summary(aor: &Aor, binding: &Binding, now: Instant) -> BindingSummary {

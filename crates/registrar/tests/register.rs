@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use federation::Admitted;
 use registrar::{ClientFlow, EdgeFlow, LocationService, Registered, RegistrarLimits};
-use sip::{Aor, FlowId, HeaderName, Message, Refusal, Transport};
+use sip::{Aor, FlowId, HeaderName, Message, Refusal, Transport, Uri};
 
 struct Registry {
     now: Instant,
@@ -247,4 +247,49 @@ fn of_phones_by_one_edge_each_lives_by_its_own_connection() {
     registry.location.edge_flow_failed(EdgeFlow { edge: 0, number: 1 });
     assert_eq!(registry.contacts(), ["sip:a@two.invalid"]);
     assert_eq!(registry.location.remove_user(&"alice@contoso.example".parse().unwrap()), []);
+}
+
+/// Of each Contact in the answer its public GRUU, if it has one.
+fn gruus(registered: &Registered) -> Vec<Option<&str>> {
+    registered.contacts.iter().map(|contact| Some(contact.split_once(";pub-gruu=\"")?.1.split_once('"')?.0)).collect()
+}
+
+#[test]
+fn a_device_that_names_itself_is_told_its_gruu_if_it_knows_of_such() {
+    const GRUU: &str = "sip:alice@contoso.example;gr=urn:uuid:1";
+    let mut registry = Registry::new();
+    assert_eq!(gruus(&registry.register(1, &flow_contact(1)).unwrap()), [None], "it does not say that it knows");
+    let other =
+        "Contact: <sips:a@other.invalid>;+sip.instance=\"<urn:x:a b>\";pub-gruu=\"sip:mallory@contoso.example;gr\"\r\n";
+    registry.register(2, other).unwrap();
+    let secure = "Contact: <sips:a@two.invalid>;+sip.instance=\"<urn:x:2;3>\"\r\nSupported: path, gruu\r\n";
+    let registered = registry.register(3, secure).unwrap();
+    let expected = [Some(GRUU), None, Some("sips:alice@contoso.example;gr=urn:x:2%3B3")];
+    assert_eq!(gruus(&registered), expected, "{:?}", registered.contacts);
+    let fetched = registry.register(1, "Require: gruu\r\n").unwrap();
+    assert_eq!(gruus(&fetched), expected, "a query is told them, too");
+}
+
+#[test]
+fn a_gruu_leads_to_the_flows_of_its_device_the_last_registered_first() {
+    let mut registry = Registry::new();
+    for flow in [1, 2] {
+        registry.register(flow, &(flow_contact(u32::try_from(flow).unwrap()) + OUTBOUND)).unwrap();
+        registry.now += Duration::from_secs(1);
+    }
+    registry.register(3, "Contact: <sip:a@other.invalid>;+sip.instance=\"<urn:uuid:2>\"\r\n").unwrap();
+    let (two, one, other) = ("sip:a@flow2.invalid;ob", "sip:a@flow1.invalid;ob", "sip:a@other.invalid");
+    for (gr, expected) in [
+        (";gr=urn:uuid:1", vec![two, one]),
+        (";GR=URN:%55uid:1;transport=tls", vec![two, one]),
+        (";gr=urn:uuid:2", vec![other]),
+        (";gr=urn%3Auuid%3A1", vec![]),
+        (";gr=urn:uuid:3", vec![]),
+        (";gr=", vec![]),
+        (";gr", vec![]),
+    ] {
+        let uri = format!("sip:alice@contoso.example{gr}");
+        let named = registry.location.named_device(registry.now, &aor(), &Uri::parse(&uri).unwrap());
+        assert_eq!(named.iter().map(|binding| &*binding.contact).collect::<Vec<_>>(), expected, "{gr}");
+    }
 }

@@ -33,8 +33,10 @@ fn check(request: &Message, header: HeaderName, known: &[&str]) -> Result<(), Re
     Err(refusal.with_header(HeaderName::Unsupported, unknown))
 }
 
-/// Of the registrar: RFC 3327, RFC 5626.
-pub(crate) const REGISTRAR_KNOWS: &[&str] = &["path", "outbound"];
+/// Of the registrar: RFC 3327, RFC 5626, RFC 5627.
+pub(crate) const REGISTRAR_KNOWS: &[&str] = &["path", "outbound", "gruu"];
+/// Of these what its answers name: who gets a GRUU sees it (RFC 5627 section 5.2).
+pub(crate) const REGISTRAR_TELLS: &[&str] = &["path", "outbound"];
 
 #[cfg(test)]
 mod tests {
@@ -61,8 +63,8 @@ mod tests {
 
     #[test]
     fn what_the_registrar_does_not_know_is_named() {
-        let register = request("REGISTER", "Require: PATH, Outbound, gruu");
-        assert_eq!(named(check_require(&register, REGISTRAR_KNOWS)).as_deref(), Some("gruu"));
+        let register = request("REGISTER", "Require: PATH, Outbound, GRUU, pref");
+        assert_eq!(named(check_require(&register, REGISTRAR_KNOWS)).as_deref(), Some("pref"));
         assert_eq!(named(check_require(&request("REGISTER", "Require: path"), REGISTRAR_KNOWS)), None);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use registrar::Binding;
 use sip::refusal::Word;
 use sip::transaction::ClientTransactionId;
-use sip::{Aor, Message, Refusal, Transport, Uri};
+use sip::{Aor, FlowId, Message, Refusal, Transport, Uri};
 
 use crate::AdmittedRequest;
 use crate::core::Core;
@@ -34,9 +34,23 @@ impl Core {
     }
 
     /// Of them those that this request goes to: one for a `sips` URI only to devices that have registered one, over TLS
-    /// (RFC 5630 section 5.3).
+    /// (RFC 5630 section 5.3), one for a GRUU to the device that it names (RFC 5627 section 6.1).
     pub(crate) fn devices_for(&mut self, now: Instant, aor: &Aor, request: &Message) -> Vec<Target> {
-        self.called_devices(now, aor, is_sips(request))
+        match gruu(request) {
+            Some(uri) => {
+                let flows = self.location.named_device(now, aor, &uri);
+                self.device(aor, &flows, is_sips(request)).into_iter().collect()
+            }
+            None => self.called_devices(now, aor, is_sips(request)),
+        }
+    }
+
+    /// The Contact behind a request for a GRUU that goes out by this flow.
+    pub(crate) fn contact_of_gruu(&self, now: Instant, request: &Message, flow: FlowId) -> Option<String> {
+        let uri = gruu(request).filter(|uri| self.organisation.is_local(uri.host()))?;
+        let flows = self.location.named_device(now, &Aor::from_uri(&uri).ok()?, &uri);
+        let binding = flows.into_iter().find(|binding| binding.flow.edge.is_none() && binding.flow.id == flow)?;
+        Some(binding.request_uri().to_owned())
     }
 
     /// Those that a request goes to.
@@ -122,6 +136,11 @@ impl Core {
             self.send_branch(now, context, next);
         }
     }
+}
+
+/// The Request-URI, if it names one device of a user (RFC 5627 section 3).
+pub(crate) fn gruu(request: &Message) -> Option<Uri<'_>> {
+    request.request_uri().and_then(|uri| Uri::parse(uri).ok()).filter(|uri| uri.user().is_some() && uri.has_param("gr"))
 }
 
 /// Whether the request is to travel by TLS on every hop (RFC 3261 section 26.2.2).

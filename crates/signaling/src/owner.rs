@@ -15,7 +15,7 @@ use sip::{Aor, FlowId, Message, Method, Refusal};
 use crate::acceptor::{no_answer, overloaded, store_failed};
 use crate::core::Core;
 use crate::flow_table::Whereabouts;
-use crate::outbound::is_sips;
+use crate::outbound::{gruu, is_sips};
 use crate::route::{Destination, PathUser, flow_failed};
 use crate::store_and_forward::Keeping;
 use crate::waiting::Asker;
@@ -59,11 +59,13 @@ impl Core {
         }
         let targets = self.devices_for(now, aor, &request.message);
         let message = &request.message;
-        let has_others = targets.is_empty() && is_sips(message) && !self.devices(now, aor).is_empty();
+        let names_device = gruu(message).is_some();
+        let has_others = targets.is_empty() && is_sips(message) && !names_device && !self.devices(now, aor).is_empty();
         if has_others && !self.hides_users_from(&request) {
             return self.refuse_owned(now, upstream, message, &no_secure_way());
         }
-        if message.method() == Some(Method::Message) {
+        // What is for one device waits for no other.
+        if message.method() == Some(Method::Message) && !(names_device && targets.is_empty()) {
             match self.terms_if_kept(now, aor, &request, targets.len()) {
                 Ok(None) => {}
                 Ok(Some(terms)) => {
@@ -106,6 +108,9 @@ impl Core {
             Some(Answer::User(Ok(true))) if self.hides_users_from(&request) => {
                 self.nobody("no device of the user is registered")
             }
+            Some(Answer::User(Ok(true))) if gruu(&request.message).is_some() => {
+                Refusal::new(480, Word::UserOffline, "the one device of the user that the URI names is not registered")
+            }
             Some(Answer::User(Ok(true))) => Refusal::new(480, Word::UserOffline, "no device of the user is registered"),
             Some(Answer::User(Err(why))) => store_failed(&why),
             _ => no_answer(),
@@ -137,7 +142,7 @@ impl Core {
             flow,
             transport,
             local_port,
-            request_uri: None,
+            request_uri: self.contact_of_gruu(now, &request.message, flow),
             path: Vec::new(),
             leg: by_path.map(|user| self.mint.leg_of(self.ownership.worker, flow, user)),
             q: 1000,

@@ -6,7 +6,7 @@ use registrar::ClientFlow;
 use sip::{Aor, HeaderName, Message, build};
 
 use crate::core::Core;
-use crate::extensions::{REGISTRAR_KNOWS, check_require};
+use crate::extensions::{REGISTRAR_KNOWS, REGISTRAR_TELLS, check_require};
 use crate::{AdmittedRequest, Handoff, Upstream};
 
 impl Core {
@@ -36,7 +36,7 @@ impl Core {
                 if registered.bound {
                     response = response.header(HeaderName::ServiceRoute, self.service_route(request, flow));
                 }
-                response = response.header(HeaderName::Supported, REGISTRAR_KNOWS.join(", "));
+                response = response.header(HeaderName::Supported, REGISTRAR_TELLS.join(", "));
                 if registered.outbound {
                     response = response.header(HeaderName::Require, "outbound");
                 }

@@ -121,9 +121,9 @@ fn what_is_demanded_of_the_server_itself_is_its_to_know() {
     let named = refused.header_text(HeaderName::Unsupported);
     assert_eq!((refused.status(), named), (Some(420), Some("nothingSupportsThis, nothingSupportsThisEither")));
     let register = vector("rfc4475/cparam01");
-    let text = String::from_utf8(register.bytes.clone()).unwrap().replace("l: 0", "Require: path, gruu\r\nl: 0");
+    let text = String::from_utf8(register.bytes.clone()).unwrap().replace("l: 0", "Require: path, pref\r\nl: 0");
     let refused = Stage::new(&register, 1, 1, Way::Stream).answer(text.as_bytes());
-    assert_eq!((refused.status(), refused.header_text(HeaderName::Unsupported)), (Some(420), Some("gruu")));
+    assert_eq!((refused.status(), refused.header_text(HeaderName::Unsupported)), (Some(420), Some("pref")));
 }
 
 /// What a phone answers with passes as it is: an unusual phrase, and none.

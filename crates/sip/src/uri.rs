@@ -102,6 +102,11 @@ impl<'a> Uri<'a> {
         self.param(name).is_some()
     }
 
+    /// Whether it has this parameter with this value, however that is escaped and in whichever case (RFC 3261 19.1.4).
+    pub fn has_param_value(&self, name: &str, value: &str) -> bool {
+        self.param(name).flatten().is_some_and(|found| eq_escaped(found, value, true))
+    }
+
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         let mut rest = self.params;
         iter::from_fn(move || {
