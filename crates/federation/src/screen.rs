@@ -1,6 +1,7 @@
 //! Stateless refusals, before a transaction or any memory is spent on a request: its shape, its sizes
 //! and Max-Forwards (RFC 3261 8.1.1, 16.3).
 
+use sip::HeaderName;
 use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::{Refusal, Word};
@@ -11,6 +12,12 @@ use crate::refusal;
 pub const REQUEST_URI_BYTES_MAX: usize = 2048;
 /// A Call-ID is kept with every transaction, dialog and decision, so its length is bounded.
 pub const CALL_ID_BYTES_MAX: usize = 256;
+/// So is that of a tag, which is kept with every dialog and subscription.
+pub const TAG_BYTES_MAX: usize = 256;
+/// And of a user's name in From and To, by which he is known wherever he is remembered.
+pub const USER_BYTES_MAX: usize = 256;
+/// Record-Routes and Contact, which a dialog keeps for as long as it lasts. A registrar has limits of its own.
+pub const ROUTE_SET_BYTES_MAX: usize = 8192;
 /// Start line and headers. A response repeats much of them, and has to be a message still.
 pub const HEADER_BLOCK_BYTES_MAX: usize = 48 * 1024;
 
@@ -48,9 +55,32 @@ fn check_sizes(request: &Message) -> Result<(), Refusal> {
     if request.call_id().is_ok_and(|call_id| call_id.len() > CALL_ID_BYTES_MAX) {
         return Err(refusal::malformed_request(format!("the Call-ID is longer than {CALL_ID_BYTES_MAX} bytes")));
     }
+    check_ends(request)?;
     let header_block = request.as_bytes().len() - request.body().len();
     if header_block > HEADER_BLOCK_BYTES_MAX {
         let reason = format!("{header_block} bytes of headers; at most {HEADER_BLOCK_BYTES_MAX}");
+        return Err(Refusal::new(513, Word::MessageTooLarge, reason));
+    }
+    Ok(())
+}
+
+/// What is remembered of the two ends long after the request itself is gone.
+fn check_ends(request: &Message) -> Result<(), Refusal> {
+    for (name, end) in [("From", request.from()), ("To", request.to())] {
+        let Ok(end) = end else { continue };
+        if end.tag().is_some_and(|tag| tag.len() > TAG_BYTES_MAX) {
+            return Err(refusal::malformed_request(format!("the tag of {name} is longer than {TAG_BYTES_MAX} bytes")));
+        }
+        if end.uri().user().is_some_and(|user| user.len() > USER_BYTES_MAX) {
+            return Err(refusal::malformed_request(format!(
+                "the user of {name} is longer than {USER_BYTES_MAX} bytes"
+            )));
+        }
+    }
+    let bytes = |name| request.header_all(name).map(<[u8]>::len).sum::<usize>();
+    let route_set = bytes(HeaderName::RecordRoute) + bytes(HeaderName::Contact);
+    if request.method() != Some(Method::Register) && route_set > ROUTE_SET_BYTES_MAX {
+        let reason = format!("{route_set} bytes of Record-Route and Contact; at most {ROUTE_SET_BYTES_MAX}");
         return Err(Refusal::new(513, Word::MessageTooLarge, reason));
     }
     Ok(())
@@ -85,6 +115,36 @@ mod tests {
         }
         let request = Message::parse((text + "\r\n").into_bytes().into()).unwrap();
         screen(&request).err().map(|refusal| (refusal.status, refusal.word))
+    }
+
+    #[test]
+    fn what_is_remembered_of_the_ends_of_a_dialog_has_its_limits() {
+        let told = |method: &str, from: [usize; 2], to: [usize; 2], routes: usize| {
+            let end = |[user, tag]: [usize; 2]| format!("<sip:{}@a.example>;tag={}", "u".repeat(user), "t".repeat(tag));
+            let contact = "<sip:c@p.invalid>";
+            let half = (routes - contact.len()) / 2;
+            let route = |bytes: usize| format!("Record-Route: <sip:r.example;lr;x={}>\r\n", "x".repeat(bytes - 21));
+            let text = format!(
+                "{method} sip:a@a.example SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\nFrom: {}\r\nTo: {}\r\n\
+                 Call-ID: 1\r\nCSeq: 1 {method}\r\nContact: {contact}\r\n{}{}Content-Length: 0\r\n\r\n",
+                end(from),
+                end(to),
+                route(half),
+                route(routes - contact.len() - half),
+            );
+            let request = Message::parse(text.into_bytes().into()).unwrap();
+            screen(&request).err().map(|refusal| (refusal.status, refusal.word))
+        };
+        let malformed = Some((400, Word::MalformedRequest));
+        let (most, more) = (TAG_BYTES_MAX, TAG_BYTES_MAX + 1);
+        assert_eq!(told("SUBSCRIBE", [USER_BYTES_MAX, most], [USER_BYTES_MAX, most], ROUTE_SET_BYTES_MAX), None);
+        assert_eq!(told("SUBSCRIBE", [1, more], [1, 1], 500), malformed);
+        assert_eq!(told("SUBSCRIBE", [1, 1], [1, more], 500), malformed);
+        assert_eq!(told("SUBSCRIBE", [USER_BYTES_MAX + 1, 1], [1, 1], 500), malformed);
+        assert_eq!(told("SUBSCRIBE", [1, 1], [USER_BYTES_MAX + 1, 1], 500), malformed);
+        let large = ROUTE_SET_BYTES_MAX + 1;
+        assert_eq!(told("SUBSCRIBE", [1, 1], [1, 1], large), Some((513, Word::MessageTooLarge)));
+        assert_eq!(told("REGISTER", [1, 1], [1, 1], large), None);
     }
 
     #[test]
