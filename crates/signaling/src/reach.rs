@@ -187,8 +187,7 @@ impl Core {
     /// A connection could not be brought up, and this is what all that wait for it get.
     pub(crate) fn link_failed(&mut self, now: Instant, key: &LinkKey, refusal: &Refusal) {
         match Reach::of(refusal) {
-            // One domain's certificate says nothing of the others behind a provider, but where that is the provider's by a pin.
-            Some(Reach::CertificateRefused) if provider_pinned_in(&refusal.reason).is_none() => {
+            Some(Reach::CertificateRefused) if is_for_domain(&refusal.reason) => {
                 self.reach_of_domain_changed(now, key, Reach::CertificateRefused);
             }
             Some(reach) => self.reach_changed(now, key, reach),
@@ -250,6 +249,12 @@ impl Core {
             self.reaches.away().filter(|it| self.partners.is_monitored(&it.domain, it.provider.as_deref())).count();
         (self.reaches.away().count(), monitored)
     }
+}
+
+/// Whether a certificate is refused for what it is to prove: it may prove the other domains behind a provider.
+fn is_for_domain(reason: &str) -> bool {
+    let is = |word: Word| reason.contains(word.as_str());
+    is(Word::CertificateName) || is(Word::CertificatePinChanged) && provider_pinned_in(reason).is_none()
 }
 
 /// Partners beyond these are not told of.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use federation::decision::Outcome;
 use federation::partner::Provider;
+use federation::trust::{PeerCertificate, Why};
 use signaling::{PartnerCounts, Reach};
 use sim::{Condition, Line, World, allowed, blocked, certificate};
 use sip::{HeaderName, Message};
@@ -454,5 +455,20 @@ fn of_a_provider_s_edge_it_is_told_once_for_all_domains_behind_it() {
         world.set_condition(FIRST, Condition::Well);
         assert_eq!(write(&mut world, "again"), [404, 404, 404]);
         assert_eq!(std::mem::take(&mut world.reaches), told(Reach::Reachable));
+        let good = certificate(&["sip.cloud.example"]);
+        let expired = PeerCertificate { chain: Err(Why::Expired), ..good.clone() };
+        // Of the names that a certificate has not, each domain is told of by itself.
+        for (shown, expected) in [(expired, 1), (certificate(&["sip.mallory.example"]), 3)] {
+            world.cut(contoso);
+            world.set_certificate(FIRST, shown);
+            assert_eq!(write(&mut world, &format!("refused{expected}")), [502, 502, 502]);
+            let refused = std::mem::take(&mut world.reaches);
+            assert!(refused.iter().all(|(.., reach)| *reach == Reach::CertificateRefused), "{refused:?}");
+            assert_eq!(refused.len(), expected, "{refused:?}");
+            world.set_certificate(FIRST, good.clone());
+            assert_eq!(write(&mut world, &format!("good{expected}")), [404, 404, 404]);
+            let back = std::mem::take(&mut world.reaches);
+            assert_eq!(back.len(), expected, "{back:?}");
+        }
     });
 }
