@@ -1,6 +1,6 @@
 //! Replaces (RFC 3891): the dialog that an INVITE takes the place of, as its receiver knows it.
 
-use super::grammar::{check_params, params, trim};
+use super::grammar::{check_params, is_token, params, trim};
 use crate::dialog::DialogId;
 use crate::error::ParseError;
 use crate::header_name::HeaderName;
@@ -16,7 +16,7 @@ pub struct Replaces {
 
 impl Replaces {
     /// # Errors
-    /// No Call-ID, or one of the tags is missing.
+    /// No Call-ID, or one of the tags is missing or no token.
     pub fn parse(value: &str) -> Result<Replaces, ParseError> {
         let malformed = ParseError::Malformed(HeaderName::Replaces);
         let value = trim(value);
@@ -26,7 +26,9 @@ impl Replaces {
             return Err(malformed);
         }
         let parameters = params(rest);
-        let tag = |name: &str| parameters.clone().get(name).flatten().map(str::to_owned);
+        let tag = |name: &str| {
+            parameters.clone().get(name).flatten().filter(|tag| is_token(tag.as_bytes())).map(str::to_owned)
+        };
         // The tags are named as in the requests of whoever sends it: his To is here.
         let (Some(local_tag), Some(remote_tag)) = (tag("to-tag"), tag("from-tag")) else { return Err(malformed) };
         let early_only = parameters.clone().get("early-only").is_some();
@@ -72,6 +74,8 @@ mod tests {
             "c;to-tag=a",
             "c;from-tag=b",
             "c;to-tag;from-tag=b",
+            "c;to-tag=a;from-tag=\"\"",
+            "c;to-tag=\"a,b\";from-tag=c",
             "c;to-tag=a;to-tag=b",
         ] {
             assert_eq!(Replaces::parse(bad), Err(ParseError::Malformed(HeaderName::Replaces)), "{bad}");
