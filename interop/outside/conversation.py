@@ -19,11 +19,9 @@ from baresip_phone import Baresip, in_network
 from phone import Linphone
 from sound import expect_tone, loudness, write_tone
 from stage import Report
+from talking import HEARD_DB, WAIT_SECS, last_recording, meet, message, registers, talk
 
-WAIT_SECS = 8
 FACTS = os.environ
-# Each tone is played at -11 dB; of one that nobody plays there is what encoding, and packets that come late, make of the others.
-HEARD_DB = -22
 LENA_HERTZ = 550
 HERTZ = {"willa": 440, "wanda": 660, "ingrid": 880}
 
@@ -61,13 +59,13 @@ def converse(report, people, anchor):
     report.check("a message from outside", lambda: message(willa, ingrid))
     report.check("a message to outside", lambda: message(ingrid, willa))
     is_heard = anchor != "never"
-    talk(report, (willa, wanda), True)
-    talk(report, (willa, ingrid), is_heard)
-    talk(report, (ingrid, wanda), is_heard)
+    talk(report, HERTZ, (willa, wanda), True)
+    talk(report, HERTZ, (willa, ingrid), is_heard)
+    talk(report, HERTZ, (ingrid, wanda), is_heard)
     if is_heard:
         with_linphone(report, anchor, willa, ingrid)
     if anchor == "edges":
-        meet(report, people)
+        meet(report, people, HERTZ, comity)
 
 
 def check_network(report, anchor):
@@ -106,77 +104,6 @@ def unreachable(host, port):
     raise RuntimeError(f"{host}:{port} answers")
 
 
-def registers(phone):
-    phone.start()
-    phone.expect_registered(WAIT_SECS)
-
-
-def message(sender, recipient):
-    text = f"good morning from {sender.aor}"
-    sender.command("message", text)
-    recipient.expect_message(text, WAIT_SECS)
-
-
-def talk(report, ends, is_heard, between=lambda: None):
-    caller, callee = ends
-    names = [phone.aor.split("@")[0] for phone in ends]
-
-    def call():
-        for phone in ends:
-            for path in (phone.home / "recordings").glob("*"):
-                path.unlink()
-        caller.command("dial", f"sip:{callee.aor}")
-        callee.expect("CALL_ESTABLISHED", WAIT_SECS)
-        caller.expect("CALL_ESTABLISHED", WAIT_SECS)
-        time.sleep(3)
-
-    def hang_up():
-        caller.command("hangup")
-        callee.expect("CALL_CLOSED", WAIT_SECS)
-        caller.expect("CALL_CLOSED", WAIT_SECS)
-
-    report.check(f"{names[0]} calls {names[1]}", call)
-    between()
-    report.check(f"{names[0]} hangs up", hang_up)
-    for hearer, other in [(callee, names[0]), (caller, names[1])]:
-        name = hearer.aor.split("@")[0]
-        if is_heard:
-            report.check(f"{name} heard {other}", lambda h=hearer, o=other: expect_tone(h.recording(), HERTZ[o]))
-        else:
-            report.check(f"{name} did not hear {other}", lambda h=hearer, o=other: hears_nothing(h, HERTZ[o]))
-
-
-def meet(report, people, between=lambda: None):
-    """Everybody hears the two others, and not himself."""
-    willa, others = people["willa"], [people["wanda"], people["ingrid"]]
-
-    def begins():
-        for phone in people.values():
-            for path in (phone.home / "recordings").glob("*"):
-                path.unlink()
-        willa.command("dial", "sip:meet@wingtip.example")
-        willa.expect("CALL_ESTABLISHED", WAIT_SECS)
-
-    def comes(phone):
-        running = comity("meeting", "running")
-        phone.command("dial", f"sip:meet-{running[0]['id']}@wingtip.example")
-        phone.expect("CALL_ESTABLISHED", WAIT_SECS)
-
-    def ends():
-        time.sleep(3)
-        for phone in people.values():
-            phone.command("hangup")
-            phone.expect("CALL_CLOSED", WAIT_SECS)
-
-    report.check("willa begins a meeting", begins)
-    for phone in others:
-        report.check(f"{phone.aor} comes into it", lambda phone=phone: comes(phone))
-    between()
-    report.check("they hang up", ends)
-    for name, phone in people.items():
-        report.check(f"{name} heard the two others", lambda n=name, p=phone: hears_others(p, n))
-
-
 def lose_edge(report, people, is_meeting):
     def kill():
         time.sleep(2)
@@ -188,9 +115,9 @@ def lose_edge(report, people, is_meeting):
         report.check("the edge by which they hear each other is killed", kill)
 
     if is_meeting:
-        return meet(report, people, between)
+        return meet(report, people, HERTZ, comity, between)
     willa, ingrid = people["willa"], people["ingrid"]
-    talk(report, (willa, ingrid), True, between)
+    talk(report, HERTZ, (willa, ingrid), True, between)
     for hearer, other in [(ingrid, "willa"), (willa, "ingrid")]:
         name = hearer.aor.split("@")[0]
         report.check(f"{name} heard {other} to the end", lambda h=hearer, o=other: hears_at_end(h, HERTZ[o]))
@@ -200,18 +127,6 @@ def hears_at_end(phone, hertz):
     level = loudness(last_recording(phone), hertz, -2.0, -0.5)
     if level < HEARD_DB:
         raise RuntimeError(f"{hertz} Hz is there at {level:.0f} dB of full scale")
-
-
-def last_recording(phone):
-    """A phone that is offered other sound within the call may begin another one."""
-    return max((phone.home / "recordings").glob("*dec.wav"), key=lambda path: path.stat().st_mtime)
-
-
-def hears_others(phone, name):
-    for other, hertz in HERTZ.items():
-        level = loudness(last_recording(phone), hertz, -2.5, -0.5)
-        if (level > HEARD_DB) == (other == name):
-            raise RuntimeError(f"{other}'s {hertz} Hz is there at {level:.0f} dB of full scale")
 
 
 def comity(*arguments):
@@ -259,14 +174,6 @@ def with_linphone(report, anchor, willa, ingrid):
         report.check("lena heard ingrid", lambda: expect_tone(lena.heard, HERTZ["ingrid"]))
     finally:
         lena.end()
-
-
-def hears_nothing(phone, hertz):
-    try:
-        expect_tone(phone.recording(), hertz)
-    except (RuntimeError, ValueError):
-        return
-    raise RuntimeError(f"{phone.aor} heard {hertz} Hz")
 
 
 def main():

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use federation::Admitted;
-use sdp::{AudioSession, Keys};
+use sdp::{AudioSession, Keys, LocalAddresses};
 use sip::{Aor, Message, RequestBuilder};
 
 use crate::schedule::Meeting;
@@ -42,7 +42,7 @@ pub type LegNumber = u32;
 /// The ports of a leg, and its keys.
 #[derive(Debug, Clone)]
 pub struct LegPorts {
-    pub address: IpAddr,
+    pub addresses: LocalAddresses,
     pub rtp_port: u16,
     pub rtcp_port: u16,
     pub keys: Keys,

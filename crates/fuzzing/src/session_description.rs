@@ -1,8 +1,10 @@
 //! Session descriptions (RFC 8866, 3264): what we answer and offer is read again, and both sides agree on it.
 
+use std::net::Ipv6Addr;
+
 use sdp::{
-    AudioSession, Capabilities, Keys, LocalMedia, Offer, OurStreams, SessionOrigin, accept, answer, answer_streams,
-    keys_in_use, offer, offer_streams_in_place_of, reoffer, reoffer_streams,
+    AudioSession, Capabilities, Keys, LocalAddresses, LocalMedia, Offer, OurStreams, SessionOrigin, accept, answer,
+    answer_streams, keys_in_use, offer, offer_streams_in_place_of, reoffer, reoffer_streams,
 };
 
 pub fn check(bytes: &[u8]) {
@@ -82,7 +84,7 @@ fn our_streams<'a>(capabilities: &'a Capabilities, local: &'a LocalMedia) -> Our
 
 fn local(version: u64) -> LocalMedia {
     LocalMedia {
-        address: [192, 0, 2, 1].into(),
+        addresses: LocalAddresses { first: [192, 0, 2, 1].into(), other: Some(Ipv6Addr::LOCALHOST.into()) },
         rtp_port: 4000,
         rtcp_port: 4001,
         session_id: 1,

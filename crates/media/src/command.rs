@@ -27,6 +27,9 @@ pub struct OpenedLeg {
     /// Where phones reach it.
     pub rtp: SocketAddr,
     pub rtcp: SocketAddr,
+    /// Of the other family (IPv4, IPv6), where there is one: the same ports.
+    #[serde(default)]
+    pub other_address: Option<IpAddr>,
     /// Fresh from the system's randomness.
     pub keys: Keys,
 }

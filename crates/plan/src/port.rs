@@ -1,6 +1,6 @@
 //! The port summary: what a firewall in front of the server has to let through. What is not in it can stay closed.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 use sip::Transport;
@@ -187,17 +187,17 @@ fn health(address: &SocketAddr) -> Port {
 
 /// In and out: which of two phones sends first is not known.
 fn sound(topology: &Topology, media: &MediaPorts) -> Vec<Port> {
-    let MediaPorts { address, first, last } = *media;
-    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    if address.is_loopback() {
-        return Vec::new();
-    }
+    let reached = media.addresses.iter().filter(|address| !address.is_loopback());
+    reached.flat_map(|address| sound_by(topology, *address, media)).collect()
+}
+
+fn sound_by(topology: &Topology, address: IpAddr, media: &MediaPorts) -> [Port; 2] {
     let inbound = Port {
         direction: Direction::In,
         address: local(address),
         protocol: "UDP",
-        port: first,
-        last_port: Some(last),
+        port: media.first,
+        last_port: Some(media.last),
         source: "any".to_owned(),
         destination: topology.public_address(address),
         purpose: match topology.half.is_some() {
@@ -218,7 +218,7 @@ fn sound(topology: &Topology, media: &MediaPorts) -> Vec<Port> {
         purpose: "sound of meetings, to wherever a phone wants it".to_owned(),
         ..inbound.clone()
     };
-    vec![inbound, outbound]
+    [inbound, outbound]
 }
 
 fn to_partners() -> Port {

@@ -41,10 +41,10 @@ pub struct Topology {
 }
 
 /// Where the sound of meetings comes in: UDP ports from the first to the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaPorts {
-    /// What phones are told. `None`: any of this machine's.
-    pub address: Option<IpAddr>,
+    /// What phones are told; an unspecified one: any of this machine's of that family.
+    pub addresses: Vec<IpAddr>,
     pub first: u16,
     pub last: u16,
 }
@@ -154,7 +154,7 @@ mod tests {
             listeners: vec![listener("192.0.2.1:443"), listener("192.0.2.1:5061")],
             metrics: Vec::new(),
             health: Vec::new(),
-            media: Some(MediaPorts { address: None, first: 20_000, last: 29_999 }),
+            media: Some(MediaPorts { addresses: vec![IpAddr::from([0; 4])], first: 20_000, last: 29_999 }),
             federation: true,
             discovery: false,
             dns_servers: Vec::new(),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use plan::{Balancing, EdgePool, Half, Hop, Listener, MediaPorts, Member, Order, Plan, Proof, Role, Topology};
@@ -32,7 +33,7 @@ fn plain_listeners() {
     let dns_servers = vec!["10.0.0.53:53".parse().unwrap(), "[fd00::53]:5300".parse().unwrap()];
     let metrics = vec!["10.0.0.5:9464".parse().unwrap(), "127.0.0.1:9464".parse().unwrap()];
     let mail_server = Some(("mail.contoso.example".to_owned(), 587));
-    let media = contoso().media.map(|media| MediaPorts { address: Some("127.0.0.1".parse().unwrap()), ..media });
+    let media = contoso().media.map(|media| MediaPorts { addresses: vec!["127.0.0.1".parse().unwrap()], ..media });
     compare("plain_listeners", &Topology { listeners, dns_servers, metrics, media, mail_server, ..contoso() });
 }
 
@@ -58,7 +59,7 @@ fn ipv6() {
 #[test]
 fn unspecified_addresses() {
     let listeners = vec![listener(Tls, "0.0.0.0:5061"), listener(Tls, "[::]:5061"), listener(Tls, "127.0.0.1:5061")];
-    let media = Some(MediaPorts { address: None, first: 30_000, last: 30_099 });
+    let media = Some(MediaPorts { addresses: vec![IpAddr::from([0; 4])], first: 30_000, last: 30_099 });
     compare("unspecified_addresses", &Topology { listeners, media, ..contoso() });
 }
 
@@ -222,7 +223,7 @@ fn contoso() -> Topology {
         listeners: vec![listener(Tls, "192.0.2.1:5061")],
         metrics: Vec::new(),
         health: Vec::new(),
-        media: Some(MediaPorts { address: Some("192.0.2.1".parse().unwrap()), first: 20_000, last: 29_999 }),
+        media: Some(MediaPorts { addresses: vec!["192.0.2.1".parse().unwrap()], first: 20_000, last: 29_999 }),
         federation: true,
         discovery: false,
         mail_server: None,

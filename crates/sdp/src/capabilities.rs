@@ -71,7 +71,7 @@ pub enum ProtectionPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalMedia {
     /// Where the peer can reach our ports.
-    pub address: IpAddr,
+    pub addresses: LocalAddresses,
     pub rtp_port: u16,
     pub rtcp_port: u16,
     /// The same in all descriptions of one session (RFC 8866 section 5.2).
@@ -82,6 +82,41 @@ pub struct LocalMedia {
     pub direction: Direction,
     /// The same in all descriptions for the same ports: a new key starts the peer's counters anew.
     pub keys: Keys,
+}
+
+/// One address of ours, or one of IPv4 and one of IPv6 by which the same ports are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalAddresses {
+    /// What an offer names.
+    pub first: IpAddr,
+    /// Of the other family.
+    pub other: Option<IpAddr>,
+}
+
+impl LocalAddresses {
+    /// The one that a peer with this address can send to; where there is none of its family, the first. An unspecified
+    /// address is that of a peer who holds the call: its family says nothing.
+    pub fn facing(self, peer: IpAddr) -> IpAddr {
+        let is_alike = |ours: &IpAddr| ours.is_ipv4() == peer.is_ipv4() && !peer.is_unspecified();
+        self.other.filter(is_alike).unwrap_or(self.first)
+    }
+
+    /// With that first which such a peer can send to.
+    #[must_use]
+    pub fn turned_to(self, peer: Option<IpAddr>) -> LocalAddresses {
+        match self.other {
+            Some(other) if peer.is_some_and(|peer| self.facing(peer) == other) => {
+                LocalAddresses { first: other, other: Some(self.first) }
+            }
+            _ => self,
+        }
+    }
+}
+
+impl From<IpAddr> for LocalAddresses {
+    fn from(first: IpAddr) -> LocalAddresses {
+        LocalAddresses { first, other: None }
+    }
 }
 
 /// What names a session in all descriptions of ours (RFC 8866 section 5.2): an `o=` line.
@@ -96,7 +131,7 @@ pub struct SessionOrigin {
 
 impl SessionOrigin {
     pub fn of(local: &LocalMedia) -> Self {
-        Self { host: local.address.to_string(), session_id: local.session_id, version: local.version }
+        Self { host: local.addresses.first.to_string(), session_id: local.session_id, version: local.version }
     }
 }
 

@@ -56,6 +56,14 @@ impl Offer {
         self.first_audio().map(|stream| stream.remote.ip())
     }
 
+    /// Whether it is of one stream of sound that can be sent to one address alone: there are no candidates (RFC 8839) and no
+    /// alternatives (RFC 6947) to choose from.
+    pub fn is_for_one_address(&self) -> bool {
+        let [media] = self.session.medias.as_slice() else { return false };
+        let is_choice = |attribute: &sdp_types::Attribute| matches!(attribute.attribute.as_str(), "candidate" | "altc");
+        media.media == "audio" && !media.attributes.iter().any(is_choice)
+    }
+
     /// What its first audio stream may be encoded in, of what we know, most wanted first.
     pub fn encodings(&self) -> Vec<Encoding> {
         let formats = self.first_audio().map(|stream| stream.payloads.formats).unwrap_or_default();

@@ -18,7 +18,7 @@ pub mod session;
 mod stream;
 mod write;
 
-pub use capabilities::{Capabilities, Keys, LocalMedia, Order, ProtectionPolicy, SessionOrigin};
+pub use capabilities::{Capabilities, Keys, LocalAddresses, LocalMedia, Order, ProtectionPolicy, SessionOrigin};
 pub use description::{Offer, ParseError};
 pub use message::MessageStream;
 pub use offer_answer::{

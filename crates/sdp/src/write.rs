@@ -1,5 +1,7 @@
 //! Descriptions of ours, put into lines.
 
+use std::net::IpAddr;
+
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
 use crate::capabilities::{LocalMedia, SessionOrigin};
@@ -81,18 +83,14 @@ pub(crate) fn own_messages(accept_types: &[&str]) -> Media {
     messages(&line("message", MESSAGE_PORT, "sip", "null"), accept_types)
 }
 
-/// The whole description. An answer repeats the time of its offer (RFC 3264 section 6).
-pub(crate) fn description(local: &LocalMedia, medias: Vec<Media>, time: Option<&Time>) -> String {
-    whole(&SessionOrigin::of(local), Some(local), medias, time)
+/// The whole description, with the one of our addresses that the peer is to send to. An answer repeats the time of its offer
+/// (RFC 3264 section 6).
+pub(crate) fn description(local: &LocalMedia, told: IpAddr, medias: Vec<Media>, time: Option<&Time>) -> String {
+    whole(&SessionOrigin::of(local), Some(told), medias, time)
 }
 
 /// The same, of a session that may be without sound: then there is no address, and its name stands there.
-pub(crate) fn whole(
-    origin: &SessionOrigin,
-    audio: Option<&LocalMedia>,
-    medias: Vec<Media>,
-    time: Option<&Time>,
-) -> String {
+pub(crate) fn whole(origin: &SessionOrigin, told: Option<IpAddr>, medias: Vec<Media>, time: Option<&Time>) -> String {
     let (start, stop) = time.map_or((0, 0), |time| (time.start_time, time.stop_time));
     let address_type = |host: &str| if host.contains(':') { "IP6" } else { "IP4" };
     let mut session = Session::new(
@@ -106,7 +104,7 @@ pub(crate) fn whole(
         },
         "-",
     );
-    let host = audio.map_or_else(|| origin.host.clone(), |local| local.address.to_string());
+    let host = told.map_or_else(|| origin.host.clone(), |told| told.to_string());
     let addrtype = address_type(&host).into();
     session.connection = Some(Connection { nettype: "IN".into(), addrtype, connection_address: host });
     session.times = vec![Time::new(start, stop)];

@@ -7,14 +7,20 @@ use std::thread::JoinHandle;
 use ::media::{Clock, MediaEvent};
 use net::media::{MediaInbox, MediaSetup};
 
+use sdp::LocalAddresses;
+
 use crate::config::{Config, MediaAt};
 use crate::running::{EndReport, LostThread};
 use crate::start_error::StartError;
 
 /// What phones are told to send to; the error says why there is none, and what to do.
-pub(crate) fn address(config: &Config) -> Result<IpAddr, String> {
-    let is_v4 = config.listen.tls.iter().any(SocketAddr::is_ipv4);
-    config.media.address.or_else(|| towards_the_network(is_v4)).ok_or_else(|| {
+pub(crate) fn addresses(config: &Config) -> Result<LocalAddresses, String> {
+    let known = |address: &IpAddr| match address.is_unspecified() {
+        true => towards_the_network(address.is_ipv4()),
+        false => Some(*address),
+    };
+    let mut known = config.media.addresses.iter().filter_map(known);
+    known.next().map(|first| LocalAddresses { first, other: known.next() }).ok_or_else(|| {
         "this server does not know where phones reach it: no listener names an address, and this machine has no way to the \
          network. Set address under [media] in comity.toml"
             .to_owned()
@@ -38,8 +44,12 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     if config.media.at != MediaAt::Here {
         return Vec::new();
     }
-    let checked = address(config).and_then(|address| net::media::check_ports(address, config.media.ports));
-    checked.err().into_iter().collect()
+    let addresses = match addresses(config) {
+        Ok(LocalAddresses { first, other }) => [Some(first), other],
+        Err(problem) => return vec![problem],
+    };
+    let check = |address| net::media::check_ports(address, config.media.ports).err();
+    addresses.into_iter().flatten().filter_map(check).collect()
 }
 
 /// Starts as many threads as there are inboxes.
@@ -53,12 +63,12 @@ pub(crate) fn start(
     if inboxes.is_empty() {
         return Ok(Vec::new());
     }
-    let address = address(config).inspect_err(|reason| tracing::warn!("meetings have no sound: {reason}"));
+    let addresses = addresses(config).inspect_err(|reason| tracing::warn!("meetings have no sound: {reason}"));
     let start = |(thread, inbox)| {
         let setup = MediaSetup {
             thread,
             threads: config.media.threads,
-            address: address.clone(),
+            addresses: addresses.clone(),
             ports: config.media.ports,
             clock,
             inbox,
@@ -91,7 +101,7 @@ mod tests {
 
     #[test]
     fn phones_are_told_what_is_configured_else_what_is_listened_on_else_what_the_machine_has() {
-        let told = |rest: &str| address(&config(rest)).map(|address| address.to_string());
+        let told = |rest: &str| addresses(&config(rest)).map(|LocalAddresses { first, .. }| first.to_string());
         let listening = "[listen]\ntls = [\"127.0.0.1:5061\", \"192.0.2.7:5061\"]\n";
         assert_eq!(told(listening).as_deref(), Ok("192.0.2.7"));
         assert_eq!(told(&format!("{listening}[media]\naddress = \"203.0.113.5\"\n")).as_deref(), Ok("203.0.113.5"));

@@ -46,31 +46,6 @@ fn a_file_becomes_a_config_with_names_canonical_and_paths_relative_to_it() {
 }
 
 #[test]
-fn sound_is_where_the_first_listener_is_unless_it_is_said() {
-    let media = |rest: &str| parse(&format!("{GOOD}{rest}")).unwrap().media;
-    let default = media("");
-    assert_eq!(
-        (default.address, default.ports.to_string()),
-        (Some("127.0.2.1".parse().unwrap()), "20000-29999".into())
-    );
-    assert!((1..=2).contains(&default.threads));
-    let said = media("[media]\naddress = \"2001:db8::7\"\nports = \"30000-30099\"\nthreads = 8\n");
-    assert_eq!((said.address, said.ports.pairs(), said.threads), (Some("2001:db8::7".parse().unwrap()), 50, 8));
-    let everywhere = GOOD.replace("127.0.2.1", "0.0.0.0");
-    assert_eq!(parse(&everywhere).unwrap().media.address, None);
-
-    let wrong = "[media]\naddress = \"0.0.0.0\"\nports = \"30000\"\nthreads = 0\n";
-    assert_eq!(
-        problems(&format!("{GOOD}{wrong}")),
-        [
-            ":10: [media] address: \"0.0.0.0\": phones cannot send to it; write an address that they reach",
-            ":11: [media] ports: \"30000\" is no range of ports such as 20000-29999, of two or more and from 1024 up",
-            ":12: [media] threads: expected a number from 1 to 64, found 0",
-        ]
-    );
-}
-
-#[test]
 fn a_partner_has_four_connections_unless_it_is_said() {
     let connections = |config: &Config| config.federation.connections_per_partner;
     assert_eq!(connections(&parse(GOOD).unwrap()), 4);

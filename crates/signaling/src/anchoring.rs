@@ -30,10 +30,25 @@ pub struct Parties<'a> {
     pub outer_source: Option<IpAddr>,
     /// The one called is a user of ours, and all of his phones are inside.
     pub callee_is_inside: bool,
+    /// One address of the phones called, where all have told theirs, and all of one family (IPv4, IPv6).
+    pub callee_address: Option<IpAddr>,
 }
 
-/// The offers to be made, one after the other while the one called refuses them.
-pub fn attempts(setting: When, parties: Parties<'_>) -> VecDeque<Attempt> {
+/// In which ways the one called is offered sound, one after the other while he refuses it.
+#[derive(Debug, Default)]
+pub struct Ways {
+    pub attempts: VecDeque<Attempt>,
+    /// Of which family an offer of ours is.
+    pub callee_address: Option<IpAddr>,
+}
+
+impl Ways {
+    pub fn of(setting: When, parties: Parties<'_>) -> Ways {
+        Ways { attempts: attempts(setting, parties), callee_address: parties.callee_address }
+    }
+}
+
+fn attempts(setting: When, parties: Parties<'_>) -> VecDeque<Attempt> {
     let as_it_came = VecDeque::from([Attempt::AsItCame]);
     let Some(offer) = parties.offer.filter(|offer| can_anchor(offer, parties.outer_source)) else {
         return as_it_came;
@@ -41,8 +56,10 @@ pub fn attempts(setting: When, parties: Parties<'_>) -> VecDeque<Attempt> {
     let anchored = protections(offer, parties.callee_is_inside).into_iter().map(Attempt::Anchored);
     match setting {
         When::Never => as_it_came,
-        When::WhenNeeded => as_it_came.into_iter().chain(anchored).collect(),
-        When::Always => {
+        When::WhenNeeded if !are_apart(offer, parties.callee_address) => {
+            as_it_came.into_iter().chain(anchored).collect()
+        }
+        When::WhenNeeded | When::Always => {
             let mut attempts: Vec<_> = anchored.collect();
             let like_offer = like(offer);
             attempts.sort_by_key(|attempt| *attempt != Attempt::Anchored(like_offer));
@@ -54,6 +71,12 @@ pub fn attempts(setting: When, parties: Parties<'_>) -> VecDeque<Attempt> {
 /// Whether an answer to the INVITE says that its sound will not do.
 pub fn is_refusal_of_sound(response: &Message) -> bool {
     matches!(response.status(), Some(488 | 606))
+}
+
+/// Of two families, and the offer is of sound alone by one address: then phones hear each other through us or not at all.
+fn are_apart(offer: &Offer, callee_address: Option<IpAddr>) -> bool {
+    let (Some(caller), Some(callee)) = (offer.address(), callee_address) else { return false };
+    caller.is_ipv4() != callee.is_ipv4() && !caller.is_unspecified() && offer.is_for_one_address()
 }
 
 /// Plain sound is taken from the address of its signalling alone, which of another organisation and of a phone outside is an
@@ -112,7 +135,7 @@ mod tests {
     }
 
     fn within(offer: &Offer) -> Parties<'_> {
-        Parties { offer: Some(offer), outer_source: None, callee_is_inside: true }
+        Parties { offer: Some(offer), outer_source: None, callee_is_inside: true, callee_address: None }
     }
 
     #[test]
@@ -129,6 +152,21 @@ mod tests {
         assert_eq!(attempts(When::Never, within(&plain())), [Attempt::AsItCame]);
         assert_eq!(attempts(When::Always, within(&plain())), [PREFERRED, REQUIRED, Attempt::AsItCame]);
         assert_eq!(attempts(When::Always, within(&protected())), [REQUIRED, PREFERRED, Attempt::AsItCame]);
+    }
+
+    #[test]
+    fn between_two_families_sound_goes_through_us_at_once() {
+        let of = |offer: &Offer, callee: &str| {
+            let callee_address = callee.parse().ok();
+            attempts(When::WhenNeeded, Parties { callee_address, ..within(offer) })
+        };
+        assert_eq!(of(&plain(), "2001:db8::9"), [PREFERRED, REQUIRED, Attempt::AsItCame]);
+        assert_eq!(of(&plain(), "192.0.2.10"), [Attempt::AsItCame, REQUIRED, PREFERRED]);
+        for more in ["a=candidate:1 1 UDP 1 2001:db8::1 4000 typ host", "m=video 4002 RTP/AVP 34"] {
+            let offer = offer(&format!("m=audio 4000 RTP/AVP 0\r\n{more}"));
+            assert_eq!(of(&offer, "2001:db8::9")[0], Attempt::AsItCame, "{more}");
+        }
+        assert_eq!(attempts(When::Never, Parties { callee_address: "::9".parse().ok(), ..within(&plain()) }).len(), 1);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use conference::{
     Turn,
 };
 use media::{Announcement, BridgeId, BridgeKind, LegId, MediaCommand, MediaEvent};
+use sdp::LocalAddresses;
 use serde::{Deserialize, Serialize};
 use sip::{Aor, Method, Refusal};
 
@@ -232,7 +233,7 @@ impl Core {
         let is_late = answer.is_none();
         let ports = match answer {
             Some(Answer::LegOpened(Ok(opened))) => Ok(LegPorts {
-                address: opened.rtp.ip(),
+                addresses: LocalAddresses { first: opened.rtp.ip(), other: opened.other_address },
                 rtp_port: opened.rtp.port(),
                 rtcp_port: opened.rtcp.port(),
                 keys: opened.keys,

@@ -1,7 +1,7 @@
 //! The media threads of an organisation, as far as signalling sees them: ports given out, and what each leg was told last.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use media::{LegId, LegReport, MediaCommand, MediaEvent, OpenedLeg};
@@ -40,6 +40,7 @@ impl Leg {
 }
 
 impl Sound {
+    /// Phones are told `address`, or [`ADDRESS_SIX`].
     pub fn open(&mut self, leg: LegId, address: IpAddr, keys: Keys) -> Result<OpenedLeg, String> {
         if self.is_used_up {
             return Err("all ports are in use".to_owned());
@@ -47,7 +48,8 @@ impl Sound {
         let port = PORT_FIRST + 2 * self.opened % PORTS;
         self.opened = self.opened.wrapping_add(1);
         self.legs.insert(leg, Leg::default());
-        Ok(OpenedLeg { rtp: SocketAddr::new(address, port), rtcp: SocketAddr::new(address, port + 1), keys })
+        let at = |port| SocketAddr::new(address, port);
+        Ok(OpenedLeg { rtp: at(port), rtcp: at(port + 1), other_address: Some(ADDRESS_SIX), keys })
     }
 
     /// Answers what closes a leg with how it was: numbers made up from the leg's own.
@@ -93,5 +95,6 @@ pub fn report_of(leg: LegId) -> LegReport {
     LegReport { packets_received, packets_lost: packets_received / 9, jitter_ms: 3.5, ..LegReport::default() }
 }
 
+const ADDRESS_SIX: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 1));
 const PORT_FIRST: u16 = 20_000;
 const PORTS: u16 = 20_000;

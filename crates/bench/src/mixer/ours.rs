@@ -46,7 +46,7 @@ fn setup(inbox: MediaInbox) -> MediaSetup {
     MediaSetup {
         thread: 0,
         threads: 1,
-        address: Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        addresses: Ok(IpAddr::V4(Ipv4Addr::LOCALHOST).into()),
         ports: PortRange { first: 20_000, last: 31_999 },
         clock: Clock { epoch: Instant::now(), epoch_unix_ms: 1_000_000 },
         inbox,

@@ -15,6 +15,7 @@ use super::Focus;
 use super::endpoint::{Endpoint, EndpointId, Sound, Stage, Then};
 use super::participant::{Participant, Place};
 use super::sound::ACCEPT_TYPES;
+use super::tries::Tries;
 use crate::policy::admission::Entry;
 use crate::{Adopted, FocusOutput, LegNumber, Turn};
 
@@ -39,8 +40,14 @@ pub struct Adoption {
 pub(super) struct Adopting {
     heard: Vec<u8>,
     said: Vec<u8>,
-    protection: ProtectionPolicy,
-    is_second_try: bool,
+    tries: Tries,
+}
+
+impl Adopting {
+    /// Where its phone wants sound.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        Offer::parse(&self.said).ok().and_then(|said| said.address())
+    }
 }
 
 impl<S: Copy + Ord> Focus<S> {
@@ -55,14 +62,14 @@ impl<S: Copy + Ord> Focus<S> {
         let participant =
             self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
         participant.display = display.or(participant.display.take());
-        let protection = self.protection_towards(&who);
+        let tries = Tries::beginning_with(self.protection_towards(&who));
         let usage = InviteUsage::resumed(dialog, self.us(), was_called);
         let id = self.add_endpoint(turn.now, &who, Stage::Session(Box::new(usage)), Sound::Silent);
         let is_written = is_written(&heard);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             endpoint.source = source;
             endpoint.messages = Offer::parse(&said).ok().and_then(|said| said.messages());
-            endpoint.adopting = Some(Box::new(Adopting { heard, said, protection, is_second_try: false }));
+            endpoint.adopting = Some(Box::new(Adopting { heard, said, tries }));
         }
         match is_written {
             true => self.reinvite_to_write(turn, id),
@@ -89,8 +96,8 @@ impl<S: Copy + Ord> Focus<S> {
         let Some(endpoint) = self.endpoints_by_id.get_mut(&id) else { return };
         let (Some(adopting), Sound::Open(open)) = (&endpoint.adopting, &mut endpoint.sound) else { return };
         open.local.version += 1;
-        let mut capabilities = Capabilities { protection: adopting.protection, ..self.capabilities.clone() };
-        let in_use = sdp::keys_in_use(&adopting.heard, &adopting.said).filter(|_| !adopting.is_second_try);
+        let mut capabilities = Capabilities { protection: adopting.tries.protection, ..self.capabilities.clone() };
+        let in_use = sdp::keys_in_use(&adopting.heard, &adopting.said).filter(|_| adopting.tries.is_first());
         if let Some(KeysInUse { suite, key, is_demanded }) = in_use {
             open.local.keys = open.local.keys.clone().with(suite, key);
             capabilities.suites = vec![suite];
@@ -155,12 +162,7 @@ impl<S: Copy + Ord> Focus<S> {
         let is_flexible = self.capabilities.protection == ProtectionPolicy::Preferred;
         let Some(Endpoint { adopting: Some(adopting), sound, .. }) = self.endpoints_by_id.get_mut(&id) else { return };
         let has_sound = !matches!(sound, Sound::Silent);
-        if has_sound && is_flexible && matches!(status, 415 | 488 | 606) && !adopting.is_second_try {
-            adopting.is_second_try = true;
-            adopting.protection = match adopting.protection {
-                ProtectionPolicy::Required => ProtectionPolicy::Preferred,
-                _ => ProtectionPolicy::Required,
-            };
+        if has_sound && is_flexible && Tries::is_refusal(status) && adopting.tries.protect_otherwise() {
             return self.reinvite(turn, id);
         }
         self.outputs.push_back(FocusOutput::Adopted { leg: id, outcome: Adopted::Refused { status } });

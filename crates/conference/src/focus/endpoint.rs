@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use sdp::{LocalMedia, MessageStream, Offer, ProtectionPolicy, SessionOrigin};
+use sdp::{LocalMedia, MessageStream, Offer, SessionOrigin};
 use serde::{Deserialize, Serialize};
 use sip::usage::InviteUsage;
 use sip::{Aor, Message};
 
 use super::adopting::Adopting;
+use super::tries::Tries;
 use crate::LegOf;
 
 /// Names an endpoint within its conference, and its leg of sound.
@@ -61,9 +62,7 @@ pub(super) struct Call {
     pub replaces: Option<String>,
     /// It is offered messages alone.
     pub is_written: bool,
-    /// How its sound is offered to be protected, and whether the other way was tried before.
-    pub protection: ProtectionPolicy,
-    pub is_second_try: bool,
+    pub tries: Tries,
     pub sent: Option<(u64, Message)>,
     /// Who asked for it, and is to be told what became of it.
     pub asked_by: Option<EndpointId>,

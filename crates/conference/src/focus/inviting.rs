@@ -9,6 +9,7 @@ use sip::{Aor, HeaderName, Message, Method, NameAddr, Refusal, RequestBuilder, b
 
 use super::endpoint::{Call, Endpoint, EndpointId, Sound, Stage, Then};
 use super::participant::{Participant, Place};
+use super::tries::{PhoneRefusal, Tries};
 use super::{Asked, Command, Focus, malformed, new_tag};
 use crate::schedule::MeetingRole;
 use crate::{FocusOutput, Incoming, LegNumber, Outcome, Turn};
@@ -32,8 +33,8 @@ impl<S: Copy + Ord> Focus<S> {
         self.admit_invited(turn, who)?;
         let since = turn.unix_secs;
         self.participants_by_aor.entry(who.clone()).or_insert_with(|| Participant::new(Place::Called, since));
-        let protection = self.protection_towards(who);
-        let call = Call { replaces, is_written: false, protection, is_second_try: false, sent: None, asked_by };
+        let tries = Tries::beginning_with(self.protection_towards(who));
+        let call = Call { replaces, is_written: false, tries, sent: None, asked_by };
         let stage = Stage::Calling { call: Box::new(call) };
         let id = self.add_endpoint(turn.now, who, stage, Sound::Silent);
         self.open_leg(id, Then::Call);
@@ -64,8 +65,8 @@ impl<S: Copy + Ord> Focus<S> {
 
     /// Somebody was invited by a message, and his devices take none outside of a session: he is offered one.
     pub(super) fn invite_to_session(&mut self, turn: &mut Turn<'_>, who: &Aor, asked_by: Option<EndpointId>) {
-        let protection = self.protection_towards(who);
-        let call = Call { replaces: None, is_written: true, protection, is_second_try: false, sent: None, asked_by };
+        let tries = Tries::beginning_with(self.protection_towards(who));
+        let call = Call { replaces: None, is_written: true, tries, sent: None, asked_by };
         let id = self.add_endpoint(turn.now, who, Stage::Calling { call: Box::new(call) }, Sound::Silent);
         if let Some(endpoint) = self.endpoints_by_id.get_mut(&id) {
             endpoint.messages = Some(MessageStream::default());
@@ -76,7 +77,7 @@ impl<S: Copy + Ord> Focus<S> {
     /// There are ports, or none are needed: the INVITE can go.
     pub(super) fn call(&mut self, turn: &mut Turn<'_>, id: EndpointId) {
         let Some(Endpoint { stage: Stage::Calling { call }, .. }) = self.endpoints_by_id.get(&id) else { return };
-        let capabilities = Capabilities { protection: call.protection, ..self.capabilities.clone() };
+        let capabilities = Capabilities { protection: call.tries.protection, ..self.capabilities.clone() };
         let described = match call.is_written {
             true => self.describe_messages(turn, id),
             false => self.describe_with(id, &capabilities),
@@ -112,7 +113,7 @@ impl<S: Copy + Ord> Focus<S> {
             if is_late && (200..300).contains(&status) {
                 return self.answered_again(turn, id, outcome);
             }
-            if status >= 300 && !is_late && !self.try_other_protection(turn, id, status) {
+            if status >= 300 && !is_late && !self.call_otherwise(turn, id, outcome) {
                 self.call_failed(turn, id, status);
             }
             return;
@@ -162,22 +163,20 @@ impl<S: Copy + Ord> Focus<S> {
         }
     }
 
-    /// Some phones take only what is protected, some only what is plain, and both say no more than 488.
-    fn try_other_protection(&mut self, turn: &mut Turn<'_>, id: EndpointId, status: u16) -> bool {
-        let is_flexible = self.capabilities.protection == ProtectionPolicy::Preferred;
-        let Some(Endpoint { stage: Stage::Calling { call }, sound: Sound::Open(_), described, .. }) =
+    /// It does not want what it was offered: offers it in the next way, if there is one.
+    fn call_otherwise(&mut self, turn: &mut Turn<'_>, id: EndpointId, outcome: &Outcome<'_>) -> bool {
+        let may_be_protected_otherwise = self.capabilities.protection == ProtectionPolicy::Preferred;
+        let Some(Endpoint { participant, stage: Stage::Calling { call }, sound: Sound::Open(open), described, .. }) =
             self.endpoints_by_id.get_mut(&id)
         else {
             return false;
         };
-        if !is_flexible || !matches!(status, 415 | 488 | 606) || call.is_second_try {
+        let is_of_own = self.conduct.is_own(participant);
+        let refusal = PhoneRefusal { source: outcome.source, is_of_own, may_be_protected_otherwise };
+        let is_refusal = outcome.response.status().is_some_and(Tries::is_refusal);
+        if !is_refusal || !call.tries.go_on(&refusal, &mut open.local.addresses) {
             return false;
         }
-        call.is_second_try = true;
-        call.protection = match call.protection {
-            ProtectionPolicy::Required => ProtectionPolicy::Preferred,
-            _ => ProtectionPolicy::Required,
-        };
         described.clear();
         self.call(turn, id);
         true

@@ -20,6 +20,7 @@ mod rescheduling;
 mod resuming;
 mod said;
 mod sound;
+mod tries;
 mod watching;
 mod wish;
 mod writing;

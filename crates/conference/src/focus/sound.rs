@@ -1,5 +1,7 @@
 //! What is offered and answered: the legs of sound with their ports, and messages within the dialog.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use sdp::{AudioSession, Capabilities, Direction, LocalMedia, Offer, OurStreams, SessionOrigin};
 use sip::HeaderName;
@@ -22,7 +24,8 @@ impl<S: Copy + Ord> Focus<S> {
             Ok(ports) => ports,
             Err(why) => return self.go_on_without_sound(turn, leg, then, why),
         };
-        let local = local_media(ports, (turn.random)());
+        let mut local = local_media(ports, (turn.random)());
+        local.addresses = local.addresses.turned_to(endpoint.address_of_sound(&then));
         let is_resumed = matches!(then, Then::Resume);
         endpoint.sound = Sound::Open(Box::new(OpenSound { local, is_running: false, is_holding: false, is_resumed }));
         match then {
@@ -224,6 +227,16 @@ impl<S> Endpoint<S> {
         matches!(&self.sound, Sound::Open(open) if open.is_holding)
     }
 
+    /// Where its phone seems to want sound: what says of which family that is.
+    fn address_of_sound(&self, then: &Then) -> Option<IpAddr> {
+        let said = match then {
+            Then::Answer(offer) => offer.address(),
+            Then::Reinvite => self.adopting.as_ref().and_then(|adopting| adopting.address()),
+            Then::Offer | Then::Call | Then::Resume => None,
+        };
+        said.or(self.source)
+    }
+
     fn local_media(&self) -> Option<&LocalMedia> {
         match &self.sound {
             Sound::Open(open) => Some(&open.local),
@@ -243,10 +256,10 @@ impl<S> Endpoint<S> {
 }
 
 fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
-    let LegPorts { address, rtp_port, rtcp_port, keys } = ports;
+    let LegPorts { addresses, rtp_port, rtcp_port, keys } = ports;
     // A number that every reader can hold (RFC 8866 section 5.2 only says that it is numeric).
     let session_id = session_id >> 2;
-    LocalMedia { address, rtp_port, rtcp_port, session_id, version: 0, direction: Direction::SendRecv, keys }
+    LocalMedia { addresses, rtp_port, rtcp_port, session_id, version: 0, direction: Direction::SendRecv, keys }
 }
 
 /// What may be written in a conference. Each can be put into words for who takes only plain text.

@@ -138,7 +138,12 @@ fn srv(domain: &str) -> SrvAnswer {
 fn opened(leg: LegId) -> OpenedLeg {
     let port = 20_000 + 2 * u16::try_from(leg.bridge.serial % 1000).expect("small");
     let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
-    OpenedLeg { rtp: at(port), rtcp: at(port + 1), keys: Keys::cut(&[9; Keys::BYTES]) }
+    OpenedLeg {
+        rtp: at(port),
+        rtcp: at(port + 1),
+        other_address: Some(std::net::Ipv6Addr::LOCALHOST.into()),
+        keys: Keys::cut(&[9; Keys::BYTES]),
+    }
 }
 
 fn connection_inside(id: FlowId, remote: SocketAddr, server_name: &str) -> FlowFacts {

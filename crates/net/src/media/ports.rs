@@ -62,7 +62,8 @@ impl FromStr for PortRange {
 
 /// One thread's part of the range.
 pub(super) struct PortPool {
-    address: IpAddr,
+    /// A leg has the same ports at each.
+    addresses: Vec<IpAddr>,
     pairs: Vec<u16>,
     /// The next to be tried: a port rests as long as possible before it is another leg's.
     next: usize,
@@ -70,18 +71,29 @@ pub(super) struct PortPool {
 }
 
 /// A leg's sockets, ready for their tasks.
+pub(super) struct Ports {
+    /// One for each address.
+    pub(super) pairs: Vec<Pair>,
+    pub(super) port: u16,
+}
+
 pub(super) struct Pair {
+    pub(super) is_ipv4: bool,
     pub(super) rtp: UdpSocket,
     pub(super) rtcp: UdpSocket,
-    pub(super) port: u16,
 }
 
 impl PortPool {
     /// `drawn`: any number; where it begins.
-    pub(super) fn new(address: IpAddr, range: PortRange, (thread, threads): (u16, u16), drawn: usize) -> PortPool {
+    pub(super) fn new(
+        addresses: Vec<IpAddr>,
+        range: PortRange,
+        (thread, threads): (u16, u16),
+        drawn: usize,
+    ) -> PortPool {
         let pairs: Vec<u16> = range.pairs_of(thread, threads).collect();
         let next = drawn.checked_rem(pairs.len()).unwrap_or(0);
-        PortPool { address, pairs, next, used: BTreeSet::new() }
+        PortPool { addresses, pairs, next, used: BTreeSet::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -90,7 +102,7 @@ impl PortPool {
 
     /// # Errors
     /// In words: where all are in use, by us or by others.
-    pub(super) fn open(&mut self) -> Result<Pair, String> {
+    pub(super) fn open(&mut self) -> Result<Ports, String> {
         let mut failure = None;
         let mut attempts = 0;
         for _ in 0..self.pairs.len() {
@@ -99,10 +111,10 @@ impl PortPool {
             if self.used.contains(&port) {
                 continue;
             }
-            match bind_pair(self.address, port) {
-                Ok(pair) => {
+            match self.addresses.iter().map(|address| bind_pair(*address, port)).collect() {
+                Ok(pairs) => {
                     self.used.insert(port);
-                    return Ok(pair);
+                    return Ok(Ports { pairs, port });
                 }
                 Err(error) => failure = Some(error),
             }
@@ -123,7 +135,7 @@ impl PortPool {
 fn bind_pair(address: IpAddr, port: u16) -> io::Result<Pair> {
     let rtp = bind(SocketAddr::new(address, port))?;
     let rtcp = bind(SocketAddr::new(address, port + 1))?;
-    Ok(Pair { rtp, rtcp, port })
+    Ok(Pair { is_ipv4: address.is_ipv4(), rtp, rtcp })
 }
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -204,11 +216,11 @@ mod tests {
         let address = IpAddr::from([127, 0, 0, 1]);
         let range = free_range(3);
         let taken = std::net::UdpSocket::bind((address, range.first + 3)).unwrap();
-        let mut pool = PortPool::new(address, range, (0, 1), 0);
+        let mut pool = PortPool::new(vec![address], range, (0, 1), 0);
         let first = pool.open().unwrap();
         let second = pool.open().unwrap();
         assert_eq!((first.port, second.port), (range.first, range.first + 4));
-        assert_eq!(second.rtcp.local_addr().unwrap().port(), second.port + 1);
+        assert_eq!(second.pairs[0].rtcp.local_addr().unwrap().port(), second.port + 1);
         let error = pool.open().err().unwrap();
         assert!(error.starts_with("no free media port: "), "{error}");
         drop(taken);

@@ -24,15 +24,19 @@ struct TestMedia {
 }
 
 impl TestMedia {
-    fn start(address: Result<&str, String>, ports: PortRange) -> TestMedia {
+    fn start(addresses: Result<&[&str], String>, ports: PortRange) -> TestMedia {
         let (threads, inboxes) = media_threads(THREADS);
         let (tell, events) = mpsc::channel();
         let clock = Clock { epoch: Instant::now(), epoch_unix_ms: 1_000_000 };
         let setup = |(thread, inbox)| {
             let tell = tell.clone();
-            let address = address.clone().map(|address| address.parse().unwrap());
+            let parse = |addresses: &[&str]| sdp::LocalAddresses {
+                first: addresses[0].parse().unwrap(),
+                other: addresses.get(1).map(|other| other.parse().unwrap()),
+            };
+            let addresses = addresses.clone().map(parse);
             let deliver = std::sync::Arc::new(move |event| tell.send(event).unwrap_or_default());
-            let setup = MediaSetup { thread, threads: THREADS, address, ports, clock, inbox, deliver };
+            let setup = MediaSetup { thread, threads: THREADS, addresses, ports, clock, inbox, deliver };
             thread::spawn(move || run(setup).unwrap())
         };
         let joins = (0..).zip(inboxes).map(setup).collect();
@@ -94,7 +98,12 @@ pub(crate) struct Phone {
 impl Phone {
     /// Number n says a tone of its own.
     pub(crate) fn new(number: u8, opened: &OpenedLeg, encoding: Encoding, suite: Option<Suite>) -> Phone {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Phone::sending_to(opened.rtp, number, opened, encoding, suite)
+    }
+
+    /// The same, which sends to another address of the leg and is where that can send to.
+    fn sending_to(to: SocketAddr, number: u8, opened: &OpenedLeg, encoding: Encoding, suite: Option<Suite>) -> Phone {
+        let socket = UdpSocket::bind(SocketAddr::new(to.ip(), 0)).unwrap();
         socket.set_nonblocking(true).unwrap();
         let ours = suite.map(|suite| Key(vec![number; suite.key_bytes()]));
         let theirs = suite.and_then(|suite| opened.keys.of(suite).cloned());
@@ -102,7 +111,7 @@ impl Phone {
         let protection = protection.map(|((suite, remote), local)| Protection { suite, local, remote });
         let remote = socket.local_addr().unwrap();
         Phone {
-            to: opened.rtp,
+            to,
             session: AudioSession {
                 remote,
                 remote_rtcp: remote,
@@ -200,7 +209,7 @@ pub(crate) fn free_range(pairs: u16) -> PortRange {
 
 #[test]
 fn three_phones_hear_each_other_and_nobody_himself() {
-    let media = TestMedia::start(Ok("127.0.0.1"), free_range(8));
+    let media = TestMedia::start(Ok(&["127.0.0.1"]), free_range(8));
     let kinds = [
         (Encoding::Pcmu, None),
         (Encoding::Opus, Some(Suite::AeadAes256Gcm)),
@@ -231,8 +240,29 @@ fn three_phones_hear_each_other_and_nobody_himself() {
 }
 
 #[test]
+fn who_has_ipv4_and_who_has_ipv6_hear_each_other() {
+    let media = TestMedia::start(Ok(&["127.0.0.1", "::1"]), free_range(8));
+    let phones = [(1, false), (2, true)].map(|(number, is_six)| {
+        let opened = media.open(leg(7, number)).unwrap();
+        assert_eq!((opened.rtp.ip(), opened.other_address), ([127, 0, 0, 1].into(), Some("::1".parse().unwrap())));
+        let to = if is_six { SocketAddr::new("::1".parse().unwrap(), opened.rtp.port()) } else { opened.rtp };
+        let phone = Phone::sending_to(to, number as u8, &opened, Encoding::Pcmu, None);
+        media.threads.command(MediaCommand::Run {
+            leg: leg(7, number),
+            kind: BridgeKind::Anchor,
+            session: phone.session.clone(),
+            trusted_source: Some(phone.session.remote.ip()),
+        });
+        thread::spawn(move || phone.talk(50))
+    });
+    let heard = phones.map(|talking| tones(&talking.join().unwrap(), Encoding::Pcmu));
+    assert_eq!(heard, [[2], [1]]);
+    assert_eq!(media.counters()[1].packets_unsent, 0);
+}
+
+#[test]
 fn ports_come_back_and_their_end_is_said() {
-    let media = TestMedia::start(Ok("127.0.0.1"), free_range(2));
+    let media = TestMedia::start(Ok(&["127.0.0.1"]), free_range(2));
     let first = media.open(leg(2, 1)).unwrap();
     assert_eq!(media.open(leg(2, 1)).map(|again| again.rtp), Ok(first.rtp), "asked twice, opened once");
     assert_eq!(media.open(leg(2, 2)).err(), Some("no free media port".to_owned()), "a thread has its share");
@@ -262,7 +292,7 @@ fn without_an_address_there_is_no_sound_and_the_reason_is_said() {
 
 #[test]
 fn an_address_of_a_nat_is_told_though_it_is_not_ours() {
-    let media = TestMedia::start(Ok("192.0.2.77"), free_range(4));
+    let media = TestMedia::start(Ok(&["192.0.2.77"]), free_range(4));
     let opened = media.open(leg(1, 1)).unwrap();
     assert_eq!(opened.rtp.ip().to_string(), "192.0.2.77");
     let taken = UdpSocket::bind(("0.0.0.0", opened.rtp.port()));

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::media::{Clock, LegId, MediaCommand, MediaEvent, MediaNode, OpenedLeg, Output, PacketKind};
+use sdp::LocalAddresses;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use super::handle::{MediaInbox, MediaRequest};
-use super::ports::{Pair, PortPool};
+use super::ports::{Pair, PortPool, Ports};
 use super::{MediaCounters, PortRange};
 use crate::NetError;
 
@@ -26,7 +27,7 @@ pub struct MediaSetup {
     pub thread: u16,
     pub threads: u16,
     /// What phones are told to send to; the error says why there is none, and what to do.
-    pub address: Result<IpAddr, String>,
+    pub addresses: Result<LocalAddresses, String>,
     pub ports: PortRange,
     pub clock: Clock,
     pub inbox: MediaInbox,
@@ -62,26 +63,33 @@ fn bound_to(address: IpAddr) -> IpAddr {
 
 struct Shell {
     node: MediaNode,
-    ports: Result<Ports, String>,
+    ports: Result<Sockets, String>,
     legs: BTreeMap<LegId, OpenLeg>,
     deliver: Arc<dyn Fn(MediaEvent) + Send + Sync>,
     counters: MediaCounters,
     scratch: Vec<u8>,
 }
 
-struct Ports {
-    told: IpAddr,
+struct Sockets {
+    told: LocalAddresses,
     pool: PortPool,
 }
 
 struct OpenLeg {
-    rtp: Rc<UdpSocket>,
-    rtcp: Rc<UdpSocket>,
+    /// Of each address that we have.
+    pairs: Vec<LegSockets>,
     port: u16,
     opened_at: Instant,
     /// Whether the leg was ever used.
     has_run: bool,
-    tasks: [AbortHandle; 2],
+    tasks: Vec<AbortHandle>,
+}
+
+/// Those of one address.
+struct LegSockets {
+    is_ipv4: bool,
+    rtp: Rc<UdpSocket>,
+    rtcp: Rc<UdpSocket>,
 }
 
 impl Drop for OpenLeg {
@@ -138,9 +146,9 @@ fn open_leg(shell: &Rc<RefCell<Shell>>, leg: LegId) -> Result<OpenedLeg, String>
     let port = match port {
         Some(port) => port,
         None => {
-            let pair = shell.borrow_mut().take_pair()?;
-            let port = pair.port;
-            let open = start_leg(shell, leg, pair);
+            let ports = shell.borrow_mut().take_ports()?;
+            let port = ports.port;
+            let open = start_leg(shell, leg, ports);
             shell.borrow_mut().legs.insert(leg, open);
             port
         }
@@ -148,12 +156,14 @@ fn open_leg(shell: &Rc<RefCell<Shell>>, leg: LegId) -> Result<OpenedLeg, String>
     shell.borrow().told(port)
 }
 
-fn start_leg(shell: &Rc<RefCell<Shell>>, leg: LegId, pair: Pair) -> OpenLeg {
-    let (rtp, rtcp) = (Rc::new(pair.rtp), Rc::new(pair.rtcp));
+fn start_leg(shell: &Rc<RefCell<Shell>>, leg: LegId, ports: Ports) -> OpenLeg {
+    let sockets = |pair: Pair| LegSockets { is_ipv4: pair.is_ipv4, rtp: Rc::new(pair.rtp), rtcp: Rc::new(pair.rtcp) };
+    let pairs: Vec<_> = ports.pairs.into_iter().map(sockets).collect();
     let task =
         |kind, socket: &Rc<UdpSocket>| spawn_local(receive(shell.clone(), (leg, kind), socket.clone())).abort_handle();
-    let tasks = [task(PacketKind::Rtp, &rtp), task(PacketKind::Rtcp, &rtcp)];
-    OpenLeg { rtp, rtcp, port: pair.port, opened_at: Instant::now(), has_run: false, tasks }
+    let both = pairs.iter().flat_map(|pair| [(PacketKind::Rtp, &pair.rtp), (PacketKind::Rtcp, &pair.rtcp)]);
+    let tasks = both.map(|(kind, socket)| task(kind, socket)).collect();
+    OpenLeg { pairs, port: ports.port, opened_at: Instant::now(), has_run: false, tasks }
 }
 
 /// The task of one socket.
@@ -170,10 +180,10 @@ impl Shell {
         let MediaSetup { thread, inbox, deliver, clock, .. } = setup;
         let shell = Shell {
             node: MediaNode::new(clock, rand::random()),
-            ports: setup.address.map(|address| Ports {
-                told: address,
+            ports: setup.addresses.map(|told| Sockets {
+                told,
                 pool: PortPool::new(
-                    bound_to(address),
+                    [Some(told.first), told.other].into_iter().flatten().map(bound_to).collect(),
                     setup.ports,
                     (thread, setup.threads),
                     rand::random_range(0..1 << 16),
@@ -187,16 +197,16 @@ impl Shell {
         (Rc::new(RefCell::new(shell)), inbox)
     }
 
-    fn take_pair(&mut self) -> Result<Pair, String> {
-        let pair = self.ports.as_mut().map_err(|reason| reason.clone()).and_then(|ports| ports.pool.open());
-        match &pair {
+    fn take_ports(&mut self) -> Result<Ports, String> {
+        let opened = self.ports.as_mut().map_err(|reason| reason.clone()).and_then(|ports| ports.pool.open());
+        match &opened {
             Ok(_) => self.counters.legs_opened += 1,
             Err(reason) => {
                 self.counters.legs_refused += 1;
                 tracing::debug!(reason, "a leg gets no ports");
             }
         }
-        pair
+        opened
     }
 
     fn told(&self, port: u16) -> Result<OpenedLeg, String> {
@@ -204,8 +214,9 @@ impl Shell {
         let mut random = [0; sdp::Keys::BYTES];
         rand::fill(&mut random);
         Ok(OpenedLeg {
-            rtp: SocketAddr::new(told, port),
-            rtcp: SocketAddr::new(told, port + 1),
+            rtp: SocketAddr::new(told.first, port),
+            rtcp: SocketAddr::new(told.first, port + 1),
+            other_address: told.other,
             keys: sdp::Keys::cut(&random),
         })
     }
@@ -263,9 +274,13 @@ impl Shell {
 
     fn transmit(&mut self, (leg, kind): (LegId, PacketKind), to: SocketAddr, bytes: &[u8]) {
         let Some(open) = self.legs.get(&leg) else { return };
+        let Some(pair) = open.pairs.iter().find(|pair| pair.is_ipv4 == to.is_ipv4()) else {
+            self.counters.packets_unsent += 1;
+            return;
+        };
         let socket = match kind {
-            PacketKind::Rtp => &open.rtp,
-            PacketKind::Rtcp => &open.rtcp,
+            PacketKind::Rtp => &pair.rtp,
+            PacketKind::Rtcp => &pair.rtcp,
         };
         // Past the runtime, which would have to see a socket as ready before it lets anything be sent by it.
         if let Err(error) = SockRef::from(&**socket).send_to(bytes, &to.into()) {

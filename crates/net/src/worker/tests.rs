@@ -206,7 +206,7 @@ fn start_media(mailboxes: &[Mailbox]) -> (MediaThreads, Vec<thread::JoinHandle<R
     let setups = inboxes.into_iter().map(|inbox| MediaSetup {
         thread: 0,
         threads: 1,
-        address: Ok([127, 0, 0, 1].into()),
+        addresses: Ok(std::net::IpAddr::from([127, 0, 0, 1]).into()),
         ports: crate::media::tests::free_range(4),
         clock: ::media::Clock { epoch: Instant::now(), epoch_unix_ms: 0 },
         inbox,

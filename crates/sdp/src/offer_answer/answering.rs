@@ -51,7 +51,7 @@ pub fn answer(
 ) -> Result<(AudioSession, String), NotAcceptable> {
     let accepted = Accepted::best(offer, capabilities, local)?;
     let medias = accepted.medias(offer, capabilities, local);
-    let body = write::description(local, medias, offer.session.times.first());
+    let body = write::description(local, accepted.told, medias, offer.session.times.first());
     Ok((accepted.session, body))
 }
 
@@ -59,6 +59,8 @@ pub fn answer(
 pub(super) struct Accepted {
     pub index: usize,
     stream: Stream,
+    /// Our address that the peer is to send to.
+    pub told: IpAddr,
     pub session: AudioSession,
     /// Our half of the protection, under the tag of the line that we chose.
     crypto: Option<CryptoLine>,
@@ -79,7 +81,8 @@ impl Accepted {
     }
 
     fn of(index: usize, stream: Stream, capabilities: &Capabilities, local: &LocalMedia) -> Result<Self, Unusable> {
-        check_family(stream.remote, local.address)?;
+        let told = local.addresses.facing(stream.remote.ip());
+        check_family(stream.remote, told)?;
         let format = choose(&stream, capabilities).ok_or(Unusable::NoCommonEncoding)?;
         let chosen = protection(&stream, capabilities, local)?;
         let session = AudioSession {
@@ -91,7 +94,7 @@ impl Accepted {
             direction: stream.direction.reversed().and(local.direction),
             packet_ms: packet_ms(&stream, format.encoding, capabilities.packet_ms),
         };
-        Ok(Self { index, stream, session, crypto: chosen.map(|(_, line)| line) })
+        Ok(Self { index, stream, told, session, crypto: chosen.map(|(_, line)| line) })
     }
 
     fn protects_more_than(&self, other: &Self) -> bool {

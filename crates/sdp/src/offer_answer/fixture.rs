@@ -1,6 +1,6 @@
 //! What the tests of offers and answers share.
 
-use crate::capabilities::{Capabilities, Keys, LocalMedia, ProtectionPolicy};
+use crate::capabilities::{Capabilities, Keys, LocalAddresses, LocalMedia, ProtectionPolicy};
 use crate::description::Offer;
 use crate::session::{AudioSession, Direction, Encoding};
 
@@ -8,7 +8,7 @@ use super::{NotAcceptable, answer};
 
 pub(super) fn local() -> LocalMedia {
     LocalMedia {
-        address: "198.51.100.5".parse().unwrap(),
+        addresses: ours("198.51.100.5"),
         rtp_port: 30_000,
         rtcp_port: 30_001,
         session_id: 77,
@@ -33,4 +33,8 @@ pub(super) fn answered(text: &str, capabilities: &Capabilities) -> Result<(Audio
 
 pub(super) fn encodings(encodings: &[Encoding]) -> Capabilities {
     Capabilities { encodings: encodings.to_vec(), ..Capabilities::default() }
+}
+
+pub(super) fn ours(address: &str) -> LocalAddresses {
+    LocalAddresses::from(address.parse::<std::net::IpAddr>().unwrap())
 }

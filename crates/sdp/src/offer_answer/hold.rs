@@ -1,6 +1,6 @@
 //! Which way sound goes, on both sides, in both ways to hold a call (RFC 3264 sections 6.1 and 8.4).
 
-use super::fixture::{lines, local};
+use super::fixture::{lines, local, ours};
 use super::{accept, answer, offer};
 use crate::capabilities::{Capabilities, LocalMedia};
 use crate::description::Offer;
@@ -40,7 +40,7 @@ fn nothing_is_sent_to_who_holds_in_the_old_way() {
 #[test]
 fn the_old_way_needs_no_address_of_our_family() {
     let text = lines("v=0\nc=IN IP4 0.0.0.0\nm=audio 4000 RTP/AVP 0");
-    let local = LocalMedia { address: "2001:db8::5".parse().unwrap(), ..local() };
+    let local = LocalMedia { addresses: ours("2001:db8::5"), ..local() };
     let offer = Offer::parse(text.as_bytes()).unwrap();
     assert_eq!(answer(&offer, &Capabilities::default(), &local).unwrap().0.direction, RecvOnly);
 }

@@ -1,5 +1,7 @@
 //! Offers of ours, and the answers to them.
 
+use std::net::IpAddr;
+
 use sdp_types::Media;
 
 use super::answering::check_family;
@@ -42,7 +44,7 @@ pub enum UnusableAnswer {
 
 /// An offer of one audio stream.
 pub fn offer(capabilities: &Capabilities, local: &LocalMedia) -> String {
-    write::description(local, vec![offered_audio(capabilities, local)], None)
+    write::description(local, local.addresses.first, vec![offered_audio(capabilities, local)], None)
 }
 
 pub(super) fn offered_audio(capabilities: &Capabilities, local: &LocalMedia) -> Media {
@@ -72,15 +74,23 @@ fn crypto(capabilities: &Capabilities, local: &LocalMedia) -> Vec<CryptoLine> {
 }
 
 /// An offer inside a running session, made from the description that we sent last in it, be it offer or answer
-/// (RFC 3264 section 8). M-lines keep their places, encodings their numbers, crypto lines their tags and suites; address,
-/// ports, direction, keys and version are those of `local`.
+/// (RFC 3264 section 8). M-lines keep their places, encodings their numbers, crypto lines their tags and suites, and the
+/// address is of the family that it was, where we have one; ports, direction, keys and version are those of `local`.
 pub fn reoffer(last: &str, local: &LocalMedia) -> Result<String, NotOurs> {
-    let (last, medias) = again(last, local)?;
-    Ok(write::description(local, medias, last.session.times.first()))
+    let Again { last, medias, told } = again(last, local)?;
+    Ok(write::description(local, told, medias, last.session.times.first()))
 }
 
-/// The m-lines of our last description with sound as `local` has it, and refused but for that.
-pub(super) fn again(last: &str, local: &LocalMedia) -> Result<(Offer, Vec<Media>), NotOurs> {
+/// What the next description in a session takes from the last one.
+pub(super) struct Again {
+    pub last: Offer,
+    /// Its m-lines with sound as it is now, and refused but for that.
+    pub medias: Vec<Media>,
+    /// Our address that the peer is to send to.
+    pub told: IpAddr,
+}
+
+pub(super) fn again(last: &str, local: &LocalMedia) -> Result<Again, NotOurs> {
     let (last, place, stream) = read_own(last)?;
     let keyed = stream.crypto.iter().map(|line| {
         let key = local.keys.of(line.suite).unwrap_or(&line.key);
@@ -97,7 +107,7 @@ pub(super) fn again(last: &str, local: &LocalMedia) -> Result<(Offer, Vec<Media>
     };
     let mut medias: Vec<_> = last.session.medias.iter().map(write::refused).collect();
     medias[place] = line.media(local);
-    Ok((last, medias))
+    Ok(Again { medias, told: local.addresses.facing(stream.remote.ip()), last })
 }
 
 fn read_own(text: &str) -> Result<(Offer, usize, Stream), NotOurs> {

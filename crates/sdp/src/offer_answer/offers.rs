@@ -1,9 +1,9 @@
 //! Offers of ours to the letter, and answers to them, good and bad.
 
-use super::fixture::{encodings, lines, local, policy};
-use super::{NotOurs, UnusableAnswer, accept, offer};
-use crate::capabilities::{Capabilities, LocalMedia, ProtectionPolicy};
-use crate::description::ParseError;
+use super::fixture::{encodings, lines, local, ours, policy};
+use super::{NotOurs, UnusableAnswer, accept, answer, offer, reoffer};
+use crate::capabilities::{Capabilities, LocalAddresses, LocalMedia, ProtectionPolicy};
+use crate::description::{Offer, ParseError};
 use crate::session::{AudioSession, Encoding, Format, Suite};
 use crate::stream::Unusable;
 
@@ -62,12 +62,40 @@ fn keys_are_offered_under_the_profile_of_the_policy() {
 
 #[test]
 fn an_address_of_the_new_family_is_offered_as_such() {
-    let six = LocalMedia { address: "2001:db8::5".parse().unwrap(), ..local() };
+    let six = LocalMedia { addresses: ours("2001:db8::5"), ..local() };
     let sent = offer(&Capabilities::default(), &six);
     assert!(sent.contains("o=- 77 1 IN IP6 2001:db8::5\r\n") && sent.contains("c=IN IP6 2001:db8::5\r\n"), "{sent}");
     let answer = lines("v=0\nc=IN IP6 2001:db8::9\nm=audio 4000 RTP/AVP 0");
     assert_eq!(accept(&sent, answer.as_bytes()).unwrap().remote, "[2001:db8::9]:4000".parse().unwrap());
 }
+
+#[test]
+fn an_offer_is_answered_in_its_family_and_so_is_what_follows() {
+    let both = LocalMedia { addresses: LocalAddresses { other: Some(SIX), ..local().addresses }, ..local() };
+    let answered = |address: &str, local: &LocalMedia| {
+        let text = lines(&format!("v=0\nc=IN {address}\nm=audio 4000 RTP/AVP 0"));
+        answer(&Offer::parse(text.as_bytes()).unwrap(), &Capabilities::default(), local).map(|(_, answer)| answer)
+    };
+    let four = answered("IP4 192.0.2.1", &both).unwrap();
+    assert!(four.contains("c=IN IP4 198.51.100.5\r\n"), "{four}");
+    let six = answered("IP6 2001:db8::9", &both).unwrap();
+    assert!(six.contains("o=- 77 1 IN IP4 198.51.100.5\r\n") && six.contains("c=IN IP6 2001:db8::5\r\n"), "{six}");
+    let held = answered("IP6 ::", &both).unwrap();
+    assert!(held.contains("c=IN IP4 198.51.100.5\r\n"), "{held}");
+    let again = reoffer(&six, &both).unwrap();
+    assert!(again.contains("c=IN IP6 2001:db8::5\r\n"), "{again}");
+    let elsewhere = reoffer(&six, &local()).unwrap();
+    assert!(elsewhere.contains("c=IN IP4 198.51.100.5\r\n"), "{elsewhere}");
+    assert!(answered("IP6 2001:db8::9", &local()).is_err());
+    let turned = both.addresses.turned_to(Some(SIX));
+    assert_eq!(turned, LocalAddresses { first: SIX, other: Some(local().addresses.first) });
+    let offered = offer(&Capabilities::default(), &LocalMedia { addresses: turned, ..local() });
+    assert!(offered.contains("o=- 77 1 IN IP6 2001:db8::5\r\n"), "{offered}");
+    assert_eq!(local().addresses.turned_to(Some(SIX)), local().addresses);
+}
+
+/// [`ours`] of the other family.
+const SIX: std::net::IpAddr = std::net::IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 5));
 
 #[test]
 fn the_first_encoding_of_the_answer_counts() {

@@ -1,6 +1,6 @@
 //! Our offer, answered by ourselves: both ends must come to know the same.
 
-use super::fixture::{local, policy};
+use super::fixture::{local, ours, policy};
 use super::{accept, answer, offer};
 use crate::capabilities::{Keys, LocalMedia, ProtectionPolicy};
 use crate::description::Offer;
@@ -8,7 +8,7 @@ use crate::session::{AudioSession, Encoding, Suite};
 
 fn far() -> LocalMedia {
     LocalMedia {
-        address: "203.0.113.9".parse().unwrap(),
+        addresses: ours("203.0.113.9"),
         rtp_port: 40_000,
         rtcp_port: 40_009,
         session_id: 88,

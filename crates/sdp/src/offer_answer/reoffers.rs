@@ -1,6 +1,6 @@
 //! Offers of ours inside a session that runs (RFC 3264 section 8).
 
-use super::fixture::{answered, lines, local};
+use super::fixture::{answered, lines, local, ours};
 use super::{NotOurs, UnusableAnswer, accept, answer, offer, reoffer};
 use crate::capabilities::{Capabilities, Keys, LocalMedia};
 use crate::description::Offer;
@@ -23,7 +23,7 @@ const THREE_LINES: &str = "v=0
 fn after_an_answer_lines_numbers_and_tags_stay() {
     let (_, last) = answered(THREE_LINES, &Capabilities::default()).unwrap();
     let moved = LocalMedia {
-        address: "198.51.100.6".parse().unwrap(),
+        addresses: ours("198.51.100.6"),
         rtp_port: 31_000,
         rtcp_port: 31_001,
         version: 2,
@@ -59,7 +59,7 @@ fn only_the_version_changes_where_nothing_else_does() {
 fn a_reoffer_is_answered_and_read() {
     let (_, last) = answered(THREE_LINES, &Capabilities::default()).unwrap();
     let sent = reoffer(&last, &LocalMedia { version: 2, ..local() }).unwrap();
-    let far = LocalMedia { address: "192.0.2.1".parse().unwrap(), rtp_port: 4000, rtcp_port: 4001, ..local() };
+    let far = LocalMedia { addresses: ours("192.0.2.1"), rtp_port: 4000, rtcp_port: 4001, ..local() };
     let (theirs, body) = answer(&Offer::parse(sent.as_bytes()).unwrap(), &Capabilities::default(), &far).unwrap();
     let ours = accept(&sent, body.as_bytes()).unwrap();
     assert_eq!((ours.format, ours.telephone_event), (theirs.format, theirs.telephone_event));

@@ -3,7 +3,7 @@
 use sdp_types::Media;
 
 use super::answering::{Accepted, NotAcceptable};
-use super::offering::{self, NotOurs};
+use super::offering::{self, Again, NotOurs};
 use crate::capabilities::{Capabilities, LocalMedia, SessionOrigin};
 use crate::description::{Offer, ParseError};
 use crate::message::MessageStream;
@@ -51,8 +51,8 @@ pub fn answer_streams(offer: &Offer, ours: &OurStreams<'_>) -> Result<AgreedStre
     if let Some((index, _)) = &messages {
         medias[*index] = write::messages(&offer.session.medias[*index], ours.accept_types);
     }
-    let local = audio.as_ref().ok().map(|(.., local)| *local);
-    let description = write::whole(ours.origin, local, medias, offer.session.times.first());
+    let told = audio.as_ref().ok().map(|(accepted, ..)| accepted.told);
+    let description = write::whole(ours.origin, told, medias, offer.session.times.first());
     let audio = audio.ok().map(|(accepted, ..)| accepted.session);
     Ok(AgreedStreams { audio, messages: messages.map(|(_, stream)| stream), description })
 }
@@ -62,10 +62,10 @@ pub fn answer_streams(offer: &Offer, ours: &OurStreams<'_>) -> Result<AgreedStre
 /// # Errors
 /// `last` is none of ours, or has no sound where `ours` has.
 pub fn reoffer_streams(last: &str, ours: &OurStreams<'_>) -> Result<String, NotOurs> {
-    let (last, mut medias, local) = match ours.audio {
+    let (last, mut medias, told) = match ours.audio {
         Some((_, local)) => {
-            let (last, medias) = offering::again(last, local)?;
-            (last, medias, Some(local))
+            let Again { last, medias, told } = offering::again(last, local)?;
+            (last, medias, Some(told))
         }
         None => {
             let last = Offer::parse(last.as_bytes()).map_err(NotOurs::Unreadable)?;
@@ -76,7 +76,7 @@ pub fn reoffer_streams(last: &str, ours: &OurStreams<'_>) -> Result<String, NotO
     if let Some((index, _)) = last.message_line().filter(|_| !ours.accept_types.is_empty()) {
         medias[index] = write::messages(&last.session.medias[index], ours.accept_types);
     }
-    Ok(write::whole(ours.origin, local, medias, last.session.times.first()))
+    Ok(write::whole(ours.origin, told, medias, last.session.times.first()))
 }
 
 /// An offer of messages alone.
@@ -103,7 +103,8 @@ pub fn offer_streams_in_place_of(last: &[u8], ours: &OurStreams<'_>) -> Result<S
             None => medias.push(audio),
         }
     }
-    Ok(write::whole(ours.origin, ours.audio.map(|(_, local)| local), medias, last.session.times.first()))
+    let told = ours.audio.map(|(_, local)| local.addresses.first);
+    Ok(write::whole(ours.origin, told, medias, last.session.times.first()))
 }
 
 #[cfg(test)]

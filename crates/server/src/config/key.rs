@@ -27,6 +27,8 @@ pub struct Key {
 pub enum Kind {
     Text,
     Texts,
+    /// One, or a list.
+    TextOrTexts,
     /// Relative to the folder of the file.
     Path,
     Count,
@@ -48,6 +50,7 @@ impl Kind {
         match self {
             Kind::Text => "a text in quotes",
             Kind::Texts => "a list of texts in quotes",
+            Kind::TextOrTexts => "a text in quotes, or a list of them",
             Kind::Path => "a path in quotes",
             Kind::Count => "a whole number",
             Kind::Switch => "true or false",
@@ -259,11 +262,14 @@ pub static MEDIA_AT: Key = Key {
 pub static MEDIA_ADDRESS: Key = Key {
     section: "media",
     name: "address",
-    kind: Kind::Text,
-    need: Need::Default("the first that a listener names, else the one that this machine has towards the network"),
-    example: r#""192.0.2.1""#,
-    doc: "the address that phones in meetings are told to send sound to; behind a NAT, the public one; an edge alone that has one takes \
-          the sound of its home",
+    kind: Kind::TextOrTexts,
+    need: Need::Default(
+        "of IPv4 and of IPv6 the first that a listener names, else, where a listener takes all of them, the one that this machine has \
+         towards the network",
+    ),
+    example: r#"["192.0.2.1", "2001:db8::1"]"#,
+    doc: "the address that phones are told to send sound to, or one of IPv4 and one of IPv6: a phone is told the one of the kind that \
+          it has, else the first; behind a NAT, the public one; an edge alone that has one takes the sound of its home",
 };
 pub static MEDIA_PORTS: Key = Key {
     section: "media",
@@ -296,8 +302,8 @@ pub static CALLS_ANCHOR: Key = Key {
     kind: Kind::Text,
     need: Need::Default(r#""when-needed""#),
     example: r#""never""#,
-    doc: "whose sound goes through this server: when-needed (of phones that share no encoding, or of which only one encrypts), \
-        always or never",
+    doc: "whose sound goes through this server: when-needed (of phones that share no encoding, of which only one encrypts, or of which one has IPv4 \
+        and the other IPv6), always or never",
 };
 pub static CALLS_REDIRECTS: Key = Key {
     section: "calls",

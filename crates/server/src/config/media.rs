@@ -21,25 +21,26 @@ pub enum MediaAt {
     Nowhere,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Media {
     pub at: MediaAt,
-    /// What phones are told to send to. `None`: the address that this machine has towards the network, whatever it is.
-    pub address: Option<IpAddr>,
+    /// What phones are told to send to: of each family, IPv4 and IPv6, one at most. An unspecified one stands for the address of
+    /// its family that this machine has towards the network, whatever that is.
+    pub addresses: Vec<IpAddr>,
     pub ports: PortRange,
     pub threads: u16,
 }
 
 impl Builder<'_> {
     pub(super) fn media(&mut self, listen: &Listen, roles: Roles, inside: Option<&Inside>) -> Media {
-        let address = self.media_address();
+        let addresses = self.media_addresses();
         let at = match roles {
             Roles::Edge => self.media_of_home(inside),
             Roles::Home | Roles::EdgeAndHome => self.media_at(roles),
         };
         Media {
             at,
-            address: address.or_else(|| of_listeners(listen)),
+            addresses: if addresses.is_empty() { of_listeners(listen) } else { addresses },
             ports: self.media_ports(),
             threads: self.media_threads(),
         }
@@ -101,15 +102,27 @@ impl Builder<'_> {
         MediaAt::Here
     }
 
-    fn media_address(&mut self) -> Option<IpAddr> {
-        let Located { value, line } = self.raw.text(&key::MEDIA_ADDRESS)?;
-        let problem = match value.parse::<IpAddr>() {
-            Ok(address) if !address.is_unspecified() => return Some(address),
-            Ok(_) => "phones cannot send to it; write an address that they reach",
-            Err(_) => "it is no IP address; write one without a port, such as \"192.0.2.1\"",
-        };
-        self.problems.at(line, format!("[media] address: {value:?}: {problem}"));
-        None
+    fn media_addresses(&mut self) -> Vec<IpAddr> {
+        let Some(Located { value: texts, line }) = self.raw.texts(&key::MEDIA_ADDRESS) else { return Vec::new() };
+        if texts.is_empty() {
+            self.problems.at(line, "[media] address: the list is empty; leave it out to have the default");
+        }
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for Located { value, line } in texts {
+            let problem = match value.parse::<IpAddr>() {
+                Ok(address) if address.is_unspecified() => "phones cannot send to it; write an address that they reach",
+                Ok(address) if addresses.iter().any(|other| other.is_ipv4() == address.is_ipv4()) => {
+                    "it is the second of its kind; there may be one of IPv4 and one of IPv6"
+                }
+                Ok(address) => {
+                    addresses.push(address);
+                    continue;
+                }
+                Err(_) => "it is no IP address; write one without a port, such as \"192.0.2.1\"",
+            };
+            self.problems.at(line, format!("[media] address: {value:?}: {problem}"));
+        }
+        addresses
     }
 
     fn media_ports(&mut self) -> PortRange {
@@ -139,10 +152,17 @@ impl Builder<'_> {
 /// The part of the effective configuration.
 impl fmt::Display for Media {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Media { at, address, ports, threads } = self;
-        let address = match address {
-            Some(address) => format!("address = \"{address}\""),
-            None => "# address: the one that this machine has towards the network".to_owned(),
+        let Media { at, addresses, ports, threads } = self;
+        let named: Vec<String> =
+            addresses.iter().filter(|ip| !ip.is_unspecified()).map(|ip| format!("\"{ip}\"")).collect();
+        let is_found = named.len() < addresses.len();
+        let address = match (named.as_slice(), is_found) {
+            ([one], false) => format!("address = {one}"),
+            ([first, other], _) => format!("address = [{first}, {other}]"),
+            ([one, ..], true) => {
+                format!("# address: {one}, and of the other kind the one that this machine has towards the network")
+            }
+            ([], _) | (_, false) => "# address: those that this machine has towards the network".to_owned(),
         };
         writeln!(formatter, "[media]")?;
         match at {
@@ -153,12 +173,18 @@ impl fmt::Display for Media {
     }
 }
 
-/// The first address by which others than this machine reach us; where there are only such of this machine, the first of them.
-fn of_listeners(listen: &Listen) -> Option<IpAddr> {
+/// Of each family the first address by which others than this machine reach us; where there are only such of this machine, the
+/// first of them. Which one it is, where a listener takes all of a family, is seen at the start.
+fn of_listeners(listen: &Listen) -> Vec<IpAddr> {
     let addresses = || listen.tls.iter().chain(&listen.tcp).chain(&listen.udp).map(std::net::SocketAddr::ip);
-    let outside = addresses().find(|address| !address.is_unspecified() && !address.is_loopback());
     let is_inside_only = addresses().all(|address| address.is_loopback());
-    outside.or_else(|| addresses().next().filter(|_| is_inside_only))
+    let of = |is_ipv4: bool| {
+        let alike = || addresses().filter(move |address| address.is_ipv4() == is_ipv4);
+        let outside = alike().find(|address| !address.is_unspecified() && !address.is_loopback());
+        let all = || alike().find(std::net::IpAddr::is_unspecified);
+        outside.or_else(all).or_else(|| alike().next().filter(|_| is_inside_only))
+    };
+    [of(true), of(false)].into_iter().flatten().collect()
 }
 
 /// Room for 5000 legs.

@@ -125,13 +125,13 @@ impl Reader<'_> {
         };
         self.seen.insert((key.section, key.name));
         let line = self.line(&value.span());
-        match self.read_value(key, value) {
+        match self.read_value(key, value, line) {
             Ok(value) => drop(self.raw.values.insert((key.section, key.name), (value, line))),
             Err(problem) => self.problems.at(line, problem),
         }
     }
 
-    fn read_value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) -> Result<Value, String> {
+    fn read_value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, line: usize) -> Result<Value, String> {
         let wrong = |found: &str| {
             let article = if found.starts_with(['a', 'i', 'o']) { "an" } else { "a" };
             format!(
@@ -153,7 +153,10 @@ impl Reader<'_> {
                 let parsed = u64::from_str_radix(integer.as_str(), integer.radix());
                 parsed.map(Value::Count).map_err(|_| wrong("negative or overlong number"))
             }
-            Kind::Texts => {
+            Kind::Texts | Kind::TextOrTexts => {
+                if let (Kind::TextOrTexts, Some(text)) = (key.kind, value.as_str()) {
+                    return Ok(Value::Texts(vec![Located { value: text.to_owned(), line }]));
+                }
                 let array = value.as_array().ok_or_else(|| wrong(value.type_str()))?;
                 let mut texts = Vec::new();
                 for item in array.iter() {

@@ -13,7 +13,7 @@ impl From<&Config> for Topology {
             metrics: config.listen.metrics.clone(),
             health: config.listen.health.clone(),
             media: (config.media.at == MediaAt::Here).then_some(MediaPorts {
-                address: config.media.address,
+                addresses: config.media.addresses.clone(),
                 first: config.media.ports.first,
                 last: config.media.ports.last,
             }),

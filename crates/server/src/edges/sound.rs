@@ -333,7 +333,12 @@ mod tests {
         let at = "192.0.2.1:20000".parse().unwrap();
         FromEdge::Opened {
             leg,
-            opened: Ok(OpenedLeg { rtp: at, rtcp: at, keys: sdp::Keys::cut(&[7; sdp::Keys::BYTES]) }),
+            opened: Ok(OpenedLeg {
+                rtp: at,
+                rtcp: at,
+                other_address: None,
+                keys: sdp::Keys::cut(&[7; sdp::Keys::BYTES]),
+            }),
         }
     }
 

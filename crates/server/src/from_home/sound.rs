@@ -159,7 +159,7 @@ mod tests {
 
     fn opened() -> ::media::OpenedLeg {
         let at = "192.0.2.1:20000".parse().unwrap();
-        ::media::OpenedLeg { rtp: at, rtcp: at, keys: sdp::Keys::cut(&[7; sdp::Keys::BYTES]) }
+        ::media::OpenedLeg { rtp: at, rtcp: at, other_address: None, keys: sdp::Keys::cut(&[7; sdp::Keys::BYTES]) }
     }
 
     /// A home at the other end.

@@ -2,6 +2,7 @@
 //! need share neither encoding nor keys. What one offers the other is offered as ours, and so with the answer.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use conference::LegPorts;
@@ -11,7 +12,7 @@ use sdp::{
 };
 
 use super::dialogs::Side;
-use crate::anchoring::Attempt;
+use crate::anchoring::{Attempt, Ways};
 
 /// See the module. Descriptions in, descriptions out.
 #[derive(Debug)]
@@ -66,13 +67,14 @@ pub(super) enum NoAnchor {
 
 impl Anchor {
     /// `session_ids`: names for the two sessions that we describe.
-    pub fn new(ports: [LegPorts; 2], session_ids: [u64; 2], attempts: VecDeque<Attempt>) -> Anchor {
-        let ([caller, callee], [caller_id, callee_id]) = (ports, session_ids);
+    pub fn new(ports: [LegPorts; 2], session_ids: [u64; 2], ways: Ways) -> Anchor {
+        let ([caller, mut callee], [caller_id, callee_id]) = (ports, session_ids);
+        callee.addresses = callee.addresses.turned_to(ways.callee_address);
         Anchor {
             caller: Leg::new(caller, caller_id),
             callee: Leg::new(callee, callee_id),
             exchange: None,
-            attempts,
+            attempts: ways.attempts,
             protection: ProtectionPolicy::Preferred,
             has_news: false,
             is_moving: false,
@@ -97,6 +99,7 @@ impl Anchor {
             return Ok(last.sent.clone());
         }
         let offer = Offer::parse(body)?;
+        self.leg_mut(from).turn_to(offer.address());
         let wanted = offer.encodings();
         sdp::answer(&offer, &capabilities(&wanted, ProtectionPolicy::Preferred), &self.leg(from).local)?;
         let capabilities = capabilities(&wanted, self.protection);
@@ -167,9 +170,9 @@ impl Anchor {
         self.exchange = None;
         for (leg, ports) in [&mut self.caller, &mut self.callee].into_iter().zip(ports) {
             let told = leg.told.as_deref().ok_or(NoAnchor::NothingOffered)?;
-            let LegPorts { address, rtp_port, rtcp_port, keys } = ports;
+            let LegPorts { addresses, rtp_port, rtcp_port, keys } = ports;
             let version = leg.local.version + 1;
-            leg.local = LocalMedia { address, rtp_port, rtcp_port, keys, version, ..leg.local.clone() };
+            leg.local = LocalMedia { addresses, rtp_port, rtcp_port, keys, version, ..leg.local.clone() };
             (leg.told, leg.session) = (Some(sdp::reoffer(told, &leg.local)?), None);
         }
         Ok(())
@@ -206,12 +209,19 @@ impl Anchor {
 
 impl Leg {
     fn new(ports: LegPorts, session_id: u64) -> Leg {
-        let LegPorts { address, rtp_port, rtcp_port, keys } = ports;
+        let LegPorts { addresses, rtp_port, rtcp_port, keys } = ports;
         let direction = Direction::SendRecv;
         // RFC 8866 section 5.2: the number in o= is to fit into what others count with.
         let local =
-            LocalMedia { address, rtp_port, rtcp_port, session_id: session_id >> 2, version: 0, direction, keys };
+            LocalMedia { addresses, rtp_port, rtcp_port, session_id: session_id >> 2, version: 0, direction, keys };
         Leg { local, told: None, has_described: false, session: None }
+    }
+
+    /// The first time: later descriptions of a session name the same origin (RFC 8866 section 5.2).
+    fn turn_to(&mut self, peer: Option<IpAddr>) {
+        if !self.has_described {
+            self.local.addresses = self.local.addresses.turned_to(peer);
+        }
     }
 
     /// Sound goes which way the other phone says.

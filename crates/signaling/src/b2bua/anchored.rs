@@ -8,14 +8,15 @@ use conference::{LegOf, LegPorts};
 use federation::admission::Origin;
 use media::{BridgeId, BridgeKind, LegId, MediaCommand, MediaEvent};
 use sdp::Offer;
-use sip::{Aor, Message};
+use sip::{Aor, Message, Uri};
 
 use super::call::{Offers, Run};
 use super::dialogs::Side;
 use crate::agent::LegUser;
-use crate::anchoring::{self, Attempt, Parties};
+use crate::anchoring::{self, Attempt, Parties, Ways};
 use crate::core::Core;
 use crate::escalation;
+use crate::owner::Target;
 use crate::route::Destination;
 use crate::{AdmittedRequest, Ingress, Output, When};
 
@@ -29,9 +30,9 @@ pub(super) struct Bridge {
 
 impl Core {
     /// In which ways the one called is offered sound.
-    pub(super) fn attempts(&self, now: Instant, request: &AdmittedRequest) -> VecDeque<Attempt> {
+    pub(super) fn ways_of_sound(&self, now: Instant, request: &AdmittedRequest) -> Ways {
         if self.call_settings.anchor == When::Never {
-            return VecDeque::from([Attempt::AsItCame]);
+            return Ways { attempts: VecDeque::from([Attempt::AsItCame]), callee_address: None };
         }
         let offer = Offer::parse(request.message.body()).ok();
         let outer_source = match request.admitted.origin() {
@@ -39,12 +40,23 @@ impl Core {
             Origin::Remote { .. } | Origin::Inside { .. } => None,
             Origin::User { .. } | Origin::Partner { .. } => request.ingress.flow().map(|facts| facts.remote.ip()),
         };
-        let callee_is_inside = match &request.destination {
-            Destination::User(aor) => self.devices(now, aor).iter().all(|device| device.edge.is_none()),
-            _ => false,
+        let (callee_is_inside, callee_address) = match &request.destination {
+            Destination::User(aor) => {
+                let devices = self.devices(now, aor);
+                (devices.iter().all(|device| device.edge.is_none()), address_of_one_family(&devices))
+            }
+            _ => (false, None),
         };
-        let parties = Parties { offer: offer.as_ref(), outer_source, callee_is_inside };
-        anchoring::attempts(self.call_settings.anchor, parties)
+        let parties = Parties { offer: offer.as_ref(), outer_source, callee_is_inside, callee_address };
+        Ways::of(self.call_settings.anchor, parties)
+    }
+
+    /// Where an offer of ours is the first that is made.
+    pub(super) fn why_anchored_at_once(&self) -> &'static str {
+        match self.call_settings.anchor {
+            When::Always => "[calls] anchor says always",
+            When::WhenNeeded | When::Never => "one side has IPv4 and the other IPv6",
+        }
     }
 
     /// The one called refused the sound of a call that was proxied: where ours may do, it is offered to him. Gives the request
@@ -60,14 +72,14 @@ impl Core {
         if !anchoring::is_refusal_of_sound(refusal) || !is_of_phone || !escalation::begins_call(&request.message) {
             return Some(request);
         }
-        let mut attempts = self.attempts(now, &request);
-        if attempts.pop_front() != Some(Attempt::AsItCame) || attempts.is_empty() {
+        let mut ways = self.ways_of_sound(now, &request);
+        if ways.attempts.pop_front() != Some(Attempt::AsItCame) || ways.attempts.is_empty() {
             return Some(request);
         }
         if self.find_room_between(&request).is_err() {
             return Some(request);
         }
-        self.begin_call(now, request, Offers { attempts, refusal: Some(refusal) });
+        self.begin_call(now, request, Offers { ways, refusal: Some(refusal) });
         None
     }
 
@@ -76,7 +88,7 @@ impl Core {
         let invite = standing.call.received().clone();
         let reason = match refused {
             Some(status) => format!("the one called takes no sound as the caller offers it ({status})"),
-            None => "[calls] anchor says always".to_owned(),
+            None => self.why_anchored_at_once().to_owned(),
         };
         self.record_anchored(now, &invite, reason);
         self.open_bridge(now, serial);
@@ -193,6 +205,17 @@ impl Core {
         );
         self.record_anchored(now, &invite, reason);
     }
+}
+
+/// One of the addresses that devices gave as their Contacts', where all gave one, and all of one family.
+fn address_of_one_family(devices: &[Target]) -> Option<IpAddr> {
+    let address = |device: &Target| {
+        let uri = Uri::parse(device.request_uri.as_deref()?).ok()?;
+        uri.host().trim_matches(['[', ']']).parse::<IpAddr>().ok()
+    };
+    let first = devices.first().and_then(address)?;
+    let is_alike = |other: IpAddr| other.is_ipv4() == first.is_ipv4();
+    devices.iter().all(|device| address(device).is_some_and(is_alike)).then_some(first)
 }
 
 const SIDES: [Side; 2] = [Side::Caller, Side::Callee];

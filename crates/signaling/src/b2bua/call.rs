@@ -26,7 +26,7 @@ use self::sound::{Sound, unacceptable};
 use super::dialogs::{Pair, Side};
 use super::rewrite;
 use crate::acceptor::overloaded;
-use crate::anchoring::Attempt;
+use crate::anchoring::Ways;
 use crate::{AdmittedRequest, Upstream};
 
 /// See the module. After each call [`Call::poll_output`] is called until it gives nothing.
@@ -100,7 +100,7 @@ pub(super) struct CallLimits {
 
 /// In which ways the INVITE is offered, one after the other, and what came of it before there was a call.
 pub(super) struct Offers<'a> {
-    pub attempts: VecDeque<Attempt>,
+    pub ways: Ways,
     pub refusal: Option<&'a Message>,
 }
 
@@ -144,7 +144,7 @@ impl Call {
             sent,
             admitted: request.admitted.clone(),
             source: request.ingress.flow().map(|facts| facts.remote.ip()),
-            sound: Sound::Direct { attempts: offers.attempts },
+            sound: Sound::Direct { ways: offers.ways },
             was_sent: offers.refusal.is_some(),
             is_given_up: false,
             pairs: Vec::new(),

@@ -126,9 +126,9 @@ impl Core {
         let is_written = escalation::is_for_messages(&request.message);
         let ends = Ends { is_written, caller, callees: callees.as_deref() };
         let mut way = escalation::decide(self.call_settings.between, ends);
-        let attempts = self.attempts(now, &request);
-        if !way.stands_between && attempts.front() != Some(&Attempt::AsItCame) {
-            way = Way { stands_between: true, reason: "[calls] anchor says always".to_owned() };
+        let ways = self.ways_of_sound(now, &request);
+        if !way.stands_between && ways.attempts.front() != Some(&Attempt::AsItCame) {
+            way = Way { stands_between: true, reason: self.why_anchored_at_once().to_owned() };
         }
         if way.stands_between
             && let Err(limit) = self.find_room_between(&request)
@@ -141,7 +141,7 @@ impl Core {
         if !stands_between {
             return Some(request);
         }
-        self.begin_call(now, request, Offers { attempts, refusal: None });
+        self.begin_call(now, request, Offers { ways, refusal: None });
         None
     }
 

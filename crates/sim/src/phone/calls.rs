@@ -10,7 +10,7 @@ use sip::uac::Draft;
 use sip::{HeaderName, Message, Method, RequestBuilder, build};
 
 use super::requests::{Sent, sender};
-use super::session::Session;
+use super::session::{FOUR, SIX, Session};
 use super::{Event, Phone, Task};
 
 pub(super) struct Call {
@@ -167,7 +167,8 @@ impl Phone {
             true => ProtectionPolicy::Never,
             false => ProtectionPolicy::Preferred,
         };
-        Session::new(self.media_port, self.protection.unwrap_or(protection), &self.encodings)
+        let address = if self.has_six_alone { SIX } else { FOUR };
+        Session::new(address, self.media_port, self.protection.unwrap_or(protection), &self.encodings)
     }
 
     pub(super) fn session_of_talk(&mut self) -> Option<&mut Session> {

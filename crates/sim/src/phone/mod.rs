@@ -29,6 +29,7 @@ pub use calls::Within;
 pub use event::{Event, Outcome};
 use requests::Sent;
 use roster::Roster;
+use session::SIX;
 
 pub struct Phone {
     /// `alice@contoso.example`, or `alice@contoso.example/tablet` where there are several.
@@ -51,6 +52,8 @@ pub struct Phone {
     roster: Roster,
     /// Names what it has published (RFC 3903).
     etag: Option<String>,
+    /// IPv6, and no IPv4.
+    pub has_six_alone: bool,
     /// What it answers to the next message, instead of 200.
     pub answers: Option<u16>,
     /// How long it takes to answer messages.
@@ -142,6 +145,7 @@ impl Phone {
             watched: BTreeMap::new(),
             roster: Roster::default(),
             etag: None,
+            has_six_alone: false,
             answers: None,
             ponders: Duration::ZERO,
             pondered: BTreeMap::new(),
@@ -333,7 +337,10 @@ impl Phone {
     fn contact(&self) -> String {
         let user = self.aor.split('@').next().unwrap_or(&self.aor);
         let transport = if self.is_datagram { "udp" } else { "tls" };
-        format!("<sip:{user}@{}.invalid;transport={transport}>", self.word())
+        match self.has_six_alone {
+            true => format!("<sip:{user}@[{SIX}]:{};transport={transport}>", self.media_port),
+            false => format!("<sip:{user}@{}.invalid;transport={transport}>", self.word()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sound of a phone's call: real offers and answers (RFC 3264), and ports that tell whose leg is whose.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use sdp::{Capabilities, Direction, Encoding, Keys, LocalMedia, Offer, ProtectionPolicy};
 
@@ -17,10 +17,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn new(port: u16, protection: ProtectionPolicy, encodings: &[Encoding]) -> Session {
+    pub fn new(address: IpAddr, port: u16, protection: ProtectionPolicy, encodings: &[Encoding]) -> Session {
         let byte = port.to_be_bytes()[1];
         let local = LocalMedia {
-            address: ADDRESS,
+            addresses: address.into(),
             rtp_port: port,
             rtcp_port: port + 1,
             session_id: u64::from(port),
@@ -77,4 +77,6 @@ impl Session {
 }
 
 /// Where all phones hear: the port tells which.
-const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+pub const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+/// Those that have IPv6 alone.
+pub const SIX: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));

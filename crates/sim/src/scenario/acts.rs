@@ -33,6 +33,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE will answer the next message with STATUS", act: will_answer },
     Form { pattern: "PHONE takes TIME to answer a message", act: ponders },
     Form { pattern: "PHONE demands protected sound", act: demands_protection },
+    Form { pattern: "PHONE has IPv6 alone", act: has_six_alone },
     Form { pattern: "PHONE can be moved", act: can_be_moved },
     Form { pattern: "PHONE speaks WORD alone", act: speaks_alone },
     Form { pattern: "PHONE does not mind ringing", act: minds_no_ringing },
@@ -174,6 +175,13 @@ fn can_be_moved(run: &mut Run, words: &Words) -> Result<(), String> {
 fn demands_protection(run: &mut Run, words: &Words) -> Result<(), String> {
     let phone = run.phone(words.text(0))?;
     run.world.phone_mut(phone).protection = Some(ProtectionPolicy::Required);
+    Ok(())
+}
+
+/// Before it signs in: its Contact names such an address.
+fn has_six_alone(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    run.world.phone_mut(phone).has_six_alone = true;
     Ok(())
 }
 

@@ -36,7 +36,7 @@ impl Sound {
         let mut keys = [0; Keys::BYTES];
         random.fill(&mut keys);
         let local = LocalMedia {
-            address,
+            addresses: address.into(),
             rtp_port: port,
             rtcp_port: port,
             session_id: random.random::<u32>().into(),

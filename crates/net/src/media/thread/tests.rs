@@ -35,7 +35,7 @@ fn thread() -> (super::super::MediaThreads, Rc<RefCell<Shell>>, MediaInbox) {
     let setup = MediaSetup {
         thread: 0,
         threads: 1,
-        address: Ok([127, 0, 0, 1].into()),
+        addresses: Ok(std::net::IpAddr::from([127, 0, 0, 1]).into()),
         ports: free_range(2),
         clock: Clock { epoch: Instant::now(), epoch_unix_ms: 0 },
         inbox: inboxes.remove(0),

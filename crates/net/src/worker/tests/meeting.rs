@@ -19,7 +19,7 @@ impl Member {
         signalling.register();
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
         let keys = sdp::Keys::cut(&[0; sdp::Keys::BYTES]);
-        let opened = ::media::OpenedLeg { rtp: nowhere, rtcp: nowhere, keys };
+        let opened = ::media::OpenedLeg { rtp: nowhere, rtcp: nowhere, other_address: None, keys };
         let mut sound = SoundPhone::new(number, &opened, Encoding::Opus, None);
         let offer = format!(
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {} RTP/AVP 100\r\n\

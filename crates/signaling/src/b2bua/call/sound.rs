@@ -1,6 +1,5 @@
 //! The sound of the call: the phones' own affair, until one refuses what the other offers.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use sip::refusal::Word;
 use sip::{HeaderName, Message, Method, Refusal, build};
 
 use super::{Asked, Call, CallOutput, OUR_TAG, Passed};
-use crate::anchoring::{Attempt, is_refusal_of_sound};
+use crate::anchoring::{Attempt, Ways, is_refusal_of_sound};
 use crate::b2bua::anchor::{Anchor, NoAnchor};
 use crate::b2bua::dialogs::Side;
 use crate::b2bua::rewrite;
@@ -21,17 +20,24 @@ use crate::b2bua::rewrite;
 pub(super) enum Sound {
     /// They send it to each other. What is still to be tried when the one called refuses that.
     Direct {
-        attempts: VecDeque<Attempt>,
+        ways: Ways,
     },
     /// Two legs of ours are being opened, and the INVITE waits for them.
     Opening(Box<Opening>),
     Anchored(Box<Anchor>),
 }
 
+impl Sound {
+    /// They send it to each other, and nothing else is left to be tried.
+    fn nothing_else() -> Sound {
+        Sound::Direct { ways: Ways::default() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Opening {
     passed: Box<Passed>,
-    attempts: VecDeque<Attempt>,
+    ways: Ways,
     /// What the one called said to the offer before.
     refusal: Option<Message>,
 }
@@ -48,13 +54,13 @@ impl Call {
     /// Sends the INVITE in the next way that there is; gives it back where there is none left. `refusal`: what came of the last.
     pub(super) fn invite(&mut self, passed: Box<Passed>, refusal: Option<&Message>) -> Result<(), Box<Passed>> {
         match &mut self.sound {
-            Sound::Direct { attempts } => match attempts.pop_front() {
+            Sound::Direct { ways } => match ways.attempts.pop_front() {
                 Some(Attempt::AsItCame) => self.invite_with(passed, None),
                 Some(anchored @ Attempt::Anchored(_)) => {
-                    attempts.push_front(anchored);
+                    ways.attempts.push_front(anchored);
                     let refused = refusal.and_then(Message::status);
-                    let (attempts, refusal) = (std::mem::take(attempts), refusal.cloned());
-                    self.sound = Sound::Opening(Box::new(Opening { passed, attempts, refusal }));
+                    let (ways, refusal) = (std::mem::take(ways), refusal.cloned());
+                    self.sound = Sound::Opening(Box::new(Opening { passed, ways, refusal }));
                     self.outputs.push_back(CallOutput::OpenLegs { refused });
                     Ok(())
                 }
@@ -108,13 +114,12 @@ impl Call {
         if matches!(self.sound, Sound::Anchored(_)) {
             return self.moved(ports);
         }
-        let nothing = Sound::Direct { attempts: VecDeque::new() };
-        let Sound::Opening(opening) = std::mem::replace(&mut self.sound, nothing) else { return false };
-        let Opening { passed, attempts, refusal } = *opening;
+        let Sound::Opening(opening) = std::mem::replace(&mut self.sound, Sound::nothing_else()) else { return false };
+        let Opening { passed, ways, refusal } = *opening;
         let is_open = ports.is_ok();
         match ports {
             Ok(ports) => {
-                self.sound = Sound::Anchored(Box::new(Anchor::new(ports, session_ids, attempts)));
+                self.sound = Sound::Anchored(Box::new(Anchor::new(ports, session_ids, ways)));
                 let Err(passed) = self.invite(passed, refusal.as_ref()) else { return true };
                 self.refuse(&passed, refusal.as_ref(), unacceptable("its sound cannot go through this server"));
             }
@@ -130,10 +135,7 @@ impl Call {
     /// The caller gave up an INVITE that waits for its legs. Says whether there was one.
     pub(super) fn cancel_opening(&mut self, is_meant: impl Fn(&Passed) -> bool) -> bool {
         let waits = matches!(&self.sound, Sound::Opening(opening) if is_meant(&opening.passed));
-        if waits
-            && let Sound::Opening(opening) =
-                std::mem::replace(&mut self.sound, Sound::Direct { attempts: VecDeque::new() })
-        {
+        if waits && let Sound::Opening(opening) = std::mem::replace(&mut self.sound, Sound::nothing_else()) {
             let Passed { to, request, .. } = *opening.passed;
             let response = build::response(&request, 487, None, Some(OUR_TAG)).build();
             self.outputs.push_back(CallOutput::Respond { to, status: 487, response });
@@ -247,7 +249,7 @@ impl Call {
     /// Nobody is there any more to be heard.
     pub(super) fn end_sound(&mut self) {
         if matches!(self.sound, Sound::Anchored(_)) {
-            self.sound = Sound::Direct { attempts: VecDeque::new() };
+            self.sound = Sound::nothing_else();
             self.outputs.push_back(CallOutput::CloseLegs);
         }
     }
