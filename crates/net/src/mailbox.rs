@@ -179,7 +179,9 @@ fn room(message: &WorkerMessage, handoffs_max: usize) -> Option<usize> {
         Handoff::Datagram { .. } => Some(handoffs_max / 4),
         // Nor may those whom nobody allowed take the room of those who are.
         Handoff::Metered { .. } | Handoff::Missed { .. } => Some(handoffs_max / 2),
-        Handoff::Request(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => Some(handoffs_max),
+        Handoff::Request(_) | Handoff::Transferred(_) | Handoff::Response { .. } | Handoff::Transmit { .. } => {
+            Some(handoffs_max)
+        }
         // What is stored goes out with the next registration, too.
         Handoff::StoredFor { .. } => Some(handoffs_max),
         // What is remembered of a partner's servers fades by itself, a phone is asked for its password, and a call is not worth
@@ -220,7 +222,7 @@ fn may_wait(message: &WorkerMessage) -> bool {
 }
 
 fn is_request(message: &WorkerMessage) -> bool {
-    matches!(message, WorkerMessage::Handoff(Handoff::Request(_)))
+    matches!(message, WorkerMessage::Handoff(Handoff::Request(_) | Handoff::Transferred(_)))
 }
 
 /// With so many requests waiting, a connection that has more of them than a turn is left for a moment: whoever has one waits for these

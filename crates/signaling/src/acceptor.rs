@@ -53,6 +53,21 @@ pub(crate) struct Arrival {
     pub evidence: Evidence,
 }
 
+impl Arrival {
+    fn admitted(self, admitted: Admitted, destination: Destination) -> AdmittedRequest {
+        let Arrival { message, facts, own_routes, upstream, .. } = self;
+        AdmittedRequest {
+            message,
+            admitted,
+            ingress: Ingress::Flow(facts),
+            destination,
+            routes_taken: own_routes.count,
+            sent_on_by: Vec::new(),
+            upstream,
+        }
+    }
+}
+
 impl Acceptor {
     pub(crate) fn forget(&mut self, id: ServerTransactionId) {
         self.whereabouts_by_server.remove(&id);
@@ -190,6 +205,9 @@ impl Core {
             Err(refusal) => return self.refuse_arrival(now, arrival, &refusal),
             Ok(destination) => destination.or_conference(|| self.new_conference()),
         };
+        if let Some(keeper) = self.keeper_of_replaced(&arrival, &admitted, &destination) {
+            return self.ask_keeper(now, keeper, arrival.admitted(admitted, destination));
+        }
         if let Err(refusal) =
             self.check_external_access(&arrival.message, &admitted, &destination, arrival.own_routes.exit())
         {
@@ -200,13 +218,8 @@ impl Core {
             Destination::Agent(_) => destination,
             other => self.in_open_session(&arrival.message, &admitted, other),
         };
-        let Arrival { message, facts, own_routes, upstream, .. } = arrival;
-        let (ingress, routes_taken) = (Ingress::Flow(facts), own_routes.count);
-        self.meter(
-            now,
-            AdmittedRequest { message, admitted, ingress, destination, routes_taken, sent_on_by: Vec::new(), upstream },
-            own_routes.exit().is_some(),
-        );
+        let in_dialog = arrival.own_routes.exit().is_some();
+        self.meter(now, arrival.admitted(admitted, destination), in_dialog);
     }
 
     /// What one user or one partner has under way is bounded, so that something is left for all others.

@@ -235,6 +235,7 @@ impl Core {
             Handoff::Datagram { facts, message } => self.handle_message(now, facts, *message),
             Handoff::Request(request) => self.own(now, *request),
             Handoff::Redirected(request) => self.redirected(now, *request),
+            Handoff::Transferred(request) => self.find_replaced(now, *request),
             Handoff::StoredFor { aor } => self.forward_what_came(now, &aor),
             Handoff::Metered { request, in_dialog, refused } => {
                 self.meter_handed(now, *request, Metering { in_dialog, refused });

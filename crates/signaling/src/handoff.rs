@@ -27,6 +27,8 @@ pub enum Handoff {
     Request(Box<AdmittedRequest>),
     /// The same, sent elsewhere by whoever it was for; for the worker to which its answer goes.
     Redirected(Box<AdmittedRequest>),
+    /// A call for the address of a device, for the worker that keeps the one which it is to take the place of.
+    Transferred(Box<AdmittedRequest>),
     /// Something was put among what is stored for this user, for the worker that owns him.
     StoredFor { aor: Aor },
     /// An admitted request of a discovered partner, for the worker that owns its ledger.

@@ -70,6 +70,7 @@ mod store_and_forward;
 mod strangers;
 mod token;
 mod topology;
+mod transferred;
 pub mod unreadable;
 mod waiting;
 
@@ -100,6 +101,7 @@ pub use crate::reach::{Reach, Reached, ReachedProvider};
 pub use crate::records::{CallNews, HungUp};
 pub use crate::replacing::ProxiedCall;
 pub use crate::status::{CoreStatus, Forgotten, LinkCounts, LinkStatus};
+pub use crate::transferred::OF_DEVICE;
 
 /// A worker thread of this process, by number from 0.
 pub type WorkerId = u16;

@@ -18,6 +18,7 @@ use crate::flow_table::Whereabouts;
 use crate::outbound::{gruu, is_sips};
 use crate::route::{Destination, PathUser, flow_failed};
 use crate::store_and_forward::Keeping;
+use crate::transferred;
 use crate::waiting::Asker;
 use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
 
@@ -57,7 +58,7 @@ impl Core {
         if Core::is_for_presence(&request.message) {
             return self.handle_presence(now, aor, request);
         }
-        let targets = self.devices_for(now, aor, &request.message);
+        let targets = transferred::meant(&request, self.devices_for(now, aor, &request.message));
         let message = &request.message;
         let names_device = gruu(message).is_some();
         let has_others = targets.is_empty() && is_sips(message) && !names_device && !self.devices(now, aor).is_empty();

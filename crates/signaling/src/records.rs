@@ -24,7 +24,7 @@ use crate::core::Core;
 use crate::decisions::word_of;
 use crate::escalation;
 use crate::metering;
-use crate::replacing::ProxiedCall;
+use crate::replacing::{ProxiedCall, answered_between};
 use crate::token::Leg;
 use crate::{AdmittedRequest, Handoff, Output, Requester};
 
@@ -140,7 +140,11 @@ impl Core {
             let word = response.as_ref().and_then(word_of);
             return self.set_up_failed(now, draft, requester, status, word);
         }
-        let is_between = response.is_some_and(|response| self.leads_to_agent(&response));
+        let between = response.filter(|response| self.leads_to_agent(response));
+        if let Some((call_id, call)) = between.as_ref().and_then(answered_between) {
+            self.record_proxied(now, call_id, call);
+        }
+        let is_between = between.is_some();
         for mut record in draft.records {
             record.answered_ms = Some(spent_ms);
             if is_between && record.kind != CallKind::Meeting {
@@ -298,6 +302,8 @@ impl Core {
             self.counts.call_ended(&why);
         }
         for record in ended {
+            // A BYE may name nobody of ours, where To is the address of a device.
+            self.call_changed(now, record.user.clone(), call_id, false);
             if let Some(why) = ending(&record, by) {
                 self.put_ended(now, record, why);
             }

@@ -51,16 +51,21 @@ impl Core {
             return None;
         };
         self.record_routed(now, &request.message, &format!("{uri}, where the one called sends him"));
+        self.send_elsewhere(now, upstream, next);
+        None
+    }
+
+    /// By the worker to which the answer goes.
+    pub(crate) fn send_elsewhere(&mut self, now: Instant, upstream: Upstream, next: AdmittedRequest) {
         if self.ownership.is_ours(upstream.worker) {
             self.redirected(now, next);
         } else {
             self.hand(upstream.worker, Handoff::Redirected(Box::new(next)));
         }
-        None
     }
 
     /// The same request to another address, if that is one to which we can route.
-    fn addressed(&self, request: &AdmittedRequest, uri: &str) -> Option<(AdmittedRequest, String)> {
+    pub(crate) fn addressed(&self, request: &AdmittedRequest, uri: &str) -> Option<(AdmittedRequest, String)> {
         let mut edits = Edits::new();
         edits.set_request_uri(uri);
         if request.routes_taken > 0 {
@@ -81,7 +86,7 @@ impl Core {
     ///
     /// # Errors
     /// Those of the domain's standing, and of the external access policies.
-    fn check_sent_on(&mut self, next: &AdmittedRequest) -> Result<(), Refusal> {
+    pub(crate) fn check_sent_on(&mut self, next: &AdmittedRequest) -> Result<(), Refusal> {
         if let Destination::Partner { domain, .. } = &next.destination
             && !self.organisation.is_local(domain)
         {

@@ -10,13 +10,15 @@ use std::time::Instant;
 use conference::focus::CallOf;
 use conference::{Conduct, ConferenceId, Focus, Turn};
 use serde::{Deserialize, Serialize};
+use sip::dialog::DialogId;
 use sip::refusal::Word;
-use sip::{Aor, Message, Method, Refusal, TransferSupport};
+use sip::{Aor, Message, Method, Refusal, TransferSupport, Uri};
 
 use crate::b2bua::EscalationStatus;
 use crate::core::Core;
 use crate::escalation;
 use crate::records::HungUp;
+use crate::route::Destination;
 use crate::{AdmittedRequest, Ingress, Upstream};
 
 /// The calls whose keeper is this worker, the oldest forgotten first.
@@ -50,6 +52,9 @@ pub struct ProxiedCall {
     caller: Party,
     callee: Party,
     is_written: bool,
+    /// We stand between the two.
+    #[serde(default)]
+    is_between: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,6 +78,17 @@ impl Proxied {
             self.calls_by_id.remove(&oldest);
         }
         is_full
+    }
+
+    /// Whoever is at the near end of this dialog.
+    pub(crate) fn party(&self, dialog: &DialogId) -> Option<&Aor> {
+        let ProxiedCall { caller, callee, .. } = &self.calls_by_id.get(&dialog.call_id)?.call;
+        let is_near = |near: &Party, far: &Party| near.tag == dialog.local_tag && far.tag == dialog.remote_tag;
+        match () {
+            () if is_near(callee, caller) => Some(&callee.who),
+            () if is_near(caller, callee) => Some(&caller.who),
+            () => None,
+        }
     }
 
     fn forget(&mut self, call_id: &str) {
@@ -114,7 +130,7 @@ impl Core {
         call_id: &str,
         people: &[Aor],
     ) -> Option<Result<ConferenceId, Refusal>> {
-        let Kept { call, stage, .. } = self.proxied.calls_by_id.get(call_id)?;
+        let Kept { call, stage, .. } = self.proxied.calls_by_id.get(call_id).filter(|kept| !kept.call.is_between)?;
         let (call, stage) = (call.clone(), stage.clone());
         let begun = self.check_stage(&stage).and_then(|()| self.begin_replacing(now, call_id, &call, people));
         if let (Ok(id), Some(kept)) = (&begun, self.proxied.calls_by_id.get_mut(call_id)) {
@@ -212,17 +228,34 @@ pub(crate) fn answered(request: &AdmittedRequest, response: &Message) -> Option<
     if !is_new || !matches!(response.status(), Some(200..=299)) || !matches!(request.ingress, Ingress::Flow(_)) {
         return None;
     }
-    let (from, to) = (invite.from().ok()?, response.to().ok()?);
-    let party = |address: &sip::NameAddr<'_>, shown: &Message| {
+    // To may name a device, or somebody who sent the call on.
+    let callee = match &request.destination {
+        Destination::User(aor) => Some(aor.clone()),
+        Destination::Partner { .. } => Uri::parse(invite.request_uri()?).ok().and_then(|uri| Aor::from_uri(&uri).ok()),
+        _ => None,
+    };
+    let mut call = call(invite, response)?;
+    call.is_written = escalation::is_for_messages(invite);
+    call.callee.who = callee.unwrap_or(call.callee.who);
+    Some((invite.call_id().ok()?.to_owned(), call))
+}
+
+/// The same of a call between whose two ends we stand, by the answer alone.
+pub(crate) fn answered_between(ok: &Message) -> Option<(String, ProxiedCall)> {
+    let call = ProxiedCall { is_between: true, ..call(ok, ok)? };
+    Some((ok.call_id().ok()?.to_owned(), call))
+}
+
+fn call(asked: &Message, answered: &Message) -> Option<ProxiedCall> {
+    let party = |address: sip::NameAddr<'_>, shown: &Message| {
         Some(Party {
             who: Aor::from_uri(&address.uri()).ok()?,
             tag: address.tag()?.to_owned(),
             support: TransferSupport::shown_in(shown),
         })
     };
-    let is_written = escalation::is_for_messages(invite);
-    let call = ProxiedCall { caller: party(&from, invite)?, callee: party(&to, response)?, is_written };
-    Some((invite.call_id().ok()?.to_owned(), call))
+    let (caller, callee) = (party(asked.from().ok()?, asked)?, party(answered.to().ok()?, answered)?);
+    Some(ProxiedCall { caller, callee, is_written: false, is_between: false })
 }
 
 #[cfg(test)]
@@ -232,7 +265,8 @@ mod tests {
     fn call() -> ProxiedCall {
         let party =
             |who: &str| Party { who: who.parse().unwrap(), tag: "t".into(), support: TransferSupport::default() };
-        ProxiedCall { caller: party("alice@contoso.example"), callee: party("bob@fabrikam.example"), is_written: false }
+        let (caller, callee) = (party("alice@contoso.example"), party("bob@fabrikam.example"));
+        ProxiedCall { caller, callee, is_written: false, is_between: false }
     }
 
     #[test]

@@ -6,10 +6,10 @@ use federation::admission::{Admitted, Origin};
 use sip::refusal::Word;
 use sip::{Aor, Message, Refusal};
 
+use crate::AdmittedRequest;
 use crate::core::Core;
 use crate::ownership::partner_connection_of;
 use crate::route::Destination;
-use crate::{AdmittedRequest, Handoff};
 
 impl Core {
     /// There is no such account: on to the provider where such users may be at home, if there is one.
@@ -28,11 +28,7 @@ impl Core {
         let connection = partner_connection_of(message, &self.organisation, self.limits.partner_connections);
         let destination = Destination::to_partner(aor.domain(), connection);
         let next = AdmittedRequest { destination, ..request };
-        if self.ownership.is_ours(upstream.worker) {
-            self.redirected(now, next);
-        } else {
-            self.hand(upstream.worker, Handoff::Redirected(Box::new(next)));
-        }
+        self.send_elsewhere(now, upstream, next);
     }
 
     /// The name of the provider that has to be asked; never one who has asked us.

@@ -4,6 +4,7 @@
 
 use federation::trust::Why;
 use federation::verification::{OUTSIDE, provider_pinned_in};
+use signaling::OF_DEVICE;
 use sip::refusal::Word;
 
 use super::super::answers::{Advice, Side, Sure};
@@ -21,6 +22,7 @@ pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuse
         }
         (Some(Word::PartnerCertificate), Refuser::UsToUser) => shown_to_us(reason, partner),
         (Some(Word::NoRoute), Refuser::UsToUser) if status == 504 => Some(dns_silent(partner)),
+        (_, Refuser::UsToUser) if reason.contains(OF_DEVICE) => Some(transferred(partner)),
         _ => None,
     };
     let advice = advice.unwrap_or_else(|| for_refusal(word, status, refuser, partner));
@@ -80,6 +82,21 @@ fn outside(partner: &str) -> Advice {
         ),
         side: Side::Partner,
         sure: Sure::Seen,
+    }
+}
+
+/// Who was asked to call there got the address from a phone's Contact.
+fn transferred(partner: &str) -> Advice {
+    Advice {
+        verdict: format!(
+            "a call was transferred to a device at {partner}, which is no domain: phones that name the Contact of the one consulted \
+             can be understood here only while the call with him is under way, and went through this server"
+        ),
+        next: "transfer again before the other call ends; if that is what was done, let the phone transfer to the user's address \
+               (sip:NAME@DOMAIN), or register with a GRUU (RFC 5627), in its settings"
+            .to_owned(),
+        side: Side::Sender,
+        sure: Sure::Likely,
     }
 }
 
@@ -215,6 +232,15 @@ mod tests {
             assert!(advice.side == side && advice.verdict.contains(verdict), "{reason}: {advice:?}");
             assert!(advice.next.ends_with("comity route fabrikam.example"), "{advice:?}");
         }
+    }
+
+    #[test]
+    fn a_device_is_no_partner_to_be_added() {
+        let reason = format!("x.invalid is not in the partner list, and partner discovery is off; {OF_DEVICE}");
+        let advice = for_reason("domain-not-allowed", 403, &reason, Refuser::UsToUser, "x.invalid");
+        assert_eq!(advice.side, Side::Sender);
+        assert!(advice.verdict.contains("transferred to a device at x.invalid"), "{advice:?}");
+        assert!(!advice.next.contains("partner add"), "{advice:?}");
     }
 
     #[test]
