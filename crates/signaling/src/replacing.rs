@@ -280,6 +280,23 @@ mod tests {
     }
 
     #[test]
+    fn who_is_at_the_near_end_of_a_dialog_is_told_by_its_tags() {
+        let mut call = call();
+        (call.caller.tag, call.callee.tag) = ("a".to_owned(), "b".to_owned());
+        let mut proxied = Proxied::default();
+        proxied.remember("one".to_owned(), call, 2);
+        let near = |call_id: &str, local: &str, remote: &str| {
+            let (call_id, local_tag, remote_tag) = (call_id.to_owned(), local.to_owned(), remote.to_owned());
+            proxied.party(&DialogId { call_id, local_tag, remote_tag }).map(ToString::to_string)
+        };
+        assert_eq!(near("one", "a", "b").as_deref(), Some("alice@contoso.example"));
+        assert_eq!(near("one", "b", "a").as_deref(), Some("bob@fabrikam.example"));
+        for (call_id, local, remote) in [("two", "a", "b"), ("one", "a", "a"), ("one", "b", "x"), ("one", "", "")] {
+            assert_eq!(near(call_id, local, remote), None, "{call_id} {local} {remote}");
+        }
+    }
+
+    #[test]
     fn a_call_is_over_when_one_of_the_two_says_so() {
         let mut proxied = Proxied::default();
         proxied.remember("one".to_owned(), call(), 2);
