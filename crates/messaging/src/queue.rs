@@ -1,11 +1,12 @@
-//! How stored messages leave: a user's queue is emptied once a device of his registers, the next message only after the
-//! one before has its answer.
+//! How stored messages leave: a user's queue is emptied once a device of his registers, or answers something else, the next
+//! message only after the one before has its answer.
 //!
 //! Pure: the store is asked, and devices are sent to, by `signaling`. A user has one drain at a time, however many of
 //! his devices register. Where the store fails it pauses: one user after the other finds out whether the store works
 //! again, and then all go on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use sip::Aor;
 use sip::transaction::ClientTransactionId;
@@ -19,6 +20,8 @@ pub struct Queues {
     aors_by_branch: BTreeMap<ClientTransactionId, Aor>,
     rests_by_aor: BTreeMap<Aor, Rest>,
     rests_max: usize,
+    /// Of whom a device answers other requests, and since then none has taken what waits.
+    paces_by_aor: BTreeMap<Aor, Pace>,
     paused: BTreeSet<Aor>,
     /// A time is set at which one of them goes on.
     will_resume: bool,
@@ -40,8 +43,17 @@ struct Drain {
     after: MessageId,
     stage: Stage,
     has_refused: bool,
-    /// Something was stored, or a device came, since it began: it starts over when it ends.
+    /// Something was stored, or a device came, since it began: it starts over when nothing is left.
     again: bool,
+    /// A device came since it began: it starts over also when those that were there do not take what waits.
+    has_new_device: bool,
+}
+
+/// How often answers to other requests begin a drain.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    next_at: Instant,
+    pause: Duration,
 }
 
 #[derive(Debug)]
@@ -98,6 +110,7 @@ impl Queues {
             aors_by_branch: BTreeMap::new(),
             rests_by_aor: BTreeMap::new(),
             rests_max,
+            paces_by_aor: BTreeMap::new(),
             paused: BTreeSet::new(),
             will_resume: false,
             responses_by_aor: BTreeMap::new(),
@@ -125,6 +138,7 @@ impl Queues {
         self.paused.remove(aor);
         if let Some(drain) = self.drains_by_aor.get_mut(aor) {
             drain.again |= is_new_flow;
+            drain.has_new_device |= is_new_flow;
             return false;
         }
         match self.rests_by_aor.get(aor) {
@@ -133,6 +147,22 @@ impl Queues {
             Some(Rest::Refused) | None => {}
         }
         self.drains_by_aor.insert(aor.clone(), Drain::new());
+        true
+    }
+
+    /// A device answered another request: it is there, whatever became of what was sent before. Says whether to ask the store
+    /// for the next message. Where no device takes what waits, it is at most once a minute, and then ever more rarely.
+    pub fn begin_answered(&mut self, now: Instant, aor: &Aor) -> bool {
+        let pace = self.paces_by_aor.get(aor).copied();
+        // Whose queue the store failed has his turn.
+        if self.paused.contains(aor) || pace.is_some_and(|pace| now < pace.next_at) || !self.begin(aor, false) {
+            return false;
+        }
+        let pause = pace.map_or(ANSWERED_PAUSE, |pace| (pace.pause * 2).min(ANSWERED_PAUSE_MAX));
+        if self.paces_by_aor.len() >= self.rests_max {
+            self.paces_by_aor.clear();
+        }
+        self.paces_by_aor.insert(aor.clone(), Pace { next_at: now + pause, pause });
         true
     }
 
@@ -168,6 +198,7 @@ impl Queues {
         if self.rests_by_aor.len() >= self.rests_max {
             self.rests_by_aor.clear();
         }
+        self.paces_by_aor.remove(aor);
         self.rests_by_aor.insert(aor.clone(), if drain.has_refused { Rest::Refused } else { Rest::Nothing });
         false
     }
@@ -191,7 +222,7 @@ impl Queues {
         self.paused.pop_first()
     }
 
-    /// The drain cannot go on. What is left waits for the next registration.
+    /// The drain cannot go on. What is left waits until a device registers, or answers something else.
     pub fn end(&mut self, aor: &Aor) {
         let Some(drain) = self.drains_by_aor.remove(aor) else { return };
         if let Stage::ExpectAnswers(attempt) = drain.stage {
@@ -204,6 +235,7 @@ impl Queues {
         self.end(aor);
         self.paused.remove(aor);
         self.rests_by_aor.remove(aor);
+        self.paces_by_aor.remove(aor);
     }
 
     /// The next message went out over these branches; `unsent` is the worst of why it could not go out over others.
@@ -233,6 +265,12 @@ impl Queues {
         self.settle(&aor, Some(outcome))
     }
 
+    /// A device answers late, and has the message that is under way.
+    pub fn delivered_late(&mut self, aor: &Aor, id: MessageId) -> Option<Settled> {
+        self.drains_by_aor.get(aor).filter(|drain| drain.after == id)?;
+        self.settle(aor, Some(Outcome::Delivered))
+    }
+
     fn settle(&mut self, aor: &Aor, last: Option<Outcome>) -> Option<Settled> {
         let drain = self.drains_by_aor.get_mut(aor)?;
         let Stage::ExpectAnswers(attempt) = &mut drain.stage else { return None };
@@ -246,9 +284,9 @@ impl Queues {
         let settled = Settled { aor: aor.clone(), id: drain.after, outcome };
         drain.stage = Stage::ExpectMessage;
         match outcome {
-            Outcome::Delivered => {}
+            Outcome::Delivered => drop(self.paces_by_aor.remove(aor)),
             Outcome::Refused => drain.has_refused = true,
-            Outcome::NotNow | Outcome::Unanswered if drain.again => *drain = Drain::new(),
+            Outcome::NotNow | Outcome::Unanswered if drain.has_new_device => *drain = Drain::new(),
             Outcome::NotNow | Outcome::Unanswered => self.end(aor),
         }
         self.forget(&others);
@@ -264,6 +302,16 @@ impl Queues {
 
 impl Drain {
     fn new() -> Drain {
-        Drain { after: MessageId::default(), stage: Stage::ExpectMessage, has_refused: false, again: false }
+        Drain {
+            after: MessageId::default(),
+            stage: Stage::ExpectMessage,
+            has_refused: false,
+            again: false,
+            has_new_device: false,
+        }
     }
 }
+
+/// After an answer has begun a drain, while no device takes what waits; twice as long each time.
+const ANSWERED_PAUSE: Duration = Duration::from_secs(60);
+const ANSWERED_PAUSE_MAX: Duration = Duration::from_secs(3600);

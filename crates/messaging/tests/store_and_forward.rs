@@ -1,9 +1,10 @@
 //! Which messages wait (RFC 3428 section 7), and how a queue is emptied.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use federation::Admitted;
 use messaging::{MessageId, NotStored, Outcome, Queues, Settled, StoreAndForward, StoreAndForwardLimits, Terms};
@@ -188,4 +189,69 @@ fn nothing_begins_before_the_response_to_the_registration_is_out() {
     assert!(!queues.begin(&bob(), true), "another of his devices waits for its own");
     queues.response_is_out(&bob());
     assert!(queues.begin(&bob(), true));
+}
+
+#[test]
+fn an_answer_to_something_else_begins_at_a_pace_until_a_device_takes_what_waits() {
+    let mut queues = queues();
+    let start = Instant::now();
+    let at = |secs: u64| start + Duration::from_secs(secs);
+    let fails = |queues: &mut Queues, secs: u64, serial: u64| {
+        assert!(queues.begin_answered(at(secs), &bob()), "{secs}");
+        assert!(!queues.begin_answered(at(secs + 7200), &bob()), "one at a time");
+        send(queues, 1, &[serial]);
+        assert_eq!(queues.answered(branch(serial), Outcome::Unanswered), settled(1, Outcome::Unanswered));
+        assert!(!queues.is_draining(&bob()), "what was said meanwhile makes no new device");
+    };
+    let mut secs = 0;
+    for (serial, pause) in [60, 120, 240, 480, 960, 1920, 3600, 3600].into_iter().enumerate() {
+        fails(&mut queues, secs, serial as u64);
+        assert!(!queues.begin_answered(at(secs + pause - 1), &bob()));
+        secs += pause;
+    }
+    assert!(queues.begin(&bob(), false), "a registration always does");
+    send(&mut queues, 1, &[20]);
+    queues.answered(branch(20), Outcome::Delivered);
+    send(&mut queues, 2, &[21]);
+    queues.answered(branch(21), Outcome::NotNow);
+    assert!(queues.begin_answered(at(0), &bob()), "one was taken");
+    queues.exhausted(&bob());
+    assert!(!queues.begin_answered(at(9000), &bob()), "nothing waits");
+}
+
+#[test]
+fn what_is_stored_meanwhile_does_not_ask_a_silent_device_again() {
+    let mut queues = queues();
+    queues.begin(&bob(), true);
+    send(&mut queues, 1, &[1]);
+    queues.stored(&bob());
+    queues.answered(branch(1), Outcome::Unanswered);
+    assert!(!queues.is_draining(&bob()));
+}
+
+#[test]
+fn paces_are_as_many_as_rests_and_whom_the_store_failed_has_his_turn() {
+    let mut queues = Queues::new(1);
+    let (now, carol): (_, Aor) = (Instant::now(), "carol@fabrikam.example".parse().unwrap());
+    for aor in [bob(), carol.clone()] {
+        assert!(queues.begin_answered(now, &aor));
+        queues.end(&aor);
+    }
+    assert!(!queues.begin_answered(now, &carol));
+    assert!(queues.begin_answered(now, &bob()), "forgotten to make room");
+    queues.pause(&bob());
+    assert!(!queues.begin_answered(now + Duration::from_secs(60), &bob()));
+    assert_eq!(queues.resume(), Some(bob()));
+}
+
+#[test]
+fn a_late_answer_to_what_is_under_way_decides_about_it() {
+    let mut queues = queues();
+    queues.begin(&bob(), true);
+    assert_eq!(queues.delivered_late(&bob(), MessageId(1)), None);
+    send(&mut queues, 1, &[1]);
+    assert_eq!(queues.delivered_late(&bob(), MessageId(2)), None);
+    assert_eq!(queues.delivered_late(&bob(), MessageId(1)), settled(1, Outcome::Delivered));
+    assert_eq!(queues.answered(branch(1), Outcome::Delivered), None);
+    assert_eq!(queues.expects_after(&bob()), Some(MessageId(1)));
 }

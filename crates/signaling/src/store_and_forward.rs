@@ -1,4 +1,5 @@
-//! Messages for who is away (RFC 3428 section 7): stored before the 202 goes up, and sent when a device registers.
+//! Messages for who is away (RFC 3428 section 7): stored before the 202 goes up, and sent when a device registers, or shows
+//! otherwise that it is there.
 //!
 //! The rules, and the order in which a queue is emptied, are `messaging`'s. Here the store is asked, and stored messages
 //! go out as client transactions of ours: nobody waits upstream for what a device answers.
@@ -109,9 +110,10 @@ impl Core {
         let why = match answer {
             Some(Answer::Stored(Ok(id))) => {
                 self.queues.stored(&aor);
-                self.owner.expect_late(&branches, id);
+                self.owner.expect_late(&branches, &aor, id);
                 self.counts.stored += 1;
-                self.record_routed(now, &request.message, "the store, until a device of the user registers");
+                let until = if was_sent { "registers or answers" } else { "registers" };
+                self.record_routed(now, &request.message, &format!("the store, until a device of the user {until}"));
                 self.respond_generated(now, upstream, &request.message, 202);
                 // A device may have registered between the request and its commit.
                 if !was_sent && !self.devices(now, &aor).is_empty() {
@@ -145,6 +147,13 @@ impl Core {
     /// A device of the user registered, over a flow that had no binding of his or that had: what waits for him goes out.
     pub(crate) fn forward_stored(&mut self, now: Instant, aor: &Aor, is_new_flow: bool) {
         if self.queues.begin(aor, is_new_flow) {
+            self.ask_for_next(now, aor);
+        }
+    }
+
+    /// A device of the user took something else: it is there, and so are those that were silent before.
+    pub(crate) fn forward_stored_answered(&mut self, now: Instant, aor: &Aor) {
+        if self.queues.begin_answered(now, aor) {
             self.ask_for_next(now, aor);
         }
     }
@@ -274,11 +283,25 @@ impl Core {
     }
 
     /// A device answers after all to what was kept because it did not.
-    pub(crate) fn answered_late(&mut self, now: Instant, id: MessageId, response: &Message) {
-        if matches!(response.status(), Some(200..=299)) {
-            self.counts.stored_delivered += 1;
-            self.record_settled(now, Settlement { id, is_delivered: true });
+    pub(crate) fn answered_late(&mut self, now: Instant, aor: &Aor, id: MessageId, response: &Message) {
+        if !matches!(response.status(), Some(200..=299)) {
+            return;
         }
+        match self.queues.delivered_late(aor, id) {
+            // It is on its way to the devices again.
+            Some(settled) => self.settle_stored(now, Some(settled)),
+            None => {
+                self.delivered(now, id);
+                self.forward_stored_answered(now, aor);
+            }
+        }
+    }
+
+    /// Once, whoever else answers yet.
+    fn delivered(&mut self, now: Instant, id: MessageId) {
+        self.owner.expect_no_more(id);
+        self.counts.stored_delivered += 1;
+        self.record_settled(now, Settlement { id, is_delivered: true });
     }
 
     /// A stored message was sent to a device, and no answer came.
@@ -291,10 +314,7 @@ impl Core {
     fn settle_stored(&mut self, now: Instant, settled: Option<Settled>) {
         let Some(Settled { aor, id, outcome }) = settled else { return };
         match outcome {
-            Outcome::Delivered => {
-                self.counts.stored_delivered += 1;
-                self.record_settled(now, Settlement { id, is_delivered: true });
-            }
+            Outcome::Delivered => self.delivered(now, id),
             Outcome::Refused | Outcome::NotNow => self.record_settled(now, Settlement { id, is_delivered: false }),
             // The store goes on believing that a device may have it.
             Outcome::Unanswered => {}

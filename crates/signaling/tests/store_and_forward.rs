@@ -55,6 +55,13 @@ impl Play {
         self.world.only(self.alice)
     }
 
+    /// Sent by Alice, and not answered by the phones that get it: what she is told after 20 s.
+    fn send_and_wait(&mut self, call_id: &str) -> Option<u16> {
+        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, BOB, call_id));
+        self.world.pass(Duration::from_secs(21));
+        self.world.take(self.alice).last().and_then(Message::status)
+    }
+
     /// Sent by Erin at home, with further headers.
     fn send_at_home(&mut self, call_id: &str, headers: &str) -> Message {
         let text = phone::request("MESSAGE", ERIN, BOB, call_id);
@@ -87,6 +94,10 @@ impl Play {
 
     fn repeats(&self) -> u64 {
         (0..self.workers).map(|worker| self.world.core(self.fabrikam, worker).status().stored_repeats).sum()
+    }
+
+    fn delivered(&self) -> u64 {
+        (0..self.workers).map(|worker| self.world.core(self.fabrikam, worker).counts().stored_delivered).sum()
     }
 
     /// Nothing waits for anything, in any worker.
@@ -421,6 +432,96 @@ fn a_message_whose_devices_all_fail_is_kept() {
         play.take(bob, "m2", "488 Not Acceptable Here");
         assert_eq!(play.world.only(play.alice).status(), Some(488));
         assert!(play.waiting().is_empty());
+        play.assert_over();
+    });
+}
+
+#[test]
+fn what_one_missed_answer_has_put_into_the_store_comes_once_the_phone_answers_again() {
+    everywhere(|mut play| {
+        let bob = play.bob_registers(0);
+        let missed = play.send_and_wait("m1");
+        assert_eq!((missed, play.waiting()), (Some(202), vec!["m1".to_owned()]));
+        play.world.take(bob);
+        // Its transaction has ended.
+        play.world.pass(Duration::from_secs(15));
+        play.world.take(bob);
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "m2"));
+        play.take(bob, "m2", "200 OK");
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        play.take(bob, "m1", "200 OK");
+        assert_eq!((play.waiting().len(), play.delivered()), (0, 1));
+        play.asked();
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "m3"));
+        play.take(bob, "m3", "200 OK");
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        assert!(play.asked().is_empty(), "nothing waits, and that is known");
+        play.assert_over();
+    });
+}
+
+#[test]
+fn a_call_that_is_taken_shows_that_the_phone_is_there() {
+    everywhere(|mut play| {
+        let bob = play.bob_registers(0);
+        assert_eq!(play.send_and_wait("m1"), Some(202));
+        play.world.take(bob);
+        play.world.send(play.erin, &phone::request("INVITE", ERIN, BOB, "call"));
+        let invite = play.world.take(bob).pop().unwrap();
+        assert_eq!(invite.call_id(), Ok("call"));
+        play.world.send(bob, &phone::answer(&invite, "180 Ringing", "bob"));
+        assert!(play.world.take(bob).is_empty());
+        play.world.send(bob, &phone::answer(&invite, "200 OK", "bob"));
+        play.take(bob, "m1", "200 OK");
+        assert!(play.waiting().is_empty());
+    });
+}
+
+#[test]
+fn a_phone_that_answers_late_while_the_queue_goes_out_has_it_once_in_the_counts() {
+    everywhere(|mut play| {
+        let bob = play.bob_registers(0);
+        assert_eq!(play.send_and_wait("m1"), Some(202));
+        let first = play.world.take(bob).remove(0);
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "m2"));
+        play.take(bob, "m2", "200 OK");
+        play.world.take(play.alice);
+        let again = play.world.only(bob);
+        assert_eq!(again.call_id(), Ok("m1"));
+        play.world.send(bob, &phone::answer(&first, "200 OK", "bob"));
+        assert_eq!((play.waiting().len(), play.delivered()), (0, 1));
+        play.world.send(bob, &phone::answer(&again, "200 OK", "bob"));
+        assert_eq!(play.delivered(), 1);
+        play.assert_over();
+    });
+}
+
+#[test]
+fn a_phone_that_never_takes_one_message_is_asked_at_a_pace() {
+    everywhere(|mut play| {
+        let bob = play.bob_registers(0);
+        assert_eq!(play.send_and_wait("m1"), Some(202));
+        play.world.pass(Duration::from_secs(15));
+        play.world.take(bob);
+        let mut copies = 0;
+        for n in 0..30 {
+            play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, &format!("n{n}")));
+            play.world.take(play.alice);
+            let before = copies;
+            for message in play.world.take(bob) {
+                match message.call_id() {
+                    Ok("m1") => copies += 1,
+                    _ => play.world.send(bob, &phone::answer(&message, "200 OK", "bob")),
+                }
+            }
+            copies += play.world.take(bob).iter().filter(|message| message.call_id() == Ok("m1")).count();
+            assert!(copies - before <= 1);
+            play.world.pass(Duration::from_secs(20));
+        }
+        assert_eq!(copies, 4, "in ten minutes: at once, and a minute, three and seven later");
+        play.world.pass(Duration::from_secs(33));
+        play.world.take(play.alice);
+        play.world.take(bob);
         play.assert_over();
     });
 }

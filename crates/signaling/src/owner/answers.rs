@@ -6,7 +6,7 @@ use std::time::Instant;
 use federation::flow::FlowKind;
 use sip::proxy::response_context::ContextOutput;
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
-use sip::{FlowId, Message, Method};
+use sip::{Aor, FlowId, Message, Method};
 
 use super::contexts::ContextId;
 use super::crossing_back;
@@ -47,9 +47,9 @@ impl Core {
             return self.stored_answered(now, id, &message);
         };
         if message.status() >= Some(200)
-            && let Some(kept) = self.owner.kept_by_branch.remove(&id)
+            && let Some((aor, kept)) = self.owner.take_kept(id)
         {
-            return self.answered_late(now, kept, &message);
+            return self.answered_late(now, &aor, kept, &message);
         }
         if is_flow_gone {
             return self.branch_failed(now, id, Failure::TransportFailed);
@@ -60,10 +60,23 @@ impl Core {
         if message.status() == Some(FLOW_FAILED) {
             self.try_other_flow(now, id);
         }
+        let taken_by = self.user_who_took(context, &message);
         if let Some(context) = self.owner.contexts.get_mut(&context) {
             context.machine.handle_response(now, id, message);
         }
         self.drain_context(now, context);
+        if let Some(aor) = taken_by {
+            self.forward_stored_answered(now, &aor);
+        }
+    }
+
+    /// The user of whom a device says 2xx to a request for all of his.
+    fn user_who_took(&self, context: ContextId, response: &Message) -> Option<Aor> {
+        let is_taken = matches!(response.status(), Some(200..=299));
+        match &self.owner.request(context)?.destination {
+            Destination::User(aor) if is_taken => Some(aor.clone()),
+            _ => None,
+        }
     }
 
     /// A client answers where it was asked. A partner's edge may use another connection, with its certificate, and so may

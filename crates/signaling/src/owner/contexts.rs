@@ -1,13 +1,13 @@
 //! The requests that a worker carries for the targets it owns: one response context each, with a branch to each target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use messaging::MessageId;
 use registrar::EdgeFlow;
 use sip::proxy::response_context::ResponseContext;
 use sip::transaction::{ClientTransactionId, Failure};
-use sip::{FlowId, Message, Method, Refusal, Transport};
+use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
 
 use crate::core::Core;
 use crate::failover::Trial;
@@ -26,8 +26,10 @@ pub(crate) struct Owner {
     pub(super) contexts: BTreeMap<ContextId, Box<Context>>,
     pub(super) contexts_by_upstream: BTreeMap<Upstream, ContextId>,
     pub(super) contexts_by_branch: BTreeMap<ClientTransactionId, ContextId>,
-    /// Branches that were given up, and the message that was kept since nobody answered; while their transactions last.
-    pub(super) kept_by_branch: BTreeMap<ClientTransactionId, MessageId>,
+    /// Branches that were given up, and the message that was kept for its user since nobody answered; while their transactions
+    /// last.
+    kept_by_branch: BTreeMap<ClientTransactionId, (Aor, MessageId)>,
+    branches_by_kept: BTreeSet<(MessageId, ClientTransactionId)>,
     /// Where else the device of a branch is reached, if it is; the next one first.
     others_by_branch: BTreeMap<ClientTransactionId, Vec<Target>>,
     /// Of branches to phones outside.
@@ -81,7 +83,7 @@ impl Owner {
 
     pub(crate) fn forget_branch(&mut self, id: ClientTransactionId) {
         self.contexts_by_branch.remove(&id);
-        self.kept_by_branch.remove(&id);
+        self.take_kept(id);
         self.others_by_branch.remove(&id);
         self.edges_by_branch.remove(&id);
     }
@@ -96,9 +98,28 @@ impl Owner {
     }
 
     /// An answer may come yet over those of these branches that have not ended.
-    pub(crate) fn expect_late(&mut self, branches: &[ClientTransactionId], kept: MessageId) {
+    pub(crate) fn expect_late(&mut self, branches: &[ClientTransactionId], aor: &Aor, kept: MessageId) {
         let live = branches.iter().filter(|branch| self.contexts_by_branch.contains_key(branch));
-        self.kept_by_branch.extend(live.map(|branch| (*branch, kept)));
+        for branch in live {
+            self.kept_by_branch.insert(*branch, (aor.clone(), kept));
+            self.branches_by_kept.insert((kept, *branch));
+        }
+    }
+
+    /// The message that was kept since nobody answered, of a branch that is answered now.
+    pub(super) fn take_kept(&mut self, branch: ClientTransactionId) -> Option<(Aor, MessageId)> {
+        let (aor, kept) = self.kept_by_branch.remove(&branch)?;
+        self.branches_by_kept.remove(&(kept, branch));
+        Some((aor, kept))
+    }
+
+    /// A device has it: what the others say makes no difference.
+    pub(crate) fn expect_no_more(&mut self, kept: MessageId) {
+        let first = (kept, ClientTransactionId { serial: 0, cancel: false });
+        while let Some((_, branch)) = self.branches_by_kept.range(first..).next().filter(|(id, _)| *id == kept).copied()
+        {
+            self.take_kept(branch);
+        }
     }
 
     /// The context of a branch.

@@ -39,6 +39,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "PHONE does not mind ringing", act: minds_no_ringing },
     Form { pattern: "PHONE vanishes", act: vanishes },
     Form { pattern: "PHONE comes back", act: comes_back },
+    Form { pattern: "PHONE can be reached again", act: can_be_reached },
     Form { pattern: "PHONE loses its connection", act: |run, words| use_phone(run, words, Phone::hang_up_line) },
 ];
 
@@ -202,6 +203,13 @@ fn comes_back(run: &mut Run, words: &Words) -> Result<(), String> {
     let phone = run.phone(words.text(0))?;
     run.world.phone_mut(phone).is_gone = false;
     run.world.use_phone(phone, Phone::refresh);
+    Ok(())
+}
+
+/// As nobody saw that it was gone, it says nothing itself.
+fn can_be_reached(run: &mut Run, words: &Words) -> Result<(), String> {
+    let phone = run.phone(words.text(0))?;
+    run.world.phone_mut(phone).is_gone = false;
     Ok(())
 }
 
