@@ -56,6 +56,8 @@ pub struct Binding {
     /// The device, where it names itself (`+sip.instance`, RFC 5626 section 4.1).
     pub instance: Option<String>,
     pub reg_id: Option<u32>,
+    /// The client itself sent the REGISTER over the flow: there is no proxy between, behind which there may be others.
+    pub is_direct: bool,
     /// Route values towards the device (RFC 3327), top first.
     pub path: Vec<String>,
     /// As its REGISTER shows.
@@ -90,6 +92,17 @@ impl Binding {
     /// Two flows of one device.
     pub(crate) fn is_same_instance(&self, other: &Binding) -> bool {
         self.is_outbound() && other.is_outbound() && self.instance == other.instance
+    }
+
+    /// Whether one client made both and says of neither what device it is. Over its flow it is reached, by whatever name: a phone
+    /// that was started anew on its port has another user part in its Contact, and the old one stays until it expires.
+    pub(crate) fn is_same_client(&self, other: &Binding) -> bool {
+        let is_sips = |binding: &Binding| Uri::parse(&binding.contact).is_ok_and(|uri| uri.is_sips());
+        self.flow.is_same(&other.flow)
+            && (self.is_direct && other.is_direct)
+            && !(self.is_outbound() || other.is_outbound())
+            && self.instance == other.instance
+            && is_sips(self) == is_sips(other)
     }
 
     /// RFC 5626 section 6: the same instance and reg-id is the same flow of the same device, whatever its address.

@@ -1,5 +1,6 @@
 //! The bindings by address-of-record, and what a REGISTER does to them (RFC 3261 section 10.3).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -101,15 +102,16 @@ impl LocationService {
     pub fn lookup(&self, now: Instant, aor: &Aor) -> Vec<&Binding> {
         let mut live: Vec<_> =
             self.bindings_by_aor.get(aor).into_iter().flatten().filter(|binding| binding.expires_at > now).collect();
-        live.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        live.sort_by_key(|binding| Reverse(binding.q));
         live
     }
 
     /// The same by device, each with its flows: one that names itself may have several (RFC 5626 section 7), of which the
-    /// one that was registered last comes first.
+    /// one that was registered last comes first. Of what one client bound by several names without saying what device it is,
+    /// the last counts.
     pub fn devices(&self, now: Instant, aor: &Aor) -> Vec<Vec<&Binding>> {
         let mut devices: Vec<Vec<&Binding>> = Vec::new();
-        for binding in self.lookup(now, aor) {
+        for binding in latest_of_each_client(&self.lookup(now, aor)) {
             let shares = |device: &&mut Vec<&Binding>| device.iter().any(|flow| flow.is_same_instance(binding));
             match devices.iter_mut().find(shares) {
                 Some(device) => device.push(binding),
@@ -117,7 +119,7 @@ impl LocationService {
             }
         }
         for device in &mut devices {
-            device.sort_by_key(|binding| std::cmp::Reverse((binding.q, binding.registered_at)));
+            device.sort_by_key(|binding| Reverse((binding.q, binding.registered_at)));
         }
         devices
     }
@@ -126,7 +128,7 @@ impl LocationService {
     /// first.
     pub fn named_device(&self, now: Instant, aor: &Aor, uri: &Uri<'_>) -> Vec<&Binding> {
         let mut flows: Vec<_> = self.lookup(now, aor).into_iter().filter(|binding| gruu::names(uri, binding)).collect();
-        flows.sort_by_key(|binding| std::cmp::Reverse(binding.registered_at));
+        flows.sort_by_key(|binding| Reverse(binding.registered_at));
         flows
     }
 
@@ -368,6 +370,17 @@ impl Default for RegistrarLimits {
     }
 }
 
+/// Of those that were registered at once, the most wanted, or the first.
+fn latest_of_each_client<'a>(bindings: &[&'a Binding]) -> Vec<&'a Binding> {
+    let weight = |place: usize| (bindings[place].registered_at, bindings[place].q, Reverse(place));
+    let places = 0..bindings.len();
+    let is_latest = |place: &usize| {
+        let mut others = places.clone().filter(|other| weight(*other) > weight(*place));
+        !others.any(|other| bindings[other].is_same_client(bindings[*place]))
+    };
+    places.clone().filter(is_latest).map(|place| bindings[place]).collect()
+}
+
 fn read_binding(
     now: Instant,
     request: &Message,
@@ -395,6 +408,7 @@ fn read_binding(
         flow,
         reg_id: contact.param("reg-id").flatten().and_then(|text| text.parse().ok()),
         instance,
+        is_direct: outbound::is_first_hop(request, flow),
         path: path.map_err(malformed)?,
         transfer: TransferSupport::shown_in(request),
         q: contact.param("q").flatten().map_or(1000, thousandths),

@@ -3,7 +3,7 @@
 use sip::refusal::Word;
 use sip::{HeaderName, Message, Refusal};
 
-use crate::Binding;
+use crate::{Binding, ClientFlow};
 
 /// Whether a REGISTER with these bindings, each with its seconds, is to be handled by RFC 5626.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn is_asked_for(request: &Message, updates: &[(Binding, u32)]) -> Res
     if !updates.iter().any(|(binding, _)| binding.is_outbound()) {
         return Ok(false);
     }
-    match is_first_hop(request) || first_proxy_knows(request) {
+    match request.vias().count() == 1 || first_proxy_knows(request) {
         true => Ok(true),
         false => Err(Refusal::new(
             439,
@@ -35,9 +35,9 @@ pub(crate) fn is_asked_for(request: &Message, updates: &[(Binding, u32)]) -> Res
     }
 }
 
-/// The client speaks with us.
-fn is_first_hop(request: &Message) -> bool {
-    request.vias().count() == 1
+/// The client speaks with us, or with an edge of ours that has added its Via.
+pub(crate) fn is_first_hop(request: &Message, flow: ClientFlow) -> bool {
+    request.vias().count() == 1 + usize::from(flow.edge.is_some())
 }
 
 /// The proxy that the client speaks with is the last in Path, since each puts itself on top (RFC 3327 section 5.2).

@@ -200,6 +200,51 @@ fn two_flows_of_one_instance_are_one_device_and_the_last_registered_comes_first(
 }
 
 #[test]
+fn of_several_names_of_one_client_the_last_is_called_and_all_are_told() {
+    let mut registry = Registry::new();
+    registry.register_as("old", 1, 1, "Contact: <sip:a-0x5512@one.invalid>\r\n").unwrap();
+    registry.now += Duration::from_secs(1);
+    let told = registry.register_as("new", 1, 1, "Contact: <sip:a-0x77aa@one.invalid>;q=0.5\r\n").unwrap();
+    assert_eq!(told.contacts.len(), 2);
+    assert_eq!(devices(&registry), [["sip:a-0x77aa@one.invalid"]]);
+    registry.register(2, "Contact: <sip:a@two.invalid>\r\n").unwrap();
+    assert_eq!(devices(&registry), [["sip:a@two.invalid"], ["sip:a-0x77aa@one.invalid"]], "another flow");
+    registry.register_as("new", 2, 1, "Contact: <sip:a-0x77aa@one.invalid>;expires=0\r\n").unwrap();
+    assert_eq!(devices(&registry)[0], ["sip:a-0x5512@one.invalid"], "it has taken the other back");
+}
+
+#[test]
+fn of_several_contacts_in_one_registration_the_most_wanted_is_called_or_the_first() {
+    let mut registry = Registry::new();
+    registry.register(1, "Contact: <sip:a@b.invalid>;q=0.2, <sip:c@b.invalid>, <sip:d@b.invalid>\r\n").unwrap();
+    assert_eq!(devices(&registry), [["sip:c@b.invalid"]]);
+}
+
+#[test]
+fn those_that_share_a_flow_and_are_told_apart_are_called_each() {
+    let contact = |user: &str, more: &str| format!("Contact: <sip:{user}@b.invalid>{more}\r\n");
+    let by_instance = |user: &str| contact(user, &format!(";+sip.instance=\"<urn:uuid:{user}>\""));
+    let by_proxy = |user: &str| contact(user, "") + "Via: SIP/2.0/TLS phone.invalid;branch=z9hG4bK2\r\n";
+    let ways: [&dyn Fn(&str) -> String; 2] = [&by_instance, &by_proxy];
+    for written in ways {
+        let mut registry = Registry::new();
+        for user in ["a", "b"] {
+            registry.register(1, &written(user)).unwrap();
+        }
+        assert_eq!(devices(&registry), [["sip:a@b.invalid"], ["sip:b@b.invalid"]]);
+    }
+    let mut registry = Registry::new();
+    registry.register(1, "Contact: <sip:a@b.invalid>, <sips:a@b.invalid>\r\n").unwrap();
+    assert_eq!(devices(&registry).len(), 2, "one for sips");
+    let mut registry = Registry::new();
+    for user in ["a", "b"] {
+        registry.now += Duration::from_secs(1);
+        registry.register_outside(1, &by_proxy(user)).unwrap();
+    }
+    assert_eq!(devices(&registry), [["sip:b@b.invalid"]], "the second Via is the edge's");
+}
+
+#[test]
 fn outbound_is_for_who_names_device_and_flow_and_knows_of_it() {
     let mut registry = Registry::new();
     let mut asked = |lines: &str| registry.register(1, lines).map(|registered| registered.outbound);

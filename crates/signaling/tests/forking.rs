@@ -23,6 +23,7 @@ struct Play {
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@contoso.example";
+const ERIN: &str = "erin@contoso.example";
 
 fn everywhere(play: impl Fn(Play)) {
     phone::everywhere(9, |workers, seed| play(opening(workers, seed)));
@@ -33,6 +34,7 @@ fn opening(workers: u16, seed: u64) -> Play {
     let site = world.organisation("contoso.example", workers, &[], false);
     world.user(site, ALICE);
     world.user(site, BOB);
+    world.user(site, ERIN);
     let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
     let alice = phone::register(&mut world, site, by_seed(0), ALICE);
     let mut device = |n, q| phone::register_wanted(&mut world, site, by_seed(n), BOB, q);
@@ -147,6 +149,38 @@ fn who_declines_for_all_is_not_called_elsewhere_and_who_gives_up_neither() {
         play.world.pass(Duration::from_secs(60));
         play.is_quiet(&[play.mobile, play.machine]);
         play.assert_over();
+    });
+}
+
+#[test]
+fn a_phone_that_was_started_anew_on_its_flow_is_called_once_by_its_new_name() {
+    everywhere(|mut play| {
+        play.world.pass(Duration::from_secs(1));
+        phone::register_renamed(&mut play.world, play.desk, BOB, "bob-0x77aa");
+        let udp = play.world.datagrams(play.site, None);
+        phone::register_on(&mut play.world, udp, ERIN);
+        play.world.pass(Duration::from_secs(1));
+        phone::register_renamed(&mut play.world, udp, ERIN, "erin-0x77aa");
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, ERIN, "m0"));
+        let message = play.world.only(udp);
+        assert!(first_line(&message).starts_with("MESSAGE sip:erin-0x77aa@"), "{}", first_line(&message));
+        play.world.send(udp, &phone::answer(&message, "200 OK", "erin"));
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "m1"));
+        let message = play.world.only(play.desk);
+        assert!(first_line(&message).starts_with("MESSAGE sip:bob-0x77aa@"), "{}", first_line(&message));
+        play.world.send(play.desk, &phone::answer(&message, "200 OK", "bob"));
+        for line in [play.lab, play.mobile, play.machine] {
+            let message = play.world.only(line);
+            play.world.send(line, &phone::answer(&message, "200 OK", "bob"));
+        }
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        play.call();
+        let (desk, lab) = (play.rings(play.desk), play.rings(play.lab));
+        assert!(first_line(&desk).starts_with("INVITE sip:bob-0x77aa@"), "{}", first_line(&desk));
+        play.is_quiet(&[play.desk, play.mobile]);
+        play.refuses(play.lab, &lab, "603 Decline");
+        play.is_cancelled(play.desk, &desk);
     });
 }
 

@@ -83,6 +83,20 @@ pub fn register_wanted(world: &mut World, site: usize, worker: u16, aor: &str, q
     line
 }
 
+/// Registers on a line that is there already as a phone that was started anew, with another user part in its Contact; leaves the
+/// line quiet.
+pub fn register_renamed(world: &mut World, line: Line, aor: &str, user: &str) {
+    let old = format!("Contact: <sip:{}@", aor.split_once('@').unwrap().0);
+    let renamed = |text: &str| {
+        text.replace(&old, &format!("Contact: <sip:{user}@"))
+            .replace("Call-ID: reg", "Call-ID: new")
+            .replace("z9hG4bKr", "z9hG4bKn")
+    };
+    world.send(line, &renamed(&registration(line, aor, 1, "")));
+    let _ = answer_challenge_as(world, line, aor, 2, renamed);
+    assert!(world.take(line).is_empty());
+}
+
 /// Registers a device with a `sips` Contact on a line that is there already; leaves the line quiet.
 pub fn register_sips(world: &mut World, line: Line, aor: &str) {
     let secure = |text: &str| text.replace("Contact: <sip:", "Contact: <sips:");
