@@ -113,6 +113,8 @@ fn calls_are_listed_shown_explained_and_counted() {
     assert_eq!(listed(&served, &["--since", "1h"]).len(), 4);
     assert_eq!(listed(&served, &["--with", "fabrikam.example"]), []);
 
+    let all = served.run(&["calls"]).ok().stdout;
+    assert_eq!(all.lines().filter(|line| line.contains(ALICE)).count(), 2, "each call once: {all}");
     let table = served.run(&["calls", "--user", ALICE]).ok().stdout;
     let line = table.lines().find(|line| line.contains("refused")).unwrap();
     assert!(line.contains(&format!("{ALICE}  {DAVE}")) && line.ends_with("refused: 486 busy"), "{table}");

@@ -12,6 +12,7 @@ mod user_proof;
 
 pub use domain_proof::{SOURCE_HEADER, source_value};
 pub use guesses::GuessBook;
+pub use user_proof::{ANSWERED_BY_MD5, ANSWERED_WITHOUT_QOP, NAMED_WITH_DOMAIN};
 
 use std::collections::BTreeMap;
 use std::time::Instant;

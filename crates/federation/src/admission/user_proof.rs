@@ -53,6 +53,9 @@ pub(super) fn check_digest(
         NonceState::Foreign => return Err(challenger.stale("the nonce is not one of ours").into()),
     }
     check_username(credentials.username(), aor)?;
+    if let Some(why) = unusable(&credentials) {
+        return Err(challenger.failed(&format!("{aor} {why}")).into());
+    }
     let (now, guesses) = (challenger.rules.now, &mut *challenger.rules.guesses);
     guesses.check(now, &guesser, aor).map_err(|secs| refusal::too_many_guesses(aor, secs))?;
     let Some(stored) = &evidence.credentials else {
@@ -66,7 +69,8 @@ pub(super) fn check_digest(
         (_, stored) => {
             guesses.wrong(&guesser, aor);
             let why = if stored.is_some() { "wrong password for" } else { "there is no user" };
-            return Err(challenger.failed(&format!("{why} {aor}")).into());
+            let named = if credentials.username().contains('@') { NAMED_WITH_DOMAIN } else { "" };
+            return Err(challenger.failed(&format!("{why} {aor}{named}")).into());
         }
     }
     // Without a count (RFC 2069 style) a nonce is good for one request.
@@ -87,6 +91,16 @@ fn credentials_of_realm<'a>(request: &'a Message, realm: &str) -> Option<DigestC
         .find(|credentials| credentials.realm() == realm)
 }
 
+/// Why credentials prove nothing, whatever the password is.
+fn unusable(credentials: &DigestCredentials<'_>) -> Option<&'static str> {
+    let is_md5 = credentials.response().len() == MD5_DIGITS;
+    match credentials.algorithm() {
+        _ if credentials.qop().is_none() => Some(ANSWERED_WITHOUT_QOP),
+        Some(Algorithm::Sha256) if is_md5 => Some(ANSWERED_BY_MD5),
+        _ => None,
+    }
+}
+
 /// "user" or "user@domain", of the very user in From.
 fn check_username(username: &str, aor: &Aor) -> Result<(), Refusal> {
     let user = match username.rsplit_once('@') {
@@ -104,6 +118,7 @@ fn check_username(username: &str, aor: &Aor) -> Result<(), Refusal> {
 /// COMPAT(baresip 1.1 and before): gives up at the first challenge whose algorithm it does not know, wherever in the
 /// list that stands, instead of passing it over (RFC 8760 section 2.4). What it knows is MD5.
 /// COMPAT(sofia-sip 1.12, as in Janus): the same.
+/// COMPAT(Kamailio 5 as a client): the same; its module `uac` signs in.
 fn offered(request: &Message, algorithms: &[Algorithm]) -> Vec<Algorithm> {
     let agent = request.header_text(HeaderName::UserAgent).unwrap_or_default();
     let knows_md5_only = KNOW_MD5_ONLY.iter().any(|beginning| agent.starts_with(beginning));
@@ -112,7 +127,17 @@ fn offered(request: &Message, algorithms: &[Algorithm]) -> Vec<Algorithm> {
 }
 
 /// How their User-Agent begins. Programs that are made of sofia-sip name it only when they have no name of their own.
-const KNOW_MD5_ONLY: [&str; 4] = ["baresip v0.", "baresip v1.", "sofia-sip/1.12", "Janus WebRTC Server SIP Plugin"];
+const KNOW_MD5_ONLY: [&str; 5] =
+    ["baresip v0.", "baresip v1.", "sofia-sip/1.12", "Janus WebRTC Server SIP Plugin", "kamailio ("];
+
+// What a client did with a challenge, in the words of the reason for its refusal; advice goes by them.
+/// As in RFC 2069: what is sent once could be sent again by anybody.
+pub const ANSWERED_WITHOUT_QOP: &str = "answers without qop, which could be repeated by anybody";
+pub const ANSWERED_BY_MD5: &str = "says SHA-256 and answers by MD5";
+/// A client counts the name that it sends into its answer; what is stored counts the name alone.
+pub const NAMED_WITH_DOMAIN: &str = ", or none: it signs in by a name with a domain";
+
+const MD5_DIGITS: usize = 32;
 
 /// Writes challenges, each with a nonce of its own.
 struct Challenger<'r, 'a> {

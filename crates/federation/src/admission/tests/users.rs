@@ -98,6 +98,28 @@ fn an_unknown_user_gets_the_answer_of_a_wrong_password() {
 }
 
 #[test]
+fn an_answer_that_no_password_makes_right_is_told_from_a_wrong_password() {
+    let mut edge = Edge::new().with_evidence(known(Some(ha1())));
+    let mut refused = |user: &str, rest: &str| {
+        let nonce = edge.nonces.issue(edge.now);
+        let header = format!(
+            "Proxy-Authorization: Digest username=\"{user}\", realm=\"contoso.com\", nonce=\"{nonce}\", uri=\"sip:bob@fabrikam.com\", \
+             response=\"{}\"{rest}\r\n",
+            "0".repeat(32)
+        );
+        let refusal = edge.refusal(&message(&header));
+        assert_eq!((refusal.status, refusal.word.as_str()), (407, "authentication-failed"));
+        refusal.reason
+    };
+    let counted = ", qop=auth, nc=00000001, cnonce=\"c\"";
+    assert!(refused("alice", "").contains(ANSWERED_WITHOUT_QOP));
+    assert!(refused("alice", &format!("{counted}, algorithm=SHA-256")).contains(ANSWERED_BY_MD5));
+    assert_eq!(refused("alice", counted), "wrong password for alice@contoso.com");
+    let with_domain = refused("alice@contoso.com", counted);
+    assert_eq!(with_domain, format!("wrong password for alice@contoso.com{NAMED_WITH_DOMAIN}"));
+}
+
+#[test]
 fn a_user_that_does_not_exist_is_not_admitted_with_any_response() {
     let mut edge = Edge::new().with_evidence(known(None));
     let nothing = "Proxy-Authorization: Digest username=\"alice\", realm=\"contoso.com\", nonce=\"NONCE\", uri=\"sip:bob@fabrikam.com\", response=\"00000000000000000000000000000000\"\r\n";
@@ -267,7 +289,12 @@ fn who_gives_up_at_sha_256_is_offered_md5_alone() {
         let refusal = Edge::new().refusal(&register(ALICE, extra));
         refusal.headers.iter().map(|(_, value)| value.contains("MD5")).collect::<Vec<bool>>()
     };
-    for old in ["baresip v1.0.0 (x86_64/linux)", "Janus WebRTC Server SIP Plugin 0.0.8", "sofia-sip/1.12.11devel"] {
+    for old in [
+        "baresip v1.0.0 (x86_64/linux)",
+        "kamailio (5.6.3 (x86_64/linux))",
+        "Janus WebRTC Server SIP Plugin 0.0.8",
+        "sofia-sip/1.12.11devel",
+    ] {
         assert_eq!(offered(&format!("User-Agent: {old}\r\n")), [true], "{old}");
     }
     assert_eq!(offered("User-Agent: baresip v2.0.0 (x86_64/linux)\r\n"), [false, true]);

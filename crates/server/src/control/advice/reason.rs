@@ -2,6 +2,7 @@
 //!
 //! Pure. Refusals of older days are known by their text alone, so the text is what is read.
 
+use federation::admission::{ANSWERED_BY_MD5, ANSWERED_WITHOUT_QOP, NAMED_WITH_DOMAIN};
 use federation::trust::Why;
 use federation::verification::{OUTSIDE, provider_pinned_in};
 use signaling::OF_DEVICE;
@@ -23,6 +24,7 @@ pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuse
         (Some(Word::PartnerCertificate), Refuser::UsToUser) => shown_to_us(reason, partner),
         (Some(Word::NoRoute), Refuser::UsToUser) if status == 504 => Some(dns_silent(partner)),
         (_, Refuser::UsToUser) if reason.contains(OF_DEVICE) => Some(transferred(partner)),
+        (Some(Word::AuthenticationFailed), _) => answered(reason),
         _ => None,
     };
     let advice = advice.unwrap_or_else(|| for_refusal(word, status, refuser, partner));
@@ -30,6 +32,32 @@ pub(in super::super) fn for_reason(word: &str, status: u16, reason: &str, refuse
         true => not_yet_valid(partner),
         false => advice,
     }
+}
+
+/// What a phone made of the challenge, where it is not the password that is wrong.
+fn answered(reason: &str) -> Option<Advice> {
+    let says = |part: &str| reason.contains(part);
+    let (sure, verdict, next) = match () {
+        () if says(ANSWERED_WITHOUT_QOP) => (
+            Sure::Seen,
+            "the phone proves its password in the way of RFC 2069, without qop, which this server does not take: whoever sees it once \
+             can repeat it",
+            "look for a newer version of the phone or its library, or a setting such as qop; the password is not what is wrong",
+        ),
+        () if says(ANSWERED_BY_MD5) => (
+            Sure::Seen,
+            "the phone says that it answers by SHA-256, and answers by MD5",
+            "let this server offer MD5 alone, or first: digest = [\"MD5\", \"SHA-256\"] under [users] in comity.toml; the password is \
+             not what is wrong",
+        ),
+        () if says(NAMED_WITH_DOMAIN) => (
+            Sure::Likely,
+            "the phone signs in by NAME@DOMAIN, and what it sends counts that name into the password; here the name alone counts",
+            "write the name without the domain as the phone's name for authentication; if it is refused still, the password is wrong",
+        ),
+        () => return None,
+    };
+    Some(Advice { verdict: verdict.to_owned(), next: next.to_owned(), side: Side::Sender, sure })
 }
 
 /// What is wrong with the certificate that the partner's server showed when we connected to it.
@@ -200,6 +228,24 @@ mod tests {
         }
         let stranger = told("certificate-untrusted", &Why::UnknownIssuer.to_string(), Refuser::UsToPartner);
         assert!(stranger.verdict.contains("an authority that we do not trust"), "{stranger:?}");
+    }
+
+    #[test]
+    fn what_a_phone_made_of_the_challenge_is_not_the_passwords_fault() {
+        let verdict = |reason: &str| {
+            let advice = told("authentication-failed", &format!("alice@contoso.example {reason}"), Refuser::UsToUser);
+            assert_eq!(advice.side, Side::Sender);
+            (advice.verdict, advice.next.contains("user passwd"))
+        };
+        for (reason, says) in [
+            (ANSWERED_WITHOUT_QOP, "RFC 2069"),
+            (ANSWERED_BY_MD5, "answers by MD5"),
+            (NAMED_WITH_DOMAIN, "NAME@DOMAIN"),
+        ] {
+            let (verdict, is_new_password) = verdict(reason);
+            assert!(verdict.contains(says) && !is_new_password, "{reason}: {verdict}");
+        }
+        assert!(verdict("wrong password for").1);
     }
 
     #[test]
