@@ -128,7 +128,7 @@ fn check_counts(session: &Session) -> Result<(), ParseError> {
 
 /// A browser's offer of sound and pictures has about 7,000.
 const BYTES_MAX: usize = 16 * 1024;
-const MEDIA_LINES_MAX: usize = 16;
+pub(crate) const MEDIA_LINES_MAX: usize = 16;
 const ATTRIBUTES_MAX: usize = 256;
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::time::Instant;
 use federation::border::Crossing;
 use federation::flow::FlowFacts;
 use federation::verification::Verdict;
-use sip::proxy::forward::via_value;
-use sip::{Edits, FlowId, HeaderName, Message, Transport};
+use sip::proxy::forward::{next_max_forwards, via_value};
+use sip::{FlowId, HeaderName, Message, Method, RequestBuilder, Transport};
 
 use crate::core::Core;
 use crate::forward;
@@ -96,9 +96,10 @@ impl Core {
     }
 
     /// The same with a CANCEL, from whoever has proven that he may send it: the other side knows the call by its name. What
-    /// is answered there counts for nothing.
+    /// is answered there counts for nothing. It has the headers that a CANCEL is made of (RFC 3261 section 9.1), and no others.
     pub(crate) fn pass_cancel(&mut self, now: Instant, facts: &FlowFacts, cancel: &Message) -> bool {
         let (true, Ok(to), Ok(from)) = (self.passes_cancels(), cancel.to(), cancel.from()) else { return false };
+        let (Ok(Some(hops)), Some(uri)) = (next_max_forwards(cancel), cancel.request_uri()) else { return false };
         let branch = cancel.top_via().ok().and_then(|via| via.branch()).unwrap_or_default();
         let branch = format!("z9hG4bK{}", self.mint.stateless_tag(branch));
         let (domain, name, port) = match (facts.is_inner, self.organisation.is_local(to.uri().host())) {
@@ -112,11 +113,16 @@ impl Core {
         if domain != INSIDE && !self.is_welcome(&domain) || from.tag().is_none() {
             return false;
         }
-        let mut edits = Edits::new();
-        edits.replace_first_value(HeaderName::Via, via_value(Transport::Tls, &name, port, &branch));
-        edits.remove(HeaderName::Route);
+        let mut passed = RequestBuilder::new(&Method::Cancel, uri)
+            .header(HeaderName::Via, via_value(Transport::Tls, &name, port, &branch))
+            .header(HeaderName::MaxForwards, hops);
+        for header in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq, HeaderName::Reason] {
+            if let Some(value) = cancel.header_text(header) {
+                passed = passed.header(header, value);
+            }
+        }
         let connection = self.connection_of(cancel, &domain);
-        self.respond_to(now, domain, connection, edits.apply_at_border(cancel));
+        self.respond_to(now, domain, connection, passed.build());
         true
     }
 

@@ -5,7 +5,7 @@ use sdp_types::Media;
 use super::answering::{Accepted, NotAcceptable};
 use super::offering::{self, Again, NotOurs};
 use crate::capabilities::{Capabilities, LocalMedia, SessionOrigin};
-use crate::description::{Offer, ParseError};
+use crate::description::{MEDIA_LINES_MAX, Offer, ParseError};
 use crate::message::MessageStream;
 use crate::session::AudioSession;
 use crate::write;
@@ -89,7 +89,7 @@ pub fn offer_messages(origin: &SessionOrigin, accept_types: &[&str]) -> String {
 /// others are refused.
 ///
 /// # Errors
-/// `last` cannot be read.
+/// `last` cannot be read, or has so many m-lines without sound that none may be added.
 pub fn offer_streams_in_place_of(last: &[u8], ours: &OurStreams<'_>) -> Result<String, ParseError> {
     let last = Offer::parse(last)?;
     let mut medias: Vec<Media> = last.session.medias.iter().map(write::refused).collect();
@@ -100,6 +100,7 @@ pub fn offer_streams_in_place_of(last: &[u8], ours: &OurStreams<'_>) -> Result<S
         let audio = offering::offered_audio(capabilities, local);
         match last.session.medias.iter().position(|media| media.media == "audio") {
             Some(place) => medias[place] = audio,
+            None if medias.len() >= MEDIA_LINES_MAX => return Err(ParseError::TooManyMediaLines(medias.len() + 1)),
             None => medias.push(audio),
         }
     }
@@ -193,11 +194,15 @@ mod tests {
     }
 
     fn offered_in_place_of(last: &str, has_audio: bool) -> String {
+        try_in_place_of(last, has_audio).unwrap()
+    }
+
+    fn try_in_place_of(last: &str, has_audio: bool) -> Result<String, ParseError> {
         let (capabilities, local, origin) = (Capabilities::default(), local(), origin());
         let audio = has_audio.then_some((&capabilities, &local));
         let ours = OurStreams { origin: &origin, audio, accept_types: TAKES };
         let last = format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n{last}");
-        offer_streams_in_place_of(lines(&last).as_bytes(), &ours).unwrap()
+        offer_streams_in_place_of(lines(&last).as_bytes(), &ours)
     }
 
     #[test]
@@ -208,6 +213,8 @@ mod tests {
         assert_eq!((media[0], media[2], media.len()), ("m=video 0 RTP/AVP 99", "m=message 5060 sip null", 3), "{text}");
         assert!(media[1].starts_with("m=audio 30000 ") && text.contains("PCMU/8000"), "{text}");
         assert!(offered_in_place_of("", true).contains("\r\nm=audio "));
+        assert_eq!(try_in_place_of(&video.repeat(16), true), Err(ParseError::TooManyMediaLines(17)));
+        assert_eq!(media_lines(&offered_in_place_of(&video.repeat(15), true)).len(), 16);
     }
 
     #[test]
