@@ -27,8 +27,9 @@ pub fn check(run: &mut Run) -> Result<(), String> {
     run.world.pass(LONGEST_TIMER);
     conversations_fall_silent(run);
     nobody_waits(run)?;
-    nothing_leaks(run)?;
+    // First: what a call that stands has open is closed with it.
     no_call_stands(run)?;
+    nothing_leaks(run)?;
     nothing_is_lost(run)?;
     repeats_are_accounted_for(run)
 }
