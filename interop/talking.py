@@ -2,11 +2,20 @@
 
 import time
 
-from sound import expect_tone, loudness
+from sound import expect_tone, loudness, write_tone
 
 WAIT_SECS = 8
 # Each tone is played at -11 dB; of one that nobody plays there is what encoding, and packets that come late, make of the others.
 HEARD_DB = -22
+
+
+def homes(folder, hertz):
+    """A folder for each phone, with its tone in it: (number, name, folder)."""
+    for number, (name, tone) in enumerate(hertz.items()):
+        home = folder / name
+        home.mkdir(parents=True)
+        write_tone(home / "tone.wav", tone)
+        yield number, name, home
 
 
 def registers(phone):

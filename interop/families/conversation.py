@@ -6,9 +6,8 @@ import subprocess
 from pathlib import Path
 
 from baresip_phone import Baresip
-from sound import write_tone
 from stage import Report
-from talking import meet, message, registers, talk
+from talking import homes, meet, message, registers, talk
 
 FACTS = os.environ
 HERTZ = {"willa": 440, "wanda": 660, "ingrid": 880}
@@ -16,10 +15,7 @@ HERTZ = {"willa": 440, "wanda": 660, "ingrid": 880}
 
 def phones(folder):
     people = {}
-    for number, name in enumerate(HERTZ):
-        home = folder / name
-        home.mkdir(parents=True)
-        write_tone(home / "tone.wav", HERTZ[name])
+    for number, name, home in homes(folder, HERTZ):
         is_four = name == "willa"
         server = FACTS["SERVER_FOUR"] if is_four else f"[{FACTS['SERVER_SIX']}]"
         phone = FACTS["PHONE_FOUR"] if is_four else f"[{FACTS['PHONE_SIX']}]"

@@ -19,7 +19,7 @@ from baresip_phone import Baresip, in_network
 from phone import Linphone
 from sound import expect_tone, loudness, write_tone
 from stage import Report
-from talking import HEARD_DB, WAIT_SECS, last_recording, meet, message, registers, talk
+from talking import HEARD_DB, WAIT_SECS, homes, last_recording, meet, message, registers, talk
 
 FACTS = os.environ
 LENA_HERTZ = 550
@@ -28,10 +28,7 @@ HERTZ = {"willa": 440, "wanda": 660, "ingrid": 880}
 
 def phones(folder):
     people = {}
-    for number, name in enumerate(HERTZ):
-        home = folder / name
-        home.mkdir(parents=True)
-        write_tone(home / "tone.wav", HERTZ[name])
+    for number, name, home in homes(folder, HERTZ):
         is_outside = name != "ingrid"
         server = "sip.wingtip.example" if is_outside else "home.corp.wingtip.example"
         people[name] = Baresip(

@@ -1,13 +1,11 @@
 //! One worker by itself, which runs no further than a test lets it.
 
 use bytes::BytesMut;
-use federation::flow::{Direction, FlowFacts};
 
+use super::moving::accepted;
 use super::*;
-use crate::framing::Framing;
 use crate::turn::Next;
 use crate::turns::BEHIND_BYTES;
-use crate::wire::{PlainWire, Wire};
 
 /// A worker of Contoso that listens here by TCP alone.
 fn contoso(address: SocketAddr, limits: Limits) -> WorkerSetup {
@@ -50,20 +48,10 @@ fn an_address_in_use_is_reported_before_anything_runs() {
 fn flow(bytes: &[u8]) -> (StreamFlow, StdStream) {
     let listener = StdListener::bind("127.0.0.1:0").expect("a free port");
     let peer = StdStream::connect(listener.local_addr().expect("bound")).expect("a listener");
-    let (stream, remote) = listener.accept().expect("a connection");
+    let (stream, _) = listener.accept().expect("a connection");
     stream.set_nonblocking(true).expect("a socket");
-    let facts = FlowFacts {
-        id: FlowId::Stream { worker: 0, serial: 1 },
-        transport: Transport::Tcp,
-        local: stream.local_addr().expect("connected"),
-        remote,
-        direction: Direction::Inbound,
-        certificate: None,
-        is_inner: false,
-    };
     let stream = tokio::net::TcpStream::from_std(stream).expect("within a runtime");
-    let framing = Framing::new(Transport::Tcp, sip::MessageLimits::default());
-    (StreamFlow::new(facts, stream, Wire::Plain(PlainWire::default()), BytesMut::from(bytes), framing), peer)
+    (accepted(FlowId::Stream { worker: 0, serial: 1 }, stream, BytesMut::from(bytes)), peer)
 }
 
 /// RFC 5626 3.5.1. Nothing is read of what is queued.

@@ -58,19 +58,23 @@ impl Pair {
 async fn flow() -> (StreamFlow, StdStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let peer = StdStream::connect(listener.local_addr().expect("bound")).expect("a server");
-    let (stream, remote): (TcpStream, _) = listener.accept().await.expect("a connection");
+    let (stream, _) = listener.accept().await.expect("a connection");
+    (accepted(FLOW, stream, BytesMut::new()), peer)
+}
+
+/// A flow of a connection that was accepted, over which these bytes have come.
+pub(super) fn accepted(id: FlowId, stream: TcpStream, read: BytesMut) -> StreamFlow {
     let facts = FlowFacts {
-        id: FLOW,
+        id,
         transport: Transport::Tcp,
         local: stream.local_addr().expect("connected"),
-        remote,
+        remote: stream.peer_addr().expect("connected"),
         direction: Direction::Inbound,
         certificate: None,
         is_inner: false,
     };
-    let wire = Wire::Plain(PlainWire::default());
     let framing = Framing::new(Transport::Tcp, sip::MessageLimits::default());
-    (StreamFlow::new(facts, stream, wire, BytesMut::new(), framing), peer)
+    StreamFlow::new(facts, stream, Wire::Plain(PlainWire::default()), read, framing)
 }
 
 /// What the core puts out to give a flow away.
