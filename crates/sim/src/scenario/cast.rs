@@ -9,6 +9,7 @@ use crate::world::{allowed, blocked};
 
 pub static FORMS: &[Form] = &[
     Form { pattern: "organisation DOMAIN", act: |run, words| organisation(run, words, false) },
+    Form { pattern: "organisation DOMAIN in one server", act: in_one_server },
     Form { pattern: "organisation DOMAIN with discovery", act: |run, words| organisation(run, words, true) },
     Form { pattern: "DOMAIN allows DOMAIN", act: |run, words| partner(run, words, allowed(words.text(1))) },
     Form { pattern: "DOMAIN allows DOMAIN at HOST", act: allows_at },
@@ -34,7 +35,13 @@ pub static FORMS: &[Form] = &[
 ];
 
 fn organisation(run: &mut Run, words: &Words, discovery: bool) -> Result<(), String> {
-    run.add_site(words.text(0), discovery);
+    run.add_site(words.text(0), discovery, run.setting.edges);
+    Ok(())
+}
+
+/// Edge and home are not two in any setting: for what a home does not know of what its edges see.
+fn in_one_server(run: &mut Run, words: &Words) -> Result<(), String> {
+    run.add_site(words.text(0), false, 0);
     Ok(())
 }
 

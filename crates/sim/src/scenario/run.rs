@@ -104,10 +104,10 @@ impl Run {
         (sentence.form.act)(self, &sentence.words)
     }
 
-    pub(super) fn add_site(&mut self, domain: &str, discovery: bool) {
+    pub(super) fn add_site(&mut self, domain: &str, discovery: bool, edges: usize) {
         let site = self.world.organisation(domain, self.setting.workers, &[], discovery);
-        if self.setting.edges > 0 {
-            self.world.put_edges_before(site, self.setting.edges);
+        if edges > 0 {
+            self.world.put_edges_before(site, edges);
         }
         // With every other seed: what a play tells must not depend on it.
         if self.setting.seed.is_multiple_of(2) {
