@@ -25,8 +25,9 @@ use messaging::{Pager, Queues, StoreAndForward};
 use presence::PresenceAgent;
 use registrar::{EdgeFlow, LocationService};
 use sip::auth::NonceBook;
+use sip::proxy::forward::response_address;
 use sip::transaction::TransactionLayer;
-use sip::{Aor, Message};
+use sip::{Aor, FlowId, Message};
 
 pub use config::{CoreConfig, Listener};
 
@@ -219,8 +220,15 @@ impl Core {
         }
     }
 
+    /// Whoever sends from one port and listens at another is reached where he listens, by requests of ours as well.
     /// A datagram may have reached any worker; responses find their owner by their branch.
-    fn handle_datagram(&mut self, now: Instant, facts: FlowFacts, message: Message) {
+    fn handle_datagram(&mut self, now: Instant, mut facts: FlowFacts, message: Message) {
+        if let FlowId::Datagram { remote, .. } = &mut facts.id
+            && message.is_request()
+        {
+            *remote = response_address(&message, *remote);
+            facts.remote = *remote;
+        }
         let owner = message.call_id().map(|call_id| self.ownership.of_datagrams(call_id));
         match owner {
             Ok(owner) if message.is_request() && !self.ownership.is_ours(owner) => {

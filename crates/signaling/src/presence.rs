@@ -35,14 +35,15 @@ pub(crate) struct Watcher {
 
 impl Core {
     /// Whether a request for a user is for his presence agent, and not for his devices. What asks for messages that wait (RFC 3842),
-    /// as many phones do by themselves, is answered by it too, with a no: phones would be asked what none of them knows.
+    /// as many phones do by themselves, is answered by it too, with a no: phones would be asked what none of them knows. So is what asks
+    /// for nothing at all (RFC 6665 section 8.2.1).
     pub(crate) fn is_for_presence(request: &Message) -> bool {
         let package = request.header_text(HeaderName::Event).unwrap_or_default();
         let package = package.split(';').next().unwrap_or_default().trim();
         match request.method() {
             Some(Method::Publish) => true,
             Some(Method::Subscribe) => {
-                ["presence", "message-summary"].iter().any(|ours| package.eq_ignore_ascii_case(ours))
+                ["presence", "message-summary", ""].iter().any(|ours| package.eq_ignore_ascii_case(ours))
             }
             _ => false,
         }

@@ -46,6 +46,14 @@ impl World {
         self.add_line(site, FlowId::Datagram { listener: UDP_LISTENER, remote }, worker.into())
     }
 
+    /// Where the datagrams of this line come from; `None` for a stream.
+    pub fn line_address(&self, line: Line) -> Option<SocketAddr> {
+        match self.lines[line.0].flow {
+            FlowId::Datagram { remote, .. } => Some(remote),
+            FlowId::Stream { .. } => None,
+        }
+    }
+
     fn add_line(&mut self, site: usize, flow: FlowId, worker: Option<u16>) -> Line {
         self.lines.push(LineState {
             site,

@@ -1,5 +1,7 @@
 //! The command line as it is defined, for everything that is made from it: parsing, help, completions, manual, reference.
 
+use std::ffi::OsString;
+
 use clap::builder::StyledStr;
 use clap::{Command, CommandFactory};
 
@@ -16,6 +18,29 @@ pub fn definition() -> Command {
 pub fn with_subcommands(command: &Command) -> Vec<&Command> {
     let below = command.get_subcommands().filter(|below| !below.is_hide_set()).flat_map(with_subcommands);
     std::iter::once(command).chain(below).collect()
+}
+
+/// What was typed, with `--help` for the word `help` where a command could stand: `comity help partner add`,
+/// `comity partner help add`. clap's own command of that name would be a page of the manual beneath each command.
+pub fn spelled_out(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<_> = typed.into_iter().collect();
+    let program = definition();
+    let mut command = &program;
+    for at in 1..words.len() {
+        if !command.has_subcommands() {
+            break;
+        }
+        if words[at] == "help" {
+            words.remove(at);
+            words.push("--help".into());
+            break;
+        }
+        match words[at].to_str().and_then(|word| command.find_subcommand(word)) {
+            Some(below) => command = below,
+            None => break,
+        }
+    }
+    words
 }
 
 fn help_template(command: &Command) -> String {
@@ -68,6 +93,21 @@ mod tests {
         program.build();
         let page = |command: &Command| (command.to_string(), command.clone().render_help().to_string());
         with_subcommands(&program).into_iter().map(page).collect()
+    }
+
+    #[test]
+    fn the_word_help_is_understood_where_a_command_could_stand() {
+        let spelled = |typed: &str| {
+            let words = spelled_out(typed.split(' ').map(OsString::from));
+            words.join(" ".as_ref()).into_string().expect("text")
+        };
+        assert_eq!(spelled("comity help"), "comity --help");
+        assert_eq!(spelled("comity help partner add"), "comity partner add --help");
+        assert_eq!(spelled("comity partner help"), "comity partner --help");
+        assert_eq!(spelled("comity partner help add"), "comity partner add --help");
+        assert_eq!(spelled("comity user add help"), "comity user add help");
+        assert_eq!(spelled("comity status help"), "comity status help");
+        assert_eq!(spelled("comity nothing help"), "comity nothing help");
     }
 
     #[test]

@@ -140,7 +140,7 @@ enum Command {
 
 /// What was typed; what cannot be understood ends the program with a word on how it is meant.
 pub fn typed() -> Arguments {
-    let matches = definition().get_matches();
+    let matches = definition().get_matches_from(definition::spelled_out(std::env::args_os()));
     Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
@@ -215,7 +215,7 @@ Examples:
   comity route fabrikam.example            which way it goes, or why it does not go
   comity why CALL-ID                       what became of a call or message
 
-comity COMMAND --help says more about a command.
+comity COMMAND --help says more about a command, and so does comity help COMMAND.
 
 status and metrics need a running server. user, partner, meeting, route and why speak with it
 too; where none runs, they work on its store directly.";

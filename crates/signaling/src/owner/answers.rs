@@ -83,7 +83,12 @@ impl Core {
     /// whoever is on the inner side; that it knows our branch says that the request reached it.
     fn may_answer(&mut self, from: Responder, id: ClientTransactionId) -> bool {
         let Some(asked) = self.transactions.client_flow(id) else { return false };
-        if from.flow == asked {
+        let is_asked = match (from.flow, asked) {
+            // It may send from another port than that at which it listens.
+            (FlowId::Datagram { remote: from, .. }, FlowId::Datagram { remote: asked, .. }) => from.ip() == asked.ip(),
+            (from, asked) => from == asked,
+        };
+        if is_asked {
             return true;
         }
         let kind = self.flows.get(asked).map(|state| state.kind);

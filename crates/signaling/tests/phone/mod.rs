@@ -116,15 +116,34 @@ fn answer_challenge_as(
     cseq: u32,
     written: impl Fn(&str) -> String,
 ) -> Message {
+    answer_challenge_between(world, [line, line], aor, cseq, written)
+}
+
+/// Registers by UDP a phone that speaks from one port and listens at another; leaves both lines quiet.
+pub fn register_between(world: &mut World, [speaks, listens]: [Line; 2], aor: &str) {
+    let via = format!("SIP/2.0/UDP {};", world.line_address(listens).unwrap());
+    let written = |text: &str| text.replace("SIP/2.0/TLS phone.invalid;", &via).replacen(";rport", "", 1);
+    world.send(speaks, &written(&registration(speaks, aor, 1, "")));
+    answer_challenge_between(world, [speaks, listens], aor, 2, written);
+    assert!(world.take(speaks).is_empty() && world.take(listens).is_empty());
+}
+
+fn answer_challenge_between(
+    world: &mut World,
+    [line, listens]: [Line; 2],
+    aor: &str,
+    cseq: u32,
+    written: impl Fn(&str) -> String,
+) -> Message {
     let (user, domain) = (aor.parse::<Aor>().unwrap(), aor.split_once('@').unwrap().1);
-    let challenge = world.only(line);
+    let challenge = world.only(listens);
     assert_eq!(challenge.status(), Some(401), "{}", first_line(&challenge));
     let values: Vec<&str> =
         challenge.header_all(HeaderName::WwwAuthenticate).map(|value| std::str::from_utf8(value).unwrap()).collect();
     let uri = format!("sip:{domain}");
     let value = auth::answer(&values, user.user(), PASSWORD, &Method::Register, &uri, b"", "cnonce", 1).unwrap();
     world.send(line, &written(&registration(line, aor, cseq, &format!("Authorization: {value}\n"))));
-    let answer = world.take_response(line);
+    let answer = world.take_response(listens);
     assert_eq!(answer.status(), Some(200), "{}", first_line(&answer));
     answer
 }

@@ -51,6 +51,18 @@ pub fn received_via(request: &Message, source: SocketAddr) -> Result<Option<Stri
     Ok(Some(value))
 }
 
+/// Where the responses to a request that came from `source` by UDP go (RFC 3261 section 18.2.2): to the port of its sent-by,
+/// unless it asks with rport for the one it came from (RFC 3581). Its sent-by has to be the address that it came from: a
+/// client behind a NAT that knows nothing of rport names an address and a port inside, and is answered at `source`.
+pub fn response_address(request: &Message, source: SocketAddr) -> SocketAddr {
+    match request.top_via() {
+        Ok(via) if via.rport().is_none() && bare_address(via.host) == Some(source.ip().to_canonical()) => {
+            SocketAddr::new(source.ip(), via.port.unwrap_or(Transport::Udp.default_port()))
+        }
+        _ => source,
+    }
+}
+
 /// The address that a sent-by host is, or None for a name.
 fn bare_address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
@@ -120,6 +132,24 @@ mod tests {
             received("SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK1;rport;x=\"y\"", "[2001:db8::1]:5060").as_deref(),
             Some("SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK1;x=\"y\";received=2001:db8::1;rport=5060")
         );
+    }
+
+    #[test]
+    fn a_response_goes_to_the_port_of_sent_by_unless_it_is_behind_a_nat() {
+        for (via, source, expected) in [
+            ("192.0.2.1:5080", "192.0.2.1:40000", "192.0.2.1:5080"),
+            ("192.0.2.1", "192.0.2.1:40000", "192.0.2.1:5060"),
+            ("192.0.2.1:5080;rport", "192.0.2.1:40000", "192.0.2.1:40000"),
+            ("192.0.2.1:5080", "[::ffff:192.0.2.1]:40000", "[::ffff:192.0.2.1]:5080"),
+            ("[2001:DB8::1]:5080", "[2001:db8::1]:40000", "[2001:db8::1]:5080"),
+            ("10.0.0.1:5080", "192.0.2.1:40000", "192.0.2.1:40000"),
+            ("phone.example:5080", "192.0.2.1:40000", "192.0.2.1:40000"),
+            ("203.0.113.1:5080;received=192.0.2.1;maddr=203.0.113.2", "192.0.2.1:40000", "192.0.2.1:40000"),
+        ] {
+            let request = request(&format!("Via: SIP/2.0/UDP {via};branch=z9hG4bK1\r\n"));
+            let address = |text: &str| text.parse().expect("is an address");
+            assert_eq!(response_address(&request, address(source)), address(expected), "{via} from {source}");
+        }
     }
 
     #[test]
