@@ -296,6 +296,117 @@ fn what_lync_prints_is_planned_then_done_and_the_rest_is_told() {
 }
 
 #[test]
+fn an_import_from_lync_leaves_what_lync_does_not_say_and_tells_what_it_changes() {
+    let place = place();
+    let pin = "5a".repeat(32);
+    let narrowed = [
+        &["partner", "add", "fabrikam.example", "--modalities", "messages", "--mark-source", "never"][..],
+        &["partner", "add", "litware.example", "--comment", "since May", "--verification", "always-verifiable"],
+        &["provider", "add", "Woodgrove-Cloud", "--edge", "edge.woodgrove.example", "--modalities", "presence"],
+        &["provider", "set", "Woodgrove-Cloud", "--monitored", "yes", "--clearing-house", "yes", "--comment", "of May"],
+        &["provider", "set", "Woodgrove-Cloud", "--mark-source", "never", "--pin", &pin],
+        &["policy", "set", "organisation", "--partners", "fabrikam.example", "--modalities", "messages"],
+        &[
+            "policy",
+            "set",
+            "organisation",
+            "--first-contact",
+            "ask",
+            "--outside",
+            "no",
+            "--route",
+            "sip:hub.example:5061",
+        ],
+    ];
+    narrowed.iter().for_each(|command| drop(place.run(command).ok()));
+    let example = |name: &str| format!("{}/tests/lync/{name}", env!("CARGO_MANIFEST_DIR"));
+    let arguments = ["partner", "import", "--lync", &example("allowed.txt"), &example("configuration.xml")];
+    let shown = place.run(&arguments).ok().stdout;
+    let expected = "\
+to do
+  change partner fabrikam.example: allowed server, its edge edge.fabrikam.example
+    kind: allowed server (before: allowed domain)
+    edge: edge.fabrikam.example (before: -)
+    comment: Since the merger (before: -)
+    monitored: yes (before: no)
+    verification: use-source-verification (before: always-verifiable)
+  change partner litware.example: allowed domain
+    verification: always-unverifiable (before: always-verifiable)
+  add partner adatum.example: blocked
+    comment: Spam, as told by the help desk
+  change hosting provider Woodgrove-Cloud: its edge edge.woodgrove.example
+    shared address space: yes (before: no)
+    hosts users: yes (before: no)
+  change policy organisation: no federation
+    federation: no (before: yes)
+  add policy Sales---more: federation
+
+";
+    assert!(shown.starts_with(expected), "{shown}");
+    place.run(&[&arguments[..], &["--apply"]].concat()).ok();
+    let listed = place.run(&["partner", "list", "--json"]).ok().json();
+    let of = |domain: &str| listed.as_array().unwrap().iter().find(|entry| entry["domain"] == domain).unwrap().clone();
+    let fabrikam = of("fabrikam.example");
+    assert_eq!((&fabrikam["modalities"], &fabrikam["mark_source"]), (&json!(["messages"]), &json!("never")));
+    assert_eq!(of("litware.example")["comment"], "since May");
+    let provider = place.run(&["provider", "list", "--json"]).ok().json()[0].clone();
+    assert_eq!((&provider["modalities"], &provider["comment"]), (&json!(["presence"]), &json!("of May")));
+    assert_eq!((&provider["clearing_house"], &provider["monitored"]), (&json!(true), &json!(true)));
+    assert_eq!((&provider["mark_source"], provider["pins"].as_array().unwrap().len()), (&json!("never"), 1));
+    let policy = place.run(&["policy", "show", "organisation"]).ok().stdout;
+    let expected = "organisation\n  federation: no\n  partners: fabrikam.example\n  modalities: messages\n  from outside: no\n  \
+                    first contact: ask\n  route: hub.example:5061";
+    assert!(policy.starts_with(expected), "{policy}");
+}
+
+#[test]
+fn a_file_of_ours_holds_as_a_whole_and_what_it_takes_away_is_told_first() {
+    let place = place();
+    let pin = "5a".repeat(32);
+    let entered = [
+        &["partner", "add", "fabrikam.example", "--modalities", "messages", "--comment", "since May"][..],
+        &["provider", "add", "cloud", "--edge", "edge.cloud.example", "--clearing-house", "yes", "--pin", &pin],
+        &["policy", "set", "organisation", "--first-contact", "ask", "--partners", "fabrikam.example"],
+        &["partner", "trust", "fabrikam.example", "--pin", &pin],
+    ];
+    entered.iter().for_each(|command| drop(place.run(command).ok()));
+    let file = "[[partner]]\ndomain = \"fabrikam.example\"\nkind = \"allowed-domain\"\n\
+                [[provider]]\nname = \"cloud\"\nedge = \"edge.cloud.example\"\n\
+                [[policy]]\nname = \"organisation\"\n[[trust]]\ndomain = \"fabrikam.example\"\n";
+    std::fs::write(place.path().join("bare.toml"), file).unwrap();
+    let shown = place.run(&["partner", "import", "bare.toml"]).ok().stdout;
+    let expected = format!(
+        "\
+to do
+  change partner fabrikam.example: allowed domain
+    comment: - (before: since May)
+    modalities: messages, presence, audio, video, sharing, files, meetings (before: messages)
+  change hosting provider cloud: its edge edge.cloud.example
+    clearing house: no (before: yes)
+    pinned certificates: - (before: {pin})
+  change policy organisation: federation
+    partners: all (before: fabrikam.example)
+    first contact: deliver (before: ask)
+  change trust in fabrikam.example: 0 pinned certificates, 0 authorities of its own
+    pinned certificates: - (before: {pin})
+
+nothing is changed yet; to do it, add --apply
+"
+    );
+    assert_eq!(shown, expected);
+    let told = place.run(&["partner", "import", "bare.toml", "--json"]).ok().json();
+    let term = &told["changes"][0]["terms"][1];
+    assert_eq!(
+        term,
+        &json!({"term": "modalities", "now": "messages, presence, audio, video, sharing, files, meetings", "before": "messages"}),
+        "{told}"
+    );
+    place.run(&["partner", "import", "bare.toml", "--apply"]).ok();
+    assert_eq!(place.run(&["partner", "import", "bare.toml"]).ok().stdout, "nothing is to be changed\n");
+    assert_eq!(place.run(&["partner", "list", "--json"]).ok().json()[0]["modalities"].as_array().unwrap().len(), 7);
+}
+
+#[test]
 fn who_has_no_entry_goes_through_the_clearing_house_and_who_has_a_route_by_it() {
     let place = with_alice();
     place.run(&["partner", "add", "fabrikam.example"]).ok();

@@ -1,7 +1,8 @@
 //! `comity partner ...`
 
 pub(super) mod detail;
-mod entry_terms;
+pub(super) mod entry_terms;
+mod imported;
 mod lync;
 mod transfer;
 mod trust;

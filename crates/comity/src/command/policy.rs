@@ -10,6 +10,7 @@ use server::control::answers::{GroupPolicy, NewPolicy, PolicyAnswer};
 use server::domain;
 
 use super::Global;
+use super::partner::entry_terms::{TermsTold, or_dash};
 use super::partner::yes_or_no;
 use super::terms::parse_modalities;
 use crate::client::{Client, segment};
@@ -178,17 +179,25 @@ async fn put(global: &Global, client: &mut Client, name: &str, new: &NewPolicy) 
     global.print(&answer, || print_policy(&answer))
 }
 
-fn print_policy(PolicyAnswer { policy, given_to }: &PolicyAnswer) {
-    println!("{}\n  federation: {}", policy.name, yes_or_no(policy.federation));
-    println!("  partners: {}", scope(&policy.partners));
-    println!("  modalities: {}", policy.modalities);
-    println!("  from outside: {}", yes_or_no(policy.outside));
-    println!("  first contact: {}", policy.first_contact.as_str());
-    if let Some(route) = &policy.route {
-        println!("  route: {route}");
-    }
+fn print_policy(answer: &PolicyAnswer) {
+    let PolicyAnswer { policy, given_to } = answer;
+    println!("{}", policy.name);
+    let told = terms_of(&answer.clone().into()).into_iter().filter(|(name, value)| *name != "route" || value != "-");
+    told.for_each(|(name, value)| println!("  {name}: {value}"));
     let holders = if given_to.is_empty() { "nobody".to_owned() } else { given_to.join(", ") };
     println!("  given to: {holders}");
+}
+
+/// All that a policy says, in words.
+pub(super) fn terms_of(policy: &NewPolicy) -> TermsTold {
+    vec![
+        ("federation", yes_or_no(policy.federation).to_owned()),
+        ("partners", scope(&policy.partners)),
+        ("modalities", policy.modalities.to_string()),
+        ("from outside", yes_or_no(policy.outside).to_owned()),
+        ("first contact", policy.first_contact.as_str().to_owned()),
+        ("route", or_dash(policy.route.as_deref().unwrap_or_default())),
+    ]
 }
 
 fn scope(partners: &PartnerScope) -> String {

@@ -1,6 +1,6 @@
 //! `comity provider ...`
 
-mod detail;
+pub(super) mod detail;
 
 use std::process::ExitCode;
 

@@ -42,7 +42,8 @@ pub(super) fn print_detail(detail: &PartnerDetail) {
         }
     }
     if let Some(entry) = detail.decided_by.as_ref().or(detail.entry.as_ref()) {
-        let unusual = terms_of(entry).into_iter().skip(2).filter(|(name, value)| !is_usual(name, value));
+        let unusual =
+            terms_of(&entry.clone().into()).into_iter().skip(2).filter(|(name, value)| !is_usual(name, value));
         unusual.for_each(|(name, value)| println!("  {name}: {value}"));
     }
     trust::print(&detail.trust, "  ");

@@ -2,22 +2,30 @@
 
 use federation::modality::Modalities;
 use federation::partner::{SourceMark, VerificationLevel};
-use server::control::answers::PartnerAnswer;
+use server::control::answers::{NewPartner, PartnerAnswer};
 
 use super::yes_or_no;
 
+/// Each term by its name.
+pub(in crate::command) type TermsTold = Vec<(&'static str, String)>;
+
 /// What each term was and is.
 pub(super) fn print_changes(before: &PartnerAnswer, entry: &PartnerAnswer) {
-    for ((name, was), (_, is)) in terms_of(before).into_iter().zip(terms_of(entry)) {
+    let [before, entry] = [before, entry].map(|answer| terms_of(&answer.clone().into()));
+    for ((name, was), (_, is)) in before.into_iter().zip(entry) {
         if was != is {
-            println!("  {name}: {is} (before: {was})");
+            println!("  {}", change(name, &is, Some(&was)));
         }
     }
 }
 
-pub(super) fn terms_of(entry: &PartnerAnswer) -> [(&'static str, String); 7] {
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    [
+/// A term that has become another.
+pub(super) fn change(name: &str, is: &str, was: Option<&str>) -> String {
+    was.map_or_else(|| format!("{name}: {is}"), |was| format!("{name}: {is} (before: {was})"))
+}
+
+pub(super) fn terms_of(entry: &NewPartner) -> TermsTold {
+    vec![
         ("kind", entry.kind.as_str().to_owned()),
         ("edge", or_dash(entry.edge.as_deref().unwrap_or_default())),
         ("comment", or_dash(&entry.comment)),
@@ -26,6 +34,10 @@ pub(super) fn terms_of(entry: &PartnerAnswer) -> [(&'static str, String); 7] {
         ("modalities", entry.modalities.to_string()),
         ("mark source", entry.mark_source.to_string()),
     ]
+}
+
+pub(in crate::command) fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 /// What every new entry has.

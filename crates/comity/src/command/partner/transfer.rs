@@ -12,6 +12,7 @@ use server::control::answers::{
 };
 
 use super::super::Global;
+use super::imported::{Change, Importable};
 use super::lync;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -74,31 +75,40 @@ pub(super) async fn import(
     client: &mut Client,
     arguments: &ImportArguments,
 ) -> Result<ExitCode, Failure> {
-    let mapped = read(arguments)?;
     let now = of_server(client).await?;
+    let mapped = read(arguments, &now)?;
     let plan = Plan::of(mapped.transfer, &now);
     if arguments.apply && !plan.is_empty() {
         client.post::<Imported>("/api/import", &plan.changes).await?;
     }
+    let sentences: Vec<&str> = plan.told.iter().map(|change| change.sentence.as_str()).collect();
     let answer = json!({
         "applied": arguments.apply,
-        "done": plan.sentences,
+        "done": sentences,
+        "changes": plan.told,
         "refused": plan.refused,
         "settings": mapped.settings,
         "rest": mapped.rest,
     });
     let code = global.print(&answer, || {
-        section(if arguments.apply { "done" } else { "to do" }, &plan.sentences);
+        let title = if arguments.apply { "done" } else { "to do" };
+        section(title, &plan.told.iter().flat_map(lines).collect::<Vec<_>>());
         section("cannot be done", &plan.refused);
         section("to write into comity.toml by hand", &mapped.settings);
         section("has no place here", &mapped.rest);
-        match (arguments.apply, plan.sentences.len() as u64) {
+        match (arguments.apply, plan.told.len() as u64) {
             (_, 0) => println!("nothing is to be changed"),
             (true, changes) => println!("{} made", count(changes, "change", "changes")),
             (false, _) => println!("nothing is changed yet; to do it, add --apply"),
         }
     })?;
     Ok(if arguments.apply && !plan.refused.is_empty() { ExitCode::FAILURE } else { code })
+}
+
+/// The sentence, and below it what becomes of each term.
+fn lines(change: &Change) -> impl Iterator<Item = String> {
+    let terms = change.terms.iter().map(|term| format!("  {}", term.told()));
+    std::iter::once(change.sentence.clone()).chain(terms)
 }
 
 fn section(title: &str, lines: &[String]) {
@@ -109,8 +119,9 @@ fn section(title: &str, lines: &[String]) {
     }
 }
 
-fn read(arguments: &ImportArguments) -> Result<lync::Mapped, Failure> {
+fn read(arguments: &ImportArguments, now: &Import) -> Result<lync::Mapped, Failure> {
     let mut all = lync::Mapped::default();
+    let known = lync::Known::of(now);
     for file in &arguments.files {
         let named =
             |error: String| Failure::new(format!("{}: {error}", file.display()), "see: comity partner import --help");
@@ -119,7 +130,7 @@ fn read(arguments: &ImportArguments) -> Result<lync::Mapped, Failure> {
             Failure::new(format!("cannot read {}: {error}", file.display()), hint)
         })?;
         let one = match arguments.lync {
-            true => lync::read(&bytes).map_err(named)?,
+            true => lync::read(&bytes, &known).map_err(named)?,
             false => {
                 let text = String::from_utf8(bytes).map_err(|_| named("it is not UTF-8".to_owned()))?;
                 let transfer = toml::from_str(&text).map_err(|error| named(error.to_string()))?;
@@ -141,7 +152,7 @@ fn read(arguments: &ImportArguments) -> Result<lync::Mapped, Failure> {
 #[derive(Default)]
 struct Plan {
     changes: Import,
-    sentences: Vec<String>,
+    told: Vec<Change>,
     /// What cannot be done, and why.
     refused: Vec<String>,
 }
@@ -149,95 +160,54 @@ struct Plan {
 impl Plan {
     fn of(wanted: Import, now: &Import) -> Plan {
         let mut plan = Plan::default();
-        plan.partners(wanted.partner, &now.partner);
-        plan.changes.provider = plan.differing(
-            wanted.provider,
-            &now.provider,
-            |it| &it.name,
-            |Entered { name, entry }| {
-                let pins = count(entry.pins.len() as u64, "pinned certificate", "pinned certificates");
-                let pins = if entry.pins.is_empty() { String::new() } else { format!(", {pins}") };
-                format!("hosting provider {name}: its edge {}{pins}", entry.edge)
-            },
-        );
-        let pinned: BTreeSet<&str> =
-            now.provider.iter().filter(|it| !it.entry.pins.is_empty()).map(|it| it.name.as_str()).collect();
-        let losing = plan.changes.provider.iter().filter(|it| it.entry.pins.is_empty());
-        let losing = losing.filter(|it| pinned.contains(it.name.as_str()));
-        plan.sentences.extend(losing.map(|it| format!("take away the pins of hosting provider {}", it.name)));
-        plan.changes.policy = plan.differing(
-            wanted.policy,
-            &now.policy,
-            |it| &it.name,
-            |Entered { name, entry }| {
-                let federation = if entry.federation { "federation" } else { "no federation" };
-                format!("policy {name}: {federation}")
-            },
-        );
-        plan.changes.group = plan.differing(
-            wanted.group,
-            &now.group,
-            |it| &it.name,
-            |EnteredGroup { name, policy }| format!("group {name}: its policy is {policy}"),
-        );
-        plan.changes.trust = plan.differing(
-            wanted.trust,
-            &now.trust,
-            |it| &it.domain,
-            |it| {
-                let pins = count(it.pins.len() as u64, "pinned certificate", "pinned certificates");
-                let authorities = it.anchors.matches("BEGIN CERTIFICATE").count() as u64;
-                let authorities = count(authorities, "authority of its own", "authorities of its own");
-                format!("trust in {}: {pins}, {authorities}", it.domain)
-            },
-        );
+        let partners = plan.possible(wanted.partner, &now.partner);
+        plan.changes.partner = plan.differing(partners, &now.partner);
+        plan.changes.provider = plan.differing(wanted.provider, &now.provider);
+        plan.changes.policy = plan.differing(wanted.policy, &now.policy);
+        plan.changes.group = plan.differing(wanted.group, &now.group);
+        // Of a domain of which nothing was said, nothing is taken away.
+        let known: BTreeSet<&str> = now.trust.iter().map(|it| it.domain.as_str()).collect();
+        let mut trust = wanted.trust;
+        trust.retain(|it| !it.pins.is_empty() || !it.anchors.is_empty() || known.contains(it.domain.as_str()));
+        plan.changes.trust = plan.differing(trust, &now.trust);
         plan
     }
 
     fn is_empty(&self) -> bool {
-        self.sentences.is_empty()
+        self.told.is_empty()
     }
 
-    fn partners(&mut self, wanted: Vec<EnteredPartner>, now: &[EnteredPartner]) {
-        let before: BTreeMap<_, _> = now.iter().map(|known| (known.domain.as_str(), &known.entry)).collect();
+    fn possible(&mut self, wanted: Vec<EnteredPartner>, now: &[EnteredPartner]) -> Vec<EnteredPartner> {
+        let before: BTreeMap<_, _> = now.iter().map(|known| (known.domain.as_str(), known.entry.kind)).collect();
         let twice = differently_twice(&wanted);
+        let mut possible = Vec::with_capacity(wanted.len());
         for partner in wanted {
-            let EnteredPartner { domain, entry } = &partner;
-            let before = before.get(domain.as_str()).copied();
-            let edge = entry.edge.as_deref().map(|edge| format!(", its edge {edge}")).unwrap_or_default();
-            let what = format!("partner {domain}: {}{edge}", entry.kind.as_str());
-            if entry.kind != PartnerWord::Blocked && twice.contains(domain) {
-                self.refused.push(format!("{what}: it stands in the file twice, differently; a block counts"));
-            } else if entry.kind != PartnerWord::Blocked && before.is_some_and(|it| it.kind == PartnerWord::Blocked) {
-                let way = format!("it is blocked here; lift that first: comity partner unblock {domain}");
-                self.refused.push(format!("{what}: {way}"));
-            } else if before != Some(entry) {
-                self.sentences.push(format!("{} {what}", verb(before.is_some())));
-                self.changes.partner.push(partner);
+            let domain = partner.domain.as_str();
+            let why = match before.get(domain) {
+                _ if partner.entry.kind == PartnerWord::Blocked => None,
+                _ if twice.contains(domain) => {
+                    Some("it stands in the file twice, differently; a block counts".to_owned())
+                }
+                Some(PartnerWord::Blocked) => {
+                    Some(format!("it is blocked here; lift that first: comity partner unblock {domain}"))
+                }
+                _ => None,
+            };
+            match why {
+                Some(why) => self.refused.push(format!("{}: {why}", partner.what())),
+                None => possible.push(partner),
             }
         }
+        possible
     }
 
-    fn differing<T: PartialEq>(
-        &mut self,
-        wanted: Vec<T>,
-        now: &[T],
-        name: fn(&T) -> &String,
-        what: fn(&T) -> String,
-    ) -> Vec<T> {
-        let before: BTreeMap<_, _> = now.iter().map(|known| (name(known), known)).collect();
-        let differs = |wanted: &T| before.get(name(wanted)) != Some(&wanted);
+    fn differing<T: Importable>(&mut self, wanted: Vec<T>, now: &[T]) -> Vec<T> {
+        let before: BTreeMap<_, _> = now.iter().map(|known| (known.name(), known)).collect();
+        let differs = |wanted: &T| before.get(wanted.name()) != Some(&wanted);
         let differing: Vec<_> = wanted.into_iter().filter(differs).collect();
-        for entered in &differing {
-            let is_there = before.contains_key(name(entered));
-            self.sentences.push(format!("{} {}", verb(is_there), what(entered)));
-        }
+        self.told.extend(differing.iter().map(|entered| Change::of(entered, before.get(entered.name()).copied())));
         differing
     }
-}
-
-fn verb(is_there: bool) -> &'static str {
-    if is_there { "change" } else { "add" }
 }
 
 /// The domains that the file has under more than one kind.

@@ -1,7 +1,6 @@
 //! What `comity provider show` prints: its terms, the domains behind it, and what was seen of its edge.
 
-use federation::partner::Provider;
-use server::control::answers::{HostedDomain, ProviderAnswer, ProviderDetail};
+use server::control::answers::{HostedDomain, NewProvider, ProviderAnswer, ProviderDetail};
 use server::{domain, moment};
 
 use super::print_pins;
@@ -9,6 +8,7 @@ use crate::command::edges;
 use crate::command::partner::detail::{
     Whose, print_all_decisions, print_certificates, print_counts, print_links, print_seen, print_troubles,
 };
+use crate::command::partner::entry_terms::{TermsTold, or_dash};
 use crate::command::partner::yes_or_no;
 use crate::command::route::print_advice;
 use crate::table::{Columns, count};
@@ -17,15 +17,19 @@ pub(super) fn print_detail(detail: &ProviderDetail) {
     let ProviderAnswer { provider, added_unix } = &detail.provider;
     println!("{}\n  {}", provider.name, detail.meaning);
     println!("  entry of {}", moment::date(*added_unix));
-    terms_of(provider).into_iter().for_each(|(name, value)| println!("  {name}: {value}"));
+    let told =
+        terms_of(&detail.provider.clone().into()).into_iter().filter(|(name, value)| !is_said_otherwise(name, value));
+    told.for_each(|(name, value)| println!("  {name}: {value}"));
     print_pins(&provider.pins);
     print_learnt(detail);
     edges::print_each(&detail.edges, print_learnt);
 }
 
-fn terms_of(provider: &Provider) -> Vec<(&'static str, String)> {
-    let mut terms = vec![
+/// All that is entered of a provider, in words.
+pub(in crate::command) fn terms_of(provider: &NewProvider) -> TermsTold {
+    vec![
         ("edge", provider.edge.clone()),
+        ("enabled", yes_or_no(provider.enabled).to_owned()),
         ("verification", provider.verification.to_string()),
         ("mark source", provider.mark_source.to_string()),
         ("modalities", provider.modalities.to_string()),
@@ -33,11 +37,14 @@ fn terms_of(provider: &Provider) -> Vec<(&'static str, String)> {
         ("shared address space", yes_or_no(provider.shared_address_space).to_owned()),
         ("hosts users", yes_or_no(provider.hosts_users).to_owned()),
         ("clearing house", yes_or_no(provider.clearing_house).to_owned()),
-    ];
-    if !provider.comment.is_empty() {
-        terms.push(("comment", provider.comment.clone()));
-    }
-    terms
+        ("comment", or_dash(&provider.comment)),
+        ("pinned certificates", or_dash(&provider.pins.join(", "))),
+    ]
+}
+
+/// By the meaning, by lines of their own, or by silence.
+fn is_said_otherwise(name: &str, value: &str) -> bool {
+    ["enabled", "pinned certificates"].contains(&name) || name == "comment" && value == "-"
 }
 
 /// What it came to on one server.

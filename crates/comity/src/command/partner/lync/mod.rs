@@ -2,13 +2,14 @@
 
 mod read;
 
-use federation::external_access::{FirstContact, PartnerScope};
-use federation::modality::Modalities;
-use federation::partner::{SourceMark, VerificationLevel};
+use std::collections::BTreeMap;
+
+use federation::partner::VerificationLevel;
 use server::control::answers::{Entered, EnteredPartner, Import, NewPartner, NewPolicy, NewProvider, PartnerWord};
 use server::domain;
 
 use self::read::Record;
+use super::imported;
 
 /// What a file of Lync comes to.
 #[derive(Debug, Default)]
@@ -20,84 +21,127 @@ pub(super) struct Mapped {
     pub(super) rest: Vec<String>,
 }
 
+/// What is entered here already, by its name: what Lync's objects do not say stays as it is there.
+#[derive(Debug, Default)]
+pub(super) struct Known<'a> {
+    partners: BTreeMap<&'a str, &'a NewPartner>,
+    providers: BTreeMap<&'a str, &'a NewProvider>,
+    policies: BTreeMap<&'a str, &'a NewPolicy>,
+}
+
+impl Known<'_> {
+    pub(super) fn of(now: &Import) -> Known<'_> {
+        Known {
+            partners: now.partner.iter().map(|it| (it.domain.as_str(), &it.entry)).collect(),
+            providers: now.provider.iter().map(|it| (it.name.as_str(), &it.entry)).collect(),
+            policies: now.policy.iter().map(|it| (it.name.as_str(), &it.entry)).collect(),
+        }
+    }
+
+    /// A new one has the level that Lync gives one.
+    fn partner(&self, domain: &str) -> NewPartner {
+        let usual = || NewPartner {
+            verification: VerificationLevel::UseSourceVerification,
+            ..NewPartner::of(PartnerWord::AllowedDomain, None, String::new())
+        };
+        self.partners.get(domain).map_or_else(usual, |known| (*known).clone())
+    }
+
+    /// A new one counts where Lync says so.
+    fn provider(&self, name: &str) -> NewProvider {
+        let usual = || NewProvider { enabled: false, ..imported::new_provider(name, "") };
+        self.providers.get(name).map_or_else(usual, |known| (*known).clone())
+    }
+
+    fn policy(&self, name: &str) -> NewPolicy {
+        self.policies.get(name).map_or_else(|| imported::new_policy(name), |known| (*known).clone())
+    }
+}
+
 /// Reads what the cmdlets printed.
 ///
 /// # Errors
 /// In words, where it cannot be read.
-pub(super) fn read(bytes: &[u8]) -> Result<Mapped, String> {
+pub(super) fn read(bytes: &[u8], known: &Known<'_>) -> Result<Mapped, String> {
     let mut mapped = Mapped::default();
     for record in read::records(bytes)? {
-        mapped.take(&record);
+        mapped.take(&record, known);
     }
     Ok(mapped)
 }
 
 impl Mapped {
-    fn take(&mut self, record: &Record) {
+    fn take(&mut self, record: &Record, known: &Known<'_>) {
         let is = |name: &str| record.has(name);
         if is("EnableFederationAccess") {
-            self.policy(record);
+            self.policy(record, known);
         } else if is("AllowFederatedUsers") {
             self.access_edge(record);
         } else if is("EnabledSharedAddressSpace") {
-            self.provider(record);
+            self.provider(record, known);
         } else if is("ProxyFqdn") && is("Domain") {
-            self.allowed(record);
+            self.allowed(record, known);
         } else if is("Domain") {
-            self.blocked(record);
+            self.blocked(record, known);
         } else {
             let name = record.get("Identity").or_else(|| record.get("Name")).unwrap_or("an object");
             self.rest.push(format!("{name}: what this describes is not known here"));
         }
     }
 
-    fn allowed(&mut self, record: &Record) {
+    fn allowed(&mut self, record: &Record, known: &Known<'_>) {
         let Some(domain) = self.domain(record) else { return };
-        let edge = record.get("ProxyFqdn").filter(|edge| !edge.is_empty()).and_then(|edge| self.edge(&domain, edge));
-        let kind = if edge.is_some() { PartnerWord::AllowedServer } else { PartnerWord::AllowedDomain };
+        let known = known.partner(&domain);
+        let edge = match record.get("ProxyFqdn").filter(|edge| !edge.is_empty()) {
+            // An edge that cannot be read does not open the domain to whichever the DNS names.
+            Some(edge) => self.edge(&domain, edge).or(known.edge),
+            None => None,
+        };
         let partner = NewPartner {
-            verification: self.level(&domain, record, VerificationLevel::UseSourceVerification),
-            monitored: is_true(record.get("MarkForMonitoring")),
-            ..NewPartner::of(kind, edge, comment(record))
+            kind: if edge.is_some() { PartnerWord::AllowedServer } else { PartnerWord::AllowedDomain },
+            edge,
+            verification: self.level(&domain, record, known.verification),
+            monitored: record.get("MarkForMonitoring").map_or(known.monitored, |value| is_true(Some(value))),
+            comment: comment(record).unwrap_or(known.comment),
+            ..known
         };
         self.transfer.partner.push(EnteredPartner { domain: domain.clone(), entry: partner });
         self.others(record, &domain, &["Domain", "ProxyFqdn", "VerificationLevel", "MarkForMonitoring", "Comment"]);
     }
 
-    fn blocked(&mut self, record: &Record) {
+    fn blocked(&mut self, record: &Record, known: &Known<'_>) {
         let Some(domain) = self.domain(record) else { return };
-        let partner = NewPartner::of(PartnerWord::Blocked, None, comment(record));
+        let known = known.partner(&domain);
+        let partner = NewPartner::of(PartnerWord::Blocked, None, comment(record).unwrap_or(known.comment));
         self.transfer.partner.push(EnteredPartner { domain: domain.clone(), entry: partner });
         self.others(record, &domain, &["Domain", "Comment"]);
     }
 
-    fn provider(&mut self, record: &Record) {
+    fn provider(&mut self, record: &Record, known: &Known<'_>) {
         let name = plain(record.get("Identity").or_else(|| record.get("Name")).unwrap_or("provider"));
         let Some(edge) = self.edge(&name, record.get("ProxyFqdn").unwrap_or_default()) else { return };
-        let shared_address_space = is_true(record.get("EnabledSharedAddressSpace"));
-        let hosts = is_true(record.get("HostsOCSUsers"));
+        let known = known.provider(&name);
+        let says = |property: &str, known: bool| record.get(property).map_or(known, |value| is_true(Some(value)));
+        let shared_address_space = says("EnabledSharedAddressSpace", known.shared_address_space);
+        let hosts = says("HostsOCSUsers", known.hosts_users);
         if hosts && !shared_address_space {
             self.rest.push(format!("{name}: HostsOCSUsers counts only in a shared address space"));
         }
         let provider = NewProvider {
             edge,
-            enabled: is_true(record.get("Enabled")),
-            verification: self.level(&name, record, VerificationLevel::AlwaysVerifiable),
+            enabled: says("Enabled", known.enabled),
+            verification: self.level(&name, record, known.verification),
             shared_address_space,
             hosts_users: hosts && shared_address_space,
-            mark_source: SourceMark::default(),
-            clearing_house: false,
-            monitored: false,
-            modalities: Modalities::ALL,
-            pins: Vec::new(),
-            comment: comment(record),
+            comment: comment(record).unwrap_or(known.comment),
+            ..known
         };
         self.transfer.provider.push(Entered { name: name.clone(), entry: provider });
         let known = ["Name", "ProxyFqdn", "EnabledSharedAddressSpace", "HostsOCSUsers", "Enabled", "VerificationLevel"];
         self.others(record, &name, &known);
     }
 
-    fn policy(&mut self, record: &Record) {
+    fn policy(&mut self, record: &Record, known: &Known<'_>) {
         let identity = record.get("Identity").unwrap_or("Global");
         let name = match identity.split_once(':') {
             Some((_, name)) => plain(name),
@@ -108,11 +152,12 @@ impl Mapped {
             self.rest
                 .push(format!("{name}: it was given to a site; give it to a group: comity policy group GROUP {name}"));
         }
-        let federation = is_true(record.get("EnableFederationAccess"));
-        let outside = record.get("EnableOutsideAccess").is_none_or(|value| is_true(Some(value)));
-        let (partners, modalities) = (PartnerScope::All, Modalities::ALL);
-        let policy =
-            NewPolicy { federation, partners, modalities, outside, route: None, first_contact: FirstContact::Deliver };
+        let known = known.policy(&name);
+        let policy = NewPolicy {
+            federation: is_true(record.get("EnableFederationAccess")),
+            outside: record.get("EnableOutsideAccess").map_or(known.outside, |value| is_true(Some(value))),
+            ..known
+        };
         self.transfer.policy.push(Entered { name: name.clone(), entry: policy });
         self.others(record, &name, &["EnableFederationAccess", "EnableOutsideAccess"]);
     }
@@ -187,10 +232,11 @@ fn is_true(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// On one line, as comments are here.
-fn comment(record: &Record) -> String {
+/// On one line, as comments are here; none where it is empty.
+fn comment(record: &Record) -> Option<String> {
     let one_line = |character: char| if character.is_control() { ' ' } else { character };
-    record.get("Comment").unwrap_or_default().chars().map(one_line).take(COMMENT_CHARS_MAX).collect()
+    let comment = record.get("Comment").filter(|comment| !comment.is_empty())?;
+    Some(comment.chars().map(one_line).take(COMMENT_CHARS_MAX).collect())
 }
 
 /// A name of theirs as a name can be here.

@@ -5,7 +5,7 @@ const CONFIGURATION: &[u8] = include_bytes!("../../../../tests/lync/configuratio
 
 #[test]
 fn allowed_and_blocked_domains_keep_all_their_terms() {
-    let mapped = read(ALLOWED).expect("it can be read");
+    let mapped = read(ALLOWED, &Known::default()).expect("it can be read");
     let [fabrikam, litware, adatum] = &mapped.transfer.partner[..] else { panic!("{:?}", mapped.transfer.partner) };
     assert_eq!(fabrikam.domain, "fabrikam.example");
     let fabrikam = &fabrikam.entry;
@@ -23,7 +23,7 @@ fn allowed_and_blocked_domains_keep_all_their_terms() {
 
 #[test]
 fn providers_policies_and_settings_are_mapped_and_the_rest_is_told() {
-    let mapped = read(CONFIGURATION).expect("it can be read");
+    let mapped = read(CONFIGURATION, &Known::default()).expect("it can be read");
     let provider = &mapped.transfer.provider[0];
     assert_eq!(provider.name, "Woodgrove-Cloud");
     assert!(provider.entry.enabled && provider.entry.shared_address_space && provider.entry.hosts_users);
@@ -60,7 +60,7 @@ fn providers_policies_and_settings_are_mapped_and_the_rest_is_told() {
 fn each_setting_of_the_access_edge_that_has_a_place_is_a_line_for_it() {
     let text = "AllowFederatedUsers : True\nAllowOutsideUsers : True\nRoutingMethod : UseDefaultRouting\n\
                 DefaultRouteFqdn : hub.example\nKeepCrlsUpToDateForPeers : False\nOutgoingTlsCountForFederatedPartners : 2\n";
-    let mapped = read(text.as_bytes()).expect("it can be read");
+    let mapped = read(text.as_bytes(), &Known::default()).expect("it can be read");
     let expected = [
         "[federation] enabled = true",
         "[federation] connections_per_partner = 2",
@@ -75,7 +75,7 @@ fn each_setting_of_the_access_edge_that_has_a_place_is_a_line_for_it() {
 #[test]
 fn nothing_that_an_object_says_is_passed_over() {
     let text = "Identity : tag:sales\nEnableFederationAccess : True\nDescription : of Berlin\nPriority : 1\n";
-    let mapped = read(text.as_bytes()).expect("it can be read");
+    let mapped = read(text.as_bytes(), &Known::default()).expect("it can be read");
     let told: Vec<_> = mapped.rest.iter().map(|line| line.split(':').next().unwrap_or_default()).collect();
     assert_eq!(told, ["sales", "sales"], "{:?}", mapped.rest);
 }
@@ -84,7 +84,7 @@ fn nothing_that_an_object_says_is_passed_over() {
 fn what_cannot_be_taken_is_told_and_the_rest_is_taken() {
     let text = "Identity : not a domain\nDomain : not a domain\nProxyFqdn :\n\nDomain : a.example\nProxyFqdn : 192.0.2.1\n\n\
                 Something : else\n";
-    let mapped = read(text.as_bytes()).expect("it can be read");
+    let mapped = read(text.as_bytes(), &Known::default()).expect("it can be read");
     assert_eq!(mapped.transfer.partner.len(), 1);
     assert_eq!(mapped.rest.len(), 3, "{:?}", mapped.rest);
     assert!(
@@ -92,4 +92,23 @@ fn what_cannot_be_taken_is_told_and_the_rest_is_taken() {
         "{:?}",
         mapped.rest
     );
+}
+
+#[test]
+fn what_lync_does_not_say_stays_as_it_is_here() {
+    let narrowed = NewPartner {
+        modalities: federation::modality::Modalities::NONE,
+        monitored: true,
+        verification: VerificationLevel::AlwaysUnverifiable,
+        ..NewPartner::of(PartnerWord::AllowedServer, Some("edge.a.example".into()), "since May".into())
+    };
+    let entered = |domain: &str| EnteredPartner { domain: domain.into(), entry: narrowed.clone() };
+    let now = Import { partner: vec![entered("a.example"), entered("b.example")], ..Import::default() };
+    let text = "Domain : a.example\nProxyFqdn : 192.0.2.1\n\nDomain : b.example\nProxyFqdn :\nComment :\n";
+    let mapped = read(text.as_bytes(), &Known::of(&now)).expect("it can be read");
+    let found: Vec<_> = mapped.transfer.partner.into_iter().map(|it| it.entry).collect();
+    // No edge is what Lync says of the second; of the first it says one that cannot be.
+    let by_dns = NewPartner { kind: PartnerWord::AllowedDomain, edge: None, ..narrowed.clone() };
+    assert_eq!(found, [narrowed, by_dns]);
+    assert_eq!(mapped.rest.len(), 1, "{:?}", mapped.rest);
 }
