@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 SECS_MAX = 5
+SOURCE = "127.0.9.2"
 
 
 def context(side, shown, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
@@ -37,6 +38,10 @@ def message(sender, recipient, call_id, cseq=1, credentials=""):
 
 class Ended(Exception):
     """The other side hung up, or said why in a TLS alert."""
+
+
+class Unreached(Ended):
+    """There was no connection at all, so that nothing was shown to anybody."""
 
 
 class Line:
@@ -90,9 +95,17 @@ def verdict(response):
     return int(response[8:11]), word[1] if word else ""
 
 
-def connect(address, shown=None, server_name="sip.contoso.example", source="127.0.9.2", **wishes):
+def reach(address, source=SOURCE):
+    """A TCP connection; from an address of its own where the server is on loopback, too."""
     try:
-        plain = socket.create_connection(address, SECS_MAX, (source, 0))
+        return socket.create_connection(address, SECS_MAX, (source, 0) if address[0].startswith("127.") else None)
+    except OSError as error:
+        raise Unreached(str(error)) from error
+
+
+def connect(address, shown=None, server_name="sip.contoso.example", source=SOURCE, **wishes):
+    plain = reach(address, source)
+    try:
         made = context(ssl.PROTOCOL_TLS_CLIENT, shown, **wishes)
         return Line(made.wrap_socket(plain, server_hostname=server_name))
     except OSError as error:

@@ -23,6 +23,7 @@ from names import NameServer
 DNS, OURS, THEIRS = ("127.0.9.53", 53), "127.0.9.1", "127.0.9.3"
 TLS_PORT, TCP_PORT = 5061, 5060
 LIST_SECS_MAX = 20
+UNREACHED = "none"
 # A list is asked for within a second of the handshake that wants it.
 SETTLE_SECS = 1.5
 ALICE, PASSWORD = "alice@contoso.example", "a-word-of-alice"
@@ -84,14 +85,17 @@ class Keeper:
 
     def inbound(self, case, shown):
         """Verdict and word for a request over a connection that the animal opens."""
-        if case.kind in ("renegotiation", "early-data"):
-            return getattr(self, case.kind.replace("-", "_"))(case, shown)
         try:
+            if case.kind in ("renegotiation", "early-data"):
+                peers.reach(self.address).close()
+                return getattr(self, case.kind.replace("-", "_"))(case, shown)
             if case.kind == "tcp":
-                line = peers.Line(peers.socket.create_connection(self.plain, peers.SECS_MAX))
+                line = peers.Line(peers.reach(self.plain))
             else:
                 line = peers.connect(self.address, shown, **case.wishes)
             return self.speak(line, case)
+        except peers.Unreached as error:
+            return UNREACHED, "tcp", str(error)
         except peers.Ended as error:
             return REFUSE, "tls", str(error)
 
@@ -194,6 +198,9 @@ def outbound(case, shown, phone, names):
 def judge(expected, got, reason):
     """What is wrong, or nothing."""
     verdict, words = expected
+    # Whoever was shown nothing has judged nothing.
+    if got[0] == UNREACHED:
+        return "NOT REACHED"
     if got[0] != verdict:
         return "FALSE ACCEPT" if got[0] == ACCEPT else "FALSE REFUSAL"
     named = f"{got[1]} {reason}"
@@ -252,26 +259,51 @@ def word(got, reason):
 
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument("comity")
+    options.add_argument("comity", nargs="?", help="the program, which is started where there is no target")
     options.add_argument("--results", type=Path, help="write them there, for table.py")
     options.add_argument("--required", action="store_true", help="those with lists of what was revoked, where a list is required")
-    options.add_argument("--target", help="another server's HOST:PORT, which trusts the authorities in --folder")
+    options.add_argument("--only", metavar="NAME,NAME", help="these cases alone")
+    options.add_argument("--target", type=host_and_port, metavar="HOST:PORT", help="another server, where it listens for TLS, which trusts the authorities in --folder")
     options.add_argument("--to", default=ALICE, help="whom to write to at the target")
     options.add_argument("--folder", type=Path, help="keep the roots, and the list of partners, there")
     options.add_argument("--wait-for", type=Path, help="begin when this file is there")
     wanted = options.parse_args()
+    if not wanted.target and not wanted.comity:
+        options.error("name a program to start, or --target HOST:PORT")
     with tempfile.TemporaryDirectory() as temporary:
         folder = wanted.folder or Path(temporary)
         zoo = Zoo(folder)
+        if wanted.only:
+            only = wanted.only.split(",")
+            zoo.cases = [case for case in zoo.cases if case.name in only]
+            if len(zoo.cases) != len(set(only)):
+                options.error(f"--only names a case that there is not: {wanted.only}")
         if wanted.target:
             describe(zoo, folder)
             while wanted.wait_for and not wanted.wait_for.exists():
                 time.sleep(0.1)
-            host, port = wanted.target.rsplit(":", 1)
-            visits = visit_target((host, int(port)), wanted.to, zoo)
+            check_reached(wanted.target)
+            visits = visit_target(wanted.target, wanted.to, zoo)
         else:
             visits = visit_comity(wanted.comity, zoo, folder, wanted.required)
         sys.exit(tell(visits, wanted.results))
+
+
+def host_and_port(text):
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def check_reached(address):
+    """Ends with an error where not even TCP leads there."""
+    try:
+        peers.reach(address).close()
+    except peers.Unreached as error:
+        sys.exit("error: no TCP connection to %s port %d: %s\n" % (*address, error) +
+                 "next: check that the server runs and listens for TLS at that address (on its machine: ss -ltn), that --target "
+                 "names the host and port as they are seen from here, and that no firewall is between")
 
 
 def describe(zoo, folder):
