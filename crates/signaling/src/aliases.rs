@@ -72,6 +72,12 @@ impl Aliases {
         Some(&known[number].facts)
     }
 
+    /// All of those.
+    pub(crate) fn all_for_requests(&self, domain: &str) -> impl Iterator<Item = &FlowFacts> {
+        let known = self.aliases_by_domain.get(domain).into_iter().flatten();
+        known.filter(|alias| alias.takes_requests).map(|alias| &alias.facts)
+    }
+
     /// The connection for what is still said to a domain that is not spoken with any more.
     pub(crate) fn for_last_word(&self, domain: &str) -> Option<&FlowFacts> {
         self.last_by_domain.get(domain)

@@ -14,6 +14,7 @@ use sip::transaction::{ClientTransactionId, ServerTransactionId};
 use sip::{FlowId, Message, Method, build};
 
 use crate::core::Core;
+use crate::failover::Trouble;
 use crate::flow_table::FlowState;
 use crate::links::LinkKey;
 use crate::ownership::{partner_connection, partner_connection_of};
@@ -300,7 +301,7 @@ impl Core {
     pub(crate) fn answered_elsewhere(&mut self, now: Instant, flow: FlowId) -> BTreeMap<ClientTransactionId, LinkKey> {
         let mut found = BTreeMap::new();
         for id in self.transactions.clients_on(flow) {
-            let Some((_, request, trial)) = self.owner.tried(id) else { continue };
+            let Some((_, request, _)) = self.owner.tried(id) else { continue };
             let destination = request.destination.clone();
             if !matches!(
                 destination,
@@ -308,8 +309,10 @@ impl Core {
             ) {
                 continue;
             }
-            if !trial.may_be_sent_again(now, request.message.method() == Some(Method::Invite)) {
-                trial.lost_connection = true;
+            if !self.may_go_elsewhere(now, id, Trouble::ConnectionLost) {
+                if let Some((.., trial)) = self.owner.tried(id) {
+                    trial.lost_connection = true;
+                }
                 found.extend(self.link_key(&destination).map(|key| (id, key)));
             }
         }

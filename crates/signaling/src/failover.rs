@@ -1,5 +1,9 @@
-//! When a partner's server fails a request, the next one is tried (RFC 3263 section 4.3), once; and what failed is
-//! remembered until the partner is heard from, by whichever worker.
+//! When a partner's server fails a request, the next one is tried (RFC 3263 section 4.3) until all were, each once; and what
+//! failed is remembered until the partner is heard from, by whichever worker.
+
+mod trial;
+
+pub(crate) use trial::{Trial, Tried, Trouble};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,11 +14,12 @@ use federation::refusal;
 use federation::rest::{Rests, retry_after};
 use federation::route::NextHopTarget;
 use sip::refusal::Word;
-use sip::transaction::{ClientTransactionId, Failure};
+use sip::transaction::ClientTransactionId;
 use sip::{FlowId, HeaderName, Message, Method, Refusal};
 
 use crate::core::Core;
 use crate::links::LinkKey;
+use crate::owner::ContextId;
 use crate::route::{Destination, INSIDE};
 use crate::{AdmittedRequest, Handoff, Reach, WorkerId};
 
@@ -26,90 +31,12 @@ pub(crate) struct Failover {
     watchers_by_domain: BTreeMap<String, BTreeSet<WorkerId>>,
 }
 
-/// How a request for a partner has fared so far.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Trial {
-    pub opened_at: Instant,
-    pub sent_on: Option<FlowId>,
-    /// The caller took it back.
-    pub is_given_up: bool,
-    /// The connection that it was last sent on has ended.
-    pub lost_connection: bool,
-    /// It found no client transaction free.
-    pub was_full: bool,
-    /// The last response.
-    heard: Option<u16>,
-    is_second: bool,
-}
-
-/// Why another server may do better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// The connection ended before anything came.
-    ConnectionLost,
-    /// Not even a 100 to an INVITE. Of other requests silence says nothing: who is slow may be a phone behind the
-    /// server (RFC 4320 section 4.2).
-    Silence,
-    /// 503: that server, not the partner.
-    Overloaded,
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Trouble {
-        match failure {
-            Failure::Timeout => Trouble::Silence,
-            Failure::TransportFailed => Trouble::ConnectionLost,
-        }
-    }
-}
-
-impl Trouble {
-    fn reason(self) -> &'static str {
-        match self {
-            Trouble::ConnectionLost => "the connection ended before an answer came",
-            Trouble::Silence => "no answer came in time",
-            Trouble::Overloaded => "the server says that it is overloaded (503)",
-        }
-    }
-}
-
 impl Failover {
     /// Another worker wants to know. Beyond the limit its memory only fades by itself.
     pub(crate) fn watch(&mut self, domain: String, watcher: WorkerId) {
         if self.watchers_by_domain.len() < WATCHED_DOMAINS_MAX || self.watchers_by_domain.contains_key(&domain) {
             self.watchers_by_domain.entry(domain).or_default().insert(watcher);
         }
-    }
-}
-
-impl Trial {
-    pub(crate) fn new(now: Instant) -> Trial {
-        Trial {
-            opened_at: now,
-            sent_on: None,
-            is_given_up: false,
-            lost_connection: false,
-            was_full: false,
-            heard: None,
-            is_second: false,
-        }
-    }
-
-    /// Whether its connection's end sends it to another server.
-    pub(crate) fn may_be_sent_again(&self, now: Instant, is_invite: bool) -> bool {
-        self.may_move(now, Trouble::ConnectionLost, is_invite)
-    }
-
-    /// Whether the request may go to another server: once, with nothing heard, and while its sender still waits.
-    fn may_move(&self, now: Instant, trouble: Trouble, is_invite: bool) -> bool {
-        let time = if is_invite { INVITE_TIME } else { NON_INVITE_TIME };
-        let unheard = match trouble {
-            Trouble::ConnectionLost => self.heard.is_none(),
-            Trouble::Silence => self.heard.is_none() && is_invite,
-            // A 100 on the way to it says only that the server read the request.
-            Trouble::Overloaded => self.heard.is_none_or(|status| status == 100),
-        };
-        unheard && !self.is_second && !self.is_given_up && now.saturating_duration_since(self.opened_at) < time
     }
 }
 
@@ -202,20 +129,18 @@ impl Core {
 
     /// Takes the request of a failed branch to another server of the partner, if that may help.
     pub(crate) fn try_elsewhere(&mut self, now: Instant, id: ClientTransactionId, trouble: Trouble) -> bool {
-        let Some((context, request, trial)) = self.owner.tried(id) else { return false };
-        let destination = request.destination.clone();
-        let is_invite = request.message.method() == Some(Method::Invite);
-        let (message, since, sent_on) = (request.message.clone(), trial.opened_at, trial.sent_on);
-        if !trial.may_move(now, trouble, is_invite) {
+        if !self.may_go_elsewhere(now, id, trouble) {
             return false;
         }
+        let Some((context, request, trial)) = self.owner.tried(id) else { return false };
+        let (message, destination) = (request.message.clone(), request.destination.clone());
+        let (since, sent_on) = (trial.opened_at, trial.sent_on);
         let Some(key) = self.link_key(&destination) else { return false };
         if self.links.is_full(&key, self.limits.waiting_per_link_max) || !self.leave(now, &key, sent_on, trouble) {
             return false;
         }
         if let Some((.., trial)) = self.owner.tried(id) {
-            trial.is_second = true;
-            trial.heard = None;
+            trial.failed(trouble);
         }
         self.owner.begin_anew(context, id);
         self.record_retried(now, &message, since, trouble.reason());
@@ -223,8 +148,35 @@ impl Core {
         true
     }
 
+    /// Whether the request of a branch that fails goes to another server: there is one, and its sender still waits.
+    pub(crate) fn may_go_elsewhere(&mut self, now: Instant, id: ClientTransactionId, trouble: Trouble) -> bool {
+        let Some((_, request, trial)) = self.owner.tried(id) else { return false };
+        let is_invite = request.message.method() == Some(Method::Invite);
+        if !trial.may_move(now, trouble, is_invite) {
+            return false;
+        }
+        let (destination, tried) = (request.destination.clone(), trial.tried_after(trouble));
+        let Some(key) = self.link_key(&destination) else { return false };
+        tried.may_return() || self.has_untried(now, &key, &tried)
+    }
+
+    /// No server is left for a request that waits for one: the sender is told what the last that had it said, else why the
+    /// others were not reached.
+    pub(crate) fn give_up(&mut self, now: Instant, context: ContextId, unreached: &Refusal) {
+        let domain = match self.owner.request(context).map(|request| &request.destination) {
+            Some(Destination::Partner { domain, .. }) => domain.clone(),
+            _ => INSIDE.to_owned(),
+        };
+        let refusal = match self.owner.tried_by(context).and_then(Tried::last_trouble) {
+            Some(Trouble::Overloaded) if unreached.word != Word::PartnerOverloaded => overloaded(&domain),
+            Some(Trouble::Silence) => silent(&domain),
+            _ => unreached.clone(),
+        };
+        self.abandon_context(now, context, &refusal);
+    }
+
     /// What the caller and the operator are told of a request for a partner that has no answer of the partner's.
-    pub(crate) fn partner_refusal(&self, request: &AdmittedRequest, status: u16, trial: Trial) -> Option<Refusal> {
+    pub(crate) fn partner_refusal(&self, request: &AdmittedRequest, status: u16, trial: &Trial) -> Option<Refusal> {
         let key = self.link_key(&request.destination)?;
         let domain = match &request.destination {
             Destination::Partner { domain, .. } => domain,
@@ -235,11 +187,8 @@ impl Core {
             _ if trial.lost_connection => Some(self.links.last_failure(&key).cloned().unwrap_or_else(|| {
                 refusal::partner_unreachable(format!("the connection to {domain} ended before an answer came"))
             })),
-            // RFC 3261 section 16.7: a 503 is not passed on.
-            500 if trial.heard == Some(503) => {
-                Some(Refusal::new(500, Word::PartnerOverloaded, format!("a server of {domain} answered 503")))
-            }
-            408 => Some(Refusal::new(408, Word::PartnerSilent, format!("{domain} did not answer in time"))),
+            500 if trial.heard == Some(503) => Some(overloaded(domain)),
+            408 => Some(silent(domain)),
             _ => None,
         }
     }
@@ -266,6 +215,15 @@ impl Core {
     }
 }
 
+/// RFC 3261 section 16.7: a 503 is not passed on.
+fn overloaded(domain: &str) -> Refusal {
+    Refusal::new(500, Word::PartnerOverloaded, format!("a server of {domain} answered 503"))
+}
+
+fn silent(domain: &str) -> Refusal {
+    Refusal::new(408, Word::PartnerSilent, format!("{domain} did not answer in time"))
+}
+
 /// RFC 3261 section 16.7: that a partner's server is overloaded is no 503 of ours.
 pub(crate) fn rests(domain: &str, left: Duration) -> Refusal {
     let secs = left.as_secs().saturating_add(1);
@@ -273,10 +231,6 @@ pub(crate) fn rests(domain: &str, left: Duration) -> Refusal {
     Refusal::new(500, Word::PartnerOverloaded, reason).with_header(HeaderName::RetryAfter, secs.to_string())
 }
 
-/// Timer F at the sender ends after 32 seconds; the answer must be there before.
-const NON_INVITE_TIME: Duration = Duration::from_secs(24);
-/// An INVITE got its 100 from us, so that timer C is what ends it.
-const INVITE_TIME: Duration = Duration::from_secs(120);
 /// Domains that other workers wait to hear from.
 const WATCHED_DOMAINS_MAX: usize = 4096;
 

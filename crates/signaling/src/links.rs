@@ -9,6 +9,7 @@ mod edge;
 mod inside;
 mod link;
 mod sending;
+mod untried;
 
 pub(crate) use dial::Dial;
 pub(crate) use edge::edge_domain;

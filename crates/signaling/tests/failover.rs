@@ -18,6 +18,7 @@ const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";
 const FIRST: &str = "192.0.2.71";
 const SECOND: &str = "192.0.2.72";
+const THIRD: &str = "192.0.2.73";
 
 /// Alice is at Contoso; Bob is at Fabrikam, which has two servers: `one` at FIRST, and `two` at SECOND.
 struct Play {
@@ -266,24 +267,40 @@ fn a_changed_entry_forgets_what_failed_and_blames_nobody_for_the_connection_that
 }
 
 #[test]
-fn a_request_whose_connection_ends_is_sent_once_more_to_the_next_server() {
+fn a_request_whose_connection_ends_is_sent_to_each_server_once() {
     everywhere(|mut play| {
+        play.world.server(play.fabrikam, 30, "three.fabrikam.example", &[THIRD]);
         play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "cut"));
-        play.world.only(play.bob);
-        assert_eq!(play.dialled(), [FIRST]);
-        play.world.cut(play.contoso);
-        let again = play.world.only(play.bob);
-        assert_eq!(play.dialled(), [SECOND]);
-        play.world.send(play.bob, &phone::answer(&again, "200 OK", "bob"));
-        assert_eq!(play.world.only(play.alice).status(), Some(200));
+        for server in [FIRST, SECOND, THIRD] {
+            play.world.only(play.bob);
+            assert_eq!(play.dialled(), [server]);
+            play.world.cut(play.contoso);
+        }
+        assert_eq!(told(&play.world.only(play.alice)), (504, "partner-unreachable".into()));
+        assert!(play.world.take(play.bob).is_empty(), "to each, not for ever");
 
+        play.world.pass(Duration::from_secs(10));
         play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "twice"));
         play.world.only(play.bob);
         play.world.cut(play.contoso);
-        play.world.only(play.bob);
-        play.world.cut(play.contoso);
+        let again = play.world.only(play.bob);
+        play.world.send(play.bob, &phone::answer(&again, "200 OK", "bob"));
+        assert_eq!(play.world.only(play.alice).status(), Some(200));
+    });
+}
+
+#[test]
+fn a_server_whose_connection_ended_gets_the_request_once_more_where_no_other_can_be_reached() {
+    everywhere(|mut play| {
+        play.world.set_condition(SECOND, Condition::Dead);
+        play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "again"));
+        for expected in [vec![FIRST], vec![SECOND, FIRST]] {
+            play.world.only(play.bob);
+            assert_eq!(play.dialled(), expected);
+            play.world.cut(play.contoso);
+        }
         assert_eq!(told(&play.world.only(play.alice)), (504, "partner-unreachable".into()));
-        assert!(play.world.take(play.bob).is_empty(), "once, not for ever");
+        assert!(play.world.take(play.bob).is_empty());
     });
 }
 

@@ -101,6 +101,11 @@ impl World {
         let workers = self.workers(far);
         let acceptor = self.draw_worker(workers);
         let accepted = self.accept((far, acceptor), Some(ours), (places.1, places.0), is_inner);
+        if let End::Site { flow, .. } = accepted
+            && let Some(stream) = self.sites[far].streams.get_mut(&flow)
+        {
+            stream.condition = condition;
+        }
         let facts = FlowFacts {
             id: FlowId::Stream { worker, serial: self.next_serial() },
             transport: Transport::Tls,

@@ -21,6 +21,7 @@ use crate::identity::Identity;
 use crate::message_store::MessageStore;
 use crate::network::Place;
 use crate::sound::Sound;
+use crate::world::Condition;
 
 /// Servers of one domain.
 pub(crate) struct Site {
@@ -91,6 +92,8 @@ pub(crate) struct Stream {
     pub is_moving: bool,
     /// What is written on it vanishes.
     pub is_mute: bool,
+    /// Of the server that accepted it, at that time.
+    pub condition: Condition,
     pub framer: Framer,
     pub buffer: BytesMut,
 }
@@ -311,7 +314,17 @@ impl Site {
 impl Stream {
     pub fn new(worker: u16, facts: FlowFacts, (place, far_place): (Place, Place)) -> Stream {
         let (framer, buffer) = (Framer::default(), BytesMut::new());
-        Stream { worker, facts, place, far_place, is_moving: false, is_mute: false, framer, buffer }
+        Stream {
+            worker,
+            facts,
+            place,
+            far_place,
+            is_moving: false,
+            is_mute: false,
+            condition: Condition::Well,
+            framer,
+            buffer,
+        }
     }
 }
 

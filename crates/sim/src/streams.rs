@@ -8,12 +8,12 @@ use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
 use federation::trust::PeerCertificate;
 use signaling::{Handoff, Input, unreadable};
-use sip::{FlowId, Frame, Message, MessageLimits, ParseError, Transport};
+use sip::{FlowId, Frame, Message, MessageLimits, Method, ParseError, Transport, build};
 
 use crate::lanes::{End, LaneKey, Mail, Parcel};
 use crate::network::Place;
 use crate::organisation::{Stream, UDP_LISTENER};
-use crate::world::{Line, OURS, World, shared};
+use crate::world::{Condition, Line, OURS, World, shared};
 
 impl World {
     /// A stream is accepted by this worker. It has no far end yet.
@@ -115,7 +115,7 @@ impl World {
                 Ok(Some(Frame::Message(bytes))) => self.read_message((site, worker), flow, bytes),
                 Ok(Some(Frame::Ping | Frame::Pong)) => {}
                 Ok(None) => break,
-                Err(_) => self.end_unreadable((site, worker), flow),
+                Err(_) => self.end((site, worker), flow),
             }
         }
     }
@@ -123,8 +123,9 @@ impl World {
     /// As the shell does it: where the borders are sound, what cannot be read is refused and the stream stays.
     fn read_message(&mut self, (site, worker): (usize, u16), flow: FlowId, bytes: Bytes) {
         match Message::parse(bytes.clone()) {
+            Ok(message) if message.is_request() => self.read_request((site, worker), flow, message),
             Ok(message) => self.input(site, worker, Input::Message { flow, message }),
-            Err(ParseError::Framing(_)) => self.end_unreadable((site, worker), flow),
+            Err(ParseError::Framing(_)) => self.end((site, worker), flow),
             Err(_) => {
                 let edge = self.sites[site].organisation.edge.clone();
                 if let Some(response) = unreadable::refusal(&bytes, MessageLimits::DEFAULT, &edge) {
@@ -134,7 +135,19 @@ impl World {
         }
     }
 
-    fn end_unreadable(&mut self, (site, worker): (usize, u16), flow: FlowId) {
+    fn read_request(&mut self, (site, worker): (usize, u16), flow: FlowId, message: Message) {
+        match self.sites[site].streams.get(&flow).map(|stream| stream.condition) {
+            Some(Condition::Overloaded) if message.method() == Some(Method::Ack) => {}
+            Some(Condition::Overloaded) => {
+                let refusal = build::response(&message, 503, None, Some("overloaded")).build();
+                self.transmit(site, worker, flow, refusal);
+            }
+            Some(Condition::Breaking) => self.end((site, worker), flow),
+            _ => self.input(site, worker, Input::Message { flow, message }),
+        }
+    }
+
+    fn end(&mut self, (site, worker): (usize, u16), flow: FlowId) {
         self.close(site, flow);
         self.drain(site, worker);
     }

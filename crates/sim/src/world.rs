@@ -81,6 +81,10 @@ pub enum Condition {
     Mute,
     /// What is sent to it vanishes: who connects waits in vain.
     Silent,
+    /// Takes connections, and answers 503 to every request.
+    Overloaded,
+    /// Takes connections, and ends each on which a request comes.
+    Breaking,
 }
 
 impl World {

@@ -42,14 +42,15 @@ impl Core {
             RoutePlan::Targets(targets) => {
                 let is_only = targets.len() == 1;
                 let targets = self.failover.health.order_targets(now, &key.domain, targets);
+                let targets = self.untried_targets_first(&key, targets);
                 match self.failover.rests.order(now, &key.domain, targets) {
                     Err(left) => {
                         let refusal = failover::rests(&key.domain, left);
                         self.fail_link(now, key, refusal);
                     }
                     Ok(targets) => {
-                        let deadline = now + self.limits.link_time();
-                        self.try_next_target(now, key, Rest { targets: targets.into(), is_only, deadline });
+                        let (targets, deadline) = (targets.into(), now + self.limits.link_time());
+                        self.try_next_target(now, key, Rest { targets, is_only, left_out: false, deadline });
                     }
                 }
             }
@@ -61,7 +62,7 @@ impl Core {
     }
 
     /// As it was decided for whoever sends by this connection.
-    fn way_of<'a>(&'a self, key: &'a LinkKey) -> Way<'a> {
+    pub(super) fn way_of<'a>(&'a self, key: &'a LinkKey) -> Way<'a> {
         let way = self.partners.way(&key.domain, None);
         match &key.via {
             // Whose policy it is was asked when the request was sent.
@@ -84,11 +85,15 @@ impl Core {
     }
 
     pub(super) fn try_next_target(&mut self, now: Instant, key: LinkKey, rest: Rest) {
-        let Rest { mut targets, is_only, deadline } = rest;
+        let Rest { mut targets, is_only, left_out, deadline } = rest;
         let Some(target) = targets.pop_front().filter(|_| now < deadline) else {
             let known = self.links.links.get(&key).and_then(|link| link.last_failure.clone());
             let refusal = known.unwrap_or_else(|| refusal::partner_unreachable("no target is left to try"));
-            return self.fail_link(now, key, refusal);
+            return match left_out {
+                // That these could not be sent on says nothing of the partner.
+                true => self.fail_waiting(now, &key, &refusal),
+                false => self.fail_link(now, key, refusal),
+            };
         };
         let host = target.host.clone();
         let mut attempt = Attempt {
@@ -100,6 +105,7 @@ impl Core {
             rest: targets,
             is_only,
             shares_name: false,
+            left_out,
             deadline,
         };
         match self.hosts.lookup(now, &host) {
@@ -115,6 +121,9 @@ impl Core {
         attempt.is_only &= addresses.len() == 1;
         attempt.shares_name = addresses.len() > 1;
         let addresses = self.failover.health.order_addresses(now, &key.domain, &attempt.target, addresses);
+        let known = addresses.len();
+        let addresses = self.untried_addresses_first(key, &attempt.target.to_string(), addresses);
+        attempt.left_out |= addresses.len() < known;
         attempt.addresses = addresses.into_iter().take(ADDRESSES_PER_TARGET_MAX).collect();
     }
 
@@ -123,9 +132,11 @@ impl Core {
             if !attempt.dialled.is_empty() {
                 return self.links.stage(&key, Stage::ExpectConnect { attempt });
             }
-            // As a whole: of its addresses each failed, or none was found.
-            let why = "none of its addresses works";
-            self.place_failed(now, &key.domain, &attempt.target, None, why);
+            if !attempt.left_out {
+                // As a whole: of its addresses each failed, or none was found.
+                let why = "none of its addresses works";
+                self.place_failed(now, &key.domain, &attempt.target, None, why);
+            }
             return self.try_next_target(now, key, attempt.into_rest());
         };
         attempt.address = Some(address);
@@ -275,8 +286,10 @@ impl Core {
     /// The connection is up: all that wait for it go out.
     fn serve_waiting(&mut self, now: Instant, key: &LinkKey, flow: FlowId, connection: &Arc<Connection>) {
         let Some(link) = self.links.links.get_mut(key) else { return };
+        let mut been_there = Vec::new();
         for waiter in std::mem::take(&mut link.waiting) {
             match waiter {
+                Waiter::Context(context) if !self.may_use(context, connection) => been_there.push(context),
                 Waiter::Ack(request) => {
                     let target = self.link_target(flow, &request.destination);
                     self.send_single(now, *request, target);
@@ -287,19 +300,24 @@ impl Core {
                 Waiter::Branch { id, method, bytes } => self.send_awaited(now, flow, (id, method, bytes)),
             }
         }
+        self.pass_by(now, key, been_there);
     }
 
     /// Every way was tried: all that wait get the same answer, and the next request starts anew.
     pub(super) fn fail_link(&mut self, now: Instant, key: LinkKey, refusal: Refusal) {
         let refusal = if key.is_inside() { refusal::inside_unreachable(refusal.reason) } else { refusal };
         let Some(link) = self.links.links.get_mut(&key) else { return };
-        link.stage = Stage::Idle;
         link.last_failure = Some(refusal.clone());
         self.link_failed(now, &key, &refusal);
-        let Some(link) = self.links.links.get_mut(&key) else { return };
+        self.fail_waiting(now, &key, &refusal);
+    }
+
+    fn fail_waiting(&mut self, now: Instant, key: &LinkKey, refusal: &Refusal) {
+        let Some(link) = self.links.links.get_mut(key) else { return };
+        link.stage = Stage::Idle;
         for waiter in std::mem::take(&mut link.waiting) {
             match waiter {
-                Waiter::Context(context) => self.abandon_context(now, context, &refusal),
+                Waiter::Context(context) => self.give_up(now, context, refusal),
                 Waiter::Response(_) => self.undeliverable += 1,
                 Waiter::Sent(request) => self.transactions.fail(request),
                 Waiter::Branch { id, .. } => self.edge_unreachable(now, id),
@@ -312,12 +330,8 @@ impl Core {
     /// Where no connection of ours is up or coming up, one that the partner has opened takes its place (RFC 5923), if its
     /// certificate proves the domain as a server's has to.
     pub(super) fn take_alias(&mut self, now: Instant, key: &LinkKey) -> bool {
-        // There it is not this very certificate of ours that was shown, or the partner and not the edge in between.
-        if (!self.organisation.shows_first(&key.domain) && !key.is_inside()) || key.via.is_some() {
-            return false;
-        }
         let is_idle = |link: &Link| matches!(link.stage, Stage::Idle);
-        if !self.links.links.get(key).is_none_or(is_idle) {
+        if !self.may_take_alias(key) || !self.links.links.get(key).is_none_or(is_idle) {
             return false;
         }
         let Some(facts) = self.aliases.for_requests(&key.domain, key.connection).cloned() else { return false };
@@ -326,8 +340,12 @@ impl Core {
             false => self.judged(now, &facts, Role::Server, &key.domain),
         };
         let Verdict::Proven(rung) = verdict else { return false };
+        let host = facts.remote.to_string();
+        if self.have_all_tried(key, &host, facts.remote.ip()) {
+            return false;
+        }
         let connection = Arc::new(Connection {
-            host: facts.remote.to_string(),
+            host,
             address: facts.remote.ip(),
             rung,
             srv: None,
@@ -350,6 +368,11 @@ impl Core {
         self.links.keys_by_alias.entry(facts.id).or_default().insert(key.clone());
         self.reach_changed(now, key, Reach::Reachable);
         true
+    }
+
+    /// Not where it is another certificate of ours that is to be shown, or where policies lead through an edge in between.
+    pub(super) fn may_take_alias(&self, key: &LinkKey) -> bool {
+        (self.organisation.shows_first(&key.domain) || key.is_inside()) && key.via.is_none()
     }
 
     pub(super) fn drop_unproven(&mut self, facts: &FlowFacts) {

@@ -10,7 +10,7 @@ use federation::inside::{Inside, TRUST_HEADER, admitted_value, remote_value, tru
 use federation::refusal;
 use federation::route::NextHopTarget;
 use federation::verification::Rung;
-use sip::{FlowId, Transport};
+use sip::{FlowId, Refusal, Transport};
 
 use super::{Attempt, LinkKey, Rest, Stage};
 use crate::core::Core;
@@ -36,11 +36,21 @@ impl Core {
         self.send_over_link(now, key, request);
     }
 
-    /// Each connection begins with another of the servers, so that all of them have work.
     pub(super) fn start_inside(&mut self, now: Instant, key: LinkKey) {
-        let Some(inside) = self.organisation.inside() else {
-            return self.fail_link(now, key, refusal::inside_unreachable("there is no inner side"));
+        let targets = match self.inside_targets(&key) {
+            Ok(targets) => targets,
+            Err(refusal) => return self.fail_link(now, key, refusal),
         };
+        let is_only = targets.len() == 1;
+        let targets = self.failover.health.order_targets(now, &key.domain, targets);
+        let targets = self.untried_targets_first(&key, targets).into();
+        let deadline = now + self.limits.link_time();
+        self.try_next_target(now, key, Rest { targets, is_only, left_out: false, deadline });
+    }
+
+    /// Each connection begins with another of the servers, so that all of them have work.
+    pub(super) fn inside_targets(&self, key: &LinkKey) -> Result<Vec<NextHopTarget>, Refusal> {
+        let inside = self.organisation.inside().ok_or_else(|| refusal::inside_unreachable("there is no inner side"))?;
         let is_meant = |hop: &&federation::inside::Hop| key.edge_named().is_none_or(|edge| edge == hop.host);
         let mut targets: Vec<NextHopTarget> =
             inside.hops.iter().filter(is_meant).map(|hop| target(inside, hop)).collect();
@@ -48,15 +58,12 @@ impl Core {
             targets.retain(|target| target.is_at(via));
             if targets.is_empty() {
                 let why = format!("a policy has the route {via}, which is none of [inside] edges");
-                return self.fail_link(now, key, refusal::inside_unreachable(why));
+                return Err(refusal::inside_unreachable(why));
             }
         }
         let first = usize::from(key.connection) % targets.len().max(1);
         targets.rotate_left(first);
-        let is_only = targets.len() == 1;
-        let targets = self.failover.health.order_targets(now, &key.domain, targets);
-        let deadline = now + self.limits.link_time();
-        self.try_next_target(now, key, Rest { targets: targets.into(), is_only, deadline });
+        Ok(targets)
     }
 
     /// To one address of one server. Datagrams need no connection.

@@ -71,6 +71,8 @@ pub(super) struct Attempt {
     pub(super) is_only: bool,
     /// The target has several.
     pub(super) shares_name: bool,
+    /// Some addresses are not tried: all who wait were sent there in vain.
+    pub(super) left_out: bool,
     /// When to stop trying: whoever waits must still get an answer.
     pub(super) deadline: Instant,
 }
@@ -97,12 +99,14 @@ pub(super) enum Waiter {
 pub(super) struct Rest {
     pub(super) targets: VecDeque<NextHopTarget>,
     pub(super) is_only: bool,
+    /// Some addresses of those before were not tried.
+    pub(super) left_out: bool,
     pub(super) deadline: Instant,
 }
 
 impl Attempt {
     pub(super) fn into_rest(self) -> Rest {
-        Rest { targets: self.rest, is_only: self.is_only, deadline: self.deadline }
+        Rest { targets: self.rest, is_only: self.is_only, left_out: self.left_out, deadline: self.deadline }
     }
 }
 

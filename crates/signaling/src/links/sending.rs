@@ -121,9 +121,11 @@ impl Core {
                 self.count_of_partner(&key.domain, |counts| counts.held_back += 1);
                 return self.refuse_owned(now, upstream, &request.message, &refusal);
             }
-            self.record_sent(now, &request.message, now, connection);
+            self.record_sent(now, &request.message, now, connection.clone());
             let target = self.link_target(flow, &request.destination);
-            return self.send_single(now, request, target);
+            let Some(upstream) = request.upstream else { return self.send_single(now, request, target) };
+            let context = self.open_context(now, upstream, request);
+            return self.send_over(now, context, &connection, target);
         }
         self.wait_for_link(now, key, request);
     }
@@ -168,15 +170,6 @@ impl Core {
         }
     }
 
-    /// The context's request goes out over this connection, as soon as it is up.
-    pub(crate) fn send_again(&mut self, now: Instant, key: LinkKey, context: ContextId) {
-        self.take_alias(now, &key);
-        if let Some((flow, connection)) = self.links.up(&key) {
-            return self.send_waiting(now, flow, &connection, context);
-        }
-        self.await_link(now, key, Waiter::Context(context));
-    }
-
     pub(super) fn await_link(&mut self, now: Instant, key: LinkKey, waiter: Waiter) {
         let link = self.links.links.entry(key.clone()).or_insert_with(Link::new);
         link.waiting.push_back(waiter);
@@ -196,6 +189,11 @@ impl Core {
         let Some(destination) = self.owner.request(context).map(|request| request.destination.clone()) else { return };
         self.record_sent(now, &request, since, connection.clone());
         let target = self.link_target(flow, &destination);
+        self.send_over(now, context, connection, target);
+    }
+
+    fn send_over(&mut self, now: Instant, context: ContextId, connection: &Arc<Connection>, target: Target) {
+        self.owner.sends_over(context, connection);
         self.send_branch(now, context, target);
         self.close_target_set(now, context);
     }

@@ -188,9 +188,9 @@ impl Core {
     /// Nothing of use came from below.
     fn answer_without(&mut self, now: Instant, id: ContextId, status: u16) {
         let Some(context) = self.owner.contexts.get_mut(&id) else { return };
-        let (upstream, request, trial) = (context.upstream, context.request.clone(), context.trial);
+        let (upstream, request, trial) = (context.upstream, context.request.clone(), context.trial.clone());
         let unanswered = context.machine.unanswered().collect();
-        let of_partner = self.partner_refusal(&request, status, trial).filter(|_| !trial.was_full);
+        let of_partner = self.partner_refusal(&request, status, &trial).filter(|_| !trial.was_full);
         let status = if trial.was_full { 503 } else { status };
         match of_partner {
             Some(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),

@@ -1,8 +1,10 @@
 //! The requests that a worker carries for the targets it owns: one response context each, with a branch to each target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
+use federation::decision::Connection;
 use messaging::MessageId;
 use registrar::EdgeFlow;
 use sip::proxy::response_context::ResponseContext;
@@ -10,7 +12,7 @@ use sip::transaction::{ClientTransactionId, Failure};
 use sip::{Aor, FlowId, Message, Method, Refusal, Transport};
 
 use crate::core::Core;
-use crate::failover::Trial;
+use crate::failover::{Trial, Tried};
 use crate::forking::Later;
 use crate::route::Destination;
 use crate::token::Leg;
@@ -157,6 +159,24 @@ impl Owner {
     /// The request of a context, and since when it waits to be sent.
     pub(crate) fn waited(&self, id: ContextId) -> Option<(Message, Instant)> {
         self.contexts.get(&id).map(|context| (context.request.message.clone(), context.trial.opened_at))
+    }
+
+    /// Where the request of a context was sent in vain.
+    pub(crate) fn tried_by(&self, id: ContextId) -> Option<&Tried> {
+        self.contexts.get(&id).map(|context| context.trial.tried())
+    }
+
+    /// As [`Trial::passes_by`], with where it was sent in vain.
+    pub(crate) fn passes_by(&mut self, id: ContextId) -> Option<Tried> {
+        let trial = self.contexts.get_mut(&id).map(|context| &mut context.trial)?;
+        trial.passes_by().then(|| trial.tried().clone())
+    }
+
+    /// It goes out over this connection to a partner, or between edge and home.
+    pub(crate) fn sends_over(&mut self, id: ContextId, connection: &Arc<Connection>) {
+        if let Some(context) = self.contexts.get_mut(&id) {
+            context.trial.sent_over = Some(connection.clone());
+        }
     }
 
     /// The context of a branch, with what is known of its trial.

@@ -49,6 +49,14 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "DOMAIN shows a forged certificate of HOST", act: shows_forged },
     Form { pattern: "the server at ADDRESS dies", act: |run, words| condition(run, words, Condition::Dead) },
     Form { pattern: "the server at ADDRESS falls silent", act: |run, words| condition(run, words, Condition::Mute) },
+    Form {
+        pattern: "the server at ADDRESS is overloaded",
+        act: |run, words| condition(run, words, Condition::Overloaded),
+    },
+    Form {
+        pattern: "the server at ADDRESS breaks connections",
+        act: |run, words| condition(run, words, Condition::Breaking),
+    },
     Form { pattern: "the server at ADDRESS is well", act: |run, words| condition(run, words, Condition::Well) },
     Form { pattern: "the server at ADDRESS shows a certificate of HOST", act: server_shows },
     Form { pattern: "DOMAIN is killed and starts again", act: is_killed },

@@ -139,7 +139,7 @@ pub(crate) static REQUESTS_SENT: Metric = Metric {
     name: "comity_partner_requests_sent_total",
     kind: Kind::Counter,
     labels: &[],
-    help: "Requests that went out over a connection to a partner, a second try at another server included",
+    help: "Requests that went out over a connection to a partner, each further try at another server included",
     read: |all| one(all.sum_counts(|counts| counts.sent_to_partners)),
 };
 
