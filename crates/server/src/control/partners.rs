@@ -2,6 +2,7 @@
 
 pub(super) mod detail;
 pub(super) mod trust;
+pub(super) mod verdict;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -87,7 +88,7 @@ async fn partner_here(control: &Control, domain: &str) -> Result<PartnerDetail, 
         decided_by,
         ..gathered.0
     };
-    Ok(detail::look_ahead(detail::conclude(detail, switches), now_unix()))
+    Ok(verdict::look_ahead(verdict::conclude(detail, switches), now_unix()))
 }
 
 pub(super) async fn put(

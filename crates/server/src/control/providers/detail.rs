@@ -16,7 +16,8 @@ use super::super::answers::{
 };
 use super::super::decisions::{decisions_about, refusals_before};
 use super::super::error::ControlError;
-use super::super::partners::detail::{certificates, counts, ends_soon, told, troubles};
+use super::super::partners::detail::{certificates, counts, troubles};
+use super::super::partners::verdict::{ends_soon, told};
 use super::super::partners::{links, look_now, tier};
 use super::super::{Control, FederationTerms, partners_of};
 use crate::config::FederationSwitches;

@@ -2,7 +2,7 @@ use federation::decision::{DecisionRecord, Outcome};
 use federation::flow::Direction;
 
 use super::super::super::answers::TroubleAnswer;
-use super::super::super::partners::detail::tests::ON;
+use super::super::super::partners::verdict::tests::ON;
 use super::*;
 
 fn detail(domains: &[&str], decisions: Vec<(&str, Outcome)>) -> ProviderDetail {
