@@ -274,6 +274,33 @@ fn partner_answers_504_and_nothing_more() {
 }
 
 #[test]
+fn partner_fails_and_says_nothing_more() {
+    partner_answers("partner-answers-500", Answers(500, &[]), 500, "");
+}
+
+#[test]
+fn partner_answers_408_and_nothing_more() {
+    let mut scene = Scene::new();
+    let identity = scene.certificate(&NAMES);
+    scene.edge(&identity, Answers(408, &[]));
+    let alice = scene.alice_writes_and_goes_on();
+    let is_answered = |served: &mut served::Served| served.run(&["why", CALL_ID]).stdout.contains("with 408");
+    scene.served.wait_until("the answer is here", is_answered);
+    check("partner-answers-408", &scene, CALL_ID);
+    drop(alice);
+}
+
+#[test]
+fn partner_forbids_and_does_not_say_why() {
+    partner_answers("partner-answers-403", Answers(403, &[]), 403, "");
+}
+
+#[test]
+fn partner_finds_a_loop() {
+    partner_answers("partner-finds-a-loop", Answers(482, &[]), 482, "");
+}
+
+#[test]
 fn partner_explains_by_an_id() {
     const SAYS: (&str, &str) = (
         "ms-diagnostics-public",

@@ -91,6 +91,13 @@ impl Scene {
         told(&alice.message(BOB))
     }
 
+    /// A 408 to a message is told to nobody (RFC 4320 section 4.2), so that she would wait in vain.
+    pub fn alice_writes_and_goes_on(&self) -> Phone {
+        let mut alice = Phone::connect(&self.served, ALICE, ALICE_AT);
+        alice.offer_proof(&sip::Method::Message, &format!("sip:{BOB}"), BOB, "");
+        alice
+    }
+
     /// The partner's edge sends a message of Bob's, over a connection with this certificate.
     pub fn bob_writes(&self, identity: Option<&Arc<ServedIdentity>>, times: usize) -> (u16, String) {
         let mut line = Phone::over(BOB, partner::connect(EDGE, self.served.tls_port, identity));

@@ -41,7 +41,13 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: Option<FederationSwi
             side: Side::Nobody,
             sure: Sure::Seen,
         },
-        (None, None) => well(domain),
+        (None, None) if detail.counts.is_some_and(|counts| counts.succeeded + counts.admitted > 0) => well(domain),
+        (None, None) => Advice {
+            verdict: format!("connections to {domain} stand, but nothing has been taken, there or here"),
+            next: format!("what became of a message: comity why CALL-ID; the way there: comity route {domain}"),
+            side: Side::Nobody,
+            sure: Sure::Seen,
+        },
     };
     if detail.advice.side == Side::Nobody && !detail.troubles.is_empty() {
         detail.advice = Advice {
@@ -82,15 +88,16 @@ pub(in super::super) fn told(decisions: &[DecisionAnswer], domain: &str) -> Opti
     // Anybody can send in the partner's name: what we refused counts only where nothing proven speaks against it.
     let (proven, unproven): (Vec<_>, Vec<_>) = decisions.iter().partition(|decision| !is_unproven(decision));
     let newest = |way| {
-        let mut of_way = proven.iter().filter(move |decision| decision.record.direction == way);
-        of_way.find_map(|decision| told_by(decision, domain))
+        let of_way = || proven.iter().filter(move |decision| decision.record.direction == way);
+        let is_any_taken = of_way().any(|decision| is_taken(decision));
+        of_way().find_map(|decision| told_by(decision, domain, is_any_taken))
     };
     match (newest(Direction::Outbound), newest(Direction::Inbound)) {
         (Some(sent), Some(_)) if sent != well(domain) => {
             Some(Advice { verdict: format!("{}; what {domain} sends to us is admitted", sent.verdict), ..sent })
         }
         (Some(advice), _) | (None, Some(advice)) => Some(advice),
-        (None, None) => unproven.into_iter().find_map(|decision| told_by(decision, domain)),
+        (None, None) => unproven.into_iter().find_map(|decision| told_by(decision, domain, false)),
     }
 }
 
@@ -102,21 +109,36 @@ fn is_unproven(decision: &DecisionAnswer) -> bool {
         && matches!(&record.outcome, Outcome::Refused { word, .. } if !is_proven(word))
 }
 
-/// What one decision says about how it goes with the partner; one about a single user says nothing.
-fn told_by(decision: &DecisionAnswer, domain: &str) -> Option<Advice> {
+/// The partner took something of ours, or we of the partner.
+pub(in super::super) fn is_taken(decision: &DecisionAnswer) -> bool {
+    matches!(
+        decision.record.outcome,
+        Outcome::Admitted { origin: Origin::Partner { .. }, .. } | Outcome::Answered { status: ..=299, .. }
+    )
+}
+
+/// What one decision says about how it goes with the partner; one about a single user says nothing. Where something else was
+/// taken on the same way, a status that may be about a user is held to be.
+fn told_by(decision: &DecisionAnswer, domain: &str, is_any_taken: bool) -> Option<Advice> {
     let inbound = decision.record.direction == Direction::Inbound;
     match &decision.record.outcome {
-        Outcome::Admitted { origin: Origin::Partner { .. }, .. } | Outcome::Answered { status: ..=299, .. } => {
-            Some(well(domain))
-        }
+        _ if is_taken(decision) => Some(well(domain)),
         Outcome::Refused { status, word, reason } if !is_about_a_user(word) => {
             let refuser = if inbound { Refuser::UsToPartner } else { Refuser::UsToUser };
             Some(advice::for_reason(word, *status, reason, refuser, domain))
         }
         Outcome::Answered { status, word, diagnostics } => {
-            let (word, said) = (word.as_deref(), diagnostics.as_ref());
-            let is_about_us = word.is_some_and(|word| !is_about_a_user(word))
-                || said.is_some_and(|said| !IDS_ABOUT_A_USER.contains(&said.id));
+            let word = word.as_deref().filter(|word| Word::named(word).is_some());
+            let said = diagnostics.as_ref().filter(|said| said.id != ID_OF_THE_STATUS);
+            let is_about_us = match (word, said) {
+                (Some(word), _) => !is_about_a_user(word),
+                (None, Some(said)) => !IDS_ABOUT_A_USER.contains(&said.id),
+                (None, None) => match status {
+                    500..=599 => true,
+                    401 | 403 | 407 | 408 | 482 | 483 => !is_any_taken,
+                    _ => false,
+                },
+            };
             is_about_us.then(|| advice::for_answer(word, *status, said, domain))
         }
         _ => None,
@@ -157,15 +179,19 @@ fn is_about_a_user(word: &str) -> bool {
     })
 }
 
-/// Of `ms-diagnostics`; and of "see the response code", the status alone says no more.
-const IDS_ABOUT_A_USER: [u32; 9] = [2, 1001, 1002, 1003, 1004, 1012, 1018, 4003, 4005];
+/// Of `ms-diagnostics`: "see the response code".
+const ID_OF_THE_STATUS: u32 = 2;
+const IDS_ABOUT_A_USER: [u32; 8] = [1001, 1002, 1003, 1004, 1012, 1018, 4003, 4005];
 
 #[cfg(test)]
 pub(in super::super) mod tests {
     use certificates::RevocationPolicy;
     use federation::decision::DecisionRecord;
 
-    use super::super::super::answers::{TroubleAnswer, TrustAnswer};
+    use signaling::LinkStatus;
+    use sip::Diagnostics;
+
+    use super::super::super::answers::{CountsAnswer, LinkAnswer, TroubleAnswer, TrustAnswer};
     use super::*;
 
     pub(in super::super::super) const ON: FederationSwitches = FederationSwitches {
@@ -268,6 +294,44 @@ pub(in super::super) mod tests {
         assert_eq!(
             side(vec![unknown(), (Direction::Outbound, answered(403, Some("domain-not-allowed")))]),
             Side::Partner
+        );
+    }
+
+    #[test]
+    fn a_status_without_a_word_counts_where_nothing_was_taken() {
+        let sent = |status| (Direction::Outbound, answered(status, None));
+        for status in [401, 403, 407, 408, 482, 483, 500, 503, 504] {
+            assert_eq!(side(vec![sent(status)]), Side::Partner, "{status}");
+            let after_a_200 = if status < 500 { Side::Nobody } else { Side::Partner };
+            assert_eq!(side(vec![sent(status), sent(200)]), after_a_200, "{status}");
+            assert_eq!(side(vec![sent(200), sent(status)]), Side::Nobody, "{status}");
+        }
+        let says_the_status = Diagnostics { id: ID_OF_THE_STATUS, reason: String::new(), source: None };
+        let outcome = Outcome::Answered { status: 504, word: None, diagnostics: Some(says_the_status) };
+        assert_eq!(side(vec![(Direction::Outbound, outcome)]), Side::Partner);
+    }
+
+    #[test]
+    fn it_goes_well_only_where_something_was_taken() {
+        let verdict = |succeeded, admitted| {
+            let mut detail = detail(vec![(Direction::Outbound, answered(404, None))]);
+            let link = LinkStatus {
+                domain: "fabrikam.example".into(),
+                connection: 0,
+                state: "up".into(),
+                host: Some("sip.fabrikam.example:5061".into()),
+                rung: None,
+                last_failure: None,
+            };
+            detail.links.push(LinkAnswer { worker: 0, link });
+            detail.counts = Some(CountsAnswer { succeeded, admitted, ..CountsAnswer::default() });
+            conclude(detail, Some(ON)).advice.verdict
+        };
+        let nothing = "connections to fabrikam.example stand, but nothing has been taken, there or here";
+        assert_eq!(verdict(0, 0), nothing);
+        assert_eq!(
+            (verdict(1, 0), verdict(0, 1)),
+            (well("fabrikam.example").verdict, well("fabrikam.example").verdict)
         );
     }
 

@@ -17,7 +17,7 @@ use super::super::answers::{
 use super::super::decisions::{decisions_about, refusals_before};
 use super::super::error::ControlError;
 use super::super::partners::detail::{certificates, counts, troubles};
-use super::super::partners::verdict::{ends_soon, told};
+use super::super::partners::verdict::{ends_soon, is_taken, told};
 use super::super::partners::{links, look_now, tier};
 use super::super::{Control, FederationTerms, partners_of};
 use crate::config::FederationSwitches;
@@ -187,11 +187,16 @@ fn conclude(detail: &ProviderDetail, switches: Option<FederationSwitches>, now_u
             format!("try the way of one that should be: comity route DOMAIN; its SRV records have to name {edge}");
         return says(Side::Nobody, format!("no domain was seen behind {name} lately"), next);
     }
-    let word = if detail.decisions.is_empty() { "nothing has passed lately with" } else { "it goes well with" };
+    let is_well = detail.decisions.iter().any(is_taken);
+    let word = match is_well {
+        true => "it goes well with",
+        false if detail.decisions.is_empty() => "nothing has passed lately with",
+        false => "nothing has been taken lately, there or here, with",
+    };
     let verdict = format!("{word} the domains behind {name}");
-    let next = match detail.decisions.is_empty() {
-        true => format!("try the way there: comity route {example}"),
-        false => "nothing is to be done".to_owned(),
+    let next = match is_well {
+        true => "nothing is to be done".to_owned(),
+        false => format!("try the way there: comity route {example}"),
     };
     says(Side::Nobody, verdict, next)
 }
