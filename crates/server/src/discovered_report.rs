@@ -80,6 +80,7 @@ mod tests {
             total,
             this_hour: total,
             last_hour: total,
+            rate: None,
             pardon_unix_ms: None,
             edge: None,
         }

@@ -149,7 +149,7 @@ impl Core {
 
     fn keep_record(&mut self, now: Instant, record: DecisionRecord) {
         self.counts.decided(&record);
-        self.count(&record);
+        self.count(now, &record);
         let record = Arc::new(record);
         self.decisions.record(self.unix_ms(now), record.clone());
         self.put(Output::Decided(record));

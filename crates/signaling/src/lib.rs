@@ -93,7 +93,7 @@ pub use crate::limits::Limits;
 pub use crate::narrowed::Narrowed;
 pub use crate::output::Output;
 pub use crate::ownership::Ownership;
-pub use crate::partner_status::{CertificateSeen, PartnerCounts, PartnerSeen, PartnerStatus, Trouble};
+pub use crate::partner_status::{CertificateSeen, HourCounts, PartnerCounts, PartnerSeen, PartnerStatus, Trouble};
 pub use crate::precedence::Precedence;
 pub use crate::provider_status::{Behind, ProviderStatus};
 pub use crate::question::{Answer, Question, QuestionId};

@@ -12,6 +12,7 @@ use federation::health::{self, Place};
 use federation::partner::Standing;
 use federation::trust::PeerCertificate;
 use federation::verification::Rung;
+use serde::{Deserialize, Serialize};
 
 use crate::core::Core;
 use crate::flow_table::FlowState;
@@ -21,6 +22,8 @@ use crate::flow_table::FlowState;
 pub struct PartnerStatus {
     /// What the DNS said, and for how long that is believed.
     pub discovery: Option<(SrvResult, Duration)>,
+    /// How long ago it said so.
+    pub discovery_learnt_ago: Option<Duration>,
     /// For how long its own time has been over, and how asking again failed.
     pub discovery_stale: Option<(Duration, String)>,
     pub troubles: Vec<Trouble>,
@@ -84,6 +87,36 @@ pub struct PartnerCounts {
     pub overloaded: u64,
     /// Of our users, not sent because the partner's server had asked for rest.
     pub held_back: u64,
+    pub this_hour: HourCounts,
+    pub last_hour: HourCounts,
+    /// Which hour since 1970 this one is.
+    hour: u64,
+}
+
+/// Requests of one hour of the clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HourCounts {
+    /// Of the partner, admitted or refused.
+    pub theirs: u64,
+    /// Sent to the partner.
+    pub sent: u64,
+}
+
+impl PartnerCounts {
+    /// As of this hour since 1970.
+    pub(crate) fn at(mut self, hour: u64) -> PartnerCounts {
+        self.roll(hour);
+        self
+    }
+
+    /// An hour begins: what was counted last becomes the hour before, if it is.
+    fn roll(&mut self, hour: u64) {
+        if hour != self.hour {
+            let is_next = hour.checked_sub(1) == Some(self.hour);
+            self.last_hour = if is_next { self.this_hour } else { HourCounts::default() };
+            (self.this_hour, self.hour) = (HourCounts::default(), hour);
+        }
+    }
 }
 
 impl Trouble {
@@ -113,16 +146,18 @@ impl Core {
     pub fn partner_status(&self, now: Instant, domain: &str) -> PartnerStatus {
         let known = self.discovery.remembered(domain);
         let stale = known.as_ref().and_then(|known| known.stale);
+        let learnt = known.as_ref().map(|known| now.saturating_duration_since(known.learnt));
         let left = known.map(|known| (known.result.clone(), known.expires.saturating_duration_since(now)));
         // On the inner side an edge speaks for it, or we do.
         let is_its_own = |flow: &&FlowState| flow.partner.as_deref() == Some(domain) && !flow.facts.is_inner;
         let seen = self.flows.iter().filter(is_its_own);
         PartnerStatus {
+            discovery_learnt_ago: learnt,
             discovery: left.filter(|(_, rest)| !rest.is_zero()),
             discovery_stale: stale.map(|(since, why)| (now.saturating_duration_since(since), why.to_owned())),
             troubles: self.troubles(now, domain),
             certificates: seen.filter_map(CertificateSeen::of).collect(),
-            counts: self.counts_by_partner.get(domain).copied().unwrap_or_default(),
+            counts: self.counts_by_partner.get(domain).copied().unwrap_or_default().at(self.hour(now)),
         }
     }
 
@@ -155,27 +190,43 @@ impl Core {
 
     /// Counts a decision for the domain on the other side. Names that nobody has proven, or entered in the partner
     /// list, are not counted: anybody can make up as many as he likes.
-    pub(crate) fn count(&mut self, record: &DecisionRecord) {
+    pub(crate) fn count(&mut self, now: Instant, record: &DecisionRecord) {
         let domain = match record.direction {
             Direction::Outbound => &record.to_domain,
             Direction::Inbound => &record.from_domain,
         };
         let count: fn(&mut PartnerCounts) = match &record.outcome {
-            Outcome::Admitted { .. } if record.direction == Direction::Inbound => |counts| counts.admitted += 1,
-            Outcome::Refused { .. } if record.direction == Direction::Inbound => |counts| counts.refused += 1,
+            Outcome::Admitted { .. } if record.direction == Direction::Inbound => |counts| {
+                counts.admitted += 1;
+                counts.this_hour.theirs += 1;
+            },
+            Outcome::Refused { .. } if record.direction == Direction::Inbound => |counts| {
+                counts.refused += 1;
+                counts.this_hour.theirs += 1;
+            },
             Outcome::Refused { .. } => |counts| counts.refused_ours += 1,
             // What came from it and goes on over a connection of ours is nothing that was sent to it.
             _ if record.direction == Direction::Inbound => return,
-            Outcome::Routed { connection: Some(_), .. } => |counts| counts.sent += 1,
+            Outcome::Routed { connection: Some(_), .. } => |counts| {
+                counts.sent += 1;
+                counts.this_hour.sent += 1;
+            },
             Outcome::Answered { status: 200..=299, .. } => |counts| counts.succeeded += 1,
             _ => return,
         };
         // Below a `*.` anybody can make up names too.
         let is_listed = self.partners.standing(domain).entry().is_some_and(|entry| entry.domain == *domain);
         let is_proven = !matches!(record.outcome, Outcome::Refused { .. });
+        let hour = self.hour(now);
         if let Some(counts) = counts_of(&mut self.counts_by_partner, domain, is_listed || is_proven) {
+            counts.roll(hour);
             count(counts);
         }
+    }
+
+    /// Since 1970.
+    pub(crate) fn hour(&self, now: Instant) -> u64 {
+        self.unix_ms(now) / HOUR_MS
     }
 }
 
@@ -210,8 +261,16 @@ impl std::ops::AddAssign for PartnerCounts {
         self.succeeded += other.succeeded;
         self.overloaded += other.overloaded;
         self.held_back += other.held_back;
+        // Both are of one hour: see [`PartnerCounts::at`].
+        self.hour = other.hour;
+        for (hour, other) in [(&mut self.this_hour, other.this_hour), (&mut self.last_hour, other.last_hour)] {
+            hour.theirs += other.theirs;
+            hour.sent += other.sent;
+        }
     }
 }
+
+const HOUR_MS: u64 = 3_600_000;
 
 /// Partners beyond these are not counted.
 const PARTNERS_COUNTED_MAX: usize = 4096;
@@ -229,5 +288,18 @@ mod tests {
         }
         assert!(counts_of(&mut all, "one-more.example", true).is_none());
         assert_eq!(counts_of(&mut all, "p7.example", false).unwrap().sent, 1);
+    }
+
+    #[test]
+    fn an_hour_is_the_last_one_for_an_hour_and_then_gone() {
+        let mut counts = PartnerCounts::default().at(7);
+        counts.this_hour = HourCounts { theirs: 3, sent: 2 };
+        let busy = counts.this_hour;
+        assert_eq!((counts.at(7).this_hour, counts.at(7).last_hour), (busy, HourCounts::default()));
+        assert_eq!((counts.at(8).this_hour, counts.at(8).last_hour), (HourCounts::default(), busy));
+        assert_eq!((counts.at(9).this_hour, counts.at(9).last_hour), (HourCounts::default(), HourCounts::default()));
+        let mut both = counts.at(8);
+        both += counts.at(8);
+        assert_eq!(both.at(8).last_hour, HourCounts { theirs: 6, sent: 4 });
     }
 }

@@ -68,9 +68,10 @@ impl Core {
     }
 
     /// What passed between us and these domains, together.
-    pub fn counts_of_domains(&self, domains: &BTreeSet<String>) -> PartnerCounts {
-        let mut sum = PartnerCounts::default();
-        domains.iter().filter_map(|domain| self.counts_by_partner.get(domain)).for_each(|counts| sum += *counts);
+    pub fn counts_of_domains(&self, now: Instant, domains: &BTreeSet<String>) -> PartnerCounts {
+        let (mut sum, hour) = (PartnerCounts::default(), self.hour(now));
+        let counted = domains.iter().filter_map(|domain| self.counts_by_partner.get(domain));
+        counted.for_each(|counts| sum += counts.at(hour));
         sum
     }
 

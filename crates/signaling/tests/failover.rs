@@ -385,14 +385,18 @@ fn the_only_server_rests_as_long_as_it_asks_and_then_is_asked_again() {
         world.user(contoso, ALICE);
         let alice = phone::register(&mut world, contoso, 0, ALICE);
         world.drain_site(fabrikam);
-        let write = |world: &mut World, expected: [u64; 3]| {
-            world.send(alice, &phone::request("MESSAGE", ALICE, BOB, "only"));
-            let answer = world.only(alice);
-            assert_eq!(told(&answer), (500, "partner-overloaded".into()));
+        let counted = |world: &World| {
             let mut counts = PartnerCounts::default();
             for worker in 0..workers {
                 counts += world.core(contoso, worker).partner_status(world.now, "fabrikam.example").counts;
             }
+            counts
+        };
+        let write = |world: &mut World, expected: [u64; 3]| {
+            world.send(alice, &phone::request("MESSAGE", ALICE, BOB, "only"));
+            let answer = world.only(alice);
+            assert_eq!(told(&answer), (500, "partner-overloaded".into()));
+            let counts = counted(world);
             assert_eq!([counts.sent, counts.overloaded, counts.held_back], expected);
             answer
         };
@@ -404,6 +408,12 @@ fn the_only_server_rests_as_long_as_it_asks_and_then_is_asked_again() {
         // What an administrator resets is forgotten, too.
         world.reset_partner(contoso, "fabrikam.example");
         write(&mut world, [3, 3, 1]);
+        let sent_by_hour = |world: &World| [counted(world).this_hour.sent, counted(world).last_hour.sent];
+        assert_eq!(sent_by_hour(&world), [3, 0]);
+        world.pass(Duration::from_secs(3_600));
+        assert_eq!(sent_by_hour(&world), [0, 3]);
+        world.pass(Duration::from_secs(3_600));
+        assert_eq!(sent_by_hour(&world), [0, 0]);
     }
 }
 

@@ -69,6 +69,12 @@ pub fn print_ledgers(ledgers: &[DiscoveredAnswer]) {
              {users} users addressed in seven days, {} times one who does not exist",
             total.passed, total.too_fast, total.users_refused, total.unanswered, total.missed
         );
+        let (this, last) = (&one.this_hour, &one.last_hour);
+        let rate = one.rate.map(|rate| format!("; it may send {rate} a second")).unwrap_or_default();
+        println!(
+            "  this hour: {} let through, {} too fast; last hour: {} let through, {} too fast{rate}",
+            this.passed, this.too_fast, last.passed, last.too_fast
+        );
     }
 }
 

@@ -53,6 +53,13 @@ fn steady(text: &str, ports: &[u16]) -> String {
 }
 
 fn steady_line(line: &str) -> String {
+    // An hour may be over in between.
+    if line.trim_start().starts_with("this hour: ") {
+        let (hours, rate) = line.split_once("; it may").map_or((line, ""), |(hours, _)| (hours, &line[hours.len()..]));
+        let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        let words = hours.split(' ').map(|word| if is_number(word) { "N" } else { word });
+        return words.collect::<Vec<_>>().join(" ") + rate;
+    }
     let indent = line.len() - line.trim_start().len();
     let mut words: Vec<String> = Vec::new();
     for word in line.split_whitespace() {

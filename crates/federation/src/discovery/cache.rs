@@ -29,6 +29,8 @@ pub enum Learnt {
 #[derive(Clone, Debug)]
 pub struct Remembered<'a> {
     pub result: &'a SrvResult,
+    /// When the name servers said so.
+    pub learnt: Instant,
     /// When it ceases to be believed, unless it is refreshed.
     pub expires: Instant,
     /// Since when its own time is over, and how asking again failed.
@@ -55,7 +57,7 @@ impl DiscoveryCache {
     pub fn remembered(&self, domain: &str) -> Option<Remembered<'_>> {
         let entry = self.memory.get(&domain_name::canonical(domain))?;
         let stale = entry.stale.as_ref().map(|stale| (stale.since, stale.why.as_str()));
-        Some(Remembered { result: &entry.value, expires: entry.expires, stale })
+        Some(Remembered { result: &entry.value, learnt: entry.learnt, expires: entry.expires, stale })
     }
 
     /// Every domain with what is known of it, believed or not.

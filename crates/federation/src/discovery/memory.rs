@@ -22,6 +22,7 @@ pub(super) struct Memory<T> {
 #[derive(Debug)]
 pub(super) struct Entry<T> {
     pub value: T,
+    pub learnt: Instant,
     pub expires: Instant,
     refresh_at: Instant,
     /// Somebody asked for it since it was learnt.
@@ -105,7 +106,7 @@ impl<T> Entry<T> {
     pub fn new(now: Instant, value: T, life: Duration) -> Entry<T> {
         // The last tenth of its time is enough for an answer.
         let refresh_at = now + (life - life / 10);
-        Entry { value, expires: now + life, refresh_at, is_used: false, stale: None }
+        Entry { value, learnt: now, expires: now + life, refresh_at, is_used: false, stale: None }
     }
 
     fn stale_since(&self) -> Instant {

@@ -336,7 +336,9 @@ impl Ledgers {
     }
 
     pub fn summaries(&mut self, now_unix_ms: u64) -> Vec<LedgerSummary> {
-        let of = |(certificate, ledger): (&CertificateId, &mut Ledger)| ledger.summary(certificate, now_unix_ms);
+        let terms = self.terms;
+        let of =
+            |(certificate, ledger): (&CertificateId, &mut Ledger)| ledger.summary(certificate, &terms, now_unix_ms);
         self.ledgers_by_certificate.iter_mut().map(of).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CertificateId, Known, Ledger, PARDON_MS};
+use super::{CertificateId, DiscoveredTerms, Known, Ledger, PARDON_MS};
 use crate::look_alike::LookAlike;
 
 /// What came, and what became of it.
@@ -59,6 +59,8 @@ pub struct LedgerSummary {
     /// Since the hour began that is counted now.
     pub this_hour: Volume,
     pub last_hour: Volume,
+    /// Requests a second that it may make as it stands.
+    pub rate: u32,
     /// When it became suspect.
     pub suspect_since_unix_ms: Option<u64>,
     /// When it is one no more, if it commits no fault until then.
@@ -66,7 +68,12 @@ pub struct LedgerSummary {
 }
 
 impl Ledger {
-    pub(super) fn summary(&mut self, certificate: &CertificateId, now_unix_ms: u64) -> LedgerSummary {
+    pub(super) fn summary(
+        &mut self,
+        certificate: &CertificateId,
+        terms: &DiscoveredTerms,
+        now_unix_ms: u64,
+    ) -> LedgerSummary {
         self.roll(now_unix_ms);
         LedgerSummary {
             certificate: certificate.clone(),
@@ -78,6 +85,7 @@ impl Ledger {
             total: self.total,
             this_hour: self.window.volume,
             last_hour: self.last_window,
+            rate: if self.suspicion.is_some() { terms.suspect_rate } else { terms.rate },
             suspect_since_unix_ms: self.suspicion.map(|suspicion| suspicion.since_unix_ms),
             pardon_unix_ms: self.suspicion.map(|suspicion| suspicion.last_fault_unix_ms + PARDON_MS),
         }

@@ -83,6 +83,7 @@ fn answer(ledger: LedgerSummary) -> DiscoveredAnswer {
         total: ledger.total,
         this_hour: ledger.this_hour,
         last_hour: ledger.last_hour,
+        rate: Some(ledger.rate),
         pardon_unix_ms: ledger.pardon_unix_ms,
         edge: None,
     }
@@ -126,6 +127,7 @@ mod tests {
             total,
             this_hour: Volume::default(),
             last_hour: Volume::default(),
+            rate: 20,
             suspect_since_unix_ms: None,
             pardon_unix_ms: None,
         }

@@ -79,6 +79,11 @@ pub(in crate::command) fn print_counts(counts: &CountsAnswer) {
         "  since the server started: {} of theirs admitted, {} refused; {} of ours sent, {} of them taken, {} refused here",
         counts.admitted, counts.refused, counts.sent, counts.succeeded, counts.refused_ours
     );
+    let (this, last) = (counts.this_hour, counts.last_hour);
+    println!(
+        "  this hour: {} of theirs came, {} of ours were sent; last hour: {} came, {} were sent",
+        this.theirs, this.sent, last.theirs, last.sent
+    );
     if counts.over_share > 0 {
         println!(
             "  of theirs refused with 503 and a time to wait, for as much was under way as one may have: {}",
@@ -104,10 +109,12 @@ pub(in crate::command) fn print_all_decisions(decisions: &[DecisionAnswer], refu
 }
 
 fn print_discovery(discovery: &DiscoveryAnswer) {
-    let believed = moment::duration(discovery.believed_secs);
+    let learnt = discovery.learnt_secs_ago.map(|secs| format!("learnt {} ago, ", moment::duration(secs)));
+    let believed =
+        format!("{}believed for {} more", learnt.unwrap_or_default(), moment::duration(discovery.believed_secs));
     match (&discovery.name, &discovery.failure) {
-        (Some(name), _) => println!("\nits servers by DNS ({name}, believed for {believed} more)"),
-        (None, failure) => println!("\nDNS: {} (believed for {believed} more)", failure.as_deref().unwrap_or_default()),
+        (Some(name), _) => println!("\nits servers by DNS ({name}, {believed})"),
+        (None, failure) => println!("\nDNS: {} ({believed})", failure.as_deref().unwrap_or_default()),
     }
     if let Some(why) = &discovery.stale {
         let over = moment::duration(discovery.stale_secs);

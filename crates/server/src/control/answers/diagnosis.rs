@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use federation::discovery::SrvTarget;
 use federation::trust::{Anchor, PeerCertificate, Purposes};
 use serde::{Deserialize, Serialize};
+use signaling::HourCounts;
 
 use super::{FromEdge, PartnerAnswer};
 
@@ -147,6 +148,9 @@ pub struct DiscoveryAnswer {
     pub name: Option<String>,
     pub records: Vec<SrvTarget>,
     pub failure: Option<String>,
+    /// Since the name servers said so; an edge of an earlier version does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt_secs_ago: Option<u64>,
     pub believed_secs: u64,
     /// Why it could not be asked for again, though its own time is nearly over or over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,6 +206,11 @@ pub struct CountsAnswer {
     pub overloaded: u64,
     /// Not sent while the partner rested.
     pub held_back: u64,
+    /// Of the hour of the clock, and of the one before.
+    #[serde(default)]
+    pub this_hour: HourCounts,
+    #[serde(default)]
+    pub last_hour: HourCounts,
 }
 
 /// What a rung of the ladder means, for whoever has not read about it.

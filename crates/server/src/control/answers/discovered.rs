@@ -26,6 +26,9 @@ pub struct DiscoveredAnswer {
     pub total: Volume,
     pub this_hour: Volume,
     pub last_hour: Volume,
+    /// Requests a second that it may make as it stands; an edge of an earlier version does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
     /// When a suspect is one no more, if it commits no fault until then.
     pub pardon_unix_ms: Option<u64>,
     /// The edge of this home that has heard from it.

@@ -88,12 +88,26 @@ fn discovery(status: &PartnerStatus) -> Option<DiscoveryAnswer> {
         Err(failure) => (None, Vec::new(), Some(failure.to_string())),
     };
     let (over, stale) = status.discovery_stale.clone().map_or((0, None), |(over, why)| (over.as_secs(), Some(why)));
-    Some(DiscoveryAnswer { name, records, failure, believed_secs: rest.as_secs(), stale, stale_secs: over })
+    let learnt_secs_ago = status.discovery_learnt_ago.map(|ago| ago.as_secs());
+    let believed_secs = rest.as_secs();
+    Some(DiscoveryAnswer { name, records, failure, learnt_secs_ago, believed_secs, stale, stale_secs: over })
 }
 
 pub(in super::super) fn counts(counts: PartnerCounts) -> CountsAnswer {
-    let PartnerCounts { admitted, refused, over_share, refused_ours, sent, succeeded, overloaded, held_back } = counts;
-    CountsAnswer { admitted, refused, over_share, refused_ours, sent, succeeded, overloaded, held_back }
+    let PartnerCounts { admitted, refused, over_share, refused_ours, sent, succeeded, .. } = counts;
+    let PartnerCounts { overloaded, held_back, this_hour, last_hour, .. } = counts;
+    CountsAnswer {
+        admitted,
+        refused,
+        over_share,
+        refused_ours,
+        sent,
+        succeeded,
+        overloaded,
+        held_back,
+        this_hour,
+        last_hour,
+    }
 }
 
 pub(in super::super) fn troubles(worker: u16, troubles: &[Trouble]) -> impl Iterator<Item = TroubleAnswer> + '_ {

@@ -94,7 +94,7 @@ impl Gathered {
         }
         // A worker may have counted a domain of which another knows where it is.
         let domains: BTreeSet<String> = behind_by_domain.keys().cloned().collect();
-        let counted = workers.ask(move |core, _| core.counts_of_domains(&domains)).await;
+        let counted = workers.ask(move |core, now| core.counts_of_domains(now, &domains)).await;
         let counts = counted.into_iter().reduce(|mut sum, one| {
             sum += one;
             sum
