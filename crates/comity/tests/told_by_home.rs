@@ -295,10 +295,35 @@ fn each_edge_behind_one_name_is_told_by_a_name_of_its_own() {
         assert_eq!(names, ["edge1.corp.example", "edge2.corp.example"]);
         edges.iter().all(|edge| edge["revision"] == answer["revision"])
     });
+    assert!(!home.run(&["status"]).ok().stdout.contains("the edges differ"));
     // What one of them knows is asked of it by that name, too.
     let shown = home.run(&["partner", "show", "fabrikam.example", "--json"]).ok().json()["edges"].clone();
     let answered: Vec<_> = shown.as_array().unwrap().iter().map(|edge| edge["failure"].is_null()).collect();
     assert_eq!(answered, [true, true], "{shown}");
+}
+
+#[test]
+fn a_home_warns_where_its_edges_do_not_say_the_same() {
+    let (mut edges, mut home) = apart::behind_one_name();
+    let file = edges[1].place.path().join("comity.toml");
+    let written = std::fs::read_to_string(&file).unwrap() + "[federation]\nhide_topology = true\ncrl = \"required\"\n";
+    std::fs::write(&file, written).unwrap();
+    edges.iter_mut().for_each(apart::Side::start);
+    home.start();
+    home.wait_until("both are known", |home| {
+        let edges = home.status()["edges"]["edges"].as_array().unwrap().clone();
+        edges.iter().all(|edge| edge["own"]["connections_per_partner"] == 4)
+    });
+    let told = home.run(&["status"]).ok().stdout;
+    let expected = "\
+warning: the edges differ in crl under [federation]: \"when-available\" at edge1.corp.example, \"required\" at edge2.corp.example
+next: write the same into comity.toml of each, for a partner may come by any of them
+
+warning: the edges differ in hide_topology under [federation]: false at edge1.corp.example, true at edge2.corp.example
+next: write the same into comity.toml of each, for a partner may come by any of them
+
+";
+    assert!(told.contains(expected) && told.matches("the edges differ").count() == 2, "{told}");
 }
 
 #[test]

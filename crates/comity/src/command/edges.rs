@@ -26,6 +26,11 @@ pub fn print(answer: &EdgesAnswer) {
             println!("{}\n", failure.why);
         }
     }
+    for (key, said) in answer.differences() {
+        let each: Vec<String> = said.iter().map(|(edge, value)| format!("{value} at {edge}")).collect();
+        println!("warning: the edges differ in {key} under [federation]: {}", each.join(", "));
+        println!("next: write the same into comity.toml of each, for a partner may come by any of them\n");
+    }
     for edge in &answer.edges {
         if let Some(sound) = &edge.sound {
             println!("sound at {}: {}", edge.edge, sounds(sound));

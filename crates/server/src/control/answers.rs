@@ -32,7 +32,7 @@ pub use discovered::{DiscoveredAnswer, TierWord};
 pub use doctor::{DoctorAnswer, Finding, FindingState};
 pub use edge::{
     AboutPartner, AboutProvider, EdgeAnswer, EdgeFailure, EdgeReport, EdgeSoundAnswer, EdgesAnswer, FromEdge,
-    HomeSoundAnswer, ToldAnswer,
+    HomeSoundAnswer, OwnRules, ToldAnswer,
 };
 pub use import::{Entered, EnteredGroup, EnteredPartner, EnteredTrust, Import, Imported};
 pub use meeting::{

@@ -13,7 +13,7 @@ use store::{Revision, now_unix};
 use tokio::sync::watch;
 
 use crate::config::{Config, Inside, MediaAt, Roles};
-use crate::control::answers::{EdgeAnswer, EdgeFailure, EdgeSoundAnswer};
+use crate::control::answers::{EdgeAnswer, EdgeFailure, EdgeSoundAnswer, OwnRules};
 use crate::metrics::EdgeCounts;
 pub(crate) use line::{LineError, Way};
 pub(crate) use sound::{FarSound, SOUND_PATH, SoundTasks};
@@ -101,6 +101,14 @@ impl Edges {
                 }
                 *sound = EdgeSoundAnswer { why: Some(why), ..EdgeSoundAnswer::default() };
             }
+        }
+    }
+
+    /// What its own comity.toml says.
+    fn note_own(&self, edge: &str, own: Option<OwnRules>) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = states.iter_mut().find(|state| state.edge == edge) {
+            state.own = own;
         }
     }
 

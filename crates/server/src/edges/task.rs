@@ -60,8 +60,10 @@ async fn run(caller: Caller, edge: String) {
 impl Caller {
     /// The edge is current when this returns.
     async fn round(&self, edge: &str) -> Result<Revision, String> {
-        let line = Line::open(&self.way, edge).await.map_err(in_words)?;
-        Teller { store: &self.store, edge, line }.tell().await
+        let mut line = Line::open(&self.way, edge).await.map_err(in_words)?;
+        let report: EdgeReport = line.ask(Method::GET, "/edge", Vec::new()).await.map_err(in_words)?;
+        self.edges.note_own(edge, report.own);
+        Teller { store: &self.store, edge, line }.tell(report.revision).await
     }
 }
 
@@ -74,14 +76,13 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     /// What it does not know yet, and no more of it than it has to be.
-    async fn tell(mut self) -> Result<Revision, String> {
+    async fn tell(mut self, known: Option<Revision>) -> Result<Revision, String> {
         let edge = self.edge;
-        let report: EdgeReport = self.line.ask(Method::GET, "/edge", Vec::new()).await.map_err(in_words)?;
         let ours = self.store.read(Store::revision).await.map_err(in_words)?;
-        if report.revision.as_ref() == Some(&ours) {
+        if known.as_ref() == Some(&ours) {
             return Ok(ours);
         }
-        if let Some(base) = report.revision
+        if let Some(base) = known
             && let Some(revision) = self.tell_changes(base).await?
         {
             return Ok(revision);
@@ -203,8 +204,10 @@ mod tests {
             let (edge, asked) = (self.edge.handle(), self.asked.clone());
             let answer = service_fn(move |request| answer(request, edge.clone(), asked.clone()));
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(theirs), answer));
-            let (store, line) = (self.home.handle(), Line::over(ours).await);
-            let revision = Teller { store: &store, edge: "edge.corp.example", line }.tell().await.unwrap();
+            let (store, mut line) = (self.home.handle(), Line::over(ours).await);
+            let report: EdgeReport = line.ask(Method::GET, "/edge", Vec::new()).await.unwrap();
+            let teller = Teller { store: &store, edge: "edge.corp.example", line };
+            let revision = teller.tell(report.revision).await.unwrap();
             let partners = |store: &Store| store.partners().map(|partners| partners.len());
             let knows = (self.home.handle().read(partners).await, self.edge.handle().read(partners).await);
             assert_eq!(knows.0.unwrap(), knows.1.unwrap());
@@ -237,7 +240,7 @@ mod tests {
         };
         asked.lock().unwrap().push((path, partners));
         let revision = edge.read(Store::told).await.unwrap().map(|told| told.revision);
-        let report = EdgeReport { version: String::new(), edge: String::new(), revision };
+        let report = EdgeReport { version: String::new(), edge: String::new(), revision, own: None };
         Ok(Response::new(Full::new(serde_json::to_vec(&report).unwrap().into())))
     }
 

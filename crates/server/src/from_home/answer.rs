@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use store::{Changes, Snapshot, Store};
 
-use crate::control::answers::{AboutPartner, AboutProvider, EdgeReport};
+use crate::control::answers::{AboutPartner, AboutProvider, EdgeReport, OwnRules};
 use crate::control::{Control, ControlError, WhyQuery};
 use crate::edges::SOUND_PATH;
 
@@ -96,7 +96,8 @@ fn take_sound(request: Request<Incoming>, home: &str, control: &Control) -> Resu
 async fn report(control: &Control) -> Result<Response, ControlError> {
     let told = control.store().read(Store::told).await?;
     let (version, edge) = (env!("CARGO_PKG_VERSION").to_owned(), control.config().edge.clone());
-    Ok(Json(EdgeReport { version, edge, revision: told.map(|told| told.revision) }).into_response())
+    let own = Some(OwnRules::of(&control.config().federation));
+    Ok(Json(EdgeReport { version, edge, revision: told.map(|told| told.revision), own }).into_response())
 }
 
 async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, ControlError> {

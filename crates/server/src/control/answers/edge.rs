@@ -1,7 +1,11 @@
 //! Between a home and its edges, and what `status` says of that.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use store::Revision;
+
+use crate::config::FederationSwitches;
 
 /// What an edge answers its home: `GET /edge` at its control address.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -12,6 +16,37 @@ pub struct EdgeReport {
     pub edge: String,
     /// Absent: no home has told it anything yet.
     pub revision: Option<Revision>,
+    /// Absent: it is of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<OwnRules>,
+}
+
+/// What an edge goes by with partners that its own comity.toml says, and its home does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnRules {
+    pub hide_topology: bool,
+    /// As it is written.
+    pub crl: String,
+    pub connections_per_partner: u16,
+}
+
+impl OwnRules {
+    pub(crate) fn of(switches: &FederationSwitches) -> OwnRules {
+        OwnRules {
+            hide_topology: switches.hide_topology,
+            crl: switches.crl.as_str().to_owned(),
+            connections_per_partner: switches.connections_per_partner,
+        }
+    }
+
+    /// Each by its key under `[federation]`.
+    fn by_key(&self) -> [(&'static str, String); 3] {
+        [
+            ("hide_topology", self.hide_topology.to_string()),
+            ("crl", format!("{:?}", self.crl)),
+            ("connections_per_partner", self.connections_per_partner.to_string()),
+        ]
+    }
 }
 
 /// What a home knows of one of its edges.
@@ -28,6 +63,9 @@ pub struct EdgeAnswer {
     /// Where the home has its bridges at its edges.
     #[serde(default)]
     pub sound: Option<EdgeSoundAnswer>,
+    /// What its own comity.toml says, as far as it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<OwnRules>,
 }
 
 /// What sound goes by one edge.
@@ -60,7 +98,7 @@ pub struct EdgeFailure {
 
 impl EdgeAnswer {
     pub(crate) fn unknown(edge: &str) -> EdgeAnswer {
-        EdgeAnswer { edge: edge.to_owned(), revision: None, succeeded_unix: None, failed: None, sound: None }
+        EdgeAnswer { edge: edge.to_owned(), revision: None, succeeded_unix: None, failed: None, sound: None, own: None }
     }
 
     /// Whether it knows what is decided at home.
@@ -96,6 +134,20 @@ pub struct EdgesAnswer {
     /// What is decided here.
     pub revision: Revision,
     pub edges: Vec<EdgeAnswer>,
+}
+
+impl EdgesAnswer {
+    /// The keys under `[federation]` of which the edges do not say the same: what each says. A partner meets one or the other.
+    pub fn differences(&self) -> Vec<(&'static str, Vec<(&str, String)>)> {
+        let mut said: BTreeMap<&'static str, Vec<(&str, String)>> = BTreeMap::new();
+        for edge in &self.edges {
+            for (key, value) in edge.own.iter().flat_map(OwnRules::by_key) {
+                said.entry(key).or_default().push((&edge.edge, value));
+            }
+        }
+        let differs = |said: &[(&str, String)]| said.windows(2).any(|two| two[0].1 != two[1].1);
+        said.into_iter().filter(|(_, said)| differs(said)).collect()
+    }
 }
 
 /// What an edge goes by.
