@@ -4,6 +4,7 @@
 //! is a [`admission::Question`] whose answer comes back as more [`admission::Evidence`].
 
 pub mod admission;
+pub mod bodies;
 pub mod border;
 pub mod dane;
 pub mod decision;

@@ -136,6 +136,18 @@ fn what_is_done_without_a_list_of_revoked_certificates_is_one_of_three() {
 }
 
 #[test]
+fn the_types_of_bodies_that_pass_are_media_types() {
+    let types = |list: &str| format!("{GOOD}[federation]\nbody_types = {list}\n");
+    assert_eq!(parse(GOOD).unwrap().body_types.written(), ["*/*"]);
+    let few = parse(&types("[\"Text/*\", \"application/sdp\"]")).unwrap();
+    assert_eq!(few.body_types.written(), ["text/*", "application/sdp"]);
+    assert_eq!(parse(&few.to_string()).unwrap().body_types, few.body_types);
+    let wrong = problems(&types("[\"text\"]"));
+    let expected = "[federation] body_types: \"text\" is no media type, such as \"text/plain\", \"text/*\" or \"*/*\"";
+    assert!(wrong[0].ends_with(expected), "{wrong:?}");
+}
+
+#[test]
 fn the_reference_is_itself_a_valid_file() {
     let config = parse(&reference()).unwrap();
     assert_eq!(config.workers, 4);

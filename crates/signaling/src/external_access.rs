@@ -28,7 +28,7 @@ impl Core {
     /// Whether a request that was admitted may go where it is to go; `exit`: the leg that its Routes name.
     ///
     /// # Errors
-    /// As [`decide`].
+    /// As [`decide`], and those of its body.
     pub(crate) fn check_external_access(
         &mut self,
         message: &Message,
@@ -36,6 +36,7 @@ impl Core {
         destination: &Destination,
         exit: Option<&Leg>,
     ) -> Result<(), Refusal> {
+        self.check_body(message, admitted, destination)?;
         match admitted.origin() {
             // A user of ours at home at a provider, by the organisation's policy.
             Origin::Partner { domain, .. } if self.organisation.is_local(domain) && self.is_ours(message) => {

@@ -10,6 +10,7 @@ mod aliases;
 mod anchoring;
 mod answer_access;
 mod b2bua;
+mod bodies;
 mod call_record;
 mod call_settings;
 mod calls;

@@ -110,6 +110,12 @@ impl Edits {
         self.body = Some(body);
     }
 
+    /// None, and no Content-Type; Content-Length is 0.
+    pub fn remove_body(&mut self) {
+        self.remove(HeaderName::ContentType);
+        self.body = Some(Vec::new());
+    }
+
     /// For inside the organisation: byte for byte what was received, but for the edits. A message without
     /// Content-Length gets one, for the next hop may be a stream (RFC 3261 20.14).
     pub fn apply(&self, message: &Message) -> Bytes {

@@ -1,5 +1,6 @@
 //! What crosses the border.
 
+use federation::bodies;
 use federation::border::{RULES, Treatment};
 
 use super::markdown::{code, head, table};
@@ -11,7 +12,12 @@ pub fn page() -> String {
         vec![code(rule.header), inward, outward, within, rule.reason.to_owned()]
     });
     let headings = ["Header", "From a partner", "To a partner", "Between our users", "Why"];
-    head("What crosses the border") + INTRODUCTION + &table(&headings, rows) + AFTERWARDS
+    let bodies = bodies::RULES.iter().map(|rule| {
+        let [inward, outward] = [rule.inward, rule.outward].map(|passes| if passes { "passes" } else { "refused" });
+        vec![code(rule.media_type), inward.to_owned(), outward.to_owned(), rule.reason.to_owned()]
+    });
+    let bodies = table(&["Type", "From a partner", "To a partner", "Why"], bodies);
+    head("What crosses the border") + INTRODUCTION + &table(&headings, rows) + BODIES + &bodies + AFTERWARDS
 }
 
 fn said(treatment: Treatment) -> &'static str {
@@ -30,6 +36,20 @@ as it came; one that is removed is gone without a word, and the message goes on.
 
 A domain is proven when the organisation that sends the message has proven it: the domain in From for what a partner sends, our own
 domains for what we send. Of a header with several addresses, each is looked at by itself.
+
+";
+
+const BODIES: &str = "
+## Bodies
+
+Of requests in both directions; between our own users every body passes. What is not of this kind is refused before it reaches anybody,
+with 415 [`media-type-unsupported`](refusals.md#media-type-unsupported), 413 [`message-too-large`](refusals.md#message-too-large) or 400.
+A response that brings such a body passes without it.
+
+- It is as it is: no `Content-Encoding`, and no part in base64 or quoted-printable. Policies read what a call offers, and could not.
+- A MESSAGE has 32 KiB at most, a session description 32 KiB and 64 streams, and any message 64 KiB.
+- A body of parts has 16 of them at most, three deep, each with a type that passes.
+- Its type is one of `body_types` under `[federation]`, by default any, and none of these:
 
 ";
 

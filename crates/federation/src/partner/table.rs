@@ -7,6 +7,7 @@ use sip::refusal::Refusal;
 
 use super::{Partner, PartnerKind, Provider};
 use crate::admission::Tier;
+use crate::bodies::BodyTypes;
 use crate::discovery::{SrvFailure, SrvResult};
 use crate::domain_name;
 use crate::external_access::ExternalAccess;
@@ -34,6 +35,7 @@ pub struct Partners {
     mark_source_verifiable: bool,
     diagnostics_to_partners: bool,
     hides_topology: bool,
+    body_types: BodyTypes,
     /// They come from the home, which has told nothing yet.
     are_awaited: bool,
 }
@@ -155,6 +157,7 @@ impl Partners {
             mark_source_verifiable: true,
             diagnostics_to_partners: false,
             hides_topology: false,
+            body_types: BodyTypes::default(),
             are_awaited: false,
         }
     }
@@ -230,6 +233,16 @@ impl Partners {
     pub fn with_topology_hidden(mut self, is_hidden: bool) -> Partners {
         self.hides_topology = is_hidden;
         self
+    }
+
+    /// With what their messages, and ours to them, may hold.
+    pub fn with_body_types(mut self, types: BodyTypes) -> Partners {
+        self.body_types = types;
+        self
+    }
+
+    pub fn body_types(&self) -> &BodyTypes {
+        &self.body_types
     }
 
     pub fn hides_topology(&self) -> bool {

@@ -28,6 +28,7 @@ pub use acme::{Acme, AcmeChallenge};
 use builder::Builder;
 pub use certificate_files::{AlsoCertificate, CertificateFiles, PartnerCertificate};
 use federation::admission::Organisation;
+use federation::bodies::BodyTypes;
 use federation::ledger::DiscoveredTerms;
 pub use inside::{Inside, Roles};
 pub use key::{ALL as KEYS, Key, Kind, Need, reference};
@@ -68,6 +69,7 @@ pub struct Config {
     pub origins: Origins,
     pub media: Media,
     pub federation: FederationSwitches,
+    pub body_types: BodyTypes,
     /// "host:port" of the one next hop for whoever's entry names no edge.
     pub default_route: Option<String>,
     /// What partners without an entry may do, where discovery is on.
@@ -155,6 +157,7 @@ impl Config {
             drain_secs_max: builder.up_to(&key::DRAIN_SECS_MAX, DRAIN_SECS_LIMIT).unwrap_or(DRAIN_SECS_DEFAULT),
             listen,
             federation: builder.federation(),
+            body_types: builder.body_types(),
             discovered: builder.discovered(),
             calls: builder.calls(),
             digest: builder.digest(),

@@ -1,6 +1,7 @@
 //! `[federation]`: whether, and how, other domains are spoken with.
 
 use certificates::RevocationPolicy;
+use federation::bodies::{BodyTypes, MediaRange};
 use federation::partner::parse_next_hop;
 use serde::Serialize;
 
@@ -53,6 +54,18 @@ impl Builder<'_> {
                 None
             }
         }
+    }
+
+    pub(super) fn body_types(&mut self) -> BodyTypes {
+        let Some(typed) = self.raw.texts(&key::FEDERATION_BODY_TYPES) else { return BodyTypes::default() };
+        let mut ranges = Vec::new();
+        for Located { value, line } in typed.value {
+            match value.parse::<MediaRange>() {
+                Ok(range) => ranges.push(range),
+                Err(error) => self.problems.at(line, format!("{}: {error}", key::FEDERATION_BODY_TYPES.place())),
+            }
+        }
+        BodyTypes::new(ranges)
     }
 
     fn connections_per_partner(&mut self) -> u16 {

@@ -56,7 +56,7 @@ impl fmt::Display for Config {
         }
         writeln!(formatter, "mark_source_verifiable = {mark_source_verifiable}")?;
         writeln!(formatter, "diagnostics_to_partners = {diagnostics_to_partners}\nhide_topology = {hide_topology}")?;
-        writeln!(formatter, "crl = {:?}", crl.as_str())?;
+        writeln!(formatter, "body_types = {:?}\ncrl = {:?}", self.body_types.written(), crl.as_str())?;
         writeln!(formatter, "connections_per_partner = {connections_per_partner}\n")?;
         let DiscoveredTerms { rate, suspect_rate, users_max, hide_users, look_alikes, .. } = self.discovered;
         let DiscoveredTerms { unanswered_per_user, unanswered_users, unanswered_per_hour, .. } = self.discovered;

@@ -38,6 +38,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use federation::bodies::BodyTypes;
 use federation::external_access::ExternalAccess;
 use federation::partner::Partners;
 use rustls_pki_types::UnixTime;
@@ -223,6 +224,7 @@ impl Control {
 /// What the configuration says of federation.
 pub(crate) struct FederationTerms {
     switches: FederationSwitches,
+    body_types: BodyTypes,
     domains: Vec<String>,
     default_route: Option<String>,
     /// The home says it.
@@ -233,7 +235,8 @@ impl FederationTerms {
     pub(crate) fn of(config: &Config) -> FederationTerms {
         let is_told = config.is_told();
         let (domains, default_route) = (config.domains.clone(), config.default_route.clone());
-        FederationTerms { switches: config.federation, domains, default_route, is_told }
+        let body_types = config.body_types.clone();
+        FederationTerms { switches: config.federation, body_types, domains, default_route, is_told }
     }
 
     /// `None`: it is for the home to say, which has said nothing yet.
@@ -278,6 +281,7 @@ pub(crate) fn partners_of(store: &Store, terms: &FederationTerms) -> Result<Part
         .with_default_route(terms.default_route(store)?)
         .with_source_marked(mark_source_verifiable)
         .with_diagnostics(diagnostics_to_partners)
+        .with_body_types(terms.body_types.clone())
         .with_topology_hidden(switches.hide_topology))
 }
 

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use federation::flow::FlowKind;
+use federation::border::Crossing;
+use federation::flow::{Direction, FlowKind};
 use sip::proxy::response_context::ContextOutput;
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
 use sip::{Aor, FlowId, Message, Method};
@@ -258,13 +259,18 @@ impl Core {
         }
     }
 
-    /// As [`Core::declined_answer`], of a response that crosses the border.
+    /// As [`Core::declined_answer`], of a response that crosses the border, and without a body that may not.
     fn declined(&mut self, id: ContextId, response: &Message) -> Option<Message> {
-        let context = self.owner.contexts.get(&id)?;
+        let context = self.owner.contexts.get(&id).filter(|_| !response.body().is_empty())?;
         let (request, sent_on) = (&context.request, context.trial.sent_on);
-        let may_be = !response.body().is_empty() && crossing_back(request, &self.organisation).is_border();
-        let request = may_be.then(|| request.clone())?;
-        self.declined_answer(&request, response, sent_on)
+        let direction = match crossing_back(request, &self.organisation) {
+            Crossing::Within => return None,
+            Crossing::Inward { .. } => Direction::Inbound,
+            Crossing::Outward { .. } => Direction::Outbound,
+        };
+        let request = request.clone();
+        let bare = self.without_unfit_body(response, direction);
+        bare.or_else(|| self.declined_answer(&request, response, sent_on))
     }
 
     /// Whether what refuses is the home behind this edge: its words are for whoever asked.

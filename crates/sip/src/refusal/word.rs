@@ -120,7 +120,7 @@ words! {
     OutboundUnsupported    "outbound-unsupported"    [439],           Users,    "the registrar";
     OutOfOrder             "out-of-order"            [500],           Both,     "the registrar and presence";
     PresenceDenied         "presence-denied"         [403],           Both,     "presence";
-    MediaTypeUnsupported   "media-type-unsupported"  [406, 415],      Both,     "presence and meetings";
+    MediaTypeUnsupported   "media-type-unsupported"  [406, 415],      Both,     "presence, meetings and bodies across the border";
     PublicationUnknown     "publication-unknown"     [412],           Users,    "presence";
     SubscriptionUnknown    "subscription-unknown"    [481],           Both,     "presence";
     TooManyPublications    "too-many-publications"   [503],           Users,    "presence";

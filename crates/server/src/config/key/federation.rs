@@ -157,6 +157,15 @@ pub static FEDERATION_CRL: Key = Key {
     doc: "lists of revoked certificates of partners: when-available (what a list names is refused), required (so is what no current \
         list is held for) or off",
 };
+pub static FEDERATION_BODY_TYPES: Key = Key {
+    section: "federation",
+    name: "body_types",
+    kind: Kind::Texts,
+    need: Need::Default(r#"["*/*"]"#),
+    example: r#"["text/*", "application/sdp", "application/*"]"#,
+    doc: "the types of bodies that pass between partners and us, such as text/plain or text/*; of a body of several parts, each part's. \
+        What does not pass is refused with 415; a few types never do (docs/reference/border.md)",
+};
 pub static FEDERATION_HIDE_TOPOLOGY: Key = Key {
     section: "federation",
     name: "hide_topology",
