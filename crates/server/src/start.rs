@@ -17,7 +17,7 @@ use store::{Store, StoreError};
 use crate::between;
 use crate::certificate;
 use crate::certificate_service::CertificateService;
-use crate::config::Config;
+use crate::config::{Config, MediaAt};
 use crate::control::{FederationTerms, meetings_of, partners_of};
 use crate::domain_trust;
 use crate::start_error::StartError;
@@ -29,6 +29,8 @@ pub(crate) struct Start {
     meetings: Arc<Meetings>,
     calls: CallSettings,
     connections_per_partner: u16,
+    /// How many legs of sound there are; `None`: edges have them.
+    legs: Option<usize>,
     discovered: DiscoveredTerms,
     suspects: Arc<Vec<KeptSuspect>>,
     answers: Arc<Vec<KeptAnswer>>,
@@ -72,6 +74,7 @@ impl Start {
             meetings: Arc::new(meetings_of(&store)?),
             calls: config.calls,
             connections_per_partner: config.federation.connections_per_partner,
+            legs: (config.media.at == MediaAt::Here).then(|| usize::from(config.media.ports.pairs())),
             discovered: told.as_ref().map_or(config.discovered, |told| told.rules.discovered),
             suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
             answers: Arc::new(store.answers(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
@@ -118,7 +121,9 @@ impl Start {
             answers: self.answers.clone(),
             limits: signaling::Limits {
                 partner_connections: self.connections_per_partner,
-                ..signaling::Limits::default()
+                ..self.legs.map_or_else(signaling::Limits::default, |legs| {
+                    signaling::Limits::default().with_legs(legs, workers)
+                })
             },
             random_seed: rand::random(),
         }

@@ -68,7 +68,7 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 enum Heard {
     Response { serial: u64, response: Bytes, source: Option<IpAddr> },
-    LegRefused { user: LegUser, leg: LegId },
+    LegRefused { user: LegUser, leg: LegId, why: String },
 }
 
 #[derive(Debug)]
@@ -122,8 +122,8 @@ impl Asked {
         self.heard.push_back(Heard::Response { serial, response, source });
     }
 
-    pub(crate) fn leg_refused(&mut self, user: LegUser, leg: LegId) {
-        self.heard.push_back(Heard::LegRefused { user, leg });
+    pub(crate) fn leg_refused(&mut self, user: LegUser, leg: LegId, why: String) {
+        self.heard.push_back(Heard::LegRefused { user, leg, why });
     }
 
     /// Somebody else works on it.
@@ -250,7 +250,9 @@ impl Core {
         let Some(heard) = self.asked.heard.pop_front() else { return false };
         match heard {
             Heard::Response { serial, response, source } => self.agent_answered(now, serial, response, source),
-            Heard::LegRefused { user, leg } => self.resume_leg(now, &user, leg, None),
+            Heard::LegRefused { user, leg, why } => {
+                self.resume_leg(now, &user, leg, Some(crate::Answer::LegOpened(Err(why))))
+            }
         }
         true
     }

@@ -222,10 +222,13 @@ impl Core {
 
     /// Asks for the ports of a leg.
     pub(crate) fn open_leg(&mut self, now: Instant, user: LegUser, leg: LegId) {
+        // Whoever wants one that he cannot have is told once he has said all that he wanted.
+        if let Err(why) = self.take_leg(&user, leg) {
+            return self.asked.leg_refused(user, leg, why);
+        }
         let asker = Asker::Leg { user: user.clone(), leg };
         if self.ask(now, Question::OpenLeg { leg }, asker).is_err() {
-            // Whoever wants it is told once he has said all that he wanted.
-            self.asked.leg_refused(user, leg);
+            self.asked.leg_refused(user, leg, "too much waits for an answer".to_owned());
         }
     }
 
@@ -238,7 +241,10 @@ impl Core {
                 rtcp_port: opened.rtcp.port(),
                 keys: opened.keys,
             }),
-            Some(Answer::LegOpened(Err(why))) => Err(why),
+            Some(Answer::LegOpened(Err(why))) => {
+                self.leg_shares.give_back(leg);
+                Err(why)
+            }
             _ => Err("no answer came in time".to_owned()),
         };
         let is_open = ports.is_ok();

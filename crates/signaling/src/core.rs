@@ -21,6 +21,7 @@ use federation::flow::{Direction, FlowFacts};
 use federation::ledger::{DiscoveredTerms, Ledgers};
 use federation::look_alike::TrustedNames;
 use federation::partner::Partners;
+use media::MediaCommand;
 use messaging::{Pager, Queues, StoreAndForward};
 use presence::PresenceAgent;
 use registrar::{EdgeFlow, LocationService};
@@ -43,6 +44,7 @@ use crate::failover::Failover;
 use crate::flow_table::FlowTable;
 use crate::gateway::Gateways;
 use crate::handoff::Responder;
+use crate::leg_shares::LegShares;
 use crate::links::Links;
 use crate::metering::Metering;
 use crate::owner::Owner;
@@ -107,6 +109,7 @@ pub struct Core {
     pub(crate) asked: Asked,
     pub(crate) conferences: Conferences,
     pub(crate) between: Between,
+    pub(crate) leg_shares: LegShares,
     pub(crate) proxied: Proxied,
     pub(crate) call_settings: CallSettings,
     pub(crate) gateways: Gateways,
@@ -295,6 +298,9 @@ impl Core {
     }
 
     pub(crate) fn put(&mut self, output: Output) {
+        if let Output::Media(MediaCommand::Close { leg }) = &output {
+            self.leg_shares.give_back(*leg);
+        }
         self.outputs.push_back(output);
     }
 

@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 40] = [
+pub const COUNTED_LIMITS: [&str; 42] = [
     "acquaintances_max",
     "branches_max",
     "call_records_max",
@@ -32,6 +32,8 @@ pub const COUNTED_LIMITS: [&str; 40] = [
     "held_per_sender",
     "held_per_user",
     "ledgers_max",
+    "legs_per_partner_max",
+    "legs_per_user_max",
     "meetings_per_organiser_max",
     "message_bytes_max",
     "messages_per_sec_max",

@@ -1,5 +1,5 @@
 //! How much of what lasts each user and each partner has, so that none of them can take all room: calls that we stand between,
-//! sessions of messages that we answer, meetings.
+//! sessions of messages that we answer, meetings, legs of sound.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -26,12 +26,17 @@ impl Established {
     /// # Errors
     /// The name of the limit that he is at.
     pub fn check(&self, origin: &Origin, limits: &EstablishedLimits) -> Result<(), &'static str> {
-        let peer = Peer::of(origin);
-        let (max, name) = match &peer {
+        self.check_peer(&Peer::of(origin), limits)
+    }
+
+    /// # Errors
+    /// As [`Established::check`].
+    pub fn check_peer(&self, peer: &Peer, limits: &EstablishedLimits) -> Result<(), &'static str> {
+        let (max, name) = match peer {
             Peer::User(_) => limits.of_user,
             Peer::Domain(_) => limits.of_partner,
         };
-        if self.of(&peer) < max { Ok(()) } else { Err(name) }
+        if self.of(peer) < max { Ok(()) } else { Err(name) }
     }
 
     pub fn of(&self, peer: &Peer) -> usize {

@@ -34,6 +34,7 @@ mod forward;
 mod gateway;
 mod handoff;
 mod input;
+mod leg_shares;
 mod limits;
 mod links;
 mod loops;

@@ -76,6 +76,10 @@ pub struct Limits {
     /// Of them, those that one user of ours began, and all users of one partner; beyond it likewise.
     pub calls_between_per_user_max: usize,
     pub calls_between_per_partner_max: usize,
+    /// Legs of sound of one worker that are open or asked for, in meetings of one user of ours and in calls of his or of one
+    /// partner; beyond it 503 `no-media`.
+    pub legs_per_user_max: usize,
+    pub legs_per_partner_max: usize,
     /// Answered calls of one worker that are remembered so that they can become meetings; beyond it the oldest is forgotten.
     pub calls_proxied_max: usize,
     /// Requests within such a call that wait for an answer; beyond it 503.
@@ -98,6 +102,16 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// With shares of so many legs that a server of so many workers has: half of them for any one user or partner. A worker
+    /// has whole meetings, so that a user may have one of usual size on it whatever is his part of the half.
+    #[must_use]
+    pub fn with_legs(mut self, legs: usize, workers: u16) -> Limits {
+        let (half, of_worker) = (legs / 2, legs / 2 / usize::from(workers.max(1)));
+        self.legs_per_user_max = of_worker.max(half.min(MEETING_LEGS));
+        self.legs_per_partner_max = of_worker.max(PARTNER_LEGS_MIN);
+        self
+    }
+
     pub(crate) fn answer_time(&self) -> Duration {
         Duration::from_secs(self.answer_secs_max)
     }
@@ -157,6 +171,8 @@ impl Default for Limits {
             calls_between_max: 20_000,
             calls_between_per_user_max: 500,
             calls_between_per_partner_max: 10_000,
+            legs_per_user_max: 1_250,
+            legs_per_partner_max: 1_250,
             calls_proxied_max: 20_000,
             requests_per_call_max: 32,
             ledgers: LedgerLimits::default(),
@@ -168,5 +184,30 @@ impl Default for Limits {
             call_records_max: 50_000,
             call_records_per_user_max: 2_000,
         }
+    }
+}
+
+/// As many as a meeting has people (`participants_max`).
+const MEETING_LEGS: usize = 250;
+/// Four calls.
+const PARTNER_LEGS_MIN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_legs_are_for_any_one() {
+        let shares = |legs, workers| {
+            let limits = Limits::default().with_legs(legs, workers);
+            (limits.legs_per_user_max, limits.legs_per_partner_max)
+        };
+        assert_eq!(shares(5_000, 1), (2_500, 2_500));
+        assert_eq!(shares(5_000, 2), (1_250, 1_250));
+        assert_eq!(shares(5_000, 64), (250, 39));
+        assert_eq!(shares(100, 4), (50, 12));
+        assert_eq!(shares(10, 4), (5, 8));
+        assert_eq!(shares(0, 0), (0, 8));
+        assert_eq!(MEETING_LEGS, Limits::default().conference.participants_max);
     }
 }

@@ -40,6 +40,9 @@ pub struct CoreStatus {
     /// Calls that we stand between.
     #[serde(default)]
     pub calls_between: usize,
+    /// Legs of sound that are open or asked for.
+    #[serde(default)]
+    pub legs: usize,
     pub timers: usize,
     /// Bytes for a flow that had gone.
     pub undeliverable: u64,

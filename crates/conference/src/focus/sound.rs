@@ -206,9 +206,12 @@ impl<S: Copy + Ord> Focus<S> {
         if matches!(self.endpoints_by_id.get(&id), Some(Endpoint { stage: Stage::Calling { .. }, .. })) {
             return self.call_failed(turn, id, status);
         }
-        let warning = format!("399 {} \"{word}\"", self.aor.domain());
+        let mut headers = vec![(HeaderName::Warning, format!("399 {} \"{word}\"", self.aor.domain()))];
+        if status == 503 {
+            headers.push((HeaderName::RetryAfter, RETRY_AFTER_SECS.to_string()));
+        }
         if let Some(usage) = self.usage(id) {
-            usage.refuse_with(status, &[(HeaderName::Warning, warning)]);
+            usage.refuse_with(status, &headers);
         }
         // The ports that a change would have needed.
         if self.endpoints_by_id.get(&id).is_some_and(|endpoint| !endpoint.is_running()) {
@@ -217,6 +220,9 @@ impl<S: Copy + Ord> Focus<S> {
         self.drain_usage(turn, id);
     }
 }
+
+/// Until somebody may have left, and given back his ports.
+const RETRY_AFTER_SECS: u32 = 30;
 
 impl<S> Endpoint<S> {
     pub(super) fn is_running(&self) -> bool {

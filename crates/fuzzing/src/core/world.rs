@@ -302,8 +302,15 @@ impl World {
             let load = core.load();
             assert!(core.is_idle(), "{load:?}");
             let left = [load.flows, load.server_transactions, load.client_transactions, load.response_contexts];
-            let kept = [load.waiting, load.conferences, load.calls_between, load.agent_requests, load.queues_draining];
-            assert_eq!((left, kept), ([0; 4], [0; 5]), "{load:?}");
+            let kept = [
+                load.waiting,
+                load.conferences,
+                load.calls_between,
+                load.agent_requests,
+                load.queues_draining,
+                load.legs,
+            ];
+            assert_eq!((left, kept), ([0; 4], [0; 6]), "{load:?}");
             assert_eq!([load.bindings, load.watchers, load.publications], [0; 3], "{load:?}");
         }
         self.reached

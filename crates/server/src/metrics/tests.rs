@@ -36,6 +36,7 @@ fn worker(worker: u16) -> WorkerSnapshot {
         queues_draining: 108,
         stored_repeats: 109,
         calls_between: 153,
+        legs: 306,
         timers: 110,
         undeliverable: 0,
         links_by_state: LinkCounts { idle: 111, resolving: 112, connecting: 113, up: 114 },

@@ -148,6 +148,10 @@ pub(crate) fn refusal_response(
     for (name, value) in &refusal.headers {
         response = response.header(*name, value);
     }
+    // Whoever is told nothing of when takes a 503 for a 500 (RFC 3261 section 21.5.4).
+    if refusal.status == 503 && refusal.headers.iter().all(|(name, _)| *name != HeaderName::RetryAfter) {
+        response = response.header(HeaderName::RetryAfter, RETRY_AFTER_SECS);
+    }
     response.build()
 }
 

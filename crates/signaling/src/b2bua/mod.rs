@@ -76,6 +76,11 @@ impl Between {
         self.calls_by_serial.len()
     }
 
+    /// Who began the call.
+    pub(crate) fn caller_of(&self, serial: u64) -> Option<&Peer> {
+        self.calls_by_serial.get(&serial).map(|standing| &standing.caller)
+    }
+
     fn forget(&mut self, serial: u64) {
         if let Some(standing) = self.calls_by_serial.remove(&serial) {
             self.by_caller.give_back(standing.caller);

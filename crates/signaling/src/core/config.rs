@@ -30,6 +30,7 @@ use crate::elsewhere::{EndedFlows, Orphans};
 use crate::failover::Failover;
 use crate::flow_table::FlowTable;
 use crate::gateway::Gateways;
+use crate::leg_shares::LegShares;
 use crate::links::Links;
 use crate::owner::Owner;
 use crate::proven_phones::ProvenPhones;
@@ -137,6 +138,7 @@ impl Core {
             asked: Asked::new(config.incarnation),
             conferences: Conferences::new(config.incarnation),
             between: Between::new(config.incarnation),
+            leg_shares: LegShares::default(),
             proxied: Proxied::default(),
             call_settings: config.calls,
             gateways: Gateways::new(config.incarnation),

@@ -69,6 +69,7 @@ impl Core {
             queues_draining: self.queues.drains(),
             stored_repeats: self.stored_repeats,
             calls_between: self.between.len(),
+            legs: self.leg_shares.len(),
             timers: self.schedule.len(),
             undeliverable: self.undeliverable,
             links_by_state: self.links.counts_by_state(),

@@ -1,6 +1,6 @@
 //! One organisation with narrow limits, on one worker, and two of its users.
 
-use signaling::Limits;
+use signaling::{CoreConfig, Limits};
 use sim::{Line, World};
 
 use crate::phone;
@@ -18,9 +18,17 @@ pub struct Stage {
 
 /// `register` signs Alice's phone in: one of those in [`phone`].
 pub fn stage(register: impl Fn(&mut World, usize, u16, &str) -> Line, narrow: impl Fn(&mut Limits)) -> Stage {
+    configured(register, |config| narrow(&mut config.limits))
+}
+
+/// The same of an organisation that is configured otherwise, too.
+pub fn configured(
+    register: impl Fn(&mut World, usize, u16, &str) -> Line,
+    configure: impl Fn(&mut CoreConfig),
+) -> Stage {
     let mut world = World::new(1);
     let site = world.organisation("contoso.example", 1, &[], false);
-    world.configure(site, |config| narrow(&mut config.limits));
+    world.configure(site, configure);
     world.user(site, ALICE);
     world.user(site, DAVE);
     let alice = register(&mut world, site, 0, ALICE);

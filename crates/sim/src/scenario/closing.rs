@@ -88,6 +88,7 @@ fn nothing_leaks(run: &Run) -> Result<(), String> {
             ("questions", status.waiting),
             ("queues going out", status.queues_draining),
             ("conferences", status.conferences),
+            ("legs", status.legs),
             ("unanswered requests of agents", status.agent_requests),
         ];
         let left: Vec<String> =

@@ -212,7 +212,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 50] = [
+const LIMITS: [&str; 52] = [
     "acquaintances_max",
     "branches_max",
     "call_records_max",
@@ -236,6 +236,8 @@ const LIMITS: [&str; 50] = [
     "idle_secs_max",
     "introductions_max",
     "ledgers_max",
+    "legs_per_partner_max",
+    "legs_per_user_max",
     "meetings_per_organiser_max",
     "message_bytes_max",
     "message_secs_max",
