@@ -23,7 +23,7 @@ pub(crate) use responding::{draining, no_answer, overloaded, refusal_response, s
 
 use crate::core::Core;
 use crate::route::{Destination, OwnRoutes, route};
-use crate::shares::{ShareLimits, Shares};
+use crate::shares::{Peer, ShareLimits, Shares};
 use crate::{AdmittedRequest, Handoff, Ingress, Output, Requester, Upstream, WorkerId};
 
 /// The server transactions of this worker, and where each was handed to.
@@ -173,7 +173,9 @@ impl Core {
     /// Admitted: fixes what the flow is, decides where the request goes, and gives it to the owner of that.
     fn send_on(&mut self, now: Instant, arrival: Arrival, admitted: Admitted) {
         let flow = arrival.facts.id;
-        self.flows.fix(flow, admitted.kind());
+        if self.flows.fix(flow, admitted.kind()) {
+            self.count_flow(&arrival.facts, Peer::of(admitted.origin()));
+        }
         let users_max = self.limits.users_per_flow_max;
         if admitted.signs_in().is_some_and(|user| !self.flows.signed_in(flow, user, users_max)) {
             self.counts.hit("users_per_flow_max");

@@ -49,6 +49,7 @@ impl Core {
 
     pub(crate) fn flow_ended_elsewhere(&mut self, now: Instant, flow: FlowId) {
         self.flows.forget(flow);
+        self.flow_shares.remove(flow);
         let was_of = self.aliases.flow_closed(flow);
         self.location.flow_closed(flow);
         let key = self.links.key_of(flow);

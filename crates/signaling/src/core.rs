@@ -41,6 +41,7 @@ use crate::conferences::Conferences;
 use crate::counts::CoreCounts;
 use crate::elsewhere::{EndedFlows, Orphans};
 use crate::failover::Failover;
+use crate::flow_shares::FlowShares;
 use crate::flow_table::FlowTable;
 use crate::gateway::Gateways;
 use crate::handoff::Responder;
@@ -110,6 +111,7 @@ pub struct Core {
     pub(crate) conferences: Conferences,
     pub(crate) between: Between,
     pub(crate) leg_shares: LegShares,
+    pub(crate) flow_shares: FlowShares,
     pub(crate) proxied: Proxied,
     pub(crate) call_settings: CallSettings,
     pub(crate) gateways: Gateways,

@@ -13,7 +13,7 @@ use sip::refusal::Word;
 use crate::Ending;
 
 /// The limits that are counted here.
-pub const COUNTED_LIMITS: [&str; 42] = [
+pub const COUNTED_LIMITS: [&str; 44] = [
     "acquaintances_max",
     "branches_max",
     "call_records_max",
@@ -25,6 +25,8 @@ pub const COUNTED_LIMITS: [&str; 42] = [
     "client_transactions_max",
     "conferences_max",
     "datagram_surplus_bytes_per_sec_max",
+    "flows_per_partner_max",
+    "flows_per_user_max",
     "gateways_max",
     "gateways_per_partner_max",
     "gateways_per_user_max",

@@ -101,11 +101,15 @@ impl FlowTable {
         self.relocated.get(&flow).map_or(Whereabouts::Gone, |to| Whereabouts::At(*to))
     }
 
-    /// Fixes what a flow is by the first request that was admitted on it.
-    pub(crate) fn fix(&mut self, flow: FlowId, kind: FlowKind) {
-        if let Some(state) = self.flows.get_mut(&flow).filter(|state| state.kind == FlowKind::Undecided) {
+    /// Fixes what a flow is by the first request that was admitted on it. Says whether this decides it: what an edge lets
+    /// through to a home decides nothing.
+    pub(crate) fn fix(&mut self, flow: FlowId, kind: FlowKind) -> bool {
+        let undecided = self.flows.get_mut(&flow).filter(|state| state.kind == FlowKind::Undecided);
+        let decides = undecided.is_some() && kind != FlowKind::Undecided;
+        if let Some(state) = undecided {
             state.kind = kind;
         }
+        decides
     }
 
     /// Remembers who has spoken on a flow, where nobody can slip in later. `false`: there was no room for him.

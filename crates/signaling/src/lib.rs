@@ -28,6 +28,7 @@ mod established;
 mod extensions;
 mod external_access;
 mod failover;
+mod flow_shares;
 mod flow_table;
 mod forking;
 mod forward;

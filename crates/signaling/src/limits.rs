@@ -51,6 +51,9 @@ pub struct Limits {
     pub partner_connections: u16,
     /// How long a new connection may take to show what it is.
     pub undecided_secs_max: u64,
+    /// Connections that one user of ours, and one partner, opened to one worker; beyond it the oldest that is not needed ends.
+    pub flows_per_user_max: usize,
+    pub flows_per_partner_max: usize,
     /// Users proven on one flow.
     pub users_per_flow_max: usize,
     /// How long the most wanted devices of a user ring before the next are called; which have a lower q.
@@ -155,6 +158,8 @@ impl Default for Limits {
             link_secs_max: 25,
             partner_connections: 4,
             undecided_secs_max: 10,
+            flows_per_user_max: 1_000,
+            flows_per_partner_max: 5_000,
             users_per_flow_max: 64,
             ring_secs: 20,
             branches_max: 16,

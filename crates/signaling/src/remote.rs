@@ -23,6 +23,7 @@ use crate::flow_table::FlowState;
 use crate::links::edge_domain;
 use crate::ownership::partner_connection;
 use crate::route::{INSIDE, OwnRoutes};
+use crate::shares::Peer;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Handoff, Requester, Upstream};
 
@@ -38,8 +39,8 @@ struct Asked {
     /// It shows a password, or says to.
     has_credentials: bool,
     bytes: usize,
-    /// Of a REGISTER, its user.
-    registers: Option<Aor>,
+    aor: Aor,
+    registers: bool,
 }
 
 impl Remotes {
@@ -64,7 +65,8 @@ impl Core {
                 facts: arrival.facts.clone(),
                 has_credentials: shows(HeaderName::Authorization) || shows(HeaderName::ProxyAuthorization),
                 bytes: message.as_bytes().len(),
-                registers: Some(aor.clone()).filter(|_| message.method() == Some(Method::Register)),
+                aor: aor.clone(),
+                registers: message.method() == Some(Method::Register),
             };
             self.remotes.asked_by_server.insert(transaction, asked);
         }
@@ -80,16 +82,19 @@ impl Core {
     ) -> Option<Bytes> {
         let Requester::Outside(id) = to else { return Some(response) };
         let Some(asked) = self.remotes.asked_by_server.get(&id) else { return Some(response) };
-        let registered = asked.registers.clone().filter(|_| status >= 200);
-        let (flow, address) = (asked.facts.id, asked.facts.remote.ip());
+        let has_registered = asked.registers && status >= 200;
+        let (facts, user) = (asked.facts.clone(), asked.aor.clone());
+        let (flow, address) = (facts.id, facts.remote.ip());
         let (bytes, is_let_in) = (asked.bytes, asked.has_credentials && matches!(status, 101..=299));
         if status >= 200 {
             self.remotes.forget(id);
         }
         if is_let_in {
-            self.flows.fix(flow, FlowKind::Client);
+            if self.flows.fix(flow, FlowKind::Client) {
+                self.count_flow(&facts, Peer::User(user.clone()));
+            }
             let users_max = self.limits.users_per_flow_max;
-            if registered.is_some_and(|user| !self.flows.remember_user(flow, &user, users_max)) {
+            if has_registered && !self.flows.remember_user(flow, &user, users_max) {
                 self.counts.hit("users_per_flow_max");
             }
             if !flow.is_reliable() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use federation::trust::{PeerCertificate, Why};
 use narrow::{ALICE, DAVE, Stage};
 use signaling::Limits;
-use sim::{Place, World, certificate};
+use sim::{Line, Place, World, allowed, certificate};
 use sip::{HeaderName, Message};
 
 fn stage(narrow: impl Fn(&mut Limits)) -> Stage {
@@ -289,4 +289,55 @@ fn all_ways_to_a_partner_together_are_tried_for_so_long() {
     let answer = world.take_response(alice);
     assert_eq!(answer.status(), Some(504));
     assert!(answer.header_text(HeaderName::Warning).unwrap().contains("partner-unreachable"));
+}
+
+/// Dave writes to Alice over a new connection, with his password.
+fn writes(stage: &mut Stage, call_id: &str) -> Line {
+    let line = stage.world.connect(stage.site, 0, None);
+    let message = phone::request("MESSAGE", DAVE, ALICE, call_id);
+    stage.world.send(line, &message);
+    let challenge = stage.world.take_response(line);
+    stage.world.send(line, &phone::answered(&message, &challenge, DAVE));
+    line
+}
+
+#[test]
+fn a_user_with_a_connection_more_than_he_may_have_loses_the_oldest_that_he_does_not_need() {
+    let mut stage = stage(|limits| limits.flows_per_user_max = 2);
+    let first = writes(&mut stage, "one");
+    assert_eq!(stage.hits("flows_per_user_max"), None, "with the one by which he signed in");
+    let second = writes(&mut stage, "two");
+    assert_eq!(stage.hits("flows_per_user_max"), Some(1));
+    let open = [stage.dave, first, second, stage.alice].map(|line| stage.world.is_line_open(line));
+    assert_eq!(open, [true, false, true, true]);
+    let received = stage.world.take(stage.alice);
+    assert_eq!(received.len(), 2, "what he wrote has gone on");
+    stage.world.hang_up(second);
+    let third = writes(&mut stage, "three");
+    assert!(stage.world.is_line_open(third) && stage.world.is_line_open(stage.dave));
+    assert_eq!(stage.hits("flows_per_user_max"), Some(1), "what ended counts no more");
+}
+
+#[test]
+fn a_user_whose_connections_are_all_needed_gets_no_other() {
+    let mut stage = stage(|limits| limits.flows_per_user_max = 1);
+    let refused = writes(&mut stage, "one");
+    assert!(!stage.world.is_line_open(refused) && stage.world.is_line_open(stage.dave));
+    assert_eq!(stage.hits("flows_per_user_max"), Some(1));
+}
+
+#[test]
+fn a_partner_has_so_many_connections_to_a_worker() {
+    let mut stage = stage(|limits| limits.flows_per_partner_max = 1);
+    stage.world.replace_partners(stage.site, vec![allowed("fabrikam.example"), allowed("adatum.example")]);
+    let mut number = 0;
+    let mut writes = |domain: &str| {
+        let line = stage.world.connect(stage.site, 0, Some(certificate(&[domain])));
+        number += 1;
+        stage.world.send(line, &phone::request("MESSAGE", &format!("bob@{domain}"), ALICE, &format!("m{number}")));
+        line
+    };
+    let [first, second, other] = ["fabrikam.example", "fabrikam.example", "adatum.example"].map(&mut writes);
+    let open = [first, second, other].map(|line| stage.world.is_line_open(line));
+    assert_eq!((open, stage.hits("flows_per_partner_max")), ([false, true, true], Some(1)));
 }

@@ -234,6 +234,34 @@ fn an_address_that_proves_nobody_does_not_make_its_home_work_without_end() {
     stage.write(signed_in, "");
 }
 
+/// Who only says who he is takes nobody's place.
+#[test]
+fn a_connection_counts_for_a_user_once_his_home_has_let_him_in() {
+    let mut stage = Stage::new(1);
+    stage.world.configure(stage.edge, |config| config.limits.flows_per_user_max = 2);
+    let hits = |stage: &Stage| stage.world.core(stage.edge, 0).counts().limits_hit.get("flows_per_user_max").copied();
+    let line = phone::register(&mut stage.world, stage.edge, 0, ALICE);
+    let claims = stage.world.connect(stage.edge, 0, None);
+    for number in 0..3 {
+        stage.world.send(claims, &phone::request("MESSAGE", ALICE, DAVE, &format!("claimed{number}")));
+        assert_eq!(stage.world.take_response(claims).status(), Some(407));
+    }
+    assert_eq!((stage.world.is_line_open(line), hits(&stage)), (true, None));
+    let [second, third] = ["second", "third"].map(|call_id| {
+        let line = stage.world.connect(stage.edge, 0, None);
+        let message = phone::request("MESSAGE", ALICE, DAVE, call_id);
+        stage.world.send(line, &message);
+        let challenge = stage.world.take_response(line);
+        stage.world.send(line, &phone::answered(&message, &challenge, ALICE));
+        let arrived = stage.world.only(stage.dave);
+        stage.world.send(stage.dave, &phone::answer(&arrived, "200 OK", "dave"));
+        assert_eq!(stage.world.take_response(line).status(), Some(200));
+        line
+    });
+    let open = [line, second, third, claims].map(|line| stage.world.is_line_open(line));
+    assert_eq!((open, hits(&stage)), ([true, false, true, true], Some(1)));
+}
+
 /// What his home is told when the connection ends has its limit at the edge; he is reached as well as any.
 #[test]
 fn a_user_more_than_an_edge_remembers_of_one_connection_is_counted() {

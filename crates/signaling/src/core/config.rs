@@ -28,6 +28,7 @@ use crate::conferences::Conferences;
 use crate::counts::CoreCounts;
 use crate::elsewhere::{EndedFlows, Orphans};
 use crate::failover::Failover;
+use crate::flow_shares::FlowShares;
 use crate::flow_table::FlowTable;
 use crate::gateway::Gateways;
 use crate::leg_shares::LegShares;
@@ -139,6 +140,7 @@ impl Core {
             conferences: Conferences::new(config.incarnation),
             between: Between::new(config.incarnation),
             leg_shares: LegShares::default(),
+            flow_shares: FlowShares::default(),
             proxied: Proxied::default(),
             call_settings: config.calls,
             gateways: Gateways::new(config.incarnation),

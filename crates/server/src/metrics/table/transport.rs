@@ -212,7 +212,7 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
 }
 
 /// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 52] = [
+const LIMITS: [&str; 54] = [
     "acquaintances_max",
     "branches_max",
     "call_records_max",
@@ -226,6 +226,8 @@ const LIMITS: [&str; 52] = [
     "connections_max",
     "connections_per_ip_max",
     "datagram_surplus_bytes_per_sec_max",
+    "flows_per_partner_max",
+    "flows_per_user_max",
     "gateways_max",
     "gateways_per_partner_max",
     "gateways_per_user_max",
