@@ -3,51 +3,22 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod many_servers;
 mod phone;
 
 use std::time::Duration;
 
-use signaling::{CoreConfig, PartnerCounts, Reach};
-use sim::{Condition, Line, World};
-use sip::{HeaderName, Message};
-
-const ALICE: &str = "alice@contoso.example";
-const BOB: &str = "bob@fabrikam.example";
-const FIRST: &str = "192.0.2.71";
-const SECOND: &str = "192.0.2.72";
-const THIRD: &str = "192.0.2.73";
-
-/// Alice is at Contoso; Bob is at Fabrikam, which has three servers.
-struct Play {
-    world: World,
-    workers: u16,
-    contoso: usize,
-    fabrikam: usize,
-    alice: Line,
-    bob: Line,
-}
+use many_servers::{ALICE, BOB, FIRST, Play, SECOND, THIRD, told};
+use signaling::Reach;
+use sim::Condition;
+use sip::Message;
 
 fn play(workers: u16, seed: u64) -> Play {
-    play_with(workers, seed, |_| {})
+    Play::new(workers, seed, 3, |_| {})
 }
 
 fn play_by_one_connection(workers: u16, seed: u64) -> Play {
-    play_with(workers, seed, |config| config.limits.partner_connections = 1)
-}
-
-fn play_with(workers: u16, seed: u64, change: impl Fn(&mut CoreConfig)) -> Play {
-    let mut world = World::new(seed);
-    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
-    world.configure(contoso, change);
-    world.server(fabrikam, 10, "one.fabrikam.example", &[FIRST]);
-    world.server(fabrikam, 20, "two.fabrikam.example", &[SECOND]);
-    world.server(fabrikam, 30, "three.fabrikam.example", &[THIRD]);
-    world.user(contoso, ALICE);
-    world.user(fabrikam, BOB);
-    let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
-    let alice = phone::register(&mut world, contoso, by_seed(0), ALICE);
-    let bob = phone::register(&mut world, fabrikam, by_seed(1), BOB);
-    Play { world, workers, contoso, fabrikam, alice, bob }
+    Play::new(workers, seed, 3, |config| config.limits.partner_connections = 1)
 }
 
 fn everywhere(act: impl Fn(Play)) {
@@ -58,34 +29,6 @@ impl Play {
     fn set(&mut self, conditions: &[(&str, Condition)]) {
         conditions.iter().for_each(|(address, condition)| self.world.set_condition(address, *condition));
     }
-
-    fn write(&mut self, call_id: &str) {
-        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, BOB, call_id));
-    }
-
-    /// Bob has it, and says so.
-    fn arrives(&mut self) {
-        let arrived = self.world.only(self.bob);
-        self.world.send(self.bob, &phone::answer(&arrived, "200 OK", "bob"));
-        assert_eq!(self.world.only(self.alice).status(), Some(200));
-    }
-
-    fn dialled(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.world.dialled).iter().map(ToString::to_string).collect()
-    }
-
-    fn counts(&self) -> PartnerCounts {
-        let mut counts = PartnerCounts::default();
-        for worker in 0..self.workers {
-            counts += self.world.core(self.contoso, worker).partner_status(self.world.now, "fabrikam.example").counts;
-        }
-        counts
-    }
-}
-
-fn told(answer: &Message) -> (u16, String) {
-    let warning = answer.header_text(HeaderName::Warning).unwrap_or_default();
-    (answer.status().unwrap(), warning.split('"').nth(1).unwrap_or_default().to_owned())
 }
 
 #[test]

@@ -3,6 +3,7 @@
 // A test may unwrap, and the clock is read once, for a moment to count from.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod many_servers;
 mod phone;
 
 use std::time::Duration;
@@ -10,37 +11,13 @@ use std::time::Duration;
 use federation::decision::Outcome;
 use federation::partner::Provider;
 use federation::trust::{PeerCertificate, Why};
+use many_servers::{ALICE, BOB, FIRST, Play, SECOND, THIRD, told};
 use signaling::{PartnerCounts, Reach};
-use sim::{Condition, Line, World, allowed, blocked, certificate};
+use sim::{Condition, World, allowed, blocked, certificate};
 use sip::{HeaderName, Message};
 
-const ALICE: &str = "alice@contoso.example";
-const BOB: &str = "bob@fabrikam.example";
-const FIRST: &str = "192.0.2.71";
-const SECOND: &str = "192.0.2.72";
-const THIRD: &str = "192.0.2.73";
-
-/// Alice is at Contoso; Bob is at Fabrikam, which has two servers: `one` at FIRST, and `two` at SECOND.
-struct Play {
-    world: World,
-    workers: u16,
-    contoso: usize,
-    fabrikam: usize,
-    alice: Line,
-    bob: Line,
-}
-
 fn play(workers: u16, seed: u64) -> Play {
-    let mut world = World::new(seed);
-    let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
-    world.server(fabrikam, 10, "one.fabrikam.example", &[FIRST]);
-    world.server(fabrikam, 20, "two.fabrikam.example", &[SECOND]);
-    world.user(contoso, ALICE);
-    world.user(fabrikam, BOB);
-    let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
-    let alice = phone::register(&mut world, contoso, by_seed(0), ALICE);
-    let bob = phone::register(&mut world, fabrikam, by_seed(1), BOB);
-    Play { world, workers, contoso, fabrikam, alice, bob }
+    Play::new(workers, seed, 2, |_| {})
 }
 
 /// Each play runs with one worker and with three, over several orders of handoffs.
@@ -51,37 +28,20 @@ fn everywhere(act: impl Fn(Play)) {
 impl Play {
     /// Alice writes to Bob, who answers.
     fn deliver(&mut self, call_id: &str) {
-        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, BOB, call_id));
-        let arrived = self.world.only(self.bob);
-        self.world.send(self.bob, &phone::answer(&arrived, "200 OK", "bob"));
-        assert_eq!(self.world.only(self.alice).status(), Some(200));
+        self.write(call_id);
+        self.arrives();
     }
 
     /// What Alice's message is answered with.
     fn refused(&mut self, call_id: &str) -> (u16, String) {
-        self.world.send(self.alice, &phone::request("MESSAGE", ALICE, BOB, call_id));
+        self.write(call_id);
         told(&self.world.only(self.alice))
-    }
-
-    /// What Contoso's workers counted of Fabrikam.
-    fn counts(&self) -> PartnerCounts {
-        let mut counts = PartnerCounts::default();
-        for worker in 0..self.workers {
-            let core = self.world.core(self.contoso, worker);
-            counts += core.partner_status(self.world.now, "fabrikam.example").counts;
-        }
-        counts
     }
 
     /// What Contoso was told of Fabrikam since the last look.
     fn told(&mut self) -> Vec<Reach> {
         let told = std::mem::take(&mut self.world.reaches).into_iter();
         told.filter(|(site, ..)| *site == self.contoso).map(|(.., reach)| reach).collect()
-    }
-
-    /// The addresses that were tried since the last look.
-    fn dialled(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.world.dialled).iter().map(ToString::to_string).collect()
     }
 
     /// Ends the connections between the two, and lets the next request connect anew.
@@ -91,12 +51,6 @@ impl Play {
         self.deliver(call_id);
         self.dialled()
     }
-}
-
-/// The status, and the public word.
-fn told(answer: &Message) -> (u16, String) {
-    let warning = answer.header_text(HeaderName::Warning).unwrap_or_default();
-    (answer.status().unwrap(), warning.split('"').nth(1).unwrap_or_default().to_owned())
 }
 
 #[test]

@@ -55,12 +55,12 @@ impl Refusal {
     }
 }
 
-/// For the operator's log: it shows the private reason.
 /// The Reason of a BYE or a CANCEL that stands for a refusal (RFC 3326).
 pub fn reason(status: u16, word: Word) -> String {
     format!("SIP;cause={status};text=\"{word}\"")
 }
 
+/// For the operator's log: it shows the private reason.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.status, self.word, self.reason)
