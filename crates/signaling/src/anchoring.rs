@@ -18,6 +18,8 @@ pub enum Attempt {
     AsItCame,
     /// Our sound in place of the caller's, protected as this says.
     Anchored(ProtectionPolicy),
+    /// The same at our address of the other family (IPv4, IPv6), where we have one.
+    Turned(ProtectionPolicy),
 }
 
 /// What there is to decide on.
@@ -32,6 +34,9 @@ pub struct Parties<'a> {
     pub callee_is_inside: bool,
     /// One address of the phones called, where all have told theirs, and all of one family (IPv4, IPv6).
     pub callee_address: Option<IpAddr>,
+    /// Only refusals tell of which family the phones called are: they are of another organisation, and it is no meeting of ours
+    /// that calls, which offers both families itself.
+    pub is_family_tried: bool,
 }
 
 /// In which ways the one called is offered sound, one after the other while he refuses it.
@@ -53,17 +58,19 @@ fn attempts(setting: When, parties: Parties<'_>) -> VecDeque<Attempt> {
     let Some(offer) = parties.offer.filter(|offer| can_anchor(offer, parties.outer_source)) else {
         return as_it_came;
     };
-    let anchored = protections(offer, parties.callee_is_inside).into_iter().map(Attempt::Anchored);
+    let protections = protections(offer, parties.callee_is_inside);
+    let turned = protections.iter().copied().map(Attempt::Turned).filter(|_| parties.is_family_tried);
+    let anchored = protections.iter().copied().map(Attempt::Anchored);
     match setting {
         When::Never => as_it_came,
         When::WhenNeeded if !are_apart(offer, parties.callee_address) => {
-            as_it_came.into_iter().chain(anchored).collect()
+            as_it_came.into_iter().chain(anchored).chain(turned).collect()
         }
         When::WhenNeeded | When::Always => {
             let mut attempts: Vec<_> = anchored.collect();
             let like_offer = like(offer);
             attempts.sort_by_key(|attempt| *attempt != Attempt::Anchored(like_offer));
-            attempts.into_iter().chain(as_it_came).collect()
+            attempts.into_iter().chain(turned).chain(as_it_came).collect()
         }
     }
 }
@@ -135,7 +142,14 @@ mod tests {
     }
 
     fn within(offer: &Offer) -> Parties<'_> {
-        Parties { offer: Some(offer), outer_source: None, callee_is_inside: true, callee_address: None }
+        let callee_address = Some(IpAddr::from([192, 0, 2, 10]));
+        Parties {
+            offer: Some(offer),
+            outer_source: None,
+            callee_is_inside: true,
+            callee_address,
+            is_family_tried: false,
+        }
     }
 
     #[test]
@@ -167,6 +181,21 @@ mod tests {
             assert_eq!(of(&offer, "2001:db8::9")[0], Attempt::AsItCame, "{more}");
         }
         assert_eq!(attempts(When::Never, Parties { callee_address: "::9".parse().ok(), ..within(&plain()) }).len(), 1);
+    }
+
+    #[test]
+    fn of_whose_family_nothing_is_known_is_offered_both() {
+        let of = |setting| {
+            let offer = plain();
+            let parties = within(&offer);
+            attempts(
+                setting,
+                Parties { callee_address: None, callee_is_inside: false, is_family_tried: true, ..parties },
+            )
+        };
+        let turned = Attempt::Turned(ProtectionPolicy::Required);
+        assert_eq!(of(When::WhenNeeded), [Attempt::AsItCame, REQUIRED, turned]);
+        assert_eq!(of(When::Always), [REQUIRED, turned, Attempt::AsItCame]);
     }
 
     #[test]

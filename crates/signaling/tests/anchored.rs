@@ -438,6 +438,28 @@ fn between_organisations_the_one_whose_phone_is_plain_protects_it() {
 }
 
 #[test]
+fn another_organisations_phone_is_offered_the_sound_of_both_families() {
+    everywhere(|mut three| {
+        three.invite(three.alice, (ALICE, BOB), &plain(4000));
+        let mut offers = Vec::new();
+        let mut next = three.refuse(three.bob, REFUSED);
+        while let Some(offer) = next {
+            offers.push((audio(&offer).contains("RTP/SAVP"), body(&offer).contains("c=IN IP6 ")));
+            next = three.next_after_refusal(three.bob, &offer, REFUSED);
+        }
+        let unprotected = (false, false);
+        assert_eq!(
+            offers,
+            [(true, false), unprotected, (true, true), unprotected],
+            "his own server takes the keys off"
+        );
+        assert_eq!(three.world.only(three.alice).status(), Some(488));
+        three.world.send(three.alice, &phone::request("ACK", ALICE, BOB, "c1"));
+        three.nothing_is_left();
+    });
+}
+
+#[test]
 fn every_call_has_its_sound_here_where_the_policy_says_so() {
     everywhere_with(When::Always, |mut three| {
         three.invite(three.alice, (ALICE, DAVE), &plain(4000));

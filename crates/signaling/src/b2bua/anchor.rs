@@ -37,6 +37,8 @@ struct Leg {
     told: Option<String>,
     /// A description of ours is out, agreed on or not.
     has_described: bool,
+    /// It is described at our address of the other family.
+    is_turned: bool,
     session: Option<AudioSession>,
 }
 
@@ -78,6 +80,17 @@ impl Anchor {
             protection: ProtectionPolicy::Preferred,
             has_news: false,
             is_moving: false,
+        }
+    }
+
+    /// In which way the one called is offered sound now, and from now on.
+    pub fn next_attempt(&mut self) -> Option<Attempt> {
+        loop {
+            let attempt = self.attempts.pop_front()?;
+            let is_possible = !matches!(attempt, Attempt::Turned(_)) || self.callee.turn();
+            if is_possible {
+                return Some(attempt);
+            }
         }
     }
 
@@ -214,7 +227,16 @@ impl Leg {
         // RFC 8866 section 5.2: the number in o= is to fit into what others count with.
         let local =
             LocalMedia { addresses, rtp_port, rtcp_port, session_id: session_id >> 2, version: 0, direction, keys };
-        Leg { local, told: None, has_described: false, session: None }
+        Leg { local, told: None, has_described: false, is_turned: false, session: None }
+    }
+
+    /// To our address of the other family; `false`: we have none.
+    fn turn(&mut self) -> bool {
+        let other = self.local.addresses.other;
+        if !std::mem::replace(&mut self.is_turned, other.is_some()) {
+            self.local.addresses = self.local.addresses.turned_to(other);
+        }
+        other.is_some()
     }
 
     /// The first time: later descriptions of a session name the same origin (RFC 8866 section 5.2).

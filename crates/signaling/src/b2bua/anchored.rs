@@ -47,7 +47,10 @@ impl Core {
             }
             _ => (false, None),
         };
-        let parties = Parties { offer: offer.as_ref(), outer_source, callee_is_inside, callee_address };
+        let is_of_meeting = matches!(request.ingress, Ingress::Agent(_));
+        let is_family_tried = matches!(request.destination, Destination::Partner { .. }) && !is_of_meeting;
+        let parties =
+            Parties { offer: offer.as_ref(), outer_source, callee_is_inside, callee_address, is_family_tried };
         Ways::of(self.call_settings.anchor, parties)
     }
 

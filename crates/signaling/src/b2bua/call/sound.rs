@@ -56,7 +56,7 @@ impl Call {
         match &mut self.sound {
             Sound::Direct { ways } => match ways.attempts.pop_front() {
                 Some(Attempt::AsItCame) => self.invite_with(passed, None),
-                Some(anchored @ Attempt::Anchored(_)) => {
+                Some(anchored @ (Attempt::Anchored(_) | Attempt::Turned(_))) => {
                     ways.attempts.push_front(anchored);
                     let refused = refusal.and_then(Message::status);
                     let (ways, refusal) = (std::mem::take(ways), refusal.cloned());
@@ -74,11 +74,13 @@ impl Call {
     /// Of a call whose legs are open.
     fn invite_once_more(&mut self, passed: Box<Passed>) -> Result<(), Box<Passed>> {
         let Sound::Anchored(anchor) = &mut self.sound else { return Err(passed) };
-        match anchor.attempts.pop_front() {
-            Some(Attempt::Anchored(protection)) => match anchor.begin(&passed.request.body_bytes(), protection) {
-                Ok(offer) => self.invite_with(passed, Some(offer.into())),
-                Err(_) => Err(passed),
-            },
+        match anchor.next_attempt() {
+            Some(Attempt::Anchored(protection) | Attempt::Turned(protection)) => {
+                match anchor.begin(&passed.request.body_bytes(), protection) {
+                    Ok(offer) => self.invite_with(passed, Some(offer.into())),
+                    Err(_) => Err(passed),
+                }
+            }
             Some(Attempt::AsItCame) => {
                 self.end_sound();
                 let offer = passed.request.body_bytes();
