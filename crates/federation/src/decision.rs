@@ -9,8 +9,9 @@ use sip::Diagnostics;
 use sip::refusal::Refusal;
 
 use crate::admission::{Admitted, Origin};
+use crate::discovery::{SrvAnswer, SrvTarget};
 use crate::domain_name;
-use crate::flow::Direction;
+use crate::flow::{Direction, FlowFacts};
 use crate::trust::PeerCertificate;
 use crate::verification::Rung;
 
@@ -23,7 +24,7 @@ pub struct DecisionRecord {
     pub to_domain: String,
     pub direction: Direction,
     pub outcome: Outcome,
-    /// Milliseconds that the step took: waiting for a connection, or for the partner's answer.
+    /// Milliseconds that the step took: waiting for what admission had to ask, for a connection, or for an answer.
     #[serde(default)]
     pub spent_ms: u64,
 }
@@ -34,6 +35,9 @@ pub enum Outcome {
     Admitted {
         origin: Origin,
         rung: Option<Rung>,
+        /// Of a partner's request, and of what is behind an edge: who was at the other end of the connection.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<Arc<Peer>>,
     },
     Refused {
         status: u16,
@@ -67,14 +71,59 @@ pub enum Outcome {
     Retried {
         reason: String,
     },
-    /// The partner's final answer, and its public word if it said one.
+    /// The final answer, and its public word if it said one.
     Answered {
         status: u16,
         word: Option<String>,
+        #[serde(default, skip_serializing_if = "Answerer::is_partner")]
+        by: Answerer,
         /// What a server of Lync's kind says of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         diagnostics: Option<Diagnostics>,
     },
+}
+
+/// Whose answer it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answerer {
+    #[default]
+    Partner,
+    /// A device of a user of ours.
+    Device,
+    /// What is behind this edge.
+    Inside,
+    /// No device of the user did, and we answered for them.
+    Nobody,
+}
+
+impl Answerer {
+    pub fn is_partner(&self) -> bool {
+        *self == Answerer::Partner
+    }
+}
+
+/// Who was at the other end of a connection on which a request came; one for all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    pub address: IpAddr,
+    pub certificate: Option<CertificateName>,
+    /// We have opened the connection.
+    #[serde(default)]
+    pub is_dialled: bool,
+    /// It is of the inner side: an edge that passes on what a partner sent, or what is behind an edge.
+    #[serde(default)]
+    pub is_inner: bool,
+}
+
+impl From<&FlowFacts> for Peer {
+    fn from(facts: &FlowFacts) -> Peer {
+        Peer {
+            address: facts.remote.ip(),
+            certificate: facts.secure_certificate().map(Into::into),
+            is_dialled: facts.direction == Direction::Outbound,
+            is_inner: facts.is_inner,
+        }
+    }
 }
 
 /// A connection to a partner, as it was judged before the first byte.
@@ -86,6 +135,9 @@ pub struct Connection {
     pub rung: Rung,
     /// The SRV name that led there; `None` where what we decided did.
     pub srv: Option<String>,
+    /// What the DNS had answered about that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<SrvSeen>,
     /// In words, which of the things that were decided; empty where a record led there.
     #[serde(default)]
     pub by: String,
@@ -93,6 +145,30 @@ pub struct Connection {
     /// The partner has opened it (RFC 5923).
     #[serde(default)]
     pub is_reused: bool,
+}
+
+/// An answer to a question for SRV records, by which it was decided where to connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SrvSeen {
+    /// The first few, the best priority first: `10 edge.fabrikam.com:5061`.
+    pub targets: Vec<String>,
+    /// So many more.
+    pub more: usize,
+    /// Milliseconds until it came; `None`: it was known from before.
+    pub asked_ms: Option<u64>,
+}
+
+impl SrvSeen {
+    pub fn new(answer: &SrvAnswer, asked_ms: Option<u64>) -> SrvSeen {
+        let mut targets: Vec<&SrvTarget> = answer.targets.iter().collect();
+        targets.sort_by_key(|target| target.priority);
+        let named = targets.iter().take(TARGETS_NAMED_MAX);
+        SrvSeen {
+            targets: named.map(|target| format!("{} {}:{}", target.priority, target.host, target.port)).collect(),
+            more: targets.len().saturating_sub(TARGETS_NAMED_MAX),
+            asked_ms,
+        }
+    }
 }
 
 /// Which certificate it was.
@@ -115,7 +191,7 @@ impl From<&Admitted> for Outcome {
             Origin::Partner { rung, .. } => Some(*rung),
             Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. } => None,
         };
-        Outcome::Admitted { origin: admitted.origin().clone(), rung }
+        Outcome::Admitted { origin: admitted.origin().clone(), rung, peer: None }
     }
 }
 
@@ -191,9 +267,41 @@ impl Decisions {
     }
 }
 
+/// Targets of an answer that are named; further ones are counted.
+const TARGETS_NAMED_MAX: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_targets_the_best_are_named_and_the_others_counted() {
+        let target =
+            |number: u16| SrvTarget { priority: number, weight: 0, port: 5061, host: format!("s{number}.b.example") };
+        let seen = |count: u16| {
+            let answer = SrvAnswer {
+                name: "_sipfederationtls._tcp.b.example".into(),
+                targets: (1..=count).rev().map(target).collect(),
+                ttl: std::time::Duration::from_secs(60),
+                secure: false,
+                tlsa: vec![],
+            };
+            SrvSeen::new(&answer, Some(12))
+        };
+        assert_eq!(seen(2).targets, ["1 s1.b.example:5061", "2 s2.b.example:5061"]);
+        let many = seen(7);
+        assert_eq!((many.targets.len(), many.targets[3].as_str(), many.more), (4, "4 s4.b.example:5061", 3));
+    }
+
+    #[test]
+    fn what_an_earlier_version_kept_is_read() {
+        let read = |text: &str| serde_json::from_str::<Outcome>(text).unwrap();
+        let answered = read(r#"{"Answered":{"status":486,"word":null}}"#);
+        assert!(matches!(answered, Outcome::Answered { by: Answerer::Partner, .. }), "{answered:?}");
+        assert_eq!(serde_json::to_string(&answered).unwrap(), r#"{"Answered":{"status":486,"word":null}}"#);
+        let admitted = read(r#"{"Admitted":{"origin":{"Inside":{"domain":"contoso.com"}},"rung":null}}"#);
+        assert!(matches!(admitted, Outcome::Admitted { peer: None, .. }), "{admitted:?}");
+    }
 
     fn record(call_id: &str, from: &str, to: &str, outcome: Outcome) -> DecisionRecord {
         DecisionRecord {

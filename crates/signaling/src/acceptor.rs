@@ -51,10 +51,11 @@ pub(crate) struct Arrival {
     pub message: Message,
     pub own_routes: OwnRoutes,
     pub evidence: Evidence,
+    pub came_at: Instant,
 }
 
 impl Arrival {
-    fn admitted(self, admitted: Admitted, destination: Destination) -> AdmittedRequest {
+    fn admitted(self, admitted: Admitted, destination: Destination, admitted_unix_ms: u64) -> AdmittedRequest {
         let Arrival { message, facts, own_routes, upstream, .. } = self;
         AdmittedRequest {
             message,
@@ -64,6 +65,7 @@ impl Arrival {
             routes_taken: own_routes.count,
             sent_on_by: Vec::new(),
             upstream,
+            admitted_unix_ms,
         }
     }
 }
@@ -154,7 +156,7 @@ impl Core {
             is_screened: facts.is_inner || !self.hides_topology(),
             ..Evidence::default()
         };
-        Arrival { upstream: None, facts: facts.clone(), message, own_routes, evidence }
+        Arrival { upstream: None, facts: facts.clone(), message, own_routes, evidence, came_at: now }
     }
 
     /// By which rung the domain in From was proven when it last spoke on this connection, if it was the last to do so.
@@ -180,7 +182,7 @@ impl Core {
         if admitted.signs_in().is_some_and(|user| !self.flows.signed_in(flow, user, users_max)) {
             self.counts.hit("users_per_flow_max");
         }
-        self.record_admitted(now, &arrival.message, &admitted);
+        self.record_admitted(now, &arrival, &admitted);
         if !flow.is_reliable() && admitted.signs_in().is_some() {
             self.prove_address(now, arrival.facts.remote.ip());
         }
@@ -208,7 +210,7 @@ impl Core {
             Ok(destination) => destination.or_conference(|| self.new_conference()),
         };
         if let Some(keeper) = self.keeper_of_replaced(&arrival, &admitted, &destination) {
-            return self.ask_keeper(now, keeper, arrival.admitted(admitted, destination));
+            return self.ask_keeper(now, keeper, arrival.admitted(admitted, destination, self.unix_ms(now)));
         }
         if let Err(refusal) =
             self.check_external_access(&arrival.message, &admitted, &destination, arrival.own_routes.exit())
@@ -221,7 +223,7 @@ impl Core {
             other => self.in_open_session(&arrival.message, &admitted, other),
         };
         let in_dialog = arrival.own_routes.exit().is_some();
-        self.meter(now, arrival.admitted(admitted, destination), in_dialog);
+        self.meter(now, arrival.admitted(admitted, destination, self.unix_ms(now)), in_dialog);
     }
 
     /// What one user or one partner has under way is bounded, so that something is left for all others.

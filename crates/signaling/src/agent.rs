@@ -347,7 +347,16 @@ fn own_request(
     upstream: Option<Upstream>,
 ) -> AdmittedRequest {
     let ingress = Ingress::Agent(agent);
-    AdmittedRequest { message, admitted, ingress, destination, routes_taken, sent_on_by: Vec::new(), upstream }
+    AdmittedRequest {
+        message,
+        admitted,
+        ingress,
+        destination,
+        routes_taken,
+        sent_on_by: Vec::new(),
+        upstream,
+        admitted_unix_ms: 0,
+    }
 }
 
 fn begins_call(request: &Message) -> bool {

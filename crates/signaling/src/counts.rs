@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use federation::admission::{Origin, Tier};
-use federation::decision::{DecisionRecord, Outcome};
+use federation::decision::{Answerer, DecisionRecord, Outcome};
 use federation::flow::Direction;
 use media::LegReport;
 use sip::Method;
@@ -124,7 +124,8 @@ impl CoreCounts {
             Outcome::Routed { connection: None, .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => {}
             Outcome::Held { .. } => {}
             Outcome::Retried { .. } => self.retried += 1,
-            Outcome::Answered { status, .. } => self.answered(*status, record),
+            Outcome::Answered { status, by: Answerer::Partner, .. } => self.answered(*status, record),
+            Outcome::Answered { .. } => {}
         }
     }
 

@@ -3,19 +3,25 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use federation::admission::Admitted;
-use federation::decision::{Connection, DecisionRecord, Outcome};
+use federation::admission::{Admitted, Origin};
+use federation::decision::{Answerer, Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
 use sip::refusal::Word;
 use sip::{Aor, Diagnostics, HeaderName, Message, Method, Refusal, Uri};
 
-use crate::Output;
+use crate::acceptor::Arrival;
 use crate::core::Core;
 use crate::escalation::Way;
+use crate::route::Destination;
+use crate::{AdmittedRequest, Output, Requester};
 
 impl Core {
-    pub(crate) fn record_admitted(&mut self, now: Instant, request: &Message, admitted: &Admitted) {
-        self.record(now, request, Outcome::from(admitted));
+    pub(crate) fn record_admitted(&mut self, now: Instant, arrival: &Arrival, admitted: &Admitted) {
+        let mut outcome = Outcome::from(admitted);
+        if let Outcome::Admitted { origin: Origin::Partner { .. } | Origin::Inside { .. }, peer, .. } = &mut outcome {
+            *peer = Some(self.flows.peer(&arrival.facts));
+        }
+        self.record_after(now, &arrival.message, arrival.came_at, outcome);
     }
 
     /// A challenge is no refusal yet: the answer to it is what counts.
@@ -78,8 +84,39 @@ impl Core {
     /// A partner's final answer. The word is another Comity's, where it says one.
     pub(crate) fn record_answered(&mut self, now: Instant, request: &Message, since: Instant, response: &Message) {
         let Some(status) = response.status() else { return };
-        let diagnostics = Diagnostics::of_message(response).filter(|_| status >= 300);
-        self.record_after(now, request, since, Outcome::Answered { status, word: word_of(response), diagnostics });
+        self.record_after(now, request, since, answered(status, response, Answerer::Partner));
+    }
+
+    /// The final answer to a request that was let in, of a user's device or of what is behind this edge. What we ask ourselves is
+    /// none of anybody's, and a challenge no answer yet.
+    pub(crate) fn answered_here(
+        &self,
+        now: Instant,
+        request: &AdmittedRequest,
+        response: &Message,
+    ) -> Option<DecisionRecord> {
+        let by = match &request.destination {
+            Destination::User(_) | Destination::Flow { .. } | Destination::Edge { .. } => Answerer::Device,
+            Destination::Inside { .. } => Answerer::Inside,
+            _ => return None,
+        };
+        let status = response.status().filter(|status| !matches!(status, 401 | 407) && is_from_outside(request))?;
+        let spent_ms = self.since_admission(now, request);
+        Some(self.record_of(&request.message, spent_ms, answered(status, response, by)))
+    }
+
+    /// No device answered, and the sender is told so.
+    pub(crate) fn record_unanswered(&mut self, now: Instant, request: &AdmittedRequest, status: u16) {
+        if is_from_outside(request) && matches!(request.destination, Destination::User(_) | Destination::Flow { .. }) {
+            let outcome = Outcome::Answered { status, word: None, by: Answerer::Nobody, diagnostics: None };
+            let record = self.record_of(&request.message, self.since_admission(now, request), outcome);
+            self.keep_record(now, record);
+        }
+    }
+
+    /// In milliseconds.
+    fn since_admission(&self, now: Instant, request: &AdmittedRequest) -> u64 {
+        self.unix_ms(now).saturating_sub(request.admitted_unix_ms)
     }
 
     /// Somebody was removed from a meeting here, because he may not be spoken to any more.
@@ -133,27 +170,41 @@ impl Core {
     }
 
     fn record_after(&mut self, now: Instant, request: &Message, since: Instant, outcome: Outcome) {
+        let spent = now.saturating_duration_since(since).as_millis();
+        let record = self.record_of(request, u64::try_from(spent).unwrap_or(u64::MAX), outcome);
+        self.keep_record(now, record);
+    }
+
+    fn record_of(&self, request: &Message, spent_ms: u64, outcome: Outcome) -> DecisionRecord {
         let from_domain = from_domain(request);
         let to_domain = to_domain(request).unwrap_or_default();
-        let record = DecisionRecord {
+        DecisionRecord {
             call_id: request.call_id().unwrap_or_default().to_owned(),
             method: request.method().map(|method| method.as_str().to_owned()).unwrap_or_default(),
             direction: self.direction(&from_domain),
             from_domain,
             to_domain,
             outcome,
-            spent_ms: u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX),
-        };
-        self.keep_record(now, record);
+            spent_ms,
+        }
     }
 
-    fn keep_record(&mut self, now: Instant, record: DecisionRecord) {
+    pub(crate) fn keep_record(&mut self, now: Instant, record: DecisionRecord) {
         self.counts.decided(&record);
         self.count(now, &record);
         let record = Arc::new(record);
         self.decisions.record(self.unix_ms(now), record.clone());
         self.put(Output::Decided(record));
     }
+}
+
+fn answered(status: u16, response: &Message, by: Answerer) -> Outcome {
+    let diagnostics = Diagnostics::of_message(response).filter(|_| status >= 300);
+    Outcome::Answered { status, word: word_of(response), by, diagnostics }
+}
+
+fn is_from_outside(request: &AdmittedRequest) -> bool {
+    request.upstream.is_some_and(|upstream| matches!(upstream.requester, Requester::Outside(_)))
 }
 
 fn from_domain(request: &Message) -> String {

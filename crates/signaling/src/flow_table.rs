@@ -1,7 +1,9 @@
 //! The stream flows of this worker: what each turned out to be, and where the ones we gave away went.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use federation::decision::Peer;
 use federation::flow::{FlowFacts, FlowKind};
 use federation::verification::Rung;
 use sip::{Aor, FlowId};
@@ -22,6 +24,8 @@ pub(crate) struct FlowState {
     /// The domains of partners whose requests were admitted on it.
     pub proven: Vec<Proven>,
     pub pace: Pace,
+    /// As decisions name who is at the other end, once one has.
+    pub peer: Option<Arc<Peer>>,
 }
 
 /// A domain that was proven on a flow.
@@ -56,6 +60,7 @@ impl FlowTable {
             rung: None,
             proven: Vec::new(),
             pace: Pace::default(),
+            peer: None,
             facts,
         };
         self.flows.insert(state.facts.id, state);
@@ -67,6 +72,12 @@ impl FlowTable {
 
     pub(crate) fn get_mut(&mut self, flow: FlowId) -> Option<&mut FlowState> {
         self.flows.get_mut(&flow)
+    }
+
+    /// Who is at the other end, as decisions name him.
+    pub(crate) fn peer(&mut self, facts: &FlowFacts) -> Arc<Peer> {
+        let made = || Arc::new(Peer::from(facts));
+        self.flows.get_mut(&facts.id).map_or_else(made, |state| state.peer.get_or_insert_with(made).clone())
     }
 
     pub(crate) fn close(&mut self, flow: FlowId) -> Option<FlowState> {

@@ -254,7 +254,7 @@ impl Links {
         for link in self.links.values() {
             match &link.stage {
                 Stage::Idle => counts.idle += 1,
-                Stage::ExpectSrv | Stage::ExpectAddresses { .. } => counts.resolving += 1,
+                Stage::ExpectSrv { .. } | Stage::ExpectAddresses { .. } => counts.resolving += 1,
                 Stage::ExpectConnect { .. } | Stage::ExpectVerdict { .. } => counts.connecting += 1,
                 Stage::Up { .. } => counts.up += 1,
             }

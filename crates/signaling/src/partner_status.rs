@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use federation::decision::{DecisionRecord, Outcome};
+use federation::decision::{Answerer, DecisionRecord, Outcome};
 use federation::discovery::SrvResult;
 use federation::flow::Direction;
 use federation::health::{self, Place};
@@ -211,7 +211,7 @@ impl Core {
                 counts.sent += 1;
                 counts.this_hour.sent += 1;
             },
-            Outcome::Answered { status: 200..=299, .. } => |counts| counts.succeeded += 1,
+            Outcome::Answered { status: 200..=299, by: Answerer::Partner, .. } => |counts| counts.succeeded += 1,
             _ => return,
         };
         // Below a `*.` anybody can make up names too.

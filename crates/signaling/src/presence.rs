@@ -160,6 +160,7 @@ impl Core {
                 routes_taken: 0,
                 sent_on_by: Vec::new(),
                 upstream,
+                admitted_unix_ms: 0,
             },
         );
     }

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use federation::decision::Connection;
+use federation::decision::{Connection, SrvSeen};
+use federation::discovery::SrvAnswer;
 use federation::flow::{FlowFacts, FlowKind};
 use federation::partner::{By, Way};
 use federation::refusal;
@@ -56,7 +57,7 @@ impl Core {
             }
             RoutePlan::Needs => {
                 let domain = key.domain.clone();
-                self.ask_for_link(now, key, Question::Srv { domain }, Stage::ExpectSrv);
+                self.ask_for_link(now, key, Question::Srv { domain }, Stage::ExpectSrv { since: now });
             }
         }
     }
@@ -72,13 +73,13 @@ impl Core {
         }
     }
 
-    /// In words for `why`: what led to this server.
-    fn led_by(&self, now: Instant, key: &LinkKey) -> (Option<String>, String) {
+    /// For `why`, what led to this server: an answer of the DNS, or in words what was decided.
+    fn led_by(&self, now: Instant, key: &LinkKey) -> (Option<&SrvAnswer>, String) {
         let way = self.way_of(key);
         let srv = self.discovery.lookup(now, &key.domain).and_then(|srv| srv.as_ref().ok());
         match (way.by, srv) {
             (By::Policy(_), _) => (None, "the route of the sender's policy".to_owned()),
-            (By::Dns, Some(answer)) => (Some(answer.name.clone()), String::new()),
+            (By::Dns, Some(answer)) => (Some(answer), String::new()),
             (By::Dns, None) if way.last_resort.is_some() => (None, "the clearing house".to_owned()),
             (by, _) => (None, by.to_string()),
         }
@@ -157,7 +158,8 @@ impl Core {
     pub(crate) fn resume_link(&mut self, now: Instant, key: LinkKey, answer: Option<Answer>) {
         let Some(link) = self.links.links.get_mut(&key) else { return };
         match (std::mem::replace(&mut link.stage, Stage::Idle), answer) {
-            (Stage::ExpectSrv, Some(Answer::Srv(result))) => {
+            (Stage::ExpectSrv { since }, Some(Answer::Srv(result))) => {
+                link.srv_ms = u64::try_from(now.saturating_duration_since(since).as_millis()).ok();
                 self.learn(now, &key.domain, result);
                 self.start_link(now, key);
             }
@@ -249,12 +251,14 @@ impl Core {
     pub(super) fn link_up(&mut self, now: Instant, key: LinkKey, facts: FlowFacts, attempt: Attempt, rung: Rung) {
         let flow = facts.id;
         let address = facts.remote.ip();
-        let (srv, by) = if key.is_inside() { (None, String::new()) } else { self.led_by(now, &key) };
+        let (answer, by) = if key.is_inside() { (None, String::new()) } else { self.led_by(now, &key) };
+        let asked_ms = self.links.links.get(&key).and_then(|link| link.srv_ms);
         let connection = Arc::new(Connection {
             host: attempt.target.to_string(),
             address,
             rung,
-            srv,
+            srv: answer.map(|answer| answer.name.clone()),
+            dns: answer.map(|answer| SrvSeen::new(answer, asked_ms)),
             by,
             certificate: facts.secure_certificate().map(Into::into),
             is_reused: false,
@@ -349,6 +353,7 @@ impl Core {
             address: facts.remote.ip(),
             rung,
             srv: None,
+            dns: None,
             by: String::new(),
             certificate: facts.secure_certificate().map(Into::into),
             is_reused: true,

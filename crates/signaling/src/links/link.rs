@@ -22,6 +22,8 @@ pub(super) struct Link {
     pub(super) last_failure: Option<Refusal>,
     /// Where it was up last.
     pub(super) last_place: Option<(FlowId, NextHopTarget, IpAddr)>,
+    /// How long the DNS took, in milliseconds, where it was asked for this attempt.
+    pub(super) srv_ms: Option<u64>,
     /// What came over its flow that cannot be taken.
     pub(super) breakage: Option<(FlowId, Breakage)>,
 }
@@ -29,7 +31,9 @@ pub(super) struct Link {
 /// How far a connection has come; each stage but the last two waits for one answer.
 pub(super) enum Stage {
     Idle,
-    ExpectSrv,
+    ExpectSrv {
+        since: Instant,
+    },
     ExpectAddresses {
         attempt: Attempt,
     },
@@ -112,13 +116,20 @@ impl Attempt {
 
 impl Link {
     pub(super) fn new() -> Link {
-        Link { stage: Stage::Idle, waiting: VecDeque::new(), last_failure: None, last_place: None, breakage: None }
+        Link {
+            stage: Stage::Idle,
+            waiting: VecDeque::new(),
+            last_failure: None,
+            last_place: None,
+            srv_ms: None,
+            breakage: None,
+        }
     }
 
     pub(super) fn status(&self, key: &LinkKey) -> LinkStatus {
         let (state, host, rung) = match &self.stage {
             Stage::Idle => ("idle", None, None),
-            Stage::ExpectSrv => ("resolving", None, None),
+            Stage::ExpectSrv { .. } => ("resolving", None, None),
             Stage::ExpectAddresses { attempt } => ("resolving", Some(attempt.target.to_string()), None),
             Stage::ExpectConnect { attempt } | Stage::ExpectVerdict { attempt, .. } => {
                 ("connecting", Some(attempt.target.to_string()), None)

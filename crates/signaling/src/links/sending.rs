@@ -174,6 +174,7 @@ impl Core {
         let link = self.links.links.entry(key.clone()).or_insert_with(Link::new);
         link.waiting.push_back(waiter);
         if matches!(link.stage, Stage::Idle) {
+            link.srv_ms = None;
             self.start_link(now, key);
         }
     }

@@ -220,6 +220,7 @@ impl Core {
                 return self.refuse_owned(now, upstream, &request.message, &refusal);
             }
         }
+        self.note_answered(now, id, message);
         let declined = self.declined(id, message);
         let message = declined.as_ref().unwrap_or(message);
         let Some(context) = self.owner.contexts.get(&id) else { return };
@@ -256,6 +257,20 @@ impl Core {
         }
         for aor in in_call {
             self.call_changed(now, aor, message.call_id().unwrap_or_default(), true);
+        }
+    }
+
+    /// A 2xx comes several times, and of several devices.
+    fn note_answered(&mut self, now: Instant, id: ContextId, response: &Message) {
+        let Some(context) = self.owner.contexts.get_mut(&id) else { return };
+        let status = response.status().filter(|status| *status >= 200 && context.recorded != Some(*status));
+        if status.is_none() {
+            return;
+        }
+        context.recorded = status;
+        let request = self.owner.request(id);
+        if let Some(record) = request.and_then(|request| self.answered_here(now, request, response)) {
+            self.keep_record(now, record);
         }
     }
 
@@ -311,7 +326,10 @@ impl Core {
             _ if status == 503 => {
                 self.refuse_owned(now, upstream, &request.message, &overloaded("too many client transactions"));
             }
-            _ => self.respond_generated(now, upstream, &request.message, status),
+            _ => {
+                self.record_unanswered(now, &request, status);
+                self.respond_generated(now, upstream, &request.message, status);
+            }
         }
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Context {
     pub machine: ResponseContext,
     pub trial: Trial,
     pub later: Later,
+    /// The last final answer that is on record.
+    pub recorded: Option<u16>,
     /// Whoever asked was told that it rings, or the like.
     pub has_rung: bool,
     /// Its entry in the schedule, so that not every response adds one.
@@ -243,8 +245,16 @@ impl Core {
             machine = machine.giving_up_at(now + self.limits.message_answer_time());
         }
         self.owner.contexts_by_upstream.insert(upstream, id);
-        let context =
-            Context { request, upstream, machine, trial, later: Later::default(), has_rung: false, wakes_at: None };
+        let context = Context {
+            request,
+            upstream,
+            machine,
+            trial,
+            later: Later::default(),
+            recorded: None,
+            has_rung: false,
+            wakes_at: None,
+        };
         self.owner.contexts.insert(id, Box::new(context));
         id
     }

@@ -1,7 +1,7 @@
 //! What `comity partner show` prints: what holds for a domain, and what was seen of it.
 
 use federation::admission::Origin;
-use federation::decision::{DecisionRecord, Outcome};
+use federation::decision::{Answerer, DecisionRecord, Outcome};
 use federation::flow::Direction;
 use federation::modality::Modalities;
 use server::certificate::ServedCertificate;
@@ -268,8 +268,11 @@ fn outcome_text(outcome: &Outcome) -> String {
         Outcome::Anchored { .. } => "its sound goes through this server".to_owned(),
         Outcome::Held { reason } => format!("held: {reason}"),
         Outcome::Retried { reason } => format!("tried again: {reason}"),
+        Outcome::Answered { status, by: Answerer::Device, .. } => format!("a device answered with {status}"),
+        Outcome::Answered { status, by: Answerer::Nobody, .. } => format!("no device answered: {status}"),
+        Outcome::Answered { status, by: Answerer::Inside, .. } => format!("answered with {status} behind this edge"),
         Outcome::Answered { status, word: Some(word), .. } => format!("answered with {status} {word}"),
-        Outcome::Answered { status, word: None, diagnostics: None } => format!("answered with {status}"),
+        Outcome::Answered { status, word: None, diagnostics: None, .. } => format!("answered with {status}"),
         Outcome::Answered { status, diagnostics: Some(Diagnostics { id, reason, .. }), .. } => {
             format!("answered with {status}, ms-diagnostics {id} {reason}")
         }

@@ -1,7 +1,7 @@
 //! What the page of a partner comes down to: how it goes, and what to do next.
 
 use federation::admission::Origin;
-use federation::decision::Outcome;
+use federation::decision::{Answerer, Outcome};
 use federation::flow::Direction;
 use sip::refusal::Word;
 
@@ -113,7 +113,8 @@ fn is_unproven(decision: &DecisionAnswer) -> bool {
 pub(in super::super) fn is_taken(decision: &DecisionAnswer) -> bool {
     matches!(
         decision.record.outcome,
-        Outcome::Admitted { origin: Origin::Partner { .. }, .. } | Outcome::Answered { status: ..=299, .. }
+        Outcome::Admitted { origin: Origin::Partner { .. }, .. }
+            | Outcome::Answered { status: ..=299, by: Answerer::Partner, .. }
     )
 }
 
@@ -127,7 +128,7 @@ fn told_by(decision: &DecisionAnswer, domain: &str, is_any_taken: bool) -> Optio
             let refuser = if inbound { Refuser::UsToPartner } else { Refuser::UsToUser };
             Some(advice::for_reason(word, *status, reason, refuser, domain))
         }
-        Outcome::Answered { status, word, diagnostics } => {
+        Outcome::Answered { status, word, diagnostics, by: Answerer::Partner } => {
             let word = word.as_deref().filter(|word| Word::named(word).is_some());
             let said = diagnostics.as_ref().filter(|said| said.id != ID_OF_THE_STATUS);
             let is_about_us = match (word, said) {
@@ -249,7 +250,7 @@ pub(in super::super) mod tests {
     }
 
     fn answered(status: u16, word: Option<&str>) -> Outcome {
-        Outcome::Answered { status, word: word.map(str::to_owned), diagnostics: None }
+        Outcome::Answered { status, word: word.map(str::to_owned), by: Answerer::Partner, diagnostics: None }
     }
 
     fn side(decisions: Vec<(Direction, Outcome)>) -> Side {
@@ -273,7 +274,7 @@ pub(in super::super) mod tests {
             standing: federation::admission::Tier::Allowed,
             source: federation::admission::Source::default(),
         };
-        let admitted = (Direction::Inbound, Outcome::Admitted { origin, rung: None });
+        let admitted = (Direction::Inbound, Outcome::Admitted { origin, rung: None, peer: None });
         let unreachable = (Direction::Outbound, refused("partner-unreachable"));
         let advice = conclude(detail(vec![admitted.clone(), unreachable]), Some(ON)).advice;
         assert_eq!(advice.side, Side::Network);
@@ -307,7 +308,8 @@ pub(in super::super) mod tests {
             assert_eq!(side(vec![sent(200), sent(status)]), Side::Nobody, "{status}");
         }
         let says_the_status = Diagnostics { id: ID_OF_THE_STATUS, reason: String::new(), source: None };
-        let outcome = Outcome::Answered { status: 504, word: None, diagnostics: Some(says_the_status) };
+        let outcome =
+            Outcome::Answered { status: 504, word: None, by: Answerer::Partner, diagnostics: Some(says_the_status) };
         assert_eq!(side(vec![(Direction::Outbound, outcome)]), Side::Partner);
     }
 

@@ -3,7 +3,7 @@
 //! Pure.
 
 use federation::admission::{Origin, Tier};
-use federation::decision::{Connection, DecisionRecord, Outcome};
+use federation::decision::{Answerer, CertificateName, Connection, DecisionRecord, Outcome, Peer, SrvSeen};
 use federation::flow::Direction;
 use federation::verification::Rung;
 use store::StoredCall;
@@ -37,7 +37,7 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
     let DecisionRecord { method, from_domain, to_domain, outcome, spent_ms, .. } = &decision.record;
     let mut details = Vec::new();
     let sentence = match outcome {
-        Outcome::Admitted { origin: Origin::Partner { domain, rung, standing, source }, .. } => {
+        Outcome::Admitted { origin: Origin::Partner { domain, rung, standing, source }, peer, .. } => {
             let standing = match standing {
                 Tier::Allowed => "it has an entry in our partner list",
                 Tier::Discovered => "it has no entry in our partner list, and discovery is on",
@@ -50,6 +50,7 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
             if !source.is_verified {
                 details.push("nobody vouches for who in it sends: only who lets the sender in is reached".to_owned());
             }
+            details.extend(peer_details(peer.as_deref(), *spent_ms));
             format!("{method} of {domain} for {to_domain} admitted: it comes from {domain} indeed")
         }
         Outcome::Admitted { origin: Origin::User { aor }, .. } => {
@@ -59,7 +60,8 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
             details.push("whether he is, what is behind this edge finds out: it asks for the password".to_owned());
             format!("{method} of somebody outside who says that he is {aor}, for {to_domain}, passed on")
         }
-        Outcome::Admitted { origin: Origin::Inside { domain }, .. } => {
+        Outcome::Admitted { origin: Origin::Inside { domain }, peer, .. } => {
+            details.extend(peer_details(peer.as_deref(), *spent_ms));
             format!("{method} of {domain}, which is behind this edge, for {to_domain} admitted")
         }
         Outcome::Refused { status, word, reason } => {
@@ -84,10 +86,23 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
             way(*stands_between).to_owned()
         }
         Outcome::Retried { reason } => format!("the server failed the {method}: {reason}; the next one is tried"),
-        Outcome::Answered { status, word, diagnostics } => {
+        Outcome::Answered { status, word, diagnostics, by } => {
             details.extend(diagnostics.as_ref().map(advice::diagnostics::said));
             let word = word.as_ref().map(|word| format!(" {word}")).unwrap_or_default();
-            format!("{to_domain} answered the {method} with {status}{word}, {spent_ms} ms after it set out")
+            match by {
+                Answerer::Partner => {
+                    format!("{to_domain} answered the {method} with {status}{word}, {spent_ms} ms after it set out")
+                }
+                Answerer::Device => format!(
+                    "a device of the user answered the {method} with {status}, {spent_ms} ms after it was admitted"
+                ),
+                Answerer::Inside => format!(
+                    "what is behind this edge answered the {method} with {status}{word}, {spent_ms} ms after it was admitted"
+                ),
+                Answerer::Nobody => format!(
+                    "no device of the user answered the {method} within {spent_ms} ms: its sender was told {status}"
+                ),
+            }
         }
     };
     WhyStep { at_unix_ms: Some(decision.at_unix_ms), sentence, details }
@@ -110,12 +125,43 @@ fn connection_details(connection: &Connection, spent_ms: u64) -> Vec<String> {
         None if connection.by.is_empty() => "the server is named by the partner entry".to_owned(),
         None => format!("the server is {}", connection.by),
     }];
+    details.extend(connection.dns.as_ref().map(dns_seen));
     details.push(rung_sentence(connection.rung.as_str()));
-    if let Some(shown) = &connection.certificate {
-        details.push(format!("certificate of {}, issued by {}, serial {}", shown.subject, shown.issuer, shown.serial));
-    }
+    details.extend(connection.certificate.as_ref().map(certificate));
     if spent_ms > 0 {
         details.push(format!("it waited {spent_ms} ms for the connection"));
+    }
+    details
+}
+
+/// The answer when the connection was made.
+fn dns_seen(seen: &SrvSeen) -> String {
+    let when = match seen.asked_ms {
+        Some(ms) => format!("the DNS, asked for this connection, answered in {ms} ms"),
+        None => "the DNS had answered before".to_owned(),
+    };
+    let more = if seen.more == 0 { String::new() } else { format!(", and {} more", seen.more) };
+    format!("{when}, by priority: {}{more}", seen.targets.join(", "))
+}
+
+fn certificate(shown: &CertificateName) -> String {
+    format!("certificate of {}, issued by {}, serial {}", shown.subject, shown.issuer, shown.serial)
+}
+
+/// Who was at the other end of the connection on which it came, and how long admission took.
+fn peer_details(peer: Option<&Peer>, spent_ms: u64) -> Vec<String> {
+    let mut details = Vec::new();
+    if let Some(peer) = peer {
+        let address = peer.address;
+        details.push(match (peer.is_inner, peer.is_dialled) {
+            (true, _) => format!("it came by the inner side, from {address}"),
+            (false, true) => format!("it came from {address}, over a connection that we had opened"),
+            (false, false) => format!("it came from {address}"),
+        });
+        details.extend(peer.certificate.as_ref().map(certificate));
+    }
+    if spent_ms > 0 {
+        details.push(format!("its admission waited {spent_ms} ms for what had to be asked"));
     }
     details
 }
@@ -135,8 +181,10 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
     };
     let method = &record.method;
     match &record.outcome {
+        Outcome::Answered { status, by: Answerer::Device | Answerer::Nobody, .. } => of_devices(method, *status),
+        Outcome::Answered { status, by: Answerer::Inside, .. } => of_inner_side(method, *status),
         Outcome::Answered { status: ..=299, .. } => well(format!("{partner} took the {method}")),
-        Outcome::Answered { status, word, diagnostics } => {
+        Outcome::Answered { status, word, diagnostics, .. } => {
             advice::for_answer(word.as_deref(), *status, diagnostics.as_ref(), partner)
         }
         Outcome::Refused { status, word, reason } => {
@@ -179,6 +227,32 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
     }
 }
 
+/// What a user's devices said, or that they said nothing.
+fn of_devices(method: &str, status: u16) -> Advice {
+    let (verdict, next) = match status {
+        ..=299 => return well(format!("a device of the user took the {method}")),
+        300..=399 => ("sent it elsewhere", "see what came of that in the next steps"),
+        408 | 480 => ("did not answer", "see whether one is switched on: comity user show"),
+        486 | 600 | 603 => ("is busy, or its user declined", "nothing is to be done here"),
+        487 => ("was called until the caller gave up", "nothing is to be done"),
+        _ => ("refused it", "look at the user's phone or client: it does not take what was sent"),
+    };
+    let verdict = format!("the {method} reached the user, whose device {verdict} ({status})");
+    Advice { verdict, next: next.to_owned(), side: Side::Nobody, sure: Sure::Seen }
+}
+
+fn of_inner_side(method: &str, status: u16) -> Advice {
+    match status {
+        ..=299 => well(format!("what is behind this edge took the {method}")),
+        _ => Advice {
+            verdict: format!("what is behind this edge answered the {method} with {status}"),
+            next: "ask there by the Call-ID: comity why, or the log of another kind of server".to_owned(),
+            side: Side::Nobody,
+            sure: Sure::Told,
+        },
+    }
+}
+
 fn only_admitted() -> Advice {
     well("the request was admitted, and answered by this server itself".to_owned())
 }
@@ -195,7 +269,7 @@ fn well(verdict: String) -> Advice {
 mod tests {
     use std::sync::Arc;
 
-    use federation::decision::CertificateName;
+    use federation::admission::Source;
 
     use super::*;
 
@@ -222,7 +296,7 @@ mod tests {
 
     fn admitted() -> DecisionAnswer {
         let origin = Origin::User { aor: "alice@contoso.example".parse().unwrap() };
-        outbound(Outcome::Admitted { origin, rung: None }, 0)
+        outbound(Outcome::Admitted { origin, rung: None, peer: None }, 0)
     }
 
     fn sent(host: &str) -> Outcome {
@@ -233,6 +307,11 @@ mod tests {
             address: [192, 0, 2, 1].into(),
             rung: Rung::Domain,
             srv: Some("_sipfederationtls._tcp.fabrikam.example".into()),
+            dns: Some(SrvSeen {
+                targets: ["10 one.fabrikam.example:5061", "20 two.fabrikam.example:5061"].map(str::to_owned).into(),
+                more: 3,
+                asked_ms: Some(8),
+            }),
             by: String::new(),
             certificate: Some(certificate),
             is_reused: false,
@@ -242,14 +321,18 @@ mod tests {
 
     fn sent_inside(host: &str) -> Outcome {
         let Outcome::Routed { next_hop, connection: Some(connection) } = sent(host) else { unreachable!() };
-        let connection = Connection { rung: Rung::Configured, srv: None, ..(*connection).clone() };
+        let connection = Connection { rung: Rung::Configured, srv: None, dns: None, ..(*connection).clone() };
         Outcome::Routed { next_hop, connection: Some(Arc::new(connection)) }
     }
 
     #[test]
     fn an_id_of_the_partner_is_told_with_what_it_means() {
         let diagnostics = sip::Diagnostics::parse(b"1009;source=\"sip.fabrikam.example\"");
-        let answer = tell("a".into(), &[outbound(Outcome::Answered { status: 504, word: None, diagnostics }, 35)], &[]);
+        let answer = tell(
+            "a".into(),
+            &[outbound(Outcome::Answered { status: 504, word: None, by: Answerer::Partner, diagnostics }, 35)],
+            &[],
+        );
         let said = "sip.fabrikam.example of the partner says: 1009 (No match for domain in DNS SRV results)";
         assert_eq!(answer.steps[0].details, [said]);
         assert_eq!(answer.advice.side, Side::Ours, "{:?}", answer.advice);
@@ -263,7 +346,7 @@ mod tests {
             outbound(sent("one.fabrikam.example:5061"), 12),
             outbound(Outcome::Retried { reason: "the connection ended before an answer came".into() }, 20),
             outbound(sent("two.fabrikam.example:5061"), 0),
-            outbound(Outcome::Answered { status: 200, word: None, diagnostics: None }, 35),
+            outbound(Outcome::Answered { status: 200, word: None, by: Answerer::Partner, diagnostics: None }, 35),
         ];
         let told = tell("a".into(), &decisions, &[]);
         let sentences: Vec<&str> = told.steps.iter().map(|step| step.sentence.as_str()).collect();
@@ -281,6 +364,8 @@ mod tests {
             told.steps[1].details,
             [
                 "the server is named by _sipfederationtls._tcp.fabrikam.example (SRV)",
+                "the DNS, asked for this connection, answered in 8 ms, by priority: 10 one.fabrikam.example:5061, \
+                 20 two.fabrikam.example:5061, and 3 more",
                 "the certificate names the SIP domain itself (domain)",
                 "certificate of CN=one.fabrikam.example:5061, issued by CN=Test CA, serial 01",
                 "it waited 12 ms for the connection",
@@ -293,6 +378,48 @@ mod tests {
     }
 
     #[test]
+    fn what_a_partner_sends_reads_with_who_was_there_and_what_the_phone_said() {
+        let origin = Origin::Partner {
+            domain: "fabrikam.example".into(),
+            rung: Rung::Domain,
+            standing: Tier::Allowed,
+            source: Source { provider: None, is_verified: true },
+        };
+        let certificate =
+            CertificateName { subject: "CN=sip.b".into(), issuer: "CN=Test CA".into(), serial: "01".into() };
+        let peer =
+            Peer { address: [192, 0, 2, 7].into(), certificate: Some(certificate), is_dialled: false, is_inner: false };
+        let inbound = |outcome, spent_ms| decision(Direction::Inbound, outcome, spent_ms);
+        let mut decisions = vec![
+            inbound(Outcome::Admitted { origin, rung: Some(Rung::Domain), peer: Some(Arc::new(peer)) }, 9),
+            inbound(Outcome::Routed { next_hop: "the user's one device".into(), connection: None }, 0),
+        ];
+        let answered = |status, by| Outcome::Answered { status, word: None, by, diagnostics: None };
+        decisions.push(inbound(answered(486, Answerer::Device), 35));
+        let told = tell("a".into(), &decisions, &[]);
+        assert_eq!(
+            told.steps[0].details[2..],
+            [
+                "it came from 192.0.2.7",
+                "certificate of CN=sip.b, issued by CN=Test CA, serial 01",
+                "its admission waited 9 ms for what had to be asked"
+            ]
+        );
+        let last = "a device of the user answered the MESSAGE with 486, 35 ms after it was admitted";
+        assert_eq!(told.steps[2].sentence, last);
+        assert!(told.advice.verdict.ends_with("is busy, or its user declined (486)"), "{:?}", told.advice);
+        for (status, by, verdict) in [
+            (200, Answerer::Device, "a device of the user took the MESSAGE"),
+            (408, Answerer::Nobody, "the MESSAGE reached the user, whose device did not answer (408)"),
+            (200, Answerer::Inside, "what is behind this edge took the MESSAGE"),
+            (404, Answerer::Inside, "what is behind this edge answered the MESSAGE with 404"),
+        ] {
+            decisions[2] = inbound(answered(status, by), 35);
+            assert_eq!(tell("a".into(), &decisions, &[]).advice.verdict, verdict);
+        }
+    }
+
+    #[test]
     fn an_ack_on_its_way_is_not_waited_for() {
         let of = |method: &str, mut decision: DecisionAnswer| {
             decision.record.method = method.into();
@@ -300,7 +427,10 @@ mod tests {
         };
         let decisions = [
             of("INVITE", outbound(sent("one.fabrikam.example:5061"), 0)),
-            of("INVITE", outbound(Outcome::Answered { status: 200, word: None, diagnostics: None }, 35)),
+            of(
+                "INVITE",
+                outbound(Outcome::Answered { status: 200, word: None, by: Answerer::Partner, diagnostics: None }, 35),
+            ),
             of("ACK", outbound(sent("one.fabrikam.example:5061"), 0)),
         ];
         let told = tell("a".into(), &decisions, &[]);
@@ -313,7 +443,12 @@ mod tests {
     #[test]
     fn whose_side_it_is_follows_from_who_refused_whom() {
         let refused = |word: &str| Outcome::Refused { status: 403, word: word.into(), reason: "why".into() };
-        let answered = |word: &str| Outcome::Answered { status: 403, word: Some(word.into()), diagnostics: None };
+        let answered = |word: &str| Outcome::Answered {
+            status: 403,
+            word: Some(word.into()),
+            by: Answerer::Partner,
+            diagnostics: None,
+        };
         let cases = [
             (Direction::Inbound, refused("certificate-name"), Side::Partner, "does not prove fabrikam.example"),
             (Direction::Inbound, refused("domain-not-allowed"), Side::Ours, "not in our partner list"),

@@ -1,4 +1,4 @@
-use federation::decision::{DecisionRecord, Outcome};
+use federation::decision::{Answerer, DecisionRecord, Outcome};
 use federation::flow::Direction;
 
 use super::super::super::answers::TroubleAnswer;
@@ -43,7 +43,7 @@ fn detail(domains: &[&str], decisions: Vec<(&str, Outcome)>) -> ProviderDetail {
 }
 
 fn answered(status: u16, word: Option<&str>) -> Outcome {
-    Outcome::Answered { status, word: word.map(str::to_owned), diagnostics: None }
+    Outcome::Answered { status, word: word.map(str::to_owned), by: Answerer::Partner, diagnostics: None }
 }
 
 #[test]
