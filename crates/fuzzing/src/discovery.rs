@@ -1,11 +1,13 @@
 //! What the DNS says of a partner: an order is of the same targets, by priority; what is remembered is found until it expires,
-//! and is never more than the cache holds.
+//! and is never more than the cache holds. Only an answer that was validated proves what no certificate does.
 
 use std::time::{Duration, Instant};
 
+use federation::dane::{ChainSubjects, Subject, Tlsa};
 use federation::discovery::{DiscoveryCache, SrvAnswer, SrvFailure, SrvResult, SrvTarget, life, order};
 use federation::partner::Edge;
-use federation::verification::{Claim, Role, Verdict, judge};
+use federation::trust::PeerCertificate;
+use federation::verification::{Claim, Role, Rung, Verdict, judge};
 
 use crate::choices::Choices;
 use crate::core::certificate;
@@ -22,7 +24,7 @@ pub fn check(bytes: &[u8]) {
         if let Ok(answer) = &result {
             check_order(&answer.targets, &mut choices);
         }
-        check_verdict(&domain, &result);
+        check_verdicts(&domain, &result);
         cache.insert(now, &domain, result.clone());
         assert_eq!(cache.lookup(now, &domain), Some(&result));
         let passed = Duration::from_secs(choices.byte().into());
@@ -31,19 +33,34 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
+/// As [`check`] has it of an answer that was read elsewhere.
+pub fn check_answer(answer: &SrvAnswer) {
+    check_order(&answer.targets, &mut Choices::new(&[]));
+    check_verdicts("fabrikam.example", &Ok(answer.clone()));
+    check_verdicts("contoso.example", &Ok(answer.clone()));
+}
+
 fn result(choices: &mut Choices<'_>, domain: &str) -> SrvResult {
-    match choices.below(8) {
+    let kind = choices.below(8);
+    match kind {
         0 => Err(SrvFailure::NoRecord),
         1 => Err(SrvFailure::Refused),
         2 => Err(SrvFailure::Timeout),
         _ => Ok(SrvAnswer {
             name: domain.to_owned(),
-            targets: (0..choices.below(20)).map(|_| target(choices)).collect(),
+            targets: (0..choices.below(40)).map(|_| target(choices)).collect(),
             ttl: Duration::from_secs(1 << choices.below(40)),
-            secure: false,
-            tlsa: vec![],
+            secure: kind >= 6,
+            tlsa: if kind == 7 { (0..choices.below(4)).map(|_| tlsa(choices)).collect() } else { vec![] },
         }),
     }
+}
+
+/// About one of the two that [`shown`] has, or neither.
+fn tlsa(choices: &mut Choices<'_>) -> Tlsa {
+    let [usage, selector, matching] = [5, 3, 4].map(|bound| u8::try_from(choices.below(bound)).unwrap_or_default());
+    let content = vec![*choices.one_of(&[OWN, AUTHORITY, 0]); *choices.one_of(&[32, 64, 1])];
+    Tlsa { usage, selector, matching, content }
 }
 
 fn target(choices: &mut Choices<'_>) -> SrvTarget {
@@ -64,11 +81,39 @@ fn check_order(targets: &[SrvTarget], choices: &mut Choices<'_>) {
     assert!(left.iter().all(|target| target.priority >= last), "what is left out comes last");
 }
 
-/// A host proves a domain only where the certificate names it and it lies right below it, or the domain itself.
-fn check_verdict(domain: &str, result: &SrvResult) {
-    let shown = certificate("fabrikam.example", true);
-    if let Verdict::Proven(rung) = judge(&shown, Role::Server, &Claim::of(domain), Some(result)) {
-        let plain = domain.trim_end_matches('.').to_ascii_lowercase();
-        assert!(["fabrikam.example", "sip.fabrikam.example"].contains(&plain.as_str()), "{domain:?}: {rung:?}");
+fn check_verdicts(domain: &str, result: &SrvResult) {
+    for is_trusted in [true, false] {
+        for dane in [None, Some(Box::new(shown()))] {
+            let certificate = PeerCertificate { dane, ..certificate("fabrikam.example", is_trusted) };
+            check_verdict(&certificate, domain, result);
+        }
     }
 }
+
+/// A host proves a domain only where the certificate names it and it lies right below it, or the domain itself; where the DNS
+/// vouches for its answer, also where the answer names it or a record is about it. Without a chain the last alone does.
+fn check_verdict(certificate: &PeerCertificate, domain: &str, result: &SrvResult) {
+    let Verdict::Proven(rung) = judge(certificate, Role::Server, &Claim::of(domain), Some(result)) else { return };
+    let plain = domain.trim_end_matches('.').to_ascii_lowercase();
+    match (rung, result) {
+        (Rung::SecureDns, Ok(answer)) => {
+            let is_named = answer.targets.iter().any(|target| certificate.names.dns.contains(&target.host));
+            let is_shown =
+                |tlsa: &Tlsa| [OWN, AUTHORITY].map(|of| vec![of; tlsa.content.len()]).contains(&tlsa.content);
+            let is_recorded = certificate.dane.is_some() && answer.tlsa.iter().any(is_shown);
+            assert!(answer.secure && (is_named && certificate.chain.is_ok() || is_recorded), "{domain:?}: {answer:?}");
+        }
+        _ => {
+            assert!(certificate.chain.is_ok(), "{domain:?}: {rung:?}");
+            assert!(["fabrikam.example", "sip.fabrikam.example"].contains(&plain.as_str()), "{domain:?}: {rung:?}");
+        }
+    }
+}
+
+fn shown() -> ChainSubjects {
+    let subject = |of: u8| Subject { certificate: [vec![of; 32], vec![of; 64]], key: [vec![of; 32], vec![of; 64]] };
+    ChainSubjects { own: subject(OWN), authorities: vec![subject(AUTHORITY)] }
+}
+
+const OWN: u8 = 7;
+const AUTHORITY: u8 = 9;

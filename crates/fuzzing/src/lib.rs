@@ -9,8 +9,10 @@ mod choices;
 mod configuration;
 mod core;
 mod discovery;
+mod dns;
 mod documents;
 mod handoff;
+mod inside;
 mod media;
 mod proxy_protocol;
 mod revocation_list;
@@ -54,6 +56,8 @@ targets! {
     certificate = certificate::check,
     revocation_list = revocation_list::check,
     discovery = discovery::check,
+    dns = dns::check,
+    inside = inside::check,
     session_description = session_description::check,
     rtp = media::rtp::check,
     srtp = media::srtp::check,

@@ -51,8 +51,8 @@ macro_rules! replays {
 
 replays! {
     framing message edits via address uri small_headers digest stun
-    certificate revocation_list discovery session_description rtp srtp media_node media_link web_socket proxy_protocol
-    configuration pidf conference_info is_composing resource_lists cpim multipart handoff core edge home
+    certificate revocation_list discovery dns inside session_description rtp srtp media_node media_link web_socket
+    proxy_protocol configuration pidf conference_info is_composing resource_lists cpim multipart handoff core edge home
 }
 
 #[test]

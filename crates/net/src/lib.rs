@@ -7,6 +7,7 @@ mod accounts;
 mod balancers;
 mod connect;
 mod counters;
+pub mod dns;
 mod flow;
 mod framing;
 mod handshakes;

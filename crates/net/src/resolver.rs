@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use federation::dane::Tlsa;
-use federation::discovery::{HostAnswer, SrvAnswer, SrvFailure, SrvResult, SrvTarget, srv_names};
+use federation::discovery::{HostAnswer, SrvFailure, SrvResult, SrvTarget, srv_names};
 use hickory_proto::dnssec::TrustAnchors;
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::rdata::SRV;
-use hickory_proto::rr::{Name, RData, Record, RecordType};
+use hickory_proto::rr::{Name, RecordType};
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
@@ -23,7 +22,7 @@ use hickory_resolver::{TokioResolver, system_conf};
 
 use serde::Serialize;
 
-use crate::NetError;
+use crate::{NetError, dns};
 
 /// Asks the DNS. Cheap to clone; clones share what was learnt.
 #[derive(Clone)]
@@ -119,7 +118,7 @@ impl Resolver {
     pub async fn srv_name(&self, name: String) -> SrvResult {
         let query = absolute(&name).map_err(SrvFailure::ServFail)?;
         let mut answer = match self.resolver.lookup(query, RecordType::SRV).await {
-            Ok(lookup) => srv_answer(name, &lookup)?,
+            Ok(lookup) => dns::srv_answer(name, lookup.answers(), time_left(&lookup))?,
             Err(error) => return Err(srv_failure(&error)),
         };
         if answer.secure {
@@ -147,7 +146,7 @@ impl Resolver {
         for target in targets.iter().take(TLSA_TARGETS_MAX) {
             let Ok(query) = absolute(&format!("_{}._tcp.{}", target.port, target.host)) else { continue };
             let Ok(lookup) = self.resolver.lookup(query, RecordType::TLSA).await else { continue };
-            take_tlsa(&mut found, lookup.answers());
+            dns::take_tlsa(&mut found, lookup.answers());
         }
         found
     }
@@ -205,45 +204,8 @@ fn absolute(name: &str) -> Result<Name, String> {
     Ok(absolute)
 }
 
-fn srv_answer(name: String, lookup: &Lookup) -> SrvResult {
-    let secure = is_secure(lookup.answers());
-    let records: Vec<&SRV> = lookup
-        .answers()
-        .iter()
-        .filter_map(|record| match &record.data {
-            RData::SRV(srv) => Some(srv),
-            _ => None,
-        })
-        .collect();
-    if records.is_empty() {
-        return Err(SrvFailure::NoRecord);
-    }
-    let targets: Vec<SrvTarget> =
-        records.iter().filter(|record| !record.target.is_root()).map(|record| srv_target(record)).collect();
-    if targets.is_empty() {
-        return Err(SrvFailure::Refused);
-    }
-    let ttl = lookup.valid_until().saturating_duration_since(Instant::now());
-    Ok(SrvAnswer { name, targets, ttl, secure, tlsa: Vec::new() })
-}
-
-/// Every record that led to the answer was validated, aliases included.
-fn is_secure(records: &[Record]) -> bool {
-    !records.is_empty() && records.iter().all(|record| record.proof.is_secure())
-}
-
-/// The validated ones among these, as long as there is room for them.
-fn take_tlsa(found: &mut Vec<Tlsa>, records: &[Record]) {
-    let secure = records.iter().filter(|record| record.proof.is_secure()).filter_map(|record| match &record.data {
-        RData::TLSA(tlsa) if tlsa.cert_data.len() <= TLSA_BYTES_MAX => Some(Tlsa {
-            usage: tlsa.cert_usage.into(),
-            selector: tlsa.selector.into(),
-            matching: tlsa.matching.into(),
-            content: tlsa.cert_data.clone(),
-        }),
-        _ => None,
-    });
-    found.extend(secure.take(TLSA_RECORDS_MAX.saturating_sub(found.len())));
+fn time_left(lookup: &Lookup) -> Duration {
+    lookup.valid_until().saturating_duration_since(Instant::now())
 }
 
 /// Those to begin from, where anything is to be validated.
@@ -254,11 +216,6 @@ fn anchors(settings: &DnsSettings) -> Result<Option<Arc<TrustAnchors>>, NetError
     };
     let anchors = settings.validates.then(|| settings.trust_anchor.as_ref().map_or(Ok(TrustAnchors::default()), read));
     Ok(anchors.transpose()?.map(Arc::new))
-}
-
-fn srv_target(record: &SRV) -> SrvTarget {
-    let host = record.target.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-    SrvTarget { priority: record.priority, weight: record.weight, port: record.port, host }
 }
 
 fn srv_failure(error: &DnsNetError) -> SrvFailure {
@@ -300,18 +257,13 @@ const POSITIVE_LIFE_MAX: Duration = Duration::from_secs(3600);
 const NEGATIVE_LIFE_MAX: Duration = Duration::from_secs(60);
 const DISCARD_PORT: u16 = 9;
 const TLSA_TARGETS_MAX: usize = 4;
-const TLSA_RECORDS_MAX: usize = 16;
-/// Longer than any certificate that is worth a comparison.
-const TLSA_BYTES_MAX: usize = 4096;
 /// Of each resolver. An answer by TCP may take a megabyte here; where domains and their servers are is remembered elsewhere, and
 /// what many names have in common, such as the keys of their parents, is asked for most often and stays.
 const ANSWERS_MAX: u64 = 128;
 
 #[cfg(test)]
 mod tests {
-    use hickory_proto::dnssec::Proof;
-    use hickory_proto::rr::rdata::TLSA;
-    use hickory_proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
+    use hickory_proto::rr::rdata::SRV;
 
     use super::*;
     use crate::testing::name_server::{self, address, name, srv};
@@ -370,7 +322,7 @@ mod tests {
         let (server, questions) = name_server::heard_about(RecordType::TLSA, speaking);
         let resolver = Resolver::new(&DnsSettings::of(&[server])).expect("explicit servers need no files");
         let targets: Vec<SrvTarget> = (0..3 * TLSA_TARGETS_MAX)
-            .map(|number| srv_target(&SRV::new(10, 20, 5061, name(&format!("edge{number}.many.example")))))
+            .map(|number| dns::srv_target(&SRV::new(10, 20, 5061, name(&format!("edge{number}.many.example")))))
             .collect();
         assert_eq!(resolver.tlsa(&targets).await, []);
         let asked: Vec<String> = questions.try_iter().collect();
@@ -396,34 +348,6 @@ mod tests {
         let again = ask_all().await;
         let remembered = NAMES - again;
         assert!(remembered <= 2 * ANSWERS_MAX as usize, "{remembered}");
-    }
-
-    fn tlsa(content: Vec<u8>, proof: Proof) -> Record {
-        let tlsa = TLSA::new(CertUsage::DaneEe, Selector::Spki, Matching::Sha256, content);
-        let mut record = Record::from_rdata(name("_5061._tcp.edge.example"), 300, RData::TLSA(tlsa));
-        record.proof = proof;
-        record
-    }
-
-    #[test]
-    fn a_tlsa_record_too_long_for_a_certificate_is_passed_over() {
-        let records = [4097, 4096].map(|length| tlsa(vec![1; length], Proof::Secure));
-        let mut found = Vec::new();
-        take_tlsa(&mut found, &records);
-        assert_eq!(found.iter().map(|tlsa| tlsa.content.len()).collect::<Vec<_>>(), [4096]);
-    }
-
-    #[test]
-    fn of_many_tlsa_records_the_first_are_taken_whoever_has_them() {
-        let record = |number: u8, proof| tlsa(vec![number; 32], proof);
-        let records = |numbers: std::ops::Range<u8>, proof| numbers.map(|n| record(n, proof)).collect::<Vec<_>>();
-        let mut found = Vec::new();
-        take_tlsa(&mut found, &records(100..200, Proof::Insecure));
-        take_tlsa(&mut found, &records(0..10, Proof::Secure));
-        take_tlsa(&mut found, &records(10..200, Proof::Secure));
-        take_tlsa(&mut found, &records(0..10, Proof::Secure));
-        let taken: Vec<u8> = found.iter().map(|tlsa| tlsa.content[0]).collect();
-        assert_eq!(taken, (0..16).collect::<Vec<u8>>());
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -1,8 +1,10 @@
-//! CSeq, Event, Subscription-State and Replaces: what is printed parses to the same.
+//! CSeq, RAck, Event, Subscription-State, Replaces, Date, Retry-After and ms-diagnostics: what is printed parses to the same.
 
-use sip::header::Replaces;
+use federation::rest::retry_after;
+use sip::header::date::{sip_date, unix_secs};
 use sip::header::grammar::{params, split_list, trim, unquote};
-use sip::{CSeq, EventHeader, SubscriptionState};
+use sip::header::{RAck, Replaces};
+use sip::{CSeq, Diagnostics, EventHeader, SubscriptionState};
 
 pub fn check(bytes: &[u8]) {
     if let Ok(cseq) = CSeq::parse(bytes) {
@@ -14,9 +16,23 @@ pub fn check(bytes: &[u8]) {
     if let Ok(state) = SubscriptionState::parse(bytes) {
         assert_eq!(SubscriptionState::parse(state.to_string().as_bytes()), Ok(state));
     }
+    if let Ok(rack) = RAck::parse(bytes) {
+        assert_eq!(RAck::parse(rack.to_string().as_bytes()), Ok(rack));
+    }
+    if let Some(said) = Diagnostics::parse(bytes) {
+        let printed = said.to_string();
+        assert!(printed.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{printed:?}");
+        assert_eq!(Diagnostics::parse(printed.as_bytes()), Some(said));
+    }
     check_list(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     check_params(text);
+    if let Some(moment) = unix_secs(text) {
+        assert_eq!(unix_secs(&sip_date(moment)), Some(moment));
+    }
+    if let Some(time) = retry_after(text) {
+        assert_eq!(retry_after(&format!("{} (a comment);duration=9", time.as_secs())), Some(time));
+    }
     if let Ok(replaces) = Replaces::parse(text) {
         let early = if replaces.early_only { ";early-only" } else { "" };
         let dialog = &replaces.dialog;

@@ -2,7 +2,8 @@
 //! phone sees of the other what it would see through a proxy.
 
 use bytes::Bytes;
-use sip::{Edits, HeaderName, Message, ParseError};
+use sip::header::RAck;
+use sip::{CSeq, Edits, HeaderName, Message, ParseError};
 
 /// Where a request goes on in the other dialog.
 pub(super) struct Way {
@@ -88,9 +89,8 @@ pub(super) fn response(received: &Message, request: &Message) -> Result<Bytes, P
 /// RFC 3262 section 7.2: a PRACK names the INVITE by its CSeq.
 fn renumbered(received: &Message, invite: Option<(u32, u32)>) -> Option<String> {
     let (theirs, ours) = invite.filter(|(theirs, ours)| theirs != ours)?;
-    let mut words = received.header_text(HeaderName::RAck)?.split_ascii_whitespace();
-    let (sequence, number, method) = (words.next()?, words.next()?, words.next()?);
-    (number.parse() == Ok(theirs)).then(|| format!("{sequence} {ours} {method}"))
+    let rack = RAck::parse(received.header(HeaderName::RAck)?).ok().filter(|rack| rack.cseq.number == theirs)?;
+    Some(RAck { cseq: CSeq { number: ours, ..rack.cseq }, ..rack }.to_string())
 }
 
 const SDP: &str = "application/sdp";
