@@ -24,6 +24,7 @@ mod media;
 mod message_expiry;
 pub mod metrics;
 pub mod moment;
+pub mod network;
 mod partner_watch;
 mod record_expiry;
 mod refusal_log;

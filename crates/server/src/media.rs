@@ -1,6 +1,6 @@
 //! The media threads: where phones are to send, and how the threads are started.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -10,13 +10,14 @@ use net::media::{MediaInbox, MediaSetup};
 use sdp::LocalAddresses;
 
 use crate::config::{Config, MediaAt};
+use crate::network::own_address;
 use crate::running::{EndReport, LostThread};
 use crate::start_error::StartError;
 
 /// What phones are told to send to; the error says why there is none, and what to do.
 pub(crate) fn addresses(config: &Config) -> Result<LocalAddresses, String> {
     let known = |address: &IpAddr| match address.is_unspecified() {
-        true => towards_the_network(address.is_ipv4()),
+        true => own_address(address.is_ipv4()),
         false => Some(*address),
     };
     let mut known = config.media.addresses.iter().filter_map(known);
@@ -25,18 +26,6 @@ pub(crate) fn addresses(config: &Config) -> Result<LocalAddresses, String> {
          network. Set address under [media] in comity.toml"
             .to_owned()
     })
-}
-
-/// The address that packets to the internet would leave by. Nothing is sent: connecting a datagram socket only asks the
-/// system for the way.
-fn towards_the_network(is_v4: bool) -> Option<IpAddr> {
-    let (any, somewhere): (IpAddr, IpAddr) = match is_v4 {
-        true => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
-        false => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
-    };
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
-    socket.connect(SocketAddr::new(somewhere, 9)).ok()?;
-    socket.local_addr().ok().map(|local| local.ip()).filter(|ip| !ip.is_unspecified())
 }
 
 /// What is wrong with the ports of sound on this machine; one sentence each.
@@ -88,6 +77,7 @@ pub(crate) fn start(
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
     use std::path::Path;
 
     use super::*;
@@ -106,7 +96,7 @@ mod tests {
         assert_eq!(told(listening).as_deref(), Ok("192.0.2.7"));
         assert_eq!(told(&format!("{listening}[media]\naddress = \"203.0.113.5\"\n")).as_deref(), Ok("203.0.113.5"));
         assert_eq!(told("[listen]\ntls = [\"127.0.2.1:5061\"]\n").as_deref(), Ok("127.0.2.1"));
-        match (told("[listen]\ntls = [\"0.0.0.0:5061\"]\n"), towards_the_network(true)) {
+        match (told("[listen]\ntls = [\"0.0.0.0:5061\"]\n"), own_address(true)) {
             (Ok(told), Some(address)) => assert_eq!(told, address.to_string()),
             (Err(reason), None) => assert!(reason.ends_with("Set address under [media] in comity.toml"), "{reason}"),
             other => panic!("{other:?}"),

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use server::domain;
+use server::network::own_address;
 
 use super::InitArguments;
 use super::questions::{Asking, Question};
@@ -48,7 +49,7 @@ impl Answers {
             }
         };
         let listen = match arguments.listen.as_slice() {
-            [] => asking.ask(&LISTEN, Some("0.0.0.0:5061"), parse_addresses)?,
+            [] => asking.ask(&LISTEN, Some(usual_addresses(own_address(false).is_some())), parse_addresses)?,
             addresses => without_repetition(addresses),
         };
         let discovery = match arguments.discovery {
@@ -64,6 +65,11 @@ impl Answers {
         let directory = arguments.acme.clone().unwrap_or_else(|| DIRECTORY_DEFAULT.to_owned());
         Ok(Answers { domains, edge, listen, discovery, certificate, directory, data: arguments.data.clone() })
     }
+}
+
+/// All that this machine has, by IPv4 and, where it reaches the network so, by IPv6.
+fn usual_addresses(has_ipv6: bool) -> &'static str {
+    if has_ipv6 { "0.0.0.0:5061 [::]:5061" } else { "0.0.0.0:5061" }
 }
 
 /// Reads an IP address, with or without a port.
@@ -133,8 +139,10 @@ const DOMAINS: Question = Question {
     flag: "--domain",
 };
 const EDGE: Question = Question { text: "Name of this server in the DNS and its certificate", flag: "--edge" };
-const LISTEN: Question =
-    Question { text: "Address to listen on by TLS (0.0.0.0: every IPv4 address of this machine)", flag: "--listen" };
+const LISTEN: Question = Question {
+    text: "Addresses to listen on by TLS (0.0.0.0: every IPv4 address of this machine, [::]: every IPv6 address)",
+    flag: "--listen",
+};
 const DISCOVERY: Question = Question {
     text: "Speak with every domain that the DNS finds (yes), or only with partners that you add (no)",
     flag: "--discovery",
@@ -151,6 +159,13 @@ const TLS_PORT: u16 = federation::partner::EDGE_PORT_DEFAULT;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_addresses_are_of_the_families_that_there_are() {
+        let port = |address: &str| address.parse::<SocketAddr>().unwrap();
+        assert_eq!(parse_addresses(usual_addresses(false)).unwrap(), [port("0.0.0.0:5061")]);
+        assert_eq!(parse_addresses(usual_addresses(true)).unwrap(), [port("0.0.0.0:5061"), port("[::]:5061")]);
+    }
 
     #[test]
     fn lists_are_read_with_spaces_or_commas_and_lose_repetitions() {
