@@ -3,6 +3,7 @@
 use certificates::Roots;
 use federation::external_access::Policy;
 use federation::partner::Provider;
+use federation::trust::{fingerprint, hexadecimal};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::Serialize;
@@ -10,14 +11,19 @@ use server::control::answers::{
     Entered, EnteredGroup, EnteredPartner, EnteredTrust, NewPartner, NewPolicy, NewProvider, PolicyAnswer,
     ProviderAnswer,
 };
+use server::domain;
 
 use super::entry_terms::{self, TermsTold, or_dash};
 use crate::command::{policy, provider};
 use crate::table::count;
 
 /// One of the things that can be imported.
-pub(super) trait Importable: PartialEq {
+pub(super) trait Importable: PartialEq + Sized {
     fn name(&self) -> &str;
+    /// Written as the server writes it, where it can be read.
+    fn canonical(self) -> Self {
+        self
+    }
     /// In a few words.
     fn what(&self) -> String;
     fn terms(&self) -> TermsTold;
@@ -62,6 +68,10 @@ impl Importable for EnteredPartner {
         &self.domain
     }
 
+    fn canonical(self) -> EnteredPartner {
+        EnteredPartner { domain: canonical_domain(self.domain), ..self }
+    }
+
     fn what(&self) -> String {
         let edge = self.entry.edge.as_deref().map(|edge| format!(", its edge {edge}")).unwrap_or_default();
         format!("partner {}: {}{edge}", self.domain, self.entry.kind.as_str())
@@ -79,6 +89,11 @@ impl Importable for EnteredPartner {
 impl Importable for Entered<NewProvider> {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn canonical(mut self) -> Entered<NewProvider> {
+        self.entry.pins = canonical_pins(self.entry.pins);
+        self
     }
 
     fn what(&self) -> String {
@@ -136,6 +151,11 @@ impl Importable for EnteredTrust {
         &self.domain
     }
 
+    fn canonical(self) -> EnteredTrust {
+        let (domain, pins) = (canonical_domain(self.domain), canonical_pins(self.pins));
+        EnteredTrust { domain, pins, ..self }
+    }
+
     fn what(&self) -> String {
         let pins = count(self.pins.len() as u64, "pinned certificate", "pinned certificates");
         let authorities = self.anchors.matches("BEGIN CERTIFICATE").count() as u64;
@@ -153,6 +173,14 @@ impl Importable for EnteredTrust {
     fn usual_terms(&self) -> TermsTold {
         self.terms()
     }
+}
+
+fn canonical_domain(text: String) -> String {
+    domain::parse(&text).unwrap_or(text)
+}
+
+fn canonical_pins(pins: Vec<String>) -> Vec<String> {
+    pins.into_iter().map(|pin| fingerprint(&pin).as_ref().map_or(pin, hexadecimal)).collect()
 }
 
 /// A provider as it is where nothing is said of it but its edge.

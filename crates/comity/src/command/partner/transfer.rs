@@ -179,11 +179,14 @@ impl Plan {
 
     fn possible(&mut self, wanted: Vec<EnteredPartner>, now: &[EnteredPartner]) -> Vec<EnteredPartner> {
         let before: BTreeMap<_, _> = now.iter().map(|known| (known.domain.as_str(), known.entry.kind)).collect();
+        let wanted: Vec<EnteredPartner> = wanted.into_iter().map(Importable::canonical).collect();
         let twice = differently_twice(&wanted);
+        let mut blocked = BTreeSet::new();
         let mut possible = Vec::with_capacity(wanted.len());
         for partner in wanted {
             let domain = partner.domain.as_str();
             let why = match before.get(domain) {
+                _ if partner.entry.kind == PartnerWord::Blocked && !blocked.insert(domain.to_owned()) => continue,
                 _ if partner.entry.kind == PartnerWord::Blocked => None,
                 _ if twice.contains(domain) => {
                     Some("it stands in the file twice, differently; a block counts".to_owned())
@@ -201,13 +204,42 @@ impl Plan {
         possible
     }
 
+    /// Each name once. Of what stands there in two ways neither is done: nobody can say which is meant.
+    fn once<T: Importable>(&mut self, wanted: Vec<T>) -> Vec<T> {
+        let mut once = Vec::with_capacity(wanted.len());
+        for mut group in by_name(wanted) {
+            group.dedup();
+            match <[T; 1]>::try_from(group) {
+                Ok([one]) => once.push(one),
+                Err(group) => {
+                    let named = group.first().map(Importable::what).unwrap_or_default();
+                    self.refused.push(format!("{named}: it stands there {} times, differently", group.len()));
+                }
+            }
+        }
+        once
+    }
+
     fn differing<T: Importable>(&mut self, wanted: Vec<T>, now: &[T]) -> Vec<T> {
         let before: BTreeMap<_, _> = now.iter().map(|known| (known.name(), known)).collect();
         let differs = |wanted: &T| before.get(wanted.name()) != Some(&wanted);
-        let differing: Vec<_> = wanted.into_iter().filter(differs).collect();
+        let differing: Vec<_> = self.once(wanted).into_iter().filter(differs).collect();
         self.told.extend(differing.iter().map(|entered| Change::of(entered, before.get(entered.name()).copied())));
         differing
     }
+}
+
+/// Those of one name together, in the order of the first of each.
+fn by_name<T: Importable>(wanted: Vec<T>) -> Vec<Vec<T>> {
+    let (mut places, mut groups) = (BTreeMap::new(), Vec::<Vec<T>>::new());
+    for one in wanted.into_iter().map(Importable::canonical) {
+        let place = *places.entry(one.name().to_owned()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups
 }
 
 /// The domains that the file has under more than one kind.
@@ -227,6 +259,37 @@ mod tests {
     use server::control::answers::NewPartner;
 
     use super::*;
+
+    fn plan(wanted: &str, now: &str) -> Plan {
+        let read = |text: &str| toml::from_str::<Import>(text).expect("it can be read");
+        Plan::of(read(wanted), &read(now))
+    }
+
+    #[test]
+    fn what_stands_there_twice_is_done_once_or_not_at_all() {
+        let partner = |domain: &str, rest: &str| format!("[[partner]]\ndomain = \"{domain}\"\n{rest}\n");
+        let allowed = "kind = \"allowed-domain\"";
+        let same = [partner("a.example", allowed), partner("A.example.", allowed)].concat();
+        let once = plan(&same, "");
+        assert_eq!((once.changes.partner.len(), once.refused.len()), (1, 0), "{:?}", once.changes);
+        let server = |edge: &str| partner("a.example", &format!("kind = \"allowed-server\"\nedge = \"{edge}\""));
+        let differing = plan(&[server("one.example"), server("two.example")].concat(), "");
+        assert!(differing.is_empty() && differing.changes.partner.is_empty());
+        let told = "partner a.example: allowed server, its edge one.example: it stands there 2 times, differently";
+        assert_eq!(differing.refused, [told]);
+        let blocked = |comment: &str| partner("a.example", &format!("kind = \"blocked\"\ncomment = \"{comment}\""));
+        let blocked = plan(&[blocked("first"), blocked("second")].concat(), "");
+        assert_eq!(blocked.changes.partner[0].entry.comment, "first", "a block counts");
+        assert_eq!((blocked.changes.partner.len(), blocked.refused.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_pin_in_capitals_with_colons_is_the_same_pin() {
+        let trust = |domain: &str, pin: &str| format!("[[trust]]\ndomain = \"{domain}\"\npins = [\"{pin}\"]\n");
+        let now = trust("a.example", &"ab".repeat(32));
+        assert!(plan(&trust("A.Example", &["AB"; 32].join(":")), &now).is_empty());
+        assert!(!plan(&trust("a.example", &"ac".repeat(32)), &now).is_empty());
+    }
 
     #[test]
     fn a_file_reads_as_it_was_written_and_what_is_absent_is_usual() {

@@ -175,8 +175,15 @@ impl Mapped {
         }
         let is_by_default_route =
             record.get("RoutingMethod").is_some_and(|way| way.eq_ignore_ascii_case("UseDefaultRouting"));
-        if let Some(host) = record.get("DefaultRouteFqdn").filter(|host| is_by_default_route && !host.is_empty()) {
-            self.settings.push(format!("[federation] default_route = \"sip:{host}:5061;transport=tls\""));
+        if let Some(text) = record.get("DefaultRouteFqdn").filter(|text| is_by_default_route && !text.is_empty()) {
+            match domain::parse(text) {
+                Ok(host) => {
+                    self.settings.push(format!("[federation] default_route = \"sip:{host}:5061;transport=tls\""));
+                }
+                Err(error) => {
+                    self.rest.push(format!("AccessEdgeConfiguration: its DefaultRouteFqdn {text:?}: {error}"))
+                }
+            }
             known.extend(["RoutingMethod", "DefaultRouteFqdn"]);
         }
         if let Some(kept) = record.get("KeepCrlsUpToDateForPeers") {

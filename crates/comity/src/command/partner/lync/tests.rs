@@ -70,6 +70,10 @@ fn each_setting_of_the_access_edge_that_has_a_place_is_a_line_for_it() {
     ];
     assert_eq!(mapped.settings, expected);
     assert_eq!(mapped.rest, [""; 0]);
+    let wrong = text.replace("hub.example", "hub.example;lr");
+    let mapped = read(wrong.as_bytes(), &Known::default()).expect("it can be read");
+    assert!(mapped.settings.iter().all(|line| !line.contains("default_route")), "{:?}", mapped.settings);
+    assert!(mapped.rest[0].starts_with("AccessEdgeConfiguration: its DefaultRouteFqdn \"hub.example;lr\": "));
 }
 
 #[test]
