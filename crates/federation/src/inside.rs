@@ -148,6 +148,8 @@ pub fn read_admitted(value: &str) -> Option<Origin> {
     }
     for part in parts {
         match part.split_once('=')? {
+            // Nobody is both, here and in the others.
+            ("remote" | "gone", _) => return None,
             ("partner", domain) => partner = Some(domain_name::canonical(domain)),
             ("rung", name) => rung = Some(Rung::deserialize(deserializer(name)).ok()?),
             ("tier", name) => tier = Some(Tier::deserialize(deserializer(name)).ok()?),

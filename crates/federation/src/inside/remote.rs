@@ -32,8 +32,7 @@ pub fn read_remote(value: &str) -> Option<RemoteFlow> {
     }
     for part in parts {
         match part.split_once('=')? {
-            // Nobody is both.
-            ("partner", _) => return None,
+            ("partner" | "gone", _) => return None,
             ("remote", text) => token = Some(text.to_owned()).filter(|text| !text.is_empty()),
             ("edge", text) => edge = Some(text.to_owned()),
             ("port", text) => port = Some(text.parse().ok()?),
@@ -51,7 +50,10 @@ pub fn gone_value(token: &str) -> String {
 
 /// Reads [`gone_value`].
 pub fn read_gone(value: &str) -> Option<&str> {
-    value.strip_prefix(VERSION)?.strip_prefix(";gone=")?.split(';').next().filter(|token| !token.is_empty())
+    let mut parts = value.strip_prefix(VERSION)?.strip_prefix(";gone=")?.split(';').map(str::trim);
+    let token = parts.next().filter(|token| !token.is_empty())?;
+    let says_another = |part: &str| part.starts_with("partner=") || part.starts_with("remote=");
+    (!parts.any(says_another)).then_some(token)
 }
 
 #[cfg(test)]
@@ -74,7 +76,7 @@ mod tests {
         let value = gone_value("f.0.1");
         assert_eq!((read_gone(&value), read_remote(&value), read_admitted(&value)), (Some("f.0.1"), None, None));
         assert_eq!(read_gone(&format!("{value};more=less")), Some("f.0.1"));
-        for other in ["1;gone=", "2;gone=f.0.1", "1;remote=f.0.1", ""] {
+        for other in ["1;gone=", "2;gone=f.0.1", "1;remote=f.0.1", "", "1;gone=f.0.1; partner=fabrikam.example"] {
             assert_eq!(read_gone(other), None, "{other}");
         }
     }
@@ -90,6 +92,7 @@ mod tests {
             "1;edge=sip.contoso.example;port=443;transport=TLS",
             "1;remote=f.1;edge=sip.contoso.example;port=443;transport=X25",
             "1;remote=f.1;edge=sip.contoso.example;port=443;transport=TLS;partner=contoso.example",
+            "1;remote=f.1;edge=sip.contoso.example;port=443;transport=TLS;gone=f.1",
             "1;partner=fabrikam.example;rung=Domain;tier=Allowed",
         ] {
             assert_eq!(read_remote(bad), None, "{bad}");

@@ -10,7 +10,7 @@ pub fn sip_date(unix_secs: u64) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {:02}:{:02}:{:02} GMT", second / 3600, second / 60 % 60, second % 60)
 }
 
-/// The same read again; `None`: it is no such date.
+/// The same read again, a leap second as the one before it; `None`: it is no such date.
 pub fn unix_secs(text: &str) -> Option<u64> {
     let (_, date) = text.trim().split_once(", ")?;
     let mut words = date.split_ascii_whitespace();
@@ -23,7 +23,7 @@ pub fn unix_secs(text: &str) -> Option<u64> {
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
     let is_time = hour < 24 && minute < 60 && second <= 60 && time.next().is_none() && words.next() == Some("GMT");
     let days = u64::try_from(days_of(year, i64::try_from(month).ok()? + 1, day)).ok()?;
-    is_time.then_some(days * 86_400 + hour * 3600 + minute * 60 + second)
+    is_time.then(|| days * 86_400 + hour * 3600 + minute * 60 + second.min(59))
 }
 
 /// The count of days since 1970-01-01, as [`civil`] reads it.
@@ -68,12 +68,14 @@ mod tests {
         for secs in [0, 951_782_400, 1_289_690_940, 1_793_491_200, 4_102_444_799] {
             assert_eq!(unix_secs(&sip_date(secs)), Some(secs));
         }
+        assert_eq!(unix_secs("Fri, 31 Dec 9999 23:59:60 GMT"), Some(253_402_300_799));
         for wrong in [
             "",
             "Sat, 13 Nov 2010 23:29:00",
             "Sat, 13 Nvo 2010 23:29:00 GMT",
             "Sat, 0 Nov 2010 23:29:00 GMT",
             "Sat, 13 Nov 2010 24:29:00 GMT",
+            "Sat, 13 Nov 2010 23:18446744073709551615:00 GMT",
             "Sat, 13 Nov 99999 23:29:00 GMT",
             "13 Nov 2010 23:29:00 GMT",
         ] {
