@@ -42,7 +42,7 @@ pub struct InitArguments {
     #[arg(long, value_name = "NAME", value_parser = server::domain::parse)]
     edge: Option<String>,
     /// An address to listen on by TLS, port 5061 unless given; give it again for more [default: 0.0.0.0:5061, and [::]:5061 where
-    /// this machine reaches the network by IPv6]
+    /// this machine reaches the internet by IPv6]
     #[arg(long, value_name = "ADDRESS", value_parser = answers::parse_address)]
     listen: Vec<std::net::SocketAddr>,
     /// Whether domains without a partner entry are found by DNS and allowed [default: no]

@@ -49,7 +49,7 @@ impl Answers {
             }
         };
         let listen = match arguments.listen.as_slice() {
-            [] => asking.ask(&LISTEN, Some(usual_addresses(own_address(false).is_some())), parse_addresses)?,
+            [] => asking.ask(&LISTEN, Some(usual_addresses(own_address(false))), parse_addresses)?,
             addresses => without_repetition(addresses),
         };
         let discovery = match arguments.discovery {
@@ -67,9 +67,13 @@ impl Answers {
     }
 }
 
-/// All that this machine has, by IPv4 and, where it reaches the network so, by IPv6.
-fn usual_addresses(has_ipv6: bool) -> &'static str {
-    if has_ipv6 { "0.0.0.0:5061 [::]:5061" } else { "0.0.0.0:5061" }
+/// All addresses by IPv4 and, where this machine reaches the internet by IPv6, by that. An address that counts in one network alone,
+/// such as `fd00::2`, leads nobody here from outside.
+fn usual_addresses(own_ipv6: Option<IpAddr>) -> &'static str {
+    match own_ipv6 {
+        Some(IpAddr::V6(own)) if own.segments()[0] & 0xe000 == 0x2000 => "0.0.0.0:5061 [::]:5061",
+        _ => "0.0.0.0:5061",
+    }
 }
 
 /// Reads an IP address, with or without a port.
@@ -163,8 +167,11 @@ mod tests {
     #[test]
     fn the_usual_addresses_are_of_the_families_that_there_are() {
         let port = |address: &str| address.parse::<SocketAddr>().unwrap();
-        assert_eq!(parse_addresses(usual_addresses(false)).unwrap(), [port("0.0.0.0:5061")]);
-        assert_eq!(parse_addresses(usual_addresses(true)).unwrap(), [port("0.0.0.0:5061"), port("[::]:5061")]);
+        for own in [None, "fd00::2".parse().ok(), "fe80::1".parse().ok()] {
+            assert_eq!(parse_addresses(usual_addresses(own)).unwrap(), [port("0.0.0.0:5061")], "{own:?}");
+        }
+        let both = [port("0.0.0.0:5061"), port("[::]:5061")];
+        assert_eq!(parse_addresses(usual_addresses("2001:db8::2".parse().ok())).unwrap(), both);
     }
 
     #[test]
