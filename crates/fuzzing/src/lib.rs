@@ -11,6 +11,7 @@ mod core;
 mod discovery;
 mod dns;
 mod documents;
+pub mod grammar;
 mod handoff;
 mod inside;
 mod media;

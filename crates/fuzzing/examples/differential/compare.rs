@@ -98,10 +98,44 @@ fn of_datagram(ours: Result<Fields, String>, said: &str) -> Vec<String> {
     match (ours, said.strip_prefix("accepted")) {
         (Err(_), None) => Vec::new(),
         (Err(why), Some(_)) => vec![format!("accepts: {why}")],
-        (Ok(fields), None) => vec![format!("refuses: {} ({})", suspect(&fields), why(said))],
+        (Ok(fields), None) => vec![refusal(&fields, &why(said))],
         (Ok(fields), Some(theirs)) => of_fields(&fields, theirs),
     }
 }
+
+/// Where what a library stumbled over is outside of the grammar, or odd by itself, nothing else needs to be looked for.
+fn refusal(fields: &Fields, why: &str) -> String {
+    let header = LONG_NAMES.iter().find(|(compact, _)| *compact == why).map_or(why, |(_, long)| long);
+    let kind = match header {
+        "via" => "_via",
+        "from" | "to" | "contact" | "route" | "record-route" => "_address",
+        _ => "",
+    };
+    let odd = fields.get(kind).filter(|odd| !odd.is_empty());
+    let what = match (is_outside(fields, header), odd) {
+        (true, _) => OUTSIDE,
+        (false, Some(odd)) => odd,
+        (false, None) => &suspect(fields),
+    };
+    format!("refuses: {what} ({why})")
+}
+
+fn is_outside(fields: &Fields, header: &str) -> bool {
+    fields.get("_outside").is_some_and(|outside| !header.is_empty() && outside.split(' ').any(|name| name == header))
+}
+
+const OUTSIDE: &str = "a value outside the grammar";
+/// Compact names of headers, and what else the libraries say for them.
+const LONG_NAMES: [(&str, &str); 8] = [
+    ("v", "via"),
+    ("f", "from"),
+    ("t", "to"),
+    ("m", "contact"),
+    ("vias", "via"),
+    ("contacts", "contact"),
+    ("routes", "route"),
+    ("record_routes", "record-route"),
+];
 
 /// The library's word for it.
 fn why(said: &str) -> String {
@@ -122,7 +156,7 @@ fn of_fields(ours: &Fields, theirs: &str) -> Vec<String> {
     };
     let differs = |name: &&String| theirs.get(*name).is_some_and(|theirs| is_other(&ours[*name], theirs));
     let names = ours.keys().filter(|name| !name.starts_with('_')).filter(differs);
-    names.map(|name| difference(name, ours, &theirs)).collect()
+    names.map(|name| difference(name, ours)).collect()
 }
 
 /// A border of another place is a border that a smuggler looks for.
@@ -189,7 +223,8 @@ fn suspect(fields: &Fields) -> String {
     fields.get("_suspect").cloned().unwrap_or_else(|| "nothing that we know of".to_owned())
 }
 
-fn difference(name: &str, ours: &Fields, theirs: &Fields) -> String {
-    let _ = theirs;
-    format!("{name}: {}", suspect(ours))
+fn difference(name: &str, ours: &Fields) -> String {
+    let header = LONG_NAMES.iter().find(|(field, _)| *field == name).map_or(name, |(_, long)| long);
+    let what = if is_outside(ours, header) { OUTSIDE.to_owned() } else { suspect(ours) };
+    format!("{name}: {what}")
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use sip::{ContactValue, Frame, Framer, HeaderName, Message, ParseError, Uri, framing};
+use fuzzing::grammar::{JUDGED, outside};
+use sip::{ContactValue, Frame, Framer, HeaderName, Message, NameAddr, ParseError, Uri, framing};
 
 /// Name and value, as printed.
 pub type Fields = BTreeMap<String, String>;
@@ -15,7 +16,15 @@ pub fn datagram(bytes: &[u8]) -> Result<Fields, String> {
 
 fn read(bytes: Bytes) -> Result<Fields, String> {
     let message = Message::parse(bytes).map_err(|error| error.to_string())?;
-    fields(&message).map_err(|error| error.to_string())
+    fields(&message).map_err(|error| refusal(&message, &error))
+}
+
+/// With more words where we refuse what the grammar has.
+fn refusal(message: &Message, error: &ParseError) -> String {
+    let error = error.to_string();
+    let header = error.strip_prefix("malformed ").map(str::to_ascii_lowercase);
+    let is_ours = header.is_some_and(|header| JUDGED.contains(&&*header) && !outside(message).contains(&&*header));
+    if is_ours { format!("{error}, which is within the grammar") } else { error }
 }
 
 fn fields(message: &Message) -> Result<Fields, ParseError> {
@@ -45,6 +54,10 @@ fn fields(message: &Message) -> Result<Fields, ParseError> {
     put("length", message.header_text(HeaderName::ContentLength).unwrap_or("-"));
     put("body", &body(message.body()));
     fields.insert("_suspect".to_owned(), suspect(message).to_owned());
+    fields.insert("_address".to_owned(), odd_address(message).unwrap_or_default().to_owned());
+    let has_tab = message.header_all(HeaderName::Via).any(|value| value.contains(&b'\t'));
+    fields.insert("_via".to_owned(), if has_tab { "a tab in a Via" } else { "" }.to_owned());
+    fields.insert("_outside".to_owned(), outside(message).join(" "));
     Ok(fields)
 }
 
@@ -59,7 +72,7 @@ fn suspect(message: &Message) -> &'static str {
         () if head.contains(&0) => QUOTED_NUL,
         () if !head.is_ascii() => "letters beyond ASCII",
         () if !method.bytes().all(|letter| letter.is_ascii_alphabetic()) => "a method with other marks than letters",
-        () if !Uri::parse(uri).is_ok_and(|uri| uri.is_sip()) => "a Request-URI of another scheme",
+        () if !is_sip(uri) => "a Request-URI of another scheme",
         () if uri.contains('%') => "an escape in the Request-URI",
         () if values.any(|value| String::from_utf8_lossy(value).contains(": ")) => "an odd address",
         () if message.headers().any(|header| header.value.is_empty()) => "a header without a value",
@@ -74,6 +87,33 @@ fn suspect(message: &Message) -> &'static str {
     }
 }
 
+/// What others may stumble over in an address that the grammar has.
+fn odd_address(message: &Message) -> Option<&'static str> {
+    match () {
+        () if uris(message).any(|uri| !is_sip(&uri)) => Some("an address of another scheme"),
+        () if uris(message).any(|uri| uri.len() == SHORTEST) => Some("an address of one letter"),
+        () => None,
+    }
+}
+
+/// Of the headers with addresses.
+fn uris(message: &Message) -> impl Iterator<Item = String> {
+    let of = |address: NameAddr<'_>| address.uri().as_str().to_owned();
+    let ends = [message.from(), message.to()].into_iter();
+    let ways = message.routes().chain(message.record_routes());
+    let contacts = message.contacts().filter_map(|contact| match contact {
+        Ok(ContactValue::Address(address)) => Some(Ok(address)),
+        _ => None,
+    });
+    ends.chain(ways).chain(contacts).filter_map(Result::ok).map(of)
+}
+
+fn is_sip(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.is_sip())
+}
+
+/// Bytes of `sip:a`.
+const SHORTEST: usize = 5;
 pub const QUOTED_NUL: &str = "a NUL behind a backslash";
 
 fn count<T>(values: impl Iterator<Item = Result<T, ParseError>>) -> Result<usize, ParseError> {
