@@ -17,7 +17,7 @@ use crate::start_error::StartError;
 /// What phones are told to send to; the error says why there is none, and what to do.
 pub(crate) fn addresses(config: &Config) -> Result<LocalAddresses, String> {
     let known = |address: &IpAddr| match address.is_unspecified() {
-        true => own_address(address.is_ipv4()),
+        true => own_address(*address),
         false => Some(*address),
     };
     let mut known = config.media.addresses.iter().filter_map(known);
@@ -77,7 +77,7 @@ pub(crate) fn start(
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::net::{Ipv4Addr, UdpSocket};
     use std::path::Path;
 
     use super::*;
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(told(listening).as_deref(), Ok("192.0.2.7"));
         assert_eq!(told(&format!("{listening}[media]\naddress = \"203.0.113.5\"\n")).as_deref(), Ok("203.0.113.5"));
         assert_eq!(told("[listen]\ntls = [\"127.0.2.1:5061\"]\n").as_deref(), Ok("127.0.2.1"));
-        match (told("[listen]\ntls = [\"0.0.0.0:5061\"]\n"), own_address(true)) {
+        match (told("[listen]\ntls = [\"0.0.0.0:5061\"]\n"), own_address(Ipv4Addr::UNSPECIFIED.into())) {
             (Ok(told), Some(address)) => assert_eq!(told, address.to_string()),
             (Err(reason), None) => assert!(reason.ends_with("Set address under [media] in comity.toml"), "{reason}"),
             other => panic!("{other:?}"),

@@ -105,7 +105,7 @@ fn of_datagram(ours: Result<Fields, String>, said: &str) -> Vec<String> {
 
 /// Where what a library stumbled over is outside of the grammar, or odd by itself, nothing else needs to be looked for.
 fn refusal(fields: &Fields, why: &str) -> String {
-    let header = LONG_NAMES.iter().find(|(compact, _)| *compact == why).map_or(why, |(_, long)| long);
+    let header = long_name(why);
     let kind = match header {
         "via" => "_via",
         "from" | "to" | "contact" | "route" | "record-route" => "_address",
@@ -122,6 +122,11 @@ fn refusal(fields: &Fields, why: &str) -> String {
 
 fn is_outside(fields: &Fields, header: &str) -> bool {
     fields.get("_outside").is_some_and(|outside| !header.is_empty() && outside.split(' ').any(|name| name == header))
+}
+
+/// Of a header that is named in another way.
+fn long_name(name: &str) -> &str {
+    LONG_NAMES.iter().find(|(other, _)| *other == name).map_or(name, |(_, long)| long)
 }
 
 const OUTSIDE: &str = "a value outside the grammar";
@@ -224,7 +229,6 @@ fn suspect(fields: &Fields) -> String {
 }
 
 fn difference(name: &str, ours: &Fields) -> String {
-    let header = LONG_NAMES.iter().find(|(field, _)| *field == name).map_or(name, |(_, long)| long);
-    let what = if is_outside(ours, header) { OUTSIDE.to_owned() } else { suspect(ours) };
+    let what = if is_outside(ours, long_name(name)) { OUTSIDE.to_owned() } else { suspect(ours) };
     format!("{name}: {what}")
 }

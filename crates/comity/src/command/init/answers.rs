@@ -1,6 +1,6 @@
 //! What has to be known to set up a server: from flags, else from questions, else by default.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use server::domain;
@@ -49,7 +49,11 @@ impl Answers {
             }
         };
         let listen = match arguments.listen.as_slice() {
-            [] => asking.ask(&LISTEN, Some(usual_addresses(own_address(false))), parse_addresses)?,
+            [] => asking.ask(
+                &LISTEN,
+                Some(usual_addresses(own_address(Ipv6Addr::UNSPECIFIED.into()))),
+                parse_addresses,
+            )?,
             addresses => without_repetition(addresses),
         };
         let discovery = match arguments.discovery {

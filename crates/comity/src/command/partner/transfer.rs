@@ -160,14 +160,14 @@ struct Plan {
 impl Plan {
     fn of(wanted: Import, now: &Import) -> Plan {
         let mut plan = Plan::default();
-        let partners = plan.possible(wanted.partner, &now.partner);
+        let partners = plan.possible(canonical(wanted.partner), &now.partner);
         plan.changes.partner = plan.differing(partners, &now.partner);
-        plan.changes.provider = plan.differing(wanted.provider, &now.provider);
+        plan.changes.provider = plan.differing(canonical(wanted.provider), &now.provider);
         plan.changes.policy = plan.differing(wanted.policy, &now.policy);
         plan.changes.group = plan.differing(wanted.group, &now.group);
         // Of a domain of which nothing was said, nothing is taken away.
         let known: BTreeSet<&str> = now.trust.iter().map(|it| it.domain.as_str()).collect();
-        let mut trust = wanted.trust;
+        let mut trust = canonical(wanted.trust);
         trust.retain(|it| !it.pins.is_empty() || !it.anchors.is_empty() || known.contains(it.domain.as_str()));
         plan.changes.trust = plan.differing(trust, &now.trust);
         plan
@@ -179,7 +179,6 @@ impl Plan {
 
     fn possible(&mut self, wanted: Vec<EnteredPartner>, now: &[EnteredPartner]) -> Vec<EnteredPartner> {
         let before: BTreeMap<_, _> = now.iter().map(|known| (known.domain.as_str(), known.entry.kind)).collect();
-        let wanted: Vec<EnteredPartner> = wanted.into_iter().map(Importable::canonical).collect();
         let twice = differently_twice(&wanted);
         let mut blocked = BTreeSet::new();
         let mut possible = Vec::with_capacity(wanted.len());
@@ -213,7 +212,7 @@ impl Plan {
                 Ok([one]) => once.push(one),
                 Err(group) => {
                     let named = group.first().map(Importable::what).unwrap_or_default();
-                    self.refused.push(format!("{named}: it stands there {} times, differently", group.len()));
+                    self.refused.push(format!("{named}: it stands in the files {} times, differently", group.len()));
                 }
             }
         }
@@ -229,10 +228,14 @@ impl Plan {
     }
 }
 
+fn canonical<T: Importable>(wanted: Vec<T>) -> Vec<T> {
+    wanted.into_iter().map(Importable::canonical).collect()
+}
+
 /// Those of one name together, in the order of the first of each.
 fn by_name<T: Importable>(wanted: Vec<T>) -> Vec<Vec<T>> {
     let (mut places, mut groups) = (BTreeMap::new(), Vec::<Vec<T>>::new());
-    for one in wanted.into_iter().map(Importable::canonical) {
+    for one in wanted {
         let place = *places.entry(one.name().to_owned()).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => group.push(one),
@@ -275,7 +278,8 @@ mod tests {
         let server = |edge: &str| partner("a.example", &format!("kind = \"allowed-server\"\nedge = \"{edge}\""));
         let differing = plan(&[server("one.example"), server("two.example")].concat(), "");
         assert!(differing.is_empty() && differing.changes.partner.is_empty());
-        let told = "partner a.example: allowed server, its edge one.example: it stands there 2 times, differently";
+        let told =
+            "partner a.example: allowed server, its edge one.example: it stands in the files 2 times, differently";
         assert_eq!(differing.refused, [told]);
         let blocked = |comment: &str| partner("a.example", &format!("kind = \"blocked\"\ncomment = \"{comment}\""));
         let blocked = plan(&[blocked("first"), blocked("second")].concat(), "");
@@ -289,6 +293,8 @@ mod tests {
         let now = trust("a.example", &"ab".repeat(32));
         assert!(plan(&trust("A.Example", &["AB"; 32].join(":")), &now).is_empty());
         assert!(!plan(&trust("a.example", &"ac".repeat(32)), &now).is_empty());
+        let nothing = plan("[[trust]]\ndomain = \"A.Example\"\n", &now);
+        assert_eq!(nothing.changes.trust.len(), 1, "of a domain that is known, its pins are taken away");
     }
 
     #[test]
