@@ -83,7 +83,8 @@ pub struct Limits {
     /// partner; beyond it 503 `no-media`.
     pub legs_per_user_max: usize,
     pub legs_per_partner_max: usize,
-    /// Answered calls of one worker that are remembered so that they can become meetings; beyond it the oldest is forgotten.
+    /// Answered calls of one worker that are remembered so that they can become meetings; beyond it the oldest of
+    /// whoever began most of them is forgotten.
     pub calls_proxied_max: usize,
     /// Requests within such a call that wait for an answer; beyond it 503.
     pub requests_per_call_max: usize,

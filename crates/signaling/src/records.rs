@@ -25,6 +25,7 @@ use crate::decisions::word_of;
 use crate::escalation;
 use crate::metering;
 use crate::replacing::{ProxiedCall, answered_between};
+use crate::shares::Peer;
 use crate::token::Leg;
 use crate::{AdmittedRequest, Handoff, Output, Requester};
 
@@ -255,7 +256,8 @@ impl Core {
         match news {
             CallNews::Answered(record) => self.keep_open(now, *record),
             CallNews::Proxied { call_id, call } => {
-                if self.proxied.remember(call_id, *call, self.limits.calls_proxied_max) {
+                let caller = Peer::of_address(call.caller(), &self.organisation);
+                if self.proxied.remember(call_id, caller, *call, self.limits.calls_proxied_max) {
                     self.counts.hit("calls_proxied_max");
                 }
             }

@@ -4,7 +4,7 @@
 //! A call lies with hash(Call-ID), as its record does: whoever sees the BYE knows that name. What is kept is a hint, no more: a
 //! phone that is in the call no longer says so itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use conference::focus::CallOf;
@@ -19,19 +19,23 @@ use crate::core::Core;
 use crate::escalation;
 use crate::records::HungUp;
 use crate::route::Destination;
+use crate::shares::Peer;
 use crate::{AdmittedRequest, Ingress, Upstream};
 
-/// The calls whose keeper is this worker, the oldest forgotten first.
+/// The calls whose keeper is this worker. Where there are too many, the oldest of whoever has called most is forgotten first.
 #[derive(Debug, Default)]
 pub(crate) struct Proxied {
     calls_by_id: BTreeMap<String, Kept>,
-    ids_by_age: BTreeMap<u64, String>,
-    last_age: u64,
+    /// By their numbers, which count up.
+    ids_by_caller: BTreeMap<Peer, BTreeMap<u64, String>>,
+    callers_by_count: BTreeSet<(usize, Peer)>,
+    last_number: u64,
 }
 
 #[derive(Debug)]
 struct Kept {
-    age: u64,
+    number: u64,
+    caller: Peer,
     call: ProxiedCall,
     stage: Stage,
 }
@@ -65,19 +69,35 @@ struct Party {
 }
 
 impl Proxied {
-    /// Says whether the oldest had to make room.
-    pub(crate) fn remember(&mut self, call_id: String, call: ProxiedCall, max: usize) -> bool {
+    /// Says whether another had to make room.
+    pub(crate) fn remember(&mut self, call_id: String, caller: Peer, call: ProxiedCall, max: usize) -> bool {
         self.forget(&call_id);
-        self.last_age += 1;
-        self.ids_by_age.insert(self.last_age, call_id.clone());
-        self.calls_by_id.insert(call_id, Kept { age: self.last_age, call, stage: Stage::UnderWay });
+        self.last_number += 1;
+        let number = self.last_number;
+        self.change_of(&caller, |ids| ids.insert(number, call_id.clone()));
+        self.calls_by_id.insert(call_id, Kept { number, caller, call, stage: Stage::UnderWay });
         let is_full = self.calls_by_id.len() > max;
         while self.calls_by_id.len() > max
-            && let Some((_, oldest)) = self.ids_by_age.pop_first()
+            && let Some(oldest) = self.oldest_of_most()
         {
-            self.calls_by_id.remove(&oldest);
+            self.forget(&oldest);
         }
         is_full
+    }
+
+    fn oldest_of_most(&self) -> Option<String> {
+        let (_, caller) = self.callers_by_count.last()?;
+        self.ids_by_caller.get(caller)?.values().next().cloned()
+    }
+
+    fn change_of(&mut self, caller: &Peer, change: impl FnOnce(&mut BTreeMap<u64, String>) -> Option<String>) {
+        let mut ids = self.ids_by_caller.remove(caller).unwrap_or_default();
+        self.callers_by_count.remove(&(ids.len(), caller.clone()));
+        change(&mut ids);
+        if !ids.is_empty() {
+            self.callers_by_count.insert((ids.len(), caller.clone()));
+            self.ids_by_caller.insert(caller.clone(), ids);
+        }
     }
 
     /// Whoever is at the near end of this dialog.
@@ -93,7 +113,7 @@ impl Proxied {
 
     fn forget(&mut self, call_id: &str) {
         if let Some(kept) = self.calls_by_id.remove(call_id) {
-            self.ids_by_age.remove(&kept.age);
+            self.change_of(&kept.caller, |ids| ids.remove(&kept.number));
         }
     }
 
@@ -194,6 +214,11 @@ impl Core {
 }
 
 impl ProxiedCall {
+    /// Who began it.
+    pub(crate) fn caller(&self) -> &Aor {
+        &self.caller.who
+    }
+
     /// # Errors
     /// 488 `media-unacceptable`.
     fn check_movable(&self) -> Result<(), Refusal> {
@@ -269,14 +294,35 @@ mod tests {
         ProxiedCall { caller, callee, is_written: false, is_between: false }
     }
 
+    fn remember(proxied: &mut Proxied, call_id: &str, call: ProxiedCall, max: usize) -> bool {
+        let caller = Peer::User(call.caller.who.clone());
+        proxied.remember(call_id.to_owned(), caller, call, max)
+    }
+
     #[test]
     fn the_oldest_are_forgotten_and_what_comes_again_takes_nobodys_place() {
         let mut proxied = Proxied::default();
-        for call_id in ["one", "two", "one", "three"] {
-            proxied.remember(call_id.to_owned(), call(), 2);
+        for (call_id, makes_room) in [("one", false), ("two", false), ("one", false), ("three", true)] {
+            assert_eq!(remember(&mut proxied, call_id, call(), 2), makes_room, "{call_id}");
         }
         assert_eq!(proxied.calls_by_id.keys().collect::<Vec<_>>(), ["one", "three"]);
-        assert_eq!(proxied.ids_by_age.values().collect::<Vec<_>>(), ["one", "three"]);
+        let caller = Peer::User(call().caller.who);
+        assert_eq!(proxied.ids_by_caller[&caller].values().collect::<Vec<_>>(), ["one", "three"]);
+        proxied.forget("one");
+        proxied.forget("three");
+        assert!(proxied.ids_by_caller.is_empty() && proxied.callers_by_count.is_empty());
+    }
+
+    #[test]
+    fn who_calls_much_takes_the_place_of_his_own_calls() {
+        let mut proxied = Proxied::default();
+        let of = |who: &str| ProxiedCall { caller: Party { who: who.parse().unwrap(), ..call().caller }, ..call() };
+        remember(&mut proxied, "alice's", of("alice@contoso.example"), 3);
+        for number in 0..9 {
+            remember(&mut proxied, &format!("{number}"), of("mallory@contoso.example"), 3);
+        }
+        remember(&mut proxied, "dave's", of("dave@contoso.example"), 3);
+        assert_eq!(proxied.calls_by_id.keys().collect::<Vec<_>>(), ["8", "alice's", "dave's"]);
     }
 
     #[test]
@@ -284,7 +330,7 @@ mod tests {
         let mut call = call();
         (call.caller.tag, call.callee.tag) = ("a".to_owned(), "b".to_owned());
         let mut proxied = Proxied::default();
-        proxied.remember("one".to_owned(), call, 2);
+        remember(&mut proxied, "one", call, 2);
         let near = |call_id: &str, local: &str, remote: &str| {
             let (call_id, local_tag, remote_tag) = (call_id.to_owned(), local.to_owned(), remote.to_owned());
             proxied.party(&DialogId { call_id, local_tag, remote_tag }).map(ToString::to_string)
@@ -299,7 +345,7 @@ mod tests {
     #[test]
     fn a_call_is_over_when_one_of_the_two_says_so() {
         let mut proxied = Proxied::default();
-        proxied.remember("one".to_owned(), call(), 2);
+        remember(&mut proxied, "one", call(), 2);
         let is_over = |proxied: &Proxied| matches!(proxied.calls_by_id["one"].stage, Stage::Over);
         for by in [HungUp::User("mallory@contoso.example".parse().unwrap()), HungUp::Partner("a.example".to_owned())] {
             proxied.ended("one", &by);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use federation::admission::Origin;
+use federation::admission::{Organisation, Origin};
 use sip::Aor;
 use sip::transaction::ServerTransactionId;
 
@@ -36,6 +36,15 @@ impl Peer {
         match origin {
             Origin::User { aor } | Origin::Remote { aor } => Peer::User(aor.clone()),
             Origin::Partner { domain, .. } | Origin::Inside { domain } => Peer::Domain(domain.clone()),
+        }
+    }
+
+    /// Of an address that was admitted.
+    pub fn of_address(who: &Aor, organisation: &Organisation) -> Peer {
+        if organisation.is_local(who.domain()) {
+            Peer::User(who.clone())
+        } else {
+            Peer::Domain(who.domain().to_owned())
         }
     }
 }
