@@ -12,14 +12,14 @@ mod user_proof;
 
 pub use domain_proof::{SOURCE_HEADER, source_value};
 pub use guesses::GuessBook;
-pub use user_proof::{ANSWERED_BY_MD5, ANSWERED_WITHOUT_QOP, NAMED_WITH_DOMAIN};
+pub use user_proof::{ANSWERED_BY_MD5, ANSWERED_WITHOUT_QOP, NAMED_IN_CAPITALS, NAMED_WITH_DOMAIN};
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use sip::aor::Aor;
-use sip::auth::{Algorithm, Ha1, NonceBook};
+use sip::auth::{Algorithm, NonceBook, UserHa1};
 use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::Refusal;
@@ -136,7 +136,7 @@ pub struct Evidence {
     /// The SRV answer of the From domain.
     pub srv: Option<SrvResult>,
     /// The credentials of the From user; `Some(None)` when there is no such user.
-    pub credentials: Option<Option<Ha1>>,
+    pub credentials: Option<Option<UserHa1>>,
     /// The topmost Route is our own, signed, and names this very flow.
     pub route_names_flow: bool,
     /// The topmost Route is our own and signed.

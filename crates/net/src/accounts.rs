@@ -8,14 +8,14 @@ use messaging::{
 };
 use signaling::{Answer, QuestionId, Record};
 use sip::Aor;
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 
 use crate::{Mailbox, WorkerMessage};
 
 /// The accounts of this server. Called on a worker's thread: must not block, and calls `reply` from any thread.
 pub trait Accounts: Send + Sync {
     /// `None`: there is no such user.
-    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<Ha1>, String>>);
+    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<UserHa1>, String>>);
     fn exists(&self, aor: Aor, reply: Reply<Result<bool, String>>);
 
     /// Replies once the message is on disk, with its name. The questions about messages are worked on in the order of their calls.
@@ -103,7 +103,7 @@ mod tests {
     struct Flaky;
 
     impl Accounts for Flaky {
-        fn credentials(&self, _: Aor, reply: Reply<Result<Option<Ha1>, String>>) {
+        fn credentials(&self, _: Aor, reply: Reply<Result<Option<UserHa1>, String>>) {
             drop(reply);
         }
 

@@ -11,7 +11,7 @@ use messaging::{
 use net::{Accounts, Reply};
 use signaling::Record;
 use sip::Aor;
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 use store::{Store, StoreError, StoreHandle, now_unix};
 
 use crate::metrics::ServerCounts;
@@ -37,7 +37,7 @@ impl StoreAccounts {
 }
 
 impl Accounts for StoreAccounts {
-    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<Ha1>, String>>) {
+    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<UserHa1>, String>>) {
         let counts = self.counts.clone();
         let told = move |found| reply(told(&counts, found, "credentials cannot be read"));
         self.store.ha1_then(aor, told);

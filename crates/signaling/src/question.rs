@@ -8,7 +8,7 @@ use media::{LegId, OpenedLeg};
 use messaging::{
     Approach, Approached, ConsentAnswer, ConsentAnswered, MessageId, NewMessage, NotStored, StoredMessage,
 };
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 use sip::{Aor, Transport};
 
 /// Names a question until its answer has come. Unique within a worker.
@@ -52,7 +52,7 @@ pub enum Question {
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// `None`: there is no such user. The error says why the store cannot tell.
-    Credentials(Result<Option<Ha1>, String>),
+    Credentials(Result<Option<UserHa1>, String>),
     /// The error says why the store cannot tell.
     User(Result<bool, String>),
     Stored(Result<MessageId, NotStored>),

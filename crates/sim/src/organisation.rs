@@ -14,7 +14,7 @@ use federation::flow::FlowFacts;
 use federation::ledger::{DiscoveredTerms, KeptAnswer, KeptSuspect};
 use federation::partner::{Partner, Partners, Provider};
 use signaling::{CallSettings, Core, CoreConfig, Input, Limits, Listener};
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 use sip::{Aor, FlowId, Framer, Transport};
 
 use crate::identity::Identity;
@@ -36,7 +36,7 @@ pub(crate) struct Site {
     pub home: Option<usize>,
     /// Shown to partners for domains of its own that the first does not prove.
     pub further_identities: Vec<Identity>,
-    pub users: BTreeMap<Aor, Ha1>,
+    pub users: BTreeMap<Aor, UserHa1>,
     pub messages: MessageStore,
     pub sound: Sound,
     /// What its store was given to keep of calls.
@@ -290,7 +290,7 @@ impl Site {
     }
 
     /// What the store says of users.
-    pub fn look_up<T>(&self, find: impl FnOnce(&BTreeMap<Aor, Ha1>) -> T) -> Result<T, String> {
+    pub fn look_up<T>(&self, find: impl FnOnce(&BTreeMap<Aor, UserHa1>) -> T) -> Result<T, String> {
         if self.is_unreadable { Err("it is broken".to_owned()) } else { Ok(find(&self.users)) }
     }
 

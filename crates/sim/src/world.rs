@@ -14,7 +14,7 @@ use federation::partner::Partner;
 use federation::trust::PeerCertificate;
 use media::{MediaCommand, MediaEvent};
 use signaling::{Core, CoreConfig, Input, Output, Reach, unreadable};
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 use sip::{Aor, FlowId, Message, MessageLimits, ParseError, Transport, framing};
 
 use crate::fault::{Fault, FaultKind};
@@ -156,7 +156,7 @@ impl World {
 
     pub fn user(&mut self, site: usize, aor: &str) {
         let aor: Aor = aor.parse().expect("an address-of-record");
-        let ha1 = Ha1::new(aor.user(), aor.domain(), PASSWORD);
+        let ha1 = UserHa1::new(&aor, PASSWORD);
         self.sites[site].users.insert(aor, ha1);
     }
 

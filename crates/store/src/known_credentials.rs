@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sip::Aor;
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 
 /// What was read of users. Nothing of it outlives a change of any user that is committed here; one that another program
 /// makes to the database is seen a minute later at the latest.
@@ -21,14 +21,14 @@ struct Shared {
 }
 
 struct Known {
-    ha1: Ha1,
+    ha1: UserHa1,
     /// As it was before the database was read.
     revision: u64,
     read_at: Instant,
 }
 
 impl KnownCredentials {
-    pub(crate) fn get(&self, aor: &Aor, now: Instant) -> Option<Ha1> {
+    pub(crate) fn get(&self, aor: &Aor, now: Instant) -> Option<UserHa1> {
         let revision = self.revision();
         let known_by_aor = self.0.known_by_aor.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known_by_aor.get(aor)?;
@@ -41,7 +41,7 @@ impl KnownCredentials {
         self.0.revision.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn keep(&self, aor: Aor, ha1: Ha1, revision: u64, read_at: Instant) {
+    pub(crate) fn keep(&self, aor: Aor, ha1: UserHa1, revision: u64, read_at: Instant) {
         let mut known_by_aor = self.0.known_by_aor.lock().unwrap_or_else(PoisonError::into_inner);
         if known_by_aor.len() >= KNOWN_MAX {
             known_by_aor.clear();
@@ -75,7 +75,7 @@ mod tests {
     fn what_was_read_before_a_change_holds_no_more() {
         let (known, now) = (KnownCredentials::default(), Instant::now());
         let alice: Aor = "alice@contoso.example".parse().unwrap();
-        let ha1 = Ha1::new("alice", "contoso.example", "one");
+        let ha1 = UserHa1::new(&alice, "one");
         let revision = known.revision();
         assert!(known.get(&alice, now).is_none());
         known.keep(alice.clone(), ha1.clone(), revision, now);
@@ -92,7 +92,7 @@ mod tests {
     fn beyond_the_limit_all_are_forgotten_and_the_newest_is_known() {
         let (known, now) = (KnownCredentials::default(), Instant::now());
         let aor = |number: usize| -> Aor { format!("u{number}@contoso.example").parse().unwrap() };
-        let ha1 = Ha1::new("u", "contoso.example", "one");
+        let ha1 = UserHa1::new(&aor(0), "one");
         let keep = |number| known.keep(aor(number), ha1.clone(), known.revision(), now);
         let is_known = |number| known.get(&aor(number), now).is_some();
         (0..KNOWN_MAX).for_each(keep);

@@ -5,7 +5,7 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use sip::Aor;
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 
 use crate::StoreError;
 
@@ -13,11 +13,11 @@ use crate::StoreError;
 #[derive(Clone)]
 pub struct Credentials {
     pub(crate) argon2id: String,
-    pub(crate) ha1: Ha1,
+    pub(crate) ha1: UserHa1,
 }
 
 impl Credentials {
-    /// Hashes a password for one user. The realm is the user's SIP domain and the user name its user part.
+    /// Hashes a password for one user.
     ///
     /// Slow on purpose (tens of milliseconds): call it outside of the store's threads.
     ///
@@ -26,11 +26,11 @@ impl Credentials {
     pub fn new(aor: &Aor, password: &str) -> Result<Credentials, StoreError> {
         let hash = Argon2::default().hash_password(password.as_bytes());
         let argon2id = hash.map_err(|error| StoreError::Hash(error.to_string()))?.to_string();
-        Ok(Credentials { argon2id, ha1: Ha1::new(aor.user(), aor.domain(), password) })
+        Ok(Credentials { argon2id, ha1: UserHa1::new(aor, password) })
     }
 
     /// What digest authentication compares with.
-    pub fn ha1(&self) -> &Ha1 {
+    pub fn ha1(&self) -> &UserHa1 {
         &self.ha1
     }
 }

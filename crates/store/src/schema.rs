@@ -316,6 +316,9 @@ const STEPS: &[&str] = &[
         INSERT INTO changed SELECT 'trust', OLD.domain, revision FROM revision WHERE true
             ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision;
     END;",
+    // Of a client that signs in by the whole address; none where the password was set before.
+    "ALTER TABLE users ADD COLUMN ha1_address_sha256 BLOB CHECK (length(ha1_address_sha256) = 32);
+    ALTER TABLE users ADD COLUMN ha1_address_md5 BLOB CHECK (length(ha1_address_md5) = 16);",
 ];
 
 #[cfg(test)]

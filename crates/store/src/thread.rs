@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use sip::Aor;
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 use tokio::sync::oneshot;
 
 use crate::health::{Health, PROBE_PAUSE};
@@ -98,7 +98,7 @@ impl StoreHandle {
     /// [`StoreHandle::read_then`]. `None`: there is no such user.
     pub fn ha1_then<R>(&self, aor: Aor, reply: R)
     where
-        R: FnOnce(Result<Option<Ha1>, StoreError>) + Send + 'static,
+        R: FnOnce(Result<Option<UserHa1>, StoreError>) + Send + 'static,
     {
         let now = Instant::now();
         if let Some(ha1) = self.credentials.get(&aor, now) {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 use sip::Aor;
-use sip::auth::Ha1;
+use sip::auth::{Ha1, UserHa1};
 
 use crate::{Credentials, Store, StoreError, password};
 
@@ -20,17 +20,20 @@ impl Store {
     /// [`StoreError::UserExists`], which changes nothing.
     pub fn add_user(&self, aor: &Aor, credentials: &Credentials, now_unix: i64) -> Result<(), StoreError> {
         self.users_change();
+        let UserHa1 { of_name, of_address } = &credentials.ha1;
         let added = self
             .connection()
             .prepare_cached(
-                "INSERT INTO users (aor, password, ha1_sha256, ha1_md5, created) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (aor) DO NOTHING",
+                "INSERT INTO users (aor, password, ha1_sha256, ha1_md5, ha1_address_sha256, ha1_address_md5, created)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (aor) DO NOTHING",
             )?
             .execute(params![
                 aor.to_string(),
                 credentials.argon2id,
-                credentials.ha1.sha256,
-                credentials.ha1.md5,
+                of_name.sha256,
+                of_name.md5,
+                of_address.as_ref().map(|ha1| ha1.sha256),
+                of_address.as_ref().map(|ha1| ha1.md5),
                 now_unix
             ])?;
         if added == 0 { Err(StoreError::UserExists(aor.clone())) } else { Ok(()) }
@@ -42,10 +45,21 @@ impl Store {
     /// [`StoreError::UserUnknown`].
     pub fn set_password(&self, aor: &Aor, credentials: &Credentials) -> Result<(), StoreError> {
         self.users_change();
+        let UserHa1 { of_name, of_address } = &credentials.ha1;
         let changed = self
             .connection()
-            .prepare_cached("UPDATE users SET password = ?2, ha1_sha256 = ?3, ha1_md5 = ?4 WHERE aor = ?1")?
-            .execute(params![aor.to_string(), credentials.argon2id, credentials.ha1.sha256, credentials.ha1.md5])?;
+            .prepare_cached(
+                "UPDATE users SET password = ?2, ha1_sha256 = ?3, ha1_md5 = ?4, ha1_address_sha256 = ?5, ha1_address_md5 = ?6
+                 WHERE aor = ?1",
+            )?
+            .execute(params![
+                aor.to_string(),
+                credentials.argon2id,
+                of_name.sha256,
+                of_name.md5,
+                of_address.as_ref().map(|ha1| ha1.sha256),
+                of_address.as_ref().map(|ha1| ha1.md5)
+            ])?;
         if changed == 0 { Err(StoreError::UserUnknown(aor.clone())) } else { Ok(()) }
     }
 
@@ -61,11 +75,13 @@ impl Store {
     }
 
     /// What digest authentication of this user compares with; `None`: there is no such user.
-    pub fn ha1(&self, aor: &Aor) -> Result<Option<Ha1>, StoreError> {
+    pub fn ha1(&self, aor: &Aor) -> Result<Option<UserHa1>, StoreError> {
         let found = self
             .connection()
-            .prepare_cached("SELECT ha1_sha256, ha1_md5 FROM users WHERE aor = ?1")?
-            .query_row([aor.to_string()], |row| Ok(Ha1 { sha256: row.get(0)?, md5: row.get(1)? }))
+            .prepare_cached(
+                "SELECT ha1_sha256, ha1_md5, ha1_address_sha256, ha1_address_md5 FROM users WHERE aor = ?1",
+            )?
+            .query_row([aor.to_string()], user_ha1)
             .optional()?;
         Ok(found)
     }
@@ -106,6 +122,16 @@ impl Store {
     }
 }
 
+fn user_ha1(row: &Row<'_>) -> rusqlite::Result<UserHa1> {
+    let of_name = Ha1 { sha256: row.get(0)?, md5: row.get(1)? };
+    let of_address: (Option<[u8; 32]>, Option<[u8; 16]>) = (row.get(2)?, row.get(3)?);
+    let of_address = match of_address {
+        (Some(sha256), Some(md5)) => Some(Ha1 { sha256, md5 }),
+        _ => None,
+    };
+    Ok(UserHa1 { of_name, of_address })
+}
+
 fn aor_and_created(row: &Row<'_>) -> rusqlite::Result<(String, i64)> {
     Ok((row.get(0)?, row.get(1)?))
 }
@@ -135,9 +161,9 @@ mod tests {
         drop(store);
 
         let store = Store::open(&path).unwrap();
-        let expected = Ha1::new("alice", "contoso.example", "correct horse");
         let found = store.ha1(&alice).unwrap().expect("alice was added");
-        assert_eq!((found.sha256, found.md5), (expected.sha256, expected.md5));
+        assert!(found.of_name == Ha1::new("alice", "contoso.example", "correct horse"));
+        assert!(found.of_address == Some(Ha1::new("alice@contoso.example", "contoso.example", "correct horse")));
         assert!(store.verify_password(&alice, "correct horse").unwrap());
         assert!(!store.verify_password(&alice, "battery staple").unwrap());
         assert_eq!(store.users().unwrap(), [StoredUser { aor: alice, created_unix: 1_700_000_000 }]);

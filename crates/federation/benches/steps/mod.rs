@@ -10,7 +10,7 @@ use federation::admission::{Admitted, Decision, Evidence, Flow, GuessBook, Organ
 use federation::flow::{Direction, FlowFacts, FlowKind};
 use federation::partner::{Partner, Partners};
 use federation::trust::{Anchor, Names, PeerCertificate, Purposes};
-use sip::auth::{Ha1, NonceBook, answer};
+use sip::auth::{NonceBook, UserHa1, answer};
 use sip::refusal::Refusal;
 use sip::{FlowId, Message, Method, Transport};
 
@@ -23,7 +23,7 @@ pub struct Edge {
     now: Instant,
     partner: FlowFacts,
     phone: FlowFacts,
-    ha1: Ha1,
+    ha1: UserHa1,
 }
 
 impl Edge {
@@ -39,7 +39,7 @@ impl Edge {
             now,
             partner: facts(Some(Arc::new(certificate()))),
             phone: facts(None),
-            ha1: Ha1::new("alice", "contoso.example", PASSWORD),
+            ha1: UserHa1::new(&"alice@contoso.example".parse().expect("an address"), PASSWORD),
         };
         // The first search for a byte finds out what this processor can do: that is not what is counted.
         edge.admit_partner(&message(SENDER));

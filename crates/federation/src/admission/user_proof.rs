@@ -1,7 +1,7 @@
 //! The checks of a user of ours: the flow proves the identity, or digest does (RFC 3261 22, RFC 7616).
 
 use sip::aor::Aor;
-use sip::auth::{Algorithm, DigestCredentials, Ha1, NonceState, challenges};
+use sip::auth::{Algorithm, DigestCredentials, Ha1, NonceState, UserHa1, challenges, is_address_in};
 use sip::header_name::HeaderName;
 use sip::message::Message;
 use sip::method::Method;
@@ -63,14 +63,17 @@ pub(super) fn check_digest(
     };
     // An unknown user costs the same work and gets the same answer as a wrong password.
     let ha1 = stored.as_ref().unwrap_or(&NOBODY);
-    let right = credentials.verify(&claim.method, request.body(), ha1);
+    let right =
+        credentials.verify(&claim.method, request.body(), ha1.of_username(credentials.username(), aor.domain()));
     match (right, stored) {
         (true, Some(_)) => guesses.right(&guesser, aor),
         (_, stored) => {
             guesses.wrong(&guesser, aor);
-            let why = if stored.is_some() { "wrong password for" } else { "there is no user" };
-            let named = if credentials.username().contains('@') { NAMED_WITH_DOMAIN } else { "" };
-            return Err(challenger.failed(&format!("{why} {aor}{named}")).into());
+            let why = match stored {
+                Some(ha1) => format!("wrong password for {aor}{}", named(credentials.username(), aor, ha1)),
+                None => format!("there is no user {aor}"),
+            };
+            return Err(challenger.failed(&why).into());
         }
     }
     // Without a count (RFC 2069 style) a nonce is good for one request.
@@ -104,12 +107,23 @@ fn unusable(credentials: &DigestCredentials<'_>) -> Option<&'static str> {
 /// "user" or "user@domain", of the very user in From.
 fn check_username(username: &str, aor: &Aor) -> Result<(), Refusal> {
     let user = match username.rsplit_once('@') {
-        Some((user, domain)) if domain.eq_ignore_ascii_case(aor.domain()) => user,
+        Some((user, _)) if is_address_in(username, aor.domain()) => user,
         _ => username,
     };
     match user.to_lowercase() == aor.user() {
         true => Ok(()),
         false => Err(refusal::identity_mismatch(format!("credentials of \"{username}\" on a request from {aor}"))),
+    }
+}
+
+/// What else may be wrong than the password, by how a client spells the user's name: its spelling counts in what it answers.
+fn named(username: &str, aor: &Aor, ha1: &UserHa1) -> &'static str {
+    let is_address = is_address_in(username, aor.domain());
+    match &ha1.of_address {
+        None if is_address => NAMED_WITH_DOMAIN,
+        Some(_) if is_address && username != aor.to_string() => NAMED_IN_CAPITALS,
+        _ if !is_address && username != aor.user() => NAMED_IN_CAPITALS,
+        _ => "",
     }
 }
 
@@ -134,8 +148,10 @@ const KNOW_MD5_ONLY: [&str; 5] =
 /// As in RFC 2069: what is sent once could be sent again by anybody.
 pub const ANSWERED_WITHOUT_QOP: &str = "answers without qop, which could be repeated by anybody";
 pub const ANSWERED_BY_MD5: &str = "says SHA-256 and answers by MD5";
-/// A client counts the name that it sends into its answer; what is stored counts the name alone.
+/// What is stored counts the name alone: it is from before addresses were counted.
 pub const NAMED_WITH_DOMAIN: &str = ", or none: it signs in by a name with a domain";
+/// What is stored counts small letters.
+pub const NAMED_IN_CAPITALS: &str = ", or none: it signs in by a name in capitals";
 
 const MD5_DIGITS: usize = 32;
 
@@ -167,4 +183,4 @@ impl Challenger<'_, '_> {
 }
 
 /// Nobody's password hashes to this.
-const NOBODY: Ha1 = Ha1 { sha256: [0; 32], md5: [0; 16] };
+const NOBODY: UserHa1 = UserHa1 { of_name: Ha1 { sha256: [0; 32], md5: [0; 16] }, of_address: None };

@@ -11,7 +11,7 @@ use media::{LegId, OpenedLeg};
 use messaging::{ConsentAnswered, ConsentReply, Known, MessageId, NotStored, StoredMessage, judge};
 use sdp::Keys;
 use signaling::{Answer, Question};
-use sip::auth::Ha1;
+use sip::auth::UserHa1;
 use sip::{Aor, FlowId, Transport};
 
 use super::speech::{PASSWORD, domain, user};
@@ -111,9 +111,9 @@ pub fn certificate_of(name: &str, is_trusted: bool) -> PeerCertificate {
     }
 }
 
-fn account(aor: &Aor) -> Option<Ha1> {
+fn account(aor: &Aor) -> Option<UserHa1> {
     let is_known = (0..3).any(|number| user(number) == aor.to_string());
-    is_known.then(|| Ha1::new(aor.user(), aor.domain(), PASSWORD))
+    is_known.then(|| UserHa1::new(aor, PASSWORD))
 }
 
 fn stored(aor: &Aor) -> StoredMessage {

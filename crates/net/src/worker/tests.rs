@@ -15,7 +15,7 @@ use federation::partner::{Partner, Partners};
 use messaging::{MessageId, NewMessage, NotStored, StoredMessage};
 use rustls::ClientConfig;
 use signaling::{CoreConfig, Handoff, Listener};
-use sip::auth::{self, Ha1};
+use sip::auth::{self, UserHa1};
 use sip::{Aor, Frame, HeaderName, Message, Method, RequestBuilder, Transport};
 
 use self::line::Line;
@@ -63,14 +63,12 @@ struct TestServer {
 }
 
 /// Everybody whose name does not begin with "no" has an account, and no room for messages.
-struct TestAccounts {
-    realm: &'static str,
-}
+struct TestAccounts;
 
 impl Accounts for TestAccounts {
-    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<Ha1>, String>>) {
+    fn credentials(&self, aor: Aor, reply: Reply<Result<Option<UserHa1>, String>>) {
         let exists = !aor.user().starts_with("no");
-        reply(Ok(exists.then(|| Ha1::new(aor.user(), self.realm, PASSWORD))));
+        reply(Ok(exists.then(|| UserHa1::new(&aor, PASSWORD))));
     }
 
     fn exists(&self, aor: Aor, reply: Reply<Result<bool, String>>) {
@@ -138,7 +136,7 @@ impl TestServer {
                 roots: edge.roots.clone(),
                 inside: None,
                 resolver: shell.resolver.clone(),
-                accounts: Arc::new(TestAccounts { realm: domain }),
+                accounts: Arc::new(TestAccounts),
                 media: media.clone(),
                 mailboxes: mailboxes.clone(),
                 inbox,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 
+use crate::aor::Aor;
 use crate::method::Method;
 
 /// Hash of a challenge (RFC 7616 section 6.1). RFC 8760 section 2.1 names what SIP may use.
@@ -72,6 +73,35 @@ impl fmt::Debug for Ha1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ha1(secret)")
     }
+}
+
+/// What a server keeps of one user's password. A client counts the username that it sends into its answer (RFC 7616 section
+/// 3.4.2), and some send the name alone, others the whole address.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UserHa1 {
+    pub of_name: Ha1,
+    /// None: the password was set when the name alone was counted.
+    pub of_address: Option<Ha1>,
+}
+
+impl UserHa1 {
+    /// In the realm of the user's own domain.
+    pub fn new(aor: &Aor, password: &str) -> UserHa1 {
+        UserHa1 {
+            of_name: Ha1::new(aor.user(), aor.domain(), password),
+            of_address: Some(Ha1::new(&aor.to_string(), aor.domain(), password)),
+        }
+    }
+
+    /// What the answer of a client that signs in by this username is compared with, in the realm of the user's domain.
+    pub fn of_username(&self, username: &str, realm: &str) -> &Ha1 {
+        self.of_address.as_ref().filter(|_| is_address_in(username, realm)).unwrap_or(&self.of_name)
+    }
+}
+
+/// Whether a username is an address in this domain. A name may have an `@` of its own.
+pub fn is_address_in(username: &str, domain: &str) -> bool {
+    username.rsplit_once('@').is_some_and(|(_, of)| of.eq_ignore_ascii_case(domain))
 }
 
 /// Quality of protection: what the digest covers besides method and URI.

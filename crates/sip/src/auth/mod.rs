@@ -11,5 +11,5 @@ mod parameters;
 
 pub use challenge::{answer, challenges};
 pub use credentials::DigestCredentials;
-pub use digest::{Algorithm, Ha1};
+pub use digest::{Algorithm, Ha1, UserHa1, is_address_in};
 pub use nonce::{NonceBook, NonceState};

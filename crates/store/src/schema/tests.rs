@@ -68,6 +68,7 @@ const ROWS: &[&str] = &[
     "INSERT INTO turned_to VALUES (-1, 'adatum.example', 4000);
     INSERT INTO knocks (at, user, domain, issuer, serial) VALUES (5000, 7, 'adatum.example', 'CN=Some CA', '0a');",
     "UPDATE partners SET comment = 'changed' WHERE domain = 'fabrikam.example';",
+    "INSERT INTO users VALUES ('bob@contoso.example', '$argon2id$', zeroblob(32), zeroblob(16), 8, zeroblob(32), zeroblob(16));",
 ];
 
 /// As the server of that version left it.
@@ -103,8 +104,8 @@ fn definitions(connection: &Connection) -> Vec<String> {
 /// What the first version had.
 fn check_users_partners_refusals(store: &Store) {
     let alice = "alice@contoso.example".parse().unwrap();
-    assert_eq!(store.users().unwrap().len(), 1);
-    assert!(store.ha1(&alice).unwrap().is_some());
+    assert_eq!(store.users().unwrap()[0].aor, alice);
+    assert!(store.ha1(&alice).unwrap().is_some_and(|ha1| ha1.of_address.is_none()));
     let partners = store.partners().unwrap();
     let kinds: Vec<_> = partners.iter().map(|found| (found.partner.domain.as_str(), &found.partner.kind)).collect();
     assert!(matches!(
@@ -215,6 +216,11 @@ fn check_changed(store: &Store) {
     assert_eq!(changes.partners["fabrikam.example"].as_ref().unwrap().partner.comment, "changed");
 }
 
+fn check_ha1_of_address(store: &Store) {
+    let bob = "bob@contoso.example".parse().unwrap();
+    assert!(store.ha1(&bob).unwrap().is_some_and(|ha1| ha1.of_address.is_some()));
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] = &[
     check_users_partners_refusals,
@@ -231,6 +237,7 @@ const CHECKS: &[fn(&Store)] = &[
     check_consents,
     check_answers,
     check_changed,
+    check_ha1_of_address,
 ];
 
 /// Hashes of each step and of its rows, as they were released. The databases above are made by these steps, so that nothing else
@@ -250,6 +257,7 @@ const RELEASED: &[(u64, u64)] = &[
     (0x9b8749503e57d0a3, 0x2b11ea32951fa13a),
     (0xd5d267b176c839c3, 0xbf9bb7686ffd3701),
     (0xf9ba388171afa336, 0x7afcf0f2c134a575),
+    (0x8426fe14153d6d75, 0x49832e6409380cde),
 ];
 
 /// FNV-1a.

@@ -23,13 +23,13 @@ fn a_phone_registers_then_writes_and_can_never_turn_into_a_partner() {
     let Question::Credentials(asked) = edge.question(&answered) else { panic!("credentials are asked for") };
     assert_eq!(asked.to_string(), "alice@contoso.com");
 
-    edge.evidence.credentials = Some(Some(Ha1::new("alice", "contoso.com", "secret")));
+    edge.evidence.credentials = Some(Some(UserHa1::new(&"alice@contoso.com".parse().unwrap(), "secret")));
     let admitted = edge.admitted(&answered);
     settle(&mut edge, &admitted);
 
     assert_eq!(edge.admitted(&initial("MESSAGE", alice, "sip:bob@fabrikam.com")).kind(), FlowKind::Client);
     assert_eq!(edge.refused(&invite_from_fabrikam()), (403, "mixed-traffic".into()));
-    edge.evidence.credentials = Some(Some(Ha1::new("alice", "contoso.com", "secret")));
+    edge.evidence.credentials = Some(Some(UserHa1::new(&"alice@contoso.com".parse().unwrap(), "secret")));
     assert_eq!(edge.refused(&answered), (401, "authentication-required".into()), "a replay");
 }
 

@@ -68,7 +68,7 @@ fn at_home_who_is_outside_shows_the_password_whatever_was_shown_on_the_edge_s_co
         let plain = by_edge("MESSAGE", ALICE, BOB, FLOW);
         plain.replacen("Content-Length", &format!("Proxy-Authorization: {}\r\nContent-Length", shown(password)), 1)
     };
-    home.evidence.credentials = Some(Some(Ha1::new("alice", "contoso.com", "secret")));
+    home.evidence.credentials = Some(Some(UserHa1::new(&"alice@contoso.com".parse().unwrap(), "secret")));
     assert_eq!(home.refused(&with("guess")), (407, "authentication-failed".into()));
     let admitted = home.admitted(&with("secret"));
     assert_eq!(*admitted.origin(), Origin::User { aor: "alice@contoso.com".parse().expect("an address") });

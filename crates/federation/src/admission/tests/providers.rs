@@ -142,7 +142,7 @@ fn who_is_not_here_may_come_from_the_sharing_provider_and_only_from_there() {
     };
     assert_eq!(edge.admitted(&hosted).origin(), &origin);
     // Of somebody who is at home here.
-    edge.evidence.credentials = Some(Some(sip::auth::Ha1::new("dora", "contoso.com", "secret")));
+    edge.evidence.credentials = Some(Some(sip::auth::UserHa1::new(&"dora@contoso.com".parse().unwrap(), "secret")));
     assert_eq!(edge.refused(&hosted), (403, "mixed-traffic".into()));
     // Nobody registers from there; who is at home there reaches partners through us.
     edge.evidence.credentials = Some(None);

@@ -7,11 +7,11 @@ use super::*;
 const ALICE: &str = "sip:alice@contoso.com";
 const BOB: &str = "sip:bob@fabrikam.com";
 
-fn ha1() -> Ha1 {
-    Ha1::new("alice", "contoso.com", "secret")
+fn ha1() -> UserHa1 {
+    UserHa1::new(&"alice@contoso.com".parse().unwrap(), "secret")
 }
 
-fn known(ha1: Option<Ha1>) -> Evidence {
+fn known(ha1: Option<UserHa1>) -> Evidence {
     Evidence { credentials: Some(ha1), ..Evidence::default() }
 }
 
@@ -99,8 +99,8 @@ fn an_unknown_user_gets_the_answer_of_a_wrong_password() {
 
 #[test]
 fn an_answer_that_no_password_makes_right_is_told_from_a_wrong_password() {
-    let mut edge = Edge::new().with_evidence(known(Some(ha1())));
-    let mut refused = |user: &str, rest: &str| {
+    let refused_of = |ha1: UserHa1, user: &str, rest: &str| {
+        let mut edge = Edge::new().with_evidence(known(Some(ha1)));
         let nonce = edge.nonces.issue(edge.now);
         let header = format!(
             "Proxy-Authorization: Digest username=\"{user}\", realm=\"contoso.com\", nonce=\"{nonce}\", uri=\"sip:bob@fabrikam.com\", \
@@ -111,12 +111,34 @@ fn an_answer_that_no_password_makes_right_is_told_from_a_wrong_password() {
         assert_eq!((refusal.status, refusal.word.as_str()), (407, "authentication-failed"));
         refusal.reason
     };
+    let refused = |user: &str, rest: &str| refused_of(ha1(), user, rest);
     let counted = ", qop=auth, nc=00000001, cnonce=\"c\"";
     assert!(refused("alice", "").contains(ANSWERED_WITHOUT_QOP));
     assert!(refused("alice", &format!("{counted}, algorithm=SHA-256")).contains(ANSWERED_BY_MD5));
     assert_eq!(refused("alice", counted), "wrong password for alice@contoso.com");
-    let with_domain = refused("alice@contoso.com", counted);
+    assert_eq!(refused("alice@contoso.com", counted), "wrong password for alice@contoso.com");
+    for name in ["Alice", "alice@Contoso.com"] {
+        assert_eq!(refused(name, counted), format!("wrong password for alice@contoso.com{NAMED_IN_CAPITALS}"));
+    }
+    let of_before = UserHa1 { of_address: None, ..ha1() };
+    assert_eq!(refused_of(of_before.clone(), "alice", counted), "wrong password for alice@contoso.com");
+    let with_domain = refused_of(of_before, "alice@contoso.com", counted);
     assert_eq!(with_domain, format!("wrong password for alice@contoso.com{NAMED_WITH_DOMAIN}"));
+}
+
+#[test]
+fn a_user_may_sign_in_by_the_whole_address_and_by_no_other() {
+    let mut edge = Edge::new();
+    let refusal = edge.refusal(&message(""));
+    edge.evidence = known(Some(ha1()));
+    let admitted = edge.admitted(&answered_message(&refusal, "alice@contoso.com", "secret", 1));
+    assert_eq!(admitted.origin(), &Origin::User { aor: "alice@contoso.com".parse().expect("an aor") });
+    let wrong = edge.refused(&answered_message(&refusal, "alice@contoso.com", "wrong", 2));
+    assert_eq!(wrong, (407, "authentication-failed".into()));
+    for other in ["bob@contoso.com", "alice@fabrikam.com"] {
+        let refused = edge.refused(&answered_message(&refusal, other, "secret", 3));
+        assert_eq!(refused, (403, "identity-mismatch".into()), "{other}");
+    }
 }
 
 #[test]

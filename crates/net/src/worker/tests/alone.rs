@@ -26,7 +26,7 @@ fn contoso(address: SocketAddr, limits: Limits) -> WorkerSetup {
         roots: edge.roots.clone(),
         inside: None,
         resolver: Resolver::new(&crate::DnsSettings::of(&[address])).expect("explicit servers need no files"),
-        accounts: Arc::new(TestAccounts { realm: "contoso.example" }),
+        accounts: Arc::new(TestAccounts),
         media: MediaThreads::default(),
         mailboxes: vec![mailbox],
         inbox,

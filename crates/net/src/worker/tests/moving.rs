@@ -34,7 +34,7 @@ impl Pair {
                 roots: edge.roots.clone(),
                 resolver: Resolver::new(&crate::DnsSettings::of(&[SocketAddr::from(([127, 0, 0, 1], 1))]))
                     .expect("explicit servers"),
-                accounts: Arc::new(TestAccounts { realm: "contoso.example" }),
+                accounts: Arc::new(TestAccounts),
                 media: crate::media::MediaThreads::default(),
                 mailboxes: mailboxes.clone(),
                 inbox,

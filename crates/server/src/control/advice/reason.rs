@@ -2,7 +2,7 @@
 //!
 //! Pure. Refusals of older days are known by their text alone, so the text is what is read.
 
-use federation::admission::{ANSWERED_BY_MD5, ANSWERED_WITHOUT_QOP, NAMED_WITH_DOMAIN};
+use federation::admission::{ANSWERED_BY_MD5, ANSWERED_WITHOUT_QOP, NAMED_IN_CAPITALS, NAMED_WITH_DOMAIN};
 use federation::trust::Why;
 use federation::verification::{OUTSIDE, provider_pinned_in};
 use signaling::OF_DEVICE;
@@ -52,8 +52,16 @@ fn answered(reason: &str) -> Option<Advice> {
         ),
         () if says(NAMED_WITH_DOMAIN) => (
             Sure::Likely,
-            "the phone signs in by NAME@DOMAIN, and what it sends counts that name into the password; here the name alone counts",
-            "write the name without the domain as the phone's name for authentication; if it is refused still, the password is wrong",
+            "the phone signs in by NAME@DOMAIN, and what it sends counts that name into the password; this user's password was set when the \
+             name alone was counted",
+            "set the password once more, the same one too: comity user passwd; or write the name without the domain as the phone's name \
+             for authentication; if it is refused still, the password is wrong",
+        ),
+        () if says(NAMED_IN_CAPITALS) => (
+            Sure::Likely,
+            "the phone signs in by a name with capitals, and what it sends counts the name as it is written into the password; here small \
+             letters count",
+            "write the phone's name for authentication in small letters; if it is refused still, the password is wrong",
         ),
         () => return None,
     };
@@ -240,11 +248,13 @@ mod tests {
         for (reason, says) in [
             (ANSWERED_WITHOUT_QOP, "RFC 2069"),
             (ANSWERED_BY_MD5, "answers by MD5"),
-            (NAMED_WITH_DOMAIN, "NAME@DOMAIN"),
+            (NAMED_IN_CAPITALS, "small letters"),
         ] {
             let (verdict, is_new_password) = verdict(reason);
             assert!(verdict.contains(says) && !is_new_password, "{reason}: {verdict}");
         }
+        let (verdict_of_address, is_new_password) = verdict(NAMED_WITH_DOMAIN);
+        assert!(verdict_of_address.contains("NAME@DOMAIN") && is_new_password, "{verdict_of_address}");
         assert!(verdict("wrong password for").1);
     }
 
