@@ -41,6 +41,7 @@ pub use networks::{NetworkError, Networks};
 pub use probe::{Probe, Question, ask, probe, reach};
 pub use resolver::{DnsSettings, Resolver};
 pub use setup::{InsideTls, ListenerSetup, NetError, TlsClients, WorkerSetup, check_free};
+pub use udp::DatagramPlaces;
 pub use web_socket::{Origin, OriginError, Origins};
 pub use worker::run;
 

@@ -8,6 +8,7 @@ use sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::media::MediaThreads;
+use crate::udp::{DatagramPlaces, PLACES_MAX};
 use crate::{Accounts, Inbox, Limits, Mailbox, Networks, Origins, Resolver};
 
 /// Everything that one worker's thread needs; see [`run`](crate::run).
@@ -15,6 +16,8 @@ pub struct WorkerSetup {
     pub core: CoreConfig,
     /// In the order of `core.listeners`.
     pub listeners: Vec<ListenerSetup>,
+    /// The same of all workers.
+    pub datagram_places: Arc<DatagramPlaces>,
     /// Whose web pages may open WebSockets here.
     pub origins: Arc<Origins>,
     /// What authorities are answered that look whether a name leads here.
@@ -80,6 +83,10 @@ pub enum NetError {
     Bind { transport: Transport, address: SocketAddr, reason: String, advice: &'static str },
     #[error("the listener {address} ({transport}) has no certificate. Give it one, or let it listen without TLS")]
     NoCertificate { transport: Transport, address: SocketAddr },
+    #[error(
+        "there are more than {PLACES_MAX} addresses to listen on. Listen on 0.0.0.0 or [::] instead, which are all"
+    )]
+    TooManyListeners,
     #[error("the name servers cannot be read: {reason}. Name them in the configuration, under [dns]")]
     Resolver { reason: String },
     #[error("the worker's runtime cannot start: {reason}. Check the limit of open files")]

@@ -1,7 +1,10 @@
 //! Datagrams: one message each, and nothing kept between them.
 
+mod places;
+mod socket;
+
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -9,8 +12,12 @@ use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
 use signaling::{Input, unreadable};
 use sip::{FlowId, Message, Transport, framing, stun};
-use tokio::net::UdpSocket;
 
+pub use self::places::DatagramPlaces;
+pub(crate) use self::places::PLACES_MAX;
+use self::places::Place;
+pub(crate) use self::socket::DatagramSocket;
+use self::socket::Received;
 use crate::turns::Turn;
 use crate::wire_log::{self, Way};
 use crate::worker::{Shared, Worker};
@@ -24,7 +31,7 @@ pub(crate) struct Listener {
 }
 
 /// The task of one datagram socket.
-pub(crate) async fn receive(worker: Shared, socket: Rc<UdpSocket>, listener: Listener) {
+pub(crate) async fn receive(worker: Shared, socket: Rc<DatagramSocket>, listener: Listener) {
     // An error means that the runtime is shutting down.
     while socket.readable().await.is_ok() {
         worker.borrow_mut().take_datagrams(&socket, listener);
@@ -33,16 +40,17 @@ pub(crate) async fn receive(worker: Shared, socket: Rc<UdpSocket>, listener: Lis
 }
 
 impl Worker {
-    fn take_datagrams(&mut self, socket: &UdpSocket, listener: Listener) {
+    fn take_datagrams(&mut self, socket: &DatagramSocket, listener: Listener) {
         self.enter();
         let mut turn = Turn::begin(self.now, &self.limits, 1);
         while turn.take(Instant::now()) {
-            match socket.try_recv_from(&mut self.scratch) {
-                Ok((length, remote)) => {
+            match socket.try_receive(&mut self.scratch) {
+                Ok(Received { length, remote, local }) => {
+                    let Listener { number, local, .. } = self.listener_at(listener, local);
                     let facts = FlowFacts {
-                        id: FlowId::Datagram { listener: listener.number, remote },
+                        id: FlowId::Datagram { listener: number, remote },
                         transport: Transport::Udp,
-                        local: listener.local,
+                        local,
                         remote,
                         direction: Direction::Inbound,
                         certificate: None,
@@ -56,6 +64,13 @@ impl Worker {
             }
         }
         self.finish();
+    }
+
+    /// Of a datagram that came to this address of ours, at a socket of all addresses.
+    fn listener_at(&self, listener: Listener, local: Option<IpAddr>) -> Listener {
+        let Some(local) = local else { return listener };
+        let number = self.datagram_places.number(Place { listener: listener.number, local });
+        Listener { number, local: SocketAddr::new(local, listener.local.port()), ..listener }
     }
 
     /// The first `length` bytes of the scratch buffer.
@@ -107,10 +122,18 @@ impl Worker {
 
     fn answer_stun(&mut self, flow: FlowId, response: &[u8]) {
         let FlowId::Datagram { listener, remote } = flow else { return };
-        if let Some(Some(socket)) = self.datagram_sockets.get(usize::from(listener)) {
+        if let Some((socket, from)) = self.datagram_socket(listener) {
             // If the socket is full, the client asks again.
-            self.counters.datagrams_unsent += u64::from(socket.try_send_to(response, remote).is_err());
+            self.counters.datagrams_unsent += u64::from(socket.try_send(response, remote, from).is_err());
         }
+    }
+
+    /// The socket of a listener's number, and the address to send from where it is a place of a socket of all addresses.
+    fn datagram_socket(&self, number: u8) -> Option<(&DatagramSocket, Option<IpAddr>)> {
+        let place = self.datagram_places.get(number);
+        let listener = place.map_or(number, |place| place.listener);
+        let socket = self.datagram_sockets.get(usize::from(listener))?.as_deref()?;
+        Some((socket, place.map(|place| place.local)))
     }
 
     pub(crate) fn send_datagram(&mut self, listener: u8, remote: SocketAddr, bytes: &[u8]) {
@@ -118,13 +141,13 @@ impl Worker {
             self.counters.datagrams_oversized += 1;
             return;
         }
-        let Some(Some(socket)) = self.datagram_sockets.get(usize::from(listener)) else {
+        let Some((socket, from)) = self.datagram_socket(listener) else {
             self.counters.datagrams_unsent += 1;
             return;
         };
         wire_log::datagram_out(remote, bytes);
-        match socket.try_send_to(bytes, remote) {
-            Ok(_) => self.counters.datagrams_sent += 1,
+        match socket.try_send(bytes, remote, from) {
+            Ok(()) => self.counters.datagrams_sent += 1,
             // The socket is full, or the address cannot be reached: lost like any datagram, and retransmitted.
             Err(error) => {
                 self.counters.datagrams_unsent += 1;

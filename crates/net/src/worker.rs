@@ -16,7 +16,6 @@ use std::time::Instant;
 
 use signaling::{Answer, Core, Input, QuestionId, WorkerId};
 use sip::FlowId;
-use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, LocalSet};
 
@@ -28,6 +27,7 @@ use crate::media::MediaThreads;
 use crate::occupancy::Occupancy;
 use crate::strangers::Strangers;
 use crate::turns::BusyFlows;
+use crate::udp::{DatagramPlaces, DatagramSocket};
 use crate::{
     Accounts, Counters, InsideTls, Limits, Mailbox, MovedFlow, NetError, Origins, Resolver, TlsClients, WorkerSetup,
     turn,
@@ -67,7 +67,8 @@ pub(crate) struct Worker {
     /// Each for itself: a table that grows has room for twice as many.
     pub(crate) flows: HashMap<FlowId, Box<StreamFlow>>,
     /// By listener number; `None` where the listener is a stream's.
-    pub(crate) datagram_sockets: Vec<Option<Rc<UdpSocket>>>,
+    pub(crate) datagram_sockets: Vec<Option<Rc<DatagramSocket>>>,
+    pub(crate) datagram_places: Arc<DatagramPlaces>,
     pub(crate) limits: Rc<Limits>,
     pub(crate) counters: Counters,
     pub(crate) alarms: Alarms,

@@ -9,7 +9,9 @@ use federation::admission::Organisation;
 use federation::ledger::{DiscoveredTerms, KeptAnswer, KeptSuspect};
 use federation::partner::Partners;
 use net::media::MediaThreads;
-use net::{Accounts, Inbox, InsideTls, ListenerSetup, Mailbox, Origins, Resolver, TlsClients, WorkerSetup};
+use net::{
+    Accounts, DatagramPlaces, Inbox, InsideTls, ListenerSetup, Mailbox, Origins, Resolver, TlsClients, WorkerSetup,
+};
 use signaling::{CallSettings, CoreConfig, Listener, WorkerId};
 use sip::Transport;
 use store::{Store, StoreError};
@@ -35,6 +37,7 @@ pub(crate) struct Start {
     suspects: Arc<Vec<KeptSuspect>>,
     answers: Arc<Vec<KeptAnswer>>,
     listeners: Vec<ListenerSetup>,
+    datagram_places: Arc<DatagramPlaces>,
     origins: Arc<Origins>,
     challenges: TlsAlpn,
     tls_clients: TlsClients,
@@ -79,6 +82,7 @@ impl Start {
             suspects: Arc::new(store.suspects(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
             answers: Arc::new(store.answers(since_1970.as_millis().try_into().unwrap_or(i64::MAX))?),
             listeners: listeners(config, identity, inner_identity)?,
+            datagram_places: Arc::default(),
             origins: Arc::new(config.origins.clone()),
             challenges,
             tls_clients: certificate::clients(identity, &certificate.served_to_partners())?,
@@ -139,6 +143,7 @@ impl Start {
         WorkerSetup {
             core,
             listeners: self.listeners.clone(),
+            datagram_places: self.datagram_places.clone(),
             origins: self.origins.clone(),
             challenges: self.challenges.clone(),
             tls_clients: self.tls_clients.clone(),

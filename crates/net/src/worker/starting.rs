@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use signaling::Core;
 use sip::Transport;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::{Alarms, Shared, Worker};
 use crate::occupancy::Occupancy;
 use crate::turns::BusyFlows;
+use crate::udp::{DatagramSocket, PLACES_MAX};
 use crate::{Counters, Inbox, ListenerSetup, NetError, Networks, WorkerSetup, setup};
 
 /// A bound socket, ready for its task.
@@ -28,10 +29,13 @@ pub(crate) struct Listening {
 
 pub(crate) enum ListeningKind {
     Stream { socket: TcpListener, transport: Transport, tls: Option<Arc<rustls::ServerConfig>> },
-    Datagram(Rc<UdpSocket>),
+    Datagram(Rc<DatagramSocket>),
 }
 
 pub(super) fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>), NetError> {
+    if setup.listeners.len() > PLACES_MAX {
+        return Err(NetError::TooManyListeners);
+    }
     let listeners = setup
         .listeners
         .into_iter()
@@ -56,6 +60,7 @@ pub(super) fn start(setup: WorkerSetup) -> Result<(Shared, Inbox, Vec<Listening>
             now: Instant::now(),
             flows: HashMap::new(),
             datagram_sockets: listeners.iter().map(Listening::datagram_socket).collect(),
+            datagram_places: setup.datagram_places,
             limits: Rc::new(setup.limits),
             counters: Counters { worker: id, ..Counters::default() },
             alarms: Alarms::default(),
@@ -95,7 +100,7 @@ fn listen(number: u8, listener: ListenerSetup) -> Result<Listening, NetError> {
     let socket = setup::listen(transport, address)?;
     let bound = socket.local_addr().ok().and_then(|bound| bound.as_socket()).unwrap_or(address);
     let registered = match transport {
-        Transport::Udp => UdpSocket::from_std(socket.into()).map(|socket| ListeningKind::Datagram(Rc::new(socket))),
+        Transport::Udp => DatagramSocket::new(socket).map(|socket| ListeningKind::Datagram(Rc::new(socket))),
         Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
             let tls = tls.filter(|_| transport.is_secure());
             TcpListener::from_std(socket.into()).map(|socket| ListeningKind::Stream { socket, transport, tls })
@@ -114,7 +119,7 @@ impl Listening {
         tracing::info!(%transport, address = %self.address, inner = self.is_inner, "listening");
     }
 
-    fn datagram_socket(&self) -> Option<Rc<UdpSocket>> {
+    fn datagram_socket(&self) -> Option<Rc<DatagramSocket>> {
         match &self.kind {
             ListeningKind::Datagram(socket) => Some(socket.clone()),
             ListeningKind::Stream { .. } => None,

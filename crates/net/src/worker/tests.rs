@@ -125,11 +125,12 @@ impl TestServer {
         addresses.extend(TRANSPORTS.into_iter().skip(1).map(|transport| free_port(tls.ip(), transport)));
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mailbox(1000)).unzip();
         let (media, media_threads) = start_media(&mailboxes);
-        let mut threads = Vec::new();
+        let (places, mut threads) = (Arc::<DatagramPlaces>::default(), Vec::new());
         for (worker, inbox) in (0..WORKERS).zip(inboxes) {
             let setup = WorkerSetup {
                 core: core_config(domain, partner, worker, &addresses),
                 listeners: listeners(&addresses, edge),
+                datagram_places: places.clone(),
                 origins: Arc::new(Origins::of_domains([domain])),
                 challenges: certificates::TlsAlpn::default(),
                 tls_clients: crate::TlsClients::of(edge.client.clone()),
@@ -330,7 +331,7 @@ impl Phone {
             .header(HeaderName::MaxForwards, 70)
             .header(HeaderName::From, format!("<{aor}>;tag=t{}", self.user))
             .header(HeaderName::To, format!("<{to}>"))
-            .header(HeaderName::CallId, format!("{}-{}-{cseq}", self.user, method.as_str()))
+            .header(HeaderName::CallId, format!("{}-{}", self.user, method.as_str()))
             .header(HeaderName::CSeq, format!("{cseq} {}", method.as_str()))
     }
 
@@ -342,19 +343,22 @@ impl Phone {
         self.send(&first.build());
         let challenge = self.receive();
         assert_eq!(challenge.status(), Some(401), "{challenge:?}");
-        let challenges: Vec<&str> = challenge
-            .header_all(HeaderName::WwwAuthenticate)
-            .map(|value| std::str::from_utf8(value).expect("ASCII"))
-            .collect();
-        let user = self.user.clone();
-        let answer = auth::answer(&challenges, &user, PASSWORD, &Method::Register, &registrar, b"", "c", 1);
+        let answer = self.answer(&challenge, HeaderName::WwwAuthenticate, &Method::Register, &registrar, b"");
         let second = self
             .request(Method::Register, &registrar, &aor)
             .header(HeaderName::Contact, &contact)
-            .header(HeaderName::Authorization, answer.expect("a challenge that we understand"));
+            .header(HeaderName::Authorization, answer);
         self.send(&second.build());
         let response = self.receive();
         assert_eq!(response.status(), Some(200), "{response:?}");
+    }
+
+    /// What proves the password for a request that was challenged in this header.
+    fn answer(&self, challenge: &Message, header: HeaderName, method: &Method, uri: &str, body: &[u8]) -> String {
+        let challenges = challenge.header_all(header).map(|value| std::str::from_utf8(value).expect("ASCII"));
+        let challenges: Vec<&str> = challenges.collect();
+        auth::answer(&challenges, &self.user, PASSWORD, method, uri, body, "c", 1)
+            .expect("a challenge that we understand")
     }
 
     fn say(&mut self, to: &str, text: &str) {

@@ -20,6 +20,7 @@ fn contoso(address: SocketAddr, limits: Limits) -> WorkerSetup {
             is_inner: false,
             balancers: Arc::default(),
         }],
+        datagram_places: Arc::default(),
         origins: Arc::new(Origins::of_domains([])),
         challenges: certificates::TlsAlpn::default(),
         tls_clients: crate::TlsClients::of(edge.client.clone()),

@@ -1,4 +1,4 @@
-//! A phone's connection: TLS, or a WebSocket over TLS as a browser opens it.
+//! A phone's connection: TLS, or a WebSocket over TLS as a browser opens it; or datagrams.
 
 use bytes::BytesMut;
 use rustls::{ClientConnection, StreamOwned};
@@ -13,8 +13,14 @@ use super::*;
 pub(super) type TlsStream = StreamOwned<ClientConnection, StdStream>;
 
 pub(super) enum Line {
-    Tls { stream: Box<TlsStream>, received: BytesMut, framer: Framer },
+    Tls {
+        stream: Box<TlsStream>,
+        received: BytesMut,
+        framer: Framer,
+    },
     WebSocket(Box<WebSocket<TlsStream>>),
+    /// Connected: nothing is heard from any other address, as behind a NAT.
+    Datagrams(StdUdpSocket),
 }
 
 impl Line {
@@ -36,6 +42,13 @@ impl Line {
         open(stream, origin, "sip").map(|web_socket| Line::WebSocket(Box::new(web_socket)))
     }
 
+    pub(super) fn udp(server: SocketAddr) -> Line {
+        let socket = StdUdpSocket::bind((IpAddr::from([127, 0, 0, 1]), 0)).expect("a free port");
+        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+        socket.connect(server).expect("a server");
+        Line::Datagrams(socket)
+    }
+
     pub(super) fn send(&mut self, bytes: &[u8]) {
         match self {
             Line::Tls { stream, .. } => stream.write_all(bytes).expect("a connection"),
@@ -43,6 +56,7 @@ impl Line {
                 let text = std::str::from_utf8(bytes).expect("text");
                 web_socket.send(tungstenite::Message::text(text)).expect("a connection");
             }
+            Line::Datagrams(socket) => assert_eq!(socket.send(bytes).expect("a server"), bytes.len()),
         }
     }
 
@@ -67,6 +81,11 @@ impl Line {
                     _ => {}
                 }
             },
+            Line::Datagrams(socket) => {
+                let mut bytes = [0; 4096];
+                let count = socket.recv(&mut bytes).expect("an answer in time");
+                Some(Frame::Message(Bytes::copy_from_slice(&bytes[..count])))
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ impl Pair {
                 inside: None,
                 core: core_config("contoso.example", "fabrikam.example", worker, &[]),
                 listeners: Vec::new(),
+                datagram_places: Arc::default(),
                 origins: Arc::new(Origins::of_domains([])),
                 challenges: certificates::TlsAlpn::default(),
                 tls_clients: crate::TlsClients::of(edge.client.clone()),

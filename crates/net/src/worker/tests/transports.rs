@@ -56,6 +56,32 @@ fn answered_everywhere(ip: IpAddr) {
 }
 
 #[test]
+fn what_goes_to_a_phone_by_udp_leaves_from_the_address_that_the_phone_knows() {
+    let (contoso, _fabrikam, _name_server) = two_organisations_at(Ipv4Addr::UNSPECIFIED.into(), Limits::default());
+    let phone = |user: &str, last: u8| {
+        let line = Line::udp(SocketAddr::from(([127, 0, 0, last], contoso.udp.port())));
+        let mut phone = Phone::over(line, &contoso, user);
+        phone.register();
+        phone
+    };
+    // Of whatever worker each is.
+    for last in 2..8 {
+        let mut alice = phone(&format!("alice{last}"), last);
+        let mut bob = phone(&format!("bob{last}"), last + 100);
+        let to = bob.aor();
+        alice.say(&to, "hello");
+        let challenge = alice.receive_final();
+        let answer = alice.answer(&challenge, HeaderName::ProxyAuthenticate, &Method::Message, &to, b"hello");
+        let again = alice.request(Method::Message, &to, &to).header(HeaderName::ProxyAuthorization, answer);
+        alice.send(&again.body("text/plain", "hello").build());
+        let message = bob.receive();
+        assert_eq!(message.body(), b"hello");
+        bob.send(&sip::build::response(&message, 200, None, Some("there")).build());
+        assert_eq!(alice.receive_final().status(), Some(200));
+    }
+}
+
+#[test]
 fn a_phone_behind_a_nat_is_told_by_stun_where_it_is_seen() {
     for ip in LOOPBACKS {
         told_by_stun(ip);
