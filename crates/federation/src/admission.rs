@@ -429,11 +429,15 @@ impl Sender {
         }
         match domain_name::is_dns_name(&domain) {
             _ if *method == Method::Register => Err(refusal::domain_not_served(&domain, &organisation.domains)),
+            _ if domain == ANONYMOUS_DOMAIN => Err(refusal::anonymity_disallowed()),
             true => Ok(Sender::Foreign { domain }),
             false => Err(refusal::no_such_domain(&domain)),
         }
     }
 }
+
+/// Of who does not say who he is (RFC 3323 section 4.1.1.3).
+const ANONYMOUS_DOMAIN: &str = "anonymous.invalid";
 
 /// One flow carries one kind of traffic: a partner cannot send as our users, nor a client as a partner.
 fn check_traffic(flow: &Flow<'_>, claim: &Claim<'_>) -> Result<(), Refusal> {

@@ -111,6 +111,15 @@ pub fn identity_mismatch(reason: impl Into<String>) -> Refusal {
     Refusal::new(403, Word::IdentityMismatch, reason)
 }
 
+/// RFC 5079: whoever is to be proven has to say who he is.
+pub fn anonymity_disallowed() -> Refusal {
+    Refusal::new(
+        433,
+        Word::AnonymityDisallowed,
+        "From is the anonymous user of RFC 3323, in whose name nobody can be proven",
+    )
+}
+
 /// An edge alone has no users: whoever signs in does so at home.
 pub fn no_users_here(domain: &str) -> Refusal {
     let reason = format!("a request from our own {domain} came to an edge, which signs nobody in");

@@ -43,6 +43,7 @@ impl Word {
             | AuthenticationRequired
             | TooManyGuesses
             | IdentityMismatch
+            | AnonymityDisallowed
             | NoUsersHere
             | NotTheEdge
             | MethodNotAllowed

@@ -85,6 +85,7 @@ words! {
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
     TooManyGuesses         "too-many-guesses"        [503],           Users,    "admission";
     IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";
+    AnonymityDisallowed    "anonymity-disallowed"    [433],           Both,     "admission";
     NoUsersHere            "no-users-here"           [403],           Users,    "admission";
     NotTheEdge             "not-the-edge"            [403],           Partners, "admission";
     NotInside              "not-inside"              [403],           Users,    "admission";

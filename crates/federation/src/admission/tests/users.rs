@@ -161,6 +161,12 @@ fn a_user_cannot_speak_as_another_with_its_own_password() {
 }
 
 #[test]
+fn who_hides_his_name_is_told_that_and_not_that_his_domain_is_no_partner() {
+    let invite = initial("INVITE", "sip:anonymous@Anonymous.invalid", BOB);
+    assert_eq!(Edge::new().refused(&invite), (433, "anonymity-disallowed".into()));
+}
+
+#[test]
 fn a_user_name_may_carry_the_domain() {
     let mut edge = Edge::new();
     let challenge = edge.refusal(&message(""));

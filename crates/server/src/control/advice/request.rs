@@ -74,6 +74,11 @@ pub(super) fn about_request(word: Word) -> Option<Words> {
             "the phone signed in as one user and wrote as another",
             "give the phone the same user as its account and as its sender's address",
         ),
+        Word::AnonymityDisallowed => words(
+            Side::Sender,
+            "the caller's phone hides who calls, and nobody is let in here, or sent on, without a name that is proven",
+            "let the phone show its user's address: the setting is called anonymous call, hide my number, or privacy",
+        ),
         Word::Overloaded => words(
             Side::Ours,
             "the server was at one of its limits",

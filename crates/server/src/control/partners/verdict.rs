@@ -158,8 +158,8 @@ fn well(domain: &str) -> Advice {
 /// About whoever writes or is written to, not about the two organisations.
 fn is_about_a_user(word: &str) -> bool {
     use Word::{
-        FederationNotForUser, IdentityMismatch, MailboxFull, MalformedRequest, MessageTooLarge, NoSecureWay,
-        PartnerNotForUser, SourceUnverified, UserOffline, UserUnavailable, UserUnknown,
+        AnonymityDisallowed, FederationNotForUser, IdentityMismatch, MailboxFull, MalformedRequest, MessageTooLarge,
+        NoSecureWay, PartnerNotForUser, SourceUnverified, UserOffline, UserUnavailable, UserUnknown,
     };
     let known = Word::named(word);
     known.is_some_and(|word| {
@@ -172,6 +172,7 @@ fn is_about_a_user(word: &str) -> bool {
                 | MessageTooLarge
                 | MalformedRequest
                 | IdentityMismatch
+                | AnonymityDisallowed
                 | FederationNotForUser
                 | PartnerNotForUser
                 | SourceUnverified
