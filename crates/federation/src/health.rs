@@ -39,6 +39,8 @@ pub struct Trouble {
 #[derive(Debug, Default)]
 pub struct Health {
     troubles_by_place: BTreeMap<Place, Trouble>,
+    /// How often one made room for another.
+    forgotten: u64,
 }
 
 impl Health {
@@ -50,6 +52,7 @@ impl Health {
         let trouble = Trouble { failures, last_failure: now, avoided_until: now + backoff(failures), reason };
         if self.troubles_by_place.len() >= HEALTH_ENTRIES_MAX && !self.troubles_by_place.contains_key(&place) {
             self.make_room();
+            self.forgotten += 1;
         }
         self.troubles_by_place.insert(place, trouble);
     }
@@ -131,6 +134,11 @@ impl Health {
 
     pub fn is_empty(&self) -> bool {
         self.troubles_by_place.is_empty()
+    }
+
+    /// How often a failure was forgotten for another.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     fn make_room(&mut self) {
@@ -255,7 +263,7 @@ mod tests {
             }
         }
         health.failed(start, place("late", None), "r".repeat(10_000));
-        assert_eq!(health.len(), HEALTH_ENTRIES_MAX);
+        assert_eq!((health.len(), health.forgotten()), (HEALTH_ENTRIES_MAX, 1));
         assert!(!health.troubles_by_place.contains_key(&place("7", None)));
         assert_eq!(health.troubles_by_place[&place("late", None)].reason.len(), REASON_CHARS_MAX);
     }

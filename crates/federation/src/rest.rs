@@ -16,6 +16,8 @@ pub const REST_MAX: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub struct Rests {
     until_by_server: BTreeMap<(String, NextHopTarget), Instant>,
+    /// How often there was no room for one.
+    full: u64,
 }
 
 impl Rests {
@@ -24,9 +26,16 @@ impl Rests {
         if self.until_by_server.len() >= RESTS_MAX {
             self.until_by_server.retain(|_, until| now < *until);
         }
-        if self.until_by_server.len() < RESTS_MAX && !time.is_zero() {
-            self.until_by_server.insert((domain.to_owned(), target.clone()), now + time.min(REST_MAX));
+        match self.until_by_server.len() < RESTS_MAX {
+            _ if time.is_zero() => {}
+            true => drop(self.until_by_server.insert((domain.to_owned(), target.clone()), now + time.min(REST_MAX))),
+            false => self.full += 1,
         }
+    }
+
+    /// How often there was no room for a further server.
+    pub fn full(&self) -> u64 {
+        self.full
     }
 
     /// How much longer the server rests, if it does.

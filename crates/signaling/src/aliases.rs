@@ -27,9 +27,15 @@ pub(crate) struct Aliases {
     domains_by_flow: BTreeMap<FlowId, BTreeSet<String>>,
     /// Of domains that were judged by what no longer holds: the newest connection that takes requests.
     last_by_domain: BTreeMap<String, FlowFacts>,
+    /// How often there was no room for a further domain.
+    full: u64,
 }
 
 impl Aliases {
+    pub(crate) fn full(&self) -> u64 {
+        self.full
+    }
+
     /// What is known of one of them.
     pub(crate) fn facts(&self, domain: &str, flow: FlowId) -> Option<&FlowFacts> {
         self.aliases_by_domain.get(domain)?.iter().map(|alias| &alias.facts).find(|facts| facts.id == flow)
@@ -45,6 +51,7 @@ impl Aliases {
         let flow = alias.facts.id;
         self.remove(domain, flow);
         if self.aliases_by_domain.len() >= DOMAINS_MAX && !self.aliases_by_domain.contains_key(domain) {
+            self.full += 1;
             return;
         }
         let known = self.aliases_by_domain.entry(domain.to_owned()).or_default();
@@ -209,5 +216,6 @@ mod tests {
         assert!(aliases.aliases_by_domain.is_empty() && aliases.domains_by_flow.is_empty());
         (0..5_000).for_each(|serial| aliases.insert(&format!("d{serial}.example"), alias(serial, "x")));
         assert_eq!((aliases.aliases_by_domain.len(), aliases.domains_by_flow.len()), (DOMAINS_MAX, DOMAINS_MAX));
+        assert_eq!(aliases.full(), 5_000 - DOMAINS_MAX as u64);
     }
 }

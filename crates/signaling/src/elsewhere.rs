@@ -89,6 +89,8 @@ pub(crate) struct Orphans {
     orphans_by_name: BTreeMap<InviteName, (Instant, WorkerId, ServerTransactionId)>,
     /// When there was no room, until which moment that is taken for so.
     full_until: Option<Instant>,
+    /// How often there was none.
+    full: u64,
 }
 
 impl Orphans {
@@ -109,9 +111,14 @@ impl Orphans {
             self.orphans_by_name.retain(|_, (since, ..)| *since + OWED_FOR > now);
             self.full_until = Some(now + LOOK_AGAIN_TIME);
         }
-        if self.orphans_by_name.len() < ORPHANS_MAX {
-            self.orphans_by_name.insert(name, (now, worker, server));
+        match self.orphans_by_name.len() < ORPHANS_MAX {
+            true => drop(self.orphans_by_name.insert(name, (now, worker, server))),
+            false => self.full += 1,
         }
+    }
+
+    pub(crate) fn full(&self) -> u64 {
+        self.full
     }
 
     fn take(&mut self, now: Instant, name: &InviteName) -> Option<(WorkerId, ServerTransactionId)> {
@@ -365,7 +372,7 @@ mod tests {
         assert!(!came(ORPHANS_MAX, begun + OWED_FOR - Duration::from_millis(1)));
         assert!(!came(ORPHANS_MAX, begun + OWED_FOR), "it was looked for room a moment ago");
         assert!(came(ORPHANS_MAX, begun + OWED_FOR + LOOK_AGAIN_TIME));
-        assert_eq!(orphans.orphans_by_name.len(), 1);
+        assert_eq!((orphans.orphans_by_name.len(), orphans.full()), (1, 2));
     }
 
     #[allow(clippy::disallowed_methods)]

@@ -52,6 +52,8 @@ pub(crate) struct Links {
     /// Those with a second address that may be tried beside the first.
     keys_by_dial: BTreeMap<u64, LinkKey>,
     last_dial: u64,
+    /// How often those that are down were forgotten, so that there was room.
+    forgotten: u64,
 }
 
 impl Links {
@@ -279,7 +281,12 @@ impl Links {
     fn make_room(&mut self) {
         if self.links.len() >= LINKS_REMEMBERED_MAX {
             self.links.retain(|_, link| !matches!(link.stage, Stage::Idle));
+            self.forgotten += 1;
         }
+    }
+
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 }
 
@@ -313,6 +320,6 @@ mod tests {
         assert_eq!(links.links.len(), LINKS_REMEMBERED_MAX - 1);
         links.links.insert(key(LINKS_REMEMBERED_MAX), Link::new());
         links.make_room();
-        assert_eq!(links.links.len(), 0);
+        assert_eq!((links.links.len(), links.forgotten()), (0, 1));
     }
 }

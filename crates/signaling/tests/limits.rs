@@ -63,7 +63,7 @@ impl Narrow {
 
     fn hits(&self, limit: &str) -> u64 {
         let workers = 0..self.world.workers(self.contoso);
-        workers.filter_map(|worker| self.world.core(self.contoso, worker).counts().limits_hit.get(limit)).sum()
+        workers.filter_map(|worker| self.world.core(self.contoso, worker).counts().limits_hit.get(limit).copied()).sum()
     }
 }
 

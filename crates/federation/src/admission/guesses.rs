@@ -28,6 +28,8 @@ pub struct GuessBook {
     period_began: Instant,
     now: BTreeMap<Key, u32>,
     before: BTreeMap<Key, u32>,
+    /// How often a period ended early, so that there was room.
+    full: u64,
 }
 
 /// A place and a user, as a digest: whoever guesses makes names as long as a line may be.
@@ -60,13 +62,14 @@ impl Guesser {
 
 impl GuessBook {
     pub fn new(now: Instant) -> GuessBook {
-        GuessBook { period_began: now, now: BTreeMap::new(), before: BTreeMap::new() }
+        GuessBook { period_began: now, now: BTreeMap::new(), before: BTreeMap::new(), full: 0 }
     }
 
     /// Whether a password may be tried; if not, after how many seconds.
     pub(super) fn check(&mut self, now: Instant, guesser: &Guesser, aor: &Aor) -> Result<(), u32> {
         let age = now.saturating_duration_since(self.period_began);
         if age >= PERIOD || self.now.len() >= GUESSERS_MAX {
+            self.full += u64::from(age < PERIOD);
             self.before = if age >= PERIOD * 2 { BTreeMap::new() } else { std::mem::take(&mut self.now) };
             self.now.clear();
             self.period_began = now;
@@ -96,6 +99,11 @@ impl GuessBook {
         let key = Key::of(guesser, aor);
         self.now.remove(&key);
         self.before.remove(&key);
+    }
+
+    /// How often the older half of those who guess was forgotten for others.
+    pub fn full(&self) -> u64 {
+        self.full
     }
 
     fn is_empty(&self) -> bool {

@@ -106,6 +106,11 @@ impl DiscoveryCache {
         self.memory.take(&domain_name::canonical(domain));
     }
 
+    /// How often one made room for another.
+    pub fn forgotten(&self) -> u64 {
+        self.memory.forgotten()
+    }
+
     pub fn len(&self) -> usize {
         self.memory.len()
     }

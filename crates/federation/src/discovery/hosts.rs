@@ -34,6 +34,11 @@ impl Default for KnownHosts {
 }
 
 impl KnownHosts {
+    /// How often one made room for another.
+    pub fn forgotten(&self) -> u64 {
+        self.memory.forgotten()
+    }
+
     /// What is known of a server and is believed, for somebody who goes there.
     pub fn lookup(&mut self, now: Instant, host: &str) -> Option<Vec<IpAddr>> {
         self.memory.mark_used(host);

@@ -17,6 +17,8 @@ pub(super) struct Memory<T> {
     /// When to ask again so that nobody has to wait.
     refreshes: BTreeSet<(Instant, String)>,
     entries_max: usize,
+    /// How often an entry made room.
+    forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -39,8 +41,8 @@ pub(super) struct Stale {
 
 impl<T> Memory<T> {
     pub fn new(entries_max: usize) -> Memory<T> {
-        let entries_by_name = BTreeMap::new();
-        Memory { entries_by_name, expiries: BTreeSet::new(), refreshes: BTreeSet::new(), entries_max }
+        let (entries_by_name, expiries, refreshes) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Memory { entries_by_name, expiries, refreshes, entries_max, forgotten: 0 }
     }
 
     pub fn get(&self, name: &str) -> Option<&Entry<T>> {
@@ -64,6 +66,7 @@ impl<T> Memory<T> {
             && let Some((_, soonest)) = self.expiries.first().cloned()
         {
             self.take(&soonest);
+            self.forgotten += 1;
         }
         self.expiries.insert((entry.expires, name.clone()));
         self.refreshes.insert((entry.refresh_at, name.clone()));
@@ -99,6 +102,10 @@ impl<T> Memory<T> {
 
     pub fn len(&self) -> usize {
         self.entries_by_name.len()
+    }
+
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 }
 
@@ -142,6 +149,6 @@ mod tests {
         assert!(memory.get("b").is_none() && memory.get("e").is_some());
         memory.take("e");
         memory.put("e".to_owned(), entry(40));
-        assert_eq!((memory.len(), memory.expiries.len(), memory.refreshes.len()), (4, 4, 4));
+        assert_eq!((memory.len(), memory.expiries.len(), memory.refreshes.len(), memory.forgotten()), (4, 4, 4, 1));
     }
 }

@@ -22,13 +22,6 @@ impl Core {
             }
         }
         self.schedule_wakes(now);
-        self.count_limits_met();
-    }
-
-    /// Those that machines count for themselves.
-    fn count_limits_met(&mut self) {
-        let met = self.ledgers.limits_met().into_iter().chain([("nonces_max", self.nonces.forgotten())]);
-        met.for_each(|(limit, times)| self.counts.met(limit, times));
     }
 
     fn settle_transactions(&mut self, now: Instant) {

@@ -36,8 +36,27 @@ impl Core {
     }
 
     /// What was done since the start.
-    pub fn counts(&self) -> &CoreCounts {
-        &self.counts
+    pub fn counts(&self) -> CoreCounts {
+        let mut counts = self.counts.clone();
+        self.limits_met().for_each(|(limit, times)| counts.met(limit, times));
+        counts
+    }
+
+    /// Those that machines count for themselves.
+    fn limits_met(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let met = [
+            ("aliases_max", self.aliases.full()),
+            ("dns_answers_max", self.discovery.forgotten()),
+            ("dns_hosts_max", self.hosts.forgotten()),
+            ("guessers_max", self.guesses.full()),
+            ("lingering_transactions_max", self.transactions.lingering_forgotten()),
+            ("links_remembered_max", self.links.forgotten()),
+            ("nonces_max", self.nonces.forgotten()),
+            ("orphans_max", self.orphans.full()),
+            ("servers_failed_max", self.failover.health.forgotten()),
+            ("servers_resting_max", self.failover.rests.full()),
+        ];
+        self.ledgers.limits_met().into_iter().chain(met)
     }
 
     pub fn status(&self) -> CoreStatus {

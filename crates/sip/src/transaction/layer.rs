@@ -38,6 +38,8 @@ pub struct TransactionLayer {
     /// Those that went well, and are there only for retransmissions.
     lingering_servers: BTreeSet<ServerTransactionId>,
     lingering_clients: BTreeSet<ClientTransactionId>,
+    /// How often one of those ended early for another.
+    lingering_forgotten: u64,
     outputs: VecDeque<TransactionOutput>,
 }
 
@@ -69,6 +71,7 @@ impl TransactionLayer {
             clients_by_flow: BTreeSet::new(),
             lingering_servers: BTreeSet::new(),
             lingering_clients: BTreeSet::new(),
+            lingering_forgotten: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -250,6 +253,11 @@ impl TransactionLayer {
     /// Server and client transactions that went well, and are there only for retransmissions.
     pub fn lingering(&self) -> (usize, usize) {
         (self.lingering_servers.len(), self.lingering_clients.len())
+    }
+
+    /// How often one that lingers was forgotten for another.
+    pub fn lingering_forgotten(&self) -> u64 {
+        self.lingering_forgotten
     }
 
     /// The flows on which somebody waits for a final response, we or a peer.

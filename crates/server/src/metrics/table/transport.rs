@@ -1,5 +1,7 @@
 //! Flows, handshakes, messages as bytes, and the limits that they meet.
 
+use signaling::COUNTED_LIMITS;
+
 use super::super::definition::{Kind, Label, Metric, Sample, Values, one};
 use super::super::snapshot::{Snapshot, WorkerSnapshot};
 use super::{WORKER, by_word, by_worker_and};
@@ -211,60 +213,29 @@ fn hits_of(worker: &WorkerSnapshot, limit: &str) -> u64 {
     }
 }
 
-/// By their names in `net::Limits`, `signaling::Limits` and `conference::ConferenceLimits`. Those of one user's devices and messages have refusal words.
-const LIMITS: [&str; 54] = [
-    "acquaintances_max",
-    "branches_max",
-    "call_records_max",
-    "call_records_per_user_max",
-    "calls_between_max",
-    "calls_between_per_partner_max",
-    "calls_between_per_user_max",
-    "calls_proxied_max",
-    "client_transactions_max",
-    "conferences_max",
+/// By their names in the `Limits` of their crates. Those of one user's devices and messages have refusal words.
+const LIMITS: [&str; SHELL_LIMITS.len() + COUNTED_LIMITS.len()] = {
+    let (mut all, mut number) = ([""; SHELL_LIMITS.len() + COUNTED_LIMITS.len()], 0);
+    while number < all.len() {
+        all[number] = match number.checked_sub(SHELL_LIMITS.len()) {
+            Some(of_core) => COUNTED_LIMITS[of_core],
+            None => SHELL_LIMITS[number],
+        };
+        number += 1;
+    }
+    all
+};
+
+/// Those that are counted where the sockets are: see [`hits_of`].
+const SHELL_LIMITS: [&str; 10] = [
     "connections_max",
     "connections_per_ip_max",
-    "datagram_surplus_bytes_per_sec_max",
-    "flows_per_partner_max",
-    "flows_per_user_max",
-    "gateways_max",
-    "gateways_per_partner_max",
-    "gateways_per_user_max",
     "handshakes_max",
-    "held_max",
-    "held_per_sender",
-    "held_per_user",
     "idle_secs_max",
     "introductions_max",
-    "ledgers_max",
-    "legs_per_partner_max",
-    "legs_per_user_max",
-    "meetings_per_organiser_max",
-    "message_bytes_max",
     "message_secs_max",
-    "messages_per_sec_max",
-    "nonces_max",
     "output_bytes_max",
-    "pages_waiting_max",
     "parse_errors_per_flow_max",
-    "proven_addresses_max",
-    "proven_phones_max",
-    "recipients_max",
-    "requests_max",
-    "requests_per_call_max",
-    "requests_per_partner_max",
-    "requests_per_user_max",
-    "server_transactions_max",
-    "server_transactions_unproven_max",
-    "subscriptions_per_partner_max",
-    "subscriptions_per_user_max",
-    "undecided_secs_max",
     "unfinished_max",
-    "unproven_per_address_max",
-    "users_per_flow_max",
-    "waiting_max",
-    "waiting_per_flow_max",
-    "waiting_per_link_max",
     "web_socket_silent_secs_max",
 ];

@@ -26,6 +26,7 @@ impl TransactionLayer {
             self.outputs.push_back(TransactionOutput::Schedule { at, key: TransactionKey::Client(id) });
         }
         if begins_to_linger && let Some(oldest) = begin(&mut self.lingering_clients, id, self.limits.lingering_max) {
+            self.lingering_forgotten += 1;
             self.remove_client(oldest);
         }
         Some(result)

@@ -129,6 +129,7 @@ impl TransactionLayer {
             self.outputs.push_back(TransactionOutput::Schedule { at, key: TransactionKey::Server(id) });
         }
         if begins_to_linger && let Some(oldest) = begin(&mut self.lingering_servers, id, self.limits.lingering_max) {
+            self.lingering_forgotten += 1;
             self.remove_server(oldest, true);
         }
         Some(result)

@@ -295,6 +295,7 @@ fn what_went_well_takes_no_room_of_others_and_the_oldest_ends_first() {
     let id = talk.receive_new(udp(), &third);
     assert_eq!(talk.respond(id, &third, 200), Ok(()));
     talk.expect(&["0 udp 200 MESSAGE", "0 server 0 ended, acked true"]);
+    assert_eq!(talk.layer.lingering_forgotten(), 1);
     assert_eq!((talk.layer.counts(), talk.layer.lingering()), ((0, 0), (2, 0)));
     // A refusal is no success: whoever has proven nothing takes no room but that of what is under way.
     let fourth = request(Method::Message, "z9hG4bKd");
