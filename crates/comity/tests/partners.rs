@@ -51,6 +51,8 @@ fn the_terms_of_an_entry_are_changed_one_by_one() {
     let unmarked = place.run(&["partner", "set", "fabrikam.example", "--mark-source", "never"]).ok().stdout;
     assert!(unmarked.contains("mark source: never (before: by-default)"), "{unmarked}");
     assert!(place.run(&["partner", "show", "fabrikam.example"]).ok().stdout.contains("mark source: never"));
+    let hidden = place.run(&["partner", "set", "fabrikam.example", "--hide-topology", "always"]).ok().stdout;
+    assert!(hidden.contains("hide topology: always (before: by-default)"), "{hidden}");
     told(&place.run(&["partner", "set", "fabrikam.example"]), "error: nothing to change was named");
     told(
         &place.run(&["partner", "set", "litware.example", "--no-edge"]),
@@ -136,10 +138,20 @@ fn hosting_providers_are_entered_changed_listed_and_removed() {
     assert!(listed.lines().nth(1).is_some_and(|line| line.trim_end().ends_with("  -")), "all is usual:\n{listed}");
     let pins = ["ab", "cd"].map(|byte| byte.repeat(32));
     let terms = ["--monitored", "yes", "--pin", &pins[0], "--pin", &pins[1], "--modalities", "messages,audio"];
-    let words = ["--verification", "use-source-verification", "--mark-source", "never", "--comment", "ours"];
+    let words = [
+        "--verification",
+        "use-source-verification",
+        "--mark-source",
+        "never",
+        "--hide-topology",
+        "always",
+        "--comment",
+        "ours",
+    ];
     place.run(&[&["provider", "set", "cloud"][..], &terms, &words].concat()).ok();
     let listed = place.run(&["provider", "list"]).ok().stdout;
-    let line = "  monitored; 2 pins; passes messages, audio; use-source-verification; source marked never  ours\n";
+    let line = "  monitored; 2 pins; passes messages, audio; use-source-verification; source marked never; \
+                topology hidden always  ours\n";
     assert!(listed.ends_with(line), "{listed}");
     place.run(&["partner", "add", "fabrikam.example", "--edge", "edge.cloud.example"]).fails(&[
         "error: edge.cloud.example is the edge of the hosting provider cloud",
@@ -301,10 +313,11 @@ fn an_import_from_lync_leaves_what_lync_does_not_say_and_tells_what_it_changes()
     let pin = "5a".repeat(32);
     let narrowed = [
         &["partner", "add", "fabrikam.example", "--modalities", "messages", "--mark-source", "never"][..],
+        &["partner", "set", "fabrikam.example", "--hide-topology", "always"],
         &["partner", "add", "litware.example", "--comment", "since May", "--verification", "always-verifiable"],
         &["provider", "add", "Woodgrove-Cloud", "--edge", "edge.woodgrove.example", "--modalities", "presence"],
         &["provider", "set", "Woodgrove-Cloud", "--monitored", "yes", "--clearing-house", "yes", "--comment", "of May"],
-        &["provider", "set", "Woodgrove-Cloud", "--mark-source", "never", "--pin", &pin],
+        &["provider", "set", "Woodgrove-Cloud", "--mark-source", "never", "--hide-topology", "never", "--pin", &pin],
         &["policy", "set", "organisation", "--partners", "fabrikam.example", "--modalities", "messages"],
         &[
             "policy",

@@ -9,7 +9,7 @@ mod way;
 use serde::{Deserialize, Serialize};
 
 pub use next_hop::{NextHopError, parse_next_hop};
-pub use provider::{Provider, SourceMark, VerificationLevel};
+pub use provider::{EntrySwitch, Provider, VerificationLevel};
 pub use table::{Clearing, Partners, Standing};
 pub use way::{By, Way};
 
@@ -42,9 +42,12 @@ pub struct Partner {
     pub verification: VerificationLevel,
     /// What may pass, in either direction.
     pub modalities: Modalities,
-    /// Whether it is told that we vouch for our users.
+    /// Whether it is told that we vouch for our users (`ms-asserted-verification-level`).
     #[serde(default)]
-    pub mark_source: SourceMark,
+    pub mark_source: EntrySwitch,
+    /// Whether it sees the edge alone, and nothing of what is behind it.
+    #[serde(default)]
+    pub hide_topology: EntrySwitch,
 }
 
 impl Partner {
@@ -70,7 +73,8 @@ impl Partner {
             monitored: false,
             verification: VerificationLevel::default(),
             modalities: Modalities::ALL,
-            mark_source: SourceMark::default(),
+            mark_source: EntrySwitch::default(),
+            hide_topology: EntrySwitch::default(),
         }
     }
 

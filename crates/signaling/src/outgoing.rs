@@ -15,6 +15,7 @@ use crate::owner::{Target, crossing};
 use crate::route::Destination;
 use crate::token::Leg;
 use federation::admission::Origin;
+use federation::trust::PeerCertificate;
 
 impl Core {
     /// The request as it goes out to a target.
@@ -56,7 +57,7 @@ impl Core {
         let bytes = forward::request(&request.message, request.routes_taken, &self.organisation.domains, &hop);
         let message = Message::parse(bytes).map_err(|error| too_large(&error))?;
         match request.destination {
-            Destination::Partner { .. } if self.hides_topology() => {
+            Destination::Partner { ref domain, .. } if self.hides_topology_from(domain, target.flow) => {
                 Message::parse(self.conceal(&message)).map_err(|error| too_large(&error))
             }
             _ => Ok(message),
@@ -74,12 +75,16 @@ impl Core {
             Origin::Partner { source, .. } => Some(source.is_verified),
             Origin::User { .. } | Origin::Remote { .. } | Origin::Inside { .. } => {
                 let Destination::Partner { domain, .. } = &request.destination else { return None };
-                // On the inner side it is an edge that has a certificate.
-                let facts = to.and_then(|flow| self.flows.get(flow)).map(|state| &state.facts);
-                let shown = facts.filter(|facts| !facts.is_inner).and_then(|facts| facts.secure_certificate());
+                let shown = to.and_then(|flow| self.certificate_outside(flow));
                 self.partners.marks_source(domain, shown).then_some(true)
             }
         }
+    }
+
+    /// The certificate of whoever is at the other end of a connection; on the inner side that is an edge, and none counts.
+    pub(crate) fn certificate_outside(&self, flow: FlowId) -> Option<&PeerCertificate> {
+        let facts = &self.flows.get(flow)?.facts;
+        if facts.is_inner { None } else { facts.secure_certificate() }
     }
 
     /// Two Record-Routes, always: each names the leg on its side, so that either side leads to the other

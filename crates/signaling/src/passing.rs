@@ -72,7 +72,8 @@ impl Core {
     fn pass_outward(&mut self, now: Instant, flow: FlowId, domain: String, message: &Message) {
         let bytes = forward::response(message, Crossing::Outward { domains: &self.organisation.domains });
         let next = Message::parse(bytes.clone()).ok();
-        let bytes = next.as_ref().filter(|_| self.hides_topology()).map_or(bytes, |next| self.conceal(next));
+        let bytes =
+            next.as_ref().filter(|_| self.hides_topology_from(&domain, flow)).map_or(bytes, |next| self.conceal(next));
         let sent_by = next.as_ref().and_then(|next| Some(next.top_via().ok()?.host.to_owned())).unwrap_or_default();
         self.counts.responses_elsewhere += 1;
         match self.aliases.for_response(&domain, &sent_by, flow) {

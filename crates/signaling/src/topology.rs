@@ -10,14 +10,20 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use sip::proxy::forward::record_route_value;
-use sip::{Edits, HeaderName, Message, NameAddr, Transport, Uri};
+use sip::{Edits, FlowId, HeaderName, Message, NameAddr, Transport, Uri};
 
 use crate::core::Core;
 use crate::token::Leg;
 
 impl Core {
+    /// Whether there is any partner that sees this server alone.
     pub(crate) fn hides_topology(&self) -> bool {
         self.partners.hides_topology() && !self.is_home_only()
+    }
+
+    /// Whether this domain does, at the other end of this connection.
+    pub(crate) fn hides_topology_from(&self, domain: &str, flow: FlowId) -> bool {
+        self.hides_topology() && self.partners.hides_topology_from(domain, self.certificate_outside(flow))
     }
 
     /// A request or a response as a partner sees it.

@@ -6,6 +6,7 @@
 
 mod phone;
 
+use federation::partner::{EntrySwitch, Partner};
 use sim::{Line, World};
 use sip::{HeaderName, Message};
 
@@ -23,13 +24,18 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(workers: u16, seed: u64, edges: usize) -> Pair {
+    /// What Contoso's configuration says, and its entry for Fabrikam.
+    fn new(workers: u16, seed: u64, edges: usize, (is_hidden, entry): (bool, EntrySwitch)) -> Pair {
         let mut world = World::new(seed);
-        let [contoso, fabrikam] = world.allies(["contoso.example", "fabrikam.example"], workers);
+        let fabrikam = Partner { hide_topology: entry, ..Partner::allowed("fabrikam.example") };
+        let contoso = world.organisation("contoso.example", workers, &[fabrikam], false);
+        let fabrikam = world.organisation("fabrikam.example", workers, &[Partner::allowed("contoso.example")], false);
         if edges > 0 {
             world.put_edges_before(contoso, edges);
         }
-        world.hide_topology(contoso);
+        if is_hidden {
+            world.hide_topology(contoso);
+        }
         world.user(contoso, ALICE);
         world.user(fabrikam, BOB);
         let worker = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
@@ -54,7 +60,9 @@ impl Pair {
 fn everywhere(play: impl Fn(Pair)) {
     phone::everywhere(6, |workers, seed| {
         for edges in [0, 1] {
-            play(Pair::new(workers, seed, edges));
+            for said in [(true, EntrySwitch::ByDefault), (false, EntrySwitch::Always)] {
+                play(Pair::new(workers, seed, edges, said));
+            }
         }
     });
 }
@@ -76,6 +84,16 @@ fn a_refusal_of_whatever_is_inside_tells_nothing_of_it() {
             assert_eq!(refused.header_text(HeaderName::Reason), Some("Q.850;cause=17"));
             assert_eq!(refused.header_text(HeaderName::Warning), Some("392 sip.contoso.example \"\""));
         }
+    });
+}
+
+#[test]
+fn a_partner_whose_entry_says_so_sees_what_others_do_not() {
+    phone::everywhere(2, |workers, seed| {
+        let mut pair = Pair::new(workers, seed, 1, (true, EntrySwitch::Never));
+        let refused = pair.answered("INVITE", "486 Busy at pbx7.inside", TOLD);
+        assert_eq!(refused.header_text(HeaderName::Server), Some("pbx7 (10.0.0.7)"));
+        assert_eq!(refused.header_text(HeaderName::Reason), Some("Q.850;cause=17;text=\"busy at pbx7.inside\""));
     });
 }
 

@@ -189,6 +189,11 @@ impl Site {
         Arc::new(partners.with_access(self.access.clone()).with_topology_hidden(self.hides_topology))
     }
 
+    pub fn hides_topology_from(&self, domain: &str) -> bool {
+        let entry = self.partners.iter().find(|partner| partner.domain == domain);
+        entry.and_then(|entry| entry.hide_topology.said()).unwrap_or(self.hides_topology)
+    }
+
     /// It serves this domain besides. Its server starts anew.
     pub fn serve(&mut self, domain: &str) {
         self.reorganise(|organisation| organisation.domains.push(domain.to_owned()));

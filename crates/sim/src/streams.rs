@@ -53,17 +53,17 @@ impl World {
         let Some(stream) = self.sites[site].streams.get(&flow) else { return };
         assert_eq!(stream.worker, worker, "only its owner writes on a flow");
         let (is_mute, way) = (stream.is_mute, (stream.place, stream.far_place));
-        if !stream.facts.is_inner && matches!(stream.far_place, Place::Site(_)) {
-            self.check_concealed(site, &bytes);
+        if let (false, Place::Site(far)) = (stream.facts.is_inner, stream.far_place) {
+            self.check_concealed(site, far, &bytes);
         }
         if let Some(far) = self.far.get(&End::Site { site, flow }).copied().filter(|_| !is_mute) {
             self.send_pieces(far, bytes, way);
         }
     }
 
-    /// Where an organisation hides what is behind its edge, nothing that leaves it names anything there.
-    fn check_concealed(&self, site: usize, bytes: &[u8]) {
-        if !self.sites[site].hides_topology {
+    /// Where an organisation hides from another what is behind its edge, nothing that it sends there names anything of it.
+    fn check_concealed(&self, site: usize, far: usize, bytes: &[u8]) {
+        if !self.sites[site].hides_topology_from(self.sites[far].domain()) {
             return;
         }
         let text = String::from_utf8_lossy(bytes);

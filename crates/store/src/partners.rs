@@ -1,7 +1,7 @@
 //! The table of partners: whom the administrator allowed or blocked. A domain is exactly one row.
 
 use federation::modality::Modalities;
-use federation::partner::{Partner, PartnerKind, SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, Partner, PartnerKind, VerificationLevel};
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +41,9 @@ impl Store {
             .connection()
             .prepare_cached(
                 "INSERT INTO partners (domain, kind, edge, comment, added, monitored, verification, modalities,
-                 mark_source) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 mark_source, hide_topology) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                  ON CONFLICT (domain) DO UPDATE SET kind = ?2, edge = ?3, comment = ?4, monitored = ?6,
-                 verification = ?7, modalities = ?8, mark_source = ?9
+                 verification = ?7, modalities = ?8, mark_source = ?9, hide_topology = ?10
                  WHERE partners.kind <> 'blocked' OR ?2 = 'blocked'",
             )?
             .execute(params![
@@ -56,6 +56,7 @@ impl Store {
                 partner.verification.as_str(),
                 partner.modalities.to_string(),
                 partner.mark_source.as_str(),
+                partner.hide_topology.as_str(),
             ])?;
         if changed == 0 {
             return Err(StoreError::PartnerBlocked { domain: partner.domain.clone() });
@@ -115,7 +116,8 @@ impl Store {
 }
 
 const SELECT: &str =
-    "SELECT domain, kind, edge, comment, added, monitored, verification, modalities, mark_source FROM partners";
+    "SELECT domain, kind, edge, comment, added, monitored, verification, modalities, mark_source, hide_topology
+    FROM partners";
 
 fn kind_and_edge(kind: &PartnerKind) -> (&'static str, Option<&str>) {
     match kind {
@@ -142,7 +144,8 @@ fn stored_partner(row: &Row<'_>) -> rusqlite::Result<StoredPartner> {
         verification: VerificationLevel::named(&verification).unwrap_or(VerificationLevel::AlwaysUnverifiable),
         // The same: what cannot be read lets nothing pass.
         modalities: modalities.parse().unwrap_or(Modalities::NONE),
-        mark_source: SourceMark::named(&row.get::<_, String>(8)?).unwrap_or(SourceMark::Never),
+        mark_source: EntrySwitch::named(&row.get::<_, String>(8)?).unwrap_or(EntrySwitch::Never),
+        hide_topology: EntrySwitch::named(&row.get::<_, String>(9)?).unwrap_or(EntrySwitch::Always),
         ..Partner::allowed(row.get::<_, String>(0)?)
     };
     Ok(StoredPartner { partner, added_unix: row.get(4)? })
@@ -183,7 +186,8 @@ mod tests {
             monitored: true,
             verification: VerificationLevel::AlwaysUnverifiable,
             modalities: "messages,files".parse().unwrap(),
-            mark_source: SourceMark::Never,
+            mark_source: EntrySwitch::Never,
+            hide_topology: EntrySwitch::Always,
             ..Partner::at("*.bank.example", "sip.bank.example:5071")
         };
         store.put_partner(&entry, 10).unwrap();

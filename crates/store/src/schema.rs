@@ -319,6 +319,8 @@ const STEPS: &[&str] = &[
     // Of a client that signs in by the whole address; none where the password was set before.
     "ALTER TABLE users ADD COLUMN ha1_address_sha256 BLOB CHECK (length(ha1_address_sha256) = 32);
     ALTER TABLE users ADD COLUMN ha1_address_md5 BLOB CHECK (length(ha1_address_md5) = 16);",
+    "ALTER TABLE partners ADD COLUMN hide_topology TEXT NOT NULL DEFAULT 'by-default'
+        CHECK (hide_topology IN ('by-default', 'always', 'never'));",
 ];
 
 #[cfg(test)]

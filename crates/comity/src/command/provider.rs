@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use clap::builder::BoolishValueParser;
 use federation::modality::Modalities;
-use federation::partner::{Provider, SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, Provider, VerificationLevel};
 use federation::trust::{Fingerprint, hexadecimal};
 use server::control::answers::{NewProvider, ProviderAnswer, ProviderChange, ProviderDetail};
 use server::{domain, moment};
@@ -15,7 +15,7 @@ use server::{domain, moment};
 use self::detail::print_detail;
 use super::Global;
 use super::partner::yes_or_no;
-use super::terms::{level, parse_modalities, source_mark};
+use super::terms::{entry_switch, level, parse_modalities};
 use crate::client::{Client, segment};
 use crate::configuration;
 use crate::failure::Failure;
@@ -90,8 +90,11 @@ pub struct ProviderTerms {
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     hosts_users: Option<bool>,
     /// Whether it is told that we vouch for our users; by-default: as comity.toml says
-    #[arg(long, value_name = "WHEN", value_parser = source_mark())]
-    mark_source: Option<SourceMark>,
+    #[arg(long, value_name = "WHEN", value_parser = entry_switch())]
+    mark_source: Option<EntrySwitch>,
+    /// Whether it sees the edge alone, and no name or address behind it; by-default: as comity.toml of the edge says
+    #[arg(long, value_name = "WHEN", value_parser = entry_switch())]
+    hide_topology: Option<EntrySwitch>,
     /// Whether whoever has no entry, nor an SRV record with discovery on, is reached through it
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     clearing_house: Option<bool>,
@@ -122,6 +125,7 @@ impl ProviderTerms {
             shared_address_space: self.shared_address_space.unwrap_or(provider.shared_address_space),
             hosts_users: self.hosts_users.unwrap_or(provider.hosts_users),
             mark_source: self.mark_source.unwrap_or(provider.mark_source),
+            hide_topology: self.hide_topology.unwrap_or(provider.hide_topology),
             clearing_house: self.clearing_house.unwrap_or(provider.clearing_house),
             monitored: self.monitored.unwrap_or(provider.monitored),
             modalities: self.modalities.unwrap_or(provider.modalities),
@@ -218,13 +222,14 @@ async fn list(global: &Global, client: &mut Client) -> Result<ExitCode, Failure>
 
 /// What a new provider has not, in a few words.
 fn unusual_terms(provider: &Provider) -> String {
-    let Provider { monitored, pins, modalities, verification, mark_source, .. } = provider;
+    let Provider { monitored, pins, modalities, verification, mark_source, hide_topology, .. } = provider;
     let terms = [
         monitored.then(|| "monitored".to_owned()),
         (!pins.is_empty()).then(|| count(pins.len() as u64, "pin", "pins")),
         (*modalities != Modalities::ALL).then(|| format!("passes {modalities}")),
         (*verification != VerificationLevel::default()).then(|| verification.to_string()),
-        (*mark_source != SourceMark::default()).then(|| format!("source marked {mark_source}")),
+        (*mark_source != EntrySwitch::default()).then(|| format!("source marked {mark_source}")),
+        (*hide_topology != EntrySwitch::default()).then(|| format!("topology hidden {hide_topology}")),
     ];
     let terms: Vec<String> = terms.into_iter().flatten().collect();
     if terms.is_empty() { "-".to_owned() } else { terms.join("; ") }

@@ -2,7 +2,7 @@
 
 use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use federation::modality::Modalities;
-use federation::partner::{SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, VerificationLevel};
 use server::control::answers::{NewPartner, PartnerEdit};
 
 /// What is not typed is not said.
@@ -18,8 +18,12 @@ pub(super) struct Terms {
     #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
     monitored: Option<bool>,
     /// Whether it is told that we vouch for our users; by-default: as its provider is, or as comity.toml says
-    #[arg(long, value_name = "WHEN", value_parser = source_mark())]
-    mark_source: Option<SourceMark>,
+    #[arg(long, value_name = "WHEN", value_parser = entry_switch())]
+    mark_source: Option<EntrySwitch>,
+    /// Whether it sees the edge alone, and no name or address behind it; by-default: as its provider does, or as comity.toml of the edge
+    /// says
+    #[arg(long, value_name = "WHEN", value_parser = entry_switch())]
+    hide_topology: Option<EntrySwitch>,
 }
 
 impl Terms {
@@ -30,14 +34,15 @@ impl Terms {
             verification: self.verification.unwrap_or(new.verification),
             monitored: self.monitored.unwrap_or(new.monitored),
             mark_source: self.mark_source.unwrap_or(new.mark_source),
+            hide_topology: self.hide_topology.unwrap_or(new.hide_topology),
             ..new
         }
     }
 
     /// A change to these terms.
     pub(super) fn edit(self, edge: Option<String>, comment: Option<String>) -> PartnerEdit {
-        let Terms { modalities, verification, monitored, mark_source } = self;
-        PartnerEdit { edge, comment, monitored, verification, modalities, mark_source }
+        let Terms { modalities, verification, monitored, mark_source, hide_topology } = self;
+        PartnerEdit { edge, comment, monitored, verification, modalities, mark_source, hide_topology }
     }
 }
 
@@ -51,7 +56,7 @@ pub(super) fn level() -> impl TypedValueParser<Value = VerificationLevel> {
         .map(|text| VerificationLevel::named(&text).unwrap_or_default())
 }
 
-pub(super) fn source_mark() -> impl TypedValueParser<Value = SourceMark> {
-    PossibleValuesParser::new(SourceMark::ALL.map(SourceMark::as_str))
-        .map(|text| SourceMark::named(&text).unwrap_or_default())
+pub(super) fn entry_switch() -> impl TypedValueParser<Value = EntrySwitch> {
+    PossibleValuesParser::new(EntrySwitch::ALL.map(EntrySwitch::as_str))
+        .map(|text| EntrySwitch::named(&text).unwrap_or_default())
 }

@@ -56,7 +56,7 @@ A response that brings such a body passes without it.
 const AFTERWARDS: &str = "
 ## Where topology is hidden
 
-With `hide_topology = true` under `[federation]` a partner sees this server's certified name alone, and of what is behind it neither a name
+With `hide_topology = true` under `[federation]`, or `--hide-topology always` of its entry or its provider, a partner sees this server's certified name alone, and of what is behind it neither a name
 nor an address: not a phone's, not a home's, not that of a server behind an edge.
 
 | Header, to a partner | What it sees | What it holds |

@@ -25,9 +25,12 @@ pub struct Provider {
     pub shared_address_space: bool,
     /// The provider answers for users of our domains who do not exist here; else it runs another service for ours.
     pub hosts_users: bool,
-    /// Whether it is told that we vouch for our users, where a domain's own entry says nothing.
+    /// Whether it is told that we vouch for our users (`ms-asserted-verification-level`), where a domain's own entry says nothing.
     #[serde(default)]
-    pub mark_source: SourceMark,
+    pub mark_source: EntrySwitch,
+    /// Whether it sees the edge alone, where a domain's own entry says nothing.
+    #[serde(default)]
+    pub hide_topology: EntrySwitch,
     /// Whoever has no entry, and no SRV record where discovery is on, is reached through it.
     #[serde(default)]
     pub clearing_house: bool,
@@ -58,7 +61,8 @@ impl Provider {
             verification: VerificationLevel::AlwaysVerifiable,
             shared_address_space: false,
             hosts_users: false,
-            mark_source: SourceMark::default(),
+            mark_source: EntrySwitch::default(),
+            hide_topology: EntrySwitch::default(),
             clearing_house: false,
             monitored: false,
             modalities: Modalities::ALL,
@@ -81,8 +85,8 @@ impl Provider {
 
     /// Whether a domain that the one has proven would be proven by the other; what else is said of it is asked with each request.
     pub fn proves_alike(&self, other: &Provider) -> bool {
-        let Provider { verification, mark_source, monitored, modalities, comment, .. } = self.clone();
-        *self == Provider { verification, mark_source, monitored, modalities, comment, ..other.clone() }
+        let Provider { verification, mark_source, hide_topology, monitored, modalities, comment, .. } = self.clone();
+        *self == Provider { verification, mark_source, hide_topology, monitored, modalities, comment, ..other.clone() }
     }
 
     /// Whether it is this provider's certificate: a pinned one, or where none is pinned, one that names its edge.
@@ -143,10 +147,10 @@ impl fmt::Display for VerificationLevel {
     }
 }
 
-/// Whether what our users send is marked as verified (`ms-asserted-verification-level`).
+/// What an entry says of something that the configuration says for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SourceMark {
+pub enum EntrySwitch {
     /// What is said more generally: by the provider, then by the configuration.
     #[default]
     ByDefault,
@@ -154,32 +158,32 @@ pub enum SourceMark {
     Never,
 }
 
-impl SourceMark {
-    pub const ALL: [SourceMark; 3] = [SourceMark::ByDefault, SourceMark::Always, SourceMark::Never];
+impl EntrySwitch {
+    pub const ALL: [EntrySwitch; 3] = [EntrySwitch::ByDefault, EntrySwitch::Always, EntrySwitch::Never];
 
     pub const fn as_str(self) -> &'static str {
         match self {
-            SourceMark::ByDefault => "by-default",
-            SourceMark::Always => "always",
-            SourceMark::Never => "never",
+            EntrySwitch::ByDefault => "by-default",
+            EntrySwitch::Always => "always",
+            EntrySwitch::Never => "never",
         }
     }
 
-    pub fn named(text: &str) -> Option<SourceMark> {
-        SourceMark::ALL.into_iter().find(|mark| mark.as_str() == text)
+    pub fn named(text: &str) -> Option<EntrySwitch> {
+        EntrySwitch::ALL.into_iter().find(|mark| mark.as_str() == text)
     }
 
     /// `None`: nothing is said here.
     pub const fn said(self) -> Option<bool> {
         match self {
-            SourceMark::ByDefault => None,
-            SourceMark::Always => Some(true),
-            SourceMark::Never => Some(false),
+            EntrySwitch::ByDefault => None,
+            EntrySwitch::Always => Some(true),
+            EntrySwitch::Never => Some(false),
         }
     }
 }
 
-impl fmt::Display for SourceMark {
+impl fmt::Display for EntrySwitch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sip::refusal::Refusal;
 
-use super::{Partner, PartnerKind, Provider};
+use super::{EntrySwitch, Partner, PartnerKind, Provider};
 use crate::admission::Tier;
 use crate::bodies::BodyTypes;
 use crate::discovery::{SrvFailure, SrvResult};
@@ -35,6 +35,8 @@ pub struct Partners {
     mark_source_verifiable: bool,
     diagnostics_to_partners: bool,
     hides_topology: bool,
+    /// An entry, or a provider, says so of itself.
+    hides_topology_from_some: bool,
     body_types: BodyTypes,
     /// They come from the home, which has told nothing yet.
     are_awaited: bool,
@@ -133,6 +135,7 @@ impl Partners {
     /// Of several entries for one domain a block wins, else the last.
     pub fn new(list: Vec<Partner>, federation: bool, discovery: bool) -> Partners {
         let (mut partners_by_domain, mut partners_below) = (BTreeMap::new(), BTreeMap::new());
+        let hides_topology_from_some = list.iter().any(|partner| partner.hide_topology == EntrySwitch::Always);
         for partner in list {
             let domain = domain_name::canonical(&partner.domain);
             let (entries, domain) = match domain.strip_prefix("*.") {
@@ -157,6 +160,7 @@ impl Partners {
             mark_source_verifiable: true,
             diagnostics_to_partners: false,
             hides_topology: false,
+            hides_topology_from_some,
             body_types: BodyTypes::default(),
             are_awaited: false,
         }
@@ -193,6 +197,8 @@ impl Partners {
     pub fn with_providers(mut self, providers: Vec<Provider>, own_domains: &[String]) -> Partners {
         self.providers = providers.into_iter().filter(|provider| provider.enabled).collect();
         self.own_domains = own_domains.iter().map(|domain| domain_name::canonical(domain)).collect();
+        self.hides_topology_from_some |=
+            self.providers.iter().any(|provider| provider.hide_topology == EntrySwitch::Always);
         self
     }
 
@@ -245,8 +251,21 @@ impl Partners {
         &self.body_types
     }
 
+    /// Whether there is anybody who sees the edge alone.
     pub fn hides_topology(&self) -> bool {
-        self.hides_topology
+        self.hides_topology || self.hides_topology_from_some
+    }
+
+    /// Whether this domain does: by its entry, by the provider whose certificate its server has, or as it is for all. Where no
+    /// certificate is known, it may be behind any provider.
+    pub fn hides_topology_from(&self, domain: &str, certificate: Option<&PeerCertificate>) -> bool {
+        let hides = |provider: &Provider| provider.hide_topology.said();
+        let by_entry = self.standing(domain).entry().and_then(|entry| entry.hide_topology.said());
+        let by_provider = || match certificate {
+            Some(certificate) => self.provider_behind(domain, Rung::EdgeFqdn, certificate).and_then(hides),
+            None => self.providers.iter().any(|provider| hides(provider) == Some(true)).then_some(true),
+        };
+        by_entry.or_else(by_provider).unwrap_or(self.hides_topology)
     }
 
     pub fn tells_diagnostics(&self) -> bool {

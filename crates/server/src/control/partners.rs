@@ -126,6 +126,7 @@ pub(super) async fn edit(
     new.verification = edit.verification.unwrap_or(new.verification);
     new.modalities = edit.modalities.unwrap_or(new.modalities);
     new.mark_source = edit.mark_source.unwrap_or(new.mark_source);
+    new.hide_topology = edit.hide_topology.unwrap_or(new.hide_topology);
     keep(&control, partner(domain, &new, Some(&kind))?).await
 }
 
@@ -141,6 +142,7 @@ pub(super) fn partner(domain: String, new: &NewPartner, before: Option<&PartnerK
         verification: new.verification,
         modalities: new.modalities,
         mark_source: new.mark_source,
+        hide_topology: new.hide_topology,
         ..Partner::allowed(domain)
     })
 }

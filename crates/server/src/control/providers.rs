@@ -57,6 +57,7 @@ pub(super) fn provider(name: &str, new: NewProvider) -> Result<Provider, Control
         shared_address_space: new.shared_address_space,
         hosts_users: new.hosts_users,
         mark_source: new.mark_source,
+        hide_topology: new.hide_topology,
         clearing_house: new.clearing_house,
         monitored: new.monitored,
         modalities: new.modalities,

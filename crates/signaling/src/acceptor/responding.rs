@@ -94,8 +94,12 @@ impl Core {
         let flow = self.transactions.server_flow(transaction).filter(|_| self.hides_topology());
         let Some(flow) = flow else { return response };
         let is_partner = self.flows.get(flow).is_some_and(|state| state.kind == FlowKind::Partner);
+        let is_hidden =
+            |message: &Message| message.from().is_ok_and(|from| self.hides_topology_from(from.uri().host(), flow));
         match Message::parse(response.clone()) {
-            Ok(message) if is_partner || self.is_of_partner(flow, &message) => self.conceal(&message),
+            Ok(message) if (is_partner || self.is_of_partner(flow, &message)) && is_hidden(&message) => {
+                self.conceal(&message)
+            }
             _ => response,
         }
     }

@@ -2,7 +2,7 @@
 
 use federation::external_access::{PartnerScope, Policy};
 use federation::modality::Modalities;
-use federation::partner::{Partner, Provider, SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, Partner, Provider, VerificationLevel};
 use sip::Aor;
 
 use super::form::{Form, Words};
@@ -104,7 +104,7 @@ fn level(run: &mut Run, words: &Words, verification: VerificationLevel) -> Resul
 }
 
 fn unmarked(run: &mut Run, words: &Words) -> Result<(), String> {
-    enter(run, words, Partner { mark_source: SourceMark::Never, ..allowed(words.text(1)) })
+    enter(run, words, Partner { mark_source: EntrySwitch::Never, ..allowed(words.text(1)) })
 }
 
 /// In the place of the entry that there may be.

@@ -3,7 +3,7 @@
 use federation::external_access::Scope;
 use federation::ledger::KeptAnswer;
 use federation::modality::Modalities;
-use federation::partner::{Partner, PartnerKind, SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, Partner, PartnerKind, VerificationLevel};
 use messaging::MessageId;
 
 use super::*;
@@ -69,6 +69,7 @@ const ROWS: &[&str] = &[
     INSERT INTO knocks (at, user, domain, issuer, serial) VALUES (5000, 7, 'adatum.example', 'CN=Some CA', '0a');",
     "UPDATE partners SET comment = 'changed' WHERE domain = 'fabrikam.example';",
     "INSERT INTO users VALUES ('bob@contoso.example', '$argon2id$', zeroblob(32), zeroblob(16), 8, zeroblob(32), zeroblob(16));",
+    "UPDATE partners SET hide_topology = 'always' WHERE domain = 'fabrikam.example';",
 ];
 
 /// As the server of that version left it.
@@ -185,7 +186,7 @@ fn check_told(store: &Store) {
 fn check_mark_source(store: &Store) {
     let marks = ["fabrikam.example", "adatum.example"]
         .map(|domain| store.partner(domain).unwrap().unwrap().partner.mark_source);
-    assert_eq!(marks, [SourceMark::Never, SourceMark::ByDefault]);
+    assert_eq!(marks, [EntrySwitch::Never, EntrySwitch::ByDefault]);
 }
 
 fn check_partners_seen(store: &Store) {
@@ -221,6 +222,12 @@ fn check_ha1_of_address(store: &Store) {
     assert!(store.ha1(&bob).unwrap().is_some_and(|ha1| ha1.of_address.is_some()));
 }
 
+fn check_hide_topology(store: &Store) {
+    let hidden = ["fabrikam.example", "adatum.example"]
+        .map(|domain| store.partner(domain).unwrap().unwrap().partner.hide_topology);
+    assert_eq!(hidden, [EntrySwitch::Always, EntrySwitch::ByDefault]);
+}
+
 /// What each step brought, looked at by what reads it.
 const CHECKS: &[fn(&Store)] = &[
     check_users_partners_refusals,
@@ -238,6 +245,7 @@ const CHECKS: &[fn(&Store)] = &[
     check_answers,
     check_changed,
     check_ha1_of_address,
+    check_hide_topology,
 ];
 
 /// Hashes of each step and of its rows, as they were released. The databases above are made by these steps, so that nothing else
@@ -258,6 +266,7 @@ const RELEASED: &[(u64, u64)] = &[
     (0xd5d267b176c839c3, 0xbf9bb7686ffd3701),
     (0xf9ba388171afa336, 0x7afcf0f2c134a575),
     (0x8426fe14153d6d75, 0x49832e6409380cde),
+    (0xd5cc8008c8f6c814, 0xf58182ad26b9e229),
 ];
 
 /// FNV-1a.

@@ -1,5 +1,5 @@
 use federation::ledger::DiscoveredTerms;
-use federation::partner::{Partner, Provider, SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, Partner, Provider, VerificationLevel};
 
 use super::*;
 use crate::TrustChange;
@@ -20,7 +20,7 @@ fn home() -> (tempfile::TempDir, Store) {
         monitored: true,
         verification: VerificationLevel::UseSourceVerification,
         modalities: "messages,files".parse().unwrap(),
-        mark_source: SourceMark::Always,
+        mark_source: EntrySwitch::Always,
         ..Partner::at("*.bank.example", "sip.bank.example:5071")
     };
     for (partner, at) in [(bank, 10), (Partner::blocked("spam.example"), 11), (Partner::allowed("a.example"), 12)] {

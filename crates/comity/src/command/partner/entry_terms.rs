@@ -1,7 +1,7 @@
 //! The terms of an entry, one by one, in words.
 
 use federation::modality::Modalities;
-use federation::partner::{SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, VerificationLevel};
 use server::control::answers::{NewPartner, PartnerAnswer};
 
 use super::yes_or_no;
@@ -33,6 +33,7 @@ pub(super) fn terms_of(entry: &NewPartner) -> TermsTold {
         ("verification", entry.verification.to_string()),
         ("modalities", entry.modalities.to_string()),
         ("mark source", entry.mark_source.to_string()),
+        ("hide topology", entry.hide_topology.to_string()),
     ]
 }
 
@@ -46,7 +47,7 @@ pub(super) fn is_usual(term: &str, value: &str) -> bool {
         "verification" => value == VerificationLevel::default().as_str(),
         "modalities" => value == Modalities::ALL.to_string(),
         "monitored" => value == "no",
-        "mark source" => value == SourceMark::default().as_str(),
+        "mark source" | "hide topology" => value == EntrySwitch::default().as_str(),
         _ => value == "-",
     }
 }

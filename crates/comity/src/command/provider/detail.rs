@@ -32,6 +32,7 @@ pub(in crate::command) fn terms_of(provider: &NewProvider) -> TermsTold {
         ("enabled", yes_or_no(provider.enabled).to_owned()),
         ("verification", provider.verification.to_string()),
         ("mark source", provider.mark_source.to_string()),
+        ("hide topology", provider.hide_topology.to_string()),
         ("modalities", provider.modalities.to_string()),
         ("monitored", yes_or_no(provider.monitored).to_owned()),
         ("shared address space", yes_or_no(provider.shared_address_space).to_owned()),

@@ -4,7 +4,7 @@ use sip::HeaderName;
 
 use super::*;
 use crate::discovery::{SrvAnswer, SrvTarget};
-use crate::partner::SourceMark;
+use crate::partner::EntrySwitch;
 
 fn standing(partners: &Partners, domain: &str) -> String {
     match partners.standing(domain) {
@@ -118,12 +118,12 @@ fn an_edge_that_was_told_nothing_asks_everybody_to_come_again() {
 fn who_is_told_that_we_vouch_for_our_users_its_entry_says_then_its_provider_then_what_holds_for_all() {
     let entry = |domain: &str, mark_source| Partner { mark_source, ..Partner::allowed(domain) };
     let list = vec![
-        entry("always.example", SourceMark::Always),
-        entry("*.never.example", SourceMark::Never),
-        entry("a.example", SourceMark::ByDefault),
+        entry("always.example", EntrySwitch::Always),
+        entry("*.never.example", EntrySwitch::Never),
+        entry("a.example", EntrySwitch::ByDefault),
         Partner::at("b.example", "edge.b.example"),
     ];
-    let silent = Provider { mark_source: SourceMark::Never, ..Provider::new("cloud", "edge.cloud.example") };
+    let silent = Provider { mark_source: EntrySwitch::Never, ..Provider::new("cloud", "edge.cloud.example") };
     let partners = Partners::new(list, true, true).with_providers(vec![silent], &[]);
     let cloud = crate::admission::tests::certificate(&[], &["edge.cloud.example"]);
     for (domain, certificate, is_marked) in [
@@ -140,4 +140,25 @@ fn who_is_told_that_we_vouch_for_our_users_its_entry_says_then_its_provider_then
     let off = partners.with_source_marked(false);
     let told = ["always.example", "a.example", "b.example"].map(|domain| off.marks_source(domain, None));
     assert_eq!(told, [true, false, false]);
+}
+
+#[test]
+fn who_sees_the_edge_alone_its_entry_says_then_its_provider_then_what_holds_for_all() {
+    let entry = |domain: &str, hide_topology| Partner { hide_topology, ..Partner::allowed(domain) };
+    let list = || vec![entry("bank.example", EntrySwitch::Always), entry("friend.example", EntrySwitch::Never)];
+    let partners = Partners::new(list(), true, true);
+    assert!(partners.hides_topology() && !Partners::new(Vec::new(), true, true).hides_topology());
+    let hidden = |partners: &Partners, certificate| {
+        ["bank.example", "friend.example", "stranger.example"]
+            .map(|domain| partners.hides_topology_from(domain, certificate))
+    };
+    let cloud = crate::admission::tests::certificate(&[], &["edge.cloud.example"]);
+    let other = crate::admission::tests::certificate(&[], &["edge.other.example"]);
+    assert_eq!(hidden(&partners, Some(&cloud)), [true, false, false]);
+    let careful = Provider { hide_topology: EntrySwitch::Always, ..Provider::new("cloud", "edge.cloud.example") };
+    let partners = partners.with_providers(vec![careful], &[]);
+    assert_eq!(hidden(&partners, Some(&cloud)), [true, false, true]);
+    assert_eq!(hidden(&partners, Some(&other)), [true, false, false]);
+    assert_eq!(hidden(&partners, None), [true, false, true], "it may be behind that provider");
+    assert_eq!(hidden(&partners.with_topology_hidden(true), Some(&other)), [true, false, true]);
 }

@@ -172,5 +172,6 @@ pub static FEDERATION_HIDE_TOPOLOGY: Key = Key {
     kind: Kind::Switch,
     need: Need::Default("false"),
     example: "true",
-    doc: "whether partners see this edge's name alone in Via, Record-Route, Contact and Warning, and no name or address behind it",
+    doc: "whether partners see this edge's name alone in Via, Record-Route, Contact and Warning, and no name or address behind it; where a \
+        partner's or a provider's entry says nothing (--hide-topology)",
 };

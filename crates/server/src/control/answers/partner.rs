@@ -2,7 +2,7 @@
 
 use federation::external_access::{FirstContact, PartnerScope, Policy};
 use federation::modality::Modalities;
-use federation::partner::{Partner, PartnerKind, SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, Partner, PartnerKind, VerificationLevel};
 use serde::{Deserialize, Serialize};
 use signaling::Forgotten;
 use store::{StoredPartner, StoredSeen};
@@ -27,7 +27,10 @@ pub struct PartnerAnswer {
     pub modalities: Modalities,
     /// Whether it is told that we vouch for our users.
     #[serde(default)]
-    pub mark_source: SourceMark,
+    pub mark_source: EntrySwitch,
+    /// Whether it sees the edge alone.
+    #[serde(default)]
+    pub hide_topology: EntrySwitch,
 }
 
 /// `PUT /api/partners/{domain}`
@@ -45,7 +48,9 @@ pub struct NewPartner {
     #[serde(default = "all")]
     pub modalities: Modalities,
     #[serde(default)]
-    pub mark_source: SourceMark,
+    pub mark_source: EntrySwitch,
+    #[serde(default)]
+    pub hide_topology: EntrySwitch,
 }
 
 impl NewPartner {
@@ -58,7 +63,8 @@ impl NewPartner {
             monitored: false,
             verification: VerificationLevel::default(),
             modalities: Modalities::ALL,
-            mark_source: SourceMark::default(),
+            mark_source: EntrySwitch::default(),
+            hide_topology: EntrySwitch::default(),
         }
     }
 }
@@ -78,7 +84,9 @@ pub struct PartnerEdit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modalities: Option<Modalities>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mark_source: Option<SourceMark>,
+    pub mark_source: Option<EntrySwitch>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hide_topology: Option<EntrySwitch>,
 }
 
 pub(super) fn yes() -> bool {
@@ -191,20 +199,34 @@ impl PartnerWord {
 
 impl From<StoredPartner> for PartnerAnswer {
     fn from(StoredPartner { partner, added_unix }: StoredPartner) -> PartnerAnswer {
-        let Partner { domain, kind, comment, monitored, verification, modalities, mark_source } = partner;
+        let Partner { domain, kind, comment, monitored, verification, modalities, mark_source, hide_topology } =
+            partner;
         let (kind, edge) = match kind {
             PartnerKind::AllowedServer { edge } => (PartnerWord::AllowedServer, Some(edge)),
             PartnerKind::AllowedDomain => (PartnerWord::AllowedDomain, None),
             PartnerKind::Blocked => (PartnerWord::Blocked, None),
         };
-        PartnerAnswer { domain, kind, edge, comment, added_unix, monitored, verification, modalities, mark_source }
+        PartnerAnswer {
+            domain,
+            kind,
+            edge,
+            comment,
+            added_unix,
+            monitored,
+            verification,
+            modalities,
+            mark_source,
+            hide_topology,
+        }
     }
 }
 
 impl From<PartnerAnswer> for NewPartner {
     fn from(entry: PartnerAnswer) -> NewPartner {
-        let PartnerAnswer { kind, edge, comment, monitored, verification, modalities, mark_source, .. } = entry;
-        NewPartner { kind, edge, comment, monitored, verification, modalities, mark_source }
+        let PartnerAnswer {
+            kind, edge, comment, monitored, verification, modalities, mark_source, hide_topology, ..
+        } = entry;
+        NewPartner { kind, edge, comment, monitored, verification, modalities, mark_source, hide_topology }
     }
 }
 

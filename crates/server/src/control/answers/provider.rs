@@ -1,7 +1,7 @@
 //! Hosting providers.
 
 use federation::modality::Modalities;
-use federation::partner::{Provider, SourceMark, VerificationLevel};
+use federation::partner::{EntrySwitch, Provider, VerificationLevel};
 use federation::trust::hexadecimal;
 use serde::{Deserialize, Serialize};
 use store::{StoredProvider, StoredSeen};
@@ -36,7 +36,9 @@ pub struct NewProvider {
     #[serde(default)]
     pub hosts_users: bool,
     #[serde(default)]
-    pub mark_source: SourceMark,
+    pub mark_source: EntrySwitch,
+    #[serde(default)]
+    pub hide_topology: EntrySwitch,
     #[serde(default)]
     pub clearing_house: bool,
     #[serde(default)]
@@ -59,6 +61,7 @@ impl From<ProviderAnswer> for NewProvider {
             shared_address_space,
             hosts_users,
             mark_source,
+            hide_topology,
             clearing_house,
             monitored,
             modalities,
@@ -73,6 +76,7 @@ impl From<ProviderAnswer> for NewProvider {
             shared_address_space,
             hosts_users,
             mark_source,
+            hide_topology,
             clearing_house,
             monitored,
             modalities,
