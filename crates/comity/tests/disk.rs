@@ -133,7 +133,7 @@ fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
     assert!(metric(&served, "comity_store_failures_total") >= 60);
     assert!(metric(&served, "comity_call_records_dropped_total") >= 1);
     let status = served.run(&["status"]).ok();
-    assert!(status.stdout.contains("warning: the database cannot be written to since"), "{}", status.stdout);
+    assert!(status.stdout.contains("warning: the database has not been writable since"), "{}", status.stdout);
     assert!(status.stdout.contains("database or disk is full"), "{}", status.stdout);
 
     // Who comes for his messages while they cannot be marked as sent gets them when they can, by themselves.

@@ -52,7 +52,7 @@ fn one_that_drains_says_so_at_once_and_takes_nothing_new() {
     let mut alice = Phone::connect(&served, "alice@contoso.example", Ipv4Addr::LOCALHOST);
     assert_eq!(alice.register().status(), Some(200));
     let told = served.run(&["drain"]).ok().stdout;
-    assert_eq!(told, "this server takes nothing new any more; 0 calls under way go on until you stop it\n");
+    assert_eq!(told, "this server takes nothing new; 0 calls under way can go on until you stop it\n");
     let reason = "draining: what is under way is finished, nothing new is taken";
     assert_eq!(health(port), (503, format!("{reason}\n")));
     let status = served.run(&["status"]).ok().stdout;

@@ -90,7 +90,7 @@ fn check_it_goes_on(served: &mut Served) {
     ];
     served.run(&["partner", "add", "fabrikam.example"]).fails(&told);
     let status = served.run(&["status"]).ok().stdout;
-    assert!(status.contains("warning: the database cannot be written to since"), "{status}");
+    assert!(status.contains("warning: the database has not been writable since"), "{status}");
     assert_eq!(served.run(&["user", "list", "--json"]).ok().json().as_array().unwrap().len(), 3);
     assert!(served.server.try_wait().unwrap().is_none(), "it is the same server");
 }

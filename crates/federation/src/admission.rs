@@ -137,9 +137,10 @@ pub struct Evidence {
     pub srv: Option<SrvResult>,
     /// The credentials of the From user; `Some(None)` when there is no such user.
     pub credentials: Option<Option<UserHa1>>,
-    /// The topmost Route is our own, signed, and names this very flow.
-    pub route_names_flow: bool,
-    /// The topmost Route is our own and signed.
+    /// A Route that we signed says that this user speaks over this connection: the flow itself, or on the inner side the
+    /// phone's connection that the edge names.
+    pub proven_by_route: bool,
+    /// A Route that we signed is a way out of a dialog that was begun through us; a registered Path is none.
     pub in_dialog: bool,
     /// At a home: the sender has shown the password on the connection to an edge by which this came.
     #[serde(default)]
@@ -404,7 +405,7 @@ impl<'a> Claim<'a> {
         let (to, method) = (request.to().map_err(unreadable)?, request.method().ok_or_else(missing)?);
         Ok(Claim {
             request_uri: Uri::parse(request.request_uri().ok_or_else(missing)?).map_err(unreadable)?,
-            in_dialog: (evidence.in_dialog || evidence.route_names_flow) && to.tag().is_some(),
+            in_dialog: (evidence.in_dialog || evidence.proven_by_route) && to.tag().is_some(),
             to: to.uri(),
             is_of_peer: evidence.in_dialog && evidence.is_of_peer && to.tag().is_some(),
             proven_before: evidence.proven_before,

@@ -31,7 +31,6 @@ impl Worker {
             Output::Ask { id, question } => self.ask(id, question),
             Output::KeepMeeting(meeting) => self.accounts.keep_meeting(*meeting),
             Output::Media(command) => self.media.command(command),
-            // The core keeps the record; here it is only told to whoever watches the log.
             Output::Record(record) => self.accounts.record(record),
             Output::LookAlike(LookAlike { domain, of, likeness }) => {
                 tracing::warn!(domain, of, ?likeness, "a domain without an entry looks like one that is trusted here");
@@ -60,6 +59,7 @@ impl Worker {
                 self.accounts.keep_suspect(*suspect);
             }
             Output::KeepAnswer(answer) => self.accounts.keep_answer(answer),
+            // The core keeps it; here it is only told to whoever watches the log.
             Output::Decided(record) => tracing::debug!(?record, "decided"),
         }
     }

@@ -148,7 +148,7 @@ impl Core {
             in_dialog: own_routes.exit().is_some() && !own_routes.by_path,
             proven_outside: facts.is_inner
                 && sender.as_ref().is_some_and(|aor| self.is_proven_outside(now, aor, &message)),
-            route_names_flow: sender.is_some_and(is_proven),
+            proven_by_route: sender.is_some_and(is_proven),
             to_outside: own_routes.leads_to_phone(),
             is_of_peer: from_domain(&message).is_some_and(|domain| own_routes.entered_by_partner(&domain)),
             proven_before: self.proven_before(facts.id, &message),

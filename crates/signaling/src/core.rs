@@ -122,12 +122,12 @@ pub struct Core {
     pub(crate) schedule: Schedule,
     /// The registrar's entry in the schedule, so that not every REGISTER adds one.
     registrar_wakes_at: Option<Instant>,
-    /// A NOTIFY has its answer: the next one of its subscription may be due.
-    pub(crate) watchers_answered: bool,
     /// The presence agent's, likewise.
     presence_wakes_at: Option<Instant>,
     /// That of what the DNS said, likewise.
     discovery_wakes_at: Option<Instant>,
+    /// A NOTIFY has its answer: the next one of its subscription may be due.
+    pub(crate) watchers_answered: bool,
     pub(crate) waiters: Waiters,
     outputs: VecDeque<Output>,
     /// A moment, and what the clock of the machine said then.

@@ -62,6 +62,7 @@ pub struct Limits {
     pub branches_max: usize,
     /// Nonces whose counts are kept.
     pub nonces_max: usize,
+    /// How long a nonce is taken; then a new challenge, stale.
     pub nonce_secs: u64,
     /// Decisions kept in memory.
     pub decisions_max: usize,

@@ -32,7 +32,7 @@ pub enum Output {
     Media(MediaCommand),
     /// Keep this meeting, in place of what was kept of it before: it began without having been scheduled.
     KeepMeeting(Box<Meeting>),
-    /// Keep this decision for the operator.
+    /// A decision was made, which the core keeps ([`Core::decisions`](crate::Core::decisions)): for the log alone.
     Decided(Arc<DecisionRecord>),
     /// A discovered partner is suspect from now on, or goes on being so: keep that over restarts. Nothing waits for it.
     KeepSuspect(Box<KeptSuspect>),

@@ -324,6 +324,7 @@ mod tests {
             Leg::Agent(AgentKey::Call { worker: 2, serial: (5 << 32) + 1 }),
             Leg::Agent(AgentKey::Gateway { worker: 1, serial: (5 << 32) + 2 }),
             Leg::Inside,
+            Leg::Remote { edge: "edge1.corp.example".into(), flow: 7, user: 9 },
         ]
     }
 

@@ -148,7 +148,7 @@ impl Core {
         }
     }
 
-    /// Takes back whoever waits in admission with the request of this server transaction.
+    /// Takes back the first asker of whom this is so; the answer to its question is passed over then.
     pub(crate) fn stop_waiting(&mut self, wanted: impl Fn(&Asker) -> bool) -> Option<Asker> {
         let id = self.waiters.parked.iter().find(|(_, waiting)| wanted(&waiting.asker)).map(|(id, _)| *id)?;
         self.no_longer_waits(id)

@@ -9,6 +9,7 @@ use store::{Contents, StoreError};
 use super::Global;
 use crate::configuration;
 use crate::failure::Failure;
+use crate::table::count;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -44,10 +45,14 @@ pub fn run(global: &Global, arguments: &BackupArguments) -> Result<ExitCode, Fai
 /// What is in a database, as part of a sentence.
 pub fn words(contents: &Contents) -> String {
     let Contents { users, partners, meetings, stored_messages, call_records } = contents;
-    format!(
-        "with {users} users, {partners} partners, {meetings} meetings, {stored_messages} messages that wait, \
-         {call_records} records of calls"
-    )
+    let told = [
+        count(*users, "user", "users"),
+        count(*partners, "partner", "partners"),
+        count(*meetings, "meeting", "meetings"),
+        count(*stored_messages, "message that waits", "messages that wait"),
+        count(*call_records, "record of a call", "records of calls"),
+    ];
+    format!("with {}", told.join(", "))
 }
 
 /// The same for programs.

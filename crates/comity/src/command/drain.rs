@@ -27,6 +27,6 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     let status: StatusAnswer = client.get("/api/status").await?;
     global.print(&health, || {
         let under_way = count(status.calls.under_way, "call", "calls");
-        println!("this server takes nothing new any more; {under_way} under way go on until you stop it");
+        println!("this server takes nothing new; {under_way} under way can go on until you stop it");
     })
 }

@@ -22,7 +22,11 @@ pub fn print(answer: &EdgesAnswer) {
     println!();
     for edge in &answer.edges {
         if let Some(failure) = &edge.failed {
-            println!("warning: {} cannot be told since {}:", edge.edge, moment::date_and_time(failure.since_unix));
+            println!(
+                "warning: {} has not been reached since {}:",
+                edge.edge,
+                moment::date_and_time(failure.since_unix)
+            );
             println!("{}\n", failure.why);
         }
     }

@@ -217,5 +217,5 @@ Examples:
 
 comity COMMAND --help says more about a command, and so does comity help COMMAND.
 
-status and metrics need a running server. user, partner, meeting, route and why speak with it
-too; where none runs, they work on its store directly.";
+status, metrics and drain need a running server. The other commands that ask a server work on its
+store directly where none runs.";

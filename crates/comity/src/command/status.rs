@@ -83,11 +83,11 @@ fn print(status: &StatusAnswer) {
     print_workers(&status.workers);
     if let Some(trouble) = &status.unwritable {
         let since = moment::date_and_time(trouble.since_unix);
-        println!("\nwarning: the database cannot be written to since {since}: {}", trouble.why);
+        println!("\nwarning: the database has not been writable since {since}: {}", trouble.why);
         println!(
-            "next: make room on the disk of the data folder, or make it writable; until then messages for who is away"
+            "next: make room on the disk of the data folder, or make it writable; until then messages for users who are"
         );
-        println!("and changes to users, partners and meetings are refused, and all else goes on");
+        println!("away and changes to users, partners and meetings are refused, and everything else goes on");
     }
     for warning in status.certificate.all().flat_map(|served| &served.report.warnings) {
         println!("\nwarning: {warning}");

@@ -21,7 +21,7 @@ pub(super) fn is_proven_by_flow(claim: &Claim<'_>, aor: &Aor, flow: &Flow<'_>, e
     match claim.method {
         Method::Register => false,
         Method::Message | Method::Publish => proven_before,
-        _ => proven_before || (evidence.route_names_flow && claim.in_dialog),
+        _ => proven_before || (evidence.proven_by_route && claim.in_dialog),
     }
 }
 

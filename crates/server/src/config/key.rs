@@ -277,7 +277,7 @@ pub static MEDIA_PORTS: Key = Key {
     kind: Kind::Text,
     need: Need::Default("\"20000-29999\""),
     example: r#""20000-29999""#,
-    doc: "the UDP ports for sound, two for each phone in a meeting",
+    doc: "the UDP ports for sound, two for each phone in a meeting or in a call whose sound goes through this server",
 };
 pub static MEDIA_THREADS: Key = Key {
     section: "media",

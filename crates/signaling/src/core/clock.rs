@@ -12,7 +12,7 @@ impl Core {
         unix_ms.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
-    /// A number below `bound`, for the weights of RFC 2782: even spread matters here, not secrecy.
+    /// Draws numbers below a bound that it is given, for the weights of RFC 2782: even spread matters here, not secrecy.
     pub(crate) fn draw(&mut self) -> impl FnMut(u32) -> u32 + use<> {
         self.random_state = step(self.random_state);
         let mut state = self.random_state;

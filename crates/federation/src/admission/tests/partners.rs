@@ -176,7 +176,7 @@ fn a_stolen_route_does_not_open_a_relay_for_new_dialogs() {
     let request = initial("INVITE", "sip:bob@fabrikam.com", "sip:x@tailspin.com");
     let mut edge = Edge::new().with_certificate(&["fabrikam.com"], &[]).with_evidence(Evidence {
         in_dialog: true,
-        route_names_flow: true,
+        proven_by_route: true,
         ..Evidence::default()
     });
     assert_eq!(edge.refused(&request), (403, "relay-denied".into()));

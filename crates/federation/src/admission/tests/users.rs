@@ -230,18 +230,18 @@ fn a_flow_in_the_clear_remembers_nobody() {
 
 #[test]
 fn a_signed_route_of_this_flow_proves_requests_within_a_dialog() {
-    let proven = Evidence { route_names_flow: true, in_dialog: true, ..Evidence::default() };
+    let proven = Evidence { proven_by_route: true, in_dialog: true, ..Evidence::default() };
     let mut edge = Edge::new().with_transport(Transport::Udp).with_evidence(proven);
     for method in ["ACK", "BYE", "INVITE", "INFO"] {
         edge.admitted(&in_dialog(method, ALICE, BOB));
     }
-    edge.evidence.route_names_flow = false;
+    edge.evidence.proven_by_route = false;
     assert_eq!(edge.refused(&in_dialog("BYE", ALICE, BOB)), (407, "authentication-required".into()));
 }
 
 #[test]
 fn a_signed_route_proves_nothing_outside_of_a_dialog_nor_for_a_message() {
-    let proven = Evidence { route_names_flow: true, in_dialog: true, ..Evidence::default() };
+    let proven = Evidence { proven_by_route: true, in_dialog: true, ..Evidence::default() };
     let mut edge = Edge::new().with_transport(Transport::Udp).with_evidence(proven);
     assert_eq!(edge.refused(&initial("INVITE", ALICE, BOB)).0, 407);
     for method in ["MESSAGE", "PUBLISH"] {

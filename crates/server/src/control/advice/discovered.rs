@@ -46,7 +46,7 @@ pub(super) fn about_discovered(word: Word, partner: &str) -> Option<Words> {
                  {partner}, which has no entry here and is not told which of these it is"
             ),
             format!(
-                "the reason above says which; to let {partner} know, and leave messages for who is away: comity partner \
+                "the reason above says which; to let {partner} know, and leave messages for users who are away: comity partner \
                  add {partner}"
             ),
         ),

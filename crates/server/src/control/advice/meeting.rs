@@ -35,12 +35,12 @@ pub(super) fn about_meeting(word: Word) -> Option<Words> {
         ),
         Word::MeetingFull => words(
             Side::Nobody,
-            "as many people as may are in the meeting already, or as many devices of this one",
+            "the meeting is full, or this person is in it with as many devices as are allowed",
             "hang up on devices that are not needed there",
         ),
         Word::TooManyMeetings => words(
             Side::Sender,
-            "as many meetings of this organiser as may are under way, beside those that are scheduled",
+            "this organiser has as many unscheduled meetings under way as are allowed",
             "end some that are not needed any more; those under way: comity meeting running; to end one: comity meeting end ID",
         ),
         Word::NotInMeeting => words(

@@ -24,7 +24,7 @@ pub(super) fn about_request(word: Word) -> Option<Words> {
         ),
         Word::MailboxFull => words(
             Side::Nobody,
-            "the user is away, and as many messages wait as may: in all, of this sender, or of the sender's organisation",
+            "the user is away, and their mailbox is full: in all, for this sender, or for the sender's organisation",
             "ask the user to sign in: what waits is delivered then; to see how much it is: comity user list",
         ),
         Word::NotStored => words(
@@ -137,12 +137,12 @@ pub(super) fn about_request(word: Word) -> Option<Words> {
         ),
         Word::TooManyWatchers => words(
             Side::Nobody,
-            "as many as may already watch whether this user is there",
+            "as many as are allowed already watch whether this user is there",
             "try again later: subscriptions that are not refreshed end by themselves",
         ),
         Word::TooManySubscriptions => words(
             Side::Sender,
-            "the sender, or the partner whose user he is, watches as many users or meetings as one may",
+            "the sender, or the sender's organisation, watches as many users or meetings as are allowed",
             "watch fewer, or sign out on devices that are not used: what is not refreshed ends by itself",
         ),
         Word::PublicationUnknown | Word::SubscriptionUnknown => words(

@@ -48,17 +48,18 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
                 None => standing.to_owned(),
             });
             if !source.is_verified {
-                details.push("nobody vouches for who in it sends: only who lets the sender in is reached".to_owned());
+                details.push("nobody vouches for the sender: only users who let this sender in are reached".to_owned());
             }
             details.extend(peer_details(peer.as_deref(), *spent_ms));
-            format!("{method} of {domain} for {to_domain} admitted: it comes from {domain} indeed")
+            format!("{method} from {domain} for {to_domain} admitted: the connection proves {domain}")
         }
         Outcome::Admitted { origin: Origin::User { aor }, .. } => {
             format!("{method} of our user {aor} for {to_domain} admitted")
         }
         Outcome::Admitted { origin: Origin::Remote { aor }, .. } => {
-            details.push("whether he is, what is behind this edge finds out: it asks for the password".to_owned());
-            format!("{method} of somebody outside who says that he is {aor}, for {to_domain}, passed on")
+            details
+                .push("the server behind this edge finds out whether that is so: it asks for the password".to_owned());
+            format!("{method} from somebody outside who signs as {aor}, for {to_domain}, passed on")
         }
         Outcome::Admitted { origin: Origin::Inside { domain }, peer, .. } => {
             details.extend(peer_details(peer.as_deref(), *spent_ms));
@@ -258,7 +259,7 @@ fn only_admitted() -> Advice {
 }
 
 fn only_recorded() -> Advice {
-    well("what was decided about it is remembered no more; what became of it is".to_owned())
+    well("the decisions about it are no longer remembered; what became of it is".to_owned())
 }
 
 fn well(verdict: String) -> Advice {
