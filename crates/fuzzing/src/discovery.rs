@@ -115,7 +115,9 @@ fn check_verdict(certificate: &PeerCertificate, domain: &str, result: &SrvResult
     let plain = domain.trim_end_matches('.').to_ascii_lowercase();
     match (rung, result) {
         (Rung::SecureDns, Ok(answer)) => {
-            let is_named = answer.targets.iter().any(|target| certificate.names.dns.contains(&target.host));
+            let is_same = |name: &String, host: &str| name.eq_ignore_ascii_case(host.trim_end_matches('.'));
+            let names = |host: &str| certificate.names.dns.iter().any(|name| is_same(name, host));
+            let is_named = answer.targets.iter().any(|target| names(&target.host));
             let is_shown =
                 |tlsa: &Tlsa| [OWN, AUTHORITY].map(|of| vec![of; tlsa.content.len()]).contains(&tlsa.content);
             let is_recorded = certificate.dane.is_some() && answer.tlsa.iter().any(is_shown);
