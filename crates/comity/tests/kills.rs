@@ -124,7 +124,8 @@ fn fill_store(path: &std::path::Path) {
     for number in 0..USERS {
         insert(
             number,
-            "INSERT INTO users SELECT 'user' || ?1 || '@contoso.example', password, ha1_sha256, ha1_md5, created FROM users
+            "INSERT INTO users (aor, password, ha1_sha256, ha1_md5, created)
+             SELECT 'user' || ?1 || '@contoso.example', password, ha1_sha256, ha1_md5, created FROM users
              WHERE aor = 'restless@contoso.example'",
         );
         insert(
