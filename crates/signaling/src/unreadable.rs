@@ -26,13 +26,11 @@ pub fn refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes>
     (response.len() <= limits.bytes_max).then_some(response)
 }
 
-/// Whether its sender will know what is answered. The Vias are the sender's own to read: they may be of another version of SIP,
-/// and the response goes to where the request came from.
+/// Whether its sender will know what is answered: by the branch and the method, or by Call-ID and CSeq. Via, From and To are
+/// the sender's own to read, and come back as they were; the response goes to where the request came from.
 fn is_answerable(request: &Message) -> bool {
     let is_of_method = |cseq: sip::CSeq| Some(cseq.method) == request.method();
-    request.header(HeaderName::Via).is_some()
-        && request.from().is_ok()
-        && request.to().is_ok()
+    [HeaderName::Via, HeaderName::From, HeaderName::To].iter().all(|name| request.header(*name).is_some())
         && request.call_id().is_ok()
         && request.cseq().is_ok_and(is_of_method)
 }
@@ -170,6 +168,7 @@ Content-Length: 0
             "MESSAGE sip:bob@fabrikam.example; lr SIP/2.0",
             "MESSAGE  sip:bob@fabrikam.example  SIP/2.0",
             "MESSAGE sip:bob@fabrikam.example SIP/2.0  ",
+            "MESSAGE sip:b\u{f6}b@fabrikam.example SIP/2.0",
             "MESSAGE SIP/2.0",
         ] {
             let broken = REQUEST.replacen("MESSAGE sip:bob@fabrikam.example SIP/2.0", line, 1);
@@ -177,6 +176,16 @@ Content-Length: 0
         }
         let foreign = REQUEST.replacen("MESSAGE sip:bob@fabrikam.example SIP/2.0", "MESSAGE  / HTTP/1.1", 1);
         assert_eq!(answered(&foreign), None);
+    }
+
+    /// A phone that dials a name with letters beyond ASCII writes it into the Request-URI and into To alike.
+    #[test]
+    fn to_and_from_are_repeated_whether_they_can_be_read_or_not() {
+        let to = "To: <sip:b\u{f6}b@fabrikam.example>";
+        let response = answered(&format!("{REQUEST}\no: two").replace("To: <sip:bob@fabrikam.example>;tag=2", to));
+        assert!(response.is_some_and(|response| response.contains(&format!("\r\n{to}\r\n"))));
+        let response = answered(&format!("{REQUEST}\no: two").replace("<sip:alice@contoso.example>;tag=1", "<"));
+        assert!(response.is_some_and(|response| response.contains("\r\nFrom: <\r\n")));
     }
 
     #[test]
@@ -198,7 +207,7 @@ Content-Length: 0
         for (part, other) in [
             ("i: unreadable\n", ""),
             ("1 MESSAGE", "1 INVITE"),
-            ("<sip:alice@contoso.example>;tag=1", "<"),
+            ("From:", "X:"),
             ("MESSAGE sip:bob@fabrikam.example SIP/2.0", "SIP/2.0 200 OK"),
         ] {
             assert_eq!(answered(&twice.replacen(part, other, 1)), None, "{other}");

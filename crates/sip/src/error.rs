@@ -15,7 +15,7 @@ pub enum ParseError {
     Missing(HeaderName),
     #[error("malformed {0}")]
     Malformed(HeaderName),
-    /// A part that is no header of its own: a URI, a method, an address of record.
+    /// A part that is no header of its own: the start line, a URI, a method, an address of record.
     #[error("malformed {0}")]
     Invalid(&'static str),
 }
@@ -25,8 +25,8 @@ pub enum ParseError {
 pub enum FramingError {
     #[error("no message")]
     Empty,
-    #[error("malformed start line")]
-    StartLine,
+    #[error("no SIP")]
+    NoSip,
     #[error("line feed without carriage return")]
     BareLineFeed,
     #[error("carriage return without line feed")]

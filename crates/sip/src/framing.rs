@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     FramingError,
     header::grammar::{is_token_byte, parse_digits, trim_bytes, trim_end, trim_start},
-    parse::{StartLine, parse_start_line},
+    parse::is_version_prefix,
 };
 
 /// What a peer can make us hold of one message.
@@ -131,7 +131,8 @@ pub fn check_datagram(bytes: Bytes) -> Result<Bytes, FramingError> {
 /// A complete header block.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Head {
-    pub start_line: StartLine,
+    /// Where the first line ends, which is one of SIP and may be malformed otherwise.
+    pub start_line_end: usize,
     /// Bytes, the empty line included.
     pub length: usize,
     pub content_length: Option<usize>,
@@ -156,7 +157,7 @@ pub(crate) struct HeaderScanner {
     /// Of the physical line: a continuation starts another one.
     text_start: usize,
     /// `None`: still to come.
-    start_line: Option<StartLine>,
+    start_line_end: Option<usize>,
     headers: usize,
     content_length: Option<usize>,
 }
@@ -168,7 +169,7 @@ impl HeaderScanner {
             scanned: 0,
             line_start: 0,
             text_start: 0,
-            start_line: None,
+            start_line_end: None,
             headers: 0,
             content_length: None,
         }
@@ -190,8 +191,9 @@ impl HeaderScanner {
                 (self.scanned, self.text_start) = (end + 2, end + 2);
                 continue;
             }
-            match self.start_line {
-                None => self.start_line = Some(parse_start_line(&bytes[..end])?),
+            match self.start_line_end {
+                None if is_sip(&bytes[..end]) => self.start_line_end = Some(end),
+                None => return Err(FramingError::NoSip.into()),
                 Some(_) => on_header(self.read_header(bytes, end)?)?,
             }
             (self.scanned, self.line_start, self.text_start) = (end + 2, end + 2, end + 2);
@@ -222,7 +224,7 @@ impl HeaderScanner {
     /// Only a header's line is continued, and a continuation without text is what some take for the empty line.
     fn check_fold(&self, bytes: &[u8], end: usize) -> Result<(), FramingError> {
         let is_blank = self.text_start != self.line_start && trim_bytes(&bytes[self.text_start..end]).is_empty();
-        match self.start_line.is_none() || is_blank {
+        match self.start_line_end.is_none() || is_blank {
             true => Err(FramingError::Fold),
             false => Ok(()),
         }
@@ -256,12 +258,19 @@ impl HeaderScanner {
 
     fn finish(&self, length: usize) -> Result<Head, FramingError> {
         let whole = length + self.content_length.unwrap_or(0);
-        let start_line = self.start_line.ok_or(FramingError::StartLine)?;
+        let start_line_end = self.start_line_end.ok_or(FramingError::NoSip)?;
         match length > HEADER_BYTES_MAX || whole > self.limits.bytes_max {
             true => Err(FramingError::MessageTooLong),
-            false => Ok(Head { start_line, length, content_length: self.content_length }),
+            false => Ok(Head { start_line_end, length, content_length: self.content_length }),
         }
     }
+}
+
+/// Whether the first line names SIP, of whatever version, where a response or a request does: another protocol ends with it.
+/// What else is wrong with the line moves no border.
+fn is_sip(line: &[u8]) -> bool {
+    let last = trim_bytes(line).rsplit(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
+    is_version_prefix(line) || is_version_prefix(last)
 }
 
 /// The first CR or LF, or NUL that is no quoted pair.
@@ -435,8 +444,27 @@ mod tests {
 
     #[test]
     fn foreign_protocols_end_with_their_first_line() {
-        for line in ["GET / HTTP/1.1", "SIP/2.0 200", "SIP/2.0 099 x", "SIP/2.0 700 x", "A  sip:a SIP/2.0", "x"] {
-            assert_eq!(refused(&format!("{line}\r\nHost: a\r\n\r\n")), FramingError::StartLine, "{line}");
+        for line in ["GET / HTTP/1.1", "OPTIONS sip:a", "OPTIONS sip:a\u{a0}SIP/2.0", "SIP", "x"] {
+            assert_eq!(refused(&format!("{line}\r\nHost: a\r\n\r\n")), FramingError::NoSip, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_first_line_moves_no_border() {
+        for line in [
+            "A  sip:a SIP/2.0",
+            "A sip:b\u{e4}r SIP/2.0",
+            "A sip:a SIP/2.0 \t",
+            "A sip:a SIP/7.0",
+            "A SIP/2.0",
+            "SIP/2.0 200",
+            "SIP/2.0 700 x",
+        ] {
+            let text = format!("{line}\r\nContent-Length: 2\r\n\r\nhi");
+            let message = Bytes::from(text.clone());
+            let framed = cut_all(&mut Framer::default(), text.repeat(2).as_bytes());
+            assert_eq!(framed, Ok(vec![Frame::Message(message.clone()); 2]), "{line}");
+            assert_eq!(check_datagram(message.clone()), Ok(message), "{line}");
         }
     }
 

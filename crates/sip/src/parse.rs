@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::{
     FramingError, HeaderName, MessageLimits, ParseError,
-    framing::{HEADER_BYTES_MAX, HeaderLine, HeaderScanner},
+    framing::{HeaderLine, HeaderScanner},
     header::grammar::is_token,
 };
 
@@ -53,29 +53,27 @@ pub(crate) fn parse(bytes: &Bytes, limits: MessageLimits) -> Result<Index, Parse
         })?
         .ok_or(FramingError::Unterminated)?;
     check_length(bytes.len() - head.length, head.content_length, limits)?;
-    Ok(Index { start_line: head.start_line, headers, body: narrow(head.length) })
+    let start_line = parse_start_line(&bytes[..head.start_line_end])?;
+    Ok(Index { start_line, headers, body: narrow(head.length) })
 }
 
 /// Three parts and two spaces, the version in any case (RFC 3261 7.1), a status of 100 to 699 (7.2).
-pub(crate) fn parse_start_line(line: &[u8]) -> Result<StartLine, FramingError> {
-    let malformed = FramingError::StartLine;
-    if line.len() > HEADER_BYTES_MAX {
-        return Err(FramingError::LineTooLong);
-    }
-    if let Some(rest) = line.split_at_checked(VERSION.len()).filter(|(version, _)| is_version(version)) {
-        let status = read_status(rest.1).ok_or(malformed)?;
+fn parse_start_line(line: &[u8]) -> Result<StartLine, ParseError> {
+    let malformed = || ParseError::Invalid("start line");
+    if let Some((_, rest)) = line.split_at_checked(VERSION.len()).filter(|(version, _)| is_version(version)) {
+        let status = read_status(rest).ok_or_else(malformed)?;
         return Ok(StartLine::Response { status, end: narrow(line.len()) });
     }
-    let method_end = memchr::memchr(b' ', line).ok_or(malformed)?;
-    let uri_end = memchr::memrchr(b' ', line).ok_or(malformed)?;
-    let uri = line.get(method_end + 1..uri_end).ok_or(malformed)?;
+    let method_end = memchr::memchr(b' ', line).ok_or_else(malformed)?;
+    let uri_end = memchr::memrchr(b' ', line).ok_or_else(malformed)?;
+    let uri = line.get(method_end + 1..uri_end).ok_or_else(malformed)?;
     let well_formed = is_token(&line[..method_end])
         && !uri.is_empty()
         && uri.iter().all(u8::is_ascii_graphic)
         && is_version(&line[uri_end + 1..]);
     match well_formed {
         true => Ok(StartLine::Request { method_end: narrow(method_end), uri_end: narrow(uri_end) }),
-        false => Err(malformed),
+        false => Err(malformed()),
     }
 }
 
@@ -86,6 +84,11 @@ pub(crate) const VERSION: &[u8] = b"SIP/2.0";
 
 fn is_version(text: &[u8]) -> bool {
     text.eq_ignore_ascii_case(VERSION)
+}
+
+/// Of any version, in any case.
+pub(crate) fn is_version_prefix(text: &[u8]) -> bool {
+    text.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(&VERSION[..4]))
 }
 
 /// ` 200 phrase`; the phrase may be empty, its space not (RFC 4475 3.1.1.13).
@@ -265,11 +268,11 @@ mod tests {
             " INVITE sip:a SIP/2.0",
             "OPTIONS sip:t.watson@example.org SIP/7.0",
             "OPTIONS sip:a SIP/2.0 ",
-            "OPTIONS sip:a",
             "OPTIONS SIP/2.0",
             "OPTIONS  SIP/2.0",
             "OP(TIONS sip:a SIP/2.0",
             "OPTIONS\tsip:a SIP/2.0",
+            "OPTIONS sip:a\tSIP/2.0",
             "OPTIONS sip:\u{e9} SIP/2.0",
             "SIP/2.0 4294967301 better not break the receiver",
             "SIP/2.0 20 OK",
@@ -277,10 +280,13 @@ mod tests {
             "SIP/2.0 200",
             "SIP/2.0 2000 OK",
             "SIP/2.0 -20 OK",
-            "",
         ] {
             let parsed = message(&format!("{line}\nCall-ID: 1\n\n")).map(|_| ());
-            assert_eq!(parsed, Err(FramingError::StartLine.into()), "{line}");
+            assert_eq!(parsed, Err(ParseError::Invalid("start line")), "{line}");
+        }
+        for line in ["OPTIONS sip:a", "GET / HTTP/1.1", ""] {
+            let parsed = message(&format!("{line}\nCall-ID: 1\n\n")).map(|_| ());
+            assert_eq!(parsed, Err(FramingError::NoSip.into()), "{line}");
         }
     }
 
