@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use signaling::{Breakage, Input, unreadable};
+use signaling::{Breakage, Input};
 use sip::{FlowId, Frame, Message, ParseError};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -170,16 +170,16 @@ impl Worker {
                 tracing::debug!(flow = ?id, %error, "a message that cannot be read");
                 let how = Breakage::no_sip(&bytes);
                 self.core.handle_input(self.now, Input::FlowBroke { flow: id, how });
-                self.refuse_unreadable(id, &bytes);
+                self.refuse_unreadable(id, &bytes, &error);
             }
         }
     }
 
     /// A message with sound borders harms nobody but its sender: a flow that many share stays, unless it brings little
     /// else.
-    fn refuse_unreadable(&mut self, id: FlowId, bytes: &Bytes) {
+    fn refuse_unreadable(&mut self, id: FlowId, bytes: &Bytes, error: &ParseError) {
         self.counters.parse_errors += 1;
-        if let Some(response) = unreadable::refusal(bytes, self.limits.message, self.core.edge()) {
+        if let Some(response) = self.core.refuse_unreadable(self.now, bytes, error, self.limits.message, false) {
             self.counters.parse_errors_answered += 1;
             self.transmit(id, response);
         }

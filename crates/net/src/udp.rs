@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
-use signaling::{Input, unreadable};
-use sip::{FlowId, Message, Transport, framing, stun};
+use signaling::Input;
+use sip::{FlowId, Message, ParseError, Transport, framing, stun};
 
 pub use self::places::DatagramPlaces;
 pub(crate) use self::places::PLACES_MAX;
@@ -91,7 +91,7 @@ impl Worker {
         }
         wire_log::message(Way::In, &facts, bytes);
         let framed = framing::check_datagram(Bytes::copy_from_slice(bytes));
-        let framed = framed.inspect_err(|_| self.counters.framing_errors += 1).map_err(sip::ParseError::from);
+        let framed = framed.inspect_err(|_| self.counters.framing_errors += 1).map_err(ParseError::from);
         let parsed = framed.and_then(|bytes| {
             let parsed = Message::parse_within(bytes, self.limits.message);
             parsed.inspect_err(|_| self.counters.parse_errors += 1)
@@ -104,14 +104,15 @@ impl Worker {
             }
             Err(error) => {
                 tracing::debug!(remote = %facts.remote, %error, "no message");
-                self.refuse_datagram(facts.id, length);
+                self.refuse_datagram(facts.id, length, &error);
             }
         }
     }
 
     /// The first `length` bytes of the scratch buffer are no message that can be read.
-    fn refuse_datagram(&mut self, flow: FlowId, length: usize) {
-        let response = unreadable::datagram_refusal(&self.scratch[..length], self.limits.message, self.core.edge());
+    fn refuse_datagram(&mut self, flow: FlowId, length: usize, error: &ParseError) {
+        let received = &self.scratch[..length];
+        let response = self.core.refuse_unreadable(self.now, received, error, self.limits.message, true);
         if let (FlowId::Datagram { listener, remote }, Some(response)) = (flow, response)
             && self.core.may_answer_datagram(self.now, remote.ip(), length, response.len())
         {

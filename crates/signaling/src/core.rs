@@ -119,6 +119,8 @@ pub struct Core {
     /// Stored messages sent again because it was never recorded what became of them.
     pub(crate) stored_repeats: u64,
     pub(crate) decisions: Decisions,
+    /// Refusals of what was not judged.
+    pub(crate) turned_away: Decisions,
     pub(crate) schedule: Schedule,
     /// The registrar's entry in the schedule, so that not every REGISTER adds one.
     registrar_wakes_at: Option<Instant>,

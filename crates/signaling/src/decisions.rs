@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use federation::admission::{Admitted, Origin};
 use federation::decision::{Answerer, Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
+use federation::screen::CALL_ID_BYTES_MAX;
 use sip::refusal::Word;
-use sip::{Aor, Diagnostics, HeaderName, Message, Method, Refusal, Uri};
+use sip::{Aor, Diagnostics, HeaderName, Message, MessageLimits, Method, ParseError, Refusal, Uri};
 
 use crate::acceptor::Arrival;
 use crate::core::Core;
 use crate::escalation::Way;
 use crate::route::Destination;
-use crate::{AdmittedRequest, Output, Requester};
+use crate::{AdmittedRequest, Output, Requester, unreadable};
 
 impl Core {
     pub(crate) fn record_admitted(&mut self, now: Instant, arrival: &Arrival, admitted: &Admitted) {
@@ -32,10 +34,31 @@ impl Core {
         }
     }
 
-    /// Where a record would cost more than the request did its sender.
-    pub(crate) fn count_refused(&mut self, request: &Message, refusal: &Refusal) {
-        let direction = self.direction(&from_domain(request));
-        self.counts.refused(direction, refusal.word);
+    /// Refused before it was judged, at no cost to its sender: what is remembered of those pushes out nothing else.
+    pub(crate) fn record_turned_away(&mut self, now: Instant, request: &Message, refusal: &Refusal) {
+        let record = self.record_of(request, 0, Outcome::from(refusal));
+        self.counts.refused(record.direction, refusal.word);
+        self.turned_away.record(self.unix_ms(now), record);
+    }
+
+    /// The answer to a message that cannot be read, and whose borders are sound; `None`: it gets none. In a datagram its
+    /// sender is only a claim.
+    pub fn refuse_unreadable(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        error: &ParseError,
+        limits: MessageLimits,
+        in_datagram: bool,
+    ) -> Option<Bytes> {
+        let refused = unreadable::refuse(bytes, limits, &self.organisation.edge)?;
+        if in_datagram && !refused.fits_datagram(bytes) {
+            return None;
+        }
+        let refusal = Refusal::new(refused.status, Word::MalformedRequest, error.to_string());
+        let record = self.record_of(&refused.essence, 0, Outcome::from(&refusal));
+        self.turned_away.record(self.unix_ms(now), record);
+        Some(refused.response)
     }
 
     /// By its From, which may be a claim only.
@@ -179,8 +202,8 @@ impl Core {
         let from_domain = from_domain(request);
         let to_domain = to_domain(request).unwrap_or_default();
         DecisionRecord {
-            call_id: request.call_id().unwrap_or_default().to_owned(),
-            method: request.method().map(|method| method.as_str().to_owned()).unwrap_or_default(),
+            call_id: request.call_id().map(remembered).unwrap_or_default(),
+            method: request.method().map(|method| remembered(method.as_str())).unwrap_or_default(),
             direction: self.direction(&from_domain),
             from_domain,
             to_domain,
@@ -201,6 +224,11 @@ impl Core {
 fn answered(status: u16, response: &Message, by: Answerer) -> Outcome {
     let diagnostics = Diagnostics::of_message(response).filter(|_| status >= 300);
     Outcome::Answered { status, word: word_of(response), by, diagnostics }
+}
+
+/// What is longer is refused, and remembered by its beginning.
+pub fn remembered(word: &str) -> String {
+    word.chars().take(CALL_ID_BYTES_MAX).collect()
 }
 
 fn is_from_outside(request: &AdmittedRequest) -> bool {

@@ -66,6 +66,8 @@ pub struct Limits {
     pub nonce_secs: u64,
     /// Decisions kept in memory.
     pub decisions_max: usize,
+    /// Refusals kept in memory of what was not judged: malformed, too large, too much at once.
+    pub turned_away_max: usize,
     pub registrar: RegistrarLimits,
     pub pager: PagerLimits,
     pub store_and_forward: StoreAndForwardLimits,
@@ -168,6 +170,7 @@ impl Default for Limits {
             nonces_max: 100_000,
             nonce_secs: 300,
             decisions_max: 4096,
+            turned_away_max: 256,
             registrar: RegistrarLimits::default(),
             pager: PagerLimits::default(),
             store_and_forward: StoreAndForwardLimits::default(),

@@ -7,23 +7,39 @@ use bytes::{BufMut, Bytes, BytesMut};
 use sip::refusal::Word;
 use sip::{HeaderName, Message, MessageLimits, Method, build};
 
+/// What is answered, and to what.
+#[derive(Debug)]
+pub struct Refused {
+    pub status: u16,
+    /// The lines that a response repeats, as a request.
+    pub essence: Message,
+    pub response: Bytes,
+}
+
+impl Refused {
+    /// Whoever else gets the response to a datagram is to get little more than was sent in his name.
+    pub fn fits_datagram(&self, received: &[u8]) -> bool {
+        self.response.len() <= received.len() + SURPLUS_BYTES_MAX
+    }
+}
+
 /// Nothing of the message is trusted: its method and what a response repeats are taken over line by line, the first of what
 /// is there twice, and make a message again, which must be readable by itself. `None`: it is not, or the message is one that
 /// nobody may answer.
-pub fn refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes> {
+pub fn refuse(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Refused> {
     let (status, essence) = essence(bytes)?;
-    let request = Message::parse_within(essence, limits).ok()?;
-    if request.method()? == Method::Ack || !is_answerable(&request) {
+    let essence = Message::parse_within(essence, limits).ok()?;
+    if essence.method()? == Method::Ack || !is_answerable(&essence) {
         return None;
     }
     // The same for the same request (RFC 3261 8.2.7).
     let mut hasher = DefaultHasher::new();
-    request.as_bytes().hash(&mut hasher);
+    essence.as_bytes().hash(&mut hasher);
     let tag = format!("{:016x}", hasher.finish());
-    let response = build::response(&request, status, None, Some(&tag))
+    let response = build::response(&essence, status, None, Some(&tag))
         .header(HeaderName::Warning, format_args!("399 {edge} \"{}\"", Word::MalformedRequest))
         .build();
-    (response.len() <= limits.bytes_max).then_some(response)
+    (response.len() <= limits.bytes_max).then_some(Refused { status, essence, response })
 }
 
 /// Whether its sender will know what is answered: by the branch and the method, or by Call-ID and CSeq. Via, From and To are
@@ -33,12 +49,6 @@ fn is_answerable(request: &Message) -> bool {
     [HeaderName::Via, HeaderName::From, HeaderName::To].iter().all(|name| request.header(*name).is_some())
         && request.call_id().is_ok()
         && request.cseq().is_ok_and(is_of_method)
-}
-
-/// A refusal for the same request over UDP. Its sender is only a claim: whoever else gets it is to get little more than
-/// was sent in his name.
-pub fn datagram_refusal(bytes: &[u8], limits: MessageLimits, edge: &str) -> Option<Bytes> {
-    refusal(bytes, limits, edge).filter(|response| response.len() <= bytes.len() + SURPLUS_BYTES_MAX)
 }
 
 /// A message of the method and the headers that a response repeats, and the status of that response.
@@ -97,7 +107,7 @@ mod tests {
         let text = format!("{headers}\nContent-Length: 0\n\n").replace('\n', "\r\n");
         let bytes = Bytes::from(text);
         assert!(Message::parse(bytes.clone()).is_err(), "{headers}");
-        let response = refusal(&bytes, MessageLimits::default(), "sip.contoso.example")?;
+        let response = refuse(&bytes, MessageLimits::default(), "sip.contoso.example")?.response;
         assert!(Message::parse(response.clone()).is_ok(), "{response:?}");
         Some(String::from_utf8(response.to_vec()).expect("ASCII"))
     }
@@ -142,15 +152,14 @@ Content-Length: 0
     #[test]
     fn a_datagram_is_not_answered_with_much_more_than_it_was() {
         let long = format!("{REQUEST}\no: two\nContent-Length: 0\n\n").replace('\n', "\r\n");
-        assert!(datagram_refusal(long.as_bytes(), MessageLimits::default(), "sip.contoso.example").is_some());
+        let fits = |text: &str| {
+            let refused = refuse(text.as_bytes(), MessageLimits::default(), "sip.contoso.example");
+            refused.expect("an answer").fits_datagram(text.as_bytes())
+        };
+        assert!(fits(&long));
         let many = "v: SIP/2.0/UDP a.example\r\n".repeat(120);
         let short = long.replacen("v: ", &format!("{many}v: "), 1);
-        assert!(refusal(short.as_bytes(), MessageLimits::default(), "sip.contoso.example").is_some());
-        assert_eq!(
-            datagram_refusal(short.as_bytes(), MessageLimits::default(), "sip.contoso.example"),
-            None,
-            "each v is a Via in the answer"
-        );
+        assert!(!fits(&short), "each v is a Via in the answer");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod phone;
 
 use std::time::Duration;
 
+use federation::decision::Outcome;
 use federation::trust::{PeerCertificate, Why};
 use narrow::{ALICE, DAVE, Stage};
 use signaling::Limits;
@@ -132,6 +133,39 @@ fn the_oldest_decision_is_forgotten() {
         stage.world.only(stage.dave);
     }
     assert_eq!(stage.world.core(stage.site, 0).decisions().iter().count(), 5);
+}
+
+#[test]
+fn what_is_turned_away_is_remembered_apart() {
+    let mut stage = stage(|limits| (limits.turned_away_max, limits.decisions_max) = (2, 2));
+    stage.write("taken");
+    stage.world.only(stage.dave);
+    let decisions = |stage: &Stage| stage.world.core(stage.site, 0).decisions().iter().cloned().collect::<Vec<_>>();
+    let before = decisions(&stage);
+    let long = "x".repeat(3_000);
+    for (call_id, from, to) in [
+        ("hops", "Max-Forwards: 70", "Max-Forwards: 0"),
+        ("uri", "sip:dave@", "sip:d\u{e4}ve@"),
+        (long.as_str(), "Max-Forwards: 70", "Max-Forwards: 70"),
+    ] {
+        let request = phone::request("MESSAGE", ALICE, DAVE, call_id).replace(from, to).replace('\n', "\r\n");
+        stage.world.send_bytes(stage.alice, request.into_bytes());
+        stage.world.only(stage.alice);
+    }
+    let turned_away = stage.world.core(stage.site, 0).turned_away().iter();
+    let reasons: Vec<_> =
+        turned_away.map(|found| (found.record.call_id.clone(), found.record.outcome.clone())).collect();
+    let refused = |reason: &str| Outcome::Refused {
+        status: 400,
+        word: "malformed-request".to_owned(),
+        reason: reason.to_owned(),
+    };
+    let expected = [
+        ("uri".to_owned(), refused("malformed start line")),
+        (long[..256].to_owned(), refused("the Call-ID is longer than 256 bytes")),
+    ];
+    assert_eq!(reasons, expected);
+    assert_eq!(decisions(&stage), before);
 }
 
 #[test]

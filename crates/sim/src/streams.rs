@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use federation::flow::{Direction, FlowFacts};
 use federation::trust::PeerCertificate;
-use signaling::{Handoff, Input, unreadable};
+use signaling::{Handoff, Input};
 use sip::{FlowId, Frame, Message, MessageLimits, Method, ParseError, Transport, build};
 
 use crate::lanes::{End, LaneKey, Mail, Parcel};
@@ -126,9 +126,10 @@ impl World {
             Ok(message) if message.is_request() => self.read_request((site, worker), flow, message),
             Ok(message) => self.input(site, worker, Input::Message { flow, message }),
             Err(ParseError::Framing(_)) => self.end((site, worker), flow),
-            Err(_) => {
-                let edge = self.sites[site].organisation.edge.clone();
-                if let Some(response) = unreadable::refusal(&bytes, MessageLimits::DEFAULT, &edge) {
+            Err(error) => {
+                let core = &mut self.sites[site].cores[usize::from(worker)];
+                let response = core.refuse_unreadable(self.now, &bytes, &error, MessageLimits::DEFAULT, false);
+                if let Some(response) = response {
                     self.transmit(site, worker, flow, response);
                 }
             }

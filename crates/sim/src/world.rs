@@ -13,7 +13,7 @@ use federation::flow::{Direction, FlowFacts};
 use federation::partner::Partner;
 use federation::trust::PeerCertificate;
 use media::{MediaCommand, MediaEvent};
-use signaling::{Core, CoreConfig, Input, Output, Reach, unreadable};
+use signaling::{Core, CoreConfig, Input, Output, Reach};
 use sip::auth::UserHa1;
 use sip::{Aor, FlowId, Message, MessageLimits, ParseError, Transport, framing};
 
@@ -306,15 +306,14 @@ impl World {
             FlowFacts { id, transport: Transport::Udp, local, remote, direction, certificate: None, is_inner: false };
         match framing::check_datagram(bytes.clone()).map_err(ParseError::from).and_then(Message::parse) {
             Ok(message) => self.input(site, worker, Input::Datagram { facts, message }),
-            Err(_) => self.refuse_datagram(site, id, &bytes),
+            Err(error) => self.refuse_datagram((site, worker), id, &bytes, &error),
         }
     }
 
-    fn refuse_datagram(&mut self, site: usize, flow: FlowId, bytes: &[u8]) {
-        let edge = self.sites[site].organisation.edge.clone();
-        if let (FlowId::Datagram { remote, .. }, Some(response)) =
-            (flow, unreadable::datagram_refusal(bytes, MessageLimits::DEFAULT, &edge))
-        {
+    fn refuse_datagram(&mut self, (site, worker): (usize, u16), flow: FlowId, bytes: &[u8], error: &ParseError) {
+        let core = &mut self.sites[site].cores[usize::from(worker)];
+        let response = core.refuse_unreadable(self.now, bytes, error, MessageLimits::DEFAULT, true);
+        if let (FlowId::Datagram { remote, .. }, Some(response)) = (flow, response) {
             self.send_packet(site, remote, response);
         }
     }

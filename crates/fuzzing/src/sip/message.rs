@@ -73,14 +73,16 @@ fn plain(value: &[u8]) -> String {
 /// What nobody can read is told so in words that everybody can, or not at all; a spoofed datagram gains nothing.
 fn check_refusal(bytes: &[u8]) {
     let limits = MessageLimits::DEFAULT;
-    let Some(refusal) = signaling::unreadable::refusal(bytes, limits, "sip.contoso.example") else { return };
-    let refusal = Message::parse(refusal).expect("a refusal is a message");
+    let Some(refused) = signaling::unreadable::refuse(bytes, limits, "sip.contoso.example") else { return };
+    let refusal = Message::parse(refused.response.clone()).expect("a refusal is a message");
     assert!(matches!(refusal.status(), Some(400 | 505)), "{refusal:?}");
-    // The Vias are the sender's own to read.
-    assert!(refusal.header(HeaderName::Via).is_some(), "{refusal:?}");
-    assert!(refusal.from().is_ok() && refusal.to().is_ok() && refusal.call_id().is_ok(), "{refusal:?}");
+    // These are the sender's own to read.
+    for name in [HeaderName::Via, HeaderName::From, HeaderName::To] {
+        assert!(refusal.header(name).is_some(), "{refusal:?}");
+    }
+    assert!(refusal.call_id().is_ok(), "{refusal:?}");
     assert_ne!(refusal.cseq().expect("it was read").method, Method::Ack);
-    if let Some(short) = signaling::unreadable::datagram_refusal(bytes, limits, "sip.contoso.example") {
-        assert!(short.len() <= bytes.len() + 512, "{} bytes for {}", short.len(), bytes.len());
+    if refused.fits_datagram(bytes) {
+        assert!(refused.response.len() <= bytes.len() + 512, "{} bytes for {}", refused.response.len(), bytes.len());
     }
 }

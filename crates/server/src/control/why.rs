@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use federation::decision::{Outcome, Recorded};
 use federation::modality::Modality;
 use serde::{Deserialize, Serialize};
+use signaling::remembered;
 use store::RefusalQuery;
 
 use super::answers::{DecisionAnswer, FromEdge, WhyAnswer};
@@ -90,7 +91,7 @@ fn with_edges(
 
 /// All that is remembered of one Call-ID.
 pub(super) async fn decisions_about(control: &Control, call_id: &str) -> Result<Vec<DecisionAnswer>, ControlError> {
-    let wanted = call_id.to_owned();
+    let wanted = remembered(call_id);
     gather(control, Some(call_id.to_owned()), move |found| found.record.call_id == wanted).await
 }
 
@@ -146,8 +147,10 @@ async fn gather(
     let stored = RefusalQuery { call_id, domain: None, limit: STORED_MAX };
     let stored = control.0.store.read(move |store| store.refusals(&stored)).await?;
     let matching = fits.clone();
-    let remembered =
-        control.0.workers.ask(move |core, _| core.decisions().iter().map(answer).filter(&matching).collect::<Vec<_>>());
+    let remembered = control.0.workers.ask(move |core, _| {
+        let all = core.decisions().iter().chain(core.turned_away().iter());
+        all.map(answer).filter(&matching).collect::<Vec<_>>()
+    });
     let mut all: Vec<DecisionAnswer> = remembered.await.into_iter().flatten().collect();
     // A refusal may be in memory and in the store.
     let stored = stored.into_iter().map(|found| DecisionAnswer { at_unix_ms: found.at_unix_ms, record: found.record });

@@ -148,6 +148,7 @@ impl Core {
             presence: PresenceAgent::new(limits.presence.clone(), config.incarnation),
             stored_repeats: 0,
             decisions: Decisions::new(limits.decisions_max),
+            turned_away: Decisions::new(limits.turned_away_max),
             schedule: Schedule::default(),
             registrar_wakes_at: None,
             watchers_answered: false,

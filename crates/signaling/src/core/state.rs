@@ -22,6 +22,11 @@ impl Core {
         &self.decisions
     }
 
+    /// What was refused before it was judged: malformed, too large, too much at once.
+    pub fn turned_away(&self) -> &Decisions {
+        &self.turned_away
+    }
+
     pub fn bindings(&self, now: Instant) -> Vec<BindingSummary> {
         self.location.summaries(now)
     }
