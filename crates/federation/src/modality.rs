@@ -164,7 +164,7 @@ pub fn asked_for(request: &Message) -> Modalities {
             asked.extend_by_event(request);
         }
         Some(method @ (Method::Invite | Method::Update | Method::Ack | Method::Prack)) => {
-            let begins = method == Method::Invite && request.to().is_ok_and(|to| to.tag().is_none());
+            let begins = method == Method::Invite && !request.is_within_dialog();
             asked = offered(request);
             if asked.is_empty() && begins {
                 asked.insert(Modality::Audio);
@@ -186,9 +186,7 @@ pub fn ends_subscription(request: &Message) -> bool {
             let state = request.header_text(HeaderName::SubscriptionState).unwrap_or_default();
             state.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("terminated")
         }
-        Some(Method::Subscribe) => {
-            request.to().is_ok_and(|to| to.tag().is_some()) && request.expires().is_ok_and(|secs| secs == Some(0))
-        }
+        Some(Method::Subscribe) => request.is_within_dialog() && request.expires().is_ok_and(|secs| secs == Some(0)),
         _ => false,
     }
 }

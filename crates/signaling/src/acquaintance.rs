@@ -83,7 +83,7 @@ impl Core {
         response: &Message,
     ) -> Option<Refusal> {
         let status = response.status().filter(|status| *status >= 300 && !has_rung)?;
-        let is_new = request.message.to().is_ok_and(|to| to.tag().is_none());
+        let is_new = !request.message.is_within_dialog();
         // Or the caller's organisation could not stand between two phones that share no encoding. It tells who is there, for one of the
         // few tries that a stranger has.
         let shares_no_encoding = request.message.method() == Some(Method::Invite)

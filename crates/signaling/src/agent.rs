@@ -360,7 +360,7 @@ fn own_request(
 }
 
 fn begins_call(request: &Message) -> bool {
-    request.method() == Some(Method::Invite) && request.to().is_ok_and(|to| to.tag().is_none())
+    request.method() == Some(Method::Invite) && !request.is_within_dialog()
 }
 
 /// Longer than whoever has the request may take to answer it: an INVITE rings until timer C (RFC 3261 section 16.6).

@@ -59,7 +59,7 @@ impl Calls {
 
 /// The users of ours who are in a call once this response goes up: none, unless it is a 2xx to a new INVITE.
 pub(crate) fn parties(request: &AdmittedRequest, response: &Message) -> Vec<Aor> {
-    let is_new = request.message.to().is_ok_and(|to| to.tag().is_none());
+    let is_new = !request.message.is_within_dialog();
     // Of who takes part in a conference its focus tells.
     let is_of_focus = matches!(request.ingress, Ingress::Agent(AgentKey::Conference(_)));
     let is_answered = request.message.method() == Some(Method::Invite) && matches!(response.status(), Some(200..=299));

@@ -68,7 +68,7 @@ pub fn decide(setting: When, ends: Ends<'_>) -> Way {
 /// part of such a move. Nor can we hold a dialog of our own with a caller of RFC 2543, who has no tag or no Contact.
 pub fn begins_call(request: &Message) -> bool {
     request.method() == Some(Method::Invite)
-        && request.to().is_ok_and(|to| to.tag().is_none())
+        && !request.is_within_dialog()
         && request.from().is_ok_and(|from| from.tag().is_some())
         && request.contacts().next().is_some()
         && request.header(HeaderName::Replaces).is_none()

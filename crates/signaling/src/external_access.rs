@@ -150,7 +150,7 @@ impl Core {
         let Destination::Partner { domain, .. } = &request.destination else { return Ok(()) };
         let Some(provider) = self.provider_over(domain, flow) else { return Ok(()) };
         let is_of_meeting = matches!(&request.ingress, Ingress::Agent(AgentKey::Conference(_)));
-        let begins = is_of_meeting && !is_in_dialog(&request.message);
+        let begins = is_of_meeting && !request.message.is_within_dialog();
         check_provider(provider, with_meeting(asked_of_partner(&request.message), begins))
     }
 
@@ -194,7 +194,7 @@ impl Core {
 fn asked_of_partner(message: &Message) -> Modalities {
     let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok());
     let calls_meeting = uri.is_some_and(|uri| uri.user().is_some_and(|user| MeetingAddress::read(user).is_some()));
-    with_meeting(asked_for(message), calls_meeting && !is_in_dialog(message))
+    with_meeting(asked_for(message), calls_meeting && !message.is_within_dialog())
 }
 
 pub(crate) fn with_meeting(mut modalities: Modalities, is_meeting: bool) -> Modalities {
@@ -204,15 +204,11 @@ pub(crate) fn with_meeting(mut modalities: Modalities, is_meeting: bool) -> Moda
     modalities
 }
 
-pub(crate) fn is_in_dialog(message: &Message) -> bool {
-    message.to().is_ok_and(|to| to.tag().is_some())
-}
-
 /// Which part of a dialog it is; that there is one, our own Route has to say, or whoever is in it. A subscription is let in for
 /// a while, and each refresh and each NOTIFY is asked about as the first (RFC 6665 section 4.1.2.2).
 pub(crate) fn part(message: &Message, has_dialog: bool) -> Part {
     let renews = matches!(message.method(), Some(Method::Subscribe | Method::Notify)) && !asked_for(message).is_empty();
-    match has_dialog && is_in_dialog(message) {
+    match has_dialog && message.is_within_dialog() {
         true if is_last_word(message) => Part::Ends,
         true if !renews => Part::GoesOn,
         _ => Part::Begins,

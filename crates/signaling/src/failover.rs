@@ -123,7 +123,7 @@ impl Core {
     pub(crate) fn rest_of(&self, now: Instant, flow: FlowId, request: &Message) -> Option<Refusal> {
         let (domain, target, _) = self.links.place_of(flow)?;
         let left = self.failover.rests.left(now, domain, target)?;
-        let is_within = request.method() == Some(Method::Ack) || request.to().is_ok_and(|to| to.tag().is_some());
+        let is_within = request.method() == Some(Method::Ack) || request.is_within_dialog();
         (!is_within).then(|| rests(domain, left))
     }
 

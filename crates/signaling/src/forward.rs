@@ -153,7 +153,7 @@ fn mark_source(crossing: Crossing<'_>, source: Option<bool>, edits: &mut Edits) 
 /// Whether our Record-Route is wanted: a request that can begin a dialog (RFC 3261 section 16.6 step 4).
 pub(crate) fn begins_dialog(message: &Message) -> bool {
     let begins = matches!(message.method(), Some(Method::Invite | Method::Subscribe | Method::Refer));
-    begins && message.to().is_ok_and(|to| to.tag().is_none())
+    begins && !message.is_within_dialog()
 }
 
 /// RFC 3261 section 22.3: credentials for a realm of ours were for us, whoever sent them and in whichever domain, and nobody

@@ -100,7 +100,7 @@ impl Core {
 
     /// A message of a user of ours to somebody who has a session of messages open with him goes into that.
     pub(crate) fn in_open_session(&self, request: &Message, admitted: &Admitted, routed: Destination) -> Destination {
-        let is_single = request.method() == Some(Method::Message) && request.to().is_ok_and(|to| to.tag().is_none());
+        let is_single = request.method() == Some(Method::Message) && !request.is_within_dialog();
         let Origin::User { aor } = admitted.origin() else { return routed };
         if !is_single || self.gateways.agents_by_pair.is_empty() {
             return routed;
@@ -193,7 +193,7 @@ impl Core {
 pub(crate) fn is_refused_session(request: &AdmittedRequest, response: &Message) -> bool {
     let is_refused = response.status().is_some_and(|status| REFUSED.contains(&status));
     let is_new_invite = request.message.method() == Some(Method::Invite)
-        && request.message.to().is_ok_and(|to| to.tag().is_none())
+        && !request.message.is_within_dialog()
         && matches!(request.destination, Destination::User(_))
         // A conference offers a session to those who have refused single messages.
         && !matches!(request.ingress, Ingress::Agent(AgentKey::Conference(_)));

@@ -11,7 +11,7 @@ use sip::{Aor, Message, Method, Refusal};
 
 use crate::AdmittedRequest;
 use crate::core::Core;
-use crate::external_access::{is_in_dialog, part, with_meeting};
+use crate::external_access::{part, with_meeting};
 use crate::route::Destination;
 
 impl Core {
@@ -23,7 +23,7 @@ impl Core {
     pub(crate) fn check_comes_into_meeting(&self, id: &ConferenceId, request: &AdmittedRequest) -> Result<(), Refusal> {
         let Origin::Partner { .. } = request.admitted.origin() else { return Ok(()) };
         let asked = asked_for(&request.message);
-        let ends = asked.is_empty() && is_in_dialog(&request.message);
+        let ends = asked.is_empty() && request.message.is_within_dialog();
         let modalities = with_meeting(asked, !ends);
         let organiser = self.organiser_of(id);
         let part = part(&request.message, true);
@@ -47,7 +47,7 @@ impl Core {
     ) -> Result<(), Refusal> {
         let begins = matches!(message.method(), Some(Method::Invite | Method::Message | Method::Refer));
         let Destination::Partner { domain, .. } = to else { return Ok(()) };
-        if !begins || is_in_dialog(message) || self.organisation.is_local(domain) {
+        if !begins || message.is_within_dialog() || self.organisation.is_local(domain) {
             return Ok(());
         }
         decide(

@@ -67,8 +67,7 @@ impl Core {
     /// What the request says of its sender across the border, where it begins something. The flow is the one by which it leaves,
     /// where it does.
     pub(crate) fn source_mark(&self, request: &AdmittedRequest, to: Option<FlowId>) -> Option<bool> {
-        if !crossing(request, &self.organisation).is_border() || request.message.to().is_ok_and(|to| to.tag().is_some())
-        {
+        if !crossing(request, &self.organisation).is_border() || request.message.is_within_dialog() {
             return None;
         }
         match request.admitted.origin() {

@@ -52,7 +52,7 @@ impl Core {
     /// A PUBLISH or SUBSCRIBE about a user of ours who may not exist.
     pub(crate) fn handle_presence(&mut self, now: Instant, aor: &Aor, request: AdmittedRequest) {
         let Some(upstream) = request.upstream else { return };
-        let is_within = request.message.to().is_ok_and(|to| to.tag().is_some());
+        let is_within = request.message.is_within_dialog();
         let is_known = is_within || !self.location.lookup(now, aor).is_empty();
         if is_known || request.message.method() == Some(Method::Publish) {
             return self.serve_presence(now, aor, &request);

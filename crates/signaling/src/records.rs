@@ -94,7 +94,7 @@ impl Core {
             return;
         };
         let message = &request.message;
-        let is_new = message.to().is_ok_and(|to| to.tag().is_none());
+        let is_new = !message.is_within_dialog();
         if message.method() != Some(Method::Invite) || !is_new {
             return;
         }

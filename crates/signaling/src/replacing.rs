@@ -249,7 +249,7 @@ impl ProxiedCall {
 /// The call that this answer begins, with its Call-ID; none unless it is a 2xx to a new INVITE of a phone.
 pub(crate) fn answered(request: &AdmittedRequest, response: &Message) -> Option<(String, ProxiedCall)> {
     let invite = &request.message;
-    let is_new = invite.to().is_ok_and(|to| to.tag().is_none()) && invite.method() == Some(Method::Invite);
+    let is_new = !invite.is_within_dialog() && invite.method() == Some(Method::Invite);
     if !is_new || !matches!(response.status(), Some(200..=299)) || !matches!(request.ingress, Ingress::Flow(_)) {
         return None;
     }

@@ -302,7 +302,7 @@ fn in_dialog(
 
 /// The flow that our token names is gone: 481 within a dialog, 430 else (RFC 5626 section 5.3.1).
 pub(crate) fn flow_failed(request: &Message, reason: &str) -> Refusal {
-    let within_dialog = request.to().is_ok_and(|to| to.tag().is_some());
+    let within_dialog = request.is_within_dialog();
     Refusal::new(if within_dialog { 481 } else { 430 }, Word::FlowFailed, reason)
 }
 

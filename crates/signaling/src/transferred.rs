@@ -11,7 +11,6 @@ use sip::{Message, Method, Uri};
 
 use crate::acceptor::Arrival;
 use crate::core::Core;
-use crate::external_access::is_in_dialog;
 use crate::owner::Target;
 use crate::route::Destination;
 use crate::{AdmittedRequest, Handoff, Requester, Upstream, WorkerId};
@@ -27,7 +26,7 @@ impl Core {
     ) -> Option<WorkerId> {
         let (Destination::Partner { domain, .. }, Origin::User { .. }) = (to, admitted.origin()) else { return None };
         let message = &arrival.message;
-        let begins = message.method() == Some(Method::Invite) && !is_in_dialog(message);
+        let begins = message.method() == Some(Method::Invite) && !message.is_within_dialog();
         let is_known = self.organisation.is_local(domain) || self.partners.standing(domain).entry().is_some();
         if !begins || is_known || arrival.own_routes.exit().is_some() {
             return None;

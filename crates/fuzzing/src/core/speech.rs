@@ -66,7 +66,7 @@ impl Speech {
                 HeaderName::CallId => text += &format!("Call-ID: {value}\r\n"),
                 HeaderName::CSeq => text += &format!("CSeq: {value}\r\n"),
                 HeaderName::RecordRoute => text += &format!("Record-Route: {value}\r\n"),
-                HeaderName::To if request.to().is_ok_and(|to| to.tag().is_some()) || status == 100 => {
+                HeaderName::To if request.is_within_dialog() || status == 100 => {
                     text += &format!("To: {value}\r\n");
                 }
                 HeaderName::To => text += &format!("To: {value};tag=answering\r\n"),

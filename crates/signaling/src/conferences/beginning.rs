@@ -127,7 +127,7 @@ fn too_many_meetings(under_way: usize) -> Refusal {
 
 /// Whether a request can begin a conference, or bring somebody into one that is to begin.
 fn begins_conference(request: &Message) -> bool {
-    let is_outside = request.to().is_ok_and(|to| to.tag().is_none());
+    let is_outside = !request.is_within_dialog();
     is_outside && request.method() != Some(Method::Ack)
 }
 

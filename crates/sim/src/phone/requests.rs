@@ -19,7 +19,7 @@ pub(super) struct Sent {
 impl Sent {
     /// Whether it is in a dialog that was there before.
     pub(super) fn is_within(&self) -> bool {
-        self.request.to().is_ok_and(|to| to.tag().is_some())
+        self.request.is_within_dialog()
     }
 
     /// A message to all in a meeting, or an answer to the server itself.
@@ -182,7 +182,7 @@ impl Phone {
     }
 
     fn take_request(&mut self, now: Instant, id: ServerTransactionId, request: Message) {
-        let is_within = request.to().is_ok_and(|to| to.tag().is_some());
+        let is_within = request.is_within_dialog();
         match request.method() {
             Some(Method::Invite) if !is_within => self.call_comes(now, id, request),
             Some(Method::Invite) => self.change_comes(now, id, &request),
@@ -250,7 +250,7 @@ impl Phone {
 /// Tells a message from all others: those of one dialog have one Call-ID.
 fn name_of(request: &Message) -> String {
     let call_id = request.call_id().unwrap_or_default();
-    match request.to().is_ok_and(|to| to.tag().is_some()) {
+    match request.is_within_dialog() {
         true => format!("{call_id} {}", request.cseq().map_or(0, |cseq| cseq.number)),
         false => call_id.to_owned(),
     }

@@ -11,6 +11,11 @@ impl Message {
         NameAddr::parse_in(HeaderName::From, self.required(HeaderName::From)?)
     }
 
+    /// Whether To has a tag (RFC 3261 section 12.2): `false` where it cannot be read.
+    pub fn is_within_dialog(&self) -> bool {
+        self.to().is_ok_and(|to| to.tag().is_some())
+    }
+
     pub fn to(&self) -> Result<NameAddr<'_>, ParseError> {
         NameAddr::parse_in(HeaderName::To, self.required(HeaderName::To)?)
     }

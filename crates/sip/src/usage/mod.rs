@@ -323,7 +323,7 @@ impl<S: Copy> InviteUsage<S> {
 
 /// Whether the INVITE is the one that the dialog began with.
 fn is_initial(request: &Message) -> bool {
-    request.to().is_ok_and(|to| to.tag().is_none())
+    !request.is_within_dialog()
 }
 
 fn out_of_order(error: DialogError) -> Refusal {

@@ -84,7 +84,7 @@ impl Phone {
 
     fn receive_from(&mut self, method: &Method, address: &str, within: Duration) -> anyhow::Result<Option<Message>> {
         let uri = format!("sip:{address}");
-        let is_outside = |message: &Message| message.to().is_ok_and(|to| to.tag().is_none());
+        let is_outside = |message: &Message| !message.is_within_dialog();
         let is_from = |message: &Message| message.from().is_ok_and(|from| from.uri().as_str() == uri);
         let fits =
             |message: &Message| message.method().as_ref() == Some(method) && is_outside(message) && is_from(message);
