@@ -42,9 +42,7 @@ impl Core {
         let package = package.split(';').next().unwrap_or_default().trim();
         match request.method() {
             Some(Method::Publish) => true,
-            Some(Method::Subscribe) => {
-                ["presence", "message-summary", ""].iter().any(|ours| package.eq_ignore_ascii_case(ours))
-            }
+            Some(Method::Subscribe) => OF_SERVERS.iter().any(|ours| package.eq_ignore_ascii_case(ours)),
             _ => false,
         }
     }
@@ -227,3 +225,5 @@ fn subscriptions_limit(admitted: &Admitted) -> &'static str {
 
 /// What our side says for a watcher who said nothing, or who could not be reached.
 const NO_ANSWER: [u16; 3] = [408, 480, 504];
+/// Event packages that a server alone can tell of, whether this one does or not.
+const OF_SERVERS: [&str; 6] = ["presence", "message-summary", "presence.winfo", "reg", "xcap-diff", ""];

@@ -237,6 +237,7 @@ fn by_uri(
         };
     }
     match admitted.origin() {
+        Origin::User { .. } if request.is_within_dialog() && uri.host_address().is_some() => Err(route_missing()),
         Origin::User { .. } | Origin::Inside { .. } => Ok(partner(&domain, request, organisation, connections)),
         // A user of ours who is at home at a provider.
         Origin::Partner { domain: from, .. } if organisation.is_local(from) && is_from_ours(request, organisation) => {
@@ -304,6 +305,12 @@ fn in_dialog(
 pub(crate) fn flow_failed(request: &Message, reason: &str) -> Refusal {
     let within_dialog = request.is_within_dialog();
     Refusal::new(if within_dialog { 481 } else { 430 }, Word::FlowFailed, reason)
+}
+
+/// The Contact of the phone at the other end says where that is, and not by which way it is reached (RFC 3261 section 12.2.1.1).
+fn route_missing() -> Refusal {
+    let reason = "the request is of a dialog, and without the Route headers that lead along it";
+    Refusal::new(481, Word::RouteMissing, reason)
 }
 
 fn partner(domain: &str, request: &Message, organisation: &Organisation, connections: u16) -> Destination {

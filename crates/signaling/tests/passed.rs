@@ -192,8 +192,8 @@ fn each_side_has_a_record_route_of_its_own() {
     });
 }
 
-/// RFC 3842: what waits for a user lies with his server, and no phone of his can tell. Phones ask by themselves. Nor can one say
-/// what somebody wants who names no event (RFC 6665 section 8.2.1).
+/// RFC 3842: what waits for a user and what he has registered lies with his server, and no phone of his can tell. Phones
+/// ask by themselves. Nor can one say what somebody wants who names no event (RFC 6665 section 8.2.1).
 #[test]
 fn no_phone_is_asked_for_messages_that_wait_or_for_no_event() {
     everywhere(|mut stage| {
@@ -201,7 +201,8 @@ fn no_phone_is_asked_for_messages_that_wait_or_for_no_event() {
         for (line, from) in [(alice, ALICE), (bob, BOB)] {
             let plain = phone::request("SUBSCRIBE", from, ALICE, "waiting");
             let nameless = phone::request("SUBSCRIBE", from, ALICE, "nameless");
-            for subscribe in [with_headers(&plain, "Event: message-summary"), nameless] {
+            let registrations = with_headers(&plain, "Event: reg");
+            for subscribe in [with_headers(&plain, "Event: message-summary"), registrations, nameless] {
                 stage.world.send(line, &with_contact(&subscribe));
                 let refused = stage.world.only(line);
                 assert_eq!(

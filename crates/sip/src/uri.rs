@@ -5,7 +5,7 @@ mod marks;
 use std::{
     borrow::Cow,
     fmt, iter,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use crate::{
@@ -77,6 +77,11 @@ impl<'a> Uri<'a> {
     /// IPv6 in its brackets; empty for a scheme that is not SIP's.
     pub fn host(&self) -> &'a str {
         self.host
+    }
+
+    /// Where the host is written as an address.
+    pub fn host_address(&self) -> Option<IpAddr> {
+        self.host.trim_matches(['[', ']']).parse().ok()
     }
 
     /// To compare domains with: lower case, without a trailing dot.

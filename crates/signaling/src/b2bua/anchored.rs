@@ -212,10 +212,7 @@ impl Core {
 
 /// One of the addresses that devices gave as their Contacts', where all gave one, and all of one family.
 fn address_of_one_family(devices: &[Target]) -> Option<IpAddr> {
-    let address = |device: &Target| {
-        let uri = Uri::parse(device.request_uri.as_deref()?).ok()?;
-        uri.host().trim_matches(['[', ']']).parse::<IpAddr>().ok()
-    };
+    let address = |device: &Target| Uri::parse(device.request_uri.as_deref()?).ok()?.host_address();
     let first = devices.first().and_then(address)?;
     let is_alike = |other: IpAddr| other.is_ipv4() == first.is_ipv4();
     devices.iter().all(|device| address(device).is_some_and(is_alike)).then_some(first)

@@ -50,6 +50,7 @@ impl Word {
             | SchemeUnsupported
             | EventUnknown
             | DialogUnknown
+            | RouteMissing
             | ExtensionUnsupported
             | OffersCross
             | UserUnavailable

@@ -95,6 +95,7 @@ words! {
     SchemeUnsupported      "scheme-unsupported"      [416],           Both,     "admission and routing";
     EventUnknown           "event-unknown"           [489],           Both,     "routing and presence";
     FlowFailed             "flow-failed"             [430, 481],      Both,     "routing";
+    RouteMissing           "route-missing"           [481],           Users,    "routing";
     DialogUnknown          "dialog-unknown"          [481],           Both,     "a session of ours";
     ExtensionUnsupported   "extension-unsupported"   [420],           Both,     "routing and a session of ours";
     OffersCross            "offers-cross"            [491, 500],      Both,     "a session of ours";

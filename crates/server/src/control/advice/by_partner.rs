@@ -23,6 +23,25 @@ pub(super) fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Word
         (Some(Word::UserUnknown), _) | (_, 404 | 604) => {
             words(Side::Sender, format!("{partner} has no such user"), "check the address")
         }
+        (Some(Word::NoSecureWay), _) => words(
+            Side::Nobody,
+            format!(
+                "a sips address asks for TLS on every hop, and no device of the user at {partner} has registered that way{named}"
+            ),
+            "write to the address with sip: in place of sips:; to the partner's edge it goes by TLS all the same",
+        ),
+        (Some(Word::IdentityMismatch), _) => words(
+            Side::Sender,
+            format!(
+                "the sender wanted what only the user at {partner} may do: publish that user's presence, or register{named}"
+            ),
+            "see which account the sender's phone has, and whether its presence is set for another address than its own",
+        ),
+        (Some(Word::EventUnknown), _) => words(
+            Side::Sender,
+            format!("the sender's phone asks about a kind of event that {partner} does not serve{named}"),
+            "nothing is wrong if presence is seen; else turn that subscription off in the phone",
+        ),
         (Some(Word::UserOffline), _) | (_, 480) => {
             words(Side::Nobody, format!("{partner} has the user, but they are not signed in"), "try again later")
         }

@@ -69,6 +69,12 @@ pub(super) fn about_request(word: Word) -> Option<Words> {
             "the request asks for what its sender may not have carried on: a registration elsewhere, or somebody else's call",
             "see that the phone's server and domain are ours, and begin the call anew",
         ),
+        Word::RouteMissing => words(
+            Side::Sender,
+            "the phone sent what belongs to a call straight to the other phone's address, without the Route headers that the call was \
+             set up with (RFC 3261, section 12.2.1.1), so that nobody could send it on",
+            "look for a newer version of the phone, or for a setting that lets it keep the route (Record-Route, loose routing)",
+        ),
         Word::IdentityMismatch => words(
             Side::Sender,
             "the phone signed in as one user and wrote as another",
