@@ -272,7 +272,7 @@ mod tests {
         for handoff in [
             Handoff::FlowMoved { flow: FLOW, kind: FlowKind::Client, users: Vec::new() },
             Handoff::FlowEnded { flow: FLOW },
-            Handoff::Cancel { upstream, owner: 0, by_ledger: false },
+            Handoff::Cancel { upstream, owner: 0, by_ledger: false, reason: None },
         ] {
             assert!(mailbox.send(WorkerMessage::Handoff(handoff)));
         }
@@ -313,7 +313,7 @@ mod tests {
     fn what_may_wait_keeps_its_order_and_stops_more_of_it_when_there_is_much() {
         let (mailbox, mut inbox) = mailbox(2);
         let upstream = |serial| Upstream { worker: 0, requester: Requester::Agent(serial) };
-        let cancel = |serial| Handoff::Cancel { upstream: upstream(serial), owner: 0, by_ledger: true };
+        let cancel = |serial| Handoff::Cancel { upstream: upstream(serial), owner: 0, by_ledger: true, reason: None };
         let count = WAITING_MAX as u64;
         (1..=count).for_each(|serial| {
             assert!(!mailbox.is_crowded());

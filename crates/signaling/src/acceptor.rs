@@ -19,6 +19,7 @@ use sip::transaction::{RequestOutcome, ServerTransactionId};
 use sip::{Aor, Edits, FlowId, HeaderName, Message, Method, Refusal};
 
 pub(crate) use admitting::from_domain;
+pub(crate) use cancelling::cancel_reason;
 pub(crate) use responding::{draining, no_answer, overloaded, refusal_response, store_failed};
 
 use crate::core::Core;
@@ -118,7 +119,7 @@ impl Core {
             RequestOutcome::Cancel { cancelled } => {
                 if let Some(transaction) = cancelled {
                     self.draft_cancelled(Requester::Outside(transaction));
-                    self.cancel(now, transaction);
+                    self.cancel(now, transaction, cancel_reason(message));
                 }
             }
             RequestOutcome::CancelOfNothing => self.cancel_elsewhere(now, facts, message),

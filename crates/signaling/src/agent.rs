@@ -228,8 +228,8 @@ impl Core {
         }
     }
 
-    /// Takes back an INVITE of an agent.
-    pub(crate) fn cancel_for_agent(&mut self, now: Instant, agent: &AgentKey, number: u64) {
+    /// Takes back an INVITE of an agent, for this reason (RFC 3326).
+    pub(crate) fn cancel_for_agent(&mut self, now: Instant, agent: &AgentKey, number: u64, reason: Option<String>) {
         let is_meant = |asked: &&Question| asked.agent == *agent && asked.number == number;
         let found = self.asked.asked_by_serial.iter().find(|(_, asked)| is_meant(asked));
         let Some((serial, owner)) = found.map(|(serial, asked)| (*serial, asked.owner)) else { return };
@@ -239,9 +239,9 @@ impl Core {
             asked.is_cancelled = true;
         }
         if self.ownership.is_ours(owner) {
-            self.cancel_owned(now, upstream);
+            self.cancel_owned(now, upstream, reason);
         } else {
-            self.hand(owner, Handoff::Cancel { upstream, owner, by_ledger: false });
+            self.hand(owner, Handoff::Cancel { upstream, owner, by_ledger: false, reason });
         }
     }
 

@@ -41,7 +41,7 @@ impl Core {
             // A phone that called over it hears nothing any more: the other side should not ring on.
             None => {
                 for transaction in self.transactions.pending_invites(flow) {
-                    self.cancel(now, transaction);
+                    self.cancel(now, transaction, None);
                 }
             }
         }

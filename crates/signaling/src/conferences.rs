@@ -185,7 +185,7 @@ impl Core {
                 self.refuse_for_agent(now, AgentRequest { agent, aor, number: Some(number), request }, refusal);
             }
             FocusOutput::Ack(request) => self.send_for_agent(now, AgentRequest { agent, aor, number: None, request }),
-            FocusOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),
+            FocusOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number, None),
             FocusOutput::Sound(command) => self.want_sound(now, id, serial, command),
             FocusOutput::Attendance { aor, is_attending } => self.attendance_changed(now, aor, id, is_attending),
             FocusOutput::Keep(meeting) => self.put(Output::KeepMeeting(meeting)),

@@ -261,10 +261,10 @@ impl Core {
             Handoff::Missed { certificate, user } => self.count_missed(now, &certificate, user),
             Handoff::TurnedTo { user, domain } => drop(self.ledgers.turned_to(user, &domain)),
             // On the way that its request took.
-            Handoff::Cancel { upstream, owner, .. } if !self.ownership.is_ours(owner) => {
-                self.hand(owner, Handoff::Cancel { upstream, owner, by_ledger: false });
+            Handoff::Cancel { upstream, owner, reason, .. } if !self.ownership.is_ours(owner) => {
+                self.hand(owner, Handoff::Cancel { upstream, owner, by_ledger: false, reason });
             }
-            Handoff::Cancel { upstream, .. } => self.cancel_owned(now, upstream),
+            Handoff::Cancel { upstream, reason, .. } => self.cancel_owned(now, upstream, reason),
             Handoff::Respond { to, status, response, source } => self.respond_here(now, to, status, response, source),
             Handoff::Response { from, message } => self.handle_response(now, from, *message),
             Handoff::Transmit { flow, bytes } => self.transmit_handed(now, flow, bytes),
@@ -277,7 +277,7 @@ impl Core {
             Handoff::FlowEnded { flow } => self.flow_ended_elsewhere(now, flow),
             Handoff::Alias { domain, alias } => self.aliases.insert(&domain, *alias),
             Handoff::Orphans { orphans, worker } => self.hear_of_orphans(now, orphans, worker),
-            Handoff::CancelOrphan { server } => self.cancel(now, server),
+            Handoff::CancelOrphan { server, reason } => self.cancel(now, server, reason),
             Handoff::RespondOverLink { domain, connection, bytes } => {
                 self.respond_over_link(now, self.partner_link(&domain, connection), bytes);
             }

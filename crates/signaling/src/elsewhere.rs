@@ -13,6 +13,7 @@ use federation::verification::{Rung, Verdict};
 use sip::transaction::{ClientTransactionId, ServerTransactionId};
 use sip::{FlowId, Message, Method, build};
 
+use crate::acceptor::cancel_reason;
 use crate::core::Core;
 use crate::failover::Trouble;
 use crate::flow_table::FlowState;
@@ -138,7 +139,7 @@ impl Core {
             match self.orphans.names_by_server.get(&server).filter(|name| self.is_welcome(name.domain())) {
                 Some(name) => orphans.push((name.clone(), server)),
                 // It has not been admitted yet, or would not be any more.
-                None => self.cancel(now, server),
+                None => self.cancel(now, server, None),
             }
         }
         for (name, server) in &orphans {
@@ -177,15 +178,15 @@ impl Core {
         }
         let Some(name) = InviteName::of(message) else { return };
         if let Some((worker, first)) = self.orphans.take(now, &name) {
-            self.cancel_orphan(now, worker, first);
+            self.cancel_orphan(now, worker, first, None);
         }
         self.orphans.names_by_server.insert(server, name);
     }
 
-    fn cancel_orphan(&mut self, now: Instant, worker: WorkerId, server: ServerTransactionId) {
+    fn cancel_orphan(&mut self, now: Instant, worker: WorkerId, server: ServerTransactionId, reason: Option<String>) {
         match self.ownership.is_ours(worker) {
-            true => self.cancel(now, server),
-            false => self.hand(worker, Handoff::CancelOrphan { server }),
+            true => self.cancel(now, server, reason),
+            false => self.hand(worker, Handoff::CancelOrphan { server, reason }),
         }
     }
 
@@ -198,7 +199,7 @@ impl Core {
         let is_taken_back = match (name, verdict) {
             (Some(name), Some(Verdict::Proven(_))) => match self.orphans.take(now, &name) {
                 Some((worker, server)) => {
-                    self.cancel_orphan(now, worker, server);
+                    self.cancel_orphan(now, worker, server, cancel_reason(cancel));
                     true
                 }
                 None => self.pass_cancel(now, facts, cancel),

@@ -52,6 +52,9 @@ pub enum Handoff {
         owner: WorkerId,
         #[serde(default)]
         by_ledger: bool,
+        /// As the CANCEL has it.
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// A response for a requester of the receiving worker, its own Via already stripped.
     /// Where it came from is said to agents: sound is expected from there.
@@ -77,8 +80,12 @@ pub enum Handoff {
     Alias { domain: String, alias: Box<Alias> },
     /// INVITEs of the sending worker whose connection has ended: a CANCEL of them may come over another.
     Orphans { orphans: Vec<(InviteName, ServerTransactionId)>, worker: WorkerId },
-    /// One of them was taken back.
-    CancelOrphan { server: ServerTransactionId },
+    /// One of them was taken back, as a CANCEL says.
+    CancelOrphan {
+        server: ServerTransactionId,
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// A response for a partner whose own connections are all gone, for the worker that owns this link to it.
     RespondOverLink { domain: String, connection: u16, bytes: Bytes },
     /// A server of this domain failed the watcher, who wants to know as soon as the partner is heard from.

@@ -20,11 +20,11 @@ impl Core {
     /// The same with these domains.
     pub(crate) fn take_back(&mut self, now: Instant, is_meant: impl Fn(&str) -> bool) {
         for server in self.orphans.of_domains(&is_meant) {
-            self.cancel(now, server);
+            self.cancel(now, server, None);
         }
         for upstream in self.owner.calls_to_partners(&is_meant) {
             self.draft_cancelled(upstream.requester);
-            self.cancel_owned(now, upstream);
+            self.cancel_owned(now, upstream, None);
         }
     }
 

@@ -11,11 +11,13 @@ use federation::verification::Verdict;
 use sip::proxy::forward::{next_max_forwards, via_value};
 use sip::{FlowId, HeaderName, Message, Method, RequestBuilder, Transport};
 
+use crate::acceptor::cancel_reason;
 use crate::core::Core;
 use crate::forward;
 use crate::handoff::Responder;
 use crate::ownership::{partner_connection, partner_connection_of};
 use crate::route::INSIDE;
+use crate::topology::without_text;
 use crate::waiting::Asker;
 use crate::{Answer, Question};
 
@@ -117,10 +119,14 @@ impl Core {
         let mut passed = RequestBuilder::new(&Method::Cancel, uri)
             .header(HeaderName::Via, via_value(Transport::Tls, &name, port, &branch))
             .header(HeaderName::MaxForwards, hops);
-        for header in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq, HeaderName::Reason] {
+        for header in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
             if let Some(value) = cancel.header_text(header) {
                 passed = passed.header(header, value);
             }
+        }
+        if let Some(reason) = cancel_reason(cancel) {
+            let is_hidden = domain != INSIDE && self.hides_topology();
+            passed = passed.header(HeaderName::Reason, if is_hidden { without_text(&reason) } else { reason });
         }
         let connection = self.connection_of(cancel, &domain);
         self.respond_to(now, domain, connection, passed.build());

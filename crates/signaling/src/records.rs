@@ -15,10 +15,11 @@ use federation::admission::Origin;
 use federation::flow::Direction;
 use media::{LegId, LegReport};
 use serde::{Deserialize, Serialize};
-use sip::{Aor, Message, Method, Uri};
+use sip::{Aor, HeaderName, Message, Method, Uri};
 
 use self::parties::{begin, caller, ending};
 use crate::agent::AgentKey;
+use crate::b2bua::OF_THE_GONE;
 use crate::call_record::{CallEnd, CallKind, CallRecord, Ending, LegRecord, Record, Way};
 use crate::core::Core;
 use crate::decisions::word_of;
@@ -38,6 +39,8 @@ pub(crate) struct Records {
     /// The oldest first; one may stand here more than once.
     call_ids_by_user: BTreeMap<Aor, VecDeque<String>>,
     open: usize,
+    /// Call-IDs of what was lost and may be heard of again, the oldest first.
+    lost: VecDeque<String>,
     /// Legs that are to say how they were.
     closing: BTreeMap<LegId, LegOwner>,
 }
@@ -80,6 +83,8 @@ pub enum HungUp {
     User(Aor),
     /// Somebody of a partner's domain.
     Partner(String),
+    /// Their server, for nobody there answers any more.
+    PartnerGone(String),
     /// The one for whom we answer.
     Callee,
     Meeting,
@@ -202,6 +207,7 @@ impl Core {
         }
         let by = match request.admitted.origin() {
             Origin::User { aor } => HungUp::User(aor.clone()),
+            Origin::Partner { domain, .. } if is_of_the_gone(bye) => HungUp::PartnerGone(domain.clone()),
             Origin::Partner { domain, .. } => HungUp::Partner(domain.clone()),
             Origin::Inside { .. } | Origin::Remote { .. } => return,
         };
@@ -329,6 +335,7 @@ impl Core {
         }
         if !lost.is_empty() {
             self.counts.call_ended(&end.why);
+            self.records.forget_lost(call_id, self.limits.call_records_lost_max);
         }
         for record in lost {
             self.put(Output::Record(Record::Call(Box::new(record))));
@@ -396,6 +403,16 @@ impl Records {
         taken
     }
 
+    /// Of too many calls that were lost, the one that is so for the longest: nobody will hang up there any more.
+    fn forget_lost(&mut self, lost: &str, max: usize) {
+        self.lost.push_back(lost.to_owned());
+        while self.lost.len() > max
+            && let Some(call_id) = self.lost.pop_front()
+        {
+            self.take(&call_id, |record| record.end.is_some());
+        }
+    }
+
     fn take_oldest(&mut self, user: &Aor) -> Option<CallRecord> {
         let call_id = self.call_ids_by_user.get(user)?.front()?.clone();
         let records = self.open_by_call_id.get_mut(&call_id)?;
@@ -419,6 +436,13 @@ impl Records {
             }
         }
     }
+}
+
+/// The Reason of a BYE (RFC 3326) that a server sends in the place of a phone that does not answer any more.
+fn is_of_the_gone(bye: &Message) -> bool {
+    let reasons = bye.header_all(HeaderName::Reason).filter_map(|value| str::from_utf8(value).ok());
+    let mut causes = reasons.flat_map(|reason| reason.split(';')).filter_map(|part| part.trim().strip_prefix("cause="));
+    causes.any(|cause| cause.trim().parse().is_ok_and(|cause| OF_THE_GONE.contains(&cause)))
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ impl Proxied {
         let Some(kept) = self.calls_by_id.get_mut(call_id) else { return };
         let is_his = |party: &Party| match by {
             HungUp::User(aor) => party.who == *aor,
-            HungUp::Partner(domain) => party.who.domain() == domain,
+            HungUp::Partner(domain) | HungUp::PartnerGone(domain) => party.who.domain() == domain,
             HungUp::Callee | HungUp::Meeting | HungUp::Nobody => false,
         };
         if [&kept.call.caller, &kept.call.callee].into_iter().any(is_his) && !matches!(kept.stage, Stage::Meeting(_)) {

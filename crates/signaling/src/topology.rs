@@ -6,13 +6,14 @@
 
 mod words;
 
-use std::net::IpAddr;
+pub(crate) use words::without_text;
 
 use bytes::Bytes;
 use sip::proxy::forward::record_route_value;
 use sip::{Edits, FlowId, HeaderName, Message, NameAddr, Transport, Uri};
 
 use crate::core::Core;
+use crate::route::Destination;
 use crate::token::Leg;
 
 impl Core {
@@ -24,6 +25,19 @@ impl Core {
     /// Whether this domain does, at the other end of this connection.
     pub(crate) fn hides_topology_from(&self, domain: &str, flow: FlowId) -> bool {
         self.hides_topology() && self.partners.hides_topology_from(domain, self.certificate_outside(flow))
+    }
+
+    /// A CANCEL is made of a request that was concealed already; what its sender says of the reason is not.
+    pub(crate) fn conceal_reason(&self, cancel: Bytes, destination: &Destination, flow: FlowId) -> Bytes {
+        let Destination::Partner { domain, .. } = destination else { return cancel };
+        match Message::parse(cancel.clone()) {
+            Ok(message) if self.hides_topology_from(domain, flow) => {
+                let mut edits = Edits::new();
+                self.conceal_words(&message, &mut edits);
+                edits.apply_at_border(&message)
+            }
+            _ => cancel,
+        }
     }
 
     /// A request or a response as a partner sees it.
@@ -114,9 +128,8 @@ impl Core {
         let Ok(address) = NameAddr::parse_in(HeaderName::Contact, target.as_bytes()) else { return false };
         let uri = address.uri();
         let host = uri.host_lowercase();
-        let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         let is_inner = self.organisation.inside().is_some_and(|inside| inside.is_named(&host) || inside.has_hop(&host));
-        !uri.is_sip() || !(is_address || is_inner)
+        !uri.is_sip() || !(uri.host_address().is_some() || is_inner)
     }
 
     /// `None` for an address that is public.

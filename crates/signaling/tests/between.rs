@@ -246,10 +246,11 @@ fn a_partner_takes_back_a_call_to_such_a_phone() {
         pair.world.send(alice, &phone::answer(&ringing, "180 Ringing", "alice"));
         assert_eq!(pair.world.only(bob).status(), Some(180));
         let cancel = phone::simple(&invite).replace("INVITE sip", "CANCEL sip").replace("1 INVITE", "1 CANCEL");
-        pair.world.send(bob, &cancel);
+        pair.world.send(bob, &cancel.replace("\nContent-Length", "\nReason: SIP;cause=200\nContent-Length"));
         assert_eq!(pair.world.only(bob).cseq().unwrap().method, sip::Method::Cancel);
         let cancelled = pair.world.only(alice);
         assert_eq!(method(&cancelled), "CANCEL");
+        assert_eq!(cancelled.header_text(HeaderName::Reason), Some("SIP;cause=200"));
         pair.world.send(alice, &phone::answer(&cancelled, "200 OK", "alice"));
         pair.world.send(alice, &phone::answer(&ringing, "487 Request Terminated", "alice"));
         let answer = pair.world.only(bob);

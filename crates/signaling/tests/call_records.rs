@@ -12,7 +12,7 @@ use conference::{Command, ConferenceId};
 use federation::flow::Direction;
 use signaling::{CallKind, CallRecord, Ending, LegRecord, Record, Way};
 use sim::{Line, World, first_line};
-use sip::Message;
+use sip::{HeaderName, Message};
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";
@@ -306,6 +306,52 @@ fn a_call_that_we_stand_between_is_one_call_whoever_hangs_up() {
             assert_eq!(caller.call_id, call_id);
             assert_eq!(why(&stage.only(stage.fabrikam, BOB)), Some(ended));
         }
+    });
+}
+
+/// Each server hears from nobody, and says so to the other; neither takes that for somebody who hung up.
+#[test]
+fn a_call_whose_phones_are_both_gone_was_ended_by_neither() {
+    everywhere(|mut stage| {
+        stage.world.user(stage.fabrikam, "plain@fabrikam.example");
+        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, "simple@contoso.example");
+        let bob = phone::register_simple(&mut stage.world, stage.fabrikam, 0, "plain@fabrikam.example");
+        let invite =
+            phone::simple(&phone::request("INVITE", "simple@contoso.example", "plain@fabrikam.example", "gone"));
+        stage.world.send(alice, &phone::with_body(&invite, "", "application/sdp", SDP));
+        let invite = stage.world.only(bob);
+        let ok = phone::simple(&phone::answer(&invite, "200 OK", "bob"));
+        stage.world.send(bob, &phone::with_body(&ok, "", "application/sdp", SDP));
+        let ok = stage.world.only(alice);
+        stage.world.send(alice, &phone::by_caller("ACK", &ok, 1));
+        stage.world.only(bob);
+        stage.world.pass(Duration::from_secs(1_000));
+        let asked: Vec<String> = stage.world.take(bob).iter().map(first_line).collect();
+        let (checks, byes): (Vec<_>, Vec<_>) = asked.iter().partition(|line| line.starts_with("OPTIONS"));
+        assert!(!checks.is_empty() && byes.iter().all(|line| line.starts_with("BYE")), "{asked:?}");
+        for (site, user) in [(stage.contoso, "simple@contoso.example"), (stage.fabrikam, "plain@fabrikam.example")] {
+            let record = stage.only(site, user);
+            assert_eq!((&record.way, why(&record)), (&Way::Between, Some(Ending::ConnectionLost)));
+        }
+    });
+}
+
+/// RFC 3261 section 12.2.1.1: the route is the phone's to keep.
+#[test]
+fn a_bye_without_the_route_of_its_call_is_refused_and_ends_no_record() {
+    everywhere(|mut stage| {
+        let (_, ok) = stage.call_bob();
+        let bye = phone::by_caller("BYE", &ok, 2);
+        let kept = bye.lines().skip(1).filter(|line| !line.starts_with("Route:")).collect::<Vec<_>>().join("\n");
+        let straight = format!("BYE sip:bob@192.0.2.77:5062 SIP/2.0\n{kept}\n");
+        stage.world.send(stage.alice, &straight);
+        let refused = stage.world.only(stage.alice);
+        assert_eq!(refused.status(), Some(481));
+        assert!(refused.header_text(HeaderName::Warning).unwrap().contains("route-missing"));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), None);
+        stage.world.send(stage.alice, &bye.replace("BYE2in", "BYE3in").replace("CSeq: 2", "CSeq: 3"));
+        stage.world.only(stage.bob);
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ByCaller));
     });
 }
 

@@ -104,6 +104,25 @@ fn a_call_for_whose_record_there_is_no_room_is_recorded_at_once() {
 }
 
 #[test]
+fn calls_that_were_lost_take_no_room_of_others() {
+    let mut stage = narrow::stage(phone::register, |limits| {
+        (limits.call_records_max, limits.call_records_lost_max) = (4, 1);
+    });
+    for call_id in ["c1", "c2", "c3"] {
+        stage.call(call_id);
+        for (line, aor) in [(stage.alice, ALICE), (stage.dave, DAVE)] {
+            stage.world.hang_up(line);
+            let again = phone::register(&mut stage.world, stage.site, 0, aor);
+            *(if aor == ALICE { &mut stage.alice } else { &mut stage.dave }) = again;
+        }
+    }
+    stage.call("c4");
+    let ends: Vec<_> = stage.recorded().into_iter().filter(|(_, end)| end.is_some()).collect();
+    assert_eq!(ends, ["c1", "c2", "c3"].map(|call_id| (call_id, Some(Ending::ConnectionLost))));
+    assert_eq!((stage.recorded().last().cloned(), stage.hits("call_records_max")), (Some(("c4", None)), 0));
+}
+
+#[test]
 fn the_oldest_call_of_a_user_with_too_many_is_given_up_and_goes_on() {
     let mut stage = stage(|limits| limits.call_records_per_user_max = 1);
     let first = stage.call("c1");

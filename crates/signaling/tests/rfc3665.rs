@@ -207,9 +207,11 @@ fn unsuccessful_no_answer_3_8() {
         let invite = stage.invite(ALICE, BOB, "3.8", OFFER);
         let ringing = stage.ring(alice, bob, &invite);
         let cancel = phone::request("CANCEL", ALICE, BOB, "3.8").replace("z9hG4bKCANCEL", "z9hG4bKINVITE");
-        stage.world.send(alice, &cancel);
+        let reason = "Q.850;cause=31, SIP;cause=200;text=\"Call completed elsewhere\"";
+        stage.world.send(alice, &cancel.replace("\nContent-Length", &format!("\nReason: {reason}\nContent-Length")));
         assert_eq!(stage.world.only(alice).cseq().unwrap().method, Method::Cancel, "hop by hop");
         let cancelled = stage.world.only(bob);
+        assert_eq!(cancelled.header_text(HeaderName::Reason), Some(reason), "RFC 3326: it is not missed");
         assert_eq!((method(&cancelled).as_str(), cancelled.vias().count()), ("CANCEL", 1));
         assert_eq!(cancelled.top_via().unwrap().branch(), ringing.top_via().unwrap().branch());
         stage.world.send(bob, &phone::answer(&cancelled, "200 OK", "bob"));

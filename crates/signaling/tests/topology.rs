@@ -8,7 +8,7 @@ mod phone;
 
 use federation::partner::{EntrySwitch, Partner};
 use sim::{Line, World};
-use sip::{HeaderName, Message};
+use sip::{HeaderName, Message, Method};
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";
@@ -114,6 +114,22 @@ fn a_word_of_ours_passes() {
         pair.world.send(pair.bob, &phone::request("MESSAGE", BOB, "nobody@contoso.example", "m1"));
         let refused = pair.world.only(pair.bob);
         assert_eq!(refused.header_text(HeaderName::Warning), Some("399 sip.contoso.example \"user-unknown\""));
+    });
+}
+
+#[test]
+fn why_a_call_was_given_up_is_told_without_words() {
+    everywhere(|mut pair| {
+        pair.world.send(pair.alice, &phone::request("INVITE", ALICE, BOB, "c1"));
+        let invite = pair.world.only(pair.bob);
+        pair.world.send(pair.bob, &phone::answer(&invite, "180 Ringing", "bob"));
+        pair.world.take(pair.alice);
+        let cancel = phone::request("CANCEL", ALICE, BOB, "c1").replace("z9hG4bKCANCEL", "z9hG4bKINVITE");
+        pair.world.send(pair.alice, &cancel.replace("Max-Forwards", &format!("{TOLD}Max-Forwards")));
+        let cancelled = pair.world.only(pair.bob);
+        check_silent(&cancelled);
+        assert_eq!(cancelled.cseq().unwrap().method, Method::Cancel);
+        assert_eq!(cancelled.header_text(HeaderName::Reason), Some("Q.850;cause=17"));
     });
 }
 

@@ -78,6 +78,7 @@ pub(super) enum CallOutput {
     },
     Cancel {
         number: u64,
+        reason: Option<String>,
     },
     /// Two legs of sound are wanted, after a refusal with this status or at once; [`Call::legs_opened`] is told.
     OpenLegs {
@@ -202,15 +203,15 @@ impl Call {
         Ok(())
     }
 
-    /// Whoever sent this gave it up.
-    pub fn handle_cancel(&mut self, from: Upstream) {
+    /// Whoever sent this gave it up, for this reason (RFC 3326).
+    pub fn handle_cancel(&mut self, from: Upstream, reason: Option<String>) {
         if self.cancel_opening(|passed| passed.to == from) {
             return;
         }
         let is_meant = |asked: &Asked| matches!(asked, Asked::Passed(passed) if passed.to == from);
         if let Some((number, asked)) = self.asked_by_number.iter().find(|(_, asked)| is_meant(asked)) {
             self.is_given_up |= matches!(asked, Asked::Passed(passed) if passed.pair.is_none());
-            self.outputs.push_back(CallOutput::Cancel { number: *number });
+            self.outputs.push_back(CallOutput::Cancel { number: *number, reason });
         }
     }
 
@@ -227,8 +228,8 @@ impl Call {
                 }
             }
             Some(Asked::Check { tag, side }) if is_final => {
-                if matches!(response.status(), Some(408 | 430 | 481)) {
-                    self.lost(&tag, side);
+                if let Some(status) = response.status().filter(|status| OF_THE_GONE.contains(status)) {
+                    self.gone(&tag, side, status);
                 }
             }
             Some(Asked::Restore { is_answered: true, .. }) if response.status() >= Some(300) => {}
@@ -376,6 +377,14 @@ impl Call {
         self.received.call_id().unwrap_or_default()
     }
 
+    /// The phone there answers no more, or knows nothing of the call: the other one is told, and why.
+    fn gone(&mut self, tag: &str, side: Side, status: u16) {
+        for side in [side.other(), side] {
+            self.hang_up(tag, side, status, Word::FlowFailed);
+        }
+        self.pairs.retain(|pair| pair.tag() != tag);
+    }
+
     /// The phone there is in the call no more: the other one is told.
     fn lost(&mut self, tag: &str, side: Side) {
         for side in [side.other(), side] {
@@ -459,6 +468,8 @@ fn malformed(error: ParseError) -> Refusal {
     Refusal::new(400, Word::MalformedRequest, error.to_string())
 }
 
+/// How a phone that is in the call no more answers, or its server in its place; whoever is hung up on hears it as the reason.
+pub(crate) const OF_THE_GONE: [u16; 3] = [408, 430, 481];
 /// Of what we answer in place of a phone.
 const OUR_TAG: &str = "between";
 /// Devices that may answer one INVITE, each in dialogs of its own.

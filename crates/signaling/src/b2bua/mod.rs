@@ -30,6 +30,7 @@ use crate::shares::Peer;
 use crate::{AdmittedRequest, Ingress, Upstream};
 
 use anchored::Bridge;
+pub(crate) use call::OF_THE_GONE;
 use call::{Call, CallLimits, CallOutput, Offers};
 use dialogs::Side;
 pub use moving::EscalationStatus;
@@ -235,10 +236,10 @@ impl Core {
     }
 
     /// An INVITE was taken back. Says whether it was of a call of ours.
-    pub(crate) fn cancel_in_call(&mut self, now: Instant, from: Upstream) -> bool {
+    pub(crate) fn cancel_in_call(&mut self, now: Instant, from: Upstream, reason: Option<String>) -> bool {
         let Some(serial) = self.between.serials_by_invite.get(&from).copied() else { return false };
         if let Some(standing) = self.between.calls_by_serial.get_mut(&serial) {
-            standing.call.handle_cancel(from);
+            standing.call.handle_cancel(from, reason);
         }
         self.settle_call(now, serial);
         true
@@ -308,7 +309,7 @@ impl Core {
             CallOutput::OpenLegsAgain => self.open_bridge(now, serial),
             CallOutput::Run(run) => self.run_leg(serial, run),
             CallOutput::CloseLegs => self.close_legs(now, serial),
-            CallOutput::Cancel { number } => self.cancel_for_agent(now, &agent, number),
+            CallOutput::Cancel { number, reason } => self.cancel_for_agent(now, &agent, number, reason),
             CallOutput::Ended => {
                 self.close_legs(now, serial);
                 self.between.forget(serial);

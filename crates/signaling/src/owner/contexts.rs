@@ -315,7 +315,7 @@ impl Core {
     }
 
     /// The caller gave up, and its request is with us.
-    pub(crate) fn cancel_owned(&mut self, now: Instant, upstream: Upstream) {
+    pub(crate) fn cancel_owned(&mut self, now: Instant, upstream: Upstream, reason: Option<String>) {
         let waits = |asker: &Asker| match asker {
             Asker::Recipient(request) => request.upstream == Some(upstream),
             Asker::Approach(approaching) => approaching.is_call_of(upstream),
@@ -331,7 +331,7 @@ impl Core {
             _ => {}
         }
         let Some(id) = self.owner.contexts_by_upstream.get(&upstream).copied() else {
-            if !self.cancel_in_call(now, upstream) {
+            if !self.cancel_in_call(now, upstream, reason) {
                 self.cancel_in_conference(now, upstream);
             }
             return;
@@ -345,7 +345,7 @@ impl Core {
         if let Some(context) = self.owner.contexts.get_mut(&id) {
             context.trial.is_given_up = true;
             context.later.give_up();
-            context.machine.cancel(now);
+            context.machine.cancel(now, reason);
         }
         self.drain_context(now, id);
     }

@@ -44,7 +44,8 @@ pub(super) fn ending(record: &CallRecord, by: &HungUp) -> Option<Ending> {
         HungUp::User(aor) if *aor == record.user => Some(record.hung_up_by(true)),
         HungUp::User(aor) if aor.to_string() == record.other => Some(record.hung_up_by(false)),
         HungUp::Partner(domain) if record.partner.as_ref() == Some(domain) => Some(record.hung_up_by(false)),
-        HungUp::User(_) | HungUp::Partner(_) => None,
+        HungUp::PartnerGone(domain) if record.partner.as_ref() == Some(domain) => Some(Ending::ConnectionLost),
+        HungUp::User(_) | HungUp::Partner(_) | HungUp::PartnerGone(_) => None,
         HungUp::Callee => Some(Ending::ByCallee),
         HungUp::Meeting => Some(Ending::ByMeeting),
         HungUp::Nobody => Some(Ending::ConnectionLost),
@@ -126,6 +127,8 @@ mod tests {
         assert_eq!(by(HungUp::User("mallory@a.example".parse().unwrap())), None);
         assert_eq!(by(HungUp::Partner("b.example".to_owned())), Some(Ending::ByCallee));
         assert_eq!(by(HungUp::Partner("c.example".to_owned())), None);
+        assert_eq!(by(HungUp::PartnerGone("b.example".to_owned())), Some(Ending::ConnectionLost));
+        assert_eq!(by(HungUp::PartnerGone("c.example".to_owned())), None);
         assert_eq!(by(HungUp::Meeting), Some(Ending::ByMeeting));
         let inside = record("alice@a.example", "c");
         assert_eq!(ending(&inside, &HungUp::User("bob@a.example".parse().unwrap())), Some(Ending::ByCallee));

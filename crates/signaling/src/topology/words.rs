@@ -40,7 +40,7 @@ fn replace(message: &Message, name: HeaderName, edits: &mut Edits, shown: impl F
 }
 
 /// `Q.850;cause=16;text="..."` (RFC 3326 section 2): semicolons in the text are within quotation marks.
-fn without_text(reason: &str) -> String {
+pub(crate) fn without_text(reason: &str) -> String {
     let mut kept = Vec::new();
     let (mut part, mut is_quoted, mut is_escaped) = (String::new(), false, false);
     for character in reason.chars().chain([';']) {

@@ -23,6 +23,7 @@ pub struct ResponseContext {
     wait_for_all: bool,
     is_open: bool,
     is_cancelled: bool,
+    upstream_reason: Option<String>,
     /// When those that have not answered a request other than INVITE are no longer waited for.
     gives_up_at: Option<Instant>,
     progress: Progress,
@@ -102,6 +103,7 @@ impl ResponseContext {
             wait_for_all,
             is_open: true,
             is_cancelled: false,
+            upstream_reason: None,
             gives_up_at: None,
             progress: Progress::ExpectFinal,
             branches: Vec::new(),
@@ -219,13 +221,14 @@ impl ResponseContext {
         self.settle();
     }
 
-    /// The caller sent a CANCEL, or is gone. The final response is what the branches answer. Other requests than
+    /// The caller sent a CANCEL, or is gone; `reason` is what its Reason says (RFC 3326). The final response is what the branches answer. Other requests than
     /// INVITE cannot be cancelled.
-    pub fn cancel(&mut self, _now: Instant) {
+    pub fn cancel(&mut self, _now: Instant, reason: Option<String>) {
         if !self.is_invite || self.progress != Progress::ExpectFinal {
             return;
         }
         self.is_cancelled = true;
+        self.upstream_reason = reason;
         self.is_open = false;
         self.cancel_branches(CancelCause::Upstream);
         self.settle();
@@ -249,7 +252,7 @@ impl ResponseContext {
             }
             match branch.state {
                 BranchState::Proceeding { .. } => {
-                    self.outputs.extend(branch.cancel_now(CancelCause::TimerC));
+                    self.outputs.extend(branch.cancel_now(CancelCause::TimerC, None));
                 }
                 BranchState::Accepted { .. } => branch.state = BranchState::Ended,
                 _ => branch.state = BranchState::Unanswered(Ending::Status(408)),
@@ -266,7 +269,9 @@ impl ResponseContext {
         let timer_c = self.timer_c_from(now);
         let branch = &mut self.branches[index];
         match branch.state {
-            BranchState::Calling { cancel: Some(cause), .. } => self.outputs.extend(branch.cancel_now(cause)),
+            BranchState::Calling { cancel: Some(cause), .. } => {
+                self.outputs.extend(branch.cancel_now(cause, self.upstream_reason.as_deref()))
+            }
             BranchState::Calling { .. } => branch.state = BranchState::Proceeding { timer_c },
             // RFC 3261 section 16.7 step 2: a 100 says nothing about the callee.
             BranchState::Proceeding { .. } if status > 100 => branch.state = BranchState::Proceeding { timer_c },
@@ -326,7 +331,9 @@ impl ResponseContext {
         for branch in &mut self.branches {
             match &mut branch.state {
                 BranchState::Calling { cancel, .. } => *cancel = cancel.or(Some(cause)),
-                BranchState::Proceeding { .. } => self.outputs.extend(branch.cancel_now(cause)),
+                BranchState::Proceeding { .. } => {
+                    self.outputs.extend(branch.cancel_now(cause, self.upstream_reason.as_deref()))
+                }
                 _ => {}
             }
         }
@@ -366,12 +373,12 @@ impl ResponseContext {
 }
 
 impl Branch {
-    fn cancel_now(&mut self, cause: CancelCause) -> Option<ContextOutput> {
+    fn cancel_now(&mut self, cause: CancelCause, upstream_reason: Option<&str>) -> Option<ContextOutput> {
         self.state = BranchState::Cancelled(cause);
         let id = ClientTransactionId { cancel: true, ..self.id };
         // It was sent, so its headers are there; and without a CANCEL it would still end by itself.
         let request = Message::parse(self.request.take()?).ok()?;
-        let cancel = build_cancel(&request, cause.reason().as_deref()).ok()?;
+        let cancel = build_cancel(&request, cause.reason(upstream_reason).as_deref()).ok()?;
         Some(ContextOutput::SendCancel { id, flow: self.flow, cancel })
     }
 }
@@ -396,11 +403,12 @@ impl BranchState {
 
 impl CancelCause {
     /// For a Reason header (RFC 3326): a phone that knows that the call was taken elsewhere does not show it as missed.
-    fn reason(self) -> Option<String> {
+    fn reason(self, upstream: Option<&str>) -> Option<String> {
         match self {
             CancelCause::Elsewhere(200..=299) => Some("SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()),
             CancelCause::Elsewhere(status) => Some(format!("SIP;cause={status};text=\"{}\"", reason_phrase(status))),
-            CancelCause::Upstream | CancelCause::TimerC => None,
+            CancelCause::Upstream => upstream.map(str::to_owned),
+            CancelCause::TimerC => None,
         }
     }
 }

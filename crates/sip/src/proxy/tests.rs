@@ -60,7 +60,7 @@ impl Fork {
     }
 
     fn cancel(&mut self) {
-        self.context.cancel(self.now);
+        self.context.cancel(self.now, None);
     }
 
     fn wait(&mut self, time: Duration) {

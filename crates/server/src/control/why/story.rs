@@ -182,6 +182,10 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
     };
     let method = &record.method;
     match &record.outcome {
+        // RFC 3261 section 15.1.2: whoever hung up as well has no such dialog any more.
+        Outcome::Answered { status: 481, .. } if method == "BYE" => {
+            well("the BYE came to a call that was over there already, as it wanted it to be".to_owned())
+        }
         Outcome::Answered { status, by: Answerer::Device | Answerer::Nobody, .. } => of_devices(method, *status),
         Outcome::Answered { status, by: Answerer::Inside, .. } => of_inner_side(method, *status),
         Outcome::Answered { status: ..=299, .. } => well(format!("{partner} took the {method}")),
@@ -324,6 +328,17 @@ mod tests {
         let Outcome::Routed { next_hop, connection: Some(connection) } = sent(host) else { unreachable!() };
         let connection = Connection { rung: Rung::Configured, srv: None, dns: None, ..(*connection).clone() };
         Outcome::Routed { next_hop, connection: Some(Arc::new(connection)) }
+    }
+
+    #[test]
+    fn a_bye_to_a_call_that_is_over_found_what_it_wanted() {
+        let answered = Outcome::Answered { status: 481, word: None, by: Answerer::Partner, diagnostics: None };
+        let mut bye = outbound(answered, 4);
+        bye.record = DecisionRecord { method: "BYE".to_owned(), ..bye.record };
+        let advice = tell("a".to_owned(), &[admitted(), bye.clone()], &[]).advice;
+        assert_eq!((advice.side, advice.next.as_str()), (Side::Nobody, "nothing is to be done"));
+        bye.record.method = "UPDATE".to_owned();
+        assert_eq!(tell("a".to_owned(), &[admitted(), bye], &[]).advice.side, Side::Partner);
     }
 
     #[test]

@@ -15,7 +15,7 @@ impl Call {
         let ringing = self.asked_by_number.iter().filter(|(_, asked)| rings(asked)).map(|(number, _)| *number);
         for number in ringing.collect::<Vec<_>>() {
             self.is_given_up = true;
-            self.outputs.push_back(CallOutput::Cancel { number });
+            self.outputs.push_back(CallOutput::Cancel { number, reason: Some(refusal::reason(cause, word)) });
         }
         let confirmed = self.pairs.iter().filter(|pair| pair.is_confirmed).map(|pair| pair.tag().to_owned());
         for tag in confirmed.collect::<Vec<_>>() {
@@ -27,7 +27,7 @@ impl Call {
         self.end_if_over();
     }
 
-    fn hang_up(&mut self, tag: &str, side: Side, cause: u16, word: Word) {
+    pub(super) fn hang_up(&mut self, tag: &str, side: Side, cause: u16, word: Word) {
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
         let Some(speaker) = pair.end(side.other()).party.clone() else { return };
         let bye = pair.end_mut(side).dialog.request(&Method::Bye);
