@@ -197,6 +197,19 @@ fn the_home_shows_what_its_edges_know() {
         assert!(why.contains("nothing of it came to this server"), "{why}");
         assert!(why.contains("at the edge edge.corp.example") && why.contains("403 domain-not-allowed"), "{why}");
     }
+    const ALICE: &str = "alice@contoso.example";
+    apart.home.run(&["user", "add", ALICE, "--generate"]).ok();
+    let dry = |what: [&str; 2]| apart.home.run(&["why", "--from", what[0], "--to", what[1], "--dry-run"]).ok().stdout;
+    for ends in [["bob@litware.example", ALICE], [ALICE, "bob@litware.example"]] {
+        let told = dry(ends);
+        let (_, there) = told.split_once("at the edge edge.corp.example").unwrap_or_else(|| panic!("{told}"));
+        assert!(there.contains("403 domain-not-allowed"), "{told}");
+    }
+    let told = dry(["bob@fabrikam.example", ALICE]);
+    let (_, there) = told.split_once("at the edge edge.corp.example").unwrap_or_else(|| panic!("{told}"));
+    assert!(there.contains("this edge lets it pass; what is behind it decides about the rest"), "{told}");
+    let within = dry([ALICE, "dave@contoso.example"]);
+    assert!(!within.contains("at the edge"), "{within}");
     let unknown = apart.home.run(&["why", "of-nobody"]);
     assert_eq!(unknown.code, Some(1), "{}", unknown.stdout);
     let both = apart.home.run(&["why", "of-fabrikam.example", "--json"]).ok().json();

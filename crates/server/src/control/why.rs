@@ -6,6 +6,7 @@ mod dry_run;
 mod story;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -42,7 +43,13 @@ pub(super) async fn show(
 ) -> Result<Json<WhyAnswer>, ControlError> {
     let here = control.why(query.clone()).await;
     if query.dry_run {
-        return here.map(Json);
+        let here = here?;
+        let edges = if control.crosses_border(&query) {
+            control.edges().ask_within(DRY_RUN_TIME, "/edge/why", &query).await
+        } else {
+            Vec::new()
+        };
+        return Ok(Json(WhyAnswer { edges, ..here }));
     }
     // The same call, whichever way it was asked for.
     let call_id = here.as_ref().ok().and_then(|answer| answer.call_id.clone());
@@ -51,6 +58,12 @@ pub(super) async fn show(
 }
 
 impl Control {
+    /// Whether one of the two is of another organisation, so that an edge decides as well.
+    fn crosses_border(&self, query: &WhyQuery) -> bool {
+        let is_ours = |domain: String| self.0.config.domains.contains(&domain);
+        [&query.from, &query.to].into_iter().flatten().any(|end| domain_of(end).is_ok_and(|domain| !is_ours(domain)))
+    }
+
     /// What this server decided, or would.
     pub(crate) async fn why(&self, query: WhyQuery) -> Result<WhyAnswer, ControlError> {
         match query {
@@ -180,6 +193,8 @@ fn domain_of(typed: &str) -> Result<String, ControlError> {
     })
 }
 
+/// An edge waits for the DNS first.
+const DRY_RUN_TIME: Duration = Duration::from_secs(12);
 const OTHERS_MAX: usize = 5;
 /// Stored refusals that are looked through.
 const STORED_MAX: u32 = 5_000;

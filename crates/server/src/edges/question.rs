@@ -18,10 +18,20 @@ impl Edges {
         path: &'static str,
         question: &impl Serialize,
     ) -> Vec<FromEdge<T>> {
+        self.ask_within(ANSWER_TIME, path, question).await
+    }
+
+    /// The same, of an answer for which the edge has to ask others first.
+    pub(crate) async fn ask_within<T: DeserializeOwned + Send + 'static>(
+        &self,
+        patience: Duration,
+        path: &'static str,
+        question: &impl Serialize,
+    ) -> Vec<FromEdge<T>> {
         let (Some(way), Ok(body)) = (self.way.get(), serde_json::to_vec(question)) else { return Vec::new() };
         let ask = |edge: String| {
             let (way, body, asked) = (way.clone(), body.clone(), edge.clone());
-            (edge, tokio::spawn(async move { one(&way, &asked, path, body).await }))
+            (edge, tokio::spawn(async move { one(&way, &asked, (path, patience), body).await }))
         };
         let mut answers = Vec::new();
         for (edge, asked) in self.names().into_iter().map(ask).collect::<Vec<_>>() {
@@ -38,10 +48,15 @@ impl Edges {
     }
 }
 
-async fn one<T: DeserializeOwned>(way: &Way, edge: &str, path: &'static str, body: Vec<u8>) -> Result<T, LineError> {
+async fn one<T: DeserializeOwned>(
+    way: &Way,
+    edge: &str,
+    (path, patience): (&'static str, Duration),
+    body: Vec<u8>,
+) -> Result<T, LineError> {
     let asked = async { Line::open(way, edge).await?.ask(Method::POST, path, body).await };
-    let silent = |_| Err(LineError::Broken(format!("no answer within {} s", ANSWER_TIME.as_secs())));
-    timeout(ANSWER_TIME, asked).await.unwrap_or_else(silent)
+    let silent = |_| Err(LineError::Broken(format!("no answer within {} s", patience.as_secs())));
+    timeout(patience, asked).await.unwrap_or_else(silent)
 }
 
 /// Somebody sits at a terminal.

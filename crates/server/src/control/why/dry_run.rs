@@ -214,13 +214,20 @@ impl DryRun<'_> {
     fn by_an_edge(&mut self, from: &Aor, to: &Aor) -> Advice {
         self.is_open = true;
         self.say("it would go to one of our edges, which finds the partner's server", self.hops());
-        Advice {
-            verdict: "our home lets it out; the edge decides about the rest".to_owned(),
-            next: format!(
+        let next = match self.control.edges().states().is_empty() {
+            true => format!(
                 "ask on an edge: comity why --from {from} --to {to} --dry-run{}, and comity route {}",
                 self.option(),
                 to.domain()
             ),
+            false => format!(
+                "see below what each edge says of it; of the partner's servers, on an edge: comity route {}",
+                to.domain()
+            ),
+        };
+        Advice {
+            verdict: "our home lets it out; the edge decides about the rest".to_owned(),
+            next,
             side: Side::Nobody,
             sure: Sure::Seen,
         }
