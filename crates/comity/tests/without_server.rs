@@ -232,7 +232,7 @@ fn why_answers_from_what_is_stored_and_by_a_dry_run() {
     place.run(&["why", "nothing-like-it"]).fails(&[
         "error: nothing was decided here about the Call-ID nothing-like-it, as far as is remembered",
         "next: check the Call-ID; admitted requests are remembered until the server restarts or thousands more have come, \
-         refused ones for 30 days; if it never came here, ask the sender, or: comity why --from A --to B --dry-run",
+         refused ones for 30 days, but for those that could not be read: of them the last few hundred; if it never came here, ask the sender, or: comity why --from A --to B --dry-run",
     ]);
     place.run(&["why", "--from", "alice@contoso.example", "--to", "bob@fabrikam.example"]).fails(&[
         "error: nothing from contoso.example to fabrikam.example was decided here, as far as is remembered",

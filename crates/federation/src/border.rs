@@ -122,7 +122,11 @@ pub const RULES: &[Rule] = &[
         "the address of a phone (RFC 3261 section 20.10); the targets of a redirection stay",
     ),
     rule("Warning", CONCEALED_OUTWARD, "who warns is named, and may say anything (RFC 3261 section 20.43)"),
-    rule("Reason", CONCEALED_OUTWARD, "why something ended, and may say anything besides (RFC 3326)"),
+    rule(
+        "Reason",
+        CONCEALED_OUTWARD,
+        "why something ended, and may say anything besides (RFC 3326), such as that another phone took a call that its CANCEL takes back",
+    ),
     rule("Server", WITHHELD_OUTWARD, "which software answers (RFC 3261 section 20.35)"),
     rule("User-Agent", WITHHELD_OUTWARD, "which software asks (RFC 3261 section 20.41)"),
     rule("Alert-Info", NOT_INWARD, "phones fetch what it names, and some answer by themselves (RFC 3261 section 20.4)"),

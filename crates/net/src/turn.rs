@@ -179,7 +179,7 @@ impl Worker {
     /// else.
     fn refuse_unreadable(&mut self, id: FlowId, bytes: &Bytes, error: &ParseError) {
         self.counters.parse_errors += 1;
-        if let Some(response) = self.core.refuse_unreadable(self.now, bytes, error, self.limits.message, false) {
+        if let Some(response) = self.core.refuse_unreadable(self.now, id, (bytes, error), self.limits.message) {
             self.counters.parse_errors_answered += 1;
             self.transmit(id, response);
         }

@@ -112,10 +112,8 @@ impl Worker {
     /// The first `length` bytes of the scratch buffer are no message that can be read.
     fn refuse_datagram(&mut self, flow: FlowId, length: usize, error: &ParseError) {
         let received = &self.scratch[..length];
-        let response = self.core.refuse_unreadable(self.now, received, error, self.limits.message, true);
-        if let (FlowId::Datagram { listener, remote }, Some(response)) = (flow, response)
-            && self.core.may_answer_datagram(self.now, remote.ip(), length, response.len())
-        {
+        let response = self.core.refuse_unreadable(self.now, flow, (received, error), self.limits.message);
+        if let (FlowId::Datagram { listener, remote }, Some(response)) = (flow, response) {
             self.counters.parse_errors_answered += 1;
             self.send_datagram(listener, remote, &response);
         }

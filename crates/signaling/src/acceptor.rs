@@ -100,7 +100,7 @@ impl Core {
     /// A request from outside.
     pub(crate) fn accept(&mut self, now: Instant, facts: &FlowFacts, message: Message) {
         if let Err(refusal) = screen(&message).and_then(|()| self.location.check_contacts(&message)) {
-            self.record_turned_away(now, &message, &refusal);
+            self.record_turned_away(now, facts.id, &message, &refusal);
             return self.refuse_stateless(now, facts, &message, &refusal);
         }
         let message = if facts.is_inner { message } else { self.reveal_request(message) };
@@ -126,13 +126,13 @@ impl Core {
             RequestOutcome::Absorbed => {}
             RequestOutcome::Malformed(error) => {
                 let refusal = Refusal::new(400, Word::MalformedRequest, error.to_string());
-                self.record_turned_away(now, message, &refusal);
+                self.record_turned_away(now, facts.id, message, &refusal);
                 self.refuse_stateless(now, facts, message, &refusal);
             }
             RequestOutcome::Full => {
                 self.counts.hit("server_transactions_max");
                 let refusal = overloaded("too many server transactions");
-                self.record_turned_away(now, message, &refusal);
+                self.record_turned_away(now, facts.id, message, &refusal);
                 self.refuse_stateless(now, facts, message, &refusal);
             }
         }

@@ -9,13 +9,14 @@ use federation::decision::{Answerer, Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
 use federation::screen::CALL_ID_BYTES_MAX;
 use sip::refusal::Word;
-use sip::{Aor, Diagnostics, HeaderName, Message, MessageLimits, Method, ParseError, Refusal, Uri};
+use sip::{Aor, Diagnostics, FlowId, HeaderName, Message, MessageLimits, Method, ParseError, Refusal, Uri};
 
 use crate::acceptor::Arrival;
 use crate::core::Core;
 use crate::escalation::Way;
 use crate::route::Destination;
-use crate::{AdmittedRequest, Output, Requester, unreadable};
+use crate::unreadable::{self, Refused};
+use crate::{AdmittedRequest, Output, Requester};
 
 impl Core {
     pub(crate) fn record_admitted(&mut self, now: Instant, arrival: &Arrival, admitted: &Admitted) {
@@ -35,30 +36,44 @@ impl Core {
     }
 
     /// Refused before it was judged, at no cost to its sender: what is remembered of those pushes out nothing else.
-    pub(crate) fn record_turned_away(&mut self, now: Instant, request: &Message, refusal: &Refusal) {
+    pub(crate) fn record_turned_away(&mut self, now: Instant, flow: FlowId, request: &Message, refusal: &Refusal) {
         let record = self.record_of(request, 0, Outcome::from(refusal));
         self.counts.refused(record.direction, refusal.word);
-        self.turned_away.record(self.unix_ms(now), record);
+        self.remember_turned_away(now, flow, record);
     }
 
-    /// The answer to a message that cannot be read, and whose borders are sound; `None`: it gets none. In a datagram its
-    /// sender is only a claim.
+    /// The sender of a datagram is only a claim, but where users have signed in by datagrams.
+    fn remember_turned_away(&mut self, now: Instant, flow: FlowId, record: DecisionRecord) {
+        let is_somebody = match flow {
+            FlowId::Datagram { remote, .. } => self.proven_addresses.has(now, remote.ip()),
+            _ => true,
+        };
+        if is_somebody {
+            self.turned_away.record(self.unix_ms(now), record);
+        }
+    }
+
+    /// The answer to a message that cannot be read, and whose borders are sound; `None`: it gets none.
     pub fn refuse_unreadable(
         &mut self,
         now: Instant,
-        bytes: &[u8],
-        error: &ParseError,
+        flow: FlowId,
+        (bytes, error): (&[u8], &ParseError),
         limits: MessageLimits,
-        in_datagram: bool,
     ) -> Option<Bytes> {
-        let refused = unreadable::refuse(bytes, limits, &self.organisation.edge)?;
-        if in_datagram && !refused.fits_datagram(bytes) {
-            return None;
+        let Refused { status, essence, response } = unreadable::refuse(bytes, limits, &self.organisation.edge)?;
+        if let FlowId::Datagram { remote, .. } = flow {
+            let may = unreadable::fits_datagram(&response, bytes)
+                && self.may_answer_datagram(now, remote.ip(), bytes.len(), response.len());
+            may.then_some(())?;
         }
-        let refusal = Refusal::new(refused.status, Word::MalformedRequest, error.to_string());
-        let record = self.record_of(&refused.essence, 0, Outcome::from(&refusal));
-        self.turned_away.record(self.unix_ms(now), record);
-        Some(refused.response)
+        let refusal = Refusal::new(status, Word::MalformedRequest, error.to_string());
+        let record = self.record_of(&essence, 0, Outcome::from(&refusal));
+        let of = |name| essence.header(name).map(domain_in).unwrap_or_default();
+        let (from_domain, to_domain) = (of(HeaderName::From), of(HeaderName::To));
+        let direction = self.direction(&from_domain);
+        self.remember_turned_away(now, flow, DecisionRecord { from_domain, to_domain, direction, ..record });
+        Some(response)
     }
 
     /// By its From, which may be a claim only.
@@ -202,8 +217,8 @@ impl Core {
         let from_domain = from_domain(request);
         let to_domain = to_domain(request).unwrap_or_default();
         DecisionRecord {
-            call_id: request.call_id().map(remembered).unwrap_or_default(),
-            method: request.method().map(|method| remembered(method.as_str())).unwrap_or_default(),
+            call_id: request.call_id().map(cut_word).unwrap_or_default(),
+            method: request.method().map(|method| cut_word(method.as_str())).unwrap_or_default(),
             direction: self.direction(&from_domain),
             from_domain,
             to_domain,
@@ -226,9 +241,17 @@ fn answered(status: u16, response: &Message, by: Answerer) -> Outcome {
     Outcome::Answered { status, word: word_of(response), by, diagnostics }
 }
 
-/// What is longer is refused, and remembered by its beginning.
-pub fn remembered(word: &str) -> String {
+/// A Call-ID, or another word of a request, as it is remembered: of what is too long, and refused, the beginning.
+pub fn cut_word(word: &str) -> String {
     word.chars().take(CALL_ID_BYTES_MAX).collect()
+}
+
+/// What stands behind the last @, as far as a host may go: the address itself may be what cannot be read.
+fn domain_in(value: &[u8]) -> String {
+    let behind = value.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    let is_of_host = |byte: &&u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+    let host: String = behind.iter().take_while(is_of_host).map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+    cut_word(&host)
 }
 
 fn is_from_outside(request: &AdmittedRequest) -> bool {
@@ -236,17 +259,17 @@ fn is_from_outside(request: &AdmittedRequest) -> bool {
 }
 
 fn from_domain(request: &Message) -> String {
-    request.from().map(|from| from.uri().host_lowercase().to_string()).unwrap_or_default()
+    request.from().map(|from| cut_word(&from.uri().host_lowercase())).unwrap_or_default()
 }
 
 /// Within a dialog the Request-URI is a phone's address, which says nothing to people.
 fn to_domain(request: &Message) -> Option<String> {
     let to = request.to().ok()?;
     if to.tag().is_some() {
-        return Some(to.uri().host_lowercase().to_string());
+        return Some(cut_word(&to.uri().host_lowercase()));
     }
     let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok())?;
-    Some(uri.host_lowercase().to_string())
+    Some(cut_word(&uri.host_lowercase()))
 }
 
 /// The public word of a refusal, ours or another Comity's.

@@ -88,7 +88,7 @@ pub use crate::calls::Engagement;
 pub use crate::conferences::{AdHocMeeting, ConferenceStatus};
 pub use crate::core::{Core, CoreConfig, Listener};
 pub use crate::counts::{ANSWER_MS_STEPS, AnswerTimes, COUNTED_LIMITS, CoreCounts, LegCounts};
-pub use crate::decisions::{remembered, word_of};
+pub use crate::decisions::{cut_word, word_of};
 pub use crate::elsewhere::InviteName;
 pub use crate::handoff::{AdmittedRequest, Handoff, Ingress, Requester, Upstream};
 pub use crate::input::{Breakage, Input};

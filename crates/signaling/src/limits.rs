@@ -102,10 +102,9 @@ pub struct Limits {
     pub gateways_per_user_max: usize,
     pub gateways_per_partner_max: usize,
     pub gateway: GatewayLimits,
-    /// Records of calls that are under way; beyond it a call is recorded at once, its end as never seen.
+    /// Records of calls that are under way, and of such whose phones are gone, for the BYE that may come still. Beyond it one of
+    /// those makes room; else a call is recorded at once, its end as never seen.
     pub call_records_max: usize,
-    /// Of them, calls whose phones are gone, kept for the BYE that may come still.
-    pub call_records_lost_max: usize,
     /// Of one user or meeting; beyond it the oldest is recorded as never seen to end.
     pub call_records_per_user_max: usize,
 }
@@ -194,7 +193,6 @@ impl Default for Limits {
             gateways_per_partner_max: 5_000,
             gateway: GatewayLimits::default(),
             call_records_max: 50_000,
-            call_records_lost_max: 1_000,
             call_records_per_user_max: 2_000,
         }
     }

@@ -17,7 +17,6 @@ use crate::forward;
 use crate::handoff::Responder;
 use crate::ownership::{partner_connection, partner_connection_of};
 use crate::route::INSIDE;
-use crate::topology::without_text;
 use crate::waiting::Asker;
 use crate::{Answer, Question};
 
@@ -125,11 +124,12 @@ impl Core {
             }
         }
         if let Some(reason) = cancel_reason(cancel) {
-            let is_hidden = domain != INSIDE && self.hides_topology();
-            passed = passed.header(HeaderName::Reason, if is_hidden { without_text(&reason) } else { reason });
+            passed = passed.header(HeaderName::Reason, reason);
         }
+        let is_hidden = domain != INSIDE && self.hides_topology_from(&domain, facts.id);
+        let passed = self.conceal_reason(passed.build(), is_hidden);
         let connection = self.connection_of(cancel, &domain);
-        self.respond_to(now, domain, connection, passed.build());
+        self.respond_to(now, domain, connection, passed);
         true
     }
 

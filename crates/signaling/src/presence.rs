@@ -35,8 +35,8 @@ pub(crate) struct Watcher {
 
 impl Core {
     /// Whether a request for a user is for his presence agent, and not for his devices. What asks for messages that wait (RFC 3842),
-    /// as many phones do by themselves, is answered by it too, with a no: phones would be asked what none of them knows. So is what asks
-    /// for nothing at all (RFC 6665 section 8.2.1).
+    /// as many phones do by themselves, for registrations, watchers or documents is answered by it too, with a no: phones would be
+    /// asked what none of them knows. So is what asks for nothing at all (RFC 6665 section 8.2.1).
     pub(crate) fn is_for_presence(request: &Message) -> bool {
         let package = request.header_text(HeaderName::Event).unwrap_or_default();
         let package = package.split(';').next().unwrap_or_default().trim();
@@ -225,5 +225,5 @@ fn subscriptions_limit(admitted: &Admitted) -> &'static str {
 
 /// What our side says for a watcher who said nothing, or who could not be reached.
 const NO_ANSWER: [u16; 3] = [408, 480, 504];
-/// Event packages that a server alone can tell of, whether this one does or not.
+/// Event packages that are for us to answer: the presence agent and the registrar are here, whether they tell of it or not.
 const OF_SERVERS: [&str; 6] = ["presence", "message-summary", "presence.winfo", "reg", "xcap-diff", ""];

@@ -6,7 +6,7 @@
 
 mod parties;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use federation::admission::Origin;
 use federation::flow::Direction;
 use media::{LegId, LegReport};
 use serde::{Deserialize, Serialize};
-use sip::{Aor, HeaderName, Message, Method, Uri};
+use sip::{Aor, Message, Method, Uri};
 
 use self::parties::{begin, caller, ending};
 use crate::agent::AgentKey;
@@ -39,8 +39,8 @@ pub(crate) struct Records {
     /// The oldest first; one may stand here more than once.
     call_ids_by_user: BTreeMap<Aor, VecDeque<String>>,
     open: usize,
-    /// Call-IDs of what was lost and may be heard of again, the oldest first.
-    lost: VecDeque<String>,
+    /// What was lost and may be heard of again, by when it was, in milliseconds, and its Call-ID.
+    lost_by_time: BTreeSet<(u64, String)>,
     /// Legs that are to say how they were.
     closing: BTreeMap<LegId, LegOwner>,
 }
@@ -83,7 +83,7 @@ pub enum HungUp {
     User(Aor),
     /// Somebody of a partner's domain.
     Partner(String),
-    /// Their server, for nobody there answers any more.
+    /// Their server, since one of the two phones does not answer any more.
     PartnerGone(String),
     /// The one for whom we answer.
     Callee,
@@ -276,7 +276,7 @@ impl Core {
     }
 
     fn keep_open(&mut self, now: Instant, record: CallRecord) {
-        if self.records.open >= self.limits.call_records_max {
+        if self.records.open >= self.limits.call_records_max && !self.records.forget_lost() {
             self.counts.hit("call_records_max");
             return self.give_up_on(now, record);
         }
@@ -327,15 +327,16 @@ impl Core {
     /// The records stay for the BYE that a phone may send once it has found its way back.
     fn lose_records(&mut self, now: Instant, call_id: &str, is_meant: impl Fn(&CallRecord) -> bool) {
         let end = CallEnd { at_unix_ms: self.unix_ms(now), why: Ending::ConnectionLost };
-        let Some(of_call) = self.records.open_by_call_id.get_mut(call_id) else { return };
+        let Records { open_by_call_id, lost_by_time, .. } = &mut self.records;
+        let Some(of_call) = open_by_call_id.get_mut(call_id) else { return };
         let mut lost = Vec::new();
         for record in of_call.iter_mut().filter(|record| record.end.is_none() && is_meant(record)) {
             record.end = Some(end.clone());
+            lost_by_time.insert((end.at_unix_ms, call_id.to_owned()));
             lost.push(record.clone());
         }
         if !lost.is_empty() {
             self.counts.call_ended(&end.why);
-            self.records.forget_lost(call_id, self.limits.call_records_lost_max);
         }
         for record in lost {
             self.put(Output::Record(Record::Call(Box::new(record))));
@@ -403,14 +404,11 @@ impl Records {
         taken
     }
 
-    /// Of too many calls that were lost, the one that is so for the longest: nobody will hang up there any more.
-    fn forget_lost(&mut self, lost: &str, max: usize) {
-        self.lost.push_back(lost.to_owned());
-        while self.lost.len() > max
-            && let Some(call_id) = self.lost.pop_front()
-        {
-            self.take(&call_id, |record| record.end.is_some());
-        }
+    /// Of calls that were lost, the one that is so for the longest makes room: hardly will somebody hang up there.
+    fn forget_lost(&mut self) -> bool {
+        let Some((since, call_id)) = self.lost_by_time.pop_first() else { return false };
+        let is_it = |record: &CallRecord| record.end.as_ref().is_some_and(|end| end.at_unix_ms == since);
+        !self.take(&call_id, is_it).is_empty()
     }
 
     fn take_oldest(&mut self, user: &Aor) -> Option<CallRecord> {
@@ -427,6 +425,9 @@ impl Records {
     fn taken(&mut self, records: &[CallRecord]) {
         self.open = self.open.saturating_sub(records.len());
         for record in records {
+            if let Some(end) = &record.end {
+                self.lost_by_time.remove(&(end.at_unix_ms, record.call_id.clone()));
+            }
             let Some(of_user) = self.call_ids_by_user.get_mut(&record.user) else { continue };
             if let Some(place) = of_user.iter().position(|call_id| *call_id == record.call_id) {
                 of_user.remove(place);
@@ -440,9 +441,7 @@ impl Records {
 
 /// The Reason of a BYE (RFC 3326) that a server sends in the place of a phone that does not answer any more.
 fn is_of_the_gone(bye: &Message) -> bool {
-    let reasons = bye.header_all(HeaderName::Reason).filter_map(|value| str::from_utf8(value).ok());
-    let mut causes = reasons.flat_map(|reason| reason.split(';')).filter_map(|part| part.trim().strip_prefix("cause="));
-    causes.any(|cause| cause.trim().parse().is_ok_and(|cause| OF_THE_GONE.contains(&cause)))
+    bye.reasons().filter_map(|reason| reason.status()).any(|status| OF_THE_GONE.contains(&status))
 }
 
 #[cfg(test)]

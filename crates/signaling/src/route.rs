@@ -178,7 +178,27 @@ pub fn route(
         check_side(own, admitted, mint)?;
         return in_dialog(leg, admitted, request, (organisation, connections));
     }
+    if lacks_its_route(request, admitted, own, organisation) {
+        let reason = "the request is of a dialog, and without the Route headers that lead along it";
+        return Err(Refusal::new(481, Word::RouteMissing, reason));
+    }
     by_uri(request, admitted, own, (organisation, connections))
+}
+
+/// Whether a user's phone sends what is of a dialog straight to the Contact at the other end, which says where that is, and not by
+/// which way it is reached (RFC 3261 section 12.2.1.1).
+fn lacks_its_route(request: &Message, admitted: &Admitted, own: &OwnRoutes, organisation: &Organisation) -> bool {
+    let is_of_user = matches!(admitted.origin(), Origin::User { .. });
+    let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok()).filter(Uri::is_sip);
+    let (true, true, Some(uri)) = (is_of_user, request.is_within_dialog(), uri) else { return false };
+    let host = uri.host_lowercase();
+    let is_ours = organisation.is_named(&host) || own.local.is_some_and(|local| is_written(&host, local));
+    !is_ours && !organisation.is_local(&host) && (uri.host_address().is_some() || is_of_one_network(&host))
+}
+
+/// A name that no DNS but a network's own may know, as browsers (RFC 7118 section 5) and phones write it into Contact.
+fn is_of_one_network(host: &str) -> bool {
+    host.rsplit_once('.').is_none_or(|(_, top)| ["invalid", "local"].contains(&top))
 }
 
 /// Decides where a request of an agent of ours goes: within its dialog by the Route that our token is in, which is its own.
@@ -237,7 +257,6 @@ fn by_uri(
         };
     }
     match admitted.origin() {
-        Origin::User { .. } if request.is_within_dialog() && uri.host_address().is_some() => Err(route_missing()),
         Origin::User { .. } | Origin::Inside { .. } => Ok(partner(&domain, request, organisation, connections)),
         // A user of ours who is at home at a provider.
         Origin::Partner { domain: from, .. } if organisation.is_local(from) && is_from_ours(request, organisation) => {
@@ -305,12 +324,6 @@ fn in_dialog(
 pub(crate) fn flow_failed(request: &Message, reason: &str) -> Refusal {
     let within_dialog = request.is_within_dialog();
     Refusal::new(if within_dialog { 481 } else { 430 }, Word::FlowFailed, reason)
-}
-
-/// The Contact of the phone at the other end says where that is, and not by which way it is reached (RFC 3261 section 12.2.1.1).
-fn route_missing() -> Refusal {
-    let reason = "the request is of a dialog, and without the Route headers that lead along it";
-    Refusal::new(481, Word::RouteMissing, reason)
 }
 
 fn partner(domain: &str, request: &Message, organisation: &Organisation, connections: u16) -> Destination {

@@ -6,14 +6,11 @@
 
 mod words;
 
-pub(crate) use words::without_text;
-
 use bytes::Bytes;
 use sip::proxy::forward::record_route_value;
 use sip::{Edits, FlowId, HeaderName, Message, NameAddr, Transport, Uri};
 
 use crate::core::Core;
-use crate::route::Destination;
 use crate::token::Leg;
 
 impl Core {
@@ -27,11 +24,10 @@ impl Core {
         self.hides_topology() && self.partners.hides_topology_from(domain, self.certificate_outside(flow))
     }
 
-    /// A CANCEL is made of a request that was concealed already; what its sender says of the reason is not.
-    pub(crate) fn conceal_reason(&self, cancel: Bytes, destination: &Destination, flow: FlowId) -> Bytes {
-        let Destination::Partner { domain, .. } = destination else { return cancel };
+    /// A CANCEL has nothing of the inside but what its sender says of the reason.
+    pub(crate) fn conceal_reason(&self, cancel: Bytes, is_hidden: bool) -> Bytes {
         match Message::parse(cancel.clone()) {
-            Ok(message) if self.hides_topology_from(domain, flow) => {
+            Ok(message) if is_hidden => {
                 let mut edits = Edits::new();
                 self.conceal_words(&message, &mut edits);
                 edits.apply_at_border(&message)

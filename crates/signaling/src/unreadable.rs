@@ -16,13 +16,6 @@ pub struct Refused {
     pub response: Bytes,
 }
 
-impl Refused {
-    /// Whoever else gets the response to a datagram is to get little more than was sent in his name.
-    pub fn fits_datagram(&self, received: &[u8]) -> bool {
-        self.response.len() <= received.len() + SURPLUS_BYTES_MAX
-    }
-}
-
 /// Nothing of the message is trusted: its method and what a response repeats are taken over line by line, the first of what
 /// is there twice, and make a message again, which must be readable by itself. `None`: it is not, or the message is one that
 /// nobody may answer.
@@ -51,6 +44,11 @@ fn is_answerable(request: &Message) -> bool {
         && request.cseq().is_ok_and(is_of_method)
 }
 
+/// Whoever else gets the response to a datagram is to get little more than was sent in his name.
+pub fn fits_datagram(response: &[u8], received: &[u8]) -> bool {
+    response.len() <= received.len() + SURPLUS_BYTES_MAX
+}
+
 /// A message of the method and the headers that a response repeats, and the status of that response.
 fn essence(bytes: &[u8]) -> Option<(u16, Bytes)> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
@@ -77,9 +75,10 @@ fn essence(bytes: &[u8]) -> Option<(u16, Bytes)> {
 /// A request line with this method, as if the rest of it were well-formed and of our version. A response has its version in
 /// front, and gets no answer; nor does what is no SIP.
 fn start_line(line: &[u8]) -> Option<(u16, BytesMut)> {
-    let line = line.trim_ascii_end();
-    let (method, rest) = line.split_at(line.iter().position(|byte| *byte == b' ')?);
-    let version = rest.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let line = line.trim_ascii();
+    let (method, rest) = line.split_at(line.iter().position(is_space)?);
+    let version = rest.rsplit(is_space).next().unwrap_or_default();
     if Method::parse(method).is_err() || version.len() < 4 || !version[..4].eq_ignore_ascii_case(b"SIP/") {
         return None;
     }
@@ -154,7 +153,7 @@ Content-Length: 0
         let long = format!("{REQUEST}\no: two\nContent-Length: 0\n\n").replace('\n', "\r\n");
         let fits = |text: &str| {
             let refused = refuse(text.as_bytes(), MessageLimits::default(), "sip.contoso.example");
-            refused.expect("an answer").fits_datagram(text.as_bytes())
+            fits_datagram(&refused.expect("an answer").response, text.as_bytes())
         };
         assert!(fits(&long));
         let many = "v: SIP/2.0/UDP a.example\r\n".repeat(120);
@@ -179,6 +178,9 @@ Content-Length: 0
             "MESSAGE sip:bob@fabrikam.example SIP/2.0  ",
             "MESSAGE sip:b\u{f6}b@fabrikam.example SIP/2.0",
             "MESSAGE SIP/2.0",
+            " MESSAGE sip:bob@fabrikam.example SIP/2.0",
+            "MESSAGE\tsip:bob@fabrikam.example SIP/2.0",
+            "MESSAGE\tsip:bob@fabrikam.example\tSIP/2.0",
         ] {
             let broken = REQUEST.replacen("MESSAGE sip:bob@fabrikam.example SIP/2.0", line, 1);
             assert_eq!(answered(&broken), expected, "{line}");

@@ -343,13 +343,14 @@ fn a_bye_without_the_route_of_its_call_is_refused_and_ends_no_record() {
         let (_, ok) = stage.call_bob();
         let bye = phone::by_caller("BYE", &ok, 2);
         let kept = bye.lines().skip(1).filter(|line| !line.starts_with("Route:")).collect::<Vec<_>>().join("\n");
-        let straight = format!("BYE sip:bob@192.0.2.77:5062 SIP/2.0\n{kept}\n");
-        stage.world.send(stage.alice, &straight);
-        let refused = stage.world.only(stage.alice);
-        assert_eq!(refused.status(), Some(481));
-        assert!(refused.header_text(HeaderName::Warning).unwrap().contains("route-missing"));
+        for contact in ["sip:bob@192.0.2.77:5062", "sip:bob@1a2b3c.invalid;transport=ws"] {
+            stage.world.send(stage.alice, &format!("BYE {contact} SIP/2.0\n{kept}\n"));
+            let refused = stage.world.only(stage.alice);
+            assert_eq!(refused.status(), Some(481));
+            assert!(refused.header_text(HeaderName::Warning).unwrap().contains("route-missing"));
+        }
         assert_eq!(why(&stage.only(stage.contoso, ALICE)), None);
-        stage.world.send(stage.alice, &bye.replace("BYE2in", "BYE3in").replace("CSeq: 2", "CSeq: 3"));
+        stage.world.send(stage.alice, &bye.replace("BYE2in", "BYE4in").replace("CSeq: 2", "CSeq: 4"));
         stage.world.only(stage.bob);
         assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ByCaller));
     });

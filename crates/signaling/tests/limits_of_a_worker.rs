@@ -8,7 +8,7 @@ mod phone;
 
 use std::time::Duration;
 
-use federation::decision::Outcome;
+use federation::decision::{Outcome, Recorded};
 use federation::trust::{PeerCertificate, Why};
 use narrow::{ALICE, DAVE, Stage};
 use signaling::Limits;
@@ -165,6 +165,10 @@ fn what_is_turned_away_is_remembered_apart() {
         (long[..256].to_owned(), refused("the Call-ID is longer than 256 bytes")),
     ];
     assert_eq!(reasons, expected);
+    let domains = |found: &Recorded| (found.record.from_domain.clone(), found.record.to_domain.clone());
+    let ours = ("contoso.example".to_owned(), "contoso.example".to_owned());
+    let core = stage.world.core(stage.site, 0);
+    assert!(core.turned_away().iter().map(domains).all(|named| named == ours));
     assert_eq!(decisions(&stage), before);
 }
 

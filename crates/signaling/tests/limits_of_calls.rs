@@ -105,11 +105,10 @@ fn a_call_for_whose_record_there_is_no_room_is_recorded_at_once() {
 
 #[test]
 fn calls_that_were_lost_take_no_room_of_others() {
-    let mut stage = narrow::stage(phone::register, |limits| {
-        (limits.call_records_max, limits.call_records_lost_max) = (4, 1);
-    });
+    let mut stage = narrow::stage(phone::register, |limits| limits.call_records_max = 4);
+    let mut calls = Vec::new();
     for call_id in ["c1", "c2", "c3"] {
-        stage.call(call_id);
+        calls.push(stage.call(call_id));
         for (line, aor) in [(stage.alice, ALICE), (stage.dave, DAVE)] {
             stage.world.hang_up(line);
             let again = phone::register(&mut stage.world, stage.site, 0, aor);
@@ -120,6 +119,11 @@ fn calls_that_were_lost_take_no_room_of_others() {
     let ends: Vec<_> = stage.recorded().into_iter().filter(|(_, end)| end.is_some()).collect();
     assert_eq!(ends, ["c1", "c2", "c3"].map(|call_id| (call_id, Some(Ending::ConnectionLost))));
     assert_eq!((stage.recorded().last().cloned(), stage.hits("call_records_max")), (Some(("c4", None)), 0));
+    // Of what was lost last it is heard still.
+    stage.world.send(stage.alice, &phone::by_caller("BYE", &calls[2], 2));
+    let ends: Vec<_> =
+        stage.recorded().into_iter().filter(|(call_id, end)| *call_id != "c4" && end.is_some()).collect();
+    assert_eq!(ends.last(), Some(&("c3", Some(Ending::ByCaller))));
 }
 
 #[test]

@@ -201,8 +201,9 @@ fn no_phone_is_asked_for_messages_that_wait_or_for_no_event() {
         for (line, from) in [(alice, ALICE), (bob, BOB)] {
             let plain = phone::request("SUBSCRIBE", from, ALICE, "waiting");
             let nameless = phone::request("SUBSCRIBE", from, ALICE, "nameless");
-            let registrations = with_headers(&plain, "Event: reg");
-            for subscribe in [with_headers(&plain, "Event: message-summary"), registrations, nameless] {
+            let of_servers = ["message-summary", "reg", "presence.winfo", "xcap-diff"];
+            let named = of_servers.map(|package| with_headers(&plain, &format!("Event: {package}")));
+            for subscribe in named.into_iter().chain([nameless]) {
                 stage.world.send(line, &with_contact(&subscribe));
                 let refused = stage.world.only(line);
                 assert_eq!(

@@ -128,7 +128,7 @@ impl World {
             Err(ParseError::Framing(_)) => self.end((site, worker), flow),
             Err(error) => {
                 let core = &mut self.sites[site].cores[usize::from(worker)];
-                let response = core.refuse_unreadable(self.now, &bytes, &error, MessageLimits::DEFAULT, false);
+                let response = core.refuse_unreadable(self.now, flow, (&bytes, &error), MessageLimits::DEFAULT);
                 if let Some(response) = response {
                     self.transmit(site, worker, flow, response);
                 }

@@ -312,7 +312,7 @@ impl World {
 
     fn refuse_datagram(&mut self, (site, worker): (usize, u16), flow: FlowId, bytes: &[u8], error: &ParseError) {
         let core = &mut self.sites[site].cores[usize::from(worker)];
-        let response = core.refuse_unreadable(self.now, bytes, error, MessageLimits::DEFAULT, true);
+        let response = core.refuse_unreadable(self.now, flow, (bytes, error), MessageLimits::DEFAULT);
         if let (FlowId::Datagram { remote, .. }, Some(response)) = (flow, response) {
             self.send_packet(site, remote, response);
         }

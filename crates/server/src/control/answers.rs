@@ -181,6 +181,9 @@ pub struct LinkAnswer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecisionAnswer {
     pub at_unix_ms: i64,
+    /// It was refused before it was judged, and who sent it is what it says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turned_away: bool,
     #[serde(flatten)]
     pub record: DecisionRecord,
 }

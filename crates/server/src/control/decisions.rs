@@ -94,7 +94,11 @@ fn together(remembered: Vec<DecisionAnswer>, stored: Vec<StoredRefusal>, limit: 
     let mut all = remembered;
     // A refusal may be in memory and in the store; a request sent again within a millisecond is shown once.
     let seen: HashSet<(i64, String)> = all.iter().map(identity).collect();
-    let stored = stored.into_iter().map(|found| DecisionAnswer { at_unix_ms: found.at_unix_ms, record: found.record });
+    let stored = stored.into_iter().map(|found| DecisionAnswer {
+        at_unix_ms: found.at_unix_ms,
+        turned_away: false,
+        record: found.record,
+    });
     all.extend(stored.filter(|decision| !seen.contains(&identity(decision))));
     all.sort_by_key(|decision| std::cmp::Reverse(decision.at_unix_ms));
     all.truncate(limit);
@@ -141,6 +145,7 @@ fn newest<'a>(
 ) -> Vec<DecisionAnswer> {
     let answer = |recorded: &Recorded| DecisionAnswer {
         at_unix_ms: i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX),
+        turned_away: false,
         record: (*recorded.record).clone(),
     };
     let mut found: Vec<_> = recorded.filter(|recorded| is_wanted(&recorded.record)).map(answer).collect();

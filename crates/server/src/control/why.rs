@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use federation::decision::{Outcome, Recorded};
 use federation::modality::Modality;
 use serde::{Deserialize, Serialize};
-use signaling::remembered;
+use signaling::cut_word;
 use store::RefusalQuery;
 
 use super::answers::{DecisionAnswer, FromEdge, WhyAnswer};
@@ -104,7 +104,7 @@ fn with_edges(
 
 /// All that is remembered of one Call-ID.
 pub(super) async fn decisions_about(control: &Control, call_id: &str) -> Result<Vec<DecisionAnswer>, ControlError> {
-    let wanted = remembered(call_id);
+    let wanted = cut_word(call_id);
     gather(control, Some(call_id.to_owned()), move |found| found.record.call_id == wanted).await
 }
 
@@ -114,7 +114,7 @@ async fn of_call(control: &Control, call_id: String) -> Result<WhyAnswer, Contro
     if decisions.is_empty() && calls.is_empty() {
         let error = format!("nothing was decided here about the Call-ID {call_id}, as far as is remembered");
         let hint = "check the Call-ID; admitted requests are remembered until the server restarts or thousands more have \
-            come, refused ones for 30 days; if it never came here, ask the sender, or: comity why --from A --to B --dry-run";
+            come, refused ones for 30 days, but for those that could not be read: of them the last few hundred; if it never came here, ask the sender, or: comity why --from A --to B --dry-run";
         return Err(ControlError::new(StatusCode::NOT_FOUND, error, hint));
     }
     Ok(story::tell(call_id, &decisions, &calls))
@@ -161,21 +161,26 @@ async fn gather(
     let stored = control.0.store.read(move |store| store.refusals(&stored)).await?;
     let matching = fits.clone();
     let remembered = control.0.workers.ask(move |core, _| {
-        let all = core.decisions().iter().chain(core.turned_away().iter());
-        all.map(answer).filter(&matching).collect::<Vec<_>>()
+        let judged = core.decisions().iter().map(|recorded| answer(recorded, false));
+        let turned_away = core.turned_away().iter().map(|recorded| answer(recorded, true));
+        judged.chain(turned_away).filter(&matching).collect::<Vec<_>>()
     });
     let mut all: Vec<DecisionAnswer> = remembered.await.into_iter().flatten().collect();
     // A refusal may be in memory and in the store.
-    let stored = stored.into_iter().map(|found| DecisionAnswer { at_unix_ms: found.at_unix_ms, record: found.record });
+    let stored = stored.into_iter().map(|found| DecisionAnswer {
+        at_unix_ms: found.at_unix_ms,
+        turned_away: false,
+        record: found.record,
+    });
     let stored: Vec<_> = stored.filter(|found| fits(found) && !all.iter().any(|known| is_same(known, found))).collect();
     all.extend(stored);
     all.sort_by_key(|found| (found.at_unix_ms, !matches!(found.record.outcome, Outcome::Admitted { .. })));
     Ok(all)
 }
 
-fn answer(recorded: &Recorded) -> DecisionAnswer {
+fn answer(recorded: &Recorded, turned_away: bool) -> DecisionAnswer {
     let at_unix_ms = i64::try_from(recorded.at_unix_ms).unwrap_or(i64::MAX);
-    DecisionAnswer { at_unix_ms, record: (*recorded.record).clone() }
+    DecisionAnswer { at_unix_ms, turned_away, record: (*recorded.record).clone() }
 }
 
 fn is_same(one: &DecisionAnswer, other: &DecisionAnswer) -> bool {

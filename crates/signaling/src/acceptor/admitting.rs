@@ -26,12 +26,12 @@ impl Core {
         if kind == FlowKind::Undecided && self.transactions.counts().0 >= self.limits.server_transactions_unproven_max {
             self.counts.hit("server_transactions_unproven_max");
             let refusal = overloaded("too many server transactions");
-            self.record_turned_away(now, &arrival.message, &refusal);
+            self.record_turned_away(now, arrival.facts.id, &arrival.message, &refusal);
             return Err(refusal);
         }
         let too_fast = self.too_fast(now, arrival);
         if let Some(refusal) = too_fast.or_else(|| self.refused_outside(now, arrival, kind)) {
-            self.record_turned_away(now, &arrival.message, &refusal);
+            self.record_turned_away(now, arrival.facts.id, &arrival.message, &refusal);
             return Err(refusal);
         }
         let looped = self.check_loop(&arrival.message, &arrival.facts, arrival.own_routes.count);
@@ -42,7 +42,7 @@ impl Core {
         if self.is_only_for_dialogs() && !arrival.evidence.in_dialog {
             self.counts.hit("server_transactions_max");
             let refusal = overloaded("too many server transactions");
-            self.record_turned_away(now, &arrival.message, &refusal);
+            self.record_turned_away(now, arrival.facts.id, &arrival.message, &refusal);
             return Err(refusal);
         }
         if is_stream {

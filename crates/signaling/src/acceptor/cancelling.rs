@@ -56,8 +56,7 @@ impl Core {
 
 /// What a CANCEL says of its reason (RFC 3326), to be said again below; what is longer than a reason is none.
 pub(crate) fn cancel_reason(cancel: &Message) -> Option<String> {
-    let said: Vec<&str> =
-        cancel.header_all(HeaderName::Reason).filter_map(|value| str::from_utf8(value).ok()).collect();
+    let said: Vec<&str> = cancel.elements(HeaderName::Reason).filter_map(|value| str::from_utf8(value).ok()).collect();
     Some(said.join(", ")).filter(|reason| !reason.is_empty() && reason.len() <= REASON_BYTES_MAX)
 }
 

@@ -114,7 +114,7 @@ impl Core {
         let Some(upstream) = request.upstream else { return };
         let checked = check_for_ourselves(&request.message).and_then(|()| check_require(&request.message, &[]));
         if let Err(refusal) = checked {
-            self.record_turned_away(now, &request.message, &refusal);
+            self.record_refused(now, &request.message, &refusal);
             return self.refuse(now, upstream, &request.message, &refusal);
         }
         let tag = self.mint.tag(upstream.requester.serial());

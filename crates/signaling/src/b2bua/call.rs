@@ -229,7 +229,7 @@ impl Call {
             }
             Some(Asked::Check { tag, side }) if is_final => {
                 if let Some(status) = response.status().filter(|status| OF_THE_GONE.contains(status)) {
-                    self.gone(&tag, side, status);
+                    self.lost(&tag, side, Some((status, Word::FlowFailed)));
                 }
             }
             Some(Asked::Restore { is_answered: true, .. }) if response.status() >= Some(300) => {}
@@ -377,18 +377,13 @@ impl Call {
         self.received.call_id().unwrap_or_default()
     }
 
-    /// The phone there answers no more, or knows nothing of the call: the other one is told, and why.
-    fn gone(&mut self, tag: &str, side: Side, status: u16) {
+    /// The phone there is in the call no more: the other one is told, and why, where it has not left by itself.
+    fn lost(&mut self, tag: &str, side: Side, why: Option<(u16, Word)>) {
         for side in [side.other(), side] {
-            self.hang_up(tag, side, status, Word::FlowFailed);
-        }
-        self.pairs.retain(|pair| pair.tag() != tag);
-    }
-
-    /// The phone there is in the call no more: the other one is told.
-    fn lost(&mut self, tag: &str, side: Side) {
-        for side in [side.other(), side] {
-            self.send_within(tag, side, &Method::Bye, Asked::Bye);
+            match why {
+                Some((cause, word)) => self.hang_up(tag, side, cause, word),
+                None => self.send_within(tag, side, &Method::Bye, Asked::Bye),
+            }
         }
         self.pairs.retain(|pair| pair.tag() != tag);
     }

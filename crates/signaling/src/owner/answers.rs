@@ -165,7 +165,11 @@ impl Core {
                     let destination = context.request.destination.clone();
                     let sent_on = self.transactions.client_flow(ClientTransactionId { cancel: false, ..id });
                     let flow = self.flow_after(id, sent_on.unwrap_or(flow), &destination);
-                    let cancel = self.conceal_reason(cancel, &destination, flow);
+                    let is_hidden = match &destination {
+                        Destination::Partner { domain, .. } => self.hides_topology_from(domain, flow),
+                        _ => false,
+                    };
+                    let cancel = self.conceal_reason(cancel, is_hidden);
                     // Beyond the limit the branch rings until timer C: nothing better can be done.
                     if self.transactions.send_request(now, id, flow, &Method::Cancel, cancel).is_err() {
                         self.counts.hit("client_transactions_max");

@@ -1,5 +1,6 @@
 //! What servers and phones inside say in words, which may be anything: their names, their software, addresses of the network.
 
+use sip::header::Reason;
 use sip::refusal::Word;
 use sip::{Edits, HeaderName, Message};
 
@@ -18,7 +19,7 @@ impl Core {
             edits.set_usual_phrase();
         }
         replace(message, HeaderName::Warning, edits, |warning| self.concealed_warning(warning));
-        replace(message, HeaderName::Reason, edits, |reason| Some(without_text(reason)));
+        replace(message, HeaderName::Reason, edits, |reason| Reason::parse(reason).map(|reason| reason.without_text()));
     }
 
     /// RFC 3261 section 20.43: a code, who warns, and a text between quotation marks.
@@ -37,37 +38,4 @@ fn replace(message: &Message, name: HeaderName, edits: &mut Edits, shown: impl F
     }
     edits.remove(name);
     said.iter().filter_map(|value| shown(value)).for_each(|value| edits.append(name, value));
-}
-
-/// `Q.850;cause=16;text="..."` (RFC 3326 section 2): semicolons in the text are within quotation marks.
-pub(crate) fn without_text(reason: &str) -> String {
-    let mut kept = Vec::new();
-    let (mut part, mut is_quoted, mut is_escaped) = (String::new(), false, false);
-    for character in reason.chars().chain([';']) {
-        match character {
-            ';' if !is_quoted => kept.push(std::mem::take(&mut part)),
-            _ => {
-                is_quoted ^= character == '"' && !is_escaped;
-                part.push(character);
-            }
-        }
-        is_escaped = character == '\\' && !is_escaped;
-    }
-    let is_text = |part: &String| {
-        part.trim_start().split('=').next().is_some_and(|name| name.trim_end().eq_ignore_ascii_case("text"))
-    };
-    kept.retain(|part| !is_text(part));
-    kept.join(";")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_keeps_its_cause_alone() {
-        assert_eq!(without_text("Q.850;cause=16;text=\"Terminated; see gw1.inside\""), "Q.850;cause=16");
-        assert_eq!(without_text("SIP ;text=\"a \\\" b; c\" ;cause=600"), "SIP ;cause=600");
-        assert_eq!(without_text("Q.850;cause=31"), "Q.850;cause=31");
-    }
 }

@@ -228,7 +228,8 @@ impl ResponseContext {
             return;
         }
         self.is_cancelled = true;
-        self.upstream_reason = reason;
+        // Who said why may be gone afterwards.
+        self.upstream_reason = self.upstream_reason.take().or(reason);
         self.is_open = false;
         self.cancel_branches(CancelCause::Upstream);
         self.settle();

@@ -428,6 +428,18 @@ fn cancel_has_the_headers_of_rfc_3261_9_1() {
 }
 
 #[test]
+fn why_the_caller_gave_up_is_said_though_he_has_left_since() {
+    let mut fork = Fork::invite(1);
+    fork.context.cancel(fork.now, Some("SIP;cause=200".to_owned()));
+    fork.cancel();
+    assert!(fork.poll().is_empty(), "no provisional response yet");
+    fork.answer(1, 180);
+    let [ContextOutput::SendCancel { cancel, .. }, ..] = &fork.poll()[..] else { panic!("no CANCEL") };
+    let cancel = Message::parse(cancel.clone()).expect("is well formed");
+    assert_eq!(cancel.header_text(HeaderName::Reason), Some("SIP;cause=200"));
+}
+
+#[test]
 fn what_is_not_answered_in_time_counts_as_unanswered_and_what_comes_later_is_not_forwarded() {
     let mut fork = Fork::open(Method::Message, true);
     fork.context = fork.context.giving_up_at(fork.now + Duration::from_secs(15));

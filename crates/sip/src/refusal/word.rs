@@ -84,7 +84,7 @@ words! {
     AuthenticationRequired "authentication-required" [401, 403, 407], Users,    "admission";
     AuthenticationFailed   "authentication-failed"   [401, 407],      Users,    "admission";
     TooManyGuesses         "too-many-guesses"        [503],           Users,    "admission";
-    IdentityMismatch       "identity-mismatch"       [403],           Users,    "admission";
+    IdentityMismatch       "identity-mismatch"       [403],           Both,     "admission";
     AnonymityDisallowed    "anonymity-disallowed"    [433],           Both,     "admission";
     NoUsersHere            "no-users-here"           [403],           Users,    "admission";
     NotTheEdge             "not-the-edge"            [403],           Partners, "admission";

@@ -233,7 +233,7 @@ pub(in crate::command) fn print_links(links: &[LinkAnswer], whose: &Whose) {
 fn print_decisions(title: &str, decisions: &[DecisionAnswer]) {
     println!("\n{title}");
     let mut table = Columns::new(&["TIME", "WAY", "METHOD", "FROM", "TO", "OUTCOME"]);
-    for DecisionAnswer { at_unix_ms, record } in decisions {
+    for DecisionAnswer { at_unix_ms, record, .. } in decisions {
         let DecisionRecord { method, from_domain, to_domain, direction, outcome, .. } = record;
         let way = match direction {
             Direction::Inbound => "in",

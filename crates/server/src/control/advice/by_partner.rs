@@ -32,9 +32,7 @@ pub(super) fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Word
         ),
         (Some(Word::IdentityMismatch), _) => words(
             Side::Sender,
-            format!(
-                "the sender wanted what only the user at {partner} may do: publish that user's presence, or register{named}"
-            ),
+            format!("the sender wanted what only the user at {partner} may do: publish that user's presence{named}"),
             "see which account the sender's phone has, and whether its presence is set for another address than its own",
         ),
         (Some(Word::EventUnknown), _) => words(

@@ -209,6 +209,7 @@ pub(in super::super) mod tests {
     fn detail(decisions: Vec<(Direction, Outcome)>) -> PartnerDetail {
         let decision = |(direction, outcome)| DecisionAnswer {
             at_unix_ms: 0,
+            turned_away: false,
             record: DecisionRecord {
                 call_id: "a".into(),
                 method: "MESSAGE".into(),

@@ -6,6 +6,7 @@ use federation::admission::{Origin, Tier};
 use federation::decision::{Answerer, CertificateName, Connection, DecisionRecord, Outcome, Peer, SrvSeen};
 use federation::flow::Direction;
 use federation::verification::Rung;
+use sip::refusal::Word;
 use store::StoredCall;
 
 use super::super::advice::{self, Refuser};
@@ -67,7 +68,13 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
         }
         Outcome::Refused { status, word, reason } => {
             details.push(reason.clone());
-            format!("{method} from {from_domain} for {to_domain} refused by us: {status} {word}")
+            if decision.turned_away {
+                details.push("it was refused before anybody was asked to prove who they are".to_owned());
+            }
+            let unread =
+                |domain: &str| if domain.is_empty() { "whom nobody can read".to_owned() } else { domain.to_owned() };
+            let (from, to) = (unread(from_domain), unread(to_domain));
+            format!("{method} from {from} for {to} refused by us: {status} {word}")
         }
         Outcome::Routed { next_hop, connection: None } => format!("{method} handed to {next_hop}"),
         Outcome::Routed { next_hop, connection: Some(connection) } => {
@@ -174,7 +181,9 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
         Outcome::Routed { .. } => record.method != "ACK",
         _ => true,
     };
-    let told = decisions.iter().rev().find(|found| is_told(&found.record));
+    // What anybody may have sent in the same name comes last.
+    let mut told = decisions.iter().rev().filter(|found| is_told(&found.record));
+    let told = told.clone().find(|found| !found.turned_away).or_else(|| told.next());
     let Some(DecisionAnswer { record, .. }) = told else { return only_admitted() };
     let partner = match record.direction {
         Direction::Outbound => &record.to_domain,
@@ -183,8 +192,11 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
     let method = &record.method;
     match &record.outcome {
         // RFC 3261 section 15.1.2: whoever hung up as well has no such dialog any more.
-        Outcome::Answered { status: 481, .. } if method == "BYE" => {
-            well("the BYE came to a call that was over there already, as it wanted it to be".to_owned())
+        Outcome::Answered { status: 481, word, by: Answerer::Partner | Answerer::Device, .. }
+            if method == "BYE" && word.as_deref().is_none_or(|word| word == Word::DialogUnknown.as_str()) =>
+        {
+            let found = well("the BYE came to a call that was over there already, as it wanted it to be".to_owned());
+            Advice { sure: Sure::Told, ..found }
         }
         Outcome::Answered { status, by: Answerer::Device | Answerer::Nobody, .. } => of_devices(method, *status),
         Outcome::Answered { status, by: Answerer::Inside, .. } => of_inner_side(method, *status),
@@ -292,7 +304,7 @@ mod tests {
             outcome,
             spent_ms,
         };
-        DecisionAnswer { at_unix_ms: 1, record }
+        DecisionAnswer { at_unix_ms: 1, turned_away: false, record }
     }
 
     fn outbound(outcome: Outcome, spent_ms: u64) -> DecisionAnswer {
@@ -337,8 +349,28 @@ mod tests {
         bye.record = DecisionRecord { method: "BYE".to_owned(), ..bye.record };
         let advice = tell("a".to_owned(), &[admitted(), bye.clone()], &[]).advice;
         assert_eq!((advice.side, advice.next.as_str()), (Side::Nobody, "nothing is to be done"));
+        bye.record.outcome = Outcome::Answered {
+            status: 481,
+            word: Some("flow-failed".to_owned()),
+            by: Answerer::Partner,
+            diagnostics: None,
+        };
+        let lost = tell("a".to_owned(), &[admitted(), bye.clone()], &[]).advice;
+        assert_eq!(lost.side, Side::Partner, "the phone there is in the call still: {lost:?}");
         bye.record.method = "UPDATE".to_owned();
         assert_eq!(tell("a".to_owned(), &[admitted(), bye], &[]).advice.side, Side::Partner);
+    }
+
+    #[test]
+    fn what_anybody_may_have_sent_is_not_the_verdict_on_what_was_judged() {
+        let refused = Outcome::Refused { status: 400, word: "malformed-request".to_owned(), reason: "x".to_owned() };
+        let unread = DecisionAnswer { turned_away: true, ..outbound(refused, 0) };
+        let taken = Outcome::Answered { status: 200, word: None, by: Answerer::Partner, diagnostics: None };
+        let both = tell("a".to_owned(), &[admitted(), outbound(taken, 4), unread.clone()], &[]);
+        assert_eq!(both.advice.verdict, "fabrikam.example took the MESSAGE");
+        let alone = tell("a".to_owned(), &[unread], &[]);
+        assert!(alone.steps[0].details.iter().any(|detail| detail.contains("before anybody was asked")), "{alone:?}");
+        assert_eq!(alone.advice.side, Side::Sender);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use sip::refusal::Word;
 use sip::usage::Session;
 use sip::{HeaderName, Message, Method, Refusal};
 
-use super::{Asked, Call, CallOutput};
+use super::{Asked, Call, CallOutput, OF_THE_GONE};
 use crate::b2bua::dialogs::{Pair, Side};
 
 impl Call {
@@ -41,7 +41,7 @@ impl Call {
         }
         for (side, dialog, has_moved) in back {
             match dialog {
-                None => return self.lost(&tag, side),
+                None => return self.lost(&tag, side, None),
                 Some(_) if has_moved => self.restore(&tag, side),
                 Some(_) => {}
             }
@@ -63,8 +63,10 @@ impl Call {
 
     /// Each 2xx is acknowledged, its repeats too.
     pub(super) fn restored(&mut self, number: u64, tag: String, side: Side, response: &Message) {
-        if response.status() >= Some(300) {
-            return self.lost(&tag, side);
+        if let Some(status) = response.status().filter(|status| *status >= 300) {
+            let is_gone = OF_THE_GONE.contains(&status);
+            let word = if is_gone { Word::FlowFailed } else { Word::MediaUnacceptable };
+            return self.lost(&tag, side, Some((status, word)));
         }
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.tag() == tag) else { return };
         let (Some(speaker), Ok(cseq)) = (pair.end(side.other()).party.clone(), response.cseq()) else { return };

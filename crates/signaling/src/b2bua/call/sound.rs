@@ -217,7 +217,7 @@ impl Call {
             self.send_within(&tag, from, &Method::Bye, Asked::Bye);
             self.pairs.retain(|pair| pair.tag() != tag);
         } else {
-            self.lost(&tag, from.other());
+            self.lost(&tag, from.other(), Some((488, Word::MediaUnacceptable)));
         }
     }
 

@@ -15,6 +15,7 @@ fn detail(domains: &[&str], decisions: Vec<(&str, Outcome)>) -> ProviderDetail {
     };
     let decision = |(to, outcome): (&str, Outcome)| DecisionAnswer {
         at_unix_ms: 0,
+        turned_away: false,
         record: DecisionRecord {
             call_id: "a".into(),
             method: "MESSAGE".into(),
