@@ -23,6 +23,25 @@ fn with_alice() -> Place {
 }
 
 #[test]
+fn an_entry_that_is_added_again_says_what_it_loses() {
+    let place = place();
+    place.run(&["partner", "add", "fabrikam.example", "--comment", "the bank"]).ok();
+    place.run(&["partner", "set", "fabrikam.example", "--modalities", "messages"]).ok();
+    let again = place.run(&["partner", "add", "fabrikam.example", "--edge", "sip.fabrikam.example"]).ok().stdout;
+    assert_eq!(
+        again,
+        "fabrikam.example is allowed, with its edge sip.fabrikam.example\n  \
+         kind: allowed server (before: allowed domain)\n  \
+         edge: sip.fabrikam.example (before: -)\n  \
+         comment: - (before: the bank)\n  \
+         modalities: messages, presence, audio, video, sharing, files, meetings (before: messages)\n\
+         it begins anew; to change a part of an entry and keep the rest: comity partner set fabrikam.example\n"
+    );
+    let same = place.run(&["partner", "add", "fabrikam.example", "--edge", "sip.fabrikam.example"]).ok().stdout;
+    assert_eq!(same, "fabrikam.example is allowed, with its edge sip.fabrikam.example\n");
+}
+
+#[test]
 fn the_terms_of_an_entry_are_changed_one_by_one() {
     let place = place();
     place.run(&["partner", "add", "fabrikam.example", "--edge", "sip.fabrikam.example", "--comment", "the bank"]).ok();

@@ -57,7 +57,8 @@ pub fn story(call: &StoredCall) -> (String, Vec<String>) {
             format!("the {what} of {from} to {to} lasted {talked} and is over: {}", ending(record))
         }
     };
-    let mut details = vec![way(record)];
+    // What was never answered was never joined.
+    let mut details: Vec<String> = record.answered_ms.map(|_| way(record)).into_iter().collect();
     details.extend(set_up(record));
     details.extend(call.legs.iter().map(leg));
     (sentence, details)

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use net::media::MediaThreads;
-use signaling::{Record, WorkerId};
+use signaling::{Core, Record, WorkerId};
 use store::{Store, StoreThread};
 use tokio::sync::mpsc;
 
@@ -76,12 +76,16 @@ impl Running {
         if tokio::time::timeout(self.drain_time(), quiet).await.is_err() {
             tracing::warn!("requests that are still under way are given up");
         }
-        self.end_meetings().await;
+        self.end_what_sounds_here().await;
     }
 
-    /// Whoever is in a meeting is told that it is over: its sound ends with the server.
-    async fn end_meetings(&self) {
-        self.workers.ask(|core, now| core.end_conferences(now)).await;
+    /// Whoever is in a meeting, or in a call whose sound goes through us, is told that it is over: the sound ends with the server.
+    async fn end_what_sounds_here(&self) {
+        let end = |core: &mut Core, now| {
+            core.end_conferences(now);
+            core.end_anchored_calls(now);
+        };
+        self.workers.ask(end).await;
         let is_answered = || async { self.workers.ask(|core, _| core.load().agent_requests == 0).await };
         let answered = async {
             while !is_answered().await.into_iter().all(|answered| answered) {
@@ -91,7 +95,7 @@ impl Running {
         let _ = tokio::time::timeout(GOODBYE_TIME, answered).await;
     }
 
-    /// Calls go on when the server ends, and are not seen to end.
+    /// Calls from phone to phone go on when the server ends, and are not seen to end.
     async fn record_unfinished(&self) {
         let taken = self.workers.ask(|core, now| core.take_open_records(now)).await;
         let unfinished: Vec<_> = taken.into_iter().flatten().map(|call| Record::Call(Box::new(call))).collect();

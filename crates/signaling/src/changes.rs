@@ -171,11 +171,15 @@ impl Core {
     }
 
     pub(crate) fn user_removed(&mut self, now: Instant, aor: &Aor) {
+        let gone = || Refusal::new(404, Word::UserUnknown, "the account was removed");
         // While their phones can still be told.
         self.remove_from_conferences(now, |_, who, _| match who == aor {
-            true => Err(Refusal::new(404, Word::UserUnknown, "the account was removed")),
+            true => Err(gone()),
             false => Ok(()),
         });
+        for (serial, party, refusal) in self.between.calls_with(|party, _, _| (party == aor).then(gone)) {
+            self.end_call_between(now, serial, &party, &refusal);
+        }
         let mut theirs = self.location.remove_user(aor);
         theirs.retain(|flow| self.flows.get(*flow).is_some());
         theirs.extend(self.flows.iter().filter(|flow| flow.users.contains(aor)).map(|flow| flow.facts.id));

@@ -12,11 +12,12 @@ use sip::refusal::Word;
 use sip::{Aor, Diagnostics, FlowId, HeaderName, Message, MessageLimits, Method, ParseError, Refusal, Uri};
 
 use crate::acceptor::Arrival;
+use crate::agent::AgentKey;
 use crate::core::Core;
 use crate::escalation::Way;
 use crate::route::Destination;
 use crate::unreadable::{self, Refused};
-use crate::{AdmittedRequest, Output, Requester};
+use crate::{AdmittedRequest, Ingress, Output, Requester};
 
 impl Core {
     pub(crate) fn record_admitted(&mut self, now: Instant, arrival: &Arrival, admitted: &Admitted) {
@@ -254,8 +255,11 @@ fn domain_in(value: &[u8]) -> String {
     cut_word(&host)
 }
 
+/// Also what we have passed on between the two dialogs of a call; what keeps it alive is our own question.
 fn is_from_outside(request: &AdmittedRequest) -> bool {
-    request.upstream.is_some_and(|upstream| matches!(upstream.requester, Requester::Outside(_)))
+    let is_passed = matches!(request.ingress, Ingress::Agent(AgentKey::Call { .. }))
+        && request.message.method() != Some(Method::Options);
+    request.upstream.is_some_and(|upstream| is_passed || matches!(upstream.requester, Requester::Outside(_)))
 }
 
 fn from_domain(request: &Message) -> String {

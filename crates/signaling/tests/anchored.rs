@@ -12,7 +12,7 @@ use federation::decision::Outcome;
 use sdp::{Direction, Encoding};
 use signaling::{CallSettings, EscalationStatus, Record, When};
 use sim::{Line, World, first_line};
-use sip::{Aor, Message};
+use sip::{Aor, HeaderName, Message};
 
 /// Alice and Dave are at Contoso, Bob is at Fabrikam; both know REFER and Replaces, so that their calls are proxied.
 struct Three {
@@ -472,6 +472,21 @@ fn every_call_has_its_sound_here_where_the_policy_says_so() {
         assert_eq!(three.legs(three.contoso).len(), 2);
         assert_eq!(three.ways(three.contoso)[0], (true, "[calls] anchor says always".to_owned()));
         three.hang_up(&Call { invite, ok }, 2);
+        three.nothing_is_left();
+    });
+}
+
+#[test]
+fn a_call_whose_sound_ends_with_the_server_is_over_for_both() {
+    everywhere(|mut three| {
+        three.call();
+        three.world.on_cores(three.contoso, |core, now| core.end_anchored_calls(now));
+        for line in [three.alice, three.dave] {
+            let bye = three.world.only(line);
+            assert_eq!(method(&bye), "BYE");
+            assert_eq!(bye.header_text(HeaderName::Reason), Some("SIP;cause=503;text=\"draining\""));
+            three.world.send(line, &phone::answer(&bye, "200 OK", "x"));
+        }
         three.nothing_is_left();
     });
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use conference::{Command, ConferenceId};
+use federation::decision::{Answerer, Outcome};
 use federation::flow::Direction;
 use signaling::{CallKind, CallRecord, Ending, LegRecord, Record, Way};
 use sim::{Line, World, first_line};
@@ -333,6 +334,62 @@ fn a_call_whose_phones_are_both_gone_was_ended_by_neither() {
             let record = stage.only(site, user);
             assert_eq!((&record.way, why(&record)), (&Way::Between, Some(Ending::ConnectionLost)));
         }
+    });
+}
+
+#[test]
+fn a_phone_that_breaks_off_while_it_is_called_is_away() {
+    for rings in [false, true] {
+        everywhere(|mut stage| {
+            stage.world.send(stage.alice, &phone::request("INVITE", ALICE, BOB, "c1"));
+            let invite = stage.world.only(stage.bob);
+            if rings {
+                stage.world.send(stage.bob, &phone::answer(&invite, "180 Ringing", "bob"));
+                stage.world.take(stage.alice);
+            }
+            stage.world.hang_up(stage.bob);
+            let answer = stage.world.only(stage.alice);
+            assert_eq!(answer.status(), Some(480));
+            assert!(answer.header_text(HeaderName::Warning).unwrap().contains("user-offline"), "{rings}");
+            assert_eq!(why(&stage.only(stage.fabrikam, BOB)), refused(480, Some("user-offline")));
+        });
+    }
+}
+
+#[test]
+fn what_a_phone_answers_is_known_also_where_we_stand_between() {
+    everywhere(|mut stage| {
+        stage.world.user(stage.fabrikam, "plain@fabrikam.example");
+        let bob = phone::register_simple(&mut stage.world, stage.fabrikam, 0, "plain@fabrikam.example");
+        stage.world.send(stage.alice, &phone::request("INVITE", ALICE, "plain@fabrikam.example", "busy"));
+        let invite = stage.world.only(bob);
+        stage.world.send(bob, &phone::answer(&invite, "486 Busy Here", "bob"));
+        assert_eq!(stage.world.only(stage.alice).status(), Some(486));
+        let told = stage.world.decisions(stage.fabrikam);
+        let told: Vec<_> = told.filter(|record| record.call_id == "busy").map(|record| &record.outcome).collect();
+        assert!(told.iter().any(|outcome| matches!(outcome, Outcome::Way { stands_between: true, .. })), "{told:?}");
+        let is_answer =
+            |outcome: &&&Outcome| matches!(outcome, Outcome::Answered { status: 486, by: Answerer::Device, .. });
+        assert_eq!(told.iter().filter(is_answer).count(), 1, "{told:?}");
+    });
+}
+
+#[test]
+fn whose_account_is_removed_is_in_no_call_any_more() {
+    everywhere(|mut stage| {
+        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, "simple@contoso.example");
+        let invite = phone::simple(&phone::request("INVITE", "simple@contoso.example", BOB, "c1"));
+        stage.world.send(alice, &phone::with_body(&invite, "", "application/sdp", SDP));
+        let invite = stage.world.only(stage.bob);
+        let ok = phone::answer(&invite, "200 OK", "bob");
+        stage.world.send(stage.bob, &phone::with_body(&ok, "", "application/sdp", SDP));
+        let ok = stage.world.only(alice);
+        stage.world.send(alice, &phone::by_caller("ACK", &ok, 1));
+        stage.world.only(stage.bob);
+        stage.world.remove_user(stage.contoso, &"simple@contoso.example".parse().unwrap());
+        let bye = stage.world.only(stage.bob);
+        assert!(first_line(&bye).starts_with("BYE"), "{}", first_line(&bye));
+        assert_eq!(bye.header_text(HeaderName::Reason), Some("SIP;cause=404;text=\"user-unknown\""));
     });
 }
 

@@ -190,9 +190,10 @@ async fn put(global: &Global, client: &mut Client, domain: &str, new: NewPartner
             let undo = if new.kind == PartnerWord::Blocked { "unblock" } else { "remove" };
             println!("{domain} has no dot; if that is a slip: comity partner {undo} {domain}");
         }
-        if let Some(before) = change.before.as_ref().filter(|before| before.kind != new.kind || before.edge != new.edge)
+        if let (Some(before), Some(entry)) = (&change.before, &change.entry)
+            && print_changes(before, entry)
         {
-            println!("before: {}", described(before));
+            println!("it begins anew; to change a part of an entry and keep the rest: comity partner set {domain}");
         }
     })
 }
@@ -251,13 +252,6 @@ fn print_reset(PartnerReset { domain, workers, forgotten, seen, edges }: &Partne
         count(*seen as u64, "certificate that it has shown", "certificates that it has shown"),
     );
     edges::print_each(edges, print_reset);
-}
-
-fn described(entry: &PartnerAnswer) -> String {
-    match &entry.edge {
-        Some(edge) => format!("{} {edge}", entry.kind.as_str()),
-        None => entry.kind.as_str().to_owned(),
-    }
 }
 
 fn path(domain: &str) -> String {

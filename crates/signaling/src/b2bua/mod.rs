@@ -245,6 +245,18 @@ impl Core {
         true
     }
 
+    /// Ends the calls of this worker whose sound goes through us: the server is about to end, and nobody would hear anything any more.
+    pub fn end_anchored_calls(&mut self, now: Instant) {
+        let anchored = self.between.calls_by_serial.iter().filter(|(_, standing)| standing.bridge.is_some());
+        for serial in anchored.map(|(serial, _)| *serial).collect::<Vec<_>>() {
+            if let Some(standing) = self.between.calls_by_serial.get_mut(&serial) {
+                standing.call.end(503, Word::Draining);
+            }
+            self.settle_call(now, serial);
+        }
+        self.settle(now);
+    }
+
     /// Both ends are told, and why: one of them is this party, who is refused.
     pub(crate) fn end_call_between(&mut self, now: Instant, serial: u64, party: &Aor, refusal: &Refusal) {
         let Some(standing) = self.between.calls_by_serial.get_mut(&serial) else { return };

@@ -6,8 +6,9 @@ use std::time::Instant;
 use federation::border::Crossing;
 use federation::flow::{Direction, FlowKind};
 use sip::proxy::response_context::ContextOutput;
+use sip::refusal::Word;
 use sip::transaction::{ClientTransactionId, Failure, ResponseOutcome};
-use sip::{Aor, FlowId, Message, Method};
+use sip::{Aor, FlowId, Message, Method, Refusal};
 
 use super::contexts::ContextId;
 use super::crossing_back;
@@ -326,6 +327,15 @@ impl Core {
         match (self.terms(now, &request), request.destination.clone()) {
             (Ok(Some(terms)), Destination::User(aor)) => {
                 self.keep(now, Keeping { request, aor, was_sent: true, branches }, terms);
+            }
+            // Every device that was called has lost its connection meanwhile.
+            (_, Destination::User(_)) if status == 500 => {
+                let reason = "the connection to the user's device broke while it was called";
+                let refusal = match self.hides_from_stranger(&request) {
+                    true => self.nobody(reason),
+                    false => Refusal::new(480, Word::UserOffline, reason),
+                };
+                self.refuse_owned(now, upstream, &request.message, &refusal);
             }
             // No response context generates one: it is ours.
             _ if status == 503 => {

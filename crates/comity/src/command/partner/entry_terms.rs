@@ -10,13 +10,13 @@ use super::yes_or_no;
 pub(in crate::command) type TermsTold = Vec<(&'static str, String)>;
 
 /// What each term was and is.
-pub(super) fn print_changes(before: &PartnerAnswer, entry: &PartnerAnswer) {
+pub(super) fn print_changes(before: &PartnerAnswer, entry: &PartnerAnswer) -> bool {
     let [before, entry] = [before, entry].map(|answer| terms_of(&answer.clone().into()));
-    for ((name, was), (_, is)) in before.into_iter().zip(entry) {
-        if was != is {
-            println!("  {}", change(name, &is, Some(&was)));
-        }
+    let changes: Vec<_> = before.into_iter().zip(entry).filter(|((_, was), (_, is))| was != is).collect();
+    for ((name, was), (_, is)) in &changes {
+        println!("  {}", change(name, is, Some(was)));
     }
+    !changes.is_empty()
 }
 
 /// A term that has become another.
