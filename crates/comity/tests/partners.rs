@@ -23,6 +23,24 @@ fn with_alice() -> Place {
 }
 
 #[test]
+fn whoever_lifts_the_block_of_a_wildcard_is_told_of_which() {
+    let place = place();
+    for entered in [&["partner", "add", "fabrikam.example"][..], &["partner", "block", "*.example"]] {
+        place.run(entered).ok();
+    }
+    for domain in ["fabrikam.example", "adatum.example"] {
+        let blocked = format!("error: {domain} is blocked by the entry of *.example");
+        let lift = "next: to lift that: comity partner unblock '*.example'";
+        place.run(&["partner", "unblock", domain]).fails(&[&blocked, lift]);
+    }
+    place.run(&["partner", "unblock", "*.example"]).ok();
+    place.run(&["partner", "unblock", "fabrikam.example"]).fails(&[
+        "error: fabrikam.example is not blocked",
+        "next: to see its entry: comity partner show fabrikam.example; to remove it: comity partner remove fabrikam.example",
+    ]);
+}
+
+#[test]
 fn an_entry_that_is_added_again_says_what_it_loses() {
     let place = place();
     place.run(&["partner", "add", "fabrikam.example", "--comment", "the bank"]).ok();

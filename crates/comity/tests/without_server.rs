@@ -78,7 +78,9 @@ fn partners_are_allowed_blocked_and_shown() {
     assert_eq!(added.stdout, "fabrikam.example is allowed, with its edge sip.fabrikam.example:5071\n");
     place.run(&["partner", "add", "litware.example", "--comment", "the print shop"]).ok();
     let blocked = place.run(&["partner", "block", "fabrikam.example"]).ok().stdout;
-    assert_eq!(blocked, "fabrikam.example is blocked\nbefore: allowed server sip.fabrikam.example:5071\n");
+    let expected = "fabrikam.example is blocked\n  kind: blocked (before: allowed server)\n  \
+        edge: - (before: sip.fabrikam.example:5071)\n";
+    assert_eq!(blocked, expected);
     let listed = place.run(&["partner", "list"]).ok().stdout;
     let rows: Vec<Vec<&str>> =
         listed.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();

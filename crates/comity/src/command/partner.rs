@@ -192,6 +192,7 @@ async fn put(global: &Global, client: &mut Client, domain: &str, new: NewPartner
         }
         if let (Some(before), Some(entry)) = (&change.before, &change.entry)
             && print_changes(before, entry)
+            && new.kind != PartnerWord::Blocked
         {
             println!("it begins anew; to change a part of an entry and keep the rest: comity partner set {domain}");
         }

@@ -12,7 +12,7 @@ use federation::partner::{Partner, PartnerKind, Partners, Standing, Way};
 use federation::trust::hexadecimal;
 use serde::Deserialize;
 use signaling::{Forgotten, LinkStatus};
-use store::{PartnerRemoval, StoredSeen, now_unix};
+use store::{PartnerRemoval, StoreError, StoredSeen, now_unix};
 
 use super::answers::{
     AboutPartner, LinkAnswer, NewPartner, PartnerAnswer, PartnerChange, PartnerDetail, PartnerEdit, PartnerReset,
@@ -112,7 +112,7 @@ pub(super) async fn edit(
     let domain = foreign_entry(&control, &domain)?;
     let wanted = domain.clone();
     let Some(before) = control.0.store.read(move |store| store.partner(&wanted)).await? else {
-        return Err(store::StoreError::PartnerUnknown { domain }.into());
+        return Err(StoreError::PartnerUnknown { domain }.into());
     };
     let kind = before.partner.kind.clone();
     let mut new = NewPartner::from(PartnerAnswer::from(before));
@@ -206,10 +206,30 @@ pub(super) async fn remove(
         None => PartnerRemoval::Any,
     };
     let gone = domain.clone();
-    let before = control.0.store.write(move |store| store.remove_partner(&gone, removal)).await?;
+    let removed = control.0.store.write(move |store| store.remove_partner(&gone, removal)).await;
+    let before = match removed {
+        Err(StoreError::PartnerUnknown { .. } | StoreError::PartnerNotBlocked { .. })
+            if removal == PartnerRemoval::Blocked
+                && let Some(error) = blocked_by_wildcard(&control, &domain).await? =>
+        {
+            return Err(error);
+        }
+        removed => removed?,
+    };
     control.publish_partners().await?;
     tracing::info!(domain, "partner entry removed");
     Ok(Json(PartnerChange { entry: None, before: Some(before.into()) }))
+}
+
+/// What there is to lift is the block of another entry.
+async fn blocked_by_wildcard(control: &Control, domain: &str) -> Result<Option<ControlError>, ControlError> {
+    let terms = FederationTerms::of(&control.0.config);
+    let partners = control.0.store.read(move |store| partners_of(store, &terms)).await?;
+    let entry = partners.standing(domain).entry().filter(|entry| entry.is_blocked() && entry.domain != domain);
+    Ok(entry.map(|Partner { domain: entry, .. }| {
+        let error = format!("{domain} is blocked by the entry of {entry}");
+        ControlError::new(StatusCode::CONFLICT, error, format!("to lift that: comity partner unblock '{entry}'"))
+    }))
 }
 
 /// Forgets what was learnt about the domain, in every worker, and at the edges.

@@ -21,10 +21,7 @@ pub(super) fn about_policy(word: Word, partner: &str) -> Option<Words> {
         Word::DomainBlocked => words(
             Side::Ours,
             format!("{partner} is blocked in our partner list"),
-            format!(
-                "if it should not be, lift the block: comity partner unblock {partner}, or *.DOMAIN where a wildcard blocks it (comity \
-                 partner show {partner} names the entry)"
-            ),
+            format!("if it should not be, lift the block: comity partner unblock {partner}"),
         ),
         Word::DomainNotServed => words(
             Side::Sender,
