@@ -96,7 +96,8 @@ pub fn wordless(partner: &str) -> Vec<(&'static str, Advice)> {
     WORDLESS.iter().map(|(name, status)| (*name, advice(*status))).collect()
 }
 
-const WORDLESS: [(&str, u16); 11] = [
+const WORDLESS: [(&str, u16); 12] = [
+    ("300 to 399", 302),
     ("401, 407", 401),
     ("403", 403),
     ("404, 604", 404),

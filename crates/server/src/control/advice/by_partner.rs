@@ -43,6 +43,12 @@ pub(super) fn by_partner(word: Option<Word>, status: u16, partner: &str) -> Word
         (Some(Word::UserOffline), _) | (_, 480) => {
             words(Side::Nobody, format!("{partner} has the user, but they are not signed in"), "try again later")
         }
+        (_, 300..=399) => words(
+            Side::Nobody,
+            format!("the other user is to be reached elsewhere: their phone, or {partner}, forwards ({status})"),
+            "the sender's phone was told where to, and may go there; for this server to follow in calls of users (301, 302): redirects = true \
+             under [calls] of comity.toml",
+        ),
         (_, 486 | 600 | 603) => words(Side::Nobody, "the other user is busy or declined", "try again later"),
         (_, 487) => words(Side::Nobody, "the caller gave up before the other user answered", "nothing is to be done"),
         (_, 401 | 407) => words(
