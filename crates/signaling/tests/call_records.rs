@@ -357,6 +357,21 @@ fn a_phone_that_breaks_off_while_it_is_called_is_away() {
 }
 
 #[test]
+fn a_phone_that_says_503_is_not_away() {
+    everywhere(|mut stage| {
+        stage.world.send(stage.alice, &phone::request("INVITE", ALICE, BOB, "c1"));
+        let invite = stage.world.only(stage.bob);
+        stage.world.send(stage.bob, &phone::answer(&invite, "503 Service Unavailable", "bob"));
+        let answer = stage.world.take_response(stage.alice);
+        assert_eq!(
+            (answer.status(), answer.header_text(HeaderName::Warning)),
+            (Some(500), None),
+            "RFC 3261 section 16.7"
+        );
+    });
+}
+
+#[test]
 fn what_a_phone_answers_is_known_also_where_we_stand_between() {
     everywhere(|mut stage| {
         stage.world.user(stage.fabrikam, "plain@fabrikam.example");

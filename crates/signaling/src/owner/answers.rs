@@ -201,7 +201,7 @@ impl Core {
         let status = if trial.was_full { 503 } else { status };
         match of_partner {
             Some(refusal) => self.refuse_owned(now, upstream, &request.message, &refusal),
-            None => self.answer_for_devices(now, request, status, unanswered),
+            None => self.answer_for_devices(now, request, (status, trial.lost_connection), unanswered),
         }
     }
 
@@ -320,7 +320,7 @@ impl Core {
         &mut self,
         now: Instant,
         request: AdmittedRequest,
-        status: u16,
+        (status, lost_connection): (u16, bool),
         branches: Vec<ClientTransactionId>,
     ) {
         let Some(upstream) = request.upstream else { return };
@@ -329,7 +329,7 @@ impl Core {
                 self.keep(now, Keeping { request, aor, was_sent: true, branches }, terms);
             }
             // Every device that was called has lost its connection meanwhile.
-            (_, Destination::User(_)) if status == 500 => {
+            (_, Destination::User(_)) if status == 500 && lost_connection => {
                 let reason = "the connection to the user's device broke while it was called";
                 let refusal = match self.hides_from_stranger(&request) {
                     true => self.nobody(reason),
