@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use federation::admission::{Admitted, Origin};
 use federation::decision::{Answerer, Connection, DecisionRecord, Outcome};
 use federation::flow::Direction;
 use federation::screen::CALL_ID_BYTES_MAX;
 use sip::refusal::Word;
-use sip::{Aor, Diagnostics, FlowId, HeaderName, Message, MessageLimits, Method, ParseError, Refusal, Uri};
+use sip::{Aor, Diagnostics, FlowId, HeaderName, Message, Method, Refusal, Uri};
 
 use crate::acceptor::Arrival;
 use crate::agent::AgentKey;
 use crate::core::Core;
 use crate::escalation::Way;
 use crate::route::Destination;
-use crate::unreadable::{self, Refused};
 use crate::{AdmittedRequest, Ingress, Output, Requester};
 
 impl Core {
@@ -44,7 +42,7 @@ impl Core {
     }
 
     /// The sender of a datagram is only a claim, but where users have signed in by datagrams.
-    fn remember_turned_away(&mut self, now: Instant, flow: FlowId, record: DecisionRecord) {
+    pub(crate) fn remember_turned_away(&mut self, now: Instant, flow: FlowId, record: DecisionRecord) {
         let is_somebody = match flow {
             FlowId::Datagram { remote, .. } => self.proven_addresses.has(now, remote.ip()),
             _ => true,
@@ -54,35 +52,12 @@ impl Core {
         }
     }
 
-    /// The answer to a message that cannot be read, and whose borders are sound; `None`: it gets none.
-    pub fn refuse_unreadable(
-        &mut self,
-        now: Instant,
-        flow: FlowId,
-        (bytes, error): (&[u8], &ParseError),
-        limits: MessageLimits,
-    ) -> Option<Bytes> {
-        let Refused { status, essence, response } = unreadable::refuse(bytes, limits, &self.organisation.edge)?;
-        if let FlowId::Datagram { remote, .. } = flow {
-            let may = unreadable::fits_datagram(&response, bytes)
-                && self.may_answer_datagram(now, remote.ip(), bytes.len(), response.len());
-            may.then_some(())?;
-        }
-        let refusal = Refusal::new(status, Word::MalformedRequest, error.to_string());
-        let record = self.record_of(&essence, 0, Outcome::from(&refusal));
-        let of = |name| essence.header(name).map(domain_in).unwrap_or_default();
-        let (from_domain, to_domain) = (of(HeaderName::From), of(HeaderName::To));
-        let direction = self.direction(&from_domain);
-        self.remember_turned_away(now, flow, DecisionRecord { from_domain, to_domain, direction, ..record });
-        Some(response)
-    }
-
     /// By its From, which may be a claim only.
     pub(crate) fn direction_of(&self, request: &Message) -> Direction {
         self.direction(&from_domain(request))
     }
 
-    fn direction(&self, from_domain: &str) -> Direction {
+    pub(crate) fn direction(&self, from_domain: &str) -> Direction {
         match self.organisation.domains.iter().any(|domain| domain == from_domain) {
             true => Direction::Outbound,
             false => Direction::Inbound,
@@ -139,14 +114,14 @@ impl Core {
             Destination::Inside { .. } => Answerer::Inside,
             _ => return None,
         };
-        let status = response.status().filter(|status| !matches!(status, 401 | 407) && is_from_outside(request))?;
+        let status = response.status().filter(|status| !matches!(status, 401 | 407) && is_of_others(request))?;
         let spent_ms = self.since_admission(now, request);
         Some(self.record_of(&request.message, spent_ms, answered(status, response, by)))
     }
 
     /// No device answered, and the sender is told so.
     pub(crate) fn record_unanswered(&mut self, now: Instant, request: &AdmittedRequest, status: u16) {
-        if is_from_outside(request) && matches!(request.destination, Destination::User(_) | Destination::Flow { .. }) {
+        if is_of_others(request) && matches!(request.destination, Destination::User(_) | Destination::Flow { .. }) {
             let outcome = Outcome::Answered { status, word: None, by: Answerer::Nobody, diagnostics: None };
             let record = self.record_of(&request.message, self.since_admission(now, request), outcome);
             self.keep_record(now, record);
@@ -214,7 +189,7 @@ impl Core {
         self.keep_record(now, record);
     }
 
-    fn record_of(&self, request: &Message, spent_ms: u64, outcome: Outcome) -> DecisionRecord {
+    pub(crate) fn record_of(&self, request: &Message, spent_ms: u64, outcome: Outcome) -> DecisionRecord {
         let from_domain = from_domain(request);
         let to_domain = to_domain(request).unwrap_or_default();
         DecisionRecord {
@@ -247,16 +222,9 @@ pub fn cut_word(word: &str) -> String {
     word.chars().take(CALL_ID_BYTES_MAX).collect()
 }
 
-/// What stands behind the last @, as far as a host may go: the address itself may be what cannot be read.
-fn domain_in(value: &[u8]) -> String {
-    let behind = value.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-    let is_of_host = |byte: &&u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    let host: String = behind.iter().take_while(is_of_host).map(|byte| char::from(byte.to_ascii_lowercase())).collect();
-    cut_word(&host)
-}
-
-/// Also what we have passed on between the two dialogs of a call; what keeps it alive is our own question.
-fn is_from_outside(request: &AdmittedRequest) -> bool {
+/// Whether somebody else asks. What we pass on between the two dialogs of a call is of theirs; what keeps it alive is our own
+/// question.
+fn is_of_others(request: &AdmittedRequest) -> bool {
     let is_passed = matches!(request.ingress, Ingress::Agent(AgentKey::Call { .. }))
         && request.message.method() != Some(Method::Options);
     request.upstream.is_some_and(|upstream| is_passed || matches!(upstream.requester, Requester::Outside(_)))

@@ -2,10 +2,40 @@
 //! (21.5.6). On a stream its borders have to be sound; a datagram has its own.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use federation::decision::{DecisionRecord, Outcome};
 use sip::refusal::Word;
-use sip::{HeaderName, Message, MessageLimits, Method, build};
+use sip::{FlowId, HeaderName, Message, MessageLimits, Method, ParseError, Refusal, build};
+
+use crate::core::Core;
+use crate::decisions::cut_word;
+
+impl Core {
+    /// The answer to a message that cannot be read, and whose borders are sound; `None`: it gets none.
+    pub fn refuse_unreadable(
+        &mut self,
+        now: Instant,
+        flow: FlowId,
+        (bytes, error): (&[u8], &ParseError),
+        limits: MessageLimits,
+    ) -> Option<Bytes> {
+        let Refused { status, essence, response } = refuse(bytes, limits, &self.organisation.edge)?;
+        if let FlowId::Datagram { remote, .. } = flow {
+            let may = fits_datagram(&response, bytes)
+                && self.may_answer_datagram(now, remote.ip(), bytes.len(), response.len());
+            may.then_some(())?;
+        }
+        let refusal = Refusal::new(status, Word::MalformedRequest, error.to_string());
+        let record = self.record_of(&essence, 0, Outcome::from(&refusal));
+        let of = |name| essence.header(name).map(domain_in).unwrap_or_default();
+        let (from_domain, to_domain) = (of(HeaderName::From), of(HeaderName::To));
+        let direction = self.direction(&from_domain);
+        self.remember_turned_away(now, flow, DecisionRecord { from_domain, to_domain, direction, ..record });
+        Some(response)
+    }
+}
 
 /// What is answered, and to what.
 #[derive(Debug)]
@@ -89,6 +119,14 @@ fn start_line(line: &[u8]) -> Option<(u16, BytesMut)> {
 fn name(line: &[u8]) -> HeaderName {
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
     HeaderName::parse(name.trim_ascii_end())
+}
+
+/// What stands behind the last @, as far as a host may go: the address itself may be what cannot be read.
+fn domain_in(value: &[u8]) -> String {
+    let behind = value.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    let is_of_host = |byte: &&u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+    let host: String = behind.iter().take_while(is_of_host).map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+    cut_word(&host)
 }
 
 /// RFC 3261 8.2.6.2.

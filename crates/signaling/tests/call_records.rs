@@ -18,6 +18,8 @@ use sip::{HeaderName, Message};
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";
 const DAVE: &str = "dave@contoso.example";
+/// Of a phone that shows no support of transfers.
+const SIMPLE: &str = "simple@contoso.example";
 const SDP: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 40000 RTP/AVP 0\n";
 
 /// Contoso and Fabrikam allow each other; Alice and Dave of the one and Bob of the other are signed in.
@@ -36,7 +38,7 @@ fn stage(workers: u16, seed: u64) -> Stage {
     for (site, aor) in [(contoso, ALICE), (contoso, DAVE), (fabrikam, BOB)] {
         world.user(site, aor);
     }
-    world.user(contoso, "simple@contoso.example");
+    world.user(contoso, SIMPLE);
     let by_seed = |n: u64| u16::try_from((seed + n) % u64::from(workers)).unwrap();
     let alice = phone::register(&mut world, contoso, by_seed(0), ALICE);
     let dave = phone::register(&mut world, contoso, by_seed(2), DAVE);
@@ -86,6 +88,23 @@ impl Stage {
         assert_eq!(ok.status(), Some(200));
         self.world.send(self.alice, &phone::by_caller("ACK", &ok, 1));
         assert!(first_line(&self.world.only(self.bob)).starts_with("ACK"));
+        (invite, ok)
+    }
+
+    /// A phone that shows no support of transfers calls, so that its server stands between; returns the INVITE that came and the 200.
+    fn call_between(
+        &mut self,
+        (from, caller): (Line, &str),
+        (to, callee): (Line, &str),
+        call_id: &str,
+    ) -> (Message, Message) {
+        let invite = phone::simple(&phone::request("INVITE", caller, callee, call_id));
+        self.world.send(from, &phone::with_body(&invite, "", "application/sdp", SDP));
+        let invite = self.world.only(to);
+        self.world.send(to, &phone::with_body(&phone::answer(&invite, "200 OK", "bob"), "", "application/sdp", SDP));
+        let ok = self.world.only(from);
+        self.world.send(from, &phone::by_caller("ACK", &ok, 1));
+        self.world.only(to);
         (invite, ok)
     }
 
@@ -281,18 +300,9 @@ fn a_bye_of_somebody_else_ends_no_record() {
 #[test]
 fn a_call_that_we_stand_between_is_one_call_whoever_hangs_up() {
     everywhere(|mut stage| {
-        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, "simple@contoso.example");
+        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, SIMPLE);
         for (by_caller, call_id) in [(true, "s1"), (false, "s2")] {
-            let invite = phone::simple(&phone::request("INVITE", "simple@contoso.example", BOB, call_id));
-            stage.world.send(alice, &phone::with_body(&invite, "", "application/sdp", SDP));
-            let invite = stage.world.only(stage.bob);
-            stage.world.send(
-                stage.bob,
-                &phone::with_body(&phone::answer(&invite, "200 OK", "bob"), "", "application/sdp", SDP),
-            );
-            let ok = stage.world.only(alice);
-            stage.world.send(alice, &phone::by_caller("ACK", &ok, 1));
-            stage.world.only(stage.bob);
+            let (invite, ok) = stage.call_between((alice, SIMPLE), (stage.bob, BOB), call_id);
             let (from, to, bye) = match by_caller {
                 true => (alice, stage.bob, phone::by_caller("BYE", &ok, 2)),
                 false => (stage.bob, alice, phone::by_callee("BYE", &invite, 2)),
@@ -302,7 +312,7 @@ fn a_call_that_we_stand_between_is_one_call_whoever_hangs_up() {
             stage.world.send(to, &phone::answer(&bye, "200 OK", "x"));
             stage.world.take(from);
             let ended = if by_caller { Ending::ByCaller } else { Ending::ByCallee };
-            let caller = stage.only(stage.contoso, "simple@contoso.example");
+            let caller = stage.only(stage.contoso, SIMPLE);
             assert_eq!((&caller.way, why(&caller)), (&Way::Between, Some(ended.clone())));
             assert_eq!(caller.call_id, call_id);
             assert_eq!(why(&stage.only(stage.fabrikam, BOB)), Some(ended));
@@ -315,22 +325,14 @@ fn a_call_that_we_stand_between_is_one_call_whoever_hangs_up() {
 fn a_call_whose_phones_are_both_gone_was_ended_by_neither() {
     everywhere(|mut stage| {
         stage.world.user(stage.fabrikam, "plain@fabrikam.example");
-        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, "simple@contoso.example");
+        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, SIMPLE);
         let bob = phone::register_simple(&mut stage.world, stage.fabrikam, 0, "plain@fabrikam.example");
-        let invite =
-            phone::simple(&phone::request("INVITE", "simple@contoso.example", "plain@fabrikam.example", "gone"));
-        stage.world.send(alice, &phone::with_body(&invite, "", "application/sdp", SDP));
-        let invite = stage.world.only(bob);
-        let ok = phone::simple(&phone::answer(&invite, "200 OK", "bob"));
-        stage.world.send(bob, &phone::with_body(&ok, "", "application/sdp", SDP));
-        let ok = stage.world.only(alice);
-        stage.world.send(alice, &phone::by_caller("ACK", &ok, 1));
-        stage.world.only(bob);
+        stage.call_between((alice, SIMPLE), (bob, "plain@fabrikam.example"), "gone");
         stage.world.pass(Duration::from_secs(1_000));
         let asked: Vec<String> = stage.world.take(bob).iter().map(first_line).collect();
         let (checks, byes): (Vec<_>, Vec<_>) = asked.iter().partition(|line| line.starts_with("OPTIONS"));
         assert!(!checks.is_empty() && byes.iter().all(|line| line.starts_with("BYE")), "{asked:?}");
-        for (site, user) in [(stage.contoso, "simple@contoso.example"), (stage.fabrikam, "plain@fabrikam.example")] {
+        for (site, user) in [(stage.contoso, SIMPLE), (stage.fabrikam, "plain@fabrikam.example")] {
             let record = stage.only(site, user);
             assert_eq!((&record.way, why(&record)), (&Way::Between, Some(Ending::ConnectionLost)));
         }
@@ -392,16 +394,9 @@ fn what_a_phone_answers_is_known_also_where_we_stand_between() {
 #[test]
 fn whose_account_is_removed_is_in_no_call_any_more() {
     everywhere(|mut stage| {
-        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, "simple@contoso.example");
-        let invite = phone::simple(&phone::request("INVITE", "simple@contoso.example", BOB, "c1"));
-        stage.world.send(alice, &phone::with_body(&invite, "", "application/sdp", SDP));
-        let invite = stage.world.only(stage.bob);
-        let ok = phone::answer(&invite, "200 OK", "bob");
-        stage.world.send(stage.bob, &phone::with_body(&ok, "", "application/sdp", SDP));
-        let ok = stage.world.only(alice);
-        stage.world.send(alice, &phone::by_caller("ACK", &ok, 1));
-        stage.world.only(stage.bob);
-        stage.world.remove_user(stage.contoso, &"simple@contoso.example".parse().unwrap());
+        let alice = phone::register_simple(&mut stage.world, stage.contoso, 0, SIMPLE);
+        stage.call_between((alice, SIMPLE), (stage.bob, BOB), "c1");
+        stage.world.remove_user(stage.contoso, &SIMPLE.parse().unwrap());
         let bye = stage.world.only(stage.bob);
         assert!(first_line(&bye).starts_with("BYE"), "{}", first_line(&bye));
         assert_eq!(bye.header_text(HeaderName::Reason), Some("SIP;cause=404;text=\"user-unknown\""));

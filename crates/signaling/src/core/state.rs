@@ -13,11 +13,6 @@ use crate::counts::CoreCounts;
 use crate::{CoreStatus, WorkerId};
 
 impl Core {
-    /// The certified name of this server, as refusals say it.
-    pub fn edge(&self) -> &str {
-        &self.organisation.edge
-    }
-
     pub fn decisions(&self) -> &Decisions {
         &self.decisions
     }

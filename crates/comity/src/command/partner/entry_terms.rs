@@ -9,7 +9,7 @@ use super::yes_or_no;
 /// Each term by its name.
 pub(in crate::command) type TermsTold = Vec<(&'static str, String)>;
 
-/// What each term was and is.
+/// What each term was and is, of those that are another now; says whether there is any.
 pub(super) fn print_changes(before: &PartnerAnswer, entry: &PartnerAnswer) -> bool {
     let [before, entry] = [before, entry].map(|answer| terms_of(&answer.clone().into()));
     let changes: Vec<_> = before.into_iter().zip(entry).filter(|((_, was), (_, is))| was != is).collect();
