@@ -1,14 +1,6 @@
 //! Certificates ordered from an authority that others wrote, by each of the three challenges. Run by ./test acme, which
 //! installs the authority and its name server.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod acme_server;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -19,13 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use acme_server::{AcmeServer, KEY_NAME, KEY_SECRET};
-use phone::Phone;
-use place::Place;
 use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use served::Served;
+
+use crate::acme_server::{AcmeServer, KEY_NAME, KEY_SECRET};
+use crate::partner;
+use crate::phone::Phone;
+use crate::place;
+use crate::place::Place;
+use crate::served;
+use crate::served::Served;
 
 const LONG: u32 = 90 * 86_400;
 

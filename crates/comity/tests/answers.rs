@@ -1,19 +1,14 @@
 //! Who has answered whom outlives the server: whoever was written to is not cut off by a restart, and whoever nobody answers
 //! does not get a new day by one.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod apart;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::net::Ipv4Addr;
 
-use phone::Phone;
-use served::Served;
 use sip::{HeaderName, Message};
+
+use crate::apart;
+use crate::partner;
+use crate::phone::Phone;
+use crate::served::Served;
 
 const ALICE: &str = "alice@contoso.example";
 

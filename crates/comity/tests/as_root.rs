@@ -1,15 +1,11 @@
 //! Commands of root on the folder of a server that runs as a user of its own. Only root can try this; for others these
 //! tests have nothing to do.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 
-use place::Place;
+use crate::place::Place;
 
 /// The user whom every system has for what is nobody's.
 const NOBODY: u32 = 65_534;

@@ -1,25 +1,19 @@
 //! A database copied while its server is busy, and put in the place of another.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod load;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use load::{Door, Ledger, Load, RECEIVERS, RESTLESS, SENDERS};
-use phone::Phone;
-use place::Place;
 use rusqlite::Connection;
-use served::Served;
 use sip::Method;
+
+use crate::load;
+use crate::load::{Door, Ledger, Load, RECEIVERS, RESTLESS, SENDERS};
+use crate::phone::Phone;
+use crate::place::Place;
+use crate::served::Served;
 
 const MEETING: [&str; 13] = [
     "meeting",

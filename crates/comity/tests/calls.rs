@@ -1,19 +1,13 @@
 //! What became of calls, as the command line and the control API tell it of a server that serves phones.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 
-use phone::Phone;
 use serde_json::Value;
-use served::Served;
 use sip::{HeaderName, Method};
+
+use crate::phone::Phone;
+use crate::served::Served;
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";

@@ -1,14 +1,11 @@
 //! The end of our certificate is told wherever an administrator looks, before it comes.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-mod served;
-
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use place::Place;
-use served::Served;
+use crate::place;
+use crate::place::Place;
+use crate::served;
+use crate::served::Served;
 
 const NAMES: [&str; 2] = ["sip.contoso.example", "contoso.example"];
 const DAY: Duration = Duration::from_secs(86_400);

@@ -1,21 +1,17 @@
 //! A partner speaks on the connection that we opened to it, and back (RFC 5923), as far as its certificate goes.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phone::Phone;
 use rustls::{ServerConnection, StreamOwned};
-use served::Served;
 use sip::{HeaderName, Message, Method};
+
+use crate::partner;
+use crate::phone::Phone;
+use crate::place;
+use crate::served::Served;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

@@ -1,20 +1,15 @@
 //! First contacts on a real server: what is held, and what a user and the administrator say of it, outlive a server that is killed.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::sync::Arc;
 
 use certificates::ServedIdentity;
-use phone::Phone;
-use served::Served;
 use sip::{Message, Method};
+
+use crate::partner;
+use crate::phone::Phone;
+use crate::served::Served;
 
 fn start() -> (Served, Arc<ServedIdentity>) {
     let served = Served::start_with("federation = { discovery = true }", "127.0.0.1:9");

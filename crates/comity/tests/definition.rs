@@ -1,13 +1,9 @@
 //! What is made from the definition of the command line: the shells' completions and the manual.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
 use std::path::Path;
 use std::process::Command;
 
-use place::Place;
+use crate::place::Place;
 
 const LISTEN: &str = "tls = [\"127.0.0.1:5061\"]";
 

@@ -2,25 +2,18 @@
 //!
 //! The step `disk` of `./test` makes the disk: a small one of its own, under which all temporary folders are.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod keeping;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::fs::File;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use keeping::{check_integrity, check_refused, first_message, number, send};
-use phone::Phone;
-use place::Place;
-use served::Served;
 use sip::Method;
+
+use crate::keeping::{check_integrity, check_refused, first_message, number, send};
+use crate::phone::Phone;
+use crate::place::Place;
+use crate::served::Served;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@contoso.example";

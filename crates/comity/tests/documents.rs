@@ -1,13 +1,9 @@
 //! What is shown as typed, in the help and in the documents, is understood: no option that is gone, no misspelt command.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use place::Place;
+use crate::place::Place;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 

@@ -1,10 +1,6 @@
 //! `comity why --dry-run` says what the server would do: on an edge and home in one, on each of the two alone.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
-use place::Place;
+use crate::place::Place;
 
 const ALICE: &str = "alice@contoso.example";
 

@@ -1,18 +1,13 @@
 //! One process at a time works in a data folder: a server, or a command while none runs.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-mod served;
-
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use place::Place;
-use served::Served;
+use crate::place::Place;
+use crate::served::Served;
 
 fn place() -> Place {
     let place = Place::new("tls = [\"127.0.0.1:5061\"]");

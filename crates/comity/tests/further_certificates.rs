@@ -1,12 +1,5 @@
 //! Certificates beside the first: shown to who asks for their names, renewed and watched as the first is.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Stdio;
@@ -16,12 +9,15 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime};
 
 use certificates::ServedIdentity;
-use phone::Phone;
-use place::Place;
 use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::{CertificateDer, ServerName};
-use served::Served;
 use sip::{HeaderName, Method};
+
+use crate::partner;
+use crate::phone::Phone;
+use crate::place::Place;
+use crate::served;
+use crate::served::Served;
 
 /// Where the partner is.
 const PARTNER: Ipv4Addr = Ipv4Addr::new(127, 0, 72, 1);

@@ -1,18 +1,13 @@
 //! What a load balancer is told: that this server can do the work, or why it cannot.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, SystemTime};
 
-use phone::Phone;
-use served::Served;
+use crate::phone::Phone;
+use crate::place;
+use crate::served;
+use crate::served::Served;
 
 fn serve() -> (Served, u16) {
     let [port] = served::free_ports();

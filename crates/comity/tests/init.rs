@@ -1,14 +1,10 @@
 //! `comity init`: a new server from a few answers, and what it says while there is no certificate yet.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use place::{Answer, Place};
+use crate::place::{Answer, Place};
 
 const CONTOSO: [&str; 5] = ["init", "--domain", "contoso.example", "--directory", "new"];
 const EDGE: &str = "new/sip.contoso.example";

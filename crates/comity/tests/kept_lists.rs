@@ -1,12 +1,5 @@
 //! Lists of revoked certificates over a restart without a network, for each policy.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
@@ -15,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use certificates::{Identity, ServedIdentity};
-use phone::Phone;
 use rustls_pki_types::UnixTime;
-use served::Served;
 use sip::HeaderName;
+
+use crate::partner;
+use crate::phone::Phone;
+use crate::served::Served;
 
 const BOB: &str = "bob@fabrikam.example";
 

@@ -3,14 +3,6 @@
 //!
 //! `COMITY_KILLS` says how often, `COMITY_KILLS_SEED` at which moments. The step `kills` of `./test` runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod load;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Stdio;
@@ -18,15 +10,17 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use load::administrator::Kind;
-use load::meeting::{Attendee, GUESTS, ORGANISER};
-use load::{Door, Ledger, Load, RECEIVERS, RESTLESS, SENDERS};
-use phone::Phone;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
-use served::Served;
 use sip::Method;
+
+use crate::load;
+use crate::load::administrator::Kind;
+use crate::load::meeting::{Attendee, GUESTS, ORGANISER};
+use crate::load::{Door, Ledger, Load, RECEIVERS, RESTLESS, SENDERS};
+use crate::phone::Phone;
+use crate::served::Served;
 
 /// One kill, and what was found after it.
 struct Kill {

@@ -1,19 +1,12 @@
 //! A home with many partners, and its edge: what of them goes over the wire, and how soon a new one is in force. `--no-capture` shows
 //! the figures; `PARTNERS=100000` has as many of them.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod apart;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::time::Instant;
 
-use apart::{Apart, Side};
 use federation::partner::Partner;
 use store::StoreThread;
+
+use crate::apart::{Apart, Side};
 
 fn partners() -> usize {
     std::env::var("PARTNERS").map_or(5_000, |number| number.parse().unwrap())

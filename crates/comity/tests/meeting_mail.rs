@@ -1,15 +1,11 @@
 //! Invitations by mail, taken by a mail server of the test's own.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use place::{Answer, Place};
+use crate::place::{Answer, Place};
 
 /// A letter as it was handed over.
 #[derive(Debug)]

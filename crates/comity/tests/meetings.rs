@@ -1,13 +1,9 @@
 //! Meetings scheduled, changed and cancelled on the command line, and known to the workers.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-mod served;
-
-use place::{Answer, Place};
 use serde_json::Value;
-use served::Served;
+
+use crate::place::{Answer, Place};
+use crate::served::Served;
 
 const LISTEN: &str = "tls = [\"127.0.0.1:5061\"]";
 

@@ -1,20 +1,16 @@
 //! The metrics of a running server: by the command, over the control socket, and for a scraper.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use phone::Phone;
-use served::Served;
 use sip::Method;
+
+use crate::phone::Phone;
+use crate::place;
+use crate::served;
+use crate::served::Served;
 
 /// Not where the server's other ports are: they are chosen on their own.
 const SCRAPED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);

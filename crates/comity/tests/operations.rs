@@ -1,10 +1,5 @@
 //! A server that is looked after while it runs: its certificate renewed, its end asked for.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-mod served;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -12,8 +7,9 @@ use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::{CertificateDer, ServerName};
-use served::Served;
 use sip::{HeaderName, Message, Method, auth};
+
+use crate::served::Served;
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 

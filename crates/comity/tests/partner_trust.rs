@@ -1,12 +1,5 @@
 //! A partner whom no public authority vouches for: refused, until its certificate is pinned or its own authority trusted.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,15 +7,18 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
 use certificates::{Identity, ServedIdentity};
-use phone::Phone;
-use place::{Authority, Place};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConnection, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde_json::json;
-use served::Served;
 use sip::{HeaderName, Message};
+
+use crate::partner;
+use crate::phone::Phone;
+use crate::place::{Authority, Place};
+use crate::served;
+use crate::served::Served;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

@@ -1,11 +1,9 @@
 //! Partner entries in full, hosting providers and external access policies, from the command line on the store.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
-use place::Place;
 use serde_json::json;
+
+use crate::place;
+use crate::place::Place;
 
 fn place() -> Place {
     Place::new("tls = [\"127.0.0.1:5061\"]")

@@ -1,10 +1,6 @@
 //! `comity plan`: what the configuration asks of the DNS, the firewall and the certificate authority.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
-use place::Place;
+use crate::place::Place;
 
 #[test]
 fn the_plan_needs_neither_a_server_nor_a_certificate() {

@@ -4,27 +4,21 @@
 //! moments: with what was synced, and of the rest nothing, all, or whatever chance leaves of it. From each the program has to read
 //! every message that was answered with 202 before that moment, and every user, partner and meeting that a command had returned for.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod lost_writes;
-mod partner;
-mod phone;
-mod place;
-mod served;
-mod traced;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use lost_writes::{Disk, Fate};
-use phone::Phone;
-use place::Place;
 use rusqlite::Connection;
-use served::Served;
 use sip::{Message, Method};
-use traced::Event;
+
+use crate::lost_writes::{Disk, Fate};
+use crate::phone::Phone;
+use crate::place::Place;
+use crate::served;
+use crate::served::Served;
+use crate::traced;
+use crate::traced::Event;
 
 const ALICE: &str = "alice@contoso.example";
 /// None of them alone may leave so much with anybody.

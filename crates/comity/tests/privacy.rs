@@ -1,20 +1,15 @@
 //! What the log says of people. A server lives through a busy day; from info up its log names none of them.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use phone::Phone;
-use place::Authority;
-use served::Served;
 use sip::{HeaderName, Method};
+
+use crate::partner;
+use crate::phone::Phone;
+use crate::place::Authority;
+use crate::served::Served;
 
 /// Users of ours, of partners and of nobody; what a log must not show. None of them is part of a word that it may show.
 const PEOPLE: [&str; 6] = ["quillon", "ysolde", "zebedee", "xanthippe", "wilfrieda", "vortigern"];

@@ -1,20 +1,15 @@
 //! A hosting provider, as its administrator sees it: what is behind its edge, and what its terms let pass.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use certificates::ServedIdentity;
-use phone::Phone;
 use serde_json::json;
-use served::Served;
 use sip::{HeaderName, Message};
+
+use crate::partner;
+use crate::phone::Phone;
+use crate::served::Served;
 
 const ALICE: &str = "alice@contoso.example";
 const HUB: Ipv4Addr = Ipv4Addr::new(127, 0, 91, 2);

@@ -3,22 +3,15 @@
 //! The step `disk` of `./test` makes the disk, an ext4 of its own under which all temporary folders are. After an error it stays
 //! read-only until it is mounted again; so what a server does when it can write again is seen on files that are made immutable.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod keeping;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use keeping::{check_integrity, check_refused, first_message, number, send};
-use phone::Phone;
-use served::Served;
 use sip::Method;
+
+use crate::keeping::{check_integrity, check_refused, first_message, number, send};
+use crate::phone::Phone;
+use crate::served::Served;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@contoso.example";

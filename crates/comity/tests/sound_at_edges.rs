@@ -1,24 +1,19 @@
 //! A home that has its sound at its edges, as processes: who may have sound there, what becomes of it when he goes, and which edge
 //! gets it.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod apart;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use apart::{Apart, Side};
 use media::link::{FrameReader, FromEdge, FromHome, PROTOCOL, frame};
 use media::{BridgeId, LegId};
-use place::Authority;
 use rustls::{ClientConnection, StreamOwned};
-use served::free_ports;
+
+use crate::apart;
+use crate::apart::{Apart, Side};
+use crate::partner;
+use crate::place::Authority;
+use crate::served::free_ports;
 
 /// Somebody at the control address of an edge.
 struct Caller {

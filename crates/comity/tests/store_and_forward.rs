@@ -1,18 +1,12 @@
 //! A message that got its 202 outlives a server that is killed.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 
-use phone::Phone;
-use served::Served;
 use sip::Method;
+
+use crate::phone::Phone;
+use crate::served::Served;
 
 fn stored(served: &Served) -> u64 {
     served.run(&["status", "--json"]).ok().json()["messages"]["stored"].as_u64().unwrap()

@@ -1,15 +1,10 @@
 //! What a service manager is told, over the datagram socket that it names.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-mod served;
-
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use served::Served;
+use crate::served::Served;
 
 /// Its socket, in a folder that is removed at the end.
 struct Supervisor {

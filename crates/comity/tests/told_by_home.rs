@@ -1,21 +1,16 @@
 //! What a home decides reaches its edge, stays there while the home is away, and comes from nobody else.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod apart;
-mod partner;
-mod phone;
-mod place;
-mod served;
-
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant, SystemTime};
 
-use apart::Apart;
-use place::Authority;
 use rustls_pki_types::CertificateDer;
 use sip::{HeaderName, Message};
+
+use crate::apart;
+use crate::apart::Apart;
+use crate::partner;
+use crate::place::Authority;
 
 fn status_and_word(response: &Message) -> (u16, String) {
     let warning = response.header_text(HeaderName::Warning).unwrap_or_default();

@@ -1,15 +1,11 @@
 //! Who may open a WebSocket, from the configuration to the metrics.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-mod served;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use served::Served;
+use crate::served;
+use crate::served::Served;
 
 /// The first line and the last of what is answered to a page of this origin.
 fn opened(port: u16, origin: &str) -> (String, String) {

@@ -1,16 +1,11 @@
 //! A server started, commanded over its control socket, and stopped.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-mod served;
-
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use place::Place;
-use served::Served;
+use crate::place::Place;
+use crate::served::Served;
 
 #[test]
 fn a_server_is_commanded_over_its_socket() {

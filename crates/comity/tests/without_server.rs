@@ -1,10 +1,6 @@
 //! The command line where no server runs: it works on the store, and says so.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod place;
-
-use place::Place;
+use crate::place::Place;
 
 const LISTEN: &str = "tls = [\"127.0.0.1:5061\"]";
 

@@ -1,11 +1,6 @@
 //! Calls whose sound goes through us, since the phones could not hear each other; two organisations of one and of three workers
 //! each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use federation::decision::Outcome;
@@ -13,6 +8,8 @@ use sdp::{Direction, Encoding};
 use signaling::{CallSettings, EscalationStatus, Record, When};
 use sim::{Line, World, first_line};
 use sip::{Aor, HeaderName, Message};
+
+use crate::phone;
 
 /// Alice and Dave are at Contoso, Bob is at Fabrikam; both know REFER and Replaces, so that their calls are proxied.
 struct Three {

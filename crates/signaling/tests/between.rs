@@ -1,15 +1,12 @@
 //! Calls that we stand between, of phones that could not be moved else; two organisations of one and of three workers each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use federation::decision::Outcome;
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 /// Contoso and Fabrikam allow each other. Alice's phone shows neither REFER nor Replaces, Bob's shows both.
 struct Pair {

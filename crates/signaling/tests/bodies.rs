@@ -1,12 +1,9 @@
 //! Bodies that cross the border, and that may not: refused in requests of both sides, left out of responses.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use sim::{Line, World};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const CAROL: &str = "carol@contoso.example";

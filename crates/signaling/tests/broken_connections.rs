@@ -1,17 +1,13 @@
 //! Connections to partners that break while something is under way: what a partner is owed goes over another one, and never
 //! to anybody else.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod neighbours;
-mod phone;
-
 use std::time::Duration;
 
-use neighbours::{ALICE, BOB, Play};
 use sim::{Condition, Line, World, allowed, certificate, first_line};
 use sip::Message;
+
+use crate::neighbours::{self, ALICE, BOB, Play};
+use crate::phone;
 
 const FABRIKAM: &str = "192.0.2.71";
 

@@ -1,13 +1,10 @@
 //! Requests for the address that the server has, as whoever was given that in place of a name sends them (RFC 3261 sections 10.2,
 //! 11 and 16.4), and for addresses that others have; the same of either family.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use sim::{Line, World, allowed, certificate};
 use sip::{HeaderName, Message, Method, auth};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

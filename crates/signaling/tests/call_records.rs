@@ -1,10 +1,5 @@
 //! What is recorded of calls, at organisations of one and of three workers each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,6 +9,8 @@ use federation::flow::Direction;
 use signaling::{CallKind, CallRecord, Ending, LegRecord, Record, Way};
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

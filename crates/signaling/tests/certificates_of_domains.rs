@@ -1,12 +1,9 @@
 //! An organisation of two domains with a certificate for each: partners are shown the one that proves whoever writes.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use sim::{Line, World, allowed};
 use sip::{HeaderName, Message, Method};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const ADELE: &str = "adele@litware.example";

@@ -1,10 +1,5 @@
 //! Meetings of two organisations, of one and of three workers each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use conference::{Command, ConferenceId};
@@ -12,6 +7,8 @@ use documents::ConferenceInfo;
 use documents::conference_info::{EndpointStatus, State, User};
 use sim::{Leg, Line, World, first_line};
 use sip::{HeaderName, Message, Method};
+
+use crate::phone;
 
 /// Contoso and Fabrikam allow each other; Alice, Dave and Bob are signed in at home.
 struct Room {

@@ -1,18 +1,13 @@
 //! Conversations of many in writing, over three organisations of one and of three workers each: by sessions, and by those and single
 //! messages in one.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-mod room;
-
 use std::time::Duration;
 
 use sim::first_line;
 use sip::{HeaderName, Message};
 
-use room::*;
+use crate::phone;
+use crate::room::*;
 
 #[test]
 fn sessions_and_single_messages_are_one_conversation_without_sound() {

@@ -1,18 +1,13 @@
 //! Conversations of many by single messages, over three organisations of one and of three workers each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-mod room;
-
 use conference::{Command, ConferenceId};
 use documents::ConferenceInfo;
 use documents::conference_info::{Endpoint, EndpointStatus, JoiningMethod, User};
 use signaling::AdHocMeeting;
 use sim::first_line;
 
-use room::*;
+use crate::phone;
+use crate::room::*;
 
 #[test]
 fn phones_that_know_only_messages_write_in_threes() {

@@ -1,18 +1,14 @@
 //! Requests go to a partner over a connection that it has opened (RFC 5923), for the domains that it has proven there and for
 //! no other.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod neighbours;
-mod phone;
-
 use std::time::Duration;
 
 use federation::trust::Purposes;
-use neighbours::{ALICE, BOB, Play};
 use sim::{Line, World, allowed, blocked, certificate, first_line};
 use sip::{HeaderName, Message};
+
+use crate::neighbours::{self, ALICE, BOB, Play};
+use crate::phone;
 
 fn everywhere(act: impl Fn(Play)) {
     neighbours::everywhere(|_, _| {}, act);
@@ -20,7 +16,7 @@ fn everywhere(act: impl Fn(Play)) {
 
 impl Play {
     /// A connection of a partner on which its domain is proven; it takes requests there.
-    fn partner(&mut self, n: u64, domain: &str) -> Line {
+    fn partner_who_takes(&mut self, n: u64, domain: &str) -> Line {
         let line = self.world.connect(self.contoso, self.worker(n), Some(certificate(&[domain])));
         self.speak(line, n, domain, true);
         line
@@ -46,7 +42,7 @@ impl Play {
 #[test]
 fn requests_go_over_the_connection_that_the_partner_has_opened() {
     everywhere(|mut play| {
-        let line = play.partner(1, "fabrikam.example");
+        let line = play.partner_who_takes(1, "fabrikam.example");
         for number in 0..8 {
             let arrived = play.reaches(line, &format!("over{number}"));
             assert!(arrived.top_via().unwrap().param("alias").is_some(), "and we say that it works both ways");
@@ -121,7 +117,7 @@ fn a_via_that_names_a_host_too_long_to_be_one_makes_its_connection_no_way_to_the
 #[test]
 fn nobody_gets_what_is_for_a_domain_that_he_has_not_proven() {
     everywhere(|mut play| {
-        let other = play.partner(1, "litware.example");
+        let other = play.partner_who_takes(1, "litware.example");
         // As whom he speaks is not who he is.
         let forged = phone::request("OPTIONS", BOB, "contoso.example", "forged").replace(";rport", ";rport;alias");
         play.world.send(other, &forged);
@@ -151,7 +147,7 @@ fn a_certificate_for_clients_alone_takes_no_requests() {
 #[test]
 fn what_was_sent_over_it_goes_elsewhere_when_it_ends() {
     everywhere(|mut play| {
-        let line = play.partner(1, "fabrikam.example");
+        let line = play.partner_who_takes(1, "fabrikam.example");
         play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "cut"));
         assert_eq!(play.world.take(line).len(), 1);
         play.world.hang_up(line);
@@ -165,14 +161,14 @@ fn what_was_sent_over_it_goes_elsewhere_when_it_ends() {
 #[test]
 fn a_call_goes_on_over_ours_when_it_ends() {
     everywhere(|mut play| {
-        let line = play.partner(1, "fabrikam.example");
+        let line = play.partner_who_takes(1, "fabrikam.example");
         play.world.send(play.alice, &phone::request("INVITE", ALICE, BOB, "call"));
         let invite = play.world.only(line);
         play.world.send(line, &phone::answer(&invite, "180 Ringing", "bob"));
         play.world.take(play.alice);
         play.world.hang_up(line);
         assert!(play.world.take(play.alice).is_empty());
-        let second = play.partner(2, "fabrikam.example");
+        let second = play.partner_who_takes(2, "fabrikam.example");
         play.world.send(second, &phone::answer(&invite, "486 Busy Here", "bob"));
         let answers: Vec<_> = play.world.take(play.alice).iter().filter_map(Message::status).collect();
         assert_eq!(answers, [486]);
@@ -183,7 +179,7 @@ fn a_call_goes_on_over_ours_when_it_ends() {
 #[test]
 fn a_server_that_says_503_on_its_own_connection_is_left_for_ours() {
     everywhere(|mut play| {
-        let line = play.partner(1, "fabrikam.example");
+        let line = play.partner_who_takes(1, "fabrikam.example");
         play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "full"));
         let arrived = play.world.only(line);
         play.world.send(line, &phone::answer(&arrived, "503 Service Unavailable", "x"));
@@ -196,7 +192,7 @@ fn a_server_that_says_503_on_its_own_connection_is_left_for_ours() {
 #[test]
 fn a_changed_entry_wants_a_new_proof() {
     everywhere(|mut play| {
-        let line = play.partner(1, "fabrikam.example");
+        let line = play.partner_who_takes(1, "fabrikam.example");
         play.reaches(line, "x");
         play.world.replace_partners(play.contoso, vec![blocked("fabrikam.example")]);
         play.world.send(play.alice, &phone::request("MESSAGE", ALICE, BOB, "blocked"));

@@ -1,16 +1,13 @@
 //! What is on record of a partner's request: who was there, and what our own devices said.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use federation::decision::{Answerer, DecisionRecord, Outcome, Peer};
 use signaling::PartnerCounts;
 use sim::{Line, World};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

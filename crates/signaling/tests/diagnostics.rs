@@ -1,10 +1,5 @@
 //! `ms-diagnostics`: what our users are told, what partners are, and what of theirs passes.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use std::sync::Arc;
 
 use federation::decision::Outcome;
@@ -12,6 +7,8 @@ use federation::partner::Partners;
 use signaling::Input;
 use sim::{Line, World, allowed};
 use sip::{Diagnostics, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

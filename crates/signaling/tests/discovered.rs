@@ -1,15 +1,12 @@
 //! Whoever found us without an entry: how much he may ask, of whom, and what he learns of who is here.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use federation::trust::PeerCertificate;
 use sim::{Line, World, allowed, certificate, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 /// She has an account, and no phone is on.

@@ -1,14 +1,11 @@
 //! A server that is about to end: what is under way goes on, what is new is sent elsewhere.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use sim::{Line, World, first_line};
 use sip::HeaderName;
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";

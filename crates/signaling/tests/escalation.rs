@@ -1,14 +1,11 @@
 //! A call of two that becomes a meeting of three organisations, of one and of three workers each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use federation::decision::{DecisionRecord, Outcome};
 use signaling::{EscalationStatus, When};
 use sim::{Leg, Line, World, first_line};
 use sip::{Aor, Message};
+
+use crate::phone;
 
 /// Contoso, Fabrikam and Northwind allow each other. Alice's phone shows neither REFER nor Replaces.
 struct Three {

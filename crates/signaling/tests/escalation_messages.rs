@@ -1,14 +1,11 @@
 //! A session of messages of two that becomes a conversation of three organisations, of one and of three workers each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use federation::decision::Outcome;
 use signaling::{CoreConfig, EscalationStatus, When};
 use sim::{Line, World, first_line};
 use sip::{Aor, HeaderName, Message};
+
+use crate::phone;
 
 /// Contoso, Fabrikam and Northwind allow each other. All phones show REFER and Replaces, and Carol's knows only single messages.
 struct Three {

@@ -1,17 +1,13 @@
 //! A partner with many servers, most of which refuse or are silent: each is asked once, until one does otherwise.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod many_servers;
-mod phone;
-
 use std::time::Duration;
 
-use many_servers::{ALICE, BOB, FIRST, Play, SECOND, THIRD, told};
 use signaling::Reach;
 use sim::Condition;
 use sip::Message;
+
+use crate::many_servers::{ALICE, BOB, FIRST, Play, SECOND, THIRD, told};
+use crate::phone;
 
 fn play(workers: u16, seed: u64) -> Play {
     Play::new(workers, seed, 3, |_| {})

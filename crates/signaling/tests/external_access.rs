@@ -1,15 +1,12 @@
 //! The external access policies within dialogs, in answers, and when they change; Contoso and Fabrikam, of one and of three
 //! workers each.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use federation::decision::{DecisionRecord, Outcome};
 use federation::external_access::{ExternalAccess, Policy};
 use sim::{Line, World, allowed, blocked, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const CAROL: &str = "carol@contoso.example";

@@ -1,20 +1,16 @@
 //! A partner with several servers, some of which fail: what is tried, in which order, and what is remembered.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod many_servers;
-mod phone;
-
 use std::time::Duration;
 
 use federation::decision::Outcome;
 use federation::partner::Provider;
 use federation::trust::{PeerCertificate, Why};
-use many_servers::{ALICE, BOB, FIRST, Play, SECOND, THIRD, told};
 use signaling::{PartnerCounts, Reach};
 use sim::{Condition, World, allowed, blocked, certificate};
 use sip::{HeaderName, Message};
+
+use crate::many_servers::{ALICE, BOB, FIRST, Play, SECOND, THIRD, told};
+use crate::phone;
 
 fn play(workers: u16, seed: u64) -> Play {
     Play::new(workers, seed, 2, |_| {})

@@ -1,15 +1,12 @@
 //! Two organisations of one and of three workers: what passes only with one is broken.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use federation::decision::Outcome;
 use sim::{Line, World, allowed, blocked, certificate, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 /// Contoso and Fabrikam allow each other; Alice and Bob are signed in at home.
 struct Pair {

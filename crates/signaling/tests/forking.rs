@@ -1,14 +1,11 @@
 //! A user whose devices are wanted more and less (q), in an organisation of one and of three workers.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use std::time::Duration;
 
 use sim::{Line, World, first_line};
 use sip::Message;
+
+use crate::phone;
 
 /// Alice calls. Bob has two phones that are wanted alike, one that is wanted less, and a machine that is wanted least.
 struct Play {

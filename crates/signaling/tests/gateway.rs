@@ -1,16 +1,13 @@
 //! One speaks in a session of messages, the other's devices know only single messages: between two organisations of one and of
 //! three workers each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use federation::decision::Outcome;
 use sim::{Line, World, allowed, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 /// Alice of contoso speaks in sessions, and Dave beside her; Bob of fabrikam and Erin of contoso do not.
 struct Pair {

@@ -1,12 +1,9 @@
 //! Addresses of single devices (RFC 5627), in two organisations of one and of three workers.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 /// Bob has a phone that knows of GRUUs, and another one. Alice is of his organisation, Carol is not.
 struct Play {

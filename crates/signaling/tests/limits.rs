@@ -1,15 +1,12 @@
 //! What one sender may take of a server: at its limit it is told so, and nobody else notices.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use signaling::Limits;
 use sim::{Line, World};
 use sip::{HeaderName, Message, Method, auth};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";

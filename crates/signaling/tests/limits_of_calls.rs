@@ -1,17 +1,13 @@
 //! What calls, sessions of messages and meetings may take of one worker, and what becomes of one more.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod narrow;
-mod phone;
-
 use std::time::Duration;
 
-use narrow::{ALICE, DAVE, Stage};
 use signaling::{Ending, Limits, Record};
 use sim::{Line, first_line};
 use sip::{HeaderName, Message};
+
+use crate::narrow::{self, ALICE, DAVE, Stage};
+use crate::phone;
 
 const FACTORY: &str = "meet@contoso.example";
 const SOUND: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 40000 RTP/AVP 0\n";
@@ -24,15 +20,6 @@ fn stage(narrow: impl Fn(&mut Limits)) -> Stage {
 }
 
 impl Stage {
-    fn hits(&self, limit: &str) -> u64 {
-        self.world.core(self.site, 0).counts().limits_hit.get(limit).copied().unwrap_or(0)
-    }
-
-    fn invite(&mut self, from: Line, (caller, callee): (&str, &str), call_id: &str, sdp: &str) {
-        let invite = phone::simple(&phone::request("INVITE", caller, callee, call_id));
-        self.world.send(from, &phone::with_body(&invite, "", "application/sdp", sdp));
-    }
-
     /// Alice calls Dave, who answers; returns her 200.
     fn call(&mut self, call_id: &str) -> Message {
         self.invite(self.alice, (ALICE, DAVE), call_id, SOUND);

@@ -1,15 +1,11 @@
 //! How many legs of sound one user and one partner may have, and what is said to one more.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod narrow;
-mod phone;
-
-use narrow::{ALICE, DAVE, Stage};
 use signaling::{CallSettings, Limits, When};
 use sim::{Line, allowed, certificate, first_line};
 use sip::{HeaderName, Message};
+
+use crate::narrow::{self, ALICE, DAVE, Stage};
+use crate::phone;
 
 const FACTORY: &str = "meet@contoso.example";
 const BOB: &str = "bob@fabrikam.example";
@@ -30,19 +26,9 @@ impl Stage {
         self.world.core(self.site, 0).load().legs
     }
 
-    fn hits(&self, limit: &str) -> u64 {
-        self.world.core(self.site, 0).counts().limits_hit.get(limit).copied().unwrap_or(0)
-    }
-
-    fn invite(&mut self, from: Line, (caller, callee): (&str, &str), call_id: &str) -> String {
-        let invite = phone::simple(&phone::request("INVITE", caller, callee, call_id));
-        self.world.send(from, &phone::with_body(&invite, "", "application/sdp", SOUND));
-        invite
-    }
-
     /// Is refused for want of ports.
     fn is_refused(&mut self, from: Line, parties: (&str, &str), call_id: &str) {
-        let invite = self.invite(from, parties, call_id);
+        let invite = self.invite(from, parties, call_id, SOUND);
         let refused = self.world.take_response(from);
         let told = (refused.status(), refused.header(HeaderName::RetryAfter).is_some());
         assert_eq!(told, (Some(503), true), "{}", first_line(&refused));
@@ -52,7 +38,7 @@ impl Stage {
 
     /// Rings, with both legs open.
     fn rings(&mut self, from: Line, (to, parties): (Line, (&str, &str)), call_id: &str) -> Message {
-        self.invite(from, parties, call_id);
+        self.invite(from, parties, call_id, SOUND);
         let invite = self.world.only(to);
         assert!(first_line(&invite).starts_with("INVITE"), "{}", first_line(&invite));
         invite
@@ -104,7 +90,7 @@ fn a_partner_has_its_share_for_all_its_users() {
 fn the_people_in_his_meetings_count_for_the_organiser() {
     let mut stage = stage(|limits| limits.legs_per_user_max = 1);
     let (alice, dave) = (stage.alice, stage.dave);
-    stage.invite(alice, (ALICE, FACTORY), "m1");
+    stage.invite(alice, (ALICE, FACTORY), "m1", SOUND);
     let ok = stage.world.take_response(alice);
     assert_eq!((ok.status(), stage.legs()), (Some(200), 1));
     stage.world.send(alice, &phone::by_caller("ACK", &ok, 1));

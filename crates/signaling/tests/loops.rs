@@ -1,12 +1,9 @@
 //! Requests that come back, and how many copies become of one (RFC 5393); organisations of one and of three workers.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use sim::{Line, World, allowed, certificate, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";

@@ -1,14 +1,11 @@
 //! Requests that go round by the edges of a pool, and how many copies become of one behind them (RFC 5393): Contoso's two edges
 //! have one name, and its home is behind both. Organisations of one and of three workers, with the topology hidden and shown.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use federation::partner::Provider;
 use sim::{Line, World, certificate};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";

@@ -1,15 +1,12 @@
 //! Calls and meetings whose bridge is gone with the media node that had it: whoever was heard is offered the sound of another,
 //! within his dialog, or hears that it is over.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use federation::decision::Outcome;
 use signaling::{CallSettings, When};
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message, Method};
+
+use crate::phone;
 
 /// Alice and Dave are at Contoso.
 struct Two {

@@ -1,18 +1,13 @@
 //! What a meeting offers to people of another organisation once a policy has become narrower, of one and of three workers each.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-mod room;
-
 use std::time::Duration;
 
 use federation::external_access::Policy;
 use sim::first_line;
 use sip::{Message, Method};
 
-use room::*;
+use crate::phone;
+use crate::room::*;
 
 /// From now on, Contoso's people may do this with all partners.
 fn everybody_may(room: &mut Room, modalities: &str) {

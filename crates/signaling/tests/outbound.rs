@@ -1,14 +1,11 @@
 //! A device with two flows (RFC 5626), in an organisation of one and of three workers.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use std::time::Duration;
 
 use sim::{Line, World, first_line};
 use sip::HeaderName;
+
+use crate::phone;
 
 /// Alice writes and calls. Bob has a phone with two flows, of which the second was registered last, and a plain one.
 struct Play {

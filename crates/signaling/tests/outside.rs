@@ -1,14 +1,11 @@
 //! Users outside, who sign in by an edge: what each of the two servers adds, believes and takes off.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use std::time::Duration;
 
 use sim::{Line, World, allowed, certificate, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";

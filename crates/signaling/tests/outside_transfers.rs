@@ -1,12 +1,9 @@
 //! Users outside, who sign in by an edge: addresses of their devices (RFC 5627), and transfers to and from them.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const DAVE: &str = "dave@contoso.example";

@@ -1,16 +1,12 @@
 //! Extensions of SIP that belong to others and pass through, or that a proxy and registrar have a small part in.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod conversation;
-mod phone;
-
-use conversation::{
-    ALICE, ANSWER, BOB, CAROL, OFFER, everywhere, method, proxied, sdp, text, with_contact, with_headers,
-};
 use sim::{Line, certificate};
 use sip::{HeaderName, Message, Method};
+
+use crate::conversation::{
+    ALICE, ANSWER, BOB, CAROL, OFFER, everywhere, method, proxied, sdp, text, with_contact, with_headers,
+};
+use crate::phone;
 
 fn header(message: &Message, name: HeaderName) -> Option<&str> {
     message.header_text(name)

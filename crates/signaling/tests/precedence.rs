@@ -1,13 +1,10 @@
 //! Whose connections come first: of those who have shown that they are known here.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use signaling::Precedence;
 use sim::{World, allowed, certificate};
 use sip::FlowId;
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 

@@ -1,14 +1,11 @@
 //! Callees who send their callers elsewhere (3xx); three organisations of one and of three workers each.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use federation::external_access::{PartnerScope, Policy};
 use signaling::{CallSettings, When};
 use sim::{Line, World, allowed, blocked, first_line};
 use sip::Message;
+
+use crate::phone;
 
 /// Contoso, where Alice and Dave are, follows; Fabrikam, where Bob is, does not. Carol is at Northwind, whom Contoso allows.
 struct Play {

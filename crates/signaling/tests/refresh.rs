@@ -1,17 +1,13 @@
 //! The DNS asked again in the background, and what holds while it is silent.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
 #[allow(dead_code, reason = "other plays use the rest of it")]
-mod neighbours;
-mod phone;
-
 use std::time::Duration;
 
 use federation::discovery::{STALE_MAX, SrvFailure};
-use neighbours::{ALICE, BOB, Play};
 use sim::Trouble;
+
+use crate::neighbours::{self, ALICE, BOB, Play};
+use crate::phone;
 
 /// Fabrikam's record holds for a minute.
 fn everywhere(act: impl Fn(Play)) {

@@ -1,10 +1,5 @@
 //! Scheduled meetings that are changed while people are in them, of one and of three workers.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::sync::Arc;
 
 use conference::ConferenceId;
@@ -15,6 +10,8 @@ use conference::schedule::{
 use signaling::Input;
 use sim::{Line, World, allowed, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

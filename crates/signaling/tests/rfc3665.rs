@@ -1,19 +1,15 @@
 //! RFC 3665 section 3: sessions through two proxies, each as a proxy sees it and where we stand between the phones. Sections 3.1
 //! and 3.5 have no element of ours in them; the manifest of flows says so.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod conversation;
-mod phone;
-
 use std::time::Duration;
 
-use conversation::{
-    ALICE, ANSWER, BOB, CAROL, Kind, OFFER, Stage, everywhere, method, proxied, sdp, told, with_headers,
-};
 use sim::{Condition, Line, PASSWORD, first_line};
 use sip::{HeaderName, Message, Method, auth};
+
+use crate::conversation::{
+    self, ALICE, ANSWER, BOB, CAROL, Kind, OFFER, Stage, everywhere, method, proxied, sdp, told, with_headers,
+};
+use crate::phone;
 
 /// The credentials that answer a 407.
 fn credentials(challenge: &Message, user: &str, request_uri: &str) -> String {

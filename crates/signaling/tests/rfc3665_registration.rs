@@ -1,8 +1,5 @@
 //! RFC 3665 section 2: registrations, as the registrar sees them.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
 use sim::{Line, PASSWORD, World, first_line};
 use sip::{HeaderName, Message, Method, auth};
 

@@ -1,16 +1,12 @@
 //! RFC 5359 sections 2.1 to 2.6: hold and transfer, services of the phones that pass through two or three servers.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod conversation;
-mod phone;
-
-use conversation::{
-    ALICE, ANSWER, BOB, CAROL, Call, OFFER, Stage, everywhere, method, sdp, text, with_contact, with_headers,
-};
 use sim::Line;
 use sip::{HeaderName, Message};
+
+use crate::conversation::{
+    ALICE, ANSWER, BOB, CAROL, Call, OFFER, Stage, everywhere, method, sdp, text, with_contact, with_headers,
+};
+use crate::phone;
 
 const CAROLS: &str = "v=0\no=carol 3 3 IN IP4 192.0.2.50\ns=-\nc=IN IP4 192.0.2.50\nt=0 0\nm=audio 45678 RTP/AVP 0\n";
 

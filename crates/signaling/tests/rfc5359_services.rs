@@ -1,16 +1,12 @@
 //! RFC 5359 sections 2.7 to 2.18: forwarding, conferences of three, find-me, screening, park, pickup, redial, click to dial.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod conversation;
-mod phone;
-
-use conversation::{
-    ALICE, ANSWER, BOB, CAROL, OFFER, Stage, everywhere, method, sdp, text, told, with_contact, with_headers,
-};
 use sim::{Line, allowed, blocked, first_line};
 use sip::{HeaderName, Message};
+
+use crate::conversation::{
+    ALICE, ANSWER, BOB, CAROL, OFFER, Stage, everywhere, method, sdp, text, told, with_contact, with_headers,
+};
+use crate::phone;
 
 /// Bob's phone sends Alice to Carol with this status, after ringing or at once; her phone follows.
 fn forwarded(mut stage: Stage, rings: bool, answer: &str) {

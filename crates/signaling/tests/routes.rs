@@ -1,14 +1,11 @@
 //! Routes of policies at a home: which of its edges a user's requests leave by.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use std::time::Duration;
 
 use federation::external_access::Policy;
 use sim::{Line, World};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const CAROL: &str = "carol@contoso.example";

@@ -1,12 +1,9 @@
 //! The way that a phone without an outbound proxy is told (RFC 3608), in an organisation of one and of three workers.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use sim::{World, allowed, first_line};
 use sip::HeaderName;
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

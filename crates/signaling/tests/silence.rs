@@ -1,14 +1,11 @@
 //! What goes silent while an INVITE is under way: a phone that has acknowledged a refusal, and a partner that is gone.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use sim::{Line, PASSWORD, World};
 use sip::{HeaderName, Message, Method, auth};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

@@ -1,12 +1,9 @@
 //! `sips` (RFC 5630): a request for such a URI reaches a device by TLS or not at all.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use sim::{Line, World};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@contoso.example";

@@ -1,15 +1,12 @@
 //! Messages for who is away, between two organisations of one and of three workers.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use std::time::Duration;
 
 use signaling::Limits;
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 /// Alice of Contoso and Erin of Fabrikam are there, Bob of Fabrikam is away.
 struct Play {

@@ -1,14 +1,11 @@
 //! What a partner hears of the inside where topology is hidden: of refusals, redirections and requests, by one server and by an
 //! edge before a home.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use federation::partner::{EntrySwitch, Partner};
 use sim::{Line, World};
 use sip::{HeaderName, Message, Method};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

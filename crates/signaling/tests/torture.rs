@@ -1,18 +1,13 @@
 //! The test messages of RFC 4475 and RFC 5118, each sent to a whole server by whoever it says to be from: over TLS by a user
 //! who is signed in or by a partner with its certificate, and in a datagram.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+pub mod stage;
 
-#[path = "../../sip/vectors/manifest.rs"]
-mod manifest;
-mod phone;
-#[path = "torture/stage.rs"]
-mod stage;
-
-use manifest::Vector;
 use sip::{HeaderName, Message};
-use stage::{Stage, Way};
+
+use self::stage::{Stage, Way};
+use crate::manifest;
+use crate::manifest::Vector;
 
 #[test]
 fn every_message_is_handled_as_the_manifest_says() {

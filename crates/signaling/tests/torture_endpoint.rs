@@ -1,17 +1,9 @@
 //! What RFC 4475 asks of an endpoint, asked of the one that we are: a conference. A user of ours sends the message to the factory.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-#[path = "../../sip/vectors/manifest.rs"]
-mod manifest;
-mod phone;
-#[path = "torture/stage.rs"]
-mod stage;
-
-use manifest::Vector;
 use sip::{HeaderName, Message};
-use stage::{Stage, Way};
+
+use crate::manifest::{self, Vector};
+use crate::torture::stage::{Stage, Way};
 
 /// The final response to the message of this name, sent to the factory instead, with some of its text replaced.
 fn answered(name: &str, changes: &[(&str, &str)]) -> Message {

@@ -1,17 +1,13 @@
 //! Attended transfer by phones that name the Contact of the one consulted (RFC 5589 section 7.3), in organisations of one and of
 //! three workers, as a proxy and between the phones.
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod conversation;
-mod phone;
-
-use conversation::{ANSWER, OFFER, method, sdp, told, with_headers};
 use federation::decision::Outcome;
 use federation::external_access::{PartnerScope, Policy};
 use sim::{Line, World, first_line};
 use sip::{HeaderName, Message};
+
+use crate::conversation::{ANSWER, OFFER, method, sdp, told, with_headers};
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@contoso.example";

@@ -1,16 +1,12 @@
 //! Servers with IPv6 and IPv4 addresses: the second family is tried beside the first when that is slow (RFC 8305).
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
 #[allow(dead_code, reason = "other plays use the rest of it")]
-mod neighbours;
-mod phone;
-
 use std::time::Duration;
 
-use neighbours::{ALICE, BOB, Play};
 use sim::{Condition, certificate};
+
+use crate::neighbours::{self, ALICE, BOB, Play};
+use crate::phone;
 
 const SIX: &str = "2001:db8::70";
 const FOUR: &str = "192.0.2.70";

@@ -1,11 +1,8 @@
 //! A phone that sends its datagrams from one port and listens at another, which it names in its Via (RFC 3261 section 18.2.2).
 
-// A test may unwrap.
-#![allow(clippy::unwrap_used)]
-
-mod phone;
-
 use sim::{Line, World, allowed, certificate};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 const BOB: &str = "bob@fabrikam.example";

@@ -1,13 +1,10 @@
 //! Strangers whom nobody has answered: how much of theirs reaches people, and what they learn by it.
 
-// A test may unwrap, and the clock is read once, for a moment to count from.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod phone;
-
 use federation::trust::PeerCertificate;
 use sim::{Line, World, certificate, first_line};
 use sip::{HeaderName, Message};
+
+use crate::phone;
 
 const ALICE: &str = "alice@contoso.example";
 /// She has an account, and no phone is on.

@@ -1,8 +1,6 @@
 //! A private authority that speaks ACME (Debian's pebble), and the name server that it asks (Debian's knot), which takes
 //! signed updates for contoso.example. Both end with the test.
 
-#![allow(dead_code, reason = "not every test needs everything")]
-
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,5 @@
 //! An edge and its home as two processes, on addresses of their own.
 
-#![allow(dead_code, reason = "not every test needs everything")]
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use crate::edge::{self, Manner};
-use crate::golden::check_doctor;
-use crate::scene::{EDGE, Scene};
-use crate::{NAMES, WELL};
+use super::edge::{self, Manner};
+use super::golden::check_doctor;
+use super::scene::{EDGE, Scene};
+use super::{NAMES, WELL};
 
 const PARTNER: [&str; 2] = ["partner", "fabrikam.example"];
 

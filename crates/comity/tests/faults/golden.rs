@@ -1,10 +1,10 @@
 //! What three commands say of a fault, compared with a text in the repository that a person has read.
 //!
-//! GOLDEN=write cargo test -p comity --test faults    writes them anew; then read them
+//! GOLDEN=write cargo test -p comity faults::    writes them anew; then read them
 
 use std::path::PathBuf;
 
-use crate::scene::{CALL_ID, Scene};
+use super::scene::{CALL_ID, Scene};
 
 /// `comity why`, `comity partner show` and `comity route`, one after the other.
 pub fn check(name: &str, scene: &Scene, call_id: &str) {

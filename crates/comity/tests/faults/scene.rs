@@ -10,12 +10,12 @@ use certificates::{Identity, ServedIdentity};
 use rustls_pki_types::UnixTime;
 use sip::{HeaderName, Message};
 
-use crate::edge::{self, Manner};
+use super::edge::{self, Manner};
+use super::zone::Zone;
 use crate::partner;
 use crate::phone::Phone;
 use crate::place::Authority;
 use crate::served::Served;
-use crate::zone::Zone;
 
 pub const ALICE: &str = "alice@contoso.example";
 pub const BOB: &str = "bob@fabrikam.example";

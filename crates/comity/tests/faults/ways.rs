@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use certificates::ServedIdentity;
 
-use crate::edge;
+use super::edge;
+use super::scene::{ALICE, ALICE_AT, BOB, CALL_ID, EDGE, Scene};
+use super::zone::Zone;
+use super::{NAMES, WELL};
 use crate::partner;
 use crate::phone::Phone;
-use crate::scene::{ALICE, ALICE_AT, BOB, CALL_ID, EDGE, Scene};
-use crate::zone::Zone;
-use crate::{NAMES, WELL};
 
 /// A server on whose list nobody is, and the edge of somebody else, who answers everything.
 fn beside_a_hub() -> (Scene, Arc<ServedIdentity>, String) {

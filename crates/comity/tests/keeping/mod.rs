@@ -1,7 +1,5 @@
 //! Numbered messages for who is away, and the database that they are kept in.
 
-#![allow(dead_code, reason = "not every test needs everything")]
-
 use std::ops::Range;
 use std::path::Path;
 

@@ -1,7 +1,5 @@
 //! What people and an administrator do while a server may be killed, and a ledger of what they were promised.
 
-#![allow(dead_code, reason = "not every test needs everything")]
-
 pub mod administrator;
 pub mod meeting;
 

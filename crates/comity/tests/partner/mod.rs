@@ -1,7 +1,5 @@
 //! What a partner's organisation is made of in a test: names in the DNS, a server with a certificate, connections to us.
 
-#![allow(dead_code, reason = "not every test needs everything")]
-
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;

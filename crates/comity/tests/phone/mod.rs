@@ -1,7 +1,5 @@
 //! A user's phone of one test, over TCP from an address of its own, or over any other stream.
 
-#![allow(dead_code, reason = "not every test needs everything")]
-
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
 

@@ -1,7 +1,5 @@
 //! A folder with a configuration, and the program run in it.
 
-#![allow(dead_code, reason = "not every test needs everything")]
-
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

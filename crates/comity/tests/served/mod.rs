@@ -1,7 +1,5 @@
 //! A server of one test, in a folder of its own.
 
-#![allow(dead_code, reason = "not every test looks at everything")]
-
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};

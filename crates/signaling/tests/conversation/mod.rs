@@ -3,8 +3,6 @@
 //! Each play runs with one worker and with three, over several orders of handoffs; and both as a proxy's, with phones that know
 //! REFER and Replaces, and where we stand between the phones, which know neither.
 
-#![allow(dead_code, reason = "each file of plays needs other words")]
-
 use sim::{Line, World, allowed, first_line};
 use sip::{HeaderName, Message};
 

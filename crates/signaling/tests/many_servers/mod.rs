@@ -1,7 +1,5 @@
 //! A partner with several servers, in order of preference; for plays about which of them is tried.
 
-#![allow(dead_code, reason = "each file of plays needs other words")]
-
 use signaling::{CoreConfig, PartnerCounts};
 use sim::{Line, World};
 use sip::{HeaderName, Message};

@@ -17,7 +17,6 @@ pub struct Stage {
 }
 
 /// `register` signs Alice's phone in: one of those in [`phone`].
-#[allow(dead_code, reason = "one file of tests configures more")]
 pub fn stage(register: impl Fn(&mut World, usize, u16, &str) -> Line, narrow: impl Fn(&mut Limits)) -> Stage {
     configured(register, |config| narrow(&mut config.limits))
 }
@@ -35,4 +34,18 @@ pub fn configured(
     let alice = register(&mut world, site, 0, ALICE);
     let dave = phone::register(&mut world, site, 0, DAVE);
     Stage { world, site, alice, dave }
+}
+
+impl Stage {
+    /// How often this limit was hit, by its name in the metrics.
+    pub fn hits(&self, limit: &str) -> u64 {
+        self.world.core(self.site, 0).counts().limits_hit.get(limit).copied().unwrap_or(0)
+    }
+
+    /// Calls from a phone that knows neither REFER nor Replaces; returns the INVITE.
+    pub fn invite(&mut self, from: Line, (caller, callee): (&str, &str), call_id: &str, sdp: &str) -> String {
+        let invite = phone::simple(&phone::request("INVITE", caller, callee, call_id));
+        self.world.send(from, &phone::with_body(&invite, "", "application/sdp", sdp));
+        invite
+    }
 }

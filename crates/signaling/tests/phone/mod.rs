@@ -1,8 +1,6 @@
 //! What a phone says: registers with a digest, and answers by copying what it got. It knows REFER and Replaces, unless it is
 //! [`simple`].
 
-#![allow(dead_code, reason = "each file of plays needs other words")]
-
 use sim::{Line, PASSWORD, World, first_line};
 use sip::{Aor, HeaderName, Message, Method, auth};
 

@@ -1,7 +1,5 @@
 //! Where people of three organisations write to each other, and how: by single messages, or within sessions.
 
-#![allow(dead_code, reason = "each file of plays needs other words")]
-
 use signaling::Limits;
 use sim::{Line, World, first_line};
 use sip::Message;

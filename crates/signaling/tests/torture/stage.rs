@@ -1,7 +1,5 @@
 //! The world of one test message: the server that it is for, whoever sends it, and whoever it is to reach.
 
-#![allow(dead_code, reason = "each file of tests needs other parts")]
-
 use bytes::Bytes;
 use sim::{Line, PASSWORD, World, allowed, certificate, first_line};
 use sip::{Aor, Header, HeaderName, Message, Uri, auth, framing};

@@ -1,20 +1,10 @@
 //! Typical faults of federation, each one made for real, and what an administrator is told: `comity why`, `comity partner
 //! show` and `comity route`, as golden texts beside this file.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
 mod doctor;
 mod edge;
 mod golden;
-#[path = "../partner/mod.rs"]
-mod partner;
-#[path = "../phone/mod.rs"]
-mod phone;
-#[path = "../place/mod.rs"]
-mod place;
 mod scene;
-#[path = "../served/mod.rs"]
-mod served;
 mod ways;
 mod zone;
 
@@ -23,9 +13,11 @@ use std::time::{Duration, SystemTime};
 use edge::Manner::{Answers, SpeaksHttp};
 use edge::{Filtered, Manner};
 use golden::check;
-use place::Authority;
 use scene::{CALL_ID, EDGE, Scene};
 use zone::Zone;
+
+use crate::place::Authority;
+use crate::served::Served;
 
 const NAMES: [&str; 2] = ["sip.fabrikam.example", "fabrikam.example"];
 const WELL: Manner = Answers(200, &[]);
@@ -284,7 +276,7 @@ fn partner_answers_408_and_nothing_more() {
     let identity = scene.certificate(&NAMES);
     scene.edge(&identity, Answers(408, &[]));
     let alice = scene.alice_writes_and_goes_on();
-    let is_answered = |served: &mut served::Served| served.run(&["why", CALL_ID]).stdout.contains("with 408");
+    let is_answered = |served: &mut Served| served.run(&["why", CALL_ID]).stdout.contains("with 408");
     scene.served.wait_until("the answer is here", is_answered);
     check("partner-answers-408", &scene, CALL_ID);
     drop(alice);

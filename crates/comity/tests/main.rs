@@ -1,0 +1,52 @@
+//! All tests of the program, in one program: it is linked once.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod acme;
+mod acme_server;
+mod answers;
+mod apart;
+mod as_root;
+mod backup;
+mod calls;
+mod certificate_expiry;
+mod connection_reuse;
+mod consent;
+mod definition;
+mod disk;
+mod documents;
+mod dry_run;
+mod faults;
+mod folder_lock;
+mod further_certificates;
+mod health;
+mod init;
+mod keeping;
+mod kept_lists;
+mod kills;
+mod load;
+mod lost_writes;
+mod many_partners;
+mod meeting_mail;
+mod meetings;
+mod metrics;
+mod operations;
+mod partner;
+mod partner_trust;
+mod partners;
+mod phone;
+mod place;
+mod plan;
+mod power_cuts;
+mod privacy;
+mod providers;
+mod read_only_disk;
+mod served;
+mod sound_at_edges;
+mod store_and_forward;
+mod supervision;
+mod told_by_home;
+mod traced;
+mod web_sockets;
+mod with_server;
+mod without_server;

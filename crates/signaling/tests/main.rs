@@ -1,0 +1,70 @@
+//! All plays and tests of whole servers, in one program: it is linked once.
+
+// A test may unwrap, and the clock is read once, for a moment to count from.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+#[path = "../../sip/vectors/manifest.rs"]
+mod manifest;
+
+mod anchored;
+mod between;
+mod bodies;
+mod broken_connections;
+mod by_address;
+mod call_records;
+mod certificates_of_domains;
+mod conference;
+mod conference_messages;
+mod conference_pages;
+mod connection_reuse;
+mod conversation;
+mod decisions;
+mod diagnostics;
+mod discovered;
+mod drain;
+mod escalation;
+mod escalation_messages;
+mod every_server;
+mod external_access;
+mod failover;
+mod federation;
+mod forking;
+mod gateway;
+mod gruu;
+mod limits;
+mod limits_of_a_worker;
+mod limits_of_calls;
+mod limits_of_sound;
+mod loops;
+mod loops_of_pools;
+mod lost_sound;
+mod many_servers;
+mod meeting_offers;
+mod narrow;
+mod neighbours;
+mod outbound;
+mod outside;
+mod outside_transfers;
+mod passed;
+mod phone;
+mod precedence;
+mod redirection;
+mod refresh;
+mod rescheduled;
+mod rfc3665;
+mod rfc3665_registration;
+mod rfc5359;
+mod rfc5359_services;
+mod room;
+mod routes;
+mod service_route;
+mod silence;
+mod sips;
+mod store_and_forward;
+mod topology;
+mod torture;
+mod torture_endpoint;
+mod transferred;
+mod two_families;
+mod two_ports;
+mod unanswered;
