@@ -141,3 +141,35 @@ fn an_edge_alone_leaves_users_to_its_home_and_a_home_alone_the_way_to_its_edges(
     let refused = home.run(&["route", "fabrikam.example"]);
     says(&refused.stderr, &["through its edges", "next: on an edge of it: comity route fabrikam.example"]);
 }
+
+#[test]
+fn of_a_meeting_it_is_said_whether_it_would_let_somebody_in() {
+    let place = place("");
+    place.run(&["partner", "add", "fabrikam.example"]).ok();
+    let new = [
+        "meeting",
+        "create",
+        "--organiser",
+        ALICE,
+        "--subject",
+        "Plans",
+        "--at",
+        "2040-05-07 10:00",
+        "--zone",
+        "UTC",
+        "--for",
+        "1h",
+    ];
+    let created = place.run(&[&new[..], &["--invite", "bob@fabrikam.example"]].concat()).ok().stdout;
+    let id = created.split_whitespace().nth(1).unwrap();
+    let meeting = format!("meet-{id}@contoso.example");
+    let told = tries(&place, "bob@fabrikam.example", &meeting);
+    says(&told, &["refused by us: 480 meeting-not-open", "the meeting is not open yet", "certain"]);
+    says(&tries(&place, ALICE, &meeting), &[&format!("{meeting} is a meeting: {ALICE} comes in"), "certain"]);
+    says(&tries(&place, "bob@fabrikam.example", "meet-none@contoso.example"), &["404 meeting-unknown"]);
+    says(&tries(&place, ALICE, "meet@contoso.example"), &["is where meetings begin", "a meeting would begin"]);
+    says(&tries(&place, "bob@fabrikam.example", "meet@contoso.example"), &["only our own users begin meetings here"]);
+    place.run(&["partner", "set", "fabrikam.example", "--modalities", "messages,audio"]).ok();
+    says(&tries(&place, "bob@fabrikam.example", &meeting), &["refused by us: 403 modality-not-allowed"]);
+    says(&tries(&place, ALICE, "meet@fabrikam.example"), &["refused by us: 403 modality-not-allowed"]);
+}

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use conference::policy::admission::Entry;
 use conference::schedule::Meetings;
 use conference::{
     ConferenceId, Focus, FocusOutput, Incoming, LegPorts, Outcome, ParticipantSummary, SoundCommand, SoundEvent, Tone,
@@ -345,8 +346,13 @@ impl Core {
         }
     }
 
+    /// Whether a meeting that is under way on this worker would let somebody in, if he came now; `None`: no such one is.
+    pub fn entry_into_meeting(&mut self, now: Instant, id: &ConferenceId, who: &Aor) -> Option<Result<Entry, Refusal>> {
+        self.with_focus(now, id, |focus, turn| focus.admit(turn, who))
+    }
+
     /// Whose meeting it is, where it is known.
-    pub(crate) fn organiser_of(&self, id: &ConferenceId) -> Option<&Aor> {
+    pub fn organiser_of(&self, id: &ConferenceId) -> Option<&Aor> {
         let running = self.conferences.conferences_by_id.get(id);
         let running = running.map(|conference| &conference.focus.conduct().organiser);
         running.or_else(|| self.meetings.get(id).map(|meeting| &meeting.organiser))

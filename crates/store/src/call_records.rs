@@ -3,6 +3,7 @@
 //! A record stands in one column as JSON; the others are what is searched for. How a leg was is known only once the call is
 //! over, so that it has a table of its own, and is found by the Call-ID.
 
+use conference::id::MeetingAddress;
 use rusqlite::{Row, ToSql, params};
 use serde::{Deserialize, Serialize};
 use signaling::{CallEnd, CallRecord, Ending, LegRecord, Record};
@@ -24,7 +25,7 @@ pub struct StoredCall {
 #[derive(Clone, Debug, Default)]
 pub struct CallQuery {
     pub call_id: Option<String>,
-    /// The address of the user of ours, or of the meeting, in canonical form.
+    /// The address of the user of ours, or of the meeting, in canonical form: of a meeting, the calls of all who came into it.
     pub user: Option<String>,
     /// The other side: an address in canonical form, or a partner's domain in lower case.
     pub with: Option<String>,
@@ -83,18 +84,17 @@ impl Store {
         let since = integer(query.since_unix_ms);
         let mut conditions = String::from("began >= ?1");
         let mut values: Vec<&dyn ToSql> = vec![&since];
-        let asked = [
-            ("call_id = ?", &query.call_id),
-            ("aor = ?", &query.user),
-            (
-                if query.with.as_ref().is_some_and(|with| with.contains('@')) { "other = ?" } else { "partner = ?" },
-                &query.with,
-            ),
+        let is_address = query.with.as_ref().is_some_and(|with| with.contains('@'));
+        let columns_asked: [(&[&str], _); 3] = [
+            (&["call_id"], &query.call_id),
+            (if query.user.as_deref().is_some_and(is_meeting) { &["aor", "other"] } else { &["aor"] }, &query.user),
+            (if is_address { &["other"] } else { &["partner"] }, &query.with),
         ];
-        for (condition, value) in asked {
+        for (columns, value) in columns_asked {
             if let Some(value) = value {
                 values.push(value);
-                conditions.push_str(&format!(" AND {condition}{}", values.len()));
+                let any: Vec<_> = columns.iter().map(|column| format!("{column} = ?{}", values.len())).collect();
+                conditions.push_str(&format!(" AND ({})", any.join(" OR ")));
             }
         }
         values.push(&query.limit);
@@ -157,6 +157,11 @@ impl Store {
             .execute([records_max])?;
         Ok(removed)
     }
+}
+
+/// Of a call to a meeting, the side of ours is whoever came into it; of one from it, or of a partner's user, the meeting.
+fn is_meeting(address: &str) -> bool {
+    address.split_once('@').is_some_and(|(user, _)| MeetingAddress::read(user).is_some())
 }
 
 fn json(record: &impl Serialize) -> Result<String, StoreError> {
@@ -252,6 +257,11 @@ mod tests {
         assert_eq!(ids(CallQuery { with: text("fabrikam.example"), ..everything() }), ["b", "a"]);
         assert_eq!(ids(CallQuery { user: text(DAVE), with: text("fabrikam.example"), ..everything() }), ["b"]);
         assert_eq!(ids(CallQuery { since_unix_ms: 20, ..everything() }), ["c", "b"]);
+        let meeting = "meet-abc@contoso.example";
+        put(&store, &CallRecord { other: meeting.to_owned(), partner: None, ..call("m1", ALICE, 40) });
+        put(&store, &call("m2", meeting, 50));
+        assert_eq!(ids(CallQuery { user: text(meeting), ..everything() }), ["m2", "m1"]);
+        assert_eq!(ids(CallQuery { user: text(meeting), since_unix_ms: 50, ..everything() }), ["m2"]);
     }
 
     #[test]

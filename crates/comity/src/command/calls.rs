@@ -30,7 +30,7 @@ Example:
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_value_name = "COMMAND")]
 pub struct CallsArguments {
-    /// Only those of this user, or of this meeting
+    /// Only those of this user, or of all who came into this meeting
     #[arg(long, value_name = "ADDRESS")]
     user: Option<String>,
     /// Only those with this person, or with anybody of this partner's domain

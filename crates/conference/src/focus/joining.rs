@@ -41,7 +41,10 @@ impl<S: Copy + Ord> Focus<S> {
     }
 
     /// Whether he may come in, and where to.
-    pub(super) fn admit(&self, turn: &Turn<'_>, who: &Aor) -> Result<Entry, Refusal> {
+    ///
+    /// # Errors
+    /// 486 `meeting-full`, and those of [`admission::admit`].
+    pub fn admit(&self, turn: &Turn<'_>, who: &Aor) -> Result<Entry, Refusal> {
         self.check_room(who)?;
         match self.participants_by_aor.get(who).map(|participant| participant.place) {
             Some(Place::Inside | Place::Called) => Ok(Entry::Inside),

@@ -3,9 +3,11 @@
 
 mod consent;
 mod inbound;
+mod meeting;
 
 use std::time::Duration;
 
+use conference::id::MeetingAddress;
 use federation::discovery::{SrvFailure, SrvResult};
 use federation::external_access::{self, Crossing, FirstContact, Part, PartnerScope, Policy};
 use federation::flow::Direction;
@@ -33,7 +35,8 @@ pub(super) async fn decide(
     let (from, to) = (address(from)?, address(to)?);
     let domains = &control.0.config.domains;
     let [from_is_ours, to_is_ours] = [&from, &to].map(|aor| domains.iter().any(|ours| ours == aor.domain()));
-    let mut trial = DryRun { control, what, steps: Vec::new(), is_open: false };
+    let is_to_meeting = MeetingAddress::read(to.user()).is_some();
+    let mut trial = DryRun { control, what, is_to_meeting, steps: Vec::new(), is_open: false };
     let ours = |aor: Aor, is_ours: bool| is_ours.then_some(aor);
     let ends = (ours(from.clone(), from_is_ours), ours(to.clone(), to_is_ours));
     let advice = match (from_is_ours, to_is_ours) {
@@ -51,7 +54,7 @@ pub(super) async fn decide(
         true => Advice { sure: Sure::Likely, ..advice },
         false => advice,
     };
-    if advice.side == Side::Nobody && what != Modality::Presence {
+    if advice.side == Side::Nobody && what != Modality::Presence && !is_to_meeting {
         trial.way(ends).await;
     }
     Ok(WhyAnswer { call_id: None, note: None, steps: trial.steps, others: Vec::new(), advice, edges: Vec::new() })
@@ -60,6 +63,8 @@ pub(super) async fn decide(
 struct DryRun<'a> {
     control: &'a Control,
     what: Modality,
+    /// The address is a meeting's, or one at which meetings begin.
+    is_to_meeting: bool,
     steps: Vec<WhyStep>,
     /// Something was taken for granted that each request says for itself, or another server knows.
     is_open: bool,
@@ -73,7 +78,7 @@ impl DryRun<'_> {
     async fn within(&mut self, from: &Aor, to: &Aor) -> Result<Advice, ControlError> {
         match self.sender(from).await? {
             Some(advice) => Ok(advice),
-            None => self.recipient(to, Refuser::UsToUser).await,
+            None => self.recipient((from, to), Refuser::UsToUser).await,
         }
     }
 
@@ -127,6 +132,11 @@ impl DryRun<'_> {
         }
     }
 
+    /// What the request would ask for: into a meeting, that as well.
+    fn with(&self, modality: Modality) -> Modalities {
+        self.is_to_meeting.then_some(Modality::Meetings).into_iter().chain([modality]).collect()
+    }
+
     /// The thing asked about, for the beginning of a sentence.
     fn named(&self) -> &'static str {
         match self.what {
@@ -159,8 +169,7 @@ impl DryRun<'_> {
             self.say(format!("the policy {} ({scope}) holds for {user}", policy.name), details);
         }
         let decide = |modality: Modality| {
-            let modalities = [modality].into_iter().collect();
-            external_access::decide(partners, &Crossing { modalities, ..crossing.clone() })
+            external_access::decide(partners, &Crossing { modalities: self.with(modality), ..crossing.clone() })
         };
         let others = Modality::ALL.into_iter().filter(|modality| *modality != self.what);
         let refused: Vec<String> = others
@@ -189,7 +198,7 @@ impl DryRun<'_> {
     /// What the hosting provider by whose edge it would leave lets pass; advice where it does not.
     fn by_provider(&mut self, provider: &Provider, domain: &str) -> Option<Advice> {
         self.terms_of(provider, domain);
-        let refusal = external_access::check_provider(provider, [self.what].into_iter().collect()).err()?;
+        let refusal = external_access::check_provider(provider, self.with(self.what)).err()?;
         let Refusal { status, word, reason, .. } = refusal;
         self.say(format!("{} is refused by us: {status} {word}", self.named()), vec![reason]);
         Some(advice::for_refusal(word.as_str(), status, Refuser::UsToUser, domain))
@@ -259,7 +268,7 @@ impl DryRun<'_> {
         Ok(Some(advice::for_refusal(Word::UserUnknown.as_str(), 404, Refuser::UsToUser, from.domain())))
     }
 
-    async fn recipient(&mut self, to: &Aor, refuser: Refuser) -> Result<Advice, ControlError> {
+    async fn recipient(&mut self, (from, to): (&Aor, &Aor), refuser: Refuser) -> Result<Advice, ControlError> {
         if self.is_edge_alone() {
             self.is_open = true;
             self.say("it would be handed to what is behind this edge, which knows the users", self.hops());
@@ -269,6 +278,9 @@ impl DryRun<'_> {
                 side: Side::Nobody,
                 sure: Sure::Seen,
             });
+        }
+        if let Some(address) = MeetingAddress::read(to.user()) {
+            return self.meeting((from, to), address, refuser).await;
         }
         if !self.exists(to).await? {
             self.say(format!("{to} is no user here: refused with 404 user-unknown"), Vec::new());

@@ -23,7 +23,7 @@ pub(super) fn tell(call_id: String, decisions: &[DecisionAnswer], calls: &[Store
         note: None,
         steps: decisions.iter().map(step).chain(outcomes).collect(),
         others: Vec::new(),
-        advice: if decisions.is_empty() { only_recorded() } else { sum_up(decisions) },
+        advice: if decisions.is_empty() { only_recorded() } else { sum_up(decisions, calls) },
         edges: Vec::new(),
     }
 }
@@ -175,7 +175,7 @@ fn peer_details(peer: Option<&Peer>, spent_ms: u64) -> Vec<String> {
 }
 
 /// By the last decision that is more than an admission. An ACK on its way says nothing: nobody answers one.
-fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
+fn sum_up(decisions: &[DecisionAnswer], calls: &[StoredCall]) -> Advice {
     let is_told = |record: &DecisionRecord| match record.outcome {
         Outcome::Admitted { .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => false,
         Outcome::Routed { .. } => record.method != "ACK",
@@ -201,6 +201,10 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
         Outcome::Answered { status, by: Answerer::Device | Answerer::Nobody, .. } => of_devices(method, *status),
         Outcome::Answered { status, by: Answerer::Inside, .. } => of_inner_side(method, *status),
         Outcome::Answered { status: ..=299, .. } => well(format!("{partner} took the {method}")),
+        Outcome::Answered { status: status @ (404 | 480 | 604), .. } if method == "INVITE" && calls.iter().any(has_rung) => {
+            let verdict = format!("the phone of the other user rang, and nobody took the call: then {partner} answered {status}");
+            Advice { sure: Sure::Told, ..well(verdict) }
+        }
         Outcome::Answered { status, word, diagnostics, .. } => {
             advice::for_answer(word.as_deref(), *status, diagnostics.as_ref(), partner)
         }
@@ -242,6 +246,10 @@ fn sum_up(decisions: &[DecisionAnswer]) -> Advice {
         },
         Outcome::Admitted { .. } | Outcome::Way { .. } | Outcome::Anchored { .. } => only_admitted(),
     }
+}
+
+fn has_rung(call: &StoredCall) -> bool {
+    call.record.ringing_ms.is_some()
 }
 
 /// What a user's devices said, or that they said nothing.
@@ -287,6 +295,7 @@ mod tests {
     use std::sync::Arc;
 
     use federation::admission::Source;
+    use signaling::{CallKind, CallRecord, Way};
 
     use super::*;
 
@@ -359,6 +368,32 @@ mod tests {
         assert_eq!(lost.side, Side::Partner, "the phone there is in the call still: {lost:?}");
         bye.record.method = "UPDATE".to_owned();
         assert_eq!(tell("a".to_owned(), &[admitted(), bye], &[]).advice.side, Side::Partner);
+    }
+
+    #[test]
+    fn who_is_told_to_be_away_after_the_phone_rang_did_not_take_the_call() {
+        let answered = Outcome::Answered { status: 480, word: None, by: Answerer::Partner, diagnostics: None };
+        let mut invite = outbound(answered, 4_000);
+        invite.record.method = "INVITE".to_owned();
+        let call = |ringing_ms| StoredCall {
+            record: CallRecord {
+                call_id: "a".to_owned(),
+                user: "alice@contoso.example".parse().unwrap(),
+                other: "bob@fabrikam.example".to_owned(),
+                partner: Some("fabrikam.example".to_owned()),
+                direction: Direction::Outbound,
+                kind: CallKind::Call,
+                way: Way::Proxied,
+                began_unix_ms: 1,
+                ringing_ms,
+                answered_ms: None,
+                end: None,
+            },
+            legs: Vec::new(),
+        };
+        let verdict = |ringing_ms| tell("a".to_owned(), &[invite.clone()], &[call(ringing_ms)]).advice.verdict;
+        assert!(verdict(None).contains("not signed in"), "{}", verdict(None));
+        assert!(verdict(Some(300)).contains("rang, and nobody took the call"), "{}", verdict(Some(300)));
     }
 
     #[test]

@@ -44,9 +44,10 @@ impl DryRun<'_> {
         let is_unverified = self.vouching(level.unwrap_or_default(), domain);
         let sender = from.to_string().to_ascii_lowercase();
         let unverified_sender = is_unverified.then_some(&*sender);
+        let answers_for = self.answers_for(to).await?;
         let crossing = Crossing {
             direction: Direction::Inbound,
-            user: Some(to),
+            user: answers_for.as_ref(),
             domain,
             provider: provider.map(|provider| provider.name.as_str()),
             modalities: Modalities::NONE,
@@ -56,7 +57,9 @@ impl DryRun<'_> {
         if let Some(advice) = self.policy(&partners, &crossing) {
             return Ok(advice);
         }
-        if let Some(advice) = self.consent(&partners, from, to).await? {
+        if !self.is_to_meeting
+            && let Some(advice) = self.consent(&partners, from, to).await?
+        {
             return Ok(advice);
         }
         if tier == Tier::Discovered && self.what == Modality::Presence {
@@ -66,7 +69,7 @@ impl DryRun<'_> {
         }
         match tier {
             Tier::Discovered => self.recipient_of_stranger(from, to).await,
-            Tier::Allowed => self.recipient(to, Refuser::UsToPartner).await,
+            Tier::Allowed => self.recipient((from, to), Refuser::UsToPartner).await,
         }
     }
 
@@ -129,15 +132,17 @@ impl DryRun<'_> {
             terms.unanswered_per_user,
             terms.unanswered_per_hour
         );
-        if !terms.hide_users || self.is_edge_alone() {
-            let advice = self.recipient(to, Refuser::UsToPartner).await?;
-            self.say(bounds, Vec::new());
+        if !terms.hide_users || self.is_edge_alone() || self.is_to_meeting {
+            let advice = self.recipient((from, to), Refuser::UsToPartner).await?;
+            if !self.is_to_meeting {
+                self.say(bounds, Vec::new());
+            }
             return Ok(advice);
         }
         let exists = self.exists(to).await?;
         let devices = registrations(self.control).await;
         if exists && devices.is_none_or(|all| all.contains_key(&to.to_string())) {
-            let advice = self.recipient(to, Refuser::UsToPartner).await?;
+            let advice = self.recipient((from, to), Refuser::UsToPartner).await?;
             self.say(bounds, Vec::new());
             return Ok(advice);
         }
