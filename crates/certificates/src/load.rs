@@ -29,11 +29,14 @@ pub enum LoadError {
     Read { file: PathBuf, source: std::io::Error },
     #[error("{} holds no certificate. Give a PEM file with a \"BEGIN CERTIFICATE\" block", file.display())]
     NoCertificate { file: PathBuf },
-    #[error(
-        "{} holds no private key. Give a PEM file with a \"BEGIN PRIVATE KEY\" block, not an encrypted one",
-        file.display()
-    )]
+    #[error("{} holds no private key. Give a PEM file with a \"BEGIN PRIVATE KEY\" block", file.display())]
     NoKey { file: PathBuf },
+    #[error(
+        "the key in {} is encrypted with a password, which nobody is there to type. Write it without one: \
+         openssl pkey -in {} -out NEW-FILE",
+        file.display(), file.display()
+    )]
+    EncryptedKey { file: PathBuf },
     #[error("{} is malformed: {what}. Write it again from where it came", file.display())]
     Malformed { file: PathBuf, what: String },
     #[error("the key in {} cannot be used: {what}. Use an ECDSA P-256 or an RSA key of 2048 bits or more", file.display())]
@@ -74,10 +77,19 @@ pub fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Lo
 
 /// The first private key of a PEM file.
 fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, LoadError> {
-    PrivateKeyDer::from_pem_slice(&read(file)?).map_err(|error| match error {
+    let text = read(file)?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        _ if is_encrypted(&text) => LoadError::EncryptedKey { file: file.to_owned() },
         pem::Error::NoItemsFound => LoadError::NoKey { file: file.to_owned() },
         other => LoadError::Malformed { file: file.to_owned(), what: other.to_string() },
     })
+}
+
+/// In the form of PKCS #8 (RFC 7468 section 11), or in the older one of PEM (RFC 1421 section 4.6.1.1).
+fn is_encrypted(pem: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(pem);
+    text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        || text.lines().any(|line| line.starts_with("Proc-Type:") && line.contains("ENCRYPTED"))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, LoadError> {

@@ -194,3 +194,18 @@ fn an_ordered_certificate_needs_the_configuration_alone() {
     let plan = place.run(&["plan", "--config", "new/comity.toml"]).ok().stdout;
     assert!(plan.contains("The server orders it itself, from https://acme.example/directory by http-01"), "{plan}");
 }
+
+#[test]
+fn a_check_finds_a_folder_that_is_none_and_sound_at_the_port_of_phones() {
+    let place = Place::new("tls = [\"127.0.0.1:5061\"]\nudp = [\"127.0.0.1:9\"]\n[media]\nports = \"1024-1100\"");
+    place.certify(&["sip.contoso.example", "contoso.example"]);
+    assert!(!place.run(&["check"]).ok().stdout.contains("the sound of a call"));
+    let file = place.path().join("comity.toml");
+    let text = fs::read_to_string(&file).unwrap().replace("127.0.0.1:9\"]\n[media]", "127.0.0.1:1090\"]\n[media]");
+    fs::write(&file, &text).unwrap();
+    let told = place.run(&["check"]).ok().stdout;
+    assert!(told.contains("warning: [media] ports 1024-1100 has the port of [listen] udp 127.0.0.1:1090"), "{told}");
+    fs::write(&file, format!("data = \"contoso.pem/data\"\n{text}")).unwrap();
+    let told = place.run(&["check"]).stderr;
+    assert!(told.contains("contoso.pem is no folder") && told.contains("next: name a folder under data"), "{told}");
+}

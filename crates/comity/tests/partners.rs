@@ -340,6 +340,14 @@ fn what_lync_prints_is_planned_then_done_and_the_rest_is_told() {
     assert!(applied.ends_with("6 changes made\n"), "{applied}");
     assert!(place.run(&arguments).ok().stdout.contains("nothing is to be changed"));
     told(&place.run(&["partner", "import", "--lync", "nothing.txt"]), "error: cannot read nothing.txt:");
+    let other = place.path().join("other.txt");
+    let other = other.to_str().unwrap();
+    std::fs::write(other, "# what somebody noted\n").unwrap();
+    let nothing = format!("error: {other}: there is nothing that Lync prints of federation in it");
+    told(&place.run(&["partner", "import", "--lync", other]), &nothing);
+    told(&place.run(&["partner", "import", other]), &format!("error: {other}: there is no entry in it"));
+    std::fs::write(other, "\n").unwrap();
+    assert_eq!(place.run(&["partner", "import", "--lync", other]).ok().stdout, "nothing is to be changed\n");
 }
 
 #[test]

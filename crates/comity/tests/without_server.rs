@@ -108,6 +108,13 @@ fn a_block_is_lifted_before_anything_else() {
         "error: contoso.example is a domain of this server",
         "next: partners are other organisations' domains; ours are under domains in comity.toml",
     ]);
+    let ours = [
+        "error: contoso.example is an edge of this organisation",
+        "next: name the edge of the partner or provider; what is sent to our own would come back to us",
+    ];
+    place.run(&["partner", "add", "litware.example", "--edge", "contoso.example"]).fails(&ours);
+    place.run(&["provider", "add", "Cloud", "--edge", "contoso.example"]).fails(&ours);
+    place.run(&["partner", "add", "litware.example", "--edge", "contoso.example:5071"]).ok();
 }
 
 #[test]

@@ -129,7 +129,15 @@ pub fn listen_warnings(config: &Config) -> Vec<String> {
              to your monitoring alone, or listen on 127.0.0.1"
         )
     };
-    open.map(warning).collect()
+    let range = config.media.ports;
+    let is_here = config.media.at == MediaAt::Here;
+    let within = config.listen.udp.iter().filter(|udp| is_here && (range.first..=range.last).contains(&udp.port()));
+    let shares = |udp| {
+        format!(
+            "[media] ports {range} has the port of [listen] udp {udp}: the sound of a call would want it too. Move one of the two"
+        )
+    };
+    open.map(warning).chain(within.map(shares)).collect()
 }
 
 /// Orders begin. Nobody is told that all is ready before what is served is a certificate of an authority; but a server that

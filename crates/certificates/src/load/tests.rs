@@ -99,3 +99,19 @@ fn roots_are_loaded_from_files_and_an_unreadable_one_is_an_error() {
     let bad = files.write("bad.pem", &pem("CERTIFICATE", b"no certificate"));
     assert!(matches!(Roots::from_pem_files(&[bad]), Err(LoadError::Malformed { .. })));
 }
+
+#[test]
+fn a_key_with_a_password_is_told_as_one_in_either_form() {
+    let (files, identity) = (Files::new(), identity());
+    for (name, text) in [
+        ("new.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+        (
+            "old.pem",
+            "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0102\n\nMIIB\n-----END EC PRIVATE KEY-----\n",
+        ),
+    ] {
+        let loaded = Identity::load(&files.certificate("c.pem", &identity), &files.write(name, text), now());
+        let told = loaded.expect_err(name).to_string();
+        assert!(told.contains("encrypted with a password") && told.contains(name), "{told}");
+    }
+}

@@ -1,5 +1,6 @@
 //! `comity check`
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -44,6 +45,7 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let config = configuration::load(global.config_file())?;
+    check_data(&config.data)?;
     let roots = certificate::roots(&config).map_err(Failure::told)?;
     let certificate = match config.certificate.is_awaited() {
         true => None,
@@ -61,6 +63,20 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
     }
     let answer = Answer { config, certificate, also, for_partners, warnings };
     global.print(&answer, || print(&answer))
+}
+
+/// The folder of the database, or, where it is not there yet, that in which it can be made. Which user may write there is not
+/// asked: the server's need not be who checks.
+fn check_data(data: &Path) -> Result<(), Failure> {
+    let Some(there) = data.ancestors().find(|folder| folder.exists()) else { return Ok(()) };
+    if there.is_dir() {
+        return Ok(());
+    }
+    let error = match there == data {
+        true => format!("data = {}: that is no folder", data.display()),
+        false => format!("data = {}: {} is no folder", data.display(), there.display()),
+    };
+    Err(Failure::new(error, "name a folder under data in comity.toml; the server makes it if it is not there"))
 }
 
 fn print(Answer { config, certificate, also, for_partners, warnings }: &Answer) {

@@ -25,12 +25,13 @@ pub(super) async fn enter(
     let partners = checked(import.partner, |entered| {
         let entry = foreign_entry(&control, &entered.domain).and_then(|domain| {
             let before = kinds.get(domain.as_str()).copied();
-            partner(domain, &entered.entry, before)
+            partner(&control, domain, &entered.entry, before)
         });
         entry.map_err(|error| error.about(&format!("partner {}", entered.domain)))
     })?;
     let providers = checked(import.provider, |entered| {
-        provider(&entered.name, entered.entry).map_err(|error| error.about(&format!("provider {}", entered.name)))
+        provider(&control, &entered.name, entered.entry)
+            .map_err(|error| error.about(&format!("provider {}", entered.name)))
     })?;
     let policies = checked(import.policy, |entered| {
         policy(&entered.name, entered.entry).map_err(|error| error.about(&format!("policy {}", entered.name)))

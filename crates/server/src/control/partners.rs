@@ -22,7 +22,7 @@ use super::decisions::{DecisionQuery, decisions, earlier_refusals};
 use super::discovered;
 use super::error::ControlError;
 use super::{Body, Control, FederationTerms, Parameters, partners_of};
-use crate::config::FederationSwitches;
+use crate::config::{FederationSwitches, Roles};
 use crate::domain;
 
 pub(super) async fn list(State(control): State<Control>) -> Result<Json<Vec<PartnerAnswer>>, ControlError> {
@@ -99,7 +99,7 @@ pub(super) async fn put(
     let domain = foreign_entry(&control, &domain)?;
     let wanted = domain.clone();
     let before = control.0.store.read(move |store| store.partner(&wanted)).await?;
-    let partner = partner(domain, &new, before.map(|before| before.partner.kind).as_ref())?;
+    let partner = partner(&control, domain, &new, before.map(|before| before.partner.kind).as_ref())?;
     keep(&control, partner).await
 }
 
@@ -127,13 +127,18 @@ pub(super) async fn edit(
     new.modalities = edit.modalities.unwrap_or(new.modalities);
     new.mark_source = edit.mark_source.unwrap_or(new.mark_source);
     new.hide_topology = edit.hide_topology.unwrap_or(new.hide_topology);
-    keep(&control, partner(domain, &new, Some(&kind))?).await
+    keep(&control, partner(&control, domain, &new, Some(&kind))?).await
 }
 
 /// An entry as it was sent, checked; `before`: of what kind the one is that it takes the place of.
-pub(super) fn partner(domain: String, new: &NewPartner, before: Option<&PartnerKind>) -> Result<Partner, ControlError> {
+pub(super) fn partner(
+    control: &Control,
+    domain: String,
+    new: &NewPartner,
+    before: Option<&PartnerKind>,
+) -> Result<Partner, ControlError> {
     check_comment(&new.comment)?;
-    let kind = kind(new)?;
+    let kind = kind(control, new)?;
     check_width(&domain, &kind, before)?;
     Ok(Partner {
         kind,
@@ -324,12 +329,11 @@ fn by_policies(table: &Partners) -> String {
     table.access().routes_by_policy().take(ROUTES_SHOWN).map(route).collect()
 }
 
-fn kind(new: &NewPartner) -> Result<PartnerKind, ControlError> {
+fn kind(control: &Control, new: &NewPartner) -> Result<PartnerKind, ControlError> {
     match (new.kind, &new.edge) {
-        (PartnerWord::AllowedServer, Some(edge)) => match domain::parse_edge(edge) {
-            Ok(edge) => Ok(PartnerKind::AllowedServer { edge }),
-            Err(error) => Err(ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT")),
-        },
+        (PartnerWord::AllowedServer, Some(edge)) => {
+            foreign_edge(control, edge).map(|edge| PartnerKind::AllowedServer { edge })
+        }
         (PartnerWord::AllowedServer, None) => {
             Err(ControlError::unprocessable("an allowed server needs an edge", "name it, or allow the domain alone"))
         }
@@ -337,6 +341,26 @@ fn kind(new: &NewPartner) -> Result<PartnerKind, ControlError> {
         (PartnerWord::AllowedDomain, None) => Ok(PartnerKind::AllowedDomain),
         (PartnerWord::Blocked, None) => Ok(PartnerKind::Blocked),
     }
+}
+
+/// The edge of somebody else, as it was typed. What went to our own would come back to us, and be a loop.
+pub(super) fn foreign_edge(control: &Control, typed: &str) -> Result<String, ControlError> {
+    let edge = domain::parse_edge(typed)
+        .map_err(|error| ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))?;
+    let config = &control.0.config;
+    let inside = config.inside.iter().filter(|_| config.roles == Roles::Home);
+    let edges = inside.flat_map(|inside| &inside.rules.hops).map(|hop| hop.host.clone());
+    let served = control.0.certificate.get();
+    let shown = served.all().flat_map(|certificate| certificate.report.names.clone());
+    // Another server may be at the same name, at a port where we are not.
+    let (host, port) = edge.rsplit_once(':').unwrap_or((&edge, ""));
+    let is_our_port = port.is_empty() || config.listen.tls.iter().any(|at| at.port().to_string() == port);
+    let mut names = config.domains.iter().cloned().chain(edges).chain(shown);
+    if is_our_port && names.any(|ours| ours.eq_ignore_ascii_case(host)) {
+        let hint = "name the edge of the partner or provider; what is sent to our own would come back to us";
+        return Err(ControlError::unprocessable(format!("{edge} is an edge of this organisation"), hint));
+    }
+    Ok(edge)
 }
 
 pub(super) fn sip_domain(text: &str) -> Result<String, ControlError> {

@@ -10,10 +10,9 @@ use store::now_unix;
 
 use super::answers::{NewProvider, ProviderAnswer, ProviderChange};
 use super::error::ControlError;
-use super::partners::check_comment;
 use super::partners::trust::pins;
+use super::partners::{check_comment, foreign_edge};
 use super::{Body, Control};
-use crate::domain;
 
 pub(super) async fn list(State(control): State<Control>) -> Result<Json<Vec<ProviderAnswer>>, ControlError> {
     let providers = control.0.store.read(|store| store.providers()).await?;
@@ -25,7 +24,7 @@ pub(super) async fn put(
     Path(name): Path<String>,
     Body(new): Body<NewProvider>,
 ) -> Result<(StatusCode, Json<ProviderChange>), ControlError> {
-    let provider = provider(&name, new)?;
+    let provider = provider(&control, &name, new)?;
     let name = provider.name.clone();
     let change = move |store: &store::Store| {
         let before = store.put_provider(&provider, now_unix())?;
@@ -40,11 +39,10 @@ pub(super) async fn put(
 }
 
 /// A provider as it was sent, checked.
-pub(super) fn provider(name: &str, new: NewProvider) -> Result<Provider, ControlError> {
+pub(super) fn provider(control: &Control, name: &str, new: NewProvider) -> Result<Provider, ControlError> {
     let name = plain_name(name)?;
     check_comment(&new.comment)?;
-    let edge = domain::parse_edge(&new.edge)
-        .map_err(|error| ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))?;
+    let edge = foreign_edge(control, &new.edge)?;
     if new.hosts_users && !new.shared_address_space {
         let hint = "share the address space too, or let it host its own domains alone";
         return Err(ControlError::unprocessable("a provider hosts users of ours only in a shared address space", hint));

@@ -31,7 +31,7 @@ use super::partners::{meaning, sip_domain};
 use super::{Control, FederationTerms, Parameters, partners_of};
 use crate::certificate;
 use crate::config::{Config, Roles};
-use crate::domain_trust;
+use crate::{domain, domain_trust};
 
 pub(super) async fn show(
     State(control): State<Control>,
@@ -74,16 +74,29 @@ pub(super) async fn walk_to(
     let wanted = domain.clone();
     let read = move |store: &store::Store| {
         let entry = store.partner(&wanted)?.map(PartnerAnswer::from);
-        Ok((entry, partners_of(store, &terms)?))
+        let partners = partners_of(store, &terms)?;
+        let of_wildcard = partners.standing(&wanted).entry().filter(|entry| entry.domain != wanted);
+        let of_wildcard = of_wildcard.map(|entry| store.partner(&entry.domain)).transpose()?.flatten();
+        Ok((entry, of_wildcard.map(PartnerAnswer::from), partners))
     };
-    let (entry, partners) = control.0.store.read(read).await?;
+    let (entry, of_wildcard, partners) = control.0.store.read(read).await?;
     if is_ours {
         let meaning = own::meaning(&domain);
         let claim = Claim { edge: None, relays: &[], providers: &[], deputy: None, ..partners.claim(&domain) };
         let answer = RouteAnswer::begin(domain.clone(), entry, meaning);
         return Ok(own::conclude(walk(tools, (Way::by_dns(Standing::Discovered), claim), answer).await));
     }
-    let meaning = meaning(entry.as_ref(), switches, &partners.usual_way(&domain));
+    let usual = partners.usual_way(&domain);
+    let meaning = match &of_wildcard {
+        Some(deciding) => {
+            format!(
+                "by the entry of {}, {}",
+                domain::shown(&deciding.domain),
+                meaning(Some(deciding), switches, &usual)
+            )
+        }
+        None => meaning(entry.as_ref(), switches, &usual),
+    };
     let way = partners.way(&domain, user.as_ref());
     // A domain that is not in the list is looked at all the same: so an administrator sees before adding it.
     let way = match way.standing {

@@ -97,6 +97,7 @@ pub(super) async fn import(
         section("to write into comity.toml by hand", &mapped.settings);
         section("has no place here", &mapped.rest);
         match (arguments.apply, plan.told.len() as u64) {
+            (_, 0) if !plan.refused.is_empty() => println!("nothing of it can be done"),
             (_, 0) => println!("nothing is to be changed"),
             (true, changes) => println!("{} made", count(changes, "change", "changes")),
             (false, _) => println!("nothing is changed yet; to do it, add --apply"),
@@ -129,6 +130,7 @@ fn read(arguments: &ImportArguments, now: &Import) -> Result<lync::Mapped, Failu
             let hint = "name a file that comity partner export wrote, or with --lync one that Lync printed";
             Failure::new(format!("cannot read {}: {error}", file.display()), hint)
         })?;
+        let is_blank = bytes.iter().all(u8::is_ascii_whitespace);
         let one = match arguments.lync {
             true => lync::read(&bytes, &known).map_err(named)?,
             false => {
@@ -137,6 +139,10 @@ fn read(arguments: &ImportArguments, now: &Import) -> Result<lync::Mapped, Failu
                 lync::Mapped { transfer, ..lync::Mapped::default() }
             }
         };
+        // Where there is nothing to list, an empty one is written.
+        if !is_blank && one.is_empty() {
+            return Err(nothing_in(file, arguments.lync));
+        }
         all.transfer.partner.extend(one.transfer.partner);
         all.transfer.provider.extend(one.transfer.provider);
         all.transfer.policy.extend(one.transfer.policy);
@@ -146,6 +152,21 @@ fn read(arguments: &ImportArguments, now: &Import) -> Result<lync::Mapped, Failu
         all.rest.extend(one.rest);
     }
     Ok(all)
+}
+
+/// It is another file than was meant.
+fn nothing_in(file: &Path, is_lync: bool) -> Failure {
+    let (what, hint) = match is_lync {
+        true => (
+            "nothing that Lync prints of federation",
+            "name what Get-CsAllowedDomain and the others gave, by Format-List or Export-Clixml: comity partner import --help",
+        ),
+        false => (
+            "no entry",
+            "an entry begins with [[partner]], [[provider]], [[policy]], [[group]] or [[trust]]; for those of Lync, add --lync",
+        ),
+    };
+    Failure::new(format!("{}: there is {what} in it", file.display()), hint)
 }
 
 /// What differs from what is there, each with its sentence. Nothing is ever removed, and no block is lifted.

@@ -32,8 +32,11 @@ pub(super) async fn of_server(State(control): State<Control>) -> Result<Json<Doc
         let tools = Tools::of(&control, domain).await?;
         walked.push(walk_to(&control, &tools, domain.clone(), None).await?);
     }
+    let workers = control.workers().ask(|core, _| core.status().worker).await.len();
+    let served = control.0.certificate.get();
     let evidence = OwnEvidence {
-        workers: control.workers().ask(|core, _| core.status().worker).await.len(),
+        workers,
+        served_until_unix: (workers > 0 && served.refused.is_some()).then_some(served.report.not_after_unix),
         failing: control.health().await.failing,
         certificate: certificate::load(config)
             .map(|(identity, roots)| certificate::evidence(&identity, &roots, config))

@@ -9,7 +9,10 @@ pub(super) struct OwnEvidence {
     /// None: no server runs.
     pub workers: usize,
     pub failing: Vec<String>,
+    /// As the files are now.
     pub certificate: Result<CertificateEvidence, String>,
+    /// When what a server that runs goes on showing ends, where its files cannot be used.
+    pub served_until_unix: Option<i64>,
     pub planned: Vec<Planned>,
     pub is_federating: bool,
     /// Each of our domains, walked as partners walk it.
@@ -26,7 +29,7 @@ pub(super) struct Planned {
 pub(super) fn judge(evidence: &OwnEvidence) -> Vec<Finding> {
     let mut findings = vec![server(evidence)];
     match &evidence.certificate {
-        Err(problem) => findings.push(no_certificate(problem)),
+        Err(problem) => findings.push(no_certificate(problem, evidence.served_until_unix)),
         Ok(certificate) => {
             findings.extend([names(certificate), expiry(certificate, evidence.now_unix), purposes(certificate)]);
         }
@@ -57,10 +60,21 @@ fn server(evidence: &OwnEvidence) -> Finding {
     }
 }
 
-fn no_certificate(problem: &str) -> Finding {
-    Finding::about("certificate", "can our certificate be shown?")
-        .with(FindingState::Wrong, [problem.to_owned()])
-        .advised(Side::Ours, "our own certificate is of no use", "put it right: comity check says what is missing")
+fn no_certificate(problem: &str, served_until_unix: Option<i64>) -> Finding {
+    let finding = Finding::about("certificate", "can our certificate be shown?");
+    if let Some(until) = served_until_unix {
+        let seen = format!("the server goes on with the one from before, which ends on {}", crate::moment::date(until));
+        return finding.with(FindingState::Wrong, [problem.to_owned(), seen]).advised(
+            Side::Ours,
+            "the files of our certificate cannot be used, and would not be when the server starts again",
+            "put them right: comity check says what is missing; the server sees the new files by itself",
+        );
+    }
+    finding.with(FindingState::Wrong, [problem.to_owned()]).advised(
+        Side::Ours,
+        "our own certificate is of no use",
+        "put it right: comity check says what is missing",
+    )
 }
 
 fn names(certificate: &CertificateEvidence) -> Finding {
@@ -243,6 +257,7 @@ mod tests {
             workers: 2,
             failing: Vec::new(),
             certificate: Ok(certificate),
+            served_until_unix: None,
             planned: Vec::new(),
             is_federating: true,
             walked: Vec::new(),
@@ -274,5 +289,16 @@ mod tests {
         for (id, expected, change) in cases {
             assert_eq!(state(&judged(change), id), expected, "{id}");
         }
+    }
+
+    #[test]
+    fn of_files_that_cannot_be_used_it_is_said_what_is_shown_in_their_place() {
+        let findings = judged(|evidence| {
+            evidence.certificate = Err("the key is another's".into());
+            evidence.served_until_unix = Some(NOW + 86_400);
+        });
+        let found = findings.iter().find(|finding| finding.id == "certificate").unwrap();
+        assert!(found.evidence[1].contains("goes on with the one from before"), "{found:?}");
+        assert!(found.advice.as_ref().unwrap().verdict.contains("starts again"), "{found:?}");
     }
 }

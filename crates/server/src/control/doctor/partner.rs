@@ -148,7 +148,7 @@ fn step(finding: Finding, walked: &RouteAnswer, seen: Vec<String>, holds: impl I
     }
 }
 
-/// 401, 403 and 407 keep us out, and from 500 on it does not work there. Anything else is an answer of SIP: not every server has
+/// 401, 403 and 407 keep us out, of 400 it could not read us, 482 and 483 are a loop, and from 500 on it does not work there. Anything else is an answer of SIP: not every server has
 /// something to say to OPTIONS.
 fn options(domain: &str, greeted: Option<&Greeted>) -> Finding {
     let finding = Finding::about("options", "does it speak SIP, and let us in?");
@@ -160,7 +160,7 @@ fn options(domain: &str, greeted: Option<&Greeted>) -> Finding {
         Ok(Asked { status, word, diagnostics, .. }) => {
             let mut seen = vec![format!("OPTIONS was answered with {status} in {took_ms} ms")];
             seen.extend(diagnostics.as_ref().map(advice::diagnostics::said));
-            let is_out = matches!(status, 401 | 403 | 407 | 500..=599);
+            let is_out = matches!(status, 400 | 401 | 403 | 407 | 482 | 483 | 500..=599);
             match is_out {
                 false => finding.with(FindingState::Well, seen),
                 true => finding.with(FindingState::Wrong, seen).following(&advice::for_answer(

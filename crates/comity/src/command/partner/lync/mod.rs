@@ -71,6 +71,10 @@ pub(super) fn read(bytes: &[u8], known: &Known<'_>) -> Result<Mapped, String> {
 }
 
 impl Mapped {
+    pub(super) fn is_empty(&self) -> bool {
+        self.transfer == Import::default() && self.settings.is_empty() && self.rest.is_empty()
+    }
+
     fn take(&mut self, record: &Record, known: &Known<'_>) {
         let is = |name: &str| record.has(name);
         if is("EnableFederationAccess") {
