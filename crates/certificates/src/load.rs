@@ -85,7 +85,7 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, LoadError> {
     })
 }
 
-/// In the form of PKCS #8 (RFC 7468 section 11), or in the older one of PEM (RFC 1421 section 4.6.1.1).
+/// In the form of PKCS #8 (RFC 7468 section 11), or in the one before it, with a header that says so.
 fn is_encrypted(pem: &[u8]) -> bool {
     let text = String::from_utf8_lossy(pem);
     text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")

@@ -45,7 +45,7 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let config = configuration::load(global.config_file())?;
-    check_data(&config.data)?;
+    check_folder(&config.data)?;
     let roots = certificate::roots(&config).map_err(Failure::told)?;
     let certificate = match config.certificate.is_awaited() {
         true => None,
@@ -67,7 +67,7 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
 
 /// The folder of the database, or, where it is not there yet, that in which it can be made. Which user may write there is not
 /// asked: the server's need not be who checks.
-fn check_data(data: &Path) -> Result<(), Failure> {
+fn check_folder(data: &Path) -> Result<(), Failure> {
     let Some(there) = data.ancestors().find(|folder| folder.exists()) else { return Ok(()) };
     if there.is_dir() {
         return Ok(());
