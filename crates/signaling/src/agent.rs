@@ -198,9 +198,20 @@ impl Core {
         own_routes: usize,
     ) {
         let AgentMessage { agent, admitted, number, message } = said;
+        let made_unix_ms = self.unix_ms(now);
+        let own_request = |message, destination, upstream| AdmittedRequest {
+            message,
+            admitted,
+            ingress: Ingress::Agent(agent.clone()),
+            destination,
+            routes_taken: own_routes,
+            sent_on_by: Vec::new(),
+            upstream,
+            admitted_unix_ms: made_unix_ms,
+        };
         let Some(number) = number else {
             if let Ok(destination) = routed {
-                self.give_to_owner(now, own_request(agent, message, admitted, destination, own_routes, None));
+                self.give_to_owner(now, own_request(message, destination, None));
             }
             return;
         };
@@ -222,7 +233,7 @@ impl Core {
         self.schedule.push(deadline, Machine::Asked(serial));
         match routed {
             Ok(destination) => {
-                self.give_to_owner(now, own_request(agent, message, admitted, destination, own_routes, Some(upstream)));
+                self.give_to_owner(now, own_request(message, destination, Some(upstream)));
             }
             Err(refusal) => self.refuse_owned(now, upstream, &message, &refusal),
         }
@@ -335,27 +346,6 @@ impl Core {
             edits.prepend(HeaderName::RecordRoute, value);
         }
         Message::parse(edits.apply(&request.message)).map_err(|error| crate::outgoing::too_large(&error))
-    }
-}
-
-fn own_request(
-    agent: AgentKey,
-    message: Message,
-    admitted: Admitted,
-    destination: Destination,
-    routes_taken: usize,
-    upstream: Option<Upstream>,
-) -> AdmittedRequest {
-    let ingress = Ingress::Agent(agent);
-    AdmittedRequest {
-        message,
-        admitted,
-        ingress,
-        destination,
-        routes_taken,
-        sent_on_by: Vec::new(),
-        upstream,
-        admitted_unix_ms: 0,
     }
 }
 

@@ -110,7 +110,9 @@ impl Core {
         response: &Message,
     ) -> Option<DecisionRecord> {
         let by = match &request.destination {
-            Destination::User(_) | Destination::Flow { .. } | Destination::Edge { .. } => Answerer::Device,
+            Destination::User(_) | Destination::Flow { .. } | Destination::Moved { .. } | Destination::Edge { .. } => {
+                Answerer::Device
+            }
             Destination::Inside { .. } => Answerer::Inside,
             _ => return None,
         };
@@ -121,7 +123,12 @@ impl Core {
 
     /// No device answered, and the sender is told so.
     pub(crate) fn record_unanswered(&mut self, now: Instant, request: &AdmittedRequest, status: u16) {
-        if is_of_others(request) && matches!(request.destination, Destination::User(_) | Destination::Flow { .. }) {
+        if is_of_others(request)
+            && matches!(
+                request.destination,
+                Destination::User(_) | Destination::Flow { .. } | Destination::Moved { .. }
+            )
+        {
             let outcome = Outcome::Answered { status, word: None, by: Answerer::Nobody, diagnostics: None };
             let record = self.record_of(&request.message, self.since_admission(now, request), outcome);
             self.keep_record(now, record);

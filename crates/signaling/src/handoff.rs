@@ -183,7 +183,7 @@ pub struct AdmittedRequest {
     pub sent_on_by: Vec<String>,
     /// `None` for an ACK, which has no transaction (RFC 3261 section 13.2.2.4).
     pub upstream: Option<Upstream>,
-    /// When it was admitted, in milliseconds since the Unix epoch; 0: it is our own.
+    /// When it was admitted, or, of one of our own, made, in milliseconds since the Unix epoch; 0: nobody is told.
     #[serde(default)]
     pub admitted_unix_ms: u64,
 }

@@ -70,7 +70,7 @@ impl Core {
     }
 
     /// `None`: none of its flows is there any more.
-    fn device(&self, aor: &Aor, flows: &[&Binding], is_sips: bool) -> Option<Target> {
+    pub(crate) fn device(&self, aor: &Aor, flows: &[&Binding], is_sips: bool) -> Option<Target> {
         let us = self.ownership.worker;
         let is_there = |flow: &&&Binding| {
             flow.flow.edge.is_some() || self.flows.whereabouts(flow.flow.id, us) != Whereabouts::Gone

@@ -4,6 +4,7 @@
 
 mod answers;
 mod contexts;
+mod moved;
 
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use crate::acceptor::{no_answer, overloaded, store_failed};
 use crate::core::Core;
 use crate::flow_table::Whereabouts;
 use crate::outbound::{gruu, is_sips};
-use crate::route::{Destination, PathUser, flow_failed};
+use crate::route::{Destination, TokenUser};
 use crate::store_and_forward::Keeping;
 use crate::transferred;
 use crate::waiting::Asker;
@@ -41,7 +42,8 @@ impl Core {
             Destination::Agent(agent) => self.serve_agent(now, &agent, request),
             Destination::Registrar(_) => self.register(now, &request),
             Destination::User(aor) => self.deliver(now, &aor, request),
-            Destination::Flow { flow, by_path, .. } => self.relay(now, flow, by_path, request),
+            Destination::Flow { flow, user, by_path, .. } => self.relay(now, flow, (user, by_path), request),
+            Destination::Moved { aor, was } => self.relay_to_contact(now, (&aor, was), request),
             Destination::Edge { .. } => self.send_to_edge(now, request),
             Destination::Partner { domain, .. } => self.send_to_partner(now, &domain, request),
             Destination::Inside { .. } => self.send_inside(now, request),
@@ -120,18 +122,26 @@ impl Core {
     }
 
     /// Within a dialog, or by our Path, over the flow that our own token names.
-    fn relay(&mut self, now: Instant, flow: FlowId, by_path: Option<PathUser>, request: AdmittedRequest) {
+    fn relay(
+        &mut self,
+        now: Instant,
+        flow: FlowId,
+        (user, by_path): (Option<TokenUser>, bool),
+        request: AdmittedRequest,
+    ) {
         match self.flows.whereabouts_handed(flow) {
             Whereabouts::Here => {}
             Whereabouts::At(owner) => return self.hand(owner, Handoff::Request(Box::new(request))),
-            Whereabouts::Gone => {
-                if let Some(upstream) = request.upstream {
-                    let refusal = flow_failed(&request.message, "the connection that the dialog runs over has ended");
-                    self.refuse_owned(now, upstream, &request.message, &refusal);
-                }
-                return;
-            }
+            Whereabouts::Gone => return self.relay_moved(now, (user, flow), request),
         }
+        // To an address of a datagram anything can be sent, whether or not the phone has it still.
+        if !flow.is_reliable() && !by_path && !self.location.carries(flow) {
+            return self.relay_moved(now, (user, flow), request);
+        }
+        self.relay_over(now, flow, user.filter(|_| by_path), request);
+    }
+
+    fn relay_over(&mut self, now: Instant, flow: FlowId, by_path: Option<TokenUser>, request: AdmittedRequest) {
         let (transport, local_port) = self.facts_of(flow);
         if is_sips(&request.message) && !transport.is_secure() {
             if let Some(upstream) = request.upstream {

@@ -142,7 +142,10 @@ impl Core {
             }
             None => match way.edge {
                 Some(edge) => Destination::Edge { edge },
-                None => Destination::Flow { worker: self.worker_of(way.flow.id), flow: way.flow.id, by_path: None },
+                None => {
+                    let (worker, flow) = (self.worker_of(way.flow.id), way.flow.id);
+                    Destination::Flow { worker, flow, user: None, by_path: false }
+                }
             },
         };
         let upstream = Upstream { worker: self.ownership.worker, requester: Requester::Notifier(id.0) };

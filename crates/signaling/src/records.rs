@@ -47,10 +47,16 @@ pub(crate) struct Records {
 
 /// An INVITE that has no final answer yet.
 #[derive(Debug)]
-struct Draft {
-    records: Vec<CallRecord>,
-    begun: Instant,
-    is_cancelled: bool,
+enum Draft {
+    Begins {
+        records: Vec<CallRecord>,
+        begun: Instant,
+        is_cancelled: bool,
+    },
+    /// A phone that had lost its connection may be in the call again.
+    GoesOn {
+        call_id: String,
+    },
 }
 
 /// Whose leg it is.
@@ -72,6 +78,10 @@ pub enum CallNews {
     Ended {
         call_id: String,
         by: HungUp,
+    },
+    /// Both phones have agreed to go on.
+    GoesOn {
+        call_id: String,
     },
     /// None of the user's devices can be reached any more.
     Unreachable(Aor),
@@ -99,59 +109,73 @@ impl Core {
             return;
         };
         let message = &request.message;
-        let is_new = !message.is_within_dialog();
-        if message.method() != Some(Method::Invite) || !is_new {
+        if message.method() != Some(Method::Invite) {
+            return;
+        }
+        let call_id = message.call_id().unwrap_or_default();
+        if message.is_within_dialog() {
+            let draft = || Draft::GoesOn { call_id: call_id.to_owned() };
+            self.records.drafts_by_requester.entry(upstream.requester).or_insert_with(draft);
             return;
         }
         let (Some(caller), Some(callee)) = (caller(request), self.callee(request)) else { return };
         let both = [(&caller, &callee, Direction::Outbound), (&callee, &caller, Direction::Inbound)];
         let began = self.unix_ms(now);
-        let call_id = message.call_id().unwrap_or_default();
         let mut records: Vec<_> =
             both.into_iter().filter_map(|(us, them, direction)| begin(us, them, direction, call_id, began)).collect();
         if escalation::is_for_messages(message) {
             records.iter_mut().filter(|one| one.kind == CallKind::Call).for_each(|one| one.kind = CallKind::Messages);
         }
         if !records.is_empty() {
-            let draft = || Draft { records, begun: now, is_cancelled: false };
+            let draft = || Draft::Begins { records, begun: now, is_cancelled: false };
             self.records.drafts_by_requester.entry(upstream.requester).or_insert_with(draft);
         }
     }
 
     /// The caller, or an agent of ours that called, gave up.
     pub(crate) fn draft_cancelled(&mut self, requester: Requester) {
-        if let Some(draft) = self.records.drafts_by_requester.get_mut(&requester) {
-            draft.is_cancelled = true;
+        if let Some(Draft::Begins { is_cancelled, .. }) = self.records.drafts_by_requester.get_mut(&requester) {
+            *is_cancelled = true;
         }
     }
 
     /// A response goes to whoever sent the INVITE.
     pub(crate) fn draft_answered(&mut self, now: Instant, requester: Requester, status: u16, response: &Bytes) {
-        let Some(draft) = self.records.drafts_by_requester.get_mut(&requester) else { return };
-        let spent_ms = u64::try_from(now.saturating_duration_since(draft.begun).as_millis()).unwrap_or(u64::MAX);
-        let is_first = draft.records.iter().all(|record| record.ringing_ms.is_none());
-        let rings = draft.records.iter().all(|record| record.kind != CallKind::Messages);
+        let Records { drafts_by_requester, .. } = &mut self.records;
+        if status >= 200
+            && let Some(Draft::GoesOn { .. }) = drafts_by_requester.get(&requester)
+        {
+            let draft = drafts_by_requester.remove(&requester);
+            if let (Some(Draft::GoesOn { call_id }), true) = (draft, status < 300) {
+                self.tell_keeper(now, CallNews::GoesOn { call_id });
+            }
+            return;
+        }
+        let Some(Draft::Begins { records, begun, .. }) = drafts_by_requester.get_mut(&requester) else { return };
+        let spent_ms = u64::try_from(now.saturating_duration_since(*begun).as_millis()).unwrap_or(u64::MAX);
+        let is_first = records.iter().all(|record| record.ringing_ms.is_none());
+        let rings = records.iter().all(|record| record.kind != CallKind::Messages);
         if (101..300).contains(&status) && is_first && rings {
             self.counts.set_up_times.add(spent_ms);
         }
         if (101..200).contains(&status) {
-            draft.records.iter_mut().for_each(|record| record.ringing_ms = record.ringing_ms.or(Some(spent_ms)));
+            records.iter_mut().for_each(|record| record.ringing_ms = record.ringing_ms.or(Some(spent_ms)));
         }
         if status < 200 {
             return;
         }
-        let Some(draft) = self.records.drafts_by_requester.remove(&requester) else { return };
+        let Some(Draft::Begins { records, is_cancelled, .. }) = drafts_by_requester.remove(&requester) else { return };
         let response = Message::parse(response.clone()).ok();
         if status >= 300 {
             let word = response.as_ref().and_then(word_of);
-            return self.set_up_failed(now, draft, requester, status, word);
+            return self.set_up_failed(now, (records, is_cancelled), requester, status, word);
         }
         let between = response.filter(|response| self.leads_to_agent(response));
         if let Some((call_id, call)) = between.as_ref().and_then(answered_between) {
             self.record_proxied(now, call_id, call);
         }
         let is_between = between.is_some();
-        for mut record in draft.records {
+        for mut record in records {
             record.answered_ms = Some(spent_ms);
             if is_between && record.kind != CallKind::Meeting {
                 record.way = Way::Between;
@@ -160,35 +184,42 @@ impl Core {
         }
     }
 
-    fn set_up_failed(&mut self, now: Instant, draft: Draft, to: Requester, status: u16, word: Option<String>) {
+    fn set_up_failed(
+        &mut self,
+        now: Instant,
+        (records, is_cancelled): (Vec<CallRecord>, bool),
+        to: Requester,
+        status: u16,
+        word: Option<String>,
+    ) {
         let why = match (status, to) {
             // The same call comes again, with what was asked for.
             (401 | 407, _) => return,
             _ if metering::is_unrecorded(status, word.as_deref()) => return,
-            _ if draft.is_cancelled => Ending::Cancelled,
+            _ if is_cancelled => Ending::Cancelled,
             (487, Requester::Agent(_)) => Ending::Cancelled,
             (487, _) => Ending::ConnectionLost,
             (408, _) => Ending::NoAnswer,
             _ => Ending::Refused { status, word },
         };
-        self.never_answered(now, draft, &why);
+        self.never_answered(now, records, &why);
     }
 
-    fn never_answered(&mut self, now: Instant, draft: Draft, why: &Ending) {
+    fn never_answered(&mut self, now: Instant, records: Vec<CallRecord>, why: &Ending) {
         self.counts.call_ended(why);
-        for record in draft.records {
+        for record in records {
             self.put_ended(now, record, why.clone());
         }
     }
 
     /// The transaction is over, and nobody was told anything.
     pub(crate) fn draft_abandoned(&mut self, now: Instant, requester: Requester) {
-        let Some(draft) = self.records.drafts_by_requester.remove(&requester) else { return };
+        let Some(Draft::Begins { records, .. }) = self.records.drafts_by_requester.remove(&requester) else { return };
         let why = match requester {
             Requester::Agent(_) => Ending::NoAnswer,
             _ => Ending::ConnectionLost,
         };
-        self.never_answered(now, draft, &why);
+        self.never_answered(now, records, &why);
     }
 
     /// Whether the dialog that this 2xx makes ends with an agent that stands between two.
@@ -247,7 +278,9 @@ impl Core {
     fn tell_keeper(&mut self, now: Instant, news: CallNews) {
         let call_id = match &news {
             CallNews::Answered(record) => &record.call_id,
-            CallNews::Proxied { call_id, .. } | CallNews::Ended { call_id, .. } => call_id,
+            CallNews::Proxied { call_id, .. } | CallNews::Ended { call_id, .. } | CallNews::GoesOn { call_id } => {
+                call_id
+            }
             CallNews::Unreachable(_) => return,
         };
         let keeper = self.ownership.of_call(call_id);
@@ -271,6 +304,7 @@ impl Core {
                 self.proxied.ended(&call_id, &by);
                 self.close_records(now, &call_id, &by);
             }
+            CallNews::GoesOn { call_id } => self.find_records_again(&call_id),
             CallNews::Unreachable(aor) => self.user_is_gone(now, &aor),
         }
     }
@@ -341,6 +375,19 @@ impl Core {
         for record in lost {
             self.put(Output::Record(Record::Call(Box::new(record))));
         }
+    }
+
+    /// What was lost is under way again.
+    fn find_records_again(&mut self, call_id: &str) {
+        let Records { open_by_call_id, lost_by_time, .. } = &mut self.records;
+        let mut found = Vec::new();
+        for record in open_by_call_id.get_mut(call_id).into_iter().flatten() {
+            if let Some(end) = record.end.take() {
+                lost_by_time.remove(&(end.at_unix_ms, call_id.to_owned()));
+                found.push(record.clone());
+            }
+        }
+        found.into_iter().for_each(|record| self.put(Output::Record(Record::Call(Box::new(record)))));
     }
 
     fn put_ended(&mut self, now: Instant, record: CallRecord, why: Ending) {

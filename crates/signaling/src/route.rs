@@ -27,7 +27,10 @@ pub enum Destination {
     /// A user at home: all bindings of this address.
     User(Aor),
     /// The client flow of a running dialog.
-    Flow { worker: WorkerId, flow: FlowId, by_path: Option<PathUser> },
+    Flow { worker: WorkerId, flow: FlowId, user: Option<TokenUser>, by_path: bool },
+    /// The device of this user whose Contact the Request-URI is: its dialog ran over another connection, which has ended, or an
+    /// address that no device of this worker has.
+    Moved { aor: Aor, was: FlowId },
     /// A phone outside, by way of this edge of ours.
     Edge { edge: String },
     /// Another domain, by connection number `connection` to it, or through the edge `via` ("host:port") to which the
@@ -43,14 +46,16 @@ pub enum Destination {
     Ourselves,
 }
 
-/// Of whom the connection is that a Path of ours names, as a token names him: the request is not of a dialog, and may begin one.
-pub type PathUser = u64;
+/// A user, as a token of ours names him.
+pub type TokenUser = u64;
 
 impl Destination {
     /// The worker that owns what the request is for; `None` where any worker may answer.
     pub fn owner(&self, ownership: &Ownership) -> Option<WorkerId> {
         match self {
-            Destination::Registrar(aor) | Destination::User(aor) => Some(ownership.of_aor(aor)),
+            Destination::Registrar(aor) | Destination::User(aor) | Destination::Moved { aor, .. } => {
+                Some(ownership.of_aor(aor))
+            }
             Destination::Flow { worker, .. } => Some(*worker),
             Destination::Partner { domain, connection, .. } => Some(ownership.of_partner(domain, *connection)),
             Destination::Inside { connection } => Some(ownership.of_partner(INSIDE, *connection)),
@@ -272,7 +277,7 @@ fn by_uri(
 fn by_path(leg: &Leg) -> Result<Destination, Refusal> {
     match leg {
         Leg::Flow { worker, flow, user, .. } => {
-            Ok(Destination::Flow { worker: *worker, flow: *flow, by_path: Some(*user) })
+            Ok(Destination::Flow { worker: *worker, flow: *flow, user: Some(*user), by_path: true })
         }
         _ => Err(relay_denied("a Path of ours names a phone's connection")),
     }
@@ -301,7 +306,9 @@ fn in_dialog(
     (organisation, connections): (&Organisation, u16),
 ) -> Result<Destination, Refusal> {
     match (leg, admitted.origin()) {
-        (Leg::Flow { worker, flow, .. }, _) => Ok(Destination::Flow { worker: *worker, flow: *flow, by_path: None }),
+        (Leg::Flow { worker, flow, user, .. }, _) => {
+            Ok(Destination::Flow { worker: *worker, flow: *flow, user: Some(*user), by_path: false })
+        }
         (Leg::Remote { edge, .. }, _) => Ok(Destination::Edge { edge: edge.clone() }),
         (Leg::Agent(agent), _) => Ok(Destination::Agent(agent.clone())),
         (Leg::Partner { domain }, Origin::User { .. } | Origin::Inside { .. }) => {

@@ -283,6 +283,37 @@ fn a_phone_that_is_gone_ends_the_call_until_it_says_otherwise() {
 }
 
 #[test]
+fn a_call_that_goes_on_over_another_connection_is_under_way_again() {
+    everywhere(|mut stage| {
+        let (invite, ok) = stage.call_bob();
+        stage.world.hang_up(stage.alice);
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ConnectionLost));
+        let again = phone::register(&mut stage.world, stage.contoso, 0, ALICE);
+        let contact = format!("alice@phone{}.invalid", again.0);
+        let header = format!("Contact: <sip:{contact};transport=tls>\n");
+        let moved = phone::with_body(&phone::by_caller("INVITE", &ok, 2), &header, "application/sdp", SDP);
+        stage.world.send(again, &moved);
+        let moved = stage.world.only(stage.bob);
+        assert!(first_line(&moved).starts_with("INVITE"), "{}", first_line(&moved));
+        stage.world.send(stage.bob, &phone::answer(&moved, "200 OK", "bob"));
+        assert_eq!(stage.world.only(again).status(), Some(200));
+        stage.world.send(again, &phone::by_caller("ACK", &ok, 2));
+        assert!(first_line(&stage.world.only(stage.bob)).starts_with("ACK"));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), None);
+        let bye = phone::by_callee("BYE", &invite, 1);
+        let elsewhere = bye.replace("alice@phone.invalid", "alice@phone99.invalid");
+        stage.world.send(stage.bob, &elsewhere.replace("BYE", "INFO"));
+        let refused = stage.world.only(stage.bob);
+        assert_eq!(refused.status(), Some(481), "nobody has registered that one: {}", first_line(&refused));
+        stage.world.send(stage.bob, &bye.replace("alice@phone.invalid", &contact).replace("CSeq: 1", "CSeq: 2"));
+        let bye = stage.world.only(again);
+        stage.world.send(again, &phone::answer(&bye, "200 OK", "alice"));
+        assert_eq!(stage.world.only(stage.bob).status(), Some(200));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ByCallee));
+    });
+}
+
+#[test]
 fn a_bye_of_somebody_else_ends_no_record() {
     everywhere(|mut stage| {
         stage.call_bob();

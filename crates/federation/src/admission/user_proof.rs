@@ -34,7 +34,7 @@ pub(super) fn check_digest(
     rules: &mut Rules<'_>,
 ) -> Result<(), Stop> {
     if claim.method == Method::Ack {
-        return Err(refusal::unproven_ack().into());
+        return check_ack(request, (claim, aor), evidence, guesser, rules);
     }
     let algorithms = offered(request, &rules.organisation.digest);
     let mut challenger =
@@ -80,6 +80,36 @@ pub(super) fn check_digest(
     match challenger.rules.nonces.accept(challenger.rules.now, credentials.nonce(), credentials.nc().unwrap_or(1)) {
         NonceState::Valid => Ok(()),
         NonceState::Stale | NonceState::Foreign => Err(challenger.stale("the nonce count was used before").into()),
+    }
+}
+
+/// An ACK cannot be challenged: it has the credentials of the INVITE that it belongs to (RFC 3261 section 13.2.2.4), over another
+/// connection than the one over which the dialog began. Some clients count its own method into them.
+fn check_ack(
+    request: &Message,
+    (claim, aor): (&Claim<'_>, &Aor),
+    evidence: &Evidence,
+    guesser: Guesser,
+    rules: &mut Rules<'_>,
+) -> Result<(), Stop> {
+    let credentials = credentials_of_realm(request, aor.domain()).filter(|_| claim.in_dialog);
+    let credentials = credentials.ok_or_else(refusal::unproven_ack)?;
+    if rules.nonces.check(rules.now, credentials.nonce()) == NonceState::Foreign {
+        return Err(refusal::unproven_ack().into());
+    }
+    check_username(credentials.username(), aor)?;
+    rules.guesses.check(rules.now, &guesser, aor).map_err(|secs| refusal::too_many_guesses(aor, secs))?;
+    let Some(stored) = &evidence.credentials else {
+        return Err(Stop::Needs(Question::Credentials(aor.clone())));
+    };
+    let ha1 = stored.as_ref().unwrap_or(&NOBODY).of_username(credentials.username(), aor.domain());
+    let right = [Method::Invite, Method::Ack].iter().any(|method| credentials.verify(method, request.body(), ha1));
+    match right && stored.is_some() {
+        true => Ok(()),
+        false => {
+            rules.guesses.wrong(&guesser, aor);
+            Err(refusal::unproven_ack().into())
+        }
     }
 }
 

@@ -255,6 +255,30 @@ fn an_ack_that_nothing_proves_is_refused_without_a_challenge() {
     assert_eq!((refusal.status, refusal.headers.len()), (403, 0));
 }
 
+/// RFC 3261 section 13.2.2.4: of a phone whose connection is another one than that over which the dialog began.
+#[test]
+fn an_ack_is_proven_by_the_credentials_of_its_invite() {
+    let mut edge = Edge::new().with_transport(Transport::Udp);
+    edge.evidence = Evidence { in_dialog: true, ..known(Some(ha1())) };
+    let within = |method: &str, credentials: &str| {
+        let request = in_dialog(method, ALICE, BOB);
+        request.replacen("\r\n", &format!("\r\n{credentials}"), 1)
+    };
+    let challenge = edge.refusal(&within("INVITE", ""));
+    let shown = |method: &Method, password: &str, nc: u32| {
+        answered(&challenge, "Proxy-Authorization", "alice", password, (method, BOB), nc)
+    };
+    let credentials = shown(&Method::Invite, "secret", 1);
+    edge.admitted(&within("INVITE", &credentials));
+    edge.admitted(&within("ACK", &credentials));
+    edge.admitted(&within("ACK", &shown(&Method::Ack, "secret", 2)));
+    for wrong in ["", &shown(&Method::Invite, "another", 1), &shown(&Method::Bye, "secret", 1)] {
+        assert_eq!(edge.refused(&within("ACK", wrong)), (403, "authentication-required".into()), "{wrong}");
+    }
+    edge.evidence.in_dialog = false;
+    assert_eq!(edge.refused(&within("ACK", &credentials)).0, 403, "it belongs to no dialog of ours");
+}
+
 #[test]
 fn a_client_cannot_speak_for_a_partner() {
     let mut edge = Edge::new().with_user("alice@contoso.com").with_kind(FlowKind::Client);
