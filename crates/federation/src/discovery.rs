@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use cache::{CACHE_ENTRIES_MAX, DiscoveryCache, Learnt, Remembered};
-pub use hosts::{HostAnswer, KnownHosts};
+pub use hosts::{HostAnswer, HostFailure, KnownHosts};
 pub use memory::STALE_MAX;
 
 use crate::dane::Tlsa;

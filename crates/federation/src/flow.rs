@@ -9,6 +9,26 @@ use sip::flow::{FlowId, Transport};
 use crate::trust::PeerCertificate;
 use crate::verification::Role;
 
+/// Why there is no connection to a server: where it failed, and how, in words for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct ConnectFailure {
+    pub at: ConnectStep,
+    pub what: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectStep {
+    /// TCP: nobody answered, or no way leads there.
+    Tcp,
+    /// There is a machine, and it said no.
+    Refused,
+    /// TLS over it.
+    Tls,
+    /// The same, which the server ended with an alert (RFC 8446 section 6.2).
+    Alert,
+}
+
 /// Facts fixed when the flow came to be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FlowFacts {

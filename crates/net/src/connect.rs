@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::wire::WireError;
 use bytes::BytesMut;
+use federation::flow::{ConnectFailure, ConnectStep};
 use federation::flow::{Direction, FlowFacts};
 use rustls::ClientConfig;
 use rustls::client::UnbufferedClientConnection;
@@ -43,7 +45,7 @@ pub(crate) async fn connect(worker: Shared, id: QuestionId, called: Called) {
     match established {
         Ok(connection) => worker.open_outbound(id, connection, &called, permit),
         Err(why) => {
-            tracing::debug!(%remote, why, "connecting failed");
+            tracing::debug!(%remote, %why, "connecting failed");
             worker.counters.connects_failed += 1;
             worker.answer(id, Answer::Connected(Err(why)));
         }
@@ -58,11 +60,16 @@ struct Established {
 }
 
 /// The error is for the operator: which step failed, and how. `time` holds for each of the two.
-async fn establish(config: Option<Arc<ClientConfig>>, called: &Called, time: Duration) -> Result<Established, String> {
+async fn establish(
+    config: Option<Arc<ClientConfig>>,
+    called: &Called,
+    time: Duration,
+) -> Result<Established, ConnectFailure> {
     let remote = called.remote;
     let stream = dial(remote, time).await?;
-    let local = stream.local_addr().map_err(|error| format!("{remote} hung up: {error}"))?;
-    tune(&stream, UNACKNOWLEDGED_SERVER_TIME).map_err(|error| format!("{remote} hung up: {error}"))?;
+    let hung_up = |error: std::io::Error| failed(ConnectStep::Tcp, format!("{remote} hung up: {error}"));
+    let local = stream.local_addr().map_err(hung_up)?;
+    tune(&stream, UNACKNOWLEDGED_SERVER_TIME).map_err(hung_up)?;
     let Some(config) = config else {
         return Ok(Established { stream, local, wire: Wire::Plain(PlainWire::default()), unread: BytesMut::new() });
     };
@@ -71,11 +78,18 @@ async fn establish(config: Option<Arc<ClientConfig>>, called: &Called, time: Dur
 }
 
 /// TCP alone.
-pub(crate) async fn dial(remote: SocketAddr, time: Duration) -> Result<TcpStream, String> {
-    timeout(time, TcpStream::connect(remote))
-        .await
-        .map_err(|_| format!("{remote} did not accept within {} s", time.as_secs()))?
-        .map_err(|error| format!("{remote} cannot be reached: {error}"))
+pub(crate) async fn dial(remote: SocketAddr, time: Duration) -> Result<TcpStream, ConnectFailure> {
+    let dialled = timeout(time, TcpStream::connect(remote)).await;
+    let silent = |_| failed(ConnectStep::Tcp, format!("{remote} did not accept within {} s", time.as_secs()));
+    dialled.map_err(silent)?.map_err(|error| {
+        let is_refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+        let at = if is_refused { ConnectStep::Refused } else { ConnectStep::Tcp };
+        failed(at, format!("{remote} cannot be reached: {error}"))
+    })
+}
+
+fn failed(at: ConnectStep, what: String) -> ConnectFailure {
+    ConnectFailure { at, what }
 }
 
 /// TLS over it, and what the peer sent beyond the handshake.
@@ -85,17 +99,22 @@ pub(crate) async fn shake_hands(
     remote: SocketAddr,
     server_name: &str,
     time: Duration,
-) -> Result<(TlsWire, BytesMut), String> {
+) -> Result<(TlsWire, BytesMut), ConnectFailure> {
+    let unfinished = |what: String| failed(ConnectStep::Tls, what);
     let name = ServerName::try_from(server_name.trim_end_matches('.').to_owned())
-        .map_err(|_| format!("{server_name} is no name to ask a TLS server for"))?;
-    let connection =
-        UnbufferedClientConnection::new(config, name).map_err(|error| format!("TLS cannot begin: {error}"))?;
+        .map_err(|_| unfinished(format!("{server_name} is no name to ask a TLS server for")))?;
+    let connection = UnbufferedClientConnection::new(config, name)
+        .map_err(|error| unfinished(format!("TLS cannot begin: {error}")))?;
     let mut tls = TlsWire::client(connection);
     let mut unread = BytesMut::new();
     timeout(time, tls.handshake(stream, &mut unread))
         .await
-        .map_err(|_| format!("{remote} did not complete the TLS handshake within {} s", time.as_secs()))?
-        .map_err(|error| format!("the TLS handshake with {remote} failed: {error}"))?;
+        .map_err(|_| unfinished(format!("{remote} did not complete the TLS handshake within {} s", time.as_secs())))?
+        .map_err(|error| {
+            let is_alert = matches!(error, WireError::Tls(rustls::Error::AlertReceived(_)));
+            let at = if is_alert { ConnectStep::Alert } else { ConnectStep::Tls };
+            failed(at, format!("the TLS handshake with {remote} failed: {error}"))
+        })?;
     Ok((tls, unread))
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use federation::discovery::HostFailure;
 use federation::discovery::SrvFailure;
 use federation::look_alike::LookAlike;
 use messaging::NotStored;
@@ -210,7 +211,8 @@ impl Worker {
             Question::Addresses { host } => {
                 spawn_local(async move {
                     let result = tokio::time::timeout(resolve_time, resolver.addresses_anew(&host)).await;
-                    let result = result.unwrap_or_else(|_| Err(format!("the lookup of {host} timed out")));
+                    let result = result
+                        .unwrap_or_else(|_| Err(HostFailure::Unanswered(format!("the lookup of {host} timed out"))));
                     let mut worker = worker.borrow_mut();
                     worker.name_looked_up(result.is_err());
                     worker.answer(id, Answer::Addresses(result));

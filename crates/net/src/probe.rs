@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use certificates::Roots;
+use federation::flow::ConnectFailure;
 use federation::trust::PeerCertificate;
 use rustls::ClientConfig;
 use signaling::Breakage;
@@ -20,9 +21,9 @@ use crate::{InsideTls, Limits};
 #[derive(Debug)]
 pub struct Probe {
     /// How long TCP took.
-    pub tcp: Result<Duration, String>,
+    pub tcp: Result<Duration, ConnectFailure>,
     /// How long TLS took; `None` where there was no TCP.
-    pub tls: Option<Result<Duration, String>>,
+    pub tls: Option<Result<Duration, ConnectFailure>>,
     pub certificate: Option<Arc<PeerCertificate>>,
     /// The peer ended the connection by itself right after the handshake. In TLS 1.3 this is how one refuses the
     /// certificate of whoever connects.
@@ -63,9 +64,10 @@ pub async fn probe(
 /// # Errors
 /// Why not, for the operator.
 pub async fn reach(remote: SocketAddr, tls: Option<(&InsideTls, &str)>, time: Duration) -> Result<(), String> {
-    let stream = dial(remote, time).await?;
+    let stream = dial(remote, time).await.map_err(|failure| failure.what)?;
     let Some((inside, server_name)) = tls else { return Ok(()) };
-    let (mut tls, _) = shake_hands(inside.client.clone(), &stream, remote, server_name, time).await?;
+    let shaken = shake_hands(inside.client.clone(), &stream, remote, server_name, time).await;
+    let (mut tls, _) = shaken.map_err(|failure| failure.what)?;
     tls.say_goodbye();
     // A courtesy: the connection is over either way.
     let _ = tls.flush(&stream);
@@ -91,8 +93,9 @@ pub async fn ask(
     limits: &Limits,
 ) -> Result<Message, String> {
     let Question { remote, server_name, request } = question;
-    let stream = dial(remote, limits.connect_time()).await?;
-    let (tls, unread) = shake_hands(config, &stream, remote, &server_name, limits.connect_time()).await?;
+    let stream = dial(remote, limits.connect_time()).await.map_err(|failure| failure.what)?;
+    let shaken = shake_hands(config, &stream, remote, &server_name, limits.connect_time()).await;
+    let (tls, unread) = shaken.map_err(|failure| failure.what)?;
     if !tls.peer_certificate(roots).is_some_and(|certificate| is_proven(&certificate)) {
         return Err(format!("{remote} showed another certificate this time"));
     }

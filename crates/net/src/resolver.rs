@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use federation::dane::Tlsa;
+use federation::discovery::HostFailure;
 use federation::discovery::{HostAnswer, SrvFailure, SrvResult, SrvTarget, srv_names};
 use hickory_proto::dnssec::TrustAnchors;
 use hickory_proto::op::ResponseCode;
@@ -152,12 +153,12 @@ impl Resolver {
     }
 
     /// AAAA, then A; an IP literal, in brackets or not, is its own answer. Never empty. The error is for the operator.
-    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, HostFailure> {
         Ok(self.host(host).await?.addresses)
     }
 
     /// As [`Resolver::addresses`], of the name servers and not of memory, with how long it holds.
-    pub async fn addresses_anew(&self, host: &str) -> Result<HostAnswer, String> {
+    pub async fn addresses_anew(&self, host: &str) -> Result<HostAnswer, HostFailure> {
         self.forget_name(host, &[RecordType::A, RecordType::AAAA]);
         self.host(host).await
     }
@@ -168,12 +169,16 @@ impl Resolver {
         }
     }
 
-    async fn host(&self, host: &str) -> Result<HostAnswer, String> {
+    async fn host(&self, host: &str) -> Result<HostAnswer, HostFailure> {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         if let Ok(literal) = bare.parse() {
             return Ok(HostAnswer { addresses: vec![literal], ttl: POSITIVE_LIFE_MAX });
         }
-        let lookup = self.resolver.lookup_ip(absolute(bare)?).await.map_err(|error| describe(bare, &error))?;
+        let lookup = self
+            .resolver
+            .lookup_ip(absolute(bare).map_err(HostFailure::Unanswered)?)
+            .await
+            .map_err(|error| host_failure(bare, &error))?;
         let mut addresses: Vec<IpAddr> = lookup.iter().collect();
         // IPv6 first (RFC 8305 section 4), where there is any here.
         addresses.sort_by_key(|address| match address {
@@ -182,7 +187,7 @@ impl Resolver {
             IpAddr::V6(_) => 2,
         });
         if addresses.is_empty() {
-            return Err(format!("{bare} has no address"));
+            return Err(HostFailure::NoAddress(bare.to_owned()));
         }
         let ttl = lookup.valid_until().saturating_duration_since(Instant::now());
         Ok(HostAnswer { addresses, ttl })
@@ -229,13 +234,13 @@ fn srv_failure(error: &DnsNetError) -> SrvFailure {
     }
 }
 
-fn describe(host: &str, error: &DnsNetError) -> String {
-    match srv_failure(error) {
-        SrvFailure::NoRecord => format!("{host} has no address"),
+fn host_failure(host: &str, error: &DnsNetError) -> HostFailure {
+    HostFailure::Unanswered(match srv_failure(error) {
+        SrvFailure::NoRecord => return HostFailure::NoAddress(host.to_owned()),
         SrvFailure::Timeout => format!("the name servers did not answer for {host}"),
         SrvFailure::ServFail(what) => format!("the lookup of {host} failed: {what}"),
         SrvFailure::Refused => format!("the lookup of {host} was refused"),
-    }
+    })
 }
 
 /// Whether the routing table leads there; nothing is sent. Without this every connection of a host that has no IPv6
@@ -313,7 +318,7 @@ mod tests {
         assert_eq!(resolver.addresses("127.0.0.7").await, Ok(vec![v4]));
         assert_eq!(resolver.addresses("[::1]").await, Ok(vec!["::1".parse().expect("an address")]));
         let error = resolver.addresses("missing.both.example").await.expect_err("no such host");
-        assert_eq!(error, "missing.both.example has no address");
+        assert_eq!(error, HostFailure::NoAddress("missing.both.example".to_owned()));
     }
 
     #[tokio::test(flavor = "current_thread")]

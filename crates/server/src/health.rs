@@ -81,7 +81,7 @@ async fn unreachable(rules: &Inside, tls: &InsideTls, resolver: &Resolver) -> Op
         let addresses = match resolver.addresses(host).await {
             Ok(addresses) => addresses,
             Err(error) => {
-                reason = Some(error);
+                reason = Some(error.to_string());
                 continue;
             }
         };

@@ -134,7 +134,7 @@ async fn fetch(resolver: &Resolver, url: &str) -> Result<Vec<u8>, String> {
 async fn fetch_slowly(resolver: &Resolver, url: &str) -> Result<Vec<u8>, String> {
     let uri: hyper::Uri = url.parse().map_err(|error| format!("the address cannot be read: {error}"))?;
     let host = uri.host().ok_or("the address names no host")?;
-    let addresses = resolver.addresses(host).await?;
+    let addresses = resolver.addresses(host).await.map_err(|failure| failure.to_string())?;
     let stream = TcpStream::connect((addresses[0], uri.port_u16().unwrap_or(80))).await;
     let stream = stream.map_err(|error| format!("{host} cannot be reached: {error}"))?;
     let (mut sender, connection) =

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
+use federation::discovery::HostFailure;
 use federation::discovery::{HostAnswer, SrvResult};
+use federation::flow::ConnectFailure;
 use federation::flow::FlowFacts;
 use media::{LegId, OpenedLeg};
 use messaging::{
@@ -67,9 +69,9 @@ pub enum Answer {
     Agreed(Result<u32, String>),
     Srv(SrvResult),
     /// The error says why there is none.
-    Addresses(Result<HostAnswer, String>),
+    Addresses(Result<HostAnswer, HostFailure>),
     /// The error says why there is no sound.
     LegOpened(Result<OpenedLeg, String>),
     /// The flow is up and belongs to the worker that asked; nothing has been written on it.
-    Connected(Result<FlowFacts, String>),
+    Connected(Result<FlowFacts, ConnectFailure>),
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use federation::discovery::HostFailure;
 use federation::discovery::{Learnt, SrvResult};
 
 use crate::core::Core;
@@ -61,7 +62,7 @@ impl Core {
     pub(crate) fn resume_host_refresh(&mut self, now: Instant, host: &str, answer: Option<Answer>) {
         let answer = match answer {
             Some(Answer::Addresses(answer)) => answer,
-            _ => Err("no name server answered in time".to_owned()),
+            _ => Err(HostFailure::Unanswered("no name server answered in time".to_owned())),
         };
         // Whoever goes there next is told what is missing.
         let _ = self.hosts.learn(now, host, answer);

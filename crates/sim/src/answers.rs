@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use federation::discovery::HostAnswer;
+use federation::discovery::HostFailure;
+use federation::flow::{ConnectFailure, ConnectStep};
 use federation::flow::{Direction, FlowFacts};
 use signaling::{Answer, Input, Output, Question, QuestionId};
 use sip::{FlowId, Transport};
@@ -54,7 +56,7 @@ impl World {
                 self.answered(asker, Answer::Connected(Ok(facts)));
             }
             Err(Unreached { why, late }) => {
-                let answer = Answer::Connected(Err(why.to_owned()));
+                let answer = Answer::Connected(Err(ConnectFailure { at: ConnectStep::Tcp, what: why.to_owned() }));
                 self.lanes.put_single(self.now + late, Parcel::Answer { asker, answer });
             }
         }
@@ -245,10 +247,10 @@ fn failed(question: &Question) -> Answer {
         Question::ConsentAnswer(_) => Answer::ConsentAnswered(Err(why)),
         Question::Agree { .. } => Answer::Agreed(Err(why)),
         Question::Srv { .. } => Answer::Srv(Err(federation::discovery::SrvFailure::Timeout)),
-        Question::Addresses { .. } => Answer::Addresses(Err(why)),
+        Question::Addresses { .. } => Answer::Addresses(Err(HostFailure::Unanswered(why))),
         Question::OpenLeg { .. } => Answer::LegOpened(Err(why)),
         Question::Connect { .. } | Question::ConnectInside { .. } => {
-            Answer::Connected(Err("connection refused".into()))
+            Answer::Connected(Err(ConnectFailure { at: ConnectStep::Refused, what: "connection refused".into() }))
         }
     }
 }

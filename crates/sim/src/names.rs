@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use federation::discovery::HostFailure;
 use federation::discovery::{SrvAnswer, SrvFailure, SrvResult, SrvTarget};
 
 /// The records of every domain, and what is wrong with asking for them.
@@ -68,9 +69,9 @@ impl Zones {
     }
 
     /// `None`: no record of its own.
-    pub fn addresses(&self, host: &str) -> Option<Result<Vec<IpAddr>, String>> {
+    pub fn addresses(&self, host: &str) -> Option<Result<Vec<IpAddr>, HostFailure>> {
         if let Some(failure) = self.trouble(host).and_then(|trouble| trouble.failure.clone()) {
-            return Some(Err(format!("{host} cannot be looked up: {failure:?}")));
+            return Some(Err(HostFailure::Unanswered(format!("{host} cannot be looked up: {failure:?}"))));
         }
         self.addresses_by_host.get(host).map(|addresses| Ok(addresses.clone()))
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use federation::discovery::HostFailure;
 use federation::inside::{Hop, Inside, Split};
 use signaling::Listener;
 use sip::Transport;
@@ -132,14 +133,14 @@ impl World {
     }
 
     /// Of a server, or of all that share the name.
-    pub(crate) fn addresses_named(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+    pub(crate) fn addresses_named(&self, host: &str) -> Result<Vec<IpAddr>, HostFailure> {
         let of = |site: &Site| {
             let is_inner = site.organisation.inside().is_some_and(|inside| inside.is_named(host));
             let is_outer = site.organisation.edge == host;
             (is_inner || is_outer).then(|| site.address_on(is_inner).ip())
         };
         let found: Vec<IpAddr> = self.sites.iter().filter_map(of).collect();
-        if found.is_empty() { Err("no address".to_owned()) } else { Ok(found) }
+        if found.is_empty() { Err(HostFailure::NoAddress(host.to_owned())) } else { Ok(found) }
     }
 }
 

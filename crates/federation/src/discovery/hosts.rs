@@ -21,6 +21,17 @@ pub struct HostAnswer {
     pub ttl: Duration,
 }
 
+/// Why no address of a server was found, in words for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostFailure {
+    /// The name servers say that it has none.
+    #[error("{0} has no address")]
+    NoAddress(String),
+    /// They do not say.
+    #[error("{0}")]
+    Unanswered(String),
+}
+
 /// Addresses by the name of their server.
 #[derive(Debug)]
 pub struct KnownHosts {
@@ -54,8 +65,8 @@ impl KnownHosts {
         &mut self,
         now: Instant,
         host: &str,
-        answer: Result<HostAnswer, String>,
-    ) -> Result<Vec<IpAddr>, String> {
+        answer: Result<HostAnswer, HostFailure>,
+    ) -> Result<Vec<IpAddr>, HostFailure> {
         let known = self.memory.take(host);
         let entry = match answer {
             Ok(HostAnswer { mut addresses, ttl }) => {
@@ -63,9 +74,9 @@ impl KnownHosts {
                 addresses.shrink_to_fit();
                 Entry::new(now, addresses, ttl.clamp(LIFE_MIN, LIFE_MAX))
             }
-            Err(error) => match known.filter(|known| !error.contains(NO_ADDRESS) && known.may_go_on(now)) {
-                Some(known) => known.gone_on(now, error),
-                None => return Err(error),
+            Err(error) => match known.filter(|known| known.may_go_on(now)) {
+                Some(known) if matches!(error, HostFailure::Unanswered(_)) => known.gone_on(now, error.to_string()),
+                _ => return Err(error),
             },
         };
         let addresses = entry.value.clone();
@@ -85,16 +96,13 @@ impl KnownHosts {
     }
 }
 
-/// In the resolver's words where the name servers say that there is none.
-const NO_ADDRESS: &str = "no address";
-
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 mod tests {
     use super::*;
     use crate::discovery::STALE_MAX;
 
-    fn found() -> Result<HostAnswer, String> {
+    fn found() -> Result<HostAnswer, HostFailure> {
         Ok(HostAnswer { addresses: vec![[192, 0, 2, 1].into()], ttl: Duration::from_secs(100) })
     }
 
@@ -107,14 +115,14 @@ mod tests {
         let start = Instant::now();
         let address: IpAddr = [192, 0, 2, 1].into();
         let mut hosts = KnownHosts::default();
-        let silent = || Err("the name servers did not answer for a.example".to_owned());
+        let silent = || Err(HostFailure::Unanswered("the name servers did not answer for a.example".to_owned()));
         assert!(hosts.learn(start, "a.example", silent()).is_err());
         assert_eq!(hosts.learn(start, "a.example", found()), Ok(vec![address]));
         let last = start + secs(100) + STALE_MAX - secs(1);
         assert_eq!(hosts.learn(last, "a.example", silent()), Ok(vec![address]));
         assert!(hosts.learn(last + secs(1), "a.example", silent()).is_err());
         assert_eq!(hosts.learn(start, "a.example", found()), Ok(vec![address]));
-        assert!(hosts.learn(start, "a.example", Err("a.example has no address".to_owned())).is_err());
+        assert!(hosts.learn(start, "a.example", Err(HostFailure::NoAddress("a.example".to_owned()))).is_err());
         assert!(hosts.learn(start, "a.example", silent()).is_err());
     }
 
@@ -142,7 +150,7 @@ mod tests {
         assert_eq!(hosts.due(start + secs(89)), []);
         assert_eq!(hosts.due(start + secs(90)), [("a.example".to_owned(), true)]);
         // Silence is asked about again in half a minute; until then nobody waits for it.
-        assert!(hosts.learn(start + secs(99), "a.example", Err("silence".to_owned())).is_ok());
+        assert!(hosts.learn(start + secs(99), "a.example", Err(HostFailure::Unanswered("silence".to_owned()))).is_ok());
         assert!(hosts.lookup(start + secs(128), "a.example").is_some());
         assert_eq!(hosts.lookup(start + secs(129), "a.example"), None);
     }

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use federation::discovery::HostFailure;
 use federation::discovery::{HostAnswer, SrvAnswer, SrvFailure, SrvTarget};
+use federation::flow::{ConnectFailure, ConnectStep};
 use federation::flow::{Direction, FlowFacts};
 use federation::trust::{Anchor, Names, PeerCertificate, Purposes, Why};
 use media::{LegId, OpenedLeg};
@@ -69,9 +71,16 @@ pub fn failed(question: &Question, choices: &mut Choices<'_>) -> Answer {
             2 => SrvFailure::Timeout,
             _ => SrvFailure::ServFail(why),
         })),
-        Question::Addresses { .. } => Answer::Addresses(if choices.flag() { Err(why) } else { Ok(host(&[])) }),
+        Question::Addresses { .. } => Answer::Addresses(match choices.below(3) {
+            0 => Err(HostFailure::NoAddress(why)),
+            1 => Err(HostFailure::Unanswered(why)),
+            _ => Ok(host(&[])),
+        }),
         Question::OpenLeg { .. } => Answer::LegOpened(Err(why)),
-        Question::Connect { .. } | Question::ConnectInside { .. } => Answer::Connected(Err(why)),
+        Question::Connect { .. } | Question::ConnectInside { .. } => {
+            let steps = [ConnectStep::Tcp, ConnectStep::Refused, ConnectStep::Tls, ConnectStep::Alert];
+            Answer::Connected(Err(ConnectFailure { at: steps[choices.below(4)], what: why }))
+        }
     }
 }
 

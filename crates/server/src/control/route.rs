@@ -15,7 +15,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use certificates::{Roots, ServedIdentity};
+use federation::discovery::HostFailure;
 use federation::discovery::{SrvFailure, SrvResult, srv_names};
+use federation::flow::ConnectFailure;
 use federation::partner::{Standing, Way};
 use federation::route::{NextHopTarget, RoutePlan, plan};
 use federation::trust::PeerCertificate;
@@ -238,11 +240,13 @@ async fn look_at(tools: &Tools, targets: Vec<NextHopTarget>) -> Vec<Seen> {
 async fn look_at_target(tools: &Tools, target: NextHopTarget) -> Seen {
     let asked = Instant::now();
     let found = tokio::time::timeout(RESOLVE_TIME, tools.resolver.addresses(&target.host)).await;
-    let found = found.unwrap_or_else(|_| Err(format!("the name servers did not answer for {}", target.host)));
+    let found = found.unwrap_or_else(|_| {
+        Err(HostFailure::Unanswered(format!("the name servers did not answer for {}", target.host)))
+    });
     let lookup_ms = millis(asked.elapsed());
     let (addresses, failure) = match found {
         Ok(addresses) => (addresses, None),
-        Err(failure) => (Vec::new(), Some(failure)),
+        Err(failure) => (Vec::new(), Some(failure.to_string())),
     };
     let looks = addresses.into_iter().take(ADDRESSES_MAX).map(|address| look_at_address(tools, &target, address));
     let (addresses, certificates) = all(looks.collect()).await.into_iter().unzip();
@@ -259,11 +263,13 @@ async fn look_at_address(
         probe(tools.tls.clone(), &tools.roots, remote, &target.host, &tools.limits).await;
     let (tcp_ms, tcp_failure) = timed(Some(tcp));
     let (tls_ms, tls_failure) = timed(tls);
+    let failure = tcp_failure.or(tls_failure);
     let step = AddressStep {
         address,
         tcp_ms,
         tls_ms,
-        failure: tcp_failure.or(tls_failure),
+        failed_at: failure.as_ref().map(|failure| failure.at),
+        failure: failure.map(|failure| failure.what),
         certificate: certificate.as_deref().map(CertificateAnswer::from),
         rung: None,
         refusal: None,
@@ -320,7 +326,7 @@ async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     running.into_iter().filter_map(|(_, output)| output).collect()
 }
 
-fn timed(step: Option<Result<Duration, String>>) -> (Option<u64>, Option<String>) {
+fn timed(step: Option<Result<Duration, ConnectFailure>>) -> (Option<u64>, Option<ConnectFailure>) {
     match step {
         Some(Ok(took)) => (Some(millis(took)), None),
         Some(Err(failure)) => (None, Some(failure)),

@@ -136,7 +136,7 @@ async fn refused(response: Response<Incoming>) -> LineError {
 async fn connect(way: &Way, edge: &str) -> Result<TlsStream<TcpStream>, String> {
     let name = ServerName::try_from(edge.to_owned()).map_err(|_| format!("{edge} is no name to ask a server for"))?;
     let port = way.ports_by_edge.get(edge).copied().unwrap_or(way.port);
-    let addresses = way.resolver.addresses(edge).await?;
+    let addresses = way.resolver.addresses(edge).await.map_err(|failure| failure.to_string())?;
     let mut failures = Vec::new();
     for address in addresses.into_iter().take(ADDRESSES_MAX) {
         let address = SocketAddr::new(address, port);

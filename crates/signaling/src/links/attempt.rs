@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use federation::decision::{Connection, SrvSeen};
 use federation::discovery::SrvAnswer;
+use federation::flow::{ConnectFailure, ConnectStep};
 use federation::flow::{FlowFacts, FlowKind};
 use federation::partner::{By, Way};
 use federation::refusal;
@@ -167,7 +168,7 @@ impl Core {
                 let addresses = match self.hosts.learn(now, &attempt.target.host, found) {
                     Ok(addresses) => addresses,
                     Err(error) => {
-                        let why = refusal::partner_unreachable(error).with_diagnostics_id(NO_ADDRESS);
+                        let why = refusal::partner_unreachable(error.to_string()).with_diagnostics_id(NO_ADDRESS);
                         return self.address_failed(now, key, attempt, why);
                     }
                 };
@@ -385,11 +386,13 @@ impl Core {
     }
 }
 
-/// Why an address cannot be connected to, as the shell said it.
-pub(super) fn unconnected(error: String) -> Refusal {
-    let is_tls = error.contains("TLS");
-    let why = refusal::partner_unreachable(error);
-    if is_tls { why.with_diagnostics_id(TLS_FAILED) } else { why }
+/// Why an address cannot be connected to.
+pub(super) fn unconnected(failure: ConnectFailure) -> Refusal {
+    let why = refusal::partner_unreachable(failure.what);
+    match failure.at {
+        ConnectStep::Tls | ConnectStep::Alert => why.with_diagnostics_id(TLS_FAILED),
+        ConnectStep::Tcp | ConnectStep::Refused => why,
+    }
 }
 
 /// A name with more addresses than this has them for other reasons than to be reached.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use federation::discovery::SrvTarget;
+use federation::flow::ConnectStep;
 use federation::trust::{Anchor, PeerCertificate, Purposes};
 use serde::{Deserialize, Serialize};
 use signaling::HourCounts;
@@ -73,6 +74,8 @@ pub struct AddressStep {
     pub tls_ms: Option<u64>,
     /// Why TCP or TLS failed.
     pub failure: Option<String>,
+    #[serde(skip)]
+    pub failed_at: Option<ConnectStep>,
     pub certificate: Option<CertificateAnswer>,
     /// The rung of the ladder that holds.
     pub rung: Option<String>,

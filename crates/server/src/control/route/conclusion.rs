@@ -2,6 +2,7 @@
 //!
 //! Pure.
 
+use federation::flow::ConnectStep;
 use federation::partner::Standing;
 use federation::refusal;
 use sip::refusal::Word;
@@ -157,7 +158,7 @@ fn none_holds(answer: &RouteAnswer) -> Advice {
     }
     if let Some((target, step)) = steps().find(|(_, step)| step.tcp_ms.is_some()) {
         let failure = step.failure.as_deref().unwrap_or_default();
-        if failure.contains("alert") {
+        if step.failed_at == Some(ConnectStep::Alert) {
             return not_accepted(answer, target, failure);
         }
         return Advice {
@@ -258,7 +259,7 @@ impl AddressStep {
 
     /// There is a machine, and it said no.
     fn is_refused(&self) -> bool {
-        self.failure.as_deref().is_some_and(|failure| failure.contains("refused"))
+        self.failed_at == Some(ConnectStep::Refused)
     }
 }
 
@@ -272,6 +273,7 @@ pub(super) mod tests {
             tcp_ms: None,
             tls_ms: None,
             failure: None,
+            failed_at: None,
             certificate: None,
             rung: None,
             refusal: None,
@@ -285,6 +287,10 @@ pub(super) mod tests {
 
     pub(in super::super) fn failed(failure: &str) -> AddressStep {
         AddressStep { failure: Some(failure.into()), ..step() }
+    }
+
+    fn failed_at(at: ConnectStep, failure: &str) -> AddressStep {
+        AddressStep { failed_at: Some(at), ..failed(failure) }
     }
 
     pub(in super::super) fn target(number: usize, addresses: Vec<AddressStep>) -> TargetStep {
@@ -307,18 +313,21 @@ pub(super) mod tests {
             (vec![failed("timed out"), good()], Side::Partner, "but not every server"),
             (vec![failed("192.0.2.1:5061 did not accept within 5 s")], Side::Network, "does not answer on port 5061"),
             (
-                vec![failed("Connection refused (os error 111)")],
+                vec![failed_at(ConnectStep::Refused, "Connection refused (os error 111)")],
                 Side::Partner,
                 "nothing listens on port 5061 of 192.0.2.1, or a fire",
             ),
             (vec![AddressStep { tcp_ms: Some(1), ..failed("corrupt message") }], Side::Partner, "does not speak TLS"),
             (
-                vec![AddressStep { tcp_ms: Some(1), ..failed("alert: UnknownCA") }],
+                vec![AddressStep { tcp_ms: Some(1), ..failed_at(ConnectStep::Alert, "alert: UnknownCA") }],
                 Side::Ours,
                 "does not trust the authority",
             ),
             (
-                vec![AddressStep { tcp_ms: Some(1), ..failed("received fatal alert: ProtocolVersion") }],
+                vec![AddressStep {
+                    tcp_ms: Some(1),
+                    ..failed_at(ConnectStep::Alert, "received fatal alert: ProtocolVersion")
+                }],
                 Side::Partner,
                 "ends the TLS handshake: no version of TLS",
             ),
