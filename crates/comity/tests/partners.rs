@@ -345,9 +345,16 @@ fn what_lync_prints_is_planned_then_done_and_the_rest_is_told() {
     std::fs::write(other, "# what somebody noted\n").unwrap();
     let nothing = format!("error: {other}: there is nothing that Lync prints of federation in it");
     told(&place.run(&["partner", "import", "--lync", other]), &nothing);
-    told(&place.run(&["partner", "import", other]), &format!("error: {other}: there is no entry in it"));
-    std::fs::write(other, "\n").unwrap();
-    assert_eq!(place.run(&["partner", "import", "--lync", other]).ok().stdout, "nothing is to be changed\n");
+    told(
+        &place.run(&["partner", "import", other]),
+        &format!("error: {other}: there is no entry in it; for what Lync printed, add --lync"),
+    );
+    let no_object = "<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\">\r\n</Objs>";
+    let utf_16: Vec<u8> = "\u{feff}\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for nothing in [&b"\n"[..], no_object.as_bytes(), &utf_16] {
+        std::fs::write(other, nothing).unwrap();
+        assert_eq!(place.run(&["partner", "import", "--lync", other]).ok().stdout, "nothing is to be changed\n");
+    }
 }
 
 #[test]

@@ -339,6 +339,7 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
             if by_digest {
                 user_proof::check_digest(request, (&claim, aor), evidence, Guesser::of(flow.facts), rules)?;
             }
+            let by_digest = by_digest && claim.method != Method::Ack;
             Ok(Admitted { by_digest, ..Admitted::new(Origin::User { aor: aor.clone() }) })
         }
     }

@@ -25,7 +25,7 @@ pub enum ConnectStep {
     Refused,
     /// TLS over it.
     Tls,
-    /// The same, which the server ended with an alert (RFC 8446 section 6.2).
+    /// The same, which the server ended with an alert.
     Alert,
 }
 

@@ -90,7 +90,7 @@ impl Binding {
     }
 
     /// Two flows of one device.
-    pub(crate) fn is_same_instance(&self, other: &Binding) -> bool {
+    pub fn is_same_instance(&self, other: &Binding) -> bool {
         self.is_outbound() && other.is_outbound() && self.instance == other.instance
     }
 

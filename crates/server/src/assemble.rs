@@ -1,5 +1,6 @@
 //! The parts put together, and started in the order in which they need each other.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -131,7 +132,12 @@ pub fn listen_warnings(config: &Config) -> Vec<String> {
     };
     let range = config.media.ports;
     let is_here = config.media.at == MediaAt::Here;
-    let within = config.listen.udp.iter().filter(|udp| is_here && (range.first..=range.last).contains(&udp.port()));
+    let is_at = |udp: &SocketAddr, sound: &IpAddr| {
+        sound.is_ipv4() == udp.is_ipv4() && (*sound == udp.ip() || sound.is_unspecified() || udp.ip().is_unspecified())
+    };
+    let has_sound = |udp: &SocketAddr| config.media.addresses.iter().any(|sound| is_at(udp, sound));
+    let within = config.listen.udp.iter().filter(|udp| (range.first..=range.last).contains(&udp.port()));
+    let within = within.filter(|udp| is_here && has_sound(udp));
     let shares = |udp| {
         format!(
             "[media] ports {range} has the port of [listen] udp {udp}: the sound of a call would want it too. Move one of the two"

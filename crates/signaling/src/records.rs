@@ -41,6 +41,8 @@ pub(crate) struct Records {
     open: usize,
     /// What was lost and may be heard of again, by when it was, in milliseconds, and its Call-ID.
     lost_by_time: BTreeSet<(u64, String)>,
+    /// The Call-IDs of open calls that were counted as over while they were lost.
+    counted_while_lost: BTreeSet<String>,
     /// Legs that are to say how they were.
     closing: BTreeMap<LegId, LegOwner>,
 }
@@ -53,9 +55,10 @@ enum Draft {
         begun: Instant,
         is_cancelled: bool,
     },
-    /// A phone that had lost its connection may be in the call again.
+    /// A phone that had lost its connection may be in the call again: this user's.
     GoesOn {
         call_id: String,
+        user: Aor,
     },
 }
 
@@ -79,9 +82,10 @@ pub enum CallNews {
         call_id: String,
         by: HungUp,
     },
-    /// Both phones have agreed to go on.
+    /// What this user's phone wanted within it was agreed to.
     GoesOn {
         call_id: String,
+        user: Aor,
     },
     /// None of the user's devices can be reached any more.
     Unreachable(Aor),
@@ -114,8 +118,11 @@ impl Core {
         }
         let call_id = message.call_id().unwrap_or_default();
         if message.is_within_dialog() {
-            let draft = || Draft::GoesOn { call_id: call_id.to_owned() };
-            self.records.drafts_by_requester.entry(upstream.requester).or_insert_with(draft);
+            let is_agreed_upon = matches!(message.method(), Some(Method::Invite | Method::Update));
+            if let (true, Origin::User { aor }) = (is_agreed_upon, request.admitted.origin()) {
+                let draft = || Draft::GoesOn { call_id: call_id.to_owned(), user: aor.clone() };
+                self.records.drafts_by_requester.entry(upstream.requester).or_insert_with(draft);
+            }
             return;
         }
         let (Some(caller), Some(callee)) = (caller(request), self.callee(request)) else { return };
@@ -146,8 +153,8 @@ impl Core {
             && let Some(Draft::GoesOn { .. }) = drafts_by_requester.get(&requester)
         {
             let draft = drafts_by_requester.remove(&requester);
-            if let (Some(Draft::GoesOn { call_id }), true) = (draft, status < 300) {
-                self.tell_keeper(now, CallNews::GoesOn { call_id });
+            if let (Some(Draft::GoesOn { call_id, user }), true) = (draft, status < 300) {
+                self.tell_keeper(now, CallNews::GoesOn { call_id, user });
             }
             return;
         }
@@ -278,7 +285,7 @@ impl Core {
     fn tell_keeper(&mut self, now: Instant, news: CallNews) {
         let call_id = match &news {
             CallNews::Answered(record) => &record.call_id,
-            CallNews::Proxied { call_id, .. } | CallNews::Ended { call_id, .. } | CallNews::GoesOn { call_id } => {
+            CallNews::Proxied { call_id, .. } | CallNews::Ended { call_id, .. } | CallNews::GoesOn { call_id, .. } => {
                 call_id
             }
             CallNews::Unreachable(_) => return,
@@ -304,7 +311,7 @@ impl Core {
                 self.proxied.ended(&call_id, &by);
                 self.close_records(now, &call_id, &by);
             }
-            CallNews::GoesOn { call_id } => self.find_records_again(&call_id),
+            CallNews::GoesOn { call_id, user } => self.find_record_again(&call_id, &user),
             CallNews::Unreachable(aor) => self.user_is_gone(now, &aor),
         }
     }
@@ -337,8 +344,9 @@ impl Core {
         if *by == HungUp::Nobody {
             return self.lose_records(now, call_id, |_| true);
         }
+        let was_counted = self.records.counted_while_lost.contains(call_id);
         let ended = self.records.take(call_id, |record| ending(record, by).is_some());
-        if let Some(first) = ended.first().filter(|first| first.end.is_none())
+        if let Some(first) = ended.first().filter(|first| first.end.is_none() && !was_counted)
             && let Some(why) = ending(first, by)
         {
             self.counts.call_ended(&why);
@@ -369,7 +377,7 @@ impl Core {
             lost_by_time.insert((end.at_unix_ms, call_id.to_owned()));
             lost.push(record.clone());
         }
-        if !lost.is_empty() {
+        if !lost.is_empty() && !self.records.counted_while_lost.contains(call_id) {
             self.counts.call_ended(&end.why);
         }
         for record in lost {
@@ -378,12 +386,13 @@ impl Core {
     }
 
     /// What was lost is under way again.
-    fn find_records_again(&mut self, call_id: &str) {
-        let Records { open_by_call_id, lost_by_time, .. } = &mut self.records;
+    fn find_record_again(&mut self, call_id: &str, user: &Aor) {
+        let Records { open_by_call_id, lost_by_time, counted_while_lost, .. } = &mut self.records;
         let mut found = Vec::new();
-        for record in open_by_call_id.get_mut(call_id).into_iter().flatten() {
+        for record in open_by_call_id.get_mut(call_id).into_iter().flatten().filter(|record| record.user == *user) {
             if let Some(end) = record.end.take() {
                 lost_by_time.remove(&(end.at_unix_ms, call_id.to_owned()));
+                counted_while_lost.insert(call_id.to_owned());
                 found.push(record.clone());
             }
         }
@@ -474,6 +483,9 @@ impl Records {
         for record in records {
             if let Some(end) = &record.end {
                 self.lost_by_time.remove(&(end.at_unix_ms, record.call_id.clone()));
+            }
+            if !self.open_by_call_id.contains_key(&record.call_id) {
+                self.counted_while_lost.remove(&record.call_id);
             }
             let Some(of_user) = self.call_ids_by_user.get_mut(&record.user) else { continue };
             if let Some(place) = of_user.iter().position(|call_id| *call_id == record.call_id) {

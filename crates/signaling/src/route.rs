@@ -26,7 +26,8 @@ pub enum Destination {
     Registrar(Aor),
     /// A user at home: all bindings of this address.
     User(Aor),
-    /// The client flow of a running dialog.
+    /// The client flow of a running dialog, or `by_path`, which our Path names: the request is of none, and may begin one. `user`:
+    /// whose it is, where a token says so.
     Flow { worker: WorkerId, flow: FlowId, user: Option<TokenUser>, by_path: bool },
     /// The device of this user whose Contact the Request-URI is: its dialog ran over another connection, which has ended, or an
     /// address that no device of this worker has.

@@ -310,6 +310,30 @@ fn a_call_that_goes_on_over_another_connection_is_under_way_again() {
         stage.world.send(again, &phone::answer(&bye, "200 OK", "alice"));
         assert_eq!(stage.world.only(stage.bob).status(), Some(200));
         assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ByCallee));
+        let counts = stage.world.on_cores(stage.contoso, |core, _| core.counts().calls_ended.values().sum::<u64>());
+        assert_eq!(counts.into_iter().sum::<u64>(), 1, "it is one call, lost for a while");
+    });
+}
+
+/// Whoever knows the Call-ID of a call that was lost may say it in one of his own.
+#[test]
+fn a_call_of_somebody_else_brings_none_back() {
+    everywhere(|mut stage| {
+        let (_, ok) = stage.call_bob();
+        stage.world.hang_up(stage.alice);
+        let (mut world, contoso, dave) = (stage.world, stage.contoso, stage.dave);
+        let moved = phone::with_body(&phone::by_caller("INVITE", &ok, 2), "", "application/sdp", SDP);
+        world.send(dave, &moved.replace(&format!("From: <sip:{ALICE}>"), &format!("From: <sip:{DAVE}>")));
+        world.take(dave);
+        stage = Stage { world, ..stage };
+        assert_eq!(why(&stage.only(contoso, ALICE)), Some(Ending::ConnectionLost));
+        let own = phone::request("INVITE", DAVE, BOB, "c1")
+            .replace(&format!("To: <sip:{BOB}>"), &format!("To: <sip:{BOB}>;tag=x"));
+        stage.world.send(dave, &own);
+        if let Some(invite) = stage.world.take(stage.bob).first().cloned() {
+            stage.world.send(stage.bob, &phone::answer(&invite, "200 OK", "bob"));
+        }
+        assert_eq!(why(&stage.calls(contoso)[ALICE]), Some(Ending::ConnectionLost));
     });
 }
 

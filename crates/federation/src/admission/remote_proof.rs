@@ -43,6 +43,6 @@ pub(super) fn check_at_home(
     if by_digest {
         user_proof::check_digest(request, (claim, aor), evidence, Guesser::outside(&remote), rules)?;
     }
-    let origin = Origin::User { aor: aor.clone() };
+    let (origin, by_digest) = (Origin::User { aor: aor.clone() }, by_digest && claim.method != sip::Method::Ack);
     Ok(Admitted { by_digest, from_inside: true, remote: Some(Box::new(remote)), ..Admitted::new(origin) })
 }

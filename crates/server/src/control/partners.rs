@@ -349,13 +349,11 @@ pub(super) fn foreign_edge(control: &Control, typed: &str) -> Result<String, Con
         .map_err(|error| ControlError::unprocessable(error.to_string(), "write the edge as HOST or HOST:PORT"))?;
     let config = &control.0.config;
     let inside = config.inside.iter().filter(|_| config.roles == Roles::Home);
-    let edges = inside.flat_map(|inside| &inside.rules.hops).map(|hop| hop.host.clone());
-    let served = control.0.certificate.get();
-    let shown = served.all().flat_map(|certificate| certificate.report.names.clone());
-    // Another server may be at the same name, at a port where we are not.
+    let edges = inside.flat_map(|inside| &inside.rules.hops).map(|hop| &hop.host);
+    // The usual port may lead to another one here. At any further one of the same name may be another server.
     let (host, port) = edge.rsplit_once(':').unwrap_or((&edge, ""));
     let is_our_port = port.is_empty() || config.listen.tls.iter().any(|at| at.port().to_string() == port);
-    let mut names = config.domains.iter().cloned().chain(edges).chain(shown);
+    let mut names = config.domains.iter().chain([&config.edge]).chain(edges);
     if is_our_port && names.any(|ours| ours.eq_ignore_ascii_case(host)) {
         let hint = "name the edge of the partner or provider; what is sent to our own would come back to us";
         return Err(ControlError::unprocessable(format!("{edge} is an edge of this organisation"), hint));

@@ -91,11 +91,8 @@ pub(super) async fn walk_to(
     let usual = partners.usual_way(&domain);
     let meaning = match &of_wildcard {
         Some(deciding) => {
-            format!(
-                "by the entry of {}, {}",
-                domain::shown(&deciding.domain),
-                meaning(Some(deciding), switches, &usual)
-            )
+            let meaning = meaning(Some(deciding), switches, &usual);
+            format!("{meaning}; so says the entry of {}", domain::shown(&deciding.domain))
         }
         None => meaning(entry.as_ref(), switches, &usual),
     };

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use sip::{Aor, FlowId, Uri};
+use sip::{Aor, FlowId, HeaderName, Uri};
 
 use super::Target;
 use crate::core::Core;
@@ -30,10 +30,11 @@ impl Core {
         };
         let owner = self.ownership.of_aor(&aor);
         request.destination = Destination::Moved { aor: aor.clone(), was };
-        if self.ownership.is_ours(owner) {
-            self.relay_to_contact(now, (&aor, was), request);
-        } else {
-            self.hand(owner, Handoff::Request(Box::new(request)));
+        match request.upstream {
+            _ if self.ownership.is_ours(owner) => self.relay_to_contact(now, (&aor, was), request),
+            // So that its CANCEL follows.
+            Some(upstream) => self.send_elsewhere(now, upstream, request),
+            None => self.hand(owner, Handoff::Request(Box::new(request))),
         }
     }
 
@@ -52,16 +53,20 @@ impl Core {
             Some(gruu) => self.location.named_device(now, aor, &gruu),
             None => self.location.lookup(now, aor),
         };
-        let is_contact = |contact: &str| Uri::parse(contact).is_ok_and(|contact| contact == uri);
+        let is_contact = |contact: &str| Uri::parse(contact).is_ok_and(|contact| contact.eq_uri(&uri));
         bindings.retain(|binding| gruu(message).is_some() || is_contact(binding.request_uri()));
         // Of two that call themselves the same, the one that the dialog is of.
         bindings.sort_by_key(|binding| Reverse((binding.flow.id == was, binding.registered_at)));
+        let first = *bindings.first()?;
+        bindings.retain(|binding| std::ptr::eq(*binding, first) || binding.is_same_instance(first));
         let target = self.device(aor, &bindings, is_sips(message))?;
-        // A dialog's Route stays as it was.
-        Some(Target { leg: None, ..target })
+        // A dialog's Route stays as it was: those before the phone that want to be on the way are in it.
+        let has_routes = message.elements(HeaderName::Route).count() > request.routes_taken;
+        let path = if has_routes && target.edge.is_none() { Vec::new() } else { target.path };
+        Some(Target { leg: None, path, ..target })
     }
 
-    /// To the address of a datagram; a connection has ended.
+    /// To the address to which datagrams went; what went over a connection is refused, since that has ended.
     fn relay_as_it_was(&mut self, now: Instant, was: FlowId, request: AdmittedRequest) {
         if !was.is_reliable() {
             return self.relay_over(now, was, None, request);

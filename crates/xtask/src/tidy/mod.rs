@@ -7,6 +7,7 @@ mod floors;
 mod limits;
 mod links;
 mod metadata;
+mod programs;
 mod registers;
 mod words;
 
@@ -43,6 +44,7 @@ pub fn run(root: &Path) -> anyhow::Result<ExitCode> {
     findings.extend(links::check(&sources));
     findings.extend(registers::check(&sources));
     findings.extend(limits::check(&sources));
+    findings.extend(programs::check(&sources));
     findings.sort();
     for Finding { place, what } in &findings {
         println!("{place}: {what}");

@@ -130,19 +130,18 @@ fn read(arguments: &ImportArguments, now: &Import) -> Result<lync::Mapped, Failu
             let hint = "name a file that comity partner export wrote, or with --lync one that Lync printed";
             Failure::new(format!("cannot read {}: {error}", file.display()), hint)
         })?;
-        let is_blank = bytes.iter().all(u8::is_ascii_whitespace);
         let one = match arguments.lync {
             true => lync::read(&bytes, &known).map_err(named)?,
             false => {
                 let text = String::from_utf8(bytes).map_err(|_| named("it is not UTF-8".to_owned()))?;
-                let transfer = toml::from_str(&text).map_err(|error| named(error.to_string()))?;
+                let transfer: Import = toml::from_str(&text).map_err(|error| named(error.to_string()))?;
+                // Where there is nothing to list, an empty one is exported.
+                if transfer == Import::default() && !text.trim().is_empty() {
+                    return Err(named("there is no entry in it; for what Lync printed, add --lync".to_owned()));
+                }
                 lync::Mapped { transfer, ..lync::Mapped::default() }
             }
         };
-        // Where there is nothing to list, an empty one is written.
-        if !is_blank && one.is_empty() {
-            return Err(nothing_in(file, arguments.lync));
-        }
         all.transfer.partner.extend(one.transfer.partner);
         all.transfer.provider.extend(one.transfer.provider);
         all.transfer.policy.extend(one.transfer.policy);
@@ -152,21 +151,6 @@ fn read(arguments: &ImportArguments, now: &Import) -> Result<lync::Mapped, Failu
         all.rest.extend(one.rest);
     }
     Ok(all)
-}
-
-/// It is another file than was meant.
-fn nothing_in(file: &Path, is_lync: bool) -> Failure {
-    let (what, hint) = match is_lync {
-        true => (
-            "nothing that Lync prints of federation",
-            "name what Get-CsAllowedDomain and the others gave, by Format-List or Export-Clixml: comity partner import --help",
-        ),
-        false => (
-            "no entry",
-            "an entry begins with [[partner]], [[provider]], [[policy]], [[group]] or [[trust]]; for those of Lync, add --lync",
-        ),
-    };
-    Failure::new(format!("{}: there is {what} in it", file.display()), hint)
 }
 
 /// What differs from what is there, each with its sentence. Nothing is ever removed, and no block is lifted.

@@ -36,7 +36,7 @@ pub(super) async fn of_server(State(control): State<Control>) -> Result<Json<Doc
     let served = control.0.certificate.get();
     let evidence = OwnEvidence {
         workers,
-        served_until_unix: (workers > 0 && served.refused.is_some()).then_some(served.report.not_after_unix),
+        served_until_unix: Some(served.report.not_after_unix).filter(|until| workers > 0 && *until > now_unix()),
         failing: control.health().await.failing,
         certificate: certificate::load(config)
             .map(|(identity, roots)| certificate::evidence(&identity, &roots, config))

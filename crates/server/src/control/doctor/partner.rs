@@ -148,7 +148,8 @@ fn step(finding: Finding, walked: &RouteAnswer, seen: Vec<String>, holds: impl I
     }
 }
 
-/// 401, 403 and 407 keep us out, of 400 it could not read us, 482 and 483 are a loop, and from 500 on it does not work there. Anything else is an answer of SIP: not every server has
+/// 401, 403 and 407 keep us out, by 400 it says that it cannot read us, by 482 and 483 that we are in a loop, and from 500 on it
+/// does not work there. Anything else is an answer of SIP: not every server has
 /// something to say to OPTIONS.
 fn options(domain: &str, greeted: Option<&Greeted>) -> Finding {
     let finding = Finding::about("options", "does it speak SIP, and let us in?");

@@ -54,7 +54,7 @@ pub(super) async fn decide(
         true => Advice { sure: Sure::Likely, ..advice },
         false => advice,
     };
-    if advice.side == Side::Nobody && what != Modality::Presence && !is_to_meeting {
+    if advice.side == Side::Nobody && what != Modality::Presence && !(is_to_meeting && to_is_ours) {
         trial.way(ends).await;
     }
     Ok(WhyAnswer { call_id: None, note: None, steps: trial.steps, others: Vec::new(), advice, edges: Vec::new() })

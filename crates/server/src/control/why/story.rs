@@ -201,8 +201,8 @@ fn sum_up(decisions: &[DecisionAnswer], calls: &[StoredCall]) -> Advice {
         Outcome::Answered { status, by: Answerer::Device | Answerer::Nobody, .. } => of_devices(method, *status),
         Outcome::Answered { status, by: Answerer::Inside, .. } => of_inner_side(method, *status),
         Outcome::Answered { status: ..=299, .. } => well(format!("{partner} took the {method}")),
-        Outcome::Answered { status: status @ (404 | 480 | 604), .. } if method == "INVITE" && calls.iter().any(has_rung) => {
-            let verdict = format!("the phone of the other user rang, and nobody took the call: then {partner} answered {status}");
+        Outcome::Answered { status: 480, .. } if method == "INVITE" && calls.iter().any(was_not_taken) => {
+            let verdict = format!("the call had reached the other user, whom {partner} was calling, and nobody took it (480)");
             Advice { sure: Sure::Told, ..well(verdict) }
         }
         Outcome::Answered { status, word, diagnostics, .. } => {
@@ -248,8 +248,9 @@ fn sum_up(decisions: &[DecisionAnswer], calls: &[StoredCall]) -> Advice {
     }
 }
 
-fn has_rung(call: &StoredCall) -> bool {
-    call.record.ringing_ms.is_some()
+/// It was being called, and never answered.
+fn was_not_taken(call: &StoredCall) -> bool {
+    call.record.ringing_ms.is_some() && call.record.answered_ms.is_none()
 }
 
 /// What a user's devices said, or that they said nothing.
@@ -371,11 +372,11 @@ mod tests {
     }
 
     #[test]
-    fn who_is_told_to_be_away_after_the_phone_rang_did_not_take_the_call() {
+    fn who_is_told_to_be_away_once_he_was_called_did_not_take_the_call() {
         let answered = Outcome::Answered { status: 480, word: None, by: Answerer::Partner, diagnostics: None };
         let mut invite = outbound(answered, 4_000);
         invite.record.method = "INVITE".to_owned();
-        let call = |ringing_ms| StoredCall {
+        let call = |(ringing_ms, answered_ms)| StoredCall {
             record: CallRecord {
                 call_id: "a".to_owned(),
                 user: "alice@contoso.example".parse().unwrap(),
@@ -386,14 +387,17 @@ mod tests {
                 way: Way::Proxied,
                 began_unix_ms: 1,
                 ringing_ms,
-                answered_ms: None,
+                answered_ms,
                 end: None,
             },
             legs: Vec::new(),
         };
-        let verdict = |ringing_ms| tell("a".to_owned(), &[invite.clone()], &[call(ringing_ms)]).advice.verdict;
-        assert!(verdict(None).contains("not signed in"), "{}", verdict(None));
-        assert!(verdict(Some(300)).contains("rang, and nobody took the call"), "{}", verdict(Some(300)));
+        let verdict = |times| tell("a".to_owned(), &[invite.clone()], &[call(times)]).advice.verdict;
+        for away in [(None, None), (Some(300), Some(900))] {
+            assert!(verdict(away).contains("not signed in"), "{}", verdict(away));
+        }
+        let not_taken = verdict((Some(300), None));
+        assert!(not_taken.contains("nobody took it"), "{not_taken}");
     }
 
     #[test]

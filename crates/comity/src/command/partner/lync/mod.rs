@@ -64,17 +64,21 @@ impl Known<'_> {
 /// In words, where it cannot be read.
 pub(super) fn read(bytes: &[u8], known: &Known<'_>) -> Result<Mapped, String> {
     let mut mapped = Mapped::default();
-    for record in read::records(bytes)? {
+    let text = read::decoded(bytes)?;
+    for record in read::records(&text)? {
         mapped.take(&record, known);
+    }
+    let is_another_file = mapped.transfer == Import::default()
+        && mapped.settings.is_empty()
+        && mapped.rest.is_empty()
+        && !read::lists_nothing(&text);
+    if is_another_file {
+        return Err("there is nothing that Lync prints of federation in it".to_owned());
     }
     Ok(mapped)
 }
 
 impl Mapped {
-    pub(super) fn is_empty(&self) -> bool {
-        self.transfer == Import::default() && self.settings.is_empty() && self.rest.is_empty()
-    }
-
     fn take(&mut self, record: &Record, known: &Known<'_>) {
         let is = |name: &str| record.has(name);
         if is("EnableFederationAccess") {

@@ -32,13 +32,17 @@ impl Record {
 ///
 /// # Errors
 /// In words, where it is neither.
-pub(super) fn records(bytes: &[u8]) -> Result<Vec<Record>, String> {
-    let text = decoded(bytes)?;
-    if text.trim_start().starts_with('<') { from_xml(&text) } else { Ok(from_list(&text)) }
+pub(super) fn records(text: &str) -> Result<Vec<Record>, String> {
+    if text.trim_start().starts_with('<') { from_xml(text) } else { Ok(from_list(text)) }
+}
+
+/// What is written where a cmdlet had nothing to print: by Export-Clixml, a list without an object.
+pub(super) fn lists_nothing(text: &str) -> bool {
+    text.trim().is_empty() || (text.trim_start().starts_with('<') && text.contains("<Objs") && !text.contains("<Obj "))
 }
 
 /// With the byte order mark of UTF-16 or UTF-8, or else UTF-8.
-fn decoded(bytes: &[u8]) -> Result<String, String> {
+pub(super) fn decoded(bytes: &[u8]) -> Result<String, String> {
     let units = |rest: &[u8], read: fn([u8; 2]) -> u16| -> Result<String, String> {
         let units: Vec<u16> = rest.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
         String::from_utf16(&units).map_err(|_| "it is no text in UTF-16".to_owned())
@@ -149,7 +153,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<Vec<(String, String)>> {
-        records(text.as_bytes()).expect("it can be read").into_iter().map(|record| record.0).collect()
+        records(text).expect("it can be read").into_iter().map(|record| record.0).collect()
     }
 
     fn pair(name: &str, value: &str) -> (String, String) {
@@ -187,9 +191,12 @@ mod tests {
     fn files_of_powershell_in_utf_16_are_read() {
         let mut bytes = vec![0xff, 0xfe];
         bytes.extend("Domain : fabrikam.example\r\n".encode_utf16().flat_map(u16::to_le_bytes));
-        assert_eq!(records(&bytes).expect("it can be read")[0].get("domain"), Some("fabrikam.example"));
-        assert!(records(&[0xc3, 0x28]).is_err());
-        assert!(records(b"<Objs><Obj><Props>").is_ok_and(|found| found.is_empty()));
-        assert!(records(b"<Objs></Other>").is_err());
+        assert_eq!(
+            records(&decoded(&bytes).expect("it is text")).expect("it can be read")[0].get("domain"),
+            Some("fabrikam.example")
+        );
+        assert!(decoded(&[0xc3, 0x28]).is_err());
+        assert!(records("<Objs><Obj><Props>").is_ok_and(|found| found.is_empty()));
+        assert!(records("<Objs></Other>").is_err());
     }
 }
