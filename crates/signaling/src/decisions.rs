@@ -110,9 +110,10 @@ impl Core {
         response: &Message,
     ) -> Option<DecisionRecord> {
         let by = match &request.destination {
-            Destination::User(_) | Destination::Flow { .. } | Destination::Moved { .. } | Destination::Edge { .. } => {
-                Answerer::Device
-            }
+            Destination::User(_)
+            | Destination::Flow { .. }
+            | Destination::InDialog { .. }
+            | Destination::Edge { .. } => Answerer::Device,
             Destination::Inside { .. } => Answerer::Inside,
             _ => return None,
         };
@@ -126,7 +127,7 @@ impl Core {
         if is_of_others(request)
             && matches!(
                 request.destination,
-                Destination::User(_) | Destination::Flow { .. } | Destination::Moved { .. }
+                Destination::User(_) | Destination::Flow { .. } | Destination::InDialog { .. }
             )
         {
             let outcome = Outcome::Answered { status, word: None, by: Answerer::Nobody, diagnostics: None };

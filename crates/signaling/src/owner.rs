@@ -17,7 +17,7 @@ use crate::acceptor::{no_answer, overloaded, store_failed};
 use crate::core::Core;
 use crate::flow_table::Whereabouts;
 use crate::outbound::{gruu, is_sips};
-use crate::route::{Destination, TokenUser};
+use crate::route::{Began, Destination, TokenUser};
 use crate::store_and_forward::Keeping;
 use crate::transferred;
 use crate::waiting::Asker;
@@ -43,7 +43,7 @@ impl Core {
             Destination::Registrar(_) => self.register(now, &request),
             Destination::User(aor) => self.deliver(now, &aor, request),
             Destination::Flow { flow, user, by_path, .. } => self.relay(now, flow, (user, by_path), request),
-            Destination::Moved { aor, was } => self.relay_to_contact(now, (&aor, was), request),
+            Destination::InDialog { aor, began } => self.relay_to_contact(now, &aor, began, request),
             Destination::Edge { .. } => self.send_to_edge(now, request),
             Destination::Partner { domain, .. } => self.send_to_partner(now, &domain, request),
             Destination::Inside { .. } => self.send_inside(now, request),
@@ -129,16 +129,16 @@ impl Core {
         (user, by_path): (Option<TokenUser>, bool),
         request: AdmittedRequest,
     ) {
-        match self.flows.whereabouts_handed(flow) {
-            Whereabouts::Here => {}
-            Whereabouts::At(owner) => return self.hand(owner, Handoff::Request(Box::new(request))),
-            Whereabouts::Gone => return self.relay_moved(now, (user, flow), request),
+        match (self.flows.whereabouts_handed(flow), user) {
+            (Whereabouts::At(owner), _) => self.hand(owner, Handoff::Request(Box::new(request))),
+            // It may be there still, and the phone elsewhere.
+            (here, Some(user)) if !by_path => {
+                let began = Began { on: flow, has_ended: here == Whereabouts::Gone };
+                self.relay_in_dialog(now, user, began, request);
+            }
+            (Whereabouts::Here, user) => self.relay_over(now, flow, user.filter(|_| by_path), request),
+            (Whereabouts::Gone, _) => self.refuse_ended(now, &request),
         }
-        // To an address of a datagram anything can be sent, whether or not the phone has it still.
-        if !flow.is_reliable() && !by_path && !self.location.carries(flow) {
-            return self.relay_moved(now, (user, flow), request);
-        }
-        self.relay_over(now, flow, user.filter(|_| by_path), request);
     }
 
     fn relay_over(&mut self, now: Instant, flow: FlowId, by_path: Option<TokenUser>, request: AdmittedRequest) {

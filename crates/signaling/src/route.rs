@@ -29,9 +29,8 @@ pub enum Destination {
     /// The client flow of a running dialog, or `by_path`, which our Path names: the request is of none, and may begin one. `user`:
     /// whose it is, where a token says so.
     Flow { worker: WorkerId, flow: FlowId, user: Option<TokenUser>, by_path: bool },
-    /// The device of this user whose Contact the Request-URI is: its dialog ran over another connection, which has ended, or an
-    /// address that no device of this worker has.
-    Moved { aor: Aor, was: FlowId },
+    /// The device of this user whose Contact the Request-URI is, or the connection over which the dialog began.
+    InDialog { aor: Aor, began: Began },
     /// A phone outside, by way of this edge of ours.
     Edge { edge: String },
     /// Another domain, by connection number `connection` to it, or through the edge `via` ("host:port") to which the
@@ -47,6 +46,13 @@ pub enum Destination {
     Ourselves,
 }
 
+/// The connection over which a dialog began, of the user's phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Began {
+    pub on: FlowId,
+    pub has_ended: bool,
+}
+
 /// A user, as a token of ours names him.
 pub type TokenUser = u64;
 
@@ -54,7 +60,7 @@ impl Destination {
     /// The worker that owns what the request is for; `None` where any worker may answer.
     pub fn owner(&self, ownership: &Ownership) -> Option<WorkerId> {
         match self {
-            Destination::Registrar(aor) | Destination::User(aor) | Destination::Moved { aor, .. } => {
+            Destination::Registrar(aor) | Destination::User(aor) | Destination::InDialog { aor, .. } => {
                 Some(ownership.of_aor(aor))
             }
             Destination::Flow { worker, .. } => Some(*worker),

@@ -303,8 +303,18 @@ fn a_call_that_goes_on_over_another_connection_is_under_way_again() {
         let bye = phone::by_callee("BYE", &invite, 1);
         let elsewhere = bye.replace("alice@phone.invalid", "alice@phone99.invalid");
         stage.world.send(stage.bob, &elsewhere.replace("BYE", "INFO"));
+        let info = stage.world.only(again);
+        assert!(
+            first_line(&info).starts_with(&format!("INFO sip:{contact}")),
+            "her only device: {}",
+            first_line(&info)
+        );
+        stage.world.send(again, &phone::answer(&info, "200 OK", "alice"));
+        assert_eq!(stage.world.only(stage.bob).status(), Some(200));
+        phone::register(&mut stage.world, stage.contoso, 0, ALICE);
+        stage.world.send(stage.bob, &elsewhere.replace("BYE", "OPTIONS"));
         let refused = stage.world.only(stage.bob);
-        assert_eq!(refused.status(), Some(481), "nobody has registered that one: {}", first_line(&refused));
+        assert_eq!(refused.status(), Some(481), "one of two, and which is not said: {}", first_line(&refused));
         stage.world.send(stage.bob, &bye.replace("alice@phone.invalid", &contact).replace("CSeq: 1", "CSeq: 2"));
         let bye = stage.world.only(again);
         stage.world.send(again, &phone::answer(&bye, "200 OK", "alice"));

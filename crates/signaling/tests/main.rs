@@ -40,6 +40,7 @@ mod loops_of_pools;
 mod lost_sound;
 mod many_servers;
 mod meeting_offers;
+mod moved;
 mod narrow;
 mod neighbours;
 mod outbound;
