@@ -168,7 +168,15 @@ fn of_a_meeting_it_is_said_whether_it_would_let_somebody_in() {
     says(&tries(&place, ALICE, &meeting), &[&format!("{meeting} is a meeting: {ALICE} comes in"), "certain"]);
     says(&tries(&place, "bob@fabrikam.example", "meet-none@contoso.example"), &["404 meeting-unknown"]);
     says(&tries(&place, ALICE, "meet@contoso.example"), &["is where meetings begin", "a meeting would begin"]);
-    says(&tries(&place, "bob@fabrikam.example", "meet@contoso.example"), &["only our own users begin meetings here"]);
+    let told = tries(&place, "bob@fabrikam.example", "meet@contoso.example");
+    says(&told, &["verdict:    only our own users begin meetings here"]);
+    let asks = |to: &str, what: &str| {
+        place.run(&["why", "--from", ALICE, "--to", to, "--dry-run", "--what", what]).ok().stdout
+    };
+    says(&asks("meet-none@contoso.example", "presence"), &["404 meeting-unknown"]);
+    says(&asks(&meeting, "presence"), &["489 event-unknown"]);
+    says(&asks(&meeting, "files"), &["488 media-unacceptable"]);
+    says(&asks(&meeting, "video"), &["comes in", "a meeting has no pictures"]);
     place.run(&["partner", "set", "fabrikam.example", "--modalities", "messages,audio"]).ok();
     says(&tries(&place, "bob@fabrikam.example", &meeting), &["refused by us: 403 modality-not-allowed"]);
     says(&tries(&place, ALICE, "meet@fabrikam.example"), &["refused by us: 403 modality-not-allowed"]);

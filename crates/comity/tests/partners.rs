@@ -345,6 +345,16 @@ fn what_lync_prints_is_planned_then_done_and_the_rest_is_told() {
     std::fs::write(other, "# what somebody noted\n").unwrap();
     let nothing = format!("error: {other}: there is nothing that Lync prints of federation in it");
     told(&place.run(&["partner", "import", "--lync", other]), &nothing);
+    for (table, key) in [
+        ("[[provider]]\nname = \"c\"\nedge = \"e.example\"\n", "enabld"),
+        ("[[partner]]\ndomain = \"a.example\"\nkind = \"allowed-domain\"\n", "edgee"),
+    ] {
+        std::fs::write(other, format!("{table}{key} = false\n")).unwrap();
+        let answer = place.run(&["partner", "import", other]);
+        let named = format!("unknown field `{key}`");
+        assert!(answer.code == Some(1) && answer.stderr.contains(&named), "{}", answer.stderr);
+    }
+    std::fs::write(other, "# what somebody noted\n").unwrap();
     told(
         &place.run(&["partner", "import", other]),
         &format!("error: {other}: there is no entry in it; for what Lync printed, add --lync"),

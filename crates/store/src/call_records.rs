@@ -84,11 +84,15 @@ impl Store {
         let since = integer(query.since_unix_ms);
         let mut conditions = String::from("began >= ?1");
         let mut values: Vec<&dyn ToSql> = vec![&since];
-        let is_address = query.with.as_ref().is_some_and(|with| with.contains('@'));
+        let with: &[&str] = match query.with.as_deref() {
+            Some(with) if is_meeting(with) => &["other", "aor"],
+            Some(with) if with.contains('@') => &["other"],
+            _ => &["partner"],
+        };
         let columns_asked: [(&[&str], _); 3] = [
             (&["call_id"], &query.call_id),
             (if query.user.as_deref().is_some_and(is_meeting) { &["aor", "other"] } else { &["aor"] }, &query.user),
-            (if is_address { &["other"] } else { &["partner"] }, &query.with),
+            (with, &query.with),
         ];
         for (columns, value) in columns_asked {
             if let Some(value) = value {
@@ -262,6 +266,8 @@ mod tests {
         put(&store, &call("m2", meeting, 50));
         assert_eq!(ids(CallQuery { user: text(meeting), ..everything() }), ["m2", "m1"]);
         assert_eq!(ids(CallQuery { user: text(meeting), since_unix_ms: 50, ..everything() }), ["m2"]);
+        assert_eq!(ids(CallQuery { with: text(meeting), ..everything() }), ["m2", "m1"]);
+        assert_eq!(ids(CallQuery { user: text(ALICE), with: text(meeting), ..everything() }), ["m1"]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct CallsArguments {
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     since: Option<u64>,
     /// How many, the newest first
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     #[command(subcommand)]
     command: Option<CallsCommand>,

@@ -186,6 +186,9 @@ async fn put(global: &Global, client: &mut Client, domain: &str, new: NewPartner
             NewPartner { edge: Some(edge), .. } => println!("{shown} is allowed, with its edge {edge}"),
             NewPartner { edge: None, .. } => println!("{shown} is allowed; its edge is found by DNS"),
         }
+        if let (Some(entry), true) = (&change.blocked_by, new.kind != PartnerWord::Blocked) {
+            println!("it stays blocked by the entry of {entry}; to lift that: comity partner unblock '{entry}'");
+        }
         if !domain.contains('.') {
             let undo = if new.kind == PartnerWord::Blocked { "unblock" } else { "remove" };
             println!("{domain} has no dot; if that is a slip: comity partner {undo} {domain}");

@@ -75,6 +75,13 @@ pub(super) fn for_answer(word: Option<&str>, status: u16, said: Option<&Diagnost
     }
 }
 
+/// The advice for a block that is another entry's: that is what there is to lift.
+pub(super) fn for_block_by(entry: &str, domain: &str) -> Advice {
+    let Advice { verdict, side, sure, .. } = for_refusal(Word::DomainBlocked.as_str(), 403, Refuser::UsToUser, domain);
+    let next = format!("if it should not be, lift the block of that entry: comity partner unblock '{entry}'");
+    Advice { verdict: format!("{verdict}, by the entry of {entry}"), next, side, sure }
+}
+
 /// Everything that a word can mean: who refused whom, and the advice for that.
 pub fn cases(word: Word, partner: &str) -> Vec<(Refuser, Advice)> {
     let ours: &[Refuser] = match word.told() {

@@ -29,7 +29,7 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<StoredCall>>, ControlError> {
     let query = CallQuery {
         call_id: None,
-        user: typed.user.as_deref().map(address).transpose()?,
+        user: typed.user.as_deref().map(|user| own_address(&control, user)).transpose()?,
         with: typed.with.as_deref().map(address_or_domain).transpose()?,
         since_unix_ms: typed.since_unix_ms.unwrap_or(0),
         limit: typed.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX),
@@ -60,10 +60,22 @@ pub(super) async fn of_call(control: &Control, call_id: &str) -> Result<Vec<Stor
     Ok(control.0.store.read(move |store| store.calls(&query)).await?)
 }
 
+/// Of a user of ours, or of a meeting.
+fn own_address(control: &Control, typed: &str) -> Result<String, ControlError> {
+    let typed = address(typed)?;
+    let domain = typed.split_once('@').map_or("", |(_, domain)| domain);
+    if control.0.config.domains.iter().any(|ours| ours == domain) {
+        return Ok(typed);
+    }
+    let hint = format!("for the calls that our users had with somebody: comity calls --with {typed}");
+    Err(ControlError::unprocessable(format!("{domain} is not a domain of this server"), hint))
+}
+
 fn address(typed: &str) -> Result<String, ControlError> {
     let aor: Result<Aor, _> = typed.parse();
-    aor.map(|aor| aor.to_string()).map_err(|error| {
-        ControlError::unprocessable(format!("{typed}: {error}"), "write an address, such as alice@contoso.example")
+    aor.map(|aor| aor.to_string()).map_err(|_| {
+        let error = format!("{typed:?} is no address");
+        ControlError::unprocessable(error, "write it as NAME@DOMAIN, such as alice@contoso.example")
     })
 }
 

@@ -183,7 +183,8 @@ async fn keep(control: &Control, partner: Partner) -> Result<(StatusCode, Json<P
     tracing::info!(domain, "partner entry changed");
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let (entry, before) = (entry.map(PartnerAnswer::from), before.map(PartnerAnswer::from));
-    Ok((status, Json(PartnerChange { entry, before })))
+    let blocked_by = blocking_wildcard(control, &domain).await?;
+    Ok((status, Json(PartnerChange { entry, before, blocked_by })))
 }
 
 /// What a removal may touch: `?only=allowed`, `?only=blocked`, or anything.
@@ -223,18 +224,27 @@ pub(super) async fn remove(
     };
     control.publish_partners().await?;
     tracing::info!(domain, "partner entry removed");
-    Ok(Json(PartnerChange { entry: None, before: Some(before.into()) }))
+    Ok(Json(PartnerChange { entry: None, before: Some(before.into()), blocked_by: None }))
 }
 
 /// What there is to lift is the block of another entry.
 async fn blocked_by_wildcard(control: &Control, domain: &str) -> Result<Option<ControlError>, ControlError> {
-    let terms = FederationTerms::of(&control.0.config);
-    let partners = control.0.store.read(move |store| partners_of(store, &terms)).await?;
-    let entry = partners.standing(domain).entry().filter(|entry| entry.is_blocked() && entry.domain != domain);
-    Ok(entry.map(|Partner { domain: entry, .. }| {
+    Ok(blocking_wildcard(control, domain).await?.map(|entry| {
         let error = format!("{domain} is blocked by the entry of {entry}");
         ControlError::new(StatusCode::CONFLICT, error, format!("to lift that: comity partner unblock '{entry}'"))
     }))
+}
+
+async fn blocking_wildcard(control: &Control, domain: &str) -> Result<Option<String>, ControlError> {
+    let terms = FederationTerms::of(&control.0.config);
+    let partners = control.0.store.read(move |store| partners_of(store, &terms)).await?;
+    Ok(wildcard_that_blocks(partners.standing(domain), domain).map(str::to_owned))
+}
+
+/// The entry that blocks the domain, where that is not its own.
+pub(super) fn wildcard_that_blocks<'a>(standing: Standing<'a>, domain: &str) -> Option<&'a str> {
+    let entry = standing.entry().filter(|entry| entry.is_blocked() && entry.domain != domain);
+    entry.map(|entry| entry.domain.as_str())
 }
 
 /// Forgets what was learnt about the domain, in every worker, and at the edges.

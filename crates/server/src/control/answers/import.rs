@@ -43,6 +43,7 @@ pub struct EnteredTrust {
 
 /// A partner entry, as it is sent to `PUT /api/partners/{domain}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EnteredPartner {
     pub domain: String,
     #[serde(flatten)]
@@ -51,6 +52,7 @@ pub struct EnteredPartner {
 
 /// Something under its name, as it is sent there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entered<T> {
     pub name: String,
     #[serde(flatten)]

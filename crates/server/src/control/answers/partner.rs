@@ -113,6 +113,9 @@ pub struct PartnerChange {
     pub entry: Option<PartnerAnswer>,
     /// What held before.
     pub before: Option<PartnerAnswer>,
+    /// The wildcard entry whose block holds all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_by: Option<String>,
 }
 
 /// `GET /api/partners/{domain}`, also for a domain without an entry.

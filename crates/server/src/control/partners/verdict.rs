@@ -33,6 +33,9 @@ pub(super) fn conclude(mut detail: PartnerDetail, switches: Option<FederationSwi
         _ => None,
     };
     detail.advice = match (word, told(&detail.decisions, domain)) {
+        (Some(Word::DomainBlocked), _) if let Some(entry) = &detail.decided_by => {
+            advice::for_block_by(&entry.domain, domain)
+        }
         (Some(word), _) => advice::for_refusal(word.as_str(), 403, Refuser::UsToUser, domain),
         (None, Some(told)) => told,
         (None, None) if up.is_empty() => Advice {

@@ -11,6 +11,7 @@ use super::super::advice::{self, Refuser, alert};
 use super::super::answers::{
     AddressStep, Advice, PartnerAnswer, RefusalAnswer, RouteAnswer, Side, Sure, TargetStep, WayAnswer,
 };
+use super::super::partners::wildcard_that_blocks;
 
 impl RouteAnswer {
     /// Nothing is known yet.
@@ -39,6 +40,10 @@ pub(super) fn conclude(mut answer: RouteAnswer, standing: Standing<'_>) -> Route
     if let Standing::Unknown = standing {
         let found = answer.refusal.replace(RefusalAnswer::from(&refusal::domain_not_allowed(&answer.domain)));
         answer.advice = unlisted(&answer, found.as_ref());
+        return answer;
+    }
+    if let Some(entry) = wildcard_that_blocks(standing, &answer.domain) {
+        answer.advice = advice::for_block_by(entry, &answer.domain);
         return answer;
     }
     answer.advice = match (&answer.refusal, &answer.way) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use conference::id::MeetingAddress;
 use federation::discovery::{SrvFailure, SrvResult};
-use federation::external_access::{self, Crossing, FirstContact, Part, PartnerScope, Policy};
+use federation::external_access::{self, Crossing, FirstContact, Part, PartnerScope, Policy, Scope};
 use federation::flow::Direction;
 use federation::modality::{Modalities, Modality};
 use federation::route::{RoutePlan, plan};
@@ -21,6 +21,7 @@ use sip::{Aor, Refusal, TransferSupport};
 use super::super::advice::{self, Refuser};
 use super::super::answers::{Advice, Side, Sure, WhyAnswer, WhyStep};
 use super::super::error::ControlError;
+use super::super::partners::wildcard_that_blocks;
 use super::super::users::registrations;
 use super::super::{Control, FederationTerms, partners_of};
 use super::story;
@@ -110,6 +111,9 @@ impl DryRun<'_> {
                 RoutePlan::Needs => srv = Some(self.look_up(domain).await?),
                 RoutePlan::Refused(refusal) => {
                     self.say(format!("refused by us: {} {}", refusal.status, refusal.word), vec![refusal.reason]);
+                    if let Some(entry) = wildcard_that_blocks(way.standing, domain) {
+                        return Ok(advice::for_block_by(entry, domain));
+                    }
                     return Ok(advice::for_refusal(refusal.word.as_str(), refusal.status, Refuser::UsToUser, domain));
                 }
                 RoutePlan::Targets(targets) => {
@@ -189,6 +193,8 @@ impl DryRun<'_> {
             vec![refusal.reason.clone()],
         );
         let refuser = match direction {
+            // Whoever may not be reached is as one who is not there.
+            Direction::Inbound if refusal.word == Word::UserUnknown => return Some(kept_apart(domain, &scope)),
             Direction::Inbound => Refuser::UsToPartner,
             Direction::Outbound => Refuser::UsToUser,
         };
@@ -364,6 +370,18 @@ impl DryRun<'_> {
             Err(failure) => self.say(format!("the DNS names no server of {domain}: {failure}"), Vec::new()),
         }
         Ok(result)
+    }
+}
+
+/// The sender is told that nobody is there; the reason is a policy.
+fn kept_apart(domain: &str, scope: &Scope) -> Advice {
+    Advice {
+        verdict: format!(
+            "a policy of ours ({scope}) keeps {domain} apart: its users are told that nobody has this address"
+        ),
+        next: "if they should reach it, change the policy: comity policy list".to_owned(),
+        side: Side::Ours,
+        sure: Sure::Seen,
     }
 }
 

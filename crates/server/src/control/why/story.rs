@@ -107,8 +107,11 @@ fn step(decision: &DecisionAnswer) -> WhyStep {
                 Answerer::Inside => format!(
                     "what is behind this edge answered the {method} with {status}{word}, {spent_ms} ms after it was admitted"
                 ),
+                Answerer::Nobody if method == "INVITE" => format!(
+                    "no device of the user answered the INVITE within {spent_ms} ms: its sender was told {status}"
+                ),
                 Answerer::Nobody => format!(
-                    "no device of the user answered the {method} within {spent_ms} ms: its sender was told {status}"
+                    "no device of the user answered the {method} within {spent_ms} ms, and its sender has given up by itself ({status})"
                 ),
             }
         }
@@ -258,7 +261,7 @@ fn of_devices(method: &str, status: u16) -> Advice {
     let (verdict, next) = match status {
         ..=299 => return well(format!("a device of the user took the {method}")),
         300..=399 => ("sent it elsewhere", "see what came of that in the next steps"),
-        408 | 480 => ("did not answer", "see whether one is switched on: comity user show"),
+        408 | 480 => ("did not answer", "see whether one is signed in: comity user list"),
         486 | 600 | 603 => ("is busy, or its user declined", "nothing is to be done here"),
         487 => ("was called until the caller gave up", "nothing is to be done"),
         _ => ("refused it", "look at the user's phone or client: it does not take what was sent"),

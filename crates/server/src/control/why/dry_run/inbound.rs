@@ -13,6 +13,7 @@ use sip::refusal::Word;
 use super::super::super::advice::{self, Refuser};
 use super::super::super::answers::{Advice, Side, Sure};
 use super::super::super::error::ControlError;
+use super::super::super::partners::wildcard_that_blocks;
 use super::super::super::users::registrations;
 use super::DryRun;
 use crate::config::Roles;
@@ -25,6 +26,9 @@ impl DryRun<'_> {
             Ok(tier) => tier,
             Err(refusal) => {
                 self.say(format!("refused by us: 403 {}", refusal.word), vec![refusal.reason]);
+                if let Some(entry) = wildcard_that_blocks(partners.standing(domain), domain) {
+                    return Ok(advice::for_block_by(entry, domain));
+                }
                 return Ok(advice::for_refusal(refusal.word.as_str(), 403, Refuser::UsToPartner, domain));
             }
         };

@@ -30,31 +30,57 @@ impl DryRun<'_> {
         address: MeetingAddress,
         refuser: Refuser,
     ) -> Result<Advice, ControlError> {
-        if self.what == Modality::Presence {
-            let reason =
-                "a meeting has no presence; who is in it is told to who asks for it as a conference (RFC 4575)";
-            return Ok(self.refused(&Refusal::new(489, Word::EventUnknown, reason), refuser, to));
-        }
         let id = match address {
             MeetingAddress::Conference(id) => id,
             MeetingAddress::Factory if refuser == Refuser::UsToUser => {
-                self.say(format!("{to} is where meetings begin: {from} would have a new one"), Vec::new());
+                if let Some(refusal) = self.unfit() {
+                    return Ok(self.refused(&refusal, refuser, to));
+                }
+                self.say(format!("{to} is where meetings begin: {from} would have a new one"), self.left_out());
                 return Ok(well("a meeting would begin"));
             }
             MeetingAddress::Factory => {
                 let reason = "only our own users begin meetings here";
-                return Ok(self.refused(&Refusal::new(404, Word::MeetingUnknown, reason), refuser, to));
+                let advice = self.refused(&Refusal::new(404, Word::MeetingUnknown, reason), refuser, to);
+                let next = "the sender can begin one at home, and call our users into it".to_owned();
+                return Ok(Advice { verdict: reason.to_owned(), next, ..advice });
             }
         };
         let (sentence, verdict) = match self.entry(&id, from).await? {
             Err(refusal) => return Ok(self.refused(&refusal, refuser, to)),
+            Ok(_) if let Some(refusal) = self.unfit() => return Ok(self.refused(&refusal, refuser, to)),
             Ok(Entry::Inside) => ("comes in", "the meeting would let them in"),
+            Ok(Entry::Lobby) if self.what == Modality::Messages => {
+                let reason = "who would wait in the lobby writes to nobody, and has to call first";
+                return Ok(self.refused(&Refusal::new(403, Word::NotInMeeting, reason), refuser, to));
+            }
             Ok(Entry::Lobby) => {
                 ("waits in the lobby until somebody who presents lets them in", "they would wait in the lobby")
             }
         };
-        self.say(format!("{to} is a meeting: {from} {sentence}"), Vec::new());
+        self.say(format!("{to} is a meeting: {from} {sentence}"), self.left_out());
         Ok(well(verdict))
+    }
+
+    /// Why a meeting does not take this, whoever it is from.
+    fn unfit(&self) -> Option<Refusal> {
+        match self.what {
+            Modality::Presence => {
+                let reason =
+                    "a meeting has no presence; who is in it is told to who asks for it as a conference (RFC 4575)";
+                Some(Refusal::new(489, Word::EventUnknown, reason))
+            }
+            Modality::Sharing | Modality::Files => {
+                Some(Refusal::new(488, Word::MediaUnacceptable, "a meeting has sound and messages, and nothing else"))
+            }
+            Modality::Messages | Modality::Audio | Modality::Video | Modality::Meetings => None,
+        }
+    }
+
+    /// What of it a meeting has not, though the rest may come in.
+    fn left_out(&self) -> Vec<String> {
+        let is_video = self.what == Modality::Video;
+        is_video.then(|| "its sound alone: a meeting has no pictures".to_owned()).into_iter().collect()
     }
 
     fn refused(&mut self, refusal: &Refusal, refuser: Refuser, to: &Aor) -> Advice {
