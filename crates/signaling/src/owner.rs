@@ -131,8 +131,8 @@ impl Core {
     ) {
         match (self.flows.whereabouts_handed(flow), user) {
             (Whereabouts::At(owner), _) => self.hand(owner, Handoff::Request(Box::new(request))),
-            // It may be there still, and the phone elsewhere.
-            (here, Some(user)) if !by_path => {
+            // It may be there still, and the phone elsewhere: which an edge alone knows of nobody.
+            (here, Some(user)) if !by_path && !self.organisation.is_edge_only() => {
                 let began = Began { on: flow, has_ended: here == Whereabouts::Gone };
                 self.relay_in_dialog(now, user, began, request);
             }
