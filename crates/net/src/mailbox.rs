@@ -115,6 +115,11 @@ impl Mailbox {
         sent
     }
 
+    /// Its worker has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Handoffs that the queue holds at most.
     pub(crate) fn capacity(&self) -> usize {
         self.gauge.handoffs_max

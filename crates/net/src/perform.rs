@@ -159,7 +159,8 @@ impl Worker {
             tracing::debug!(to, "there is no such worker");
             return;
         };
-        if !mailbox.send(WorkerMessage::Handoff(handoff)) {
+        // One that has ended before this one, as the server ends, takes nothing.
+        if !mailbox.send(WorkerMessage::Handoff(handoff)) && !mailbox.is_closed() {
             self.alarms.handoffs.ring(self.now, "mailbox", mailbox.capacity());
         }
     }
