@@ -309,7 +309,9 @@ mod tests {
     #[test]
     fn a_message_to_a_worker_that_is_gone_is_counted() {
         let (mailbox, inbox) = mailbox(2);
+        assert!(!mailbox.is_closed());
         drop(inbox);
+        assert!(mailbox.is_closed());
         assert!(!mailbox.send(WorkerMessage::Stop));
         assert_eq!(mailbox.dropped(), 1);
     }
