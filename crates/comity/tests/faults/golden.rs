@@ -70,7 +70,8 @@ fn steady_line(line: &str) -> String {
             _ if after("serial") => word.replace(number, "SERIAL"),
             _ if is_time && number.matches('-').count() == 2 => word.replace(number, "DATE"),
             _ if is_time && number.matches(':').count() == 2 => word.replace(number, "TIME"),
-            _ if number.len() == 40 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            // A number: it may begin with a zero, which is not shown.
+            _ if (32..=40).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
                 word.replace(number, "SERIAL")
             }
             _ if number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
