@@ -335,11 +335,8 @@ fn check(request: &Message, flow: &Flow<'_>, evidence: &Evidence, rules: &mut Ru
         }
         Sender::Local { aor } => {
             check_registration(&claim, aor, rules.organisation)?;
-            let by_digest = !user_proof::is_proven_by_flow(&claim, aor, flow, evidence);
-            if by_digest {
-                user_proof::check_digest(request, (&claim, aor), evidence, Guesser::of(flow.facts), rules)?;
-            }
-            let by_digest = by_digest && claim.method != Method::Ack;
+            let guesser = Guesser::of(flow.facts);
+            let by_digest = user_proof::prove(request, (&claim, aor), (flow, evidence), guesser, rules)?;
             Ok(Admitted { by_digest, ..Admitted::new(Origin::User { aor: aor.clone() }) })
         }
     }

@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::wire::WireError;
 use bytes::BytesMut;
-use federation::flow::{ConnectFailure, ConnectStep};
-use federation::flow::{Direction, FlowFacts};
+use federation::flow::{ConnectFailure, ConnectStep, Direction, FlowFacts};
 use rustls::ClientConfig;
 use rustls::client::UnbufferedClientConnection;
 use rustls_pki_types::ServerName;
@@ -19,7 +17,7 @@ use tokio::time::timeout;
 use crate::flow::{StreamFlow, UNACKNOWLEDGED_SERVER_TIME, tune};
 use crate::framing::Framing;
 use crate::tls::TlsWire;
-use crate::wire::{PlainWire, Wire};
+use crate::wire::{PlainWire, Wire, WireError};
 use crate::worker::{Shared, Worker};
 
 /// Whom to connect to, and on which side.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use federation::discovery::HostFailure;
-use federation::discovery::SrvFailure;
+use federation::discovery::{HostFailure, SrvFailure};
 use federation::look_alike::LookAlike;
 use messaging::NotStored;
 use signaling::{Answer, Handoff, Input, Output, Question, QuestionId, Reach, ReachedProvider, WorkerId};

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use federation::dane::Tlsa;
-use federation::discovery::HostFailure;
-use federation::discovery::{HostAnswer, SrvFailure, SrvResult, SrvTarget, srv_names};
+use federation::discovery::{HostAnswer, HostFailure, SrvFailure, SrvResult, SrvTarget, srv_names};
 use hickory_proto::dnssec::TrustAnchors;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RecordType};

@@ -121,7 +121,7 @@ pub fn taken_addresses(config: &Config) -> Vec<String> {
     taken.chain(crate::media::problems(config)).collect()
 }
 
-/// What an administrator is to know of the addresses: whom they let see what.
+/// What an administrator is to know of the addresses: whom they let see what, and which want the same port.
 pub fn listen_warnings(config: &Config) -> Vec<String> {
     let open = config.listen.metrics.iter().filter(|address| !address.ip().is_loopback());
     let warning = |address| {
@@ -130,20 +130,27 @@ pub fn listen_warnings(config: &Config) -> Vec<String> {
              to your monitoring alone, or listen on 127.0.0.1"
         )
     };
+    open.map(warning).chain(shared_with_sound(config)).collect()
+}
+
+/// The ports of phones that the sound of calls would want, too; one sentence each.
+fn shared_with_sound(config: &Config) -> Vec<String> {
+    if config.media.at != MediaAt::Here {
+        return Vec::new();
+    }
     let range = config.media.ports;
-    let is_here = config.media.at == MediaAt::Here;
     let is_at = |udp: &SocketAddr, sound: &IpAddr| {
         sound.is_ipv4() == udp.is_ipv4() && (*sound == udp.ip() || sound.is_unspecified() || udp.ip().is_unspecified())
     };
     let has_sound = |udp: &SocketAddr| config.media.addresses.iter().any(|sound| is_at(udp, sound));
-    let within = config.listen.udp.iter().filter(|udp| (range.first..=range.last).contains(&udp.port()));
-    let within = within.filter(|udp| is_here && has_sound(udp));
-    let shares = |udp| {
+    let is_within = |udp: &SocketAddr| (range.first..=range.last).contains(&udp.port());
+    let shared = config.listen.udp.iter().filter(|udp| is_within(udp) && has_sound(udp));
+    let told = |udp| {
         format!(
             "[media] ports {range} has the port of [listen] udp {udp}: the sound of a call would want it too. Move one of the two"
         )
     };
-    open.map(warning).chain(within.map(shares)).collect()
+    shared.map(told).collect()
 }
 
 /// Orders begin. Nobody is told that all is ready before what is served is a certificate of an authority; but a server that

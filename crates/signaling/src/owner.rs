@@ -4,24 +4,23 @@
 
 mod answers;
 mod contexts;
-mod moved;
+mod in_dialog;
 
 use std::time::Instant;
 
 use federation::admission::{Organisation, Origin};
 use federation::border::Crossing;
 use sip::refusal::Word;
-use sip::{Aor, FlowId, Message, Method, Refusal};
+use sip::{Aor, Message, Method, Refusal};
 
 use crate::acceptor::{no_answer, overloaded, store_failed};
 use crate::core::Core;
-use crate::flow_table::Whereabouts;
 use crate::outbound::{gruu, is_sips};
-use crate::route::{Began, Destination, TokenUser};
+use crate::route::Destination;
 use crate::store_and_forward::Keeping;
 use crate::transferred;
 use crate::waiting::Asker;
-use crate::{AdmittedRequest, Answer, Handoff, Question, Upstream};
+use crate::{AdmittedRequest, Answer, Question, Upstream};
 
 pub(crate) use contexts::{ContextId, Owner, Target};
 
@@ -119,49 +118,6 @@ impl Core {
             _ => no_answer(),
         };
         self.refuse_owned(now, upstream, &request.message, &refusal);
-    }
-
-    /// Within a dialog, or by our Path, over the flow that our own token names.
-    fn relay(
-        &mut self,
-        now: Instant,
-        flow: FlowId,
-        (user, by_path): (Option<TokenUser>, bool),
-        request: AdmittedRequest,
-    ) {
-        match (self.flows.whereabouts_handed(flow), user) {
-            (Whereabouts::At(owner), _) => self.hand(owner, Handoff::Request(Box::new(request))),
-            // It may be there still, and the phone elsewhere: which an edge alone knows of nobody.
-            (here, Some(user)) if !by_path && !self.organisation.is_edge_only() => {
-                let began = Began { on: flow, has_ended: here == Whereabouts::Gone };
-                self.relay_in_dialog(now, user, began, request);
-            }
-            (Whereabouts::Here, user) => self.relay_over(now, flow, user.filter(|_| by_path), request),
-            (Whereabouts::Gone, _) => self.refuse_ended(now, &request),
-        }
-    }
-
-    fn relay_over(&mut self, now: Instant, flow: FlowId, by_path: Option<TokenUser>, request: AdmittedRequest) {
-        let (transport, local_port) = self.facts_of(flow);
-        if is_sips(&request.message) && !transport.is_secure() {
-            if let Some(upstream) = request.upstream {
-                self.refuse_owned(now, upstream, &request.message, &no_secure_way());
-            }
-            return;
-        }
-        let target = Target {
-            flow,
-            transport,
-            local_port,
-            request_uri: self.contact_of_gruu(now, &request.message, flow),
-            path: Vec::new(),
-            leg: by_path.map(|user| self.mint.leg_of(self.ownership.worker, flow, user)),
-            q: 1000,
-            others: Vec::new(),
-            breadth: None,
-            edge: None,
-        };
-        self.send_single(now, request, target);
     }
 
     /// A request for one target: with a response context, or an ACK without.

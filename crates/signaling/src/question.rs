@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 
-use federation::discovery::HostFailure;
-use federation::discovery::{HostAnswer, SrvResult};
-use federation::flow::ConnectFailure;
-use federation::flow::FlowFacts;
+use federation::discovery::{HostAnswer, HostFailure, SrvResult};
+use federation::flow::{ConnectFailure, FlowFacts};
 use media::{LegId, OpenedLeg};
 use messaging::{
     Approach, Approached, ConsentAnswer, ConsentAnswered, MessageId, NewMessage, NotStored, StoredMessage,

@@ -47,19 +47,23 @@ pub(crate) struct Records {
     closing: BTreeMap<LegId, LegOwner>,
 }
 
-/// An INVITE that has no final answer yet.
+/// What has no final answer yet.
 #[derive(Debug)]
 enum Draft {
-    Begins {
-        records: Vec<CallRecord>,
-        begun: Instant,
-        is_cancelled: bool,
-    },
+    Begins(Beginning),
     /// A phone that had lost its connection may be in the call again: this user's.
     GoesOn {
         call_id: String,
         user: Aor,
     },
+}
+
+/// An INVITE of a new call.
+#[derive(Debug)]
+struct Beginning {
+    records: Vec<CallRecord>,
+    begun: Instant,
+    is_cancelled: bool,
 }
 
 /// Whose leg it is.
@@ -113,17 +117,15 @@ impl Core {
             return;
         };
         let message = &request.message;
-        if message.method() != Some(Method::Invite) {
-            return;
-        }
         let call_id = message.call_id().unwrap_or_default();
-        if message.is_within_dialog() {
-            let is_agreed_upon = matches!(message.method(), Some(Method::Invite | Method::Update));
-            if let (true, Origin::User { aor }) = (is_agreed_upon, request.admitted.origin()) {
+        match (message.method(), message.is_within_dialog(), request.admitted.origin()) {
+            (Some(Method::Invite), false, _) => {}
+            (Some(Method::Invite | Method::Update), true, Origin::User { aor }) => {
                 let draft = || Draft::GoesOn { call_id: call_id.to_owned(), user: aor.clone() };
                 self.records.drafts_by_requester.entry(upstream.requester).or_insert_with(draft);
+                return;
             }
-            return;
+            _ => return,
         }
         let (Some(caller), Some(callee)) = (caller(request), self.callee(request)) else { return };
         let both = [(&caller, &callee, Direction::Outbound), (&callee, &caller, Direction::Inbound)];
@@ -134,55 +136,49 @@ impl Core {
             records.iter_mut().filter(|one| one.kind == CallKind::Call).for_each(|one| one.kind = CallKind::Messages);
         }
         if !records.is_empty() {
-            let draft = || Draft::Begins { records, begun: now, is_cancelled: false };
+            let draft = || Draft::Begins(Beginning { records, begun: now, is_cancelled: false });
             self.records.drafts_by_requester.entry(upstream.requester).or_insert_with(draft);
         }
     }
 
     /// The caller, or an agent of ours that called, gave up.
     pub(crate) fn draft_cancelled(&mut self, requester: Requester) {
-        if let Some(Draft::Begins { is_cancelled, .. }) = self.records.drafts_by_requester.get_mut(&requester) {
-            *is_cancelled = true;
+        if let Some(Draft::Begins(beginning)) = self.records.drafts_by_requester.get_mut(&requester) {
+            beginning.is_cancelled = true;
         }
     }
 
     /// A response goes to whoever sent the INVITE.
     pub(crate) fn draft_answered(&mut self, now: Instant, requester: Requester, status: u16, response: &Bytes) {
-        let Records { drafts_by_requester, .. } = &mut self.records;
-        if status >= 200
-            && let Some(Draft::GoesOn { .. }) = drafts_by_requester.get(&requester)
-        {
-            let draft = drafts_by_requester.remove(&requester);
-            if let (Some(Draft::GoesOn { call_id, user }), true) = (draft, status < 300) {
-                self.tell_keeper(now, CallNews::GoesOn { call_id, user });
-            }
-            return;
-        }
-        let Some(Draft::Begins { records, begun, .. }) = drafts_by_requester.get_mut(&requester) else { return };
-        let spent_ms = u64::try_from(now.saturating_duration_since(*begun).as_millis()).unwrap_or(u64::MAX);
-        let is_first = records.iter().all(|record| record.ringing_ms.is_none());
-        let rings = records.iter().all(|record| record.kind != CallKind::Messages);
+        let beginning = match self.records.drafts_by_requester.get_mut(&requester) {
+            Some(Draft::Begins(beginning)) => beginning,
+            Some(Draft::GoesOn { .. }) if status >= 200 => return self.went_on(now, requester, status),
+            Some(Draft::GoesOn { .. }) | None => return,
+        };
+        let spent_ms = u64::try_from(now.saturating_duration_since(beginning.begun).as_millis()).unwrap_or(u64::MAX);
+        let is_first = beginning.records.iter().all(|record| record.ringing_ms.is_none());
+        let rings = beginning.records.iter().all(|record| record.kind != CallKind::Messages);
         if (101..300).contains(&status) && is_first && rings {
             self.counts.set_up_times.add(spent_ms);
         }
         if (101..200).contains(&status) {
-            records.iter_mut().for_each(|record| record.ringing_ms = record.ringing_ms.or(Some(spent_ms)));
+            beginning.records.iter_mut().for_each(|record| record.ringing_ms = record.ringing_ms.or(Some(spent_ms)));
         }
         if status < 200 {
             return;
         }
-        let Some(Draft::Begins { records, is_cancelled, .. }) = drafts_by_requester.remove(&requester) else { return };
+        let Some(Draft::Begins(beginning)) = self.records.drafts_by_requester.remove(&requester) else { return };
         let response = Message::parse(response.clone()).ok();
         if status >= 300 {
             let word = response.as_ref().and_then(word_of);
-            return self.set_up_failed(now, (records, is_cancelled), requester, status, word);
+            return self.set_up_failed(now, beginning, requester, status, word);
         }
         let between = response.filter(|response| self.leads_to_agent(response));
         if let Some((call_id, call)) = between.as_ref().and_then(answered_between) {
             self.record_proxied(now, call_id, call);
         }
         let is_between = between.is_some();
-        for mut record in records {
+        for mut record in beginning.records {
             record.answered_ms = Some(spent_ms);
             if is_between && record.kind != CallKind::Meeting {
                 record.way = Way::Between;
@@ -191,42 +187,44 @@ impl Core {
         }
     }
 
-    fn set_up_failed(
-        &mut self,
-        now: Instant,
-        (records, is_cancelled): (Vec<CallRecord>, bool),
-        to: Requester,
-        status: u16,
-        word: Option<String>,
-    ) {
+    /// What the phone wanted within the call has its final answer.
+    fn went_on(&mut self, now: Instant, requester: Requester, status: u16) {
+        if let Some(Draft::GoesOn { call_id, user }) = self.records.drafts_by_requester.remove(&requester)
+            && status < 300
+        {
+            self.tell_keeper(now, CallNews::GoesOn { call_id, user });
+        }
+    }
+
+    fn set_up_failed(&mut self, now: Instant, beginning: Beginning, to: Requester, status: u16, word: Option<String>) {
         let why = match (status, to) {
             // The same call comes again, with what was asked for.
             (401 | 407, _) => return,
             _ if metering::is_unrecorded(status, word.as_deref()) => return,
-            _ if is_cancelled => Ending::Cancelled,
+            _ if beginning.is_cancelled => Ending::Cancelled,
             (487, Requester::Agent(_)) => Ending::Cancelled,
             (487, _) => Ending::ConnectionLost,
             (408, _) => Ending::NoAnswer,
             _ => Ending::Refused { status, word },
         };
-        self.never_answered(now, records, &why);
+        self.never_answered(now, beginning, &why);
     }
 
-    fn never_answered(&mut self, now: Instant, records: Vec<CallRecord>, why: &Ending) {
+    fn never_answered(&mut self, now: Instant, beginning: Beginning, why: &Ending) {
         self.counts.call_ended(why);
-        for record in records {
+        for record in beginning.records {
             self.put_ended(now, record, why.clone());
         }
     }
 
     /// The transaction is over, and nobody was told anything.
     pub(crate) fn draft_abandoned(&mut self, now: Instant, requester: Requester) {
-        let Some(Draft::Begins { records, .. }) = self.records.drafts_by_requester.remove(&requester) else { return };
+        let Some(Draft::Begins(beginning)) = self.records.drafts_by_requester.remove(&requester) else { return };
         let why = match requester {
             Requester::Agent(_) => Ending::NoAnswer,
             _ => Ending::ConnectionLost,
         };
-        self.never_answered(now, records, &why);
+        self.never_answered(now, beginning, &why);
     }
 
     /// Whether the dialog that this 2xx makes ends with an agent that stands between two.

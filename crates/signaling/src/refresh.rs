@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use federation::discovery::HostFailure;
-use federation::discovery::{Learnt, SrvResult};
+use federation::discovery::{HostFailure, Learnt, SrvResult};
 
 use crate::core::Core;
 use crate::waiting::Asker;

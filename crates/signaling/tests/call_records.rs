@@ -325,25 +325,43 @@ fn a_call_that_goes_on_over_another_connection_is_under_way_again() {
     });
 }
 
+/// RFC 3311: where a phone says so that it has another address.
+#[test]
+fn a_call_that_goes_on_by_an_update_is_under_way_again() {
+    everywhere(|mut stage| {
+        let (_, ok) = stage.call_bob();
+        stage.world.hang_up(stage.alice);
+        let again = phone::register(&mut stage.world, stage.contoso, 0, ALICE);
+        stage.world.send(again, &phone::by_caller("UPDATE", &ok, 2));
+        let update = stage.world.only(stage.bob);
+        stage.world.send(stage.bob, &phone::answer(&update, "488 Not Acceptable Here", "bob"));
+        assert_eq!(stage.world.only(again).status(), Some(488));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ConnectionLost), "nothing was agreed upon");
+        stage.world.send(again, &phone::by_caller("UPDATE", &ok, 3));
+        let update = stage.world.only(stage.bob);
+        stage.world.send(stage.bob, &phone::answer(&update, "200 OK", "bob"));
+        assert_eq!(stage.world.only(again).status(), Some(200));
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), None);
+    });
+}
+
 /// Whoever knows the Call-ID of a call that was lost may say it in one of his own.
 #[test]
 fn a_call_of_somebody_else_brings_none_back() {
     everywhere(|mut stage| {
         let (_, ok) = stage.call_bob();
         stage.world.hang_up(stage.alice);
-        let (mut world, contoso, dave) = (stage.world, stage.contoso, stage.dave);
         let moved = phone::with_body(&phone::by_caller("INVITE", &ok, 2), "", "application/sdp", SDP);
-        world.send(dave, &moved.replace(&format!("From: <sip:{ALICE}>"), &format!("From: <sip:{DAVE}>")));
-        world.take(dave);
-        stage = Stage { world, ..stage };
-        assert_eq!(why(&stage.only(contoso, ALICE)), Some(Ending::ConnectionLost));
+        stage.world.send(stage.dave, &moved.replace(&format!("From: <sip:{ALICE}>"), &format!("From: <sip:{DAVE}>")));
+        stage.world.take(stage.dave);
+        assert_eq!(why(&stage.only(stage.contoso, ALICE)), Some(Ending::ConnectionLost));
         let own = phone::request("INVITE", DAVE, BOB, "c1")
             .replace(&format!("To: <sip:{BOB}>"), &format!("To: <sip:{BOB}>;tag=x"));
-        stage.world.send(dave, &own);
+        stage.world.send(stage.dave, &own);
         if let Some(invite) = stage.world.take(stage.bob).first().cloned() {
             stage.world.send(stage.bob, &phone::answer(&invite, "200 OK", "bob"));
         }
-        assert_eq!(why(&stage.calls(contoso)[ALICE]), Some(Ending::ConnectionLost));
+        assert_eq!(why(&stage.calls(stage.contoso)[ALICE]), Some(Ending::ConnectionLost));
     });
 }
 

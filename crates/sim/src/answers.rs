@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use federation::discovery::HostAnswer;
-use federation::discovery::HostFailure;
-use federation::flow::{ConnectFailure, ConnectStep};
-use federation::flow::{Direction, FlowFacts};
+use federation::discovery::{HostAnswer, HostFailure};
+use federation::flow::{ConnectFailure, ConnectStep, Direction, FlowFacts};
 use signaling::{Answer, Input, Output, Question, QuestionId};
 use sip::{FlowId, Transport};
 

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use federation::discovery::HostFailure;
-use federation::discovery::{SrvAnswer, SrvFailure, SrvResult, SrvTarget};
+use federation::discovery::{HostFailure, SrvAnswer, SrvFailure, SrvResult, SrvTarget};
 
 /// The records of every domain, and what is wrong with asking for them.
 #[derive(Debug, Default)]

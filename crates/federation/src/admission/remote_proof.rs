@@ -39,10 +39,7 @@ pub(super) fn check_at_home(
     // The connection is the edge's: whoever showed a password on it was another, perhaps. What counts is the phone's own.
     let users = if evidence.proven_outside && remote.transport.is_secure() { std::slice::from_ref(aor) } else { &[] };
     let flow = &Flow { users, ..*flow };
-    let by_digest = !user_proof::is_proven_by_flow(claim, aor, flow, evidence);
-    if by_digest {
-        user_proof::check_digest(request, (claim, aor), evidence, Guesser::outside(&remote), rules)?;
-    }
-    let (origin, by_digest) = (Origin::User { aor: aor.clone() }, by_digest && claim.method != sip::Method::Ack);
+    let by_digest = user_proof::prove(request, (claim, aor), (flow, evidence), Guesser::outside(&remote), rules)?;
+    let origin = Origin::User { aor: aor.clone() };
     Ok(Admitted { by_digest, from_inside: true, remote: Some(Box::new(remote)), ..Admitted::new(origin) })
 }

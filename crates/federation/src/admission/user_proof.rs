@@ -11,12 +11,30 @@ use super::guesses::Guesser;
 use super::{Claim, Evidence, Flow, Question, Rules, Stop};
 use crate::refusal;
 
+/// That it is this user who sends it. Returns whether a digest showed the password: whose did is signed in on this connection. The
+/// digest of an ACK has been used before, by whom nobody knows.
+pub(super) fn prove(
+    request: &Message,
+    (claim, aor): (&Claim<'_>, &Aor),
+    (flow, evidence): (&Flow<'_>, &Evidence),
+    guesser: Guesser,
+    rules: &mut Rules<'_>,
+) -> Result<bool, Stop> {
+    if is_proven_by_flow(claim, aor, flow, evidence) {
+        return Ok(false);
+    }
+    match claim.method {
+        Method::Ack => check_ack(request, (claim, aor), evidence, guesser, rules).map(|()| false),
+        _ => check_digest(request, (claim, aor), evidence, guesser, rules).map(|()| true),
+    }
+}
+
 /// Whether no challenge is needed: the user has proven itself on this secure flow before, or the request
 /// belongs to a dialog whose Route we signed for this very flow.
 ///
 /// A registration is always proven by itself. So are MESSAGE and PUBLISH: phones send them outside of
 /// dialogs, and a signed Route with an invented To tag must not let one user write as another.
-pub(super) fn is_proven_by_flow(claim: &Claim<'_>, aor: &Aor, flow: &Flow<'_>, evidence: &Evidence) -> bool {
+fn is_proven_by_flow(claim: &Claim<'_>, aor: &Aor, flow: &Flow<'_>, evidence: &Evidence) -> bool {
     let proven_before = flow.facts.transport.is_secure() && flow.users.contains(aor);
     match claim.method {
         Method::Register => false,
@@ -26,16 +44,13 @@ pub(super) fn is_proven_by_flow(claim: &Claim<'_>, aor: &Aor, flow: &Flow<'_>, e
 }
 
 /// Digest, in the realm of the user's own domain.
-pub(super) fn check_digest(
+fn check_digest(
     request: &Message,
     (claim, aor): (&Claim<'_>, &Aor),
     evidence: &Evidence,
     guesser: Guesser,
     rules: &mut Rules<'_>,
 ) -> Result<(), Stop> {
-    if claim.method == Method::Ack {
-        return check_ack(request, (claim, aor), evidence, guesser, rules);
-    }
     let algorithms = offered(request, &rules.organisation.digest);
     let mut challenger =
         Challenger { registrar: claim.method == Method::Register, realm: aor.domain(), algorithms, rules };
@@ -84,8 +99,7 @@ pub(super) fn check_digest(
 }
 
 /// An ACK cannot be challenged: it has the credentials of the INVITE that it belongs to (RFC 3261 section 13.2.2.4), over another
-/// connection than the one over which the dialog began. Some clients count its own method into them. They have been used before,
-/// by whom nobody knows: they let this ACK pass, and sign nobody in.
+/// connection than the one over which the dialog began. Some clients count its own method into them.
 fn check_ack(
     request: &Message,
     (claim, aor): (&Claim<'_>, &Aor),

@@ -4,10 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use federation::discovery::HostFailure;
-use federation::discovery::{HostAnswer, SrvAnswer, SrvFailure, SrvTarget};
-use federation::flow::{ConnectFailure, ConnectStep};
-use federation::flow::{Direction, FlowFacts};
+use federation::discovery::{HostAnswer, HostFailure, SrvAnswer, SrvFailure, SrvTarget};
+use federation::flow::{ConnectFailure, ConnectStep, Direction, FlowFacts};
 use federation::trust::{Anchor, Names, PeerCertificate, Purposes, Why};
 use media::{LegId, OpenedLeg};
 use messaging::{ConsentAnswered, ConsentReply, Known, MessageId, NotStored, StoredMessage, judge};

@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use federation::decision::{Connection, SrvSeen};
 use federation::discovery::SrvAnswer;
-use federation::flow::{ConnectFailure, ConnectStep};
-use federation::flow::{FlowFacts, FlowKind};
+use federation::flow::{ConnectFailure, ConnectStep, FlowFacts, FlowKind};
 use federation::partner::{By, Way};
 use federation::refusal;
 use federation::route::{RoutePlan, plan};

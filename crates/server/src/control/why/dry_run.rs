@@ -36,8 +36,8 @@ pub(super) async fn decide(
     let (from, to) = (address(from)?, address(to)?);
     let domains = &control.0.config.domains;
     let [from_is_ours, to_is_ours] = [&from, &to].map(|aor| domains.iter().any(|ours| ours == aor.domain()));
-    let is_to_meeting = MeetingAddress::read(to.user()).is_some();
-    let mut trial = DryRun { control, what, is_to_meeting, steps: Vec::new(), is_open: false };
+    let mut trial =
+        DryRun { control, what, meeting: MeetingAddress::read(to.user()), steps: Vec::new(), is_open: false };
     let ours = |aor: Aor, is_ours: bool| is_ours.then_some(aor);
     let ends = (ours(from.clone(), from_is_ours), ours(to.clone(), to_is_ours));
     let advice = match (from_is_ours, to_is_ours) {
@@ -55,7 +55,7 @@ pub(super) async fn decide(
         true => Advice { sure: Sure::Likely, ..advice },
         false => advice,
     };
-    if advice.side == Side::Nobody && what != Modality::Presence && !(is_to_meeting && to_is_ours) {
+    if advice.side == Side::Nobody && what != Modality::Presence && !(trial.meeting.is_some() && to_is_ours) {
         trial.way(ends).await;
     }
     Ok(WhyAnswer { call_id: None, note: None, steps: trial.steps, others: Vec::new(), advice, edges: Vec::new() })
@@ -64,8 +64,8 @@ pub(super) async fn decide(
 struct DryRun<'a> {
     control: &'a Control,
     what: Modality,
-    /// The address is a meeting's, or one at which meetings begin.
-    is_to_meeting: bool,
+    /// What the address asked about is, if it is no user's.
+    meeting: Option<MeetingAddress>,
     steps: Vec<WhyStep>,
     /// Something was taken for granted that each request says for itself, or another server knows.
     is_open: bool,
@@ -138,7 +138,7 @@ impl DryRun<'_> {
 
     /// What the request would ask for: into a meeting, that as well.
     fn with(&self, modality: Modality) -> Modalities {
-        self.is_to_meeting.then_some(Modality::Meetings).into_iter().chain([modality]).collect()
+        self.meeting.as_ref().map(|_| Modality::Meetings).into_iter().chain([modality]).collect()
     }
 
     /// The thing asked about, for the beginning of a sentence.
@@ -285,7 +285,7 @@ impl DryRun<'_> {
                 sure: Sure::Seen,
             });
         }
-        if let Some(address) = MeetingAddress::read(to.user()) {
+        if let Some(address) = self.meeting.clone() {
             return self.meeting((from, to), address, refuser).await;
         }
         if !self.exists(to).await? {

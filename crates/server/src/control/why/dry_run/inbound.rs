@@ -61,7 +61,7 @@ impl DryRun<'_> {
         if let Some(advice) = self.policy(&partners, &crossing) {
             return Ok(advice);
         }
-        if !self.is_to_meeting
+        if self.meeting.is_none()
             && let Some(advice) = self.consent(&partners, from, to).await?
         {
             return Ok(advice);
@@ -136,9 +136,9 @@ impl DryRun<'_> {
             terms.unanswered_per_user,
             terms.unanswered_per_hour
         );
-        if !terms.hide_users || self.is_edge_alone() || self.is_to_meeting {
+        if !terms.hide_users || self.is_edge_alone() || self.meeting.is_some() {
             let advice = self.recipient((from, to), Refuser::UsToPartner).await?;
-            if !self.is_to_meeting {
+            if self.meeting.is_none() {
                 self.say(bounds, Vec::new());
             }
             return Ok(advice);

@@ -17,10 +17,10 @@ use super::DryRun;
 impl DryRun<'_> {
     /// By whose policy something comes to this address of ours: of a meeting, its organiser's.
     pub(super) async fn answers_for(&self, to: &Aor) -> Result<Option<Aor>, ControlError> {
-        Ok(match MeetingAddress::read(to.user()) {
+        Ok(match &self.meeting {
             None => Some(to.clone()),
             Some(MeetingAddress::Factory) => None,
-            Some(MeetingAddress::Conference(id)) => self.organiser(&id).await?,
+            Some(MeetingAddress::Conference(id)) => self.organiser(id).await?,
         })
     }
 

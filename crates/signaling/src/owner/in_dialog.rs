@@ -8,9 +8,9 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use sip::{Aor, HeaderName, Uri};
+use sip::{Aor, FlowId, HeaderName, Uri};
 
-use super::Target;
+use super::{Target, no_secure_way};
 use crate::core::Core;
 use crate::flow_table::Whereabouts;
 use crate::outbound::{gruu, is_sips};
@@ -18,14 +18,51 @@ use crate::route::{Began, Destination, TokenUser, flow_failed};
 use crate::{AdmittedRequest, Handoff};
 
 impl Core {
-    /// On to whoever knows where the user is whom the token names, as To has to.
-    pub(super) fn relay_in_dialog(
+    /// Within a dialog, or by our Path, over the flow that our own token names.
+    pub(super) fn relay(
         &mut self,
         now: Instant,
-        user: TokenUser,
-        began: Began,
-        mut request: AdmittedRequest,
+        flow: FlowId,
+        (user, by_path): (Option<TokenUser>, bool),
+        request: AdmittedRequest,
     ) {
+        match (self.flows.whereabouts_handed(flow), user) {
+            (Whereabouts::At(owner), _) => self.hand(owner, Handoff::Request(Box::new(request))),
+            // It may be there still, and the phone elsewhere: which an edge alone knows of nobody.
+            (here, Some(user)) if !by_path && !self.organisation.is_edge_only() => {
+                let began = Began { on: flow, has_ended: here == Whereabouts::Gone };
+                self.relay_in_dialog(now, user, began, request);
+            }
+            (Whereabouts::Here, user) => self.relay_over(now, flow, user.filter(|_| by_path), request),
+            (Whereabouts::Gone, _) => self.refuse_ended(now, &request),
+        }
+    }
+
+    fn relay_over(&mut self, now: Instant, flow: FlowId, by_path: Option<TokenUser>, request: AdmittedRequest) {
+        let (transport, local_port) = self.facts_of(flow);
+        if is_sips(&request.message) && !transport.is_secure() {
+            if let Some(upstream) = request.upstream {
+                self.refuse_owned(now, upstream, &request.message, &no_secure_way());
+            }
+            return;
+        }
+        let target = Target {
+            flow,
+            transport,
+            local_port,
+            request_uri: self.contact_of_gruu(now, &request.message, flow),
+            path: Vec::new(),
+            leg: by_path.map(|user| self.mint.leg_of(self.ownership.worker, flow, user)),
+            q: 1000,
+            others: Vec::new(),
+            breadth: None,
+            edge: None,
+        };
+        self.send_single(now, request, target);
+    }
+
+    /// On to whoever knows where the user is whom the token names, as To has to.
+    fn relay_in_dialog(&mut self, now: Instant, user: TokenUser, began: Began, mut request: AdmittedRequest) {
         let named = request.message.to().ok().and_then(|to| Aor::from_uri(&to.uri()).ok());
         let named = named.filter(|aor| self.organisation.is_local(aor.domain()) && user == self.mint.user(aor));
         let Some(aor) = named.filter(|_| request.message.is_within_dialog()) else {
@@ -90,7 +127,7 @@ impl Core {
         }
     }
 
-    pub(super) fn refuse_ended(&mut self, now: Instant, request: &AdmittedRequest) {
+    fn refuse_ended(&mut self, now: Instant, request: &AdmittedRequest) {
         if let Some(upstream) = request.upstream {
             let refusal = flow_failed(&request.message, "the connection that the dialog runs over has ended");
             self.refuse_owned(now, upstream, &request.message, &refusal);
