@@ -43,7 +43,7 @@ impl Core {
             Destination::User(aor) => self.deliver(now, &aor, request),
             Destination::Flow { flow, user, by_path, .. } => self.relay(now, flow, (user, by_path), request),
             Destination::InDialog { aor, began } => self.relay_to_contact(now, &aor, began, request),
-            Destination::Edge { .. } => self.send_to_edge(now, request),
+            Destination::Edge { edge, phone } => self.relay_by_edge(now, edge, phone, request),
             Destination::Partner { domain, .. } => self.send_to_partner(now, &domain, request),
             Destination::Inside { .. } => self.send_inside(now, request),
         }

@@ -141,7 +141,7 @@ impl Core {
                 Destination::to_partner(&domain, connection)
             }
             None => match way.edge {
-                Some(edge) => Destination::Edge { edge },
+                Some(edge) => Destination::Edge { edge, phone: None },
                 None => {
                     let (worker, flow) = (self.worker_of(way.flow.id), way.flow.id);
                     Destination::Flow { worker, flow, user: None, by_path: false }

@@ -31,8 +31,8 @@ pub enum Destination {
     Flow { worker: WorkerId, flow: FlowId, user: Option<TokenUser>, by_path: bool },
     /// The device of this user whose Contact the Request-URI is, or the connection over which the dialog began.
     InDialog { aor: Aor, began: Began },
-    /// A phone outside, by way of this edge of ours.
-    Edge { edge: String },
+    /// A phone outside, by way of this edge of ours; `phone`: its connection there, and whose it is, where a token says so.
+    Edge { edge: String, phone: Option<(u64, TokenUser)> },
     /// Another domain, by connection number `connection` to it, or through the edge `via` ("host:port") to which the
     /// sender's policy leads.
     Partner { domain: String, connection: u16, via: Option<String> },
@@ -47,10 +47,17 @@ pub enum Destination {
 }
 
 /// The connection over which a dialog began, of the user's phone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Began {
-    pub on: FlowId,
-    pub has_ended: bool,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Began {
+    On {
+        flow: FlowId,
+        has_ended: bool,
+    },
+    /// By its number there; the edge alone knows whether it has ended.
+    AtEdge {
+        edge: String,
+        number: u64,
+    },
 }
 
 /// A user, as a token of ours names him.
@@ -316,7 +323,9 @@ fn in_dialog(
         (Leg::Flow { worker, flow, user, .. }, _) => {
             Ok(Destination::Flow { worker: *worker, flow: *flow, user: Some(*user), by_path: false })
         }
-        (Leg::Remote { edge, .. }, _) => Ok(Destination::Edge { edge: edge.clone() }),
+        (Leg::Remote { edge, flow, user }, _) => {
+            Ok(Destination::Edge { edge: edge.clone(), phone: Some((*flow, *user)) })
+        }
         (Leg::Agent(agent), _) => Ok(Destination::Agent(agent.clone())),
         (Leg::Partner { domain }, Origin::User { .. } | Origin::Inside { .. }) => {
             Ok(partner(domain, request, organisation, connections))

@@ -101,7 +101,7 @@ impl Core {
                 Some(LinkKey { via: via.clone(), ..self.partner_link(domain, *connection) })
             }
             Destination::Inside { connection } => Some(LinkKey::inside(*connection)),
-            Destination::Edge { edge } => Some(LinkKey::edge(edge, self.ownership.worker)),
+            Destination::Edge { edge, .. } => Some(LinkKey::edge(edge, self.ownership.worker)),
             _ => None,
         }
     }

@@ -3,11 +3,13 @@
 //! A dialog's Route is as it was in the beginning, and our token in it names the connection of then (RFC 5626 section 5.3), which may
 //! have ended, or stand there unnoticed while the phone is on another network. The other side addresses the phone by its Contact: as
 //! it was, where that names no connection (RFC 7118 section 5, RFC 5627), or as a re-INVITE has said it since. Whoever has
-//! registered that very Contact is meant. Where the connection has ended and nobody has, it is the only device that there is.
+//! registered that very Contact is meant. Where the connection has ended and nobody has, it is the only device that there is. A
+//! phone may come back by an edge, by another edge, or inside.
 
 use std::cmp::Reverse;
 use std::time::Instant;
 
+use registrar::{Binding, EdgeFlow};
 use sip::{Aor, FlowId, HeaderName, Uri};
 
 use super::{Target, no_secure_way};
@@ -30,11 +32,25 @@ impl Core {
             (Whereabouts::At(owner), _) => self.hand(owner, Handoff::Request(Box::new(request))),
             // It may be there still, and the phone elsewhere: which an edge alone knows of nobody.
             (here, Some(user)) if !by_path && !self.organisation.is_edge_only() => {
-                let began = Began { on: flow, has_ended: here == Whereabouts::Gone };
+                let began = Began::On { flow, has_ended: here == Whereabouts::Gone };
                 self.relay_in_dialog(now, user, began, request);
             }
             (Whereabouts::Here, user) => self.relay_over(now, flow, user.filter(|_| by_path), request),
             (Whereabouts::Gone, _) => self.refuse_ended(now, &request),
+        }
+    }
+
+    /// The same to a phone outside, over the connection to an edge that our token names.
+    pub(super) fn relay_by_edge(
+        &mut self,
+        now: Instant,
+        edge: String,
+        phone: Option<(u64, TokenUser)>,
+        request: AdmittedRequest,
+    ) {
+        match phone {
+            Some((number, user)) => self.relay_in_dialog(now, user, Began::AtEdge { edge, number }, request),
+            None => self.send_to_edge(now, request),
         }
     }
 
@@ -80,15 +96,28 @@ impl Core {
         }
     }
 
-    pub(super) fn relay_to_contact(&mut self, now: Instant, aor: &Aor, began: Began, request: AdmittedRequest) {
-        match self.registered_again(now, aor, began, &request) {
-            Some(target) if target.flow != began.on => self.send_single(now, request, target),
+    pub(super) fn relay_to_contact(&mut self, now: Instant, aor: &Aor, began: Began, mut request: AdmittedRequest) {
+        // Over a connection to an edge the Contact behind a GRUU is known from the registration alone.
+        let is_hidden = matches!(began, Began::AtEdge { .. }) && gruu(&request.message).is_some();
+        match self.registered_again(now, aor, &began, &request) {
+            Some(target) if is_hidden || !self.is_where_it_began(&began, (target.flow, target.edge)) => {
+                request.routes_taken += routes_of_edge(&began, &request);
+                self.send_single(now, request, target);
+            }
             _ => self.relay_as_it_began(now, began, request),
         }
     }
 
+    fn is_where_it_began(&self, began: &Began, (at, by_edge): (FlowId, Option<EdgeFlow>)) -> bool {
+        match (began, by_edge) {
+            (Began::On { flow, .. }, None) => at == *flow,
+            (Began::AtEdge { edge, number }, Some(by)) => by.number == *number && self.edge_name(by) == edge,
+            _ => false,
+        }
+    }
+
     /// The device of this user whose Contact, or whose GRUU, the Request-URI is.
-    fn registered_again(&self, now: Instant, aor: &Aor, began: Began, request: &AdmittedRequest) -> Option<Target> {
+    fn registered_again(&self, now: Instant, aor: &Aor, began: &Began, request: &AdmittedRequest) -> Option<Target> {
         let message = &request.message;
         let uri = Uri::parse(message.request_uri()?).ok()?;
         let mut bindings = match gruu(message) {
@@ -97,27 +126,39 @@ impl Core {
         };
         let is_contact = |contact: &str| Uri::parse(contact).is_ok_and(|contact| contact.eq_uri(&uri));
         bindings.retain(|binding| gruu(message).is_some() || is_contact(binding.request_uri()));
-        if bindings.is_empty() && began.has_ended {
+        if bindings.is_empty() && matches!(began, Began::On { has_ended: true, .. }) {
             let devices = self.location.devices(now, aor);
             bindings = <[_; 1]>::try_from(devices).map(|[device]| device).unwrap_or_default();
         }
         // Of two that call themselves the same, the one that the dialog is of.
-        bindings.sort_by_key(|binding| Reverse((binding.flow.id == began.on, binding.registered_at)));
+        let is_of_dialog = |binding: &Binding| self.is_where_it_began(began, (binding.flow.id, binding.flow.edge));
+        bindings.sort_by_key(|binding| Reverse((is_of_dialog(binding), binding.registered_at)));
         let first = *bindings.first()?;
         bindings.retain(|binding| std::ptr::eq(*binding, first) || binding.is_same_instance(first));
         let target = self.device(aor, &bindings, is_sips(message))?;
         // A dialog's Route stays as it was: those before the phone that want to be on the way are in it.
-        let has_routes = message.elements(HeaderName::Route).count() > request.routes_taken;
-        let path = if has_routes && target.edge.is_none() { Vec::new() } else { target.path };
+        let taken = request.routes_taken + routes_of_edge(began, request);
+        let has_routes = message.elements(HeaderName::Route).count() > taken;
+        let mut path = target.path;
+        if has_routes {
+            path.truncate(usize::from(target.edge.is_some()));
+        }
         Some(Target { leg: None, path, ..target })
     }
 
     /// Over the connection of then, which another worker may have, or to the address to which datagrams went.
     fn relay_as_it_began(&mut self, now: Instant, began: Began, mut request: AdmittedRequest) {
-        match self.flows.whereabouts(began.on, self.ownership.worker) {
-            Whereabouts::Here => self.relay_over(now, began.on, None, request),
-            Whereabouts::At(worker) if !began.has_ended => {
-                request.destination = Destination::Flow { worker, flow: began.on, user: None, by_path: false };
+        let (flow, has_ended) = match began {
+            Began::On { flow, has_ended } => (flow, has_ended),
+            Began::AtEdge { edge, .. } => {
+                request.destination = Destination::Edge { edge, phone: None };
+                return self.send_to_edge(now, request);
+            }
+        };
+        match self.flows.whereabouts(flow, self.ownership.worker) {
+            Whereabouts::Here => self.relay_over(now, flow, None, request),
+            Whereabouts::At(worker) if !has_ended => {
+                request.destination = Destination::Flow { worker, flow, user: None, by_path: false };
                 match request.upstream {
                     Some(upstream) => self.send_elsewhere(now, upstream, request),
                     None => self.hand(worker, Handoff::Request(Box::new(request))),
@@ -133,4 +174,10 @@ impl Core {
             self.refuse_owned(now, upstream, &request.message, &refusal);
         }
     }
+}
+
+/// How many of the Routes that are left lead over the edge of then: as we do, it has recorded itself for each of its sides.
+fn routes_of_edge(began: &Began, request: &AdmittedRequest) -> usize {
+    let left = request.message.elements(HeaderName::Route).count().saturating_sub(request.routes_taken);
+    if matches!(began, Began::AtEdge { .. }) { left.min(2) } else { 0 }
 }
