@@ -59,6 +59,15 @@ impl RequestBuilder {
         head.put_slice(b"\r\n");
         RequestBuilder { draft: Draft { head, body: None } }
     }
+
+    /// All values of this header that the message has, as they are, text or not; folds become spaces.
+    #[must_use]
+    pub fn copied(mut self, name: HeaderName, from: &Message) -> Self {
+        for value in from.header_all(name) {
+            put_unfolded_header(&mut self.draft.head, canonical(name), value);
+        }
+        self
+    }
 }
 
 macro_rules! build_methods {

@@ -171,11 +171,10 @@ impl Core {
                         _ => false,
                     };
                     let cancel = self.conceal_reason(cancel, is_hidden);
-                    // Beyond the limit the branch rings until timer C: nothing better can be done.
-                    if self.transactions.send_request(now, id, flow, &Method::Cancel, cancel).is_err() {
-                        self.counts.hit("client_transactions_max");
-                    }
+                    // No limit keeps a CANCEL back.
+                    let _ = self.transactions.send_request(now, id, flow, &Method::Cancel, cancel);
                 }
+                Some(ContextOutput::GiveUp { id }) => self.transactions.fail(id),
                 Some(ContextOutput::Ended) => {
                     self.owner.remove(id);
                 }

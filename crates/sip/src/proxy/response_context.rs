@@ -42,6 +42,8 @@ pub enum ContextOutput {
     Overloaded(Box<Message>),
     /// Send this CANCEL as the client transaction `id`, whose `cancel` is true.
     SendCancel { id: ClientTransactionId, flow: FlowId, cancel: Bytes },
+    /// End this client transaction as failed: it is to be cancelled, and no CANCEL can be made of its request.
+    GiveUp { id: ClientTransactionId },
     /// Nothing more will come.
     Ended,
 }
@@ -253,7 +255,7 @@ impl ResponseContext {
             }
             match branch.state {
                 BranchState::Proceeding { .. } => {
-                    self.outputs.extend(branch.cancel_now(CancelCause::TimerC, None));
+                    self.outputs.push_back(branch.cancel_now(CancelCause::TimerC, None));
                 }
                 BranchState::Accepted { .. } => branch.state = BranchState::Ended,
                 _ => branch.state = BranchState::Unanswered(Ending::Status(408)),
@@ -271,7 +273,7 @@ impl ResponseContext {
         let branch = &mut self.branches[index];
         match branch.state {
             BranchState::Calling { cancel: Some(cause), .. } => {
-                self.outputs.extend(branch.cancel_now(cause, self.upstream_reason.as_deref()))
+                self.outputs.push_back(branch.cancel_now(cause, self.upstream_reason.as_deref()));
             }
             BranchState::Calling { .. } => branch.state = BranchState::Proceeding { timer_c },
             // RFC 3261 section 16.7 step 2: a 100 says nothing about the callee.
@@ -333,7 +335,7 @@ impl ResponseContext {
             match &mut branch.state {
                 BranchState::Calling { cancel, .. } => *cancel = cancel.or(Some(cause)),
                 BranchState::Proceeding { .. } => {
-                    self.outputs.extend(branch.cancel_now(cause, self.upstream_reason.as_deref()))
+                    self.outputs.push_back(branch.cancel_now(cause, self.upstream_reason.as_deref()));
                 }
                 _ => {}
             }
@@ -374,13 +376,18 @@ impl ResponseContext {
 }
 
 impl Branch {
-    fn cancel_now(&mut self, cause: CancelCause, upstream_reason: Option<&str>) -> Option<ContextOutput> {
+    fn cancel_now(&mut self, cause: CancelCause, upstream_reason: Option<&str>) -> ContextOutput {
         self.state = BranchState::Cancelled(cause);
-        let id = ClientTransactionId { cancel: true, ..self.id };
-        // It was sent, so its headers are there; and without a CANCEL it would still end by itself.
-        let request = Message::parse(self.request.take()?).ok()?;
-        let cancel = build_cancel(&request, cause.reason(upstream_reason).as_deref()).ok()?;
-        Some(ContextOutput::SendCancel { id, flow: self.flow, cancel })
+        let request = self.request.take().and_then(|request| Message::parse(request).ok());
+        let reason = cause.reason(upstream_reason);
+        match request.and_then(|request| build_cancel(&request, reason.as_deref()).ok()) {
+            Some(cancel) => {
+                let id = ClientTransactionId { cancel: true, ..self.id };
+                ContextOutput::SendCancel { id, flow: self.flow, cancel }
+            }
+            // Else nothing would end it: it rings, and has no time of its own.
+            None => ContextOutput::GiveUp { id: self.id },
+        }
     }
 }
 

@@ -98,6 +98,7 @@ fn line(output: ContextOutput) -> String {
             assert!(id.cancel && flow == FLOW && cancel.method() == Some(Method::Cancel));
             format!("cancel {}", id.serial)
         }
+        ContextOutput::GiveUp { id } => format!("give up {}", id.serial),
         ContextOutput::Ended => "ended".to_owned(),
     }
 }
@@ -391,6 +392,18 @@ fn responses_to_cancel_and_of_strangers_mean_nothing() {
     fork.context.handle_response(fork.now, id(9), response);
     fork.context.handle_failure(fork.now, ClientTransactionId { serial: 1, cancel: true }, Failure::Timeout);
     fork.expect(&[]);
+}
+
+#[test]
+fn what_no_cancel_can_be_made_of_is_given_up() {
+    let mut fork = Fork::open(Method::Invite, false);
+    fork.context.add_branch(fork.now, id(1), "INVITE".into(), FLOW);
+    fork.context.close_target_set();
+    fork.answer(1, 180);
+    fork.cancel();
+    fork.expect(&["forward 180 of 1", "give up 1"]);
+    fork.fail(1, Failure::TransportFailed);
+    fork.expect(&["generate 487", "ended"]);
 }
 
 #[test]

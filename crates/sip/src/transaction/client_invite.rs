@@ -146,13 +146,10 @@ fn build_ack(request: &Message, response: &Message) -> Result<Bytes, ParseError>
 /// Call-ID and CSeq number.
 fn same_hop(request: &Message, method: &Method, to: &str) -> Result<RequestBuilder, ParseError> {
     let uri = request.request_uri().ok_or(ParseError::Invalid("request line"))?;
-    let mut builder = RequestBuilder::new(method, uri)
+    Ok(RequestBuilder::new(method, uri)
         .header(HeaderName::Via, request.top_via()?.as_str())
-        .header(HeaderName::MaxForwards, "70");
-    for route in request.header_all(HeaderName::Route) {
-        builder = builder.header(HeaderName::Route, str::from_utf8(route).map_err(|_| malformed(HeaderName::Route))?);
-    }
-    Ok(builder
+        .header(HeaderName::MaxForwards, "70")
+        .copied(HeaderName::Route, request)
         .header(HeaderName::From, text(request, HeaderName::From)?)
         .header(HeaderName::To, to)
         .header(HeaderName::CallId, request.call_id()?)

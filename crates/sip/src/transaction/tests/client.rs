@@ -181,6 +181,25 @@ fn cancelled_invite_that_stays_silent_ends() {
     talk.end();
 }
 
+/// Whoever answers reads them, not we (RFC 3261 sections 9.1 and 17.1.1.3).
+#[test]
+fn routes_that_are_no_text_are_in_its_cancel_and_in_its_ack() {
+    let mut talk = Conversation::new();
+    let invite = request(Method::Invite, "z9hG4bKa");
+    let mut bytes = invite.as_bytes().to_vec();
+    let routes = b"Route: <sip:p1;tr\x85ns>\r\nRoute: <sip:p2>,\r\n <sip:\xff>\r\n";
+    let at = bytes.windows(6).position(|window| window == b"From: ").expect("a From");
+    bytes.splice(at..at, routes.iter().copied());
+    let invite = Message::parse(bytes.into()).expect("is well formed");
+    let copied = b"Route: <sip:p1;tr\x85ns>\r\nRoute: <sip:p2>, <sip:\xff>\r\nFrom: ";
+    let is_copied = |bytes: &[u8]| bytes.windows(copied.len()).any(|window| window == copied);
+    assert!(is_copied(&build_cancel(&invite, None).expect("the INVITE is whole")));
+    assert_eq!(talk.send(client(1), tls(), &invite), Ok(()));
+    assert_eq!(talk.answer(client(1), &invite, 486), Deliver);
+    talk.expect(&["0 tls INVITE", "0 tls ACK", "0 client 1 ended"]);
+    talk.end();
+}
+
 #[test]
 fn cancelled_invite_that_answers() {
     let mut talk = Conversation::new();
