@@ -34,8 +34,18 @@ need_packages() {
     return 1
   fi
   may_install "${lacking[*]}" "apt-get install ${lacking[*]}" || return 1
+  # The lists are fetched once, and again where what they name is not there any more: it takes many seconds each time.
+  [ -n "${packages_are_listed:-}" ] || list_packages
+  install_packages "${lacking[@]}" || { list_packages && install_packages "${lacking[@]}"; }
+}
+
+list_packages() {
   as_root apt-get update -qq >&2 || true
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}" >&2
+  packages_are_listed=yes
+}
+
+install_packages() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
 # need_compiler: of C, with what it links against. Debian's gcc recommends that only, and recommendations are not installed.
@@ -72,7 +82,8 @@ need_cargo_tool() {
   command -v "$1" >/dev/null 2>&1 && return 0
   [ -x "target/tools/bin/$1" ] && return 0
   may_install "$2" "cargo install $2 (into target/tools)" || return 1
-  CARGO_TARGET_DIR=target/tools/build cargo install "$2" --version "$3" "${@:4}" --locked --debug --quiet --root target/tools >&2
+  CARGO_PROFILE_DEV_DEBUG=none CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=target/tools/build \
+    cargo install "$2" --version "$3" "${@:4}" --locked --debug --quiet --root target/tools >&2
 }
 
 # need_python_tool FOLDER PACKAGE==VERSION ...: into a Python environment of its own in target/tools
