@@ -4,6 +4,8 @@
 # The oldest Rust that builds this workspace; Cargo.toml says the same.
 rust_needed=1.95
 
+packages_are_listed=no
+
 say() { printf '%s\n' "$*" >&2; }
 
 may_install() { # what, with which command
@@ -35,13 +37,12 @@ need_packages() {
   fi
   may_install "${lacking[*]}" "apt-get install ${lacking[*]}" || return 1
   # The lists are fetched once, and again where what they name is not there any more: it takes many seconds each time.
-  [ -n "${packages_are_listed:-}" ] || list_packages
-  install_packages "${lacking[@]}" || { list_packages && install_packages "${lacking[@]}"; }
-}
-
-list_packages() {
+  if [ "$packages_are_listed" = yes ]; then
+    install_packages "${lacking[@]}" && return 0
+  fi
   as_root apt-get update -qq >&2 || true
   packages_are_listed=yes
+  install_packages "${lacking[@]}"
 }
 
 install_packages() {

@@ -146,7 +146,9 @@ impl Core {
             false => own_routes.proves(&aor, facts.id, &self.mint),
         };
         let evidence = Evidence {
-            in_dialog: own_routes.exit().is_some() && !own_routes.by_path,
+            // By our Path comes, too, what a home sends within a dialog to a phone that has another connection by now.
+            in_dialog: own_routes.exit().is_some()
+                && (!own_routes.by_path || (facts.is_inner && message.is_within_dialog())),
             proven_outside: facts.is_inner
                 && sender.as_ref().is_some_and(|aor| self.is_proven_outside(now, aor, &message)),
             proven_by_route: sender.is_some_and(is_proven),

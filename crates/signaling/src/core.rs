@@ -279,7 +279,7 @@ impl Core {
             Handoff::Orphans { orphans, worker } => self.hear_of_orphans(now, orphans, worker),
             Handoff::CancelOrphan { server, reason } => self.cancel(now, server, reason),
             Handoff::RespondOverLink { domain, connection, bytes } => {
-                self.respond_over_link(now, self.partner_link(&domain, connection), bytes);
+                self.transmit_over_link(now, self.partner_link(&domain, connection), bytes);
             }
             Handoff::Engaged { aor, engagement, is_under_way } => {
                 self.change_engagement(now, &aor, engagement, is_under_way);

@@ -299,7 +299,7 @@ impl Core {
     pub(crate) fn respond_to(&mut self, now: Instant, domain: String, connection: u16, bytes: Bytes) {
         let owner = self.ownership.of_partner(&domain, connection);
         match self.ownership.is_ours(owner) {
-            true => self.respond_over_link(now, self.partner_link(&domain, connection), bytes),
+            true => self.transmit_over_link(now, self.partner_link(&domain, connection), bytes),
             false => self.hand(owner, Handoff::RespondOverLink { domain, connection, bytes }),
         }
     }

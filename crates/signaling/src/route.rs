@@ -112,7 +112,8 @@ impl OwnRoutes {
     pub fn of(request: &Message, organisation: &Organisation, local: IpAddr, mint: &Mint) -> OwnRoutes {
         let mut own = OwnRoutes { local: Some(local), ..OwnRoutes::default() };
         let call_id = request.call_id().unwrap_or_default();
-        for route in request.routes() {
+        own.count = routes_over_edge(request, organisation, mint);
+        for route in request.routes().skip(own.count) {
             let Ok(route) = route else { break };
             let uri = route.uri();
             let leg = uri.user().and_then(|user| mint.read_route(user, call_id));
@@ -174,6 +175,17 @@ impl OwnRoutes {
     }
 }
 
+/// How many Routes lead over the edge at which a dialog of a phone began that is inside by now: it sends them all the same (RFC 3261
+/// section 12.2.1.1). The edge has recorded itself for each of its sides, and behind that we say by which of its connections.
+fn routes_over_edge(request: &Message, organisation: &Organisation, mint: &Mint) -> usize {
+    let call_id = request.call_id().unwrap_or_default();
+    let mut routes = request.routes().take(3).map_while(Result::ok);
+    let (Some(_), Some(inner), Some(ours)) = (routes.next(), routes.next(), routes.next()) else { return 0 };
+    let is_of_edge = organisation.inside().is_some_and(|inside| inside.has_hop(&inner.uri().host_lowercase()));
+    let leg = ours.uri().user().and_then(|user| mint.read_route(user, call_id));
+    if is_of_edge && matches!(leg, Some(Leg::Remote { .. })) { 2 } else { 0 }
+}
+
 /// Decides where an admitted request goes.
 pub fn route(
     request: &Message,
@@ -188,7 +200,7 @@ pub fn route(
         return Ok(Destination::Ourselves);
     }
     if own.stale {
-        return Err(flow_failed(request, "the connection ended when this server restarted"));
+        return Err(flow_failed(request, own.by_path, "the connection ended when this server restarted"));
     }
     if let (Origin::Inside { .. }, true, Some(leg)) = (admitted.origin(), own.by_path, own.exit()) {
         return by_path(leg);
@@ -229,7 +241,7 @@ pub(crate) fn route_own(
     connections: u16,
 ) -> Result<Destination, Refusal> {
     match own.exit() {
-        _ if own.stale => Err(flow_failed(request, "the dialog's connection ended when this server restarted")),
+        _ if own.stale => Err(flow_failed(request, false, "the dialog's connection ended when this server restarted")),
         Some(leg) => in_dialog(leg, admitted, request, (organisation, connections)),
         None => by_uri(request, admitted, own, (organisation, connections)),
     }
@@ -343,10 +355,11 @@ fn in_dialog(
     }
 }
 
-/// The flow that our token names is gone: 481 within a dialog, 430 else (RFC 5626 section 5.3.1).
-pub(crate) fn flow_failed(request: &Message, reason: &str) -> Refusal {
-    let within_dialog = request.is_within_dialog();
-    Refusal::new(if within_dialog { 481 } else { 430 }, Word::FlowFailed, reason)
+/// The flow that our token names is gone: 481 within a dialog, 430 else, and to who sends by our Path and may know of another flow
+/// (RFC 5626 section 5.3.1).
+pub(crate) fn flow_failed(request: &Message, by_path: bool, reason: &str) -> Refusal {
+    let has_no_other = request.is_within_dialog() && !by_path;
+    Refusal::new(if has_no_other { 481 } else { 430 }, Word::FlowFailed, reason)
 }
 
 fn partner(domain: &str, request: &Message, organisation: &Organisation, connections: u16) -> Destination {

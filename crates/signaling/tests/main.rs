@@ -41,6 +41,7 @@ mod lost_sound;
 mod many_servers;
 mod meeting_offers;
 mod moved;
+mod moved_outside;
 mod narrow;
 mod neighbours;
 mod outbound;

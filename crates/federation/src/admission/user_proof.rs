@@ -11,8 +11,8 @@ use super::guesses::Guesser;
 use super::{Claim, Evidence, Flow, Question, Rules, Stop};
 use crate::refusal;
 
-/// That it is this user who sends it. Returns whether a digest showed the password: whose did is signed in on this connection. The
-/// digest of an ACK has been used before, by whom nobody knows.
+/// That it is this user who sends it. Returns whether a digest showed the password, so that the user is signed in on this connection
+/// from now on. The digest of an ACK does not: it has been used before, by whom nobody knows.
 pub(super) fn prove(
     request: &Message,
     (claim, aor): (&Claim<'_>, &Aor),

@@ -14,6 +14,7 @@ use federation::refusal;
 use federation::route::{RoutePlan, plan};
 use federation::verification::{Role, Rung, Verdict, judge};
 use sip::refusal::{NO_ADDRESS, TLS_FAILED};
+use sip::transaction::Failure;
 use sip::{FlowId, Refusal};
 
 use super::{Attempt, Link, LinkKey, Rest, Stage, Waiter};
@@ -299,7 +300,7 @@ impl Core {
                     self.send_single(now, *request, target);
                 }
                 Waiter::Context(context) => self.send_waiting(now, flow, connection, context),
-                Waiter::Response(bytes) => self.transmit(now, flow, bytes),
+                Waiter::OneWay(bytes) => self.transmit(now, flow, bytes),
                 Waiter::Sent(_) | Waiter::Edge(_) => {}
                 Waiter::Branch { id, method, bytes } => self.send_awaited(now, flow, (id, method, bytes)),
             }
@@ -322,8 +323,8 @@ impl Core {
         for waiter in std::mem::take(&mut link.waiting) {
             match waiter {
                 Waiter::Context(context) => self.give_up(now, context, refusal),
-                Waiter::Response(_) => self.undeliverable += 1,
-                Waiter::Sent(request) => self.transactions.fail(request),
+                Waiter::OneWay(_) => self.undeliverable += 1,
+                Waiter::Sent(request) => self.transactions.fail(request, Failure::TransportFailed),
                 Waiter::Branch { id, .. } => self.edge_unreachable(now, id),
                 Waiter::Edge(edge) => self.location.edge_failed(edge),
                 Waiter::Ack(_) => {}

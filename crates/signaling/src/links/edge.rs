@@ -37,6 +37,13 @@ impl Core {
         self.links.flow_of(&key)
     }
 
+    /// What nothing answers, for a phone there: an ACK.
+    pub(crate) fn transmit_to_edge(&mut self, now: Instant, edge: EdgeFlow, bytes: Bytes) {
+        let key = self.edge_link(edge);
+        self.take_alias(now, &key);
+        self.transmit_over_link(now, key, bytes);
+    }
+
     /// A request of a dialog with a user outside.
     pub(crate) fn send_to_edge(&mut self, now: Instant, request: AdmittedRequest) {
         let Some(key) = self.link_key(&request.destination) else { return };

@@ -85,8 +85,8 @@ pub(super) struct Attempt {
 pub(super) enum Waiter {
     Context(ContextId),
     Ack(Box<AdmittedRequest>),
-    /// A response whose own connection has ended.
-    Response(Bytes),
+    /// A response whose own connection has ended, or an ACK for a phone outside: nothing answers it.
+    OneWay(Bytes),
     /// A request that was sent over a connection which has ended: what answers it may come over this one.
     Sent(ClientTransactionId),
     /// A branch to a phone outside, whose transaction has not begun.

@@ -148,8 +148,8 @@ impl Core {
         self.await_link(now, key, waiter);
     }
 
-    /// A response that a partner waits for, all of whose own connections are gone.
-    pub(crate) fn respond_over_link(&mut self, now: Instant, key: LinkKey, bytes: Bytes) {
+    /// What nothing answers: a response that a partner waits for, all of whose own connections are gone, or an ACK.
+    pub(crate) fn transmit_over_link(&mut self, now: Instant, key: LinkKey, bytes: Bytes) {
         if let Some(flow) = self.links.flow_of(&key) {
             return self.transmit(now, flow, bytes);
         }
@@ -159,7 +159,7 @@ impl Core {
             self.undeliverable += 1;
             return;
         }
-        self.await_link(now, key, Waiter::Response(bytes));
+        self.await_link(now, key, Waiter::OneWay(bytes));
     }
 
     /// Brings the connection up for what was sent over one that has ended; where that fails, so does the request.

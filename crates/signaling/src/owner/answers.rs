@@ -174,7 +174,7 @@ impl Core {
                     // No limit keeps a CANCEL back.
                     let _ = self.transactions.send_request(now, id, flow, &Method::Cancel, cancel);
                 }
-                Some(ContextOutput::GiveUp { id }) => self.transactions.fail(id),
+                Some(ContextOutput::GiveUp { id }) => self.transactions.fail(id, Failure::Timeout),
                 Some(ContextOutput::Ended) => {
                     self.owner.remove(id);
                 }

@@ -304,8 +304,11 @@ impl Core {
     pub(super) fn send_ack(&mut self, now: Instant, request: &AdmittedRequest, target: &Target) {
         let id = self.owner.next_branch();
         if let Ok(ack) = self.outgoing(request, target, id) {
-            let to_edge = target.edge.and_then(|edge| self.flow_to_edge(now, edge));
-            self.transmit(now, to_edge.unwrap_or(target.flow), ack.as_bytes().clone());
+            let bytes = ack.as_bytes().clone();
+            match target.edge {
+                Some(edge) => self.transmit_to_edge(now, edge, bytes),
+                None => self.transmit(now, target.flow, bytes),
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 //! A dialog's Route is as it was in the beginning, and our token in it names the connection of then (RFC 5626 section 5.3), which may
 //! have ended, or stand there unnoticed while the phone is on another network. The other side addresses the phone by its Contact: as
 //! it was, where that names no connection (RFC 7118 section 5, RFC 5627), or as a re-INVITE has said it since. Whoever has
-//! registered that very Contact is meant. Where the connection has ended and nobody has, it is the only device that there is. A
-//! phone may come back by an edge, by another edge, or inside.
+//! registered that very Contact is meant, and may have come back by an edge, by another edge, or inside. Where our own connection
+//! has ended and nobody has, it is the only device that there is; of one to an edge we do not know.
 
 use std::cmp::Reverse;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::flow_table::Whereabouts;
 use crate::outbound::{gruu, is_sips};
 use crate::route::{Began, Destination, TokenUser, flow_failed};
-use crate::{AdmittedRequest, Handoff};
+use crate::{AdmittedRequest, Handoff, WorkerId};
 
 impl Core {
     /// Within a dialog, or by our Path, over the flow that our own token names.
@@ -36,7 +36,7 @@ impl Core {
                 self.relay_in_dialog(now, user, began, request);
             }
             (Whereabouts::Here, user) => self.relay_over(now, flow, user.filter(|_| by_path), request),
-            (Whereabouts::Gone, _) => self.refuse_ended(now, &request),
+            (Whereabouts::Gone, _) => self.refuse_ended(now, &request, by_path),
         }
     }
 
@@ -89,19 +89,23 @@ impl Core {
             return self.relay_to_contact(now, &aor, began, request);
         }
         request.destination = Destination::InDialog { aor, began };
+        self.pass_to(now, owner, request);
+    }
+
+    fn pass_to(&mut self, now: Instant, worker: WorkerId, request: AdmittedRequest) {
         match request.upstream {
             // So that its CANCEL follows.
             Some(upstream) => self.send_elsewhere(now, upstream, request),
-            None => self.hand(owner, Handoff::Request(Box::new(request))),
+            None => self.hand(worker, Handoff::Request(Box::new(request))),
         }
     }
 
     pub(super) fn relay_to_contact(&mut self, now: Instant, aor: &Aor, began: Began, mut request: AdmittedRequest) {
-        // Over a connection to an edge the Contact behind a GRUU is known from the registration alone.
-        let is_hidden = matches!(began, Began::AtEdge { .. }) && gruu(&request.message).is_some();
         match self.registered_again(now, aor, &began, &request) {
-            Some(target) if is_hidden || !self.is_where_it_began(&began, (target.flow, target.edge)) => {
+            Some(target) if !self.is_where_it_began(&began, (target.flow, target.edge)) => {
                 request.routes_taken += routes_of_edge(&began, &request);
+                // Wherever it began, no other way than this one leads to it.
+                request.destination = Destination::InDialog { aor: aor.clone(), began };
                 self.send_single(now, request, target);
             }
             _ => self.relay_as_it_began(now, began, request),
@@ -135,15 +139,19 @@ impl Core {
         bindings.sort_by_key(|binding| Reverse((is_of_dialog(binding), binding.registered_at)));
         let first = *bindings.first()?;
         bindings.retain(|binding| std::ptr::eq(*binding, first) || binding.is_same_instance(first));
-        let target = self.device(aor, &bindings, is_sips(message))?;
+        let mut target = self.device(aor, &bindings, is_sips(message))?;
         // A dialog's Route stays as it was: those before the phone that want to be on the way are in it.
         let taken = request.routes_taken + routes_of_edge(began, request);
         let has_routes = message.elements(HeaderName::Route).count() > taken;
-        let mut path = target.path;
-        if has_routes {
-            path.truncate(usize::from(target.edge.is_some()));
-        }
-        Some(Target { leg: None, path, ..target })
+        let others = std::mem::take(&mut target.others);
+        let within = |target: Target| {
+            let mut path = target.path;
+            if has_routes {
+                path.truncate(usize::from(target.edge.is_some()));
+            }
+            Target { leg: None, path, ..target }
+        };
+        Some(Target { others: others.into_iter().map(within).collect(), ..within(target) })
     }
 
     /// Over the connection of then, which another worker may have, or to the address to which datagrams went.
@@ -159,25 +167,26 @@ impl Core {
             Whereabouts::Here => self.relay_over(now, flow, None, request),
             Whereabouts::At(worker) if !has_ended => {
                 request.destination = Destination::Flow { worker, flow, user: None, by_path: false };
-                match request.upstream {
-                    Some(upstream) => self.send_elsewhere(now, upstream, request),
-                    None => self.hand(worker, Handoff::Request(Box::new(request))),
-                }
+                self.pass_to(now, worker, request);
             }
-            Whereabouts::At(_) | Whereabouts::Gone => self.refuse_ended(now, &request),
+            Whereabouts::At(_) | Whereabouts::Gone => self.refuse_ended(now, &request, false),
         }
     }
 
-    fn refuse_ended(&mut self, now: Instant, request: &AdmittedRequest) {
+    fn refuse_ended(&mut self, now: Instant, request: &AdmittedRequest, by_path: bool) {
         if let Some(upstream) = request.upstream {
-            let refusal = flow_failed(&request.message, "the connection that the dialog runs over has ended");
+            let reason = "the connection that the dialog runs over has ended";
+            let refusal = flow_failed(&request.message, by_path, reason);
             self.refuse_owned(now, upstream, &request.message, &refusal);
         }
     }
 }
 
-/// How many of the Routes that are left lead over the edge of then: as we do, it has recorded itself for each of its sides.
+/// How many of the Routes that are left lead over the edge of then: as we do, it has recorded itself for each of its sides, the inner
+/// one first.
 fn routes_of_edge(began: &Began, request: &AdmittedRequest) -> usize {
-    let left = request.message.elements(HeaderName::Route).count().saturating_sub(request.routes_taken);
-    if matches!(began, Began::AtEdge { .. }) { left.min(2) } else { 0 }
+    let Began::AtEdge { edge, .. } = began else { return 0 };
+    let mut left = request.message.routes().skip(request.routes_taken);
+    let is_of_edge = left.next().is_some_and(|route| route.is_ok_and(|route| route.uri().host_lowercase() == *edge));
+    if is_of_edge { 1 + left.take(1).count() } else { 0 }
 }

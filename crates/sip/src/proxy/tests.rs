@@ -396,14 +396,19 @@ fn responses_to_cancel_and_of_strangers_mean_nothing() {
 
 #[test]
 fn what_no_cancel_can_be_made_of_is_given_up() {
-    let mut fork = Fork::open(Method::Invite, false);
-    fork.context.add_branch(fork.now, id(1), "INVITE".into(), FLOW);
-    fork.context.close_target_set();
-    fork.answer(1, 180);
-    fork.cancel();
-    fork.expect(&["forward 180 of 1", "give up 1"]);
-    fork.fail(1, Failure::TransportFailed);
-    fork.expect(&["generate 487", "ended"]);
+    for (is_cancelled, ending) in [(true, "generate 487"), (false, "generate 408")] {
+        let mut fork = Fork::open(Method::Invite, false);
+        fork.context.add_branch(fork.now, id(1), "INVITE".into(), FLOW);
+        fork.context.close_target_set();
+        fork.answer(1, 180);
+        match is_cancelled {
+            true => fork.cancel(),
+            false => fork.wait(Duration::from_secs(181)),
+        }
+        fork.expect(&["forward 180 of 1", "give up 1"]);
+        fork.fail(1, Failure::Timeout);
+        fork.expect(&[ending, "ended"]);
+    }
 }
 
 #[test]

@@ -186,10 +186,10 @@ impl TransactionLayer {
         }
     }
 
-    /// No final response will come after all.
-    pub fn fail(&mut self, id: ClientTransactionId) {
+    /// No final response will come after all, and this is why.
+    pub fn fail(&mut self, id: ClientTransactionId, failure: Failure) {
         if self.clients_by_id.get(&id).is_some_and(|client| client.machine.expects_final()) {
-            self.outputs.push_back(TransactionOutput::ClientFailed { id, failure: Failure::TransportFailed });
+            self.outputs.push_back(TransactionOutput::ClientFailed { id, failure });
             self.remove_client(id);
         }
     }
