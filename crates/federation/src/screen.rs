@@ -1,10 +1,10 @@
 //! Stateless refusals, before a transaction or any memory is spent on a request: its shape, its sizes
 //! and Max-Forwards (RFC 3261 8.1.1, 16.3).
 
-use sip::HeaderName;
 use sip::message::Message;
 use sip::method::Method;
 use sip::refusal::{Refusal, Word};
+use sip::{ContactValue, HeaderName};
 
 use crate::refusal;
 
@@ -24,6 +24,7 @@ pub const HEADER_BLOCK_BYTES_MAX: usize = 48 * 1024;
 /// Checks a request by itself.
 pub fn screen(request: &Message) -> Result<(), Refusal> {
     check_shape(request)?;
+    check_contact(request)?;
     check_sizes(request)?;
     check_hops(request)
 }
@@ -43,6 +44,23 @@ fn check_shape(request: &Message) -> Result<(), Refusal> {
     if cseq.method != method {
         let reason = format!("CSeq says {}, the request line {}", cseq.method.as_str(), method.as_str());
         return Err(refusal::malformed_request(reason));
+    }
+    Ok(())
+}
+
+/// To it goes all that follows in a dialog (RFC 3261 sections 8.1.1.8 and 12.1.1): nobody could hang up on who gives no address there.
+fn check_contact(request: &Message) -> Result<(), Refusal> {
+    if request.method() == Some(Method::Register) {
+        return Ok(());
+    }
+    for contact in request.contacts() {
+        match contact {
+            Ok(ContactValue::Address(_)) => {}
+            Ok(ContactValue::Star) => {
+                return Err(refusal::malformed_request("a Contact that is * is for REGISTER alone"));
+            }
+            Err(error) => return Err(refusal::malformed_request(error.to_string())),
+        }
     }
     Ok(())
 }
@@ -98,6 +116,25 @@ fn check_hops(request: &Message) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_contact_is_an_address() {
+        let screened = |method: &str, contact: &str| {
+            let text = format!(
+                "{method} sip:a@a.example SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\nFrom: <sip:b@b.example>;tag=f\r\n\
+                 To: <sip:a@a.example>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n{contact}Content-Length: 0\r\n\r\n"
+            );
+            screen(&Message::parse(text.into()).unwrap()).map_err(|refusal| (refusal.status, refusal.word))
+        };
+        for bad in ["Contact: *\r\n", "Contact: <sip:>\r\n", "Contact: <>\r\n", "Contact: <sip:b@p.invalid>, <sip:\r\n"]
+        {
+            assert_eq!(screened("INVITE", bad), Err((400, Word::MalformedRequest)), "{bad}");
+        }
+        for good in ["", "Contact: \"B\" <sip:b@p.invalid;x>;q=1\r\n", "m: tel:+1234\r\n"] {
+            assert_eq!(screened("INVITE", good), Ok(()), "{good}");
+        }
+        assert_eq!(screened("REGISTER", "Contact: *\r\n"), Ok(()));
+    }
 
     /// What a request is refused with whose parts are so many bytes long.
     fn screened(uri: usize, call_id: usize, headers: usize) -> Option<(u16, Word)> {

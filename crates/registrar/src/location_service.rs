@@ -160,6 +160,19 @@ impl LocationService {
         ways.into_iter().for_each(|way| self.way_ended(way));
     }
 
+    /// Removes the bindings by edges of the users of whom this is so; names their connections.
+    pub fn leave_outside(&mut self, is_meant: impl Fn(&Aor) -> bool) -> Vec<EdgeFlow> {
+        let (first, last) = (EdgeFlow { edge: 0, number: 0 }, EdgeFlow { edge: u16::MAX, number: u64::MAX });
+        let outside = self.aors_by_way.range(Way::Edge(first)..=Way::Edge(last));
+        let aors: BTreeSet<Aor> = outside.flat_map(|(_, aors)| aors).filter(|aor| is_meant(aor)).cloned().collect();
+        let mut left = Vec::new();
+        for aor in aors {
+            left.extend(self.bindings_by_aor.get(&aor).into_iter().flatten().filter_map(|binding| binding.flow.edge));
+            self.retain(&aor, |binding| binding.flow.edge.is_none());
+        }
+        left
+    }
+
     fn way_ended(&mut self, way: Way) {
         for aor in self.aors_by_way.remove(&way).unwrap_or_default() {
             self.retain(&aor, |binding| binding.flow.way() != way);

@@ -36,6 +36,7 @@ impl Between {
             rules: inside.rules.clone(),
             tls: tls.clone(),
             resolver: resolver.clone(),
+            life: format!("{:016x}", rand::random::<u64>()),
         };
         let sound = far_sound.map(|sound| SoundTasks::start(sound, &way, control.edges()));
         let caller = Caller { way, store: control.store().clone(), edges: control.edges().clone() };

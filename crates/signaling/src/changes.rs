@@ -132,6 +132,7 @@ impl Core {
             self.put(Output::CloseFlow { flow });
             self.flow_closed(now, flow);
         }
+        self.leave_outside();
         self.take_back_calls(now);
         self.end_calls_between(now);
         self.remove_from_conferences(now, Core::check_stays_in_meeting);

@@ -45,7 +45,7 @@ impl Core {
             }
             Origin::Partner { .. } => self.check_inbound(message, admitted, destination, exit),
             Origin::User { aor } => {
-                if admitted.remote().is_some() {
+                if admitted.remote().is_some() && !is_farewell(message) {
                     check_outside(self.partners.access(), aor)?;
                 }
                 self.check_outbound(message, aor, destination, exit)
@@ -213,4 +213,10 @@ pub(crate) fn part(message: &Message, has_dialog: bool) -> Part {
         true if !renews => Part::GoesOn,
         _ => Part::Begins,
     }
+}
+
+/// Who may not speak from outside any more hangs up and signs out all the same.
+fn is_farewell(message: &Message) -> bool {
+    let signs_out = message.method() == Some(Method::Register) && message.expires() == Ok(Some(0));
+    is_last_word(message) || signs_out
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use federation::admission::{Admitted, Origin};
+use federation::external_access::check_outside;
 use federation::flow::{FlowFacts, FlowKind};
 use federation::inside::{ADMITTED_HEADER, RemoteFlow, gone_value, read_gone, read_remote};
 use federation::refusal;
@@ -25,7 +26,7 @@ use crate::ownership::partner_connection;
 use crate::route::{INSIDE, OwnRoutes};
 use crate::shares::Peer;
 use crate::token::Leg;
-use crate::{AdmittedRequest, Handoff, Requester, Upstream};
+use crate::{AdmittedRequest, Handoff, Output, Requester, Upstream};
 
 /// The requests of users outside that this worker of an edge has let in, and that wait for their home.
 #[derive(Debug, Default)]
@@ -192,6 +193,15 @@ impl Core {
         }
     }
 
+    /// The home behind this edge has started anew and knows of no phone. A phone learns of it by the end of its connection, signs in
+    /// once more (RFC 5626 section 4.5) and can be called again; one that speaks by datagrams does so in its own time.
+    pub fn home_restarted(&mut self) {
+        let is_phone = |state: &&FlowState| state.kind == FlowKind::Client && state.facts.id.is_reliable();
+        for flow in self.flows.iter().filter(is_phone).map(|state| state.facts.id).collect::<Vec<_>>() {
+            self.put(Output::CloseFlow { flow });
+        }
+    }
+
     /// At home: an edge says that a phone's connection has ended.
     fn phone_gone(&mut self, message: &Message) {
         let value = message.header_by_name(ADMITTED_HEADER).and_then(|value| std::str::from_utf8(value).ok());
@@ -210,6 +220,14 @@ impl Core {
     pub(crate) fn phone_lost(&mut self, flow: EdgeFlow) {
         self.location.edge_flow_failed(flow);
         self.proven_phones.forget(flow);
+    }
+
+    /// Whoever may not sign in from outside any more is reached there no more.
+    pub(crate) fn leave_outside(&mut self) {
+        let partners = self.partners.clone();
+        for flow in self.location.leave_outside(|aor| check_outside(partners.access(), aor).is_err()) {
+            self.proven_phones.forget(flow);
+        }
     }
 
     pub(crate) fn edge_number(&self, name: &str) -> Option<u16> {

@@ -373,4 +373,4 @@ impl World {
 }
 
 /// From the death of a server until it listens again.
-const STARTING: Duration = Duration::from_millis(300);
+pub(crate) const STARTING: Duration = Duration::from_millis(300);

@@ -10,6 +10,7 @@ use sip::Transport;
 use crate::identity::Identity;
 use crate::lanes::End;
 use crate::network::Place;
+use crate::operations::STARTING;
 use crate::organisation::{InnerSide, Site};
 use crate::world::World;
 
@@ -43,6 +44,18 @@ impl World {
     pub(crate) fn crash_all(&mut self, site: usize) {
         for node in self.nodes(site) {
             self.crash(node);
+        }
+    }
+
+    /// Its home dies and is back after a moment; then it comes to its edges, which notice that it is another life.
+    pub(crate) fn restart_home(&mut self, site: usize) {
+        self.crash(site);
+        self.pass(STARTING);
+        for edge in self.sites[site].edges.clone() {
+            for worker in 0..self.workers(edge) {
+                self.sites[edge].cores[usize::from(worker)].home_restarted();
+                self.drain(edge, worker);
+            }
         }
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Way {
     pub(crate) rules: Inside,
     pub(crate) tls: InsideTls,
     pub(crate) resolver: Resolver,
+    /// Another one each time that this server starts.
+    pub(crate) life: String,
 }
 
 /// Why there is no answer, for the operator.
@@ -48,6 +50,7 @@ pub(crate) enum LineError {
 
 pub(super) struct Line {
     edge: String,
+    life: String,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -63,7 +66,7 @@ impl Line {
         one.check_certificate(&certificate, Role::Server).map_err(|refusal| LineError::Broken(refusal.reason))?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(connection.with_upgrades());
-        Ok(Line { edge: edge.to_owned(), sender })
+        Ok(Line { edge: edge.to_owned(), life: way.life.clone(), sender })
     }
 
     /// To whoever is at the other end of this.
@@ -71,7 +74,7 @@ impl Line {
     pub(super) async fn over(ours: tokio::io::DuplexStream) -> Line {
         let (sender, connection) = http1::handshake(TokioIo::new(ours)).await.expect("a line");
         tokio::spawn(connection);
-        Line { edge: "edge.corp.example".to_owned(), sender }
+        Line { edge: "edge.corp.example".to_owned(), life: "1".to_owned(), sender }
     }
 
     /// Goes on in another protocol (RFC 9110 section 7.8), for as long as both want.
@@ -102,6 +105,7 @@ impl Line {
             .uri(path)
             .header("host", &self.edge)
             .header("content-type", "application/json")
+            .header(LIFE_HEADER, &self.life)
             .body(Full::new(Bytes::from(body)))
             .map_err(broken)?;
         let response = self.sender.send_request(request).await.map_err(broken)?;
@@ -161,6 +165,8 @@ fn broken(error: impl std::fmt::Display) -> LineError {
     LineError::Broken(format!("the conversation with the edge broke: {error}"))
 }
 
+/// Says at each request which life of the home asks.
+pub(crate) const LIFE_HEADER: &str = "comity-life";
 /// For all addresses, and the handshake.
 const OPEN_TIME: Duration = Duration::from_secs(10);
 const CONNECT_TIME: Duration = Duration::from_secs(3);

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Inside, MediaAt, Roles};
 use crate::control::answers::{EdgeAnswer, EdgeFailure, EdgeSoundAnswer, OwnRules};
 use crate::metrics::EdgeCounts;
-pub(crate) use line::{LineError, Way};
+pub(crate) use line::{LIFE_HEADER, LineError, Way};
 pub(crate) use sound::{FarSound, SOUND_PATH, SoundTasks};
 pub(crate) use task::{Caller, EdgeTasks};
 

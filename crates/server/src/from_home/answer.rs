@@ -16,7 +16,7 @@ use store::{Changes, Snapshot, Store};
 
 use crate::control::answers::{AboutPartner, AboutProvider, EdgeReport, OwnRules};
 use crate::control::{Control, ControlError, WhyQuery};
-use crate::edges::SOUND_PATH;
+use crate::edges::{LIFE_HEADER, SOUND_PATH};
 
 /// Who asks: the name by which its certificate is the home's, or why it is nobody's.
 pub(super) type Asker = Result<String, String>;
@@ -32,7 +32,8 @@ pub(super) async fn answer(request: Request<Incoming>, asker: Asker, control: Co
 }
 
 async fn home_asks(request: Request<Incoming>, home: &str, control: &Control) -> Result<Response, ControlError> {
-    control.home_word().hear();
+    let life = request.headers().get(LIFE_HEADER).and_then(|life| life.to_str().ok());
+    control.hear_home(life).await;
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/edge") => report(control).await,
         (&Method::PUT, "/edge/snapshot") => {

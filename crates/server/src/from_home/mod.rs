@@ -24,6 +24,8 @@ pub(crate) struct HomeWord {
     taking: Mutex<()>,
     /// When the home was here last; 0: not since the start.
     heard_unix: AtomicI64,
+    /// Which life of the home that was.
+    life: Mutex<Option<String>>,
     /// Where this edge takes the home's sound.
     sound: OnceLock<HomeSound>,
 }
@@ -38,8 +40,12 @@ impl HomeWord {
         self.sound.get()
     }
 
-    fn hear(&self) {
+    /// The home is here. Returns whether it has started anew since it was here last.
+    async fn hear(&self, life: Option<&str>) -> bool {
         self.heard_unix.store(now_unix(), Ordering::Relaxed);
+        let Some(life) = life else { return false };
+        let before = self.life.lock().await.replace(life.to_owned());
+        before.is_some_and(|before| before != life)
     }
 
     pub(crate) fn heard_unix(&self) -> Option<i64> {
@@ -82,6 +88,14 @@ impl Control {
         Ok(())
     }
 
+    /// The home asks something: which life of it, where it says so.
+    pub(crate) async fn hear_home(&self, life: Option<&str>) {
+        if self.home_word().hear(life).await {
+            tracing::info!("the home has started anew and knows of no phone outside: each is let go, to sign in again");
+            self.workers().ask(|core, _| core.home_restarted()).await;
+        }
+    }
+
     async fn put_in_force(&self, discovered: DiscoveredTerms, secret: Option<PoolSecret>) -> Result<(), StoreError> {
         self.publish_partners().await?;
         let secret = secret.map(|secret| secret.0);
@@ -113,4 +127,19 @@ pub(crate) fn log_what_is_known(store: &Store) -> Result<(), StoreError> {
         ),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_home_that_started_anew_is_noticed_once() {
+        let word = HomeWord::default();
+        assert!(!word.hear(Some("1")).await, "it may have been there for long");
+        assert!(!word.hear(Some("1")).await);
+        assert!(!word.hear(None).await, "one of an earlier version says nothing of it");
+        assert!(word.hear(Some("2")).await);
+        assert!(!word.hear(Some("2")).await);
+    }
 }

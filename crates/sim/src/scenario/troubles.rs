@@ -60,6 +60,7 @@ pub static FORMS: &[Form] = &[
     Form { pattern: "the server at ADDRESS is well", act: |run, words| condition(run, words, Condition::Well) },
     Form { pattern: "the server at ADDRESS shows a certificate of HOST", act: server_shows },
     Form { pattern: "DOMAIN is killed and starts again", act: is_killed },
+    Form { pattern: "the home of DOMAIN is killed and starts again", act: home_is_killed },
     Form { pattern: "the clock of DOMAIN is set forward by TIME", act: |run, words| clock_is_set(run, words, 1) },
     Form { pattern: "the clock of DOMAIN is set back by TIME", act: |run, words| clock_is_set(run, words, -1) },
     Form { pattern: "a worker of DOMAIN stalls for TIME", act: stalls },
@@ -213,6 +214,12 @@ fn server_shows(run: &mut Run, words: &Words) -> Result<(), String> {
 fn is_killed(run: &mut Run, words: &Words) -> Result<(), String> {
     let site = run.site(words.text(0))?;
     run.world.crash_all(site);
+    Ok(())
+}
+
+fn home_is_killed(run: &mut Run, words: &Words) -> Result<(), String> {
+    let site = run.site(words.text(0))?;
+    run.world.restart_home(site);
     Ok(())
 }
 
