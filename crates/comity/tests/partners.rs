@@ -263,17 +263,37 @@ fn users_let_somebody_in_and_take_it_back() {
 #[test]
 fn an_import_enters_all_or_nothing() {
     let place = place();
-    let entry = |number: usize| format!("[[partner]]\ndomain = \"p{number}.example\"\nkind = \"allowed-domain\"\n");
-    let many: String = (0..3_000).map(entry).collect();
+    let domain = |domain: &str| format!("[[partner]]\ndomain = {domain:?}\nkind = \"allowed-domain\"\n");
+    let many: String = (0..3_000).map(|number| domain(&format!("p{number}.example"))).collect();
     let text =
         |edge: &str| format!("{many}[[partner]]\ndomain = \"x.example\"\nkind = \"allowed-server\"\nedge = {edge:?}\n");
     std::fs::write(place.path().join("wrong.toml"), text("sip.x.example:0")).unwrap();
-    let refused = place.run(&["partner", "import", "wrong.toml", "--apply"]);
-    told(&refused, "error: partner x.example: ");
+    for arguments in [&["partner", "import", "wrong.toml", "--apply"][..], &["partner", "import", "wrong.toml"]] {
+        told(&place.run(arguments), "error: partner x.example: ");
+    }
     assert_eq!(place.run(&["partner", "list", "--json"]).ok().json(), json!([]));
     std::fs::write(place.path().join("taken.toml"), text("sip.hoster.example")).unwrap();
     place.run(&["provider", "add", "hoster", "--edge", "sip.hoster.example"]).ok();
     told(&place.run(&["partner", "import", "taken.toml", "--apply"]), "error: sip.hoster.example is the edge of");
+    let shown = place.run(&["partner", "import", "taken.toml"]);
+    told(&shown, "error: sip.hoster.example is the edge of");
+    assert!(
+        shown.stdout.starts_with("to do, if all of it could be done\n  add partner p0.example"),
+        "{}",
+        shown.stdout
+    );
+    std::fs::write(
+        place.path().join("three.toml"),
+        ["contoso.example", "a b.example", "c.example"].map(domain).concat(),
+    )
+    .unwrap();
+    let refused = place.run(&["partner", "import", "three.toml"]);
+    told(&refused, "error: partner contoso.example: ");
+    assert!(
+        refused.stderr.contains("\n  partner a b.example: ") && !refused.stderr.contains("c.example: "),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(place.run(&["partner", "list", "--json"]).ok().json(), json!([]));
     std::fs::write(place.path().join("right.toml"), text("sip.x.example")).unwrap();
     let done = place.run(&["partner", "import", "right.toml", "--apply"]).ok().stdout;

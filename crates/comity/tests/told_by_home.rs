@@ -50,6 +50,15 @@ fn what_is_decided_at_home_holds_at_the_edge_at_once_and_while_the_home_is_away(
         ]);
     }
 
+    apart
+        .edge
+        .run(&["user", "add", "zoe@contoso.example", "--generate"])
+        .fails(&["error: users and meetings are behind this edge, not here", "next: run the command at the home"]);
+    apart
+        .edge
+        .run(&["calls"])
+        .fails(&["error: an edge records no calls: its home does", "next: run the command at the home"]);
+
     let told = apart.edge.status()["told"].clone();
     assert_eq!(told["home"], "home.corp.example");
     apart.home.kill();
@@ -74,6 +83,10 @@ fn what_is_decided_at_home_holds_at_the_edge_at_once_and_while_the_home_is_away(
     assert_eq!(status_and_word(&apart.message("fabrikam.example")), (403, "domain-blocked".to_owned()));
     assert_eq!(apart.home.log().matches("an edge cannot be told").count(), 1, "{}", apart.home.log());
     assert!(apart.home.log().contains("the edge is reached again, and current"), "{}", apart.home.log());
+    assert!(!apart.edge.log().contains("the home has started anew"), "{}", apart.edge.log());
+    apart.home.kill();
+    apart.home.start();
+    apart.edge.wait_until("the home's new life is noticed", |edge| edge.log().contains("the home has started anew"));
 }
 
 /// One request at the control address of the edge; status and body. The certificate has this name, if there is one.

@@ -161,6 +161,10 @@ fn check_shows_what_the_configuration_means_and_what_partners_will_miss() {
     let warnings: Vec<_> = answer["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
     assert!(warnings[0].contains("does not name the edge sip.contoso.example"), "{warnings:?}");
     assert!(warnings[1].contains("does not prove contoso.example"), "{warnings:?}");
+    let key = place.path().join("contoso.key");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let checked = place.run(&["check"]).ok().stdout;
+    assert!(checked.contains("warning: everybody on this machine may read the key contoso.key"), "{checked}");
 }
 
 #[test]

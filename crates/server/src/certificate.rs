@@ -1,7 +1,8 @@
 //! Our own certificate, looked at the way a partner will: what it proves, and what it does not.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use certificates::{Identity, LoadError, Roots, ServedIdentity};
@@ -12,7 +13,7 @@ use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use crate::acme_service::AcmeStatus;
-use crate::config::{AlsoCertificate, Config, PartnerCertificate};
+use crate::config::{AlsoCertificate, Config, PartnerCertificate, Roles};
 use crate::moment;
 use crate::start_error::StartError;
 
@@ -239,21 +240,46 @@ fn doubts_about(facts: &PeerCertificate, config: &Config) -> Vec<String> {
     let is_proven =
         |domain: &&String| proves(facts, &config.edge, domain) || beside.iter().any(|names| may_prove(names, domain));
     let mut warnings = Vec::new();
-    if !facts.names.dns.contains(&config.edge) {
+    let names_edge = facts.names.dns.contains(&config.edge);
+    // Partners meet the edges.
+    if config.roles == Roles::Home {
+        let unnamed = (!names_edge)
+            .then(|| format!("the certificate does not name {}: phones of the inside will refuse it", config.edge));
+        return unnamed.into_iter().chain(doubts_of_clients(facts)).collect();
+    }
+    if !names_edge {
         warnings.push(format!(
             "the certificate does not name the edge {}: partners whose entry names it will refuse us",
             config.edge
         ));
     }
+    let accepted_by = match names_edge {
+        true => format!("only partners who enter {} as its edge will accept us", config.edge),
+        false => "no partner will accept us that does not pin it".to_owned(),
+    };
     warnings.extend(config.domains.iter().filter(|domain| !is_proven(domain)).map(|domain| {
         format!(
             "the certificate does not prove {domain}: it names neither the domain nor an edge directly below it, \
-             so that only partners who enter {} as its edge will accept us",
-            config.edge
+             so that {accepted_by}"
         )
     }));
     warnings.extend(doubts_of_clients(facts));
     warnings
+}
+
+/// Keys that everybody who can sign in on this machine may read; one sentence each.
+pub fn open_keys(config: &Config) -> Vec<String> {
+    let files = &config.certificate;
+    let inside = config.inside.iter().filter_map(|inside| inside.certificate.as_ref()).map(|(_, key)| key.clone());
+    let further =
+        files.also.iter().chain(files.for_partners.iter().map(|one| &one.certificate)).map(AlsoCertificate::key);
+    let is_open = |key: &PathBuf| std::fs::metadata(key).is_ok_and(|found| found.permissions().mode() & 0o004 != 0);
+    let open = [files.key.clone()].into_iter().chain(further).chain(inside).filter(is_open);
+    let told = |key: PathBuf| {
+        let key = key.display();
+        format!("everybody on this machine may read the key {key}, and speak in your name then: chmod o-r {key}")
+    };
+    open.map(told).collect()
 }
 
 /// What the certificates beside the first one name.
@@ -364,6 +390,9 @@ mod tests {
         assert!(found[0].contains("does not name the edge sip.contoso.example"));
         assert!(found[1].contains("does not prove contoso.example"));
         assert!(found[2].contains("does not prove contoso.test"));
+        assert!(found[2].contains("no partner will accept us"), "whoever enters the edge does not either");
+        let found = doubts_about(&facts(&["sip.contoso.example"], &[]), &config());
+        assert!(found.len() == 1 && found[0].contains("only partners who enter sip.contoso.example"), "{found:?}");
     }
 
     #[test]

@@ -533,6 +533,7 @@ fn a_default_route_is_a_host_by_tls_and_takes_the_place_of_discovery() {
     assert!(config.to_string().contains("default_route = \"sip:sbc.corp.example:5061;transport=tls\""));
     for (line, problem) in [
         ("default_route = \"sip:192.0.2.1\"", "its host has to be a DNS name"),
+        ("default_route = \"sip:SIP.contoso.example\"", "that is this server itself"),
         ("default_route = \"sip:sbc.corp.example;transport=udp\"", "by TLS alone"),
         ("discovery = true\ndefault_route = \"sip:sbc.corp.example\"", "set discovery = false"),
     ] {

@@ -64,6 +64,9 @@ pub enum StoreError {
     Damaged { path: PathBuf, found: String },
     #[error("the password could not be hashed: {0}")]
     Hash(String),
+    /// It would do, and was to be tried alone: a change that ends with this is taken back.
+    #[error("it was tried, and nothing of it is kept")]
+    OnlyTried,
     /// More changes are waiting than the queue holds.
     #[error("the store is overloaded")]
     Overloaded,
@@ -113,6 +116,7 @@ impl StoreError {
             StoreError::OlderRevision { .. } => {
                 "the home's database was set back by other means than comity restore; restore it by that".to_owned()
             }
+            StoreError::OnlyTried => "to do it, ask for it without dry_run".to_owned(),
             StoreError::OtherBase { .. } => "the home tells all of it then, by itself".to_owned(),
             StoreError::MeetingUnknown(_) => "to see the meetings: comity meeting list --all".to_owned(),
             StoreError::MeetingExists(_) => "try again: each meeting gets a name of its own by chance".to_owned(),

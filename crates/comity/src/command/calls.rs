@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use server::call_words;
+use server::config::Roles;
 use server::control::answers::CallAnswer;
 use server::moment;
 use store::now_unix;
@@ -52,15 +54,17 @@ enum CallsCommand {
     #[command(after_help = SHOW_EXAMPLES)]
     Show {
         /// The Call-ID of the call, as phones, logs and --json show it
-        #[arg(value_name = "CALL-ID")]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), value_name = "CALL-ID")]
         call_id: String,
     },
 }
 
 pub async fn run(global: &Global, arguments: &CallsArguments) -> Result<ExitCode, Failure> {
     let config = configuration::load_settings(global.config_file())?;
+    let is_edge = config.roles == Roles::Edge;
     let mut client = Client::to_server_or_store(config).await?;
     match &arguments.command {
+        None if is_edge => Err(Failure::new("an edge records no calls: its home does", "run the command at the home")),
         None => {
             let calls: Vec<CallAnswer> = client.get(&arguments.path()).await?;
             global.print(&calls, || print(&calls, arguments.limit))

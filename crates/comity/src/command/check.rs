@@ -56,6 +56,7 @@ pub async fn run(global: &Global, arguments: &CheckArguments) -> Result<ExitCode
     warnings.extend(also.iter().flat_map(|report| report.warnings.clone()));
     let for_partners = certificate::load_for_partners(&config).map_err(Failure::told)?;
     warnings.extend(for_partners.iter().flat_map(|(_, report)| report.warnings.clone()));
+    warnings.extend(certificate::open_keys(&config));
     warnings.extend(server::listen_warnings(&config));
     // A running server holds these addresses itself.
     if Client::to_server(&config).await?.is_none() {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use server::config::Roles;
 use server::control::answers::{HealthAnswer, StatusAnswer};
 
 use super::Global;
@@ -26,6 +27,12 @@ pub async fn run(global: &Global) -> Result<ExitCode, Failure> {
     let health: HealthAnswer = client.post("/api/drain", &()).await?;
     let status: StatusAnswer = client.get("/api/status").await?;
     global.print(&health, || {
+        if config.roles == Roles::Edge {
+            return println!(
+                "this edge takes nothing new, and lets each connection go as soon as nothing is under way on it: phones and partners \
+                 come by another edge"
+            );
+        }
         let under_way = count(status.calls.under_way, "call", "calls");
         println!("this server takes nothing new; {under_way} under way can go on until you stop it");
     })

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use server::control::answers::{MailAnswer, MeetingAnswer, MeetingChange, MeetingDetail};
 
 use super::Global;
@@ -49,6 +50,7 @@ pub enum MeetingCommand {
     #[command(after_help = "Example:\n  comity meeting show 7hqk2m4xw9ab")]
     Show {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
     /// Change a meeting, or move one occurrence of it; then send the invitation again
@@ -60,6 +62,7 @@ pub enum MeetingCommand {
     )]
     Cancel {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// The day of the one occurrence to cancel
         #[arg(long, value_name = "DATE")]
@@ -73,6 +76,7 @@ pub enum MeetingCommand {
     )]
     Invite {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         #[command(flatten)]
         telling: Telling,

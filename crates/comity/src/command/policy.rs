@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use federation::external_access::{FirstContact, PartnerScope, Policy};
 use federation::modality::Modalities;
 use server::control::answers::{GroupPolicy, NewPolicy, PolicyAnswer};
@@ -36,6 +36,7 @@ pub enum PolicyCommand {
     )]
     Add {
         /// A name of your choice
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
         #[command(flatten)]
         rules: Rules,
@@ -44,6 +45,7 @@ pub enum PolicyCommand {
     #[command(after_help = "Example:\n  comity policy set organisation --federation no")]
     Set {
         /// The policy's name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
         #[command(flatten)]
         rules: Rules,
@@ -52,6 +54,7 @@ pub enum PolicyCommand {
     #[command(after_help = "Example:\n  comity policy remove sales")]
     Remove {
         /// The policy's name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
     },
     /// List all policies
@@ -61,15 +64,17 @@ pub enum PolicyCommand {
     #[command(after_help = "Example:\n  comity policy show sales")]
     Show {
         /// The policy's name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
     },
     /// Give a policy to a group
     #[command(after_help = "Example:\n  comity policy group workers sales")]
     Group {
         /// The group's name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         group: String,
         /// The policy's name
-        #[arg(required_unless_present = "none")]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), required_unless_present = "none")]
         policy: Option<String>,
         /// Take the group's away: the organisation's holds
         #[arg(long, conflicts_with = "policy")]

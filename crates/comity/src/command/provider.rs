@@ -5,7 +5,7 @@ pub(super) mod detail;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use federation::modality::Modalities;
 use federation::partner::{EntrySwitch, Provider, VerificationLevel};
 use federation::trust::{Fingerprint, hexadecimal};
@@ -39,6 +39,7 @@ pub enum ProviderCommand {
     #[command(after_help = "Example:\n  comity provider add cloud --edge edge.cloud.example")]
     Add {
         /// A name of your choice
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
         /// The name of the provider's edge, which is nobody else's
         #[arg(long, value_name = "HOST[:PORT]", value_parser = domain::parse_edge)]
@@ -50,6 +51,7 @@ pub enum ProviderCommand {
     #[command(after_help = "Example:\n  comity provider set cloud --enabled no")]
     Set {
         /// The provider's name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
         /// The name of the provider's edge
         #[arg(long, value_name = "HOST[:PORT]", value_parser = domain::parse_edge)]
@@ -64,12 +66,14 @@ pub enum ProviderCommand {
     #[command(after_help = "Example:\n  comity provider show cloud")]
     Show {
         /// The provider's name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
     },
     /// Remove a provider; its domains have to prove themselves then
     #[command(after_help = "Example:\n  comity provider remove cloud")]
     Remove {
         /// The provider's name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
     },
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use server::control::answers::{AccessAnswer, AllowChange, NewPassword, NewUser, UserAnswer};
 use server::moment;
@@ -61,7 +62,7 @@ pub enum UserCommand {
         #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
         aor: Aor,
         /// The policy's name
-        #[arg(required_unless_present = "none")]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), required_unless_present = "none")]
         policy: Option<String>,
         /// Take the user's own away: the group's holds, or the organisation's
         #[arg(long, conflicts_with = "policy")]
@@ -74,7 +75,7 @@ pub enum UserCommand {
         #[arg(value_name = "NAME@DOMAIN", value_parser = parse_aor)]
         aor: Aor,
         /// The group's name
-        #[arg(required_unless_present = "none")]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), required_unless_present = "none")]
         group: Option<String>,
         /// Take the user out of the group
         #[arg(long, conflicts_with = "group")]

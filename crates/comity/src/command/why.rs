@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use federation::modality::Modality;
 use server::control::answers::{WhyAnswer, WhyStep};
 use server::moment;
@@ -28,7 +28,8 @@ If no server runs, only refusals are known.";
 #[command(override_usage = "comity why [OPTIONS] <CALL-ID | --from <ADDRESS> --to <ADDRESS>>")]
 pub struct WhyArguments {
     /// The Call-ID of the call or message, as phones and logs show it
-    #[arg(value_name = "CALL-ID", required_unless_present = "from", conflicts_with_all = ["from", "to"])]
+    #[arg(value_name = "CALL-ID", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(required_unless_present = "from", conflicts_with_all = ["from", "to"])]
     call_id: Option<String>,
     /// Who wrote or called; without --dry-run the newest between the two domains is shown
     #[arg(long, value_name = "ADDRESS", requires = "to")]

@@ -107,7 +107,7 @@ impl Authority {
         params.crl_distribution_points = vec![rcgen::CrlDistributionPoint { uris: vec![list.to_owned()] }];
         params.serial_number = Some(rcgen::SerialNumber::from(77));
         std::fs::write(chain, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
-        std::fs::write(key_file, key.serialize_pem()).unwrap();
+        write_key(key_file, &key);
     }
 
     /// A list of these serial numbers, in force for a day.
@@ -169,8 +169,14 @@ impl Authority {
     pub fn issue_as(&self, params: rcgen::CertificateParams, chain: &Path, key_file: &Path) {
         let key = rcgen::KeyPair::generate().unwrap();
         std::fs::write(chain, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
-        std::fs::write(key_file, key.serialize_pem()).unwrap();
+        write_key(key_file, &key);
     }
+}
+
+/// As a key is kept: nobody else may read it.
+fn write_key(file: &Path, key: &rcgen::KeyPair) {
+    std::fs::write(file, key.serialize_pem()).unwrap();
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
 impl Answer {

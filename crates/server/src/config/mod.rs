@@ -141,6 +141,7 @@ impl Config {
         let domains = builder.domains();
         let (edge, roles) = (builder.edge(), builder.roles());
         let inside = builder.inside(roles, &edge, &listen);
+        let default_route = builder.default_route((&edge, &listen), is_told(roles, inside.as_ref()));
         let data = builder.path(&key::DATA).map_or_else(|| builder.folder.join("data"), |path| path.value);
         let config = Config {
             certificate: builder.certificate(&Around { domains: &domains, edge: &edge, listen: &listen, data: &data }),
@@ -150,7 +151,7 @@ impl Config {
             domains,
             edge,
             roles,
-            default_route: builder.default_route(is_told(roles, inside.as_ref())),
+            default_route,
             media: builder.media(&listen, roles, inside.as_ref()),
             inside,
             workers: builder.workers(),

@@ -6,7 +6,7 @@ use federation::partner::parse_next_hop;
 use serde::Serialize;
 
 use super::raw::Located;
-use super::{Builder, key};
+use super::{Builder, Listen, key};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FederationSwitches {
@@ -35,7 +35,7 @@ impl Builder<'_> {
     }
 
     /// "host:port" of the one next hop.
-    pub(super) fn default_route(&mut self, is_told: bool) -> Option<String> {
+    pub(super) fn default_route(&mut self, (edge, listen): (&str, &Listen), is_told: bool) -> Option<String> {
         let key = &key::FEDERATION_DEFAULT_ROUTE;
         let Located { value, line } = self.raw.text(key)?;
         let place = key.place();
@@ -46,7 +46,13 @@ impl Builder<'_> {
             }
             _ => None,
         };
-        let read = parse_next_hop(&value).map_err(|error| error.to_string());
+        let is_ours = |port: &str| listen.tls.iter().any(|at| at.port().to_string() == port);
+        let is_foreign =
+            |hop: String| match hop.rsplit_once(':').is_some_and(|(host, port)| host == edge && is_ours(port)) {
+                true => Err("that is this server itself: what it sends there would come back".to_owned()),
+                false => Ok(hop),
+            };
+        let read = parse_next_hop(&value).map_err(|error| error.to_string()).and_then(is_foreign);
         match conflict.map_or(read, |conflict| Err(conflict.to_owned())) {
             Ok(edge) => Some(edge),
             Err(error) => {

@@ -30,6 +30,19 @@ impl ControlError {
         ControlError::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
     }
 
+    /// All of these in one, with what to do about the first; `None` where there are none.
+    pub(crate) fn together(errors: Vec<ControlError>) -> Option<ControlError> {
+        let (count, mut errors) = (errors.len(), errors.into_iter());
+        let mut all = errors.next()?;
+        for other in errors.take(TOLD_TOGETHER_MAX - 1) {
+            all.answer.error = format!("{}\n  {}", all.answer.error, other.answer.error);
+        }
+        if let Some(more) = count.checked_sub(TOLD_TOGETHER_MAX).filter(|more| *more > 0) {
+            all.answer.error += &format!("\n  and {more} more");
+        }
+        Some(all)
+    }
+
     /// The same, where it is one of many that were sent.
     pub(crate) fn about(mut self, which: &str) -> ControlError {
         self.answer.error = format!("{which}: {}", self.answer.error);
@@ -74,3 +87,6 @@ impl From<StoreError> for ControlError {
         ControlError { status, answer: ErrorAnswer { error: error.to_string(), hint: error.hint() } }
     }
 }
+
+/// Of many things that cannot be done, so many are named.
+const TOLD_TOGETHER_MAX: usize = 20;

@@ -1,11 +1,13 @@
-//! `POST /api/import`: many entries, providers and policies in one change, all of them or none.
+//! `POST /api/import`: many entries, providers and policies in one change, all of them or none; with `?dry_run=true` none, and the
+//! answer is what it would be.
 
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
 use federation::partner::PartnerKind;
-use store::now_unix;
+use serde::Deserialize;
+use store::{StoreError, now_unix};
 
 use super::answers::{Import, Imported};
 use super::error::ControlError;
@@ -13,37 +15,48 @@ use super::partners::trust::entered_trust;
 use super::partners::{foreign_entry, partner};
 use super::policies::policy;
 use super::providers::{plain_name, provider};
-use super::{Body, Control};
+use super::{Body, Control, Parameters};
+
+#[derive(Deserialize)]
+pub(super) struct ImportQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
 
 pub(super) async fn enter(
     State(control): State<Control>,
+    Parameters(ImportQuery { dry_run }): Parameters<ImportQuery>,
     Body(import): Body<Import>,
 ) -> Result<Json<Imported>, ControlError> {
     let known = control.0.store.read(|store| store.partners()).await?;
     let kinds: BTreeMap<&str, &PartnerKind> =
         known.iter().map(|stored| (stored.partner.domain.as_str(), &stored.partner.kind)).collect();
-    let partners = checked(import.partner, |entered| {
+    let mut wrong = Vec::new();
+    let partners = checked(import.partner, &mut wrong, |entered| {
         let entry = foreign_entry(&control, &entered.domain).and_then(|domain| {
             let before = kinds.get(domain.as_str()).copied();
             partner(&control, domain, &entered.entry, before)
         });
         entry.map_err(|error| error.about(&format!("partner {}", entered.domain)))
-    })?;
-    let providers = checked(import.provider, |entered| {
+    });
+    let providers = checked(import.provider, &mut wrong, |entered| {
         provider(&control, &entered.name, entered.entry)
             .map_err(|error| error.about(&format!("provider {}", entered.name)))
-    })?;
-    let policies = checked(import.policy, |entered| {
+    });
+    let policies = checked(import.policy, &mut wrong, |entered| {
         policy(&entered.name, entered.entry).map_err(|error| error.about(&format!("policy {}", entered.name)))
-    })?;
-    let groups = checked(import.group, |entered| {
+    });
+    let groups = checked(import.group, &mut wrong, |entered| {
         plain_name(&entered.name).map_err(|error| error.about(&format!("group {}", entered.name)))?;
         Ok(entered)
-    })?;
-    let trusted = checked(import.trust, |entered| {
+    });
+    let trusted = checked(import.trust, &mut wrong, |entered| {
         let change = entered_trust(&control, &entered);
         change.map_err(|error| error.about(&format!("trust in {}", entered.domain)))
-    })?;
+    });
+    if let Some(error) = ControlError::together(wrong) {
+        return Err(error);
+    }
     let imported = Imported {
         partners: partners.len(),
         providers: providers.len(),
@@ -57,17 +70,22 @@ pub(super) async fn enter(
         providers.iter().try_for_each(|provider| store.put_provider(provider, now_unix()).map(drop))?;
         policies.iter().try_for_each(|policy| store.put_policy(policy).map(drop))?;
         groups.iter().try_for_each(|group| store.set_group_policy(&group.name, Some(&group.policy)))?;
-        trusted.iter().try_for_each(|(domain, trust)| store.change_trust(domain, trust, now_unix()).map(drop))
+        trusted.iter().try_for_each(|(domain, trust)| store.change_trust(domain, trust, now_unix()).map(drop))?;
+        if dry_run { Err(StoreError::OnlyTried) } else { Ok(()) }
     };
-    control.0.store.write(change).await?;
+    match control.0.store.write(change).await {
+        Err(StoreError::OnlyTried) => return Ok(Json(imported)),
+        written => written?,
+    }
     control.publish_partners().await?;
     let Imported { partners, providers, policies, groups, trusted } = imported;
     tracing::info!(partners, providers, policies, groups, trusted, "entries were imported");
     Ok(Json(imported))
 }
 
-fn checked<T, C>(sent: Vec<T>, check: impl Fn(T) -> Result<C, ControlError>) -> Result<Vec<C>, ControlError> {
-    sent.into_iter().map(check).collect()
+/// Those that can be entered; why the others cannot.
+fn checked<T, C>(sent: Vec<T>, wrong: &mut Vec<ControlError>, check: impl Fn(T) -> Result<C, ControlError>) -> Vec<C> {
+    sent.into_iter().filter_map(|one| check(one).map_err(|error| wrong.push(error)).ok()).collect()
 }
 
 /// Three hundred thousand entries of a usual kind.

@@ -47,7 +47,7 @@ use store::{Rules, Store, StoreError, StoreHandle, StoreThread};
 use tokio::sync::Mutex;
 
 use crate::certificate_service::CertificateState;
-use crate::config::{Config, FederationSwitches};
+use crate::config::{Config, FederationSwitches, Roles};
 use crate::domain_trust;
 use crate::edges::Edges;
 use crate::folder_lock::FolderLock;
@@ -156,19 +156,10 @@ impl Control {
             .route("/health", get(health::show))
             .route("/api/drain", post(health::drain))
             .route("/api/status", get(status::show))
-            .route("/api/users", get(users::list).post(users::add))
-            .route("/api/users/{aor}", axum::routing::delete(users::remove))
-            .route("/api/users/{aor}/password", put(users::set_password))
             .merge(self.clone().decided())
+            .merge(self.clone().of_home())
             .route("/api/partners/{domain}/reset", post(partners::reset))
             .route("/api/discovered", get(discovered::list))
-            .route("/api/users/{aor}/access", get(policies::show_user).patch(policies::edit_user))
-            .route("/api/users/{aor}/allows/{who}", put(policies::allow).delete(policies::unallow))
-            .route("/api/consents", get(consents::list))
-            .route("/api/users/{aor}/consents/{sender}", put(consents::put).delete(consents::forget))
-            .route("/api/meetings", get(meetings::list).post(meetings::create))
-            .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
-            .route("/api/meetings/{id}/mail", post(meetings::mail))
             .route("/api/meetings/{id}/invitation", get(meetings::invitation))
             .route("/api/conferences", get(conferences::list).post(conferences::start))
             .route("/api/escalations", post(escalations::begin))
@@ -204,6 +195,22 @@ impl Control {
             .route("/api/trust", get(partners::trust::list))
             .route("/api/import", post(import::enter).layer(DefaultBodyLimit::max(import::BYTES_MAX)))
             .route_layer(middleware::from_fn_with_state(self, decided_here))
+    }
+
+    /// Where users are, and the meetings that they schedule.
+    fn of_home(self) -> Router<Control> {
+        Router::new()
+            .route("/api/users", get(users::list).post(users::add))
+            .route("/api/users/{aor}", axum::routing::delete(users::remove))
+            .route("/api/users/{aor}/password", put(users::set_password))
+            .route("/api/users/{aor}/access", get(policies::show_user).patch(policies::edit_user))
+            .route("/api/users/{aor}/allows/{who}", put(policies::allow).delete(policies::unallow))
+            .route("/api/consents", get(consents::list))
+            .route("/api/users/{aor}/consents/{sender}", put(consents::put).delete(consents::forget))
+            .route("/api/meetings", get(meetings::list).post(meetings::create))
+            .route("/api/meetings/{id}", get(meetings::show).patch(meetings::edit).delete(meetings::cancel))
+            .route("/api/meetings/{id}/mail", post(meetings::mail))
+            .route_layer(middleware::from_fn_with_state(self, at_home))
     }
 
     /// Gives the workers the table of partners as it is stored.
@@ -304,6 +311,15 @@ async fn decided_here(State(control): State<Control>, request: Request, next: Ne
     }
     let error = "this edge has its partners, providers and policies from its home";
     ControlError::conflict(error, "run the command there; the home tells its edges at once").into_response()
+}
+
+/// The same of what an edge alone has none of.
+async fn at_home(State(control): State<Control>, request: Request, next: Next) -> Response {
+    if request.method() == Method::GET || control.0.config.roles != Roles::Edge {
+        return next.run(request).await;
+    }
+    let error = "users and meetings are behind this edge, not here";
+    ControlError::conflict(error, "run the command at the home").into_response()
 }
 
 async fn no_such_path(uri: Uri) -> ControlError {

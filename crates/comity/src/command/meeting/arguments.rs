@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use conference::schedule::{
     Attendance, Frequency, Invitee, LobbyRule, MeetingRole, Presenters, Recurrence, RecurrenceEnd, Zone,
 };
@@ -42,6 +42,7 @@ pub struct CreateArguments {
 #[derive(Debug, clap::Args)]
 pub struct SetArguments {
     /// The meeting's ID, as it is listed
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
     /// The day of the one occurrence to move, with --at
     #[arg(long, value_name = "DATE", requires = "at")]

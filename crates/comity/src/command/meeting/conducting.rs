@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use conference::Hearing;
 use conference::schedule::MeetingRole;
@@ -35,6 +36,7 @@ pub enum ConductCommand {
     #[command(after_help = "Example:\n  comity meeting escalate 8f1c2d@198.51.100.7 --add carol@northwind.example")]
     Escalate {
         /// The call's Call-ID; comity why --from A --to B finds it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         call_id: String,
         /// Somebody of any domain; may be given more than once
         #[arg(long = "add", value_name = "NAME@DOMAIN")]
@@ -44,6 +46,7 @@ pub enum ConductCommand {
     #[command(after_help = "Examples:\n  comity meeting running\n  comity meeting running 7hqk2m4xw9ab")]
     Running {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: Option<String>,
     },
     /// Call somebody into a meeting
@@ -53,6 +56,7 @@ pub enum ConductCommand {
     #[command(after_help = "Example:\n  comity meeting admit 7hqk2m4xw9ab")]
     Admit {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// Who it is about
         #[arg(value_name = "NAME@DOMAIN")]
@@ -65,6 +69,7 @@ pub enum ConductCommand {
     #[command(after_help = "Example:\n  comity meeting mute 7hqk2m4xw9ab bob@fabrikam.example")]
     Mute {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// Who it is about
         #[arg(value_name = "NAME@DOMAIN")]
@@ -74,6 +79,7 @@ pub enum ConductCommand {
     #[command(after_help = "Example:\n  comity meeting unmute 7hqk2m4xw9ab")]
     Unmute {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// Who it is about
         #[arg(value_name = "NAME@DOMAIN")]
@@ -83,12 +89,14 @@ pub enum ConductCommand {
     #[command(after_help = "Example:\n  comity meeting lock 7hqk2m4xw9ab")]
     Lock {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
     /// Take the lock away again
     #[command(after_help = "Example:\n  comity meeting unlock 7hqk2m4xw9ab")]
     Unlock {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
     /// Make somebody a presenter, or an attendee again
@@ -104,6 +112,7 @@ pub enum ConductCommand {
     #[command(after_help = "Example:\n  comity meeting end 7hqk2m4xw9ab")]
     End {
         /// The meeting's ID, as it is listed
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
 }
@@ -111,6 +120,7 @@ pub enum ConductCommand {
 #[derive(Debug, Args)]
 pub struct Person {
     /// The meeting's ID, as it is listed
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
     /// Who it is about
     #[arg(value_name = "NAME@DOMAIN")]

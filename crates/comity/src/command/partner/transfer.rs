@@ -1,7 +1,7 @@
 //! Entries, providers and policies as one TOML file: export, and import by a plan that is shown first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -42,7 +42,7 @@ async fn of_server(client: &mut Client) -> Result<Import, Failure> {
 pub(super) async fn export(client: &mut Client, file: Option<&Path>) -> Result<ExitCode, Failure> {
     let transfer = of_server(client).await?;
     let text = toml::to_string(&transfer).map_err(Failure::told)?;
-    match file {
+    match file.filter(|file| !is_standard(file)) {
         None => print!("{text}"),
         Some(file) => {
             let named = |error| Failure::new(format!("cannot write {}: {error}", file.display()), "name another file");
@@ -57,7 +57,7 @@ pub(super) async fn export(client: &mut Client, file: Option<&Path>) -> Result<E
 /// What is asked for by `partner import`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ImportArguments {
-    /// A file that partner export wrote, or with --lync, files of Lync
+    /// A file that partner export wrote, or with --lync, files of Lync; - is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The files are what Get-CsAllowedDomain, Get-CsBlockedDomain, Get-CsHostingProvider, Get-CsAccessEdgeConfiguration
@@ -78,8 +78,18 @@ pub(super) async fn import(
     let now = of_server(client).await?;
     let mapped = read(arguments, &now)?;
     let plan = Plan::of(mapped.transfer, &now);
-    if arguments.apply && !plan.is_empty() {
-        client.post::<Imported>("/api/import", &plan.changes).await?;
+    let impossible = match plan.is_empty() {
+        true => None,
+        false => {
+            let way = if arguments.apply { "/api/import" } else { "/api/import?dry_run=true" };
+            client.post::<Imported>(way, &plan.changes).await.err()
+        }
+    };
+    if let Some(failure) = impossible {
+        if !arguments.apply {
+            section("to do, if all of it could be done", &plan.lines());
+        }
+        return Err(failure);
     }
     let sentences: Vec<&str> = plan.told.iter().map(|change| change.sentence.as_str()).collect();
     let answer = json!({
@@ -92,7 +102,7 @@ pub(super) async fn import(
     });
     let code = global.print(&answer, || {
         let title = if arguments.apply { "done" } else { "to do" };
-        section(title, &plan.told.iter().flat_map(lines).collect::<Vec<_>>());
+        section(title, &plan.lines());
         section("cannot be done", &plan.refused);
         section("to write into comity.toml by hand", &mapped.settings);
         section("has no place here", &mapped.rest);
@@ -104,12 +114,6 @@ pub(super) async fn import(
         }
     })?;
     Ok(if arguments.apply && !plan.refused.is_empty() { ExitCode::FAILURE } else { code })
-}
-
-/// The sentence, and below it what becomes of each term.
-fn lines(change: &Change) -> impl Iterator<Item = String> {
-    let terms = change.terms.iter().map(|term| format!("  {}", term.told()));
-    std::iter::once(change.sentence.clone()).chain(terms)
 }
 
 fn section(title: &str, lines: &[String]) {
@@ -126,7 +130,7 @@ fn read(arguments: &ImportArguments, now: &Import) -> Result<lync::Mapped, Failu
     for file in &arguments.files {
         let named =
             |error: String| Failure::new(format!("{}: {error}", file.display()), "see: comity partner import --help");
-        let bytes = std::fs::read(file).map_err(|error| {
+        let bytes = bytes_of(file).map_err(|error| {
             let hint = "name a file that comity partner export wrote, or with --lync one that Lync printed";
             Failure::new(format!("cannot read {}: {error}", file.display()), hint)
         })?;
@@ -151,6 +155,19 @@ fn read(arguments: &ImportArguments, now: &Import) -> Result<lync::Mapped, Failu
         all.rest.extend(one.rest);
     }
     Ok(all)
+}
+
+/// `-`, as usual: what is piped.
+fn is_standard(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+fn bytes_of(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match is_standard(file) {
+        true => std::io::stdin().read_to_end(&mut bytes).map(|_| bytes),
+        false => std::fs::read(file),
+    }
 }
 
 /// What differs from what is there, each with its sentence. Nothing is ever removed, and no block is lifted.
@@ -180,6 +197,15 @@ impl Plan {
 
     fn is_empty(&self) -> bool {
         self.told.is_empty()
+    }
+
+    /// Each change in a sentence, and below it what becomes of each term.
+    fn lines(&self) -> Vec<String> {
+        let of_change = |change: &Change| {
+            let terms = change.terms.iter().map(|term| format!("  {}", term.told()));
+            std::iter::once(change.sentence.clone()).chain(terms).collect::<Vec<_>>()
+        };
+        self.told.iter().flat_map(of_change).collect()
     }
 
     fn possible(&mut self, wanted: Vec<EnteredPartner>, now: &[EnteredPartner]) -> Vec<EnteredPartner> {
