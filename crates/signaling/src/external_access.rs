@@ -15,7 +15,7 @@ use federation::modality::{Modalities, Modality, asked_for, is_last_word};
 use federation::partner::Provider;
 use federation::verification::Rung;
 use sip::refusal::Word;
-use sip::{Aor, FlowId, Message, Method, Refusal, Uri};
+use sip::{Aor, ContactValue, FlowId, HeaderName, Message, Method, Refusal, Uri};
 
 use crate::AdmittedRequest;
 use crate::agent::AgentKey;
@@ -215,8 +215,34 @@ pub(crate) fn part(message: &Message, has_dialog: bool) -> Part {
     }
 }
 
-/// Who may not speak from outside any more hangs up and signs out all the same.
+/// Who may not speak from outside any more hangs up and signs out all the same (RFC 3261 section 10.2.2).
 fn is_farewell(message: &Message) -> bool {
-    let signs_out = message.method() == Some(Method::Register) && message.expires() == Ok(Some(0));
-    is_last_word(message) || signs_out
+    let by_header = message.expires() == Ok(Some(0));
+    let goes = |contact: ContactValue<'_>| {
+        contact.address().and_then(|address| address.param("expires")).map_or(by_header, |secs| secs == Some("0"))
+    };
+    let names_itself = message.method() == Some(Method::Register) && message.header(HeaderName::Contact).is_some();
+    is_last_word(message) || (names_itself && message.contacts().all(|contact| contact.is_ok_and(goes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_hangs_up_or_signs_out_says_farewell() {
+        let says = |method: &str, headers: &str| {
+            let text = format!(
+                "{method} sip:contoso.example SIP/2.0\r\nVia: SIP/2.0/TLS p.invalid;branch=z9hG4bK1\r\n\
+                 From: <sip:a@contoso.example>;tag=f\r\nTo: <sip:a@contoso.example>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n{headers}\r\n"
+            );
+            is_farewell(&Message::parse(text.into()).expect("a request"))
+        };
+        let (one, gone) = ("Contact: <sip:a@p.invalid>\r\n", "Contact: <sip:a@p.invalid>;expires=0\r\n");
+        assert!(says("BYE", "") && says("REGISTER", gone));
+        assert!(says("REGISTER", &format!("{one}Expires: 0\r\n")) && says("REGISTER", "Contact: *\r\nExpires: 0\r\n"));
+        assert!(!says("REGISTER", one) && !says("REGISTER", &format!("{gone}{one}")), "it stays");
+        assert!(!says("REGISTER", "Expires: 0\r\n"), "it asks who is there");
+        assert!(!says("INFO", "Expires: 0\r\n"));
+    }
 }
