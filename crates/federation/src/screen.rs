@@ -50,7 +50,7 @@ fn check_shape(request: &Message) -> Result<(), Refusal> {
 
 /// To it goes all that follows in a dialog (RFC 3261 sections 8.1.1.8 and 12.1.1): nobody could hang up on who gives no address there.
 fn check_contact(request: &Message) -> Result<(), Refusal> {
-    if request.method() == Some(Method::Register) {
+    if !request.method().is_some_and(|method| method.forms_dialog() || method == Method::Update) {
         return Ok(());
     }
     for contact in request.contacts() {
@@ -133,7 +133,9 @@ mod tests {
         for good in ["", "Contact: \"B\" <sip:b@p.invalid;x>;q=1\r\n", "m: tel:+1234\r\n"] {
             assert_eq!(screened("INVITE", good), Ok(()), "{good}");
         }
+        assert!(screened("UPDATE", "Contact: <sip:>\r\n").is_err());
         assert_eq!(screened("REGISTER", "Contact: *\r\n"), Ok(()));
+        assert_eq!(screened("MESSAGE", "Contact: <sip:>\r\n"), Ok(()), "nothing goes to it");
     }
 
     /// What a request is refused with whose parts are so many bytes long.
