@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::time::Instant;
 
 use registrar::{Binding, EdgeFlow};
-use sip::{Aor, FlowId, HeaderName, Uri};
+use sip::{Aor, FlowId, HeaderName, Message, Uri};
 
 use super::{Target, no_secure_way};
 use crate::core::Core;
@@ -101,9 +101,10 @@ impl Core {
     }
 
     pub(super) fn relay_to_contact(&mut self, now: Instant, aor: &Aor, began: Began, mut request: AdmittedRequest) {
-        match self.registered_again(now, aor, &began, &request) {
+        let taken = request.routes_taken + routes_of_edge(&began, &request);
+        match self.registered_again(now, aor, &began, (&request.message, taken)) {
             Some(target) if !self.is_where_it_began(&began, (target.flow, target.edge)) => {
-                request.routes_taken += routes_of_edge(&began, &request);
+                request.routes_taken = taken;
                 // Wherever it began, no other way than this one leads to it.
                 request.destination = Destination::InDialog { aor: aor.clone(), began };
                 self.send_single(now, request, target);
@@ -120,9 +121,14 @@ impl Core {
         }
     }
 
-    /// The device of this user whose Contact, or whose GRUU, the Request-URI is.
-    fn registered_again(&self, now: Instant, aor: &Aor, began: &Began, request: &AdmittedRequest) -> Option<Target> {
-        let message = &request.message;
+    /// The device of this user whose Contact, or whose GRUU, the Request-URI is; `taken`: the Routes that do not lead on from here.
+    fn registered_again(
+        &self,
+        now: Instant,
+        aor: &Aor,
+        began: &Began,
+        (message, taken): (&Message, usize),
+    ) -> Option<Target> {
         let uri = Uri::parse(message.request_uri()?).ok()?;
         let mut bindings = match gruu(message) {
             Some(gruu) => self.location.named_device(now, aor, &gruu),
@@ -141,7 +147,6 @@ impl Core {
         bindings.retain(|binding| std::ptr::eq(*binding, first) || binding.is_same_instance(first));
         let mut target = self.device(aor, &bindings, is_sips(message))?;
         // A dialog's Route stays as it was: those before the phone that want to be on the way are in it.
-        let taken = request.routes_taken + routes_of_edge(began, request);
         let has_routes = message.elements(HeaderName::Route).count() > taken;
         let others = std::mem::take(&mut target.others);
         let within = |target: Target| {
